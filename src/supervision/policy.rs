@@ -1,0 +1,122 @@
+//! Restart policy as data, and the pure rule that reads it.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::health::Part;
+
+/// When and how often a child is restarted.
+#[derive(Clone, Copy, Debug)]
+pub struct RestartPolicy {
+    /// Delay before the first restart.
+    pub delay_min: Duration,
+    /// The delay doubles with each restart in the window, up to this.
+    pub delay_max: Duration,
+    /// More restarts than this within `window` escalate.
+    pub restarts_max: usize,
+    /// How long a restart is remembered.
+    pub window: Duration,
+}
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The child.
+    pub child: &'static str,
+    /// What health calls it.
+    pub part: Part,
+    /// When it is restarted.
+    pub policy: RestartPolicy,
+}
+
+const fn policy(delay_min_ms: u64, delay_max_ms: u64, restarts_max: usize, window_s: u64) -> RestartPolicy {
+    RestartPolicy {
+        delay_min: Duration::from_millis(delay_min_ms),
+        delay_max: Duration::from_millis(delay_max_ms),
+        restarts_max,
+        window: Duration::from_secs(window_s),
+    }
+}
+
+/// The whole table. A child that escalates takes its parent with it: an account the directory, a lane the journal, and a child of the
+/// root the process, which ends with an error so that whatever runs it starts it anew.
+pub const TABLE: &[Row] = &[
+    Row { child: "leadership", part: Part::Leadership, policy: policy(50, 2_000, 20, 60) },
+    Row { child: "journal", part: Part::Journal, policy: policy(20, 2_000, 20, 60) },
+    Row { child: "lane", part: Part::Journal, policy: policy(10, 1_000, 50, 60) },
+    Row { child: "accounts", part: Part::Accounts, policy: policy(20, 2_000, 20, 60) },
+    Row { child: "account", part: Part::Accounts, policy: policy(1, 1_000, 1_000, 60) },
+    // Kafka may be away for hours: the publisher never escalates.
+    Row { child: "outbox", part: Part::Outbox, policy: policy(50, 5_000, usize::MAX, 60) },
+    Row { child: "housekeeping", part: Part::Database, policy: policy(100, 10_000, usize::MAX, 60) },
+    Row { child: "gateway", part: Part::Gateway, policy: policy(50, 2_000, 20, 60) },
+];
+
+/// Looks a child up.
+///
+/// # Panics
+/// If the table has no such child: a misspelt name in the code.
+pub fn row(child: &str) -> &'static Row {
+    TABLE.iter().find(|row| row.child == child).unwrap_or_else(|| panic!("no restart policy for {child}"))
+}
+
+/// What to do about a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Restart after this delay (jitter comes on top).
+    RestartAfter(Duration),
+    /// Too often: the parent fails.
+    Escalate,
+}
+
+/// When a child failed lately.
+#[derive(Clone, Debug, Default)]
+pub struct History(VecDeque<Instant>);
+
+impl History {
+    /// Notes a failure at `now` and says what to do about it.
+    pub fn next(&mut self, policy: &RestartPolicy, now: Instant) -> Verdict {
+        while self.0.front().is_some_and(|then| now.saturating_duration_since(*then) > policy.window) {
+            self.0.pop_front();
+        }
+        if self.0.len() >= policy.restarts_max {
+            return Verdict::Escalate;
+        }
+        let doublings = u32::try_from(self.0.len().min(20)).unwrap_or(20);
+        self.0.push_back(now);
+        if self.0.len() > 64 && policy.restarts_max == usize::MAX {
+            self.0.pop_front();
+        }
+        Verdict::RestartAfter(policy.delay_min.saturating_mul(1 << doublings).min(policy.delay_max))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_the_limit_and_then_it_escalates() {
+        let policy = policy(100, 500, 4, 10);
+        let (mut history, now) = (History::default(), Instant::now());
+        let delays: Vec<_> = (0..5).map(|_| history.next(&policy, now)).collect();
+        let ms = |n| Verdict::RestartAfter(Duration::from_millis(n));
+        assert_eq!(delays, [ms(100), ms(200), ms(400), ms(500), Verdict::Escalate]);
+    }
+
+    #[test]
+    fn what_is_older_than_the_window_is_forgotten() {
+        let policy = policy(100, 500, 1, 10);
+        let (mut history, now) = (History::default(), Instant::now());
+        assert_ne!(history.next(&policy, now), Verdict::Escalate);
+        assert_eq!(history.next(&policy, now + Duration::from_secs(1)), Verdict::Escalate);
+        assert_ne!(history.next(&policy, now + Duration::from_secs(12)), Verdict::Escalate);
+    }
+
+    #[test]
+    fn every_child_is_named_once() {
+        for row in TABLE {
+            assert_eq!(TABLE.iter().filter(|other| other.child == row.child).count(), 1, "{}", row.child);
+        }
+    }
+}
