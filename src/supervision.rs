@@ -2,3 +2,5 @@
 
 pub mod health;
 pub mod policy;
+pub mod tasks;
+pub mod tree;

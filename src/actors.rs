@@ -1,0 +1,7 @@
+//! The actors: thin shells that decide, hand over, settle on commit and reply. The rules are in the pure rooms.
+
+pub mod account;
+pub mod accounts;
+pub mod journal;
+pub mod leadership;
+pub mod node;

@@ -1,0 +1,257 @@
+//! One account. Its actor is the only one that admits debits on it.
+//!
+//! It owns the account's open legs and those who wait for one to settle. It is told by slips (from gateways and from other accounts),
+//! by its cell (what the journal settled), by the answers of its own reads, and by the directory (passivation). It never waits for
+//! another actor: slips go on by themselves. If it dies between any two lines, its mailbox is dropped, every slip in it releases its
+//! legs and answers "certainly not done"; legs of slips in a batch are the journal's, and the next incarnation loads after that batch.
+
+mod change;
+mod open;
+mod reading;
+
+use std::sync::Arc;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+use self::change::Changes;
+use self::open::OpenLegs;
+use self::reading::{Reader, Reading};
+use super::accounts::DirectoryMessage;
+use super::journal::Journal;
+use crate::faults::Faults;
+use crate::ledger::{self, Decision, Rejection, Status};
+use crate::protocol::account::{AccountCell, AccountMessage, Closing, Identity, Posted, ReadAnswer, UsedKey};
+use crate::protocol::record::TransactionId;
+use crate::protocol::slip::{Abort, Outcome, Slip};
+
+pub use self::reading::Primary;
+
+/// The actor; all it has is in its state.
+pub struct AccountActor;
+
+/// What an account's actor is made of.
+pub struct AccountArgs {
+    /// Which account.
+    pub identity: Identity,
+    /// Where settles arrive.
+    pub cell: Arc<AccountCell>,
+    /// As read from the database.
+    pub posted: Posted,
+    /// Where slips go that all accounts approved.
+    pub journal: Journal,
+    /// Where refusals are checked.
+    pub primary: Primary,
+    /// Who asks it to end.
+    pub directory: ActorRef<DirectoryMessage>,
+    /// Where tests make it fail.
+    pub faults: Faults,
+}
+
+/// What the actor owns.
+pub struct AccountState {
+    identity: Identity,
+    cell: Arc<AccountCell>,
+    account: ledger::Account<TransactionId>,
+    open: OpenLegs,
+    /// Wait for a leg to close: their own key's, or one whose money they need.
+    waiting: Vec<Box<Slip>>,
+    reading: Reading,
+    changes: Changes,
+    journal: Journal,
+    directory: ActorRef<DirectoryMessage>,
+    faults: Faults,
+    leaving: bool,
+}
+
+impl Actor for AccountActor {
+    type Msg = AccountMessage;
+    type State = AccountState;
+    type Arguments = AccountArgs;
+
+    async fn pre_start(&self, myself: ActorRef<AccountMessage>, args: AccountArgs) -> Result<AccountState, ActorProcessingErr> {
+        let Posted { totals, held, floor, ceiling, status } = args.posted;
+        Ok(AccountState {
+            account: ledger::Account::new(totals, held, floor, ceiling, status),
+            reading: Reading::new(Reader { primary: args.primary, account: args.identity.id, actor: myself }),
+            identity: args.identity,
+            cell: args.cell,
+            open: OpenLegs::default(),
+            waiting: Vec::new(),
+            changes: Changes::default(),
+            journal: args.journal,
+            directory: args.directory,
+            faults: args.faults,
+            leaving: false,
+        })
+    }
+
+    async fn handle(&self, myself: ActorRef<AccountMessage>, message: AccountMessage, state: &mut AccountState) -> Result<(), ActorProcessingErr> {
+        state.absorb();
+        match message {
+            AccountMessage::Slip(slip) => {
+                state.faults.point("account.slip");
+                state.admit(slip);
+            }
+            AccountMessage::Change(order) => {
+                state.faults.point("account.change");
+                state.changes.queue(order);
+                state.next_change();
+            }
+            AccountMessage::Wake => state.faults.point("account.wake"), // absorbing was all
+            AccountMessage::Read(answer) => {
+                state.faults.point("account.read");
+                state.read_answered(*answer);
+            }
+            AccountMessage::Passivate => {
+                state.faults.point("account.passivate");
+                state.passivate(&myself);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl AccountState {
+    /// Takes in what the journal left in the cell, and lets those go on who waited for it.
+    fn absorb(&mut self) {
+        // Admitting those who waited may bring news at once; each round closes at least one leg, so it ends.
+        while let Some((posted, closed)) = self.cell.take() {
+            self.account.see(posted.totals);
+            if !self.changes.is_binding() {
+                self.account.see_guards(posted.held, posted.floor, posted.ceiling, posted.status);
+            }
+            self.faults.point("account.absorb");
+            let mut committed = Vec::new();
+            for (transaction, closing) in &closed {
+                self.account.close(transaction);
+                if let Some(key) = self.open.close(*transaction)
+                    && *closing == Closing::Committed
+                {
+                    committed.push(key);
+                }
+                self.changes.closed(*transaction, *closing, &posted, &mut self.account);
+            }
+            if closed.is_empty() && self.waiting.is_empty() && !self.changes.is_waiting() {
+                continue;
+            }
+            for slip in std::mem::take(&mut self.waiting) {
+                match committed.iter().find(|used| used.key == slip.key()) {
+                    Some(used) => {
+                        let outcome = repeat_outcome(used, &slip);
+                        slip.answer(outcome);
+                    }
+                    None => self.admit(slip),
+                }
+            }
+            self.next_change();
+        }
+    }
+
+    /// Decides on the account's own leg of a slip.
+    fn admit(&mut self, mut slip: Box<Slip>) {
+        if self.leaving {
+            return; // dropped: "certainly not done", and its caller finds the next incarnation
+        }
+        if slip.is_refused() {
+            if self.account.status() != Status::Active {
+                slip.refuse(Rejection::Inactive { status: self.account.status() });
+            }
+            slip.forward();
+        } else if self.open.has_key(slip.key()) {
+            self.wait(slip);
+        } else {
+            match self.account.decide(slip.stop().leg()) {
+                Decision::Admit => self.approve(slip),
+                Decision::Wait => self.wait(slip),
+                Decision::Refuse(_) => self.reading.want(slip), // never without asking the database first
+            }
+        }
+    }
+
+    fn approve(&mut self, mut slip: Box<Slip>) {
+        self.account.open(slip.id(), slip.stop().leg());
+        self.open.open(slip.record());
+        slip.approve();
+        self.faults.point("account.approved");
+        if let Some(slip) = slip.forward() {
+            self.journal.submit(slip);
+        }
+    }
+
+    fn wait(&mut self, slip: Box<Slip>) {
+        self.waiting.push(slip);
+        if !self.cell.ask_to_be_woken() {
+            let _ = self.reading.actor().cast(AccountMessage::Wake); // something came meanwhile
+        }
+    }
+
+    /// The database has spoken: repeats hear their first outcome, and refusals are final.
+    fn read_answered(&mut self, answer: ReadAnswer) {
+        let Some((slips, change)) = self.reading.take(answer.number) else { return };
+        match answer.result {
+            Err(_) => {
+                for slip in slips {
+                    slip.answer(Outcome::Aborted(Abort::DatabaseAway));
+                }
+                if change {
+                    self.changes.abort(Abort::DatabaseAway, &self.cell.posted(), &mut self.account);
+                }
+            }
+            Ok((posted, used)) => {
+                if self.cell.see(&posted) {
+                    self.account.see(posted.totals);
+                    if !self.changes.is_binding() {
+                        self.account.see_guards(posted.held, posted.floor, posted.ceiling, posted.status);
+                    }
+                }
+                for slip in slips {
+                    self.admit_or_refuse(slip, &used);
+                }
+                if change {
+                    self.decide_change(&used);
+                }
+            }
+        }
+        self.reading.next();
+        self.next_change();
+    }
+
+    fn admit_or_refuse(&mut self, mut slip: Box<Slip>, used: &[UsedKey]) {
+        if let Some(used) = used.iter().find(|used| used.key == slip.key()) {
+            let outcome = repeat_outcome(used, &slip);
+            return slip.answer(outcome);
+        }
+        if !self.open.has_key(slip.key())
+            && let Decision::Refuse(rejection) = self.account.decide(slip.stop().leg())
+        {
+            slip.refuse(rejection);
+            slip.forward();
+            return;
+        }
+        self.admit(slip);
+    }
+
+    /// Ends if nothing is open; else the directory puts the account back.
+    fn passivate(&mut self, myself: &ActorRef<AccountMessage>) {
+        let idle = self.account.open_legs() == 0 && self.waiting.is_empty() && self.reading.is_idle() && !self.changes.is_waiting();
+        if idle {
+            self.leaving = true;
+            myself.stop(None); // what is in the mailbox is dropped, and so answered "certainly not done"
+        } else {
+            let _ = self.directory.cast(DirectoryMessage::Busy(self.identity.id)); // no directory: it takes us down with it
+        }
+    }
+}
+
+/// What a repeat hears of the first.
+fn repeat_outcome(used: &UsedKey, slip: &Slip) -> Outcome {
+    if used.retired {
+        Outcome::KeyRetired
+    } else if used.transaction == slip.id() {
+        Outcome::Done { id: used.transaction, created_at: used.created_at }
+    } else if used.request == slip.request() {
+        Outcome::Replayed { id: used.transaction, created_at: used.created_at }
+    } else {
+        Outcome::KeyReused
+    }
+}

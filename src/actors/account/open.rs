@@ -1,0 +1,32 @@
+//! The keys of an account's open legs: a repeat waits for that outcome, it is never decided twice.
+
+use std::collections::HashMap;
+
+use crate::protocol::account::UsedKey;
+use crate::protocol::record::{KeyHash, Record, TransactionId};
+
+/// Open legs by transaction and by key.
+#[derive(Default)]
+pub(super) struct OpenLegs {
+    keys: HashMap<KeyHash, TransactionId>,
+    legs: HashMap<TransactionId, UsedKey>,
+}
+
+impl OpenLegs {
+    pub(super) fn open(&mut self, record: &Record) {
+        self.keys.insert(record.key, record.id);
+        let used = UsedKey { key: record.key, transaction: record.id, request: record.request, retired: false, created_at: record.created_at };
+        self.legs.insert(record.id, used);
+    }
+
+    pub(super) fn has_key(&self, key: KeyHash) -> bool {
+        self.keys.contains_key(&key)
+    }
+
+    /// Answers what the leg's key was for, if it was open.
+    pub(super) fn close(&mut self, transaction: TransactionId) -> Option<UsedKey> {
+        let used = self.legs.remove(&transaction)?;
+        self.keys.remove(&used.key);
+        Some(used)
+    }
+}

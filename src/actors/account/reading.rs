@@ -1,0 +1,111 @@
+//! Before any refusal that depends on state, key and balance are read from the primary, in a read that began after the command came.
+//! One read is in flight per account; all who come while it runs share the next.
+
+use std::time::Duration;
+
+use ractor::ActorRef;
+use sqlx::PgPool;
+
+use crate::protocol::account::{AccountMessage, ReadAnswer};
+use crate::protocol::record::{AccountId, KeyHash};
+use crate::protocol::slip::Slip;
+use crate::store;
+use crate::supervision::tasks;
+
+/// Reads from the primary for accounts.
+#[derive(Clone)]
+pub struct Primary {
+    /// Connections to it.
+    pub pool: PgPool,
+    /// How long a read may take.
+    pub timeout: Duration,
+}
+
+pub(super) struct Reader {
+    pub(super) primary: Primary,
+    pub(super) account: AccountId,
+    pub(super) actor: ActorRef<AccountMessage>,
+}
+
+/// Who waits for which read.
+pub(super) struct Reading {
+    reader: Reader,
+    running: Option<Wanted>,
+    next: Wanted,
+    number: u64,
+}
+
+#[derive(Default)]
+struct Wanted {
+    slips: Vec<Box<Slip>>,
+    change: Option<KeyHash>,
+}
+
+impl Reading {
+    pub(super) fn new(reader: Reader) -> Self {
+        Self { reader, running: None, next: Wanted::default(), number: 0 }
+    }
+
+    pub(super) fn actor(&self) -> &ActorRef<AccountMessage> {
+        &self.reader.actor
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.running.is_none() && self.next.slips.is_empty() && self.next.change.is_none()
+    }
+
+    /// This slip would be refused: it waits for a read that begins from now on.
+    pub(super) fn want(&mut self, slip: Box<Slip>) {
+        self.next.slips.push(slip);
+        self.next();
+    }
+
+    /// The change at the head of the queue needs to know its key.
+    pub(super) fn want_change(&mut self, key: KeyHash) {
+        self.next.change = Some(key);
+        self.next();
+    }
+
+    /// Whose read this was; `None` for a read of an earlier question.
+    pub(super) fn take(&mut self, number: u64) -> Option<(Vec<Box<Slip>>, bool)> {
+        if number != self.number {
+            return None;
+        }
+        self.running.take().map(|wanted| (wanted.slips, wanted.change.is_some()))
+    }
+
+    /// Begins the next read, if one is wanted and none is running.
+    pub(super) fn next(&mut self) {
+        if self.running.is_some() || (self.next.slips.is_empty() && self.next.change.is_none()) {
+            return;
+        }
+        let wanted = std::mem::take(&mut self.next);
+        let keys: Vec<KeyHash> = wanted.slips.iter().map(|slip| slip.key()).chain(wanted.change).collect();
+        self.running = Some(wanted);
+        self.number += 1;
+        let mut answer = Answer { actor: self.reader.actor.clone(), number: self.number, result: None };
+        let (primary, account) = (self.reader.primary.clone(), self.reader.account);
+        tasks::spawn(async move {
+            let read = store::accounts::read_with_keys(&primary.pool, account, &keys);
+            answer.result = Some(match tokio::time::timeout(primary.timeout, read).await {
+                Ok(result) => result.map_err(|error| error.to_string()),
+                Err(_) => Err(format!("no answer within {:?}", primary.timeout)),
+            });
+            drop(answer); // whole, so that it is in here and answers whatever happens
+        });
+    }
+}
+
+/// Answers when dropped, so also when the read panics.
+struct Answer {
+    actor: ActorRef<AccountMessage>,
+    number: u64,
+    result: Option<Result<(crate::protocol::account::Posted, Vec<crate::protocol::account::UsedKey>), String>>,
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let result = self.result.take().unwrap_or_else(|| Err("the read ended without an answer".into()));
+        let _ = self.actor.cast(AccountMessage::Read(Box::new(ReadAnswer { number: self.number, result }))); // an actor that ended asks nothing
+    }
+}

@@ -1,0 +1,360 @@
+//! The directory: which accounts are loaded, and the supervisor of their actors.
+//!
+//! It owns the list of loaded accounts (read by everybody through [`Registry`]), the loads under way and the accounts that are leaving.
+//! Loads are coalesced into one query at a time. At most `active_max` actors exist: beyond, the longest unused end first, and what
+//! cannot be loaded yet waits. After an actor failed, the next load waits behind a barrier through all lanes, so that it sees every
+//! batch that holds an approval of the failed one.
+
+mod registry;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, ActorStatus, SupervisionEvent};
+use tokio::sync::oneshot;
+
+use super::account::{AccountActor, AccountArgs, Primary};
+use super::journal::Journal;
+use crate::faults::Faults;
+use crate::protocol::account::{AccountCell, AccountHandle, AccountMessage};
+use crate::protocol::record::AccountId;
+use crate::store::accounts::AccountRow;
+use crate::store::{self, StoreError};
+use crate::supervision::health::{Condition, Health, Part};
+use crate::supervision::policy::{self, History, Verdict};
+use crate::supervision::tasks;
+
+pub use registry::{AccountKey, Registry};
+
+/// What the directory is told.
+pub enum DirectoryMessage {
+    /// Load this account, or say that there is none.
+    Resolve {
+        /// Which.
+        key: AccountKey,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Resolved>,
+    },
+    /// The load under way has ended.
+    Loaded(Vec<AccountKey>, Result<Vec<AccountRow>, String>),
+    /// An account that was asked to leave has work.
+    Busy(AccountId),
+    /// Time to look for idle accounts.
+    Sweep,
+    /// Time to look for room again.
+    Room,
+}
+
+/// The answer to a look-up.
+pub enum Resolved {
+    /// It is loaded.
+    Account(Arc<AccountHandle>),
+    /// The primary has no such account.
+    NotFound,
+    /// The database did not answer.
+    Unavailable,
+}
+
+/// What the directory is made of.
+#[derive(Clone)]
+pub struct DirectoryArgs {
+    /// The list of loaded accounts.
+    pub registry: Registry,
+    /// Where slips go.
+    pub journal: Journal,
+    /// Where accounts are read.
+    pub primary: Primary,
+    /// How many actors there may be.
+    pub active_max: usize,
+    /// How long an account may be unused.
+    pub idle_after: Duration,
+    /// Where it says how it is.
+    pub health: Health,
+    /// Where tests make it fail.
+    pub faults: Faults,
+}
+
+/// The actor; all it has is in its state.
+pub struct Directory;
+
+/// What the actor owns.
+pub struct DirectoryState {
+    args: DirectoryArgs,
+    /// Loaded, by actor.
+    active: HashMap<ActorId, Arc<AccountHandle>>,
+    /// Asked to leave and not yet gone.
+    leaving: HashMap<AccountKey, Arc<AccountHandle>>,
+    waiting: HashMap<AccountKey, Vec<oneshot::Sender<Resolved>>>,
+    queue: VecDeque<AccountKey>,
+    loading: bool,
+    barrier: bool,
+    history: History,
+    looking: bool,
+}
+
+/// Accounts per load.
+const LOAD_MAX: usize = 1_000;
+/// How often idle accounts are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How soon to look for room again when all accounts are in use.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+impl Actor for Directory {
+    type Msg = DirectoryMessage;
+    type State = DirectoryState;
+    type Arguments = DirectoryArgs;
+
+    async fn pre_start(&self, myself: ActorRef<DirectoryMessage>, args: DirectoryArgs) -> Result<DirectoryState, ActorProcessingErr> {
+        // What a former directory left behind: its accounts are gone, and their approvals void.
+        for orphan in args.registry.clear() {
+            orphan.cell.bury();
+            orphan.actor.get_cell().kill();
+        }
+        args.registry.open(myself.clone());
+        let _ = myself.send_after(SWEEP_EVERY, || DirectoryMessage::Sweep);
+        metrics::gauge!("florin_active_accounts").set(0.0);
+        Ok(DirectoryState {
+            args,
+            active: HashMap::new(),
+            leaving: HashMap::new(),
+            waiting: HashMap::new(),
+            queue: VecDeque::new(),
+            loading: false,
+            barrier: true,
+            history: History::default(),
+            looking: false,
+        })
+    }
+
+    async fn handle(&self, myself: ActorRef<DirectoryMessage>, message: DirectoryMessage, state: &mut DirectoryState) -> Result<(), ActorProcessingErr> {
+        match message {
+            DirectoryMessage::Resolve { key, reply } => {
+                state.args.faults.point("directory.resolve");
+                state.resolve(key, reply);
+            }
+            DirectoryMessage::Loaded(keys, result) => {
+                state.args.faults.point("directory.loaded");
+                state.loaded(keys, result, &myself).await?;
+            }
+            DirectoryMessage::Busy(id) => {
+                state.args.faults.point("directory.busy");
+                state.busy(id);
+            }
+            DirectoryMessage::Sweep => {
+                state.args.faults.point("directory.sweep");
+                state.sweep(&myself);
+            }
+            DirectoryMessage::Room => state.looking = false,
+        }
+        state.load(&myself);
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<DirectoryMessage>,
+        event: SupervisionEvent,
+        state: &mut DirectoryState,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorFailed(cell, error) => state.gone(cell.get_id(), Some(error.to_string()))?,
+            SupervisionEvent::ActorTerminated(cell, _, _) => state.gone(cell.get_id(), None)?,
+            _ => return Ok(()),
+        }
+        state.load(&myself);
+        Ok(())
+    }
+}
+
+impl DirectoryState {
+    fn resolve(&mut self, key: AccountKey, reply: oneshot::Sender<Resolved>) {
+        let listed = self.args.registry.get(&key.tenant, &key.name);
+        let ending = listed.as_ref().is_some_and(|account| matches!(account.actor.get_status(), ActorStatus::Stopping | ActorStatus::Stopped));
+        if let Some(account) = listed.filter(|_| !ending) {
+            let _ = reply.send(Resolved::Account(account)); // who asked may have left
+            return;
+        }
+        let waiting = self.waiting.entry(key.clone()).or_default();
+        if waiting.is_empty() && !ending && !self.leaving.contains_key(&key) {
+            self.queue.push_back(key);
+        }
+        waiting.push(reply);
+    }
+
+    /// Begins the next load, if somebody waits, none is under way and there is room.
+    fn load(&mut self, myself: &ActorRef<DirectoryMessage>) {
+        if self.loading || self.queue.is_empty() {
+            return;
+        }
+        let room = self.args.active_max.saturating_sub(self.active.len()).min(LOAD_MAX);
+        if room == 0 {
+            self.make_room(myself);
+            return;
+        }
+        let mut keys: Vec<AccountKey> = Vec::new();
+        while keys.len() < room
+            && let Some(key) = self.queue.pop_front()
+        {
+            let waiting = self.waiting.entry(key.clone()).or_default();
+            waiting.retain(|reply| !reply.is_closed());
+            if waiting.is_empty() {
+                self.waiting.remove(&key);
+            } else {
+                keys.push(key);
+            }
+        }
+        if keys.is_empty() {
+            return;
+        }
+        self.loading = true;
+        let barrier = std::mem::take(&mut self.barrier).then(|| self.args.journal.clone());
+        let mut answer = Answer { directory: myself.clone(), keys, result: Err("the load ended without an answer".into()) };
+        let primary = self.args.primary.clone();
+        tasks::spawn(async move {
+            if let Some(journal) = barrier {
+                journal.barrier().await;
+            }
+            let (tenants, names): (Vec<_>, Vec<_>) = answer.keys.iter().map(|key| (key.tenant.to_string(), key.name.to_string())).unzip();
+            let load = store::accounts::load(&primary.pool, &tenants, &names);
+            let result = tokio::time::timeout(primary.timeout, load).await;
+            answer.result = result.unwrap_or_else(|_| Err(StoreError::Lost(format!("no answer within {:?}", primary.timeout)))).map_err(|error| error.to_string());
+            drop(answer); // whole, so that it is in here and answers whatever happens
+        });
+    }
+
+    async fn loaded(
+        &mut self,
+        keys: Vec<AccountKey>,
+        result: Result<Vec<AccountRow>, String>,
+        myself: &ActorRef<DirectoryMessage>,
+    ) -> Result<(), ActorProcessingErr> {
+        self.loading = false;
+        let found = match result {
+            Ok(rows) => rows,
+            Err(error) => {
+                tracing::warn!(%error, accounts = keys.len(), "accounts could not be loaded");
+                self.barrier = true; // it may not have been passed
+                for reply in keys.iter().filter_map(|key| self.waiting.remove(key)).flatten() {
+                    let _ = reply.send(Resolved::Unavailable);
+                }
+                return Ok(());
+            }
+        };
+        for row in found {
+            let key = AccountKey { tenant: row.identity.tenant.clone(), name: row.identity.name.clone() };
+            let account = self.spawn(row, myself).await?;
+            for reply in self.waiting.remove(&key).into_iter().flatten() {
+                let _ = reply.send(Resolved::Account(account.clone()));
+            }
+        }
+        for reply in keys.iter().filter_map(|key| self.waiting.remove(key)).flatten() {
+            let _ = reply.send(Resolved::NotFound);
+        }
+        metrics::gauge!("florin_active_accounts").set(count(self.active.len()));
+        Ok(())
+    }
+
+    async fn spawn(&mut self, row: AccountRow, myself: &ActorRef<DirectoryMessage>) -> Result<Arc<AccountHandle>, ActorProcessingErr> {
+        let cell = Arc::new(AccountCell::new(row.posted));
+        let args = AccountArgs {
+            identity: row.identity.clone(),
+            cell: cell.clone(),
+            posted: row.posted,
+            journal: self.args.journal.clone(),
+            primary: self.args.primary.clone(),
+            directory: myself.clone(),
+            faults: self.args.faults.clone(),
+        };
+        let (actor, _) = Actor::spawn_linked(None, AccountActor, args, myself.get_cell()).await?;
+        let account = Arc::new(AccountHandle { identity: row.identity, cell, actor, last_used: self.args.registry.now().into() });
+        self.active.insert(account.actor.get_id(), account.clone());
+        self.args.registry.insert(account.clone());
+        Ok(account)
+    }
+
+    /// An account's actor ended: because it was idle, or by a failure.
+    fn gone(&mut self, actor: ActorId, failure: Option<String>) -> Result<(), ActorProcessingErr> {
+        let Some(account) = self.active.remove(&actor) else { return Ok(()) };
+        metrics::gauge!("florin_active_accounts").set(count(self.active.len()));
+        let key = AccountKey::of(&account);
+        let left = self.leaving.remove(&key).is_some() && failure.is_none();
+        account.cell.bury();
+        self.args.registry.remove(&key);
+        if !left {
+            self.barrier = true;
+            let cause = failure.unwrap_or_else(|| "ended by the journal, to be loaded anew".into());
+            tracing::error!(account = %key.name, %cause, "an account's actor failed");
+            metrics::counter!("florin_actor_restarts_total", "actor" => "account").increment(1);
+            self.args.health.restarted(Part::Accounts, &cause);
+            if self.history.next(&policy::row("account").policy, Instant::now()) == Verdict::Escalate {
+                return Err(format!("too many accounts failed, the last with: {cause}").into());
+            }
+        }
+        if self.waiting.contains_key(&key) {
+            self.queue.push_back(key);
+        }
+        Ok(())
+    }
+
+    fn busy(&mut self, id: AccountId) {
+        let Some(key) = self.leaving.iter().find(|(_, account)| account.identity.id == id).map(|(key, _)| key.clone()) else { return };
+        let Some(account) = self.leaving.remove(&key) else { return };
+        self.args.registry.insert(account.clone());
+        for reply in self.waiting.remove(&key).into_iter().flatten() {
+            let _ = reply.send(Resolved::Account(account.clone()));
+        }
+    }
+
+    fn sweep(&mut self, myself: &ActorRef<DirectoryMessage>) {
+        self.args.registry.tick();
+        self.args.health.report(Part::Accounts, Condition::Up);
+        let idle_s = u32::try_from(self.args.idle_after.as_secs()).unwrap_or(u32::MAX);
+        let oldest = self.args.registry.now().saturating_sub(idle_s);
+        if oldest > 0 {
+            let idle = self.args.registry.unused(usize::MAX, |account| account.last_used.load(std::sync::atomic::Ordering::Relaxed) < oldest);
+            self.dismiss(idle);
+        }
+        let _ = myself.send_after(SWEEP_EVERY, || DirectoryMessage::Sweep);
+    }
+
+    /// At the bound: asks the longest unused to leave, a few at a time.
+    fn make_room(&mut self, myself: &ActorRef<DirectoryMessage>) {
+        let wanted = self.queue.len().min(LOAD_MAX).saturating_sub(self.leaving.len());
+        if wanted > 0 {
+            let unused = self.args.registry.unused(wanted, |_| true);
+            self.dismiss(unused);
+        }
+        if !std::mem::replace(&mut self.looking, true) {
+            let _ = myself.send_after(LOOK_AGAIN, || DirectoryMessage::Room); // all may be in use
+        }
+    }
+
+    fn dismiss(&mut self, accounts: Vec<Arc<AccountHandle>>) {
+        for account in accounts {
+            let key = AccountKey::of(&account);
+            self.args.registry.remove(&key);
+            let _ = account.actor.cast(AccountMessage::Passivate); // if it has ended, its end is on the way here
+            self.leaving.insert(key, account);
+        }
+    }
+}
+
+/// Answers when dropped, so also when the load panics.
+struct Answer {
+    directory: ActorRef<DirectoryMessage>,
+    keys: Vec<AccountKey>,
+    result: Result<Vec<AccountRow>, String>,
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let result = std::mem::replace(&mut self.result, Ok(Vec::new()));
+        let _ = self.directory.cast(DirectoryMessage::Loaded(std::mem::take(&mut self.keys), result)); // a directory that ended asks nothing
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+fn count(n: usize) -> f64 {
+    n as f64
+}

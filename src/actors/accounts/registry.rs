@@ -1,0 +1,164 @@
+//! The list of loaded accounts: read without a message by whoever moves money, written by the directory alone.
+
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+
+use hashbrown::{Equivalent, HashMap};
+use ractor::{ActorRef, ActorStatus};
+use tokio::sync::oneshot;
+
+use super::{DirectoryMessage, Resolved};
+use crate::protocol::account::AccountHandle;
+
+/// How callers name an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountKey {
+    /// Whose it is.
+    pub tenant: Arc<str>,
+    /// As the caller calls it.
+    pub name: Arc<str>,
+}
+
+impl AccountKey {
+    /// The key of a loaded account.
+    pub fn of(account: &AccountHandle) -> Self {
+        Self { tenant: account.identity.tenant.clone(), name: account.identity.name.clone() }
+    }
+}
+
+impl Hash for AccountKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Borrowed { tenant: &self.tenant, name: &self.name }.hash(state);
+    }
+}
+
+#[derive(Hash)]
+struct Borrowed<'a> {
+    tenant: &'a str,
+    name: &'a str,
+}
+
+impl Equivalent<AccountKey> for Borrowed<'_> {
+    fn equivalent(&self, key: &AccountKey) -> bool {
+        *self.tenant == *key.tenant && *self.name == *key.name
+    }
+}
+
+const SHARDS: usize = 64;
+type Shard = HashMap<AccountKey, Arc<AccountHandle>>;
+
+/// The list; clones share it, and it outlives the directory's restarts.
+#[derive(Clone, Default)]
+pub struct Registry(Arc<Shared>);
+
+struct Shared {
+    shards: Vec<RwLock<Shard>>,
+    directory: RwLock<Option<ActorRef<DirectoryMessage>>>,
+    /// Seconds, roughly: one more at each sweep.
+    clock: AtomicU32,
+    cursor: AtomicUsize,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
+        Self { shards, directory: RwLock::default(), clock: AtomicU32::new(1), cursor: AtomicUsize::new(0) }
+    }
+}
+
+impl Registry {
+    /// The account, if it is loaded.
+    pub fn get(&self, tenant: &str, name: &str) -> Option<Arc<AccountHandle>> {
+        let key = Borrowed { tenant, name };
+        let shard = self.0.shards[shard_of(&key)].read().unwrap_or_else(PoisonError::into_inner);
+        let account = shard.get(&key)?;
+        account.last_used.store(self.now(), Ordering::Relaxed);
+        Some(account.clone())
+    }
+
+    /// The account, loaded if need be.
+    pub async fn resolve(&self, tenant: &str, name: &str) -> Resolved {
+        if let Some(account) = self.get(tenant, name).filter(|account| account.actor.get_status() == ActorStatus::Running) {
+            return Resolved::Account(account);
+        }
+        let directory = self.0.directory.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(directory) = directory else { return Resolved::Unavailable };
+        let (reply, answer) = oneshot::channel();
+        let key = AccountKey { tenant: tenant.into(), name: name.into() };
+        if directory.cast(DirectoryMessage::Resolve { key, reply }).is_err() {
+            return Resolved::Unavailable;
+        }
+        answer.await.unwrap_or(Resolved::Unavailable)
+    }
+
+    /// How many are loaded.
+    pub fn len(&self) -> usize {
+        self.0.shards.iter().map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).len()).sum()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(super) fn open(&self, directory: ActorRef<DirectoryMessage>) {
+        *self.0.directory.write().unwrap_or_else(PoisonError::into_inner) = Some(directory);
+    }
+
+    pub(super) fn insert(&self, account: Arc<AccountHandle>) {
+        let key = AccountKey::of(&account);
+        self.shard(&key).insert(key, account);
+    }
+
+    pub(super) fn remove(&self, key: &AccountKey) {
+        self.shard(key).remove(key);
+    }
+
+    /// Empties the list and answers what was on it.
+    pub(super) fn clear(&self) -> Vec<Arc<AccountHandle>> {
+        *self.0.directory.write().unwrap_or_else(PoisonError::into_inner) = None;
+        let drain = |shard: &RwLock<Shard>| shard.write().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, account)| account).collect::<Vec<_>>();
+        self.0.shards.iter().flat_map(drain).collect()
+    }
+
+    pub(super) fn now(&self) -> u32 {
+        self.0.clock.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn tick(&self) {
+        self.0.clock.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Up to `max` accounts that no slip names, the longest unused first within each shard, going round the shards.
+    pub(super) fn unused(&self, max: usize, wanted: impl Fn(&AccountHandle) -> bool) -> Vec<Arc<AccountHandle>> {
+        let mut found = Vec::new();
+        let share = (max / 4).max(1);
+        for _ in 0..SHARDS {
+            if found.len() >= max {
+                break;
+            }
+            let shard = &self.0.shards[self.0.cursor.fetch_add(1, Ordering::Relaxed) % SHARDS];
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            let free = |account: &&Arc<AccountHandle>| account.cell.in_flight().load(Ordering::Relaxed) == 0 && wanted(account);
+            let mut unused: Vec<_> = shard.values().filter(free).cloned().collect();
+            unused.sort_unstable_by_key(|account| account.last_used.load(Ordering::Relaxed));
+            unused.truncate(share.min(max - found.len()));
+            found.append(&mut unused);
+        }
+        found
+    }
+
+    fn shard(&self, key: &AccountKey) -> RwLockWriteGuard<'_, Shard> {
+        let borrowed = Borrowed { tenant: &key.tenant, name: &key.name };
+        self.0.shards[shard_of(&borrowed)].write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn shard_of(key: &Borrowed<'_>) -> usize {
+    let mut fnv: u32 = 0x811c_9dc5;
+    for byte in key.tenant.bytes().chain(key.name.bytes()) {
+        fnv = (fnv ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    }
+    usize::try_from(fnv >> 16).unwrap_or(0) % SHARDS
+}

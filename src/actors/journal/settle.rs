@@ -1,0 +1,152 @@
+//! How records of the batch in flight are resolved: accounts hear of it first, then callers.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use super::{Lane, lock};
+use crate::faults::Faults;
+use crate::ledger::Totals;
+use crate::protocol::account::{AccountMessage, UsedKeys};
+use crate::protocol::record::{AccountId, Body, TransactionId};
+use crate::protocol::slip::{Abort, Outcome, Taken, release_legs};
+use crate::store::StoreError;
+use crate::store::journal::{LaneSession, code};
+
+/// Picks records out of those in flight.
+pub(super) struct Resolved;
+
+impl Resolved {
+    pub(super) fn of<'a>(in_flight: &'a [Taken], group: &[TransactionId]) -> impl Iterator<Item = &'a Taken> + use<'a> {
+        let all = in_flight.len() == group.len();
+        let group: HashSet<TransactionId> = if all { HashSet::new() } else { group.iter().copied().collect() };
+        in_flight.iter().filter(move |taken| all || group.contains(&taken.record.id))
+    }
+}
+
+impl Taken {
+    /// Tells the accounts that it is durable.
+    fn settle(&self, totals: &HashMap<AccountId, Totals>) {
+        for stop in &self.stops {
+            if let Body::AccountChange(change) = &self.record.body {
+                stop.account.cell.change(change);
+            }
+            let totals = totals.get(&stop.account.identity.id).copied();
+            if stop.account.cell.settle(totals, [self.record.id]) {
+                let _ = stop.account.actor.cast(AccountMessage::Wake); // an actor that ended has nobody waiting
+            }
+        }
+    }
+
+    /// Answers the caller, after the accounts were told.
+    pub(super) fn answer(mut self, outcome: Outcome) {
+        if !matches!(outcome, Outcome::Done { .. }) {
+            release_legs(&mut self.stops, self.record.id);
+        }
+        let _ = self.reply.send(outcome); // who asked may have left
+    }
+}
+
+impl Lane {
+    /// Takes records out of those in flight, to be answered.
+    fn remove(&self, group: &[TransactionId]) -> Vec<Taken> {
+        let mut in_flight = lock(&self.in_flight);
+        if in_flight.len() == group.len() {
+            return std::mem::take(&mut *in_flight);
+        }
+        let group: HashSet<_> = group.iter().collect();
+        in_flight.extract_if(.., |taken| group.contains(&taken.record.id)).collect()
+    }
+
+    /// The batch is durable. Every account is told before any caller is answered.
+    pub(super) fn settle(&self, group: &[TransactionId], totals: &[(AccountId, Totals)], faults: &Faults) {
+        let totals: HashMap<_, _> = totals.iter().copied().collect();
+        for taken in Resolved::of(&lock(&self.in_flight), group) {
+            taken.settle(&totals);
+        }
+        faults.point("lane.settled");
+        for taken in self.remove(group) {
+            let (id, created_at) = (taken.record.id, taken.record.created_at);
+            taken.answer(Outcome::Done { id, created_at });
+        }
+    }
+
+    /// Takes out of `group` those whose keys are used: by themselves, in a batch whose answer was lost, or by another record.
+    pub(super) async fn resolve_used(&self, group: &mut Vec<TransactionId>, used: &UsedKeys, session: &mut LaneSession) -> Result<(), StoreError> {
+        let (mut own, mut others) = (Vec::new(), Vec::new());
+        for taken in Resolved::of(&lock(&self.in_flight), group) {
+            match used.get(&taken.record.key) {
+                Some(used) if used.transaction == taken.record.id => own.push(taken.record.id),
+                Some(_) => others.push(taken.record.id),
+                None => {}
+            }
+        }
+        group.retain(|id| !own.contains(id) && !others.contains(id));
+        for taken in self.remove_some(&others) {
+            let used = &used[&taken.record.key];
+            let outcome = if used.retired {
+                Outcome::KeyRetired
+            } else if used.request == taken.record.request {
+                Outcome::Replayed { id: used.transaction, created_at: used.created_at }
+            } else {
+                Outcome::KeyReused
+            };
+            taken.answer(outcome);
+        }
+        self.settle_late(&own, session).await
+    }
+
+    /// These turned out to be durable: their totals are read, since the batch's answer was lost.
+    async fn settle_late(&self, own: &[TransactionId], session: &mut LaneSession) -> Result<(), StoreError> {
+        if own.is_empty() {
+            return Ok(());
+        }
+        let mut accounts: Vec<i64> = Vec::new();
+        for taken in lock(&self.in_flight).iter().filter(|taken| own.contains(&taken.record.id)) {
+            accounts.extend(taken.stops.iter().map(|stop| stop.account.identity.id.0));
+        }
+        let totals: HashMap<_, _> = session.totals(&accounts).await?.into_iter().collect();
+        let own = self.remove_some(own);
+        for taken in &own {
+            taken.settle(&totals);
+        }
+        for taken in own {
+            let (id, created_at) = (taken.record.id, taken.record.created_at);
+            taken.answer(Outcome::Done { id, created_at });
+        }
+        Ok(())
+    }
+
+    /// Takes out of `group` those past their cut-off: no payment executes an hour later with nobody waiting.
+    pub(super) fn resolve_late(&self, group: &mut Vec<TransactionId>, now: Instant) {
+        let late: Vec<_> =
+            lock(&self.in_flight).iter().filter(|taken| taken.record.cutoff <= now && group.contains(&taken.record.id)).map(|taken| taken.record.id).collect();
+        group.retain(|id| !late.contains(id));
+        for taken in self.remove_some(&late) {
+            taken.answer(Outcome::Aborted(Abort::TooLate));
+        }
+    }
+
+    /// The database refuses this record for itself. Its accounts' actors believed otherwise, so they are loaded anew.
+    pub(super) async fn resolve_guilty(&self, id: TransactionId, error: &StoreError, session: &mut LaneSession) -> Result<(), StoreError> {
+        let existing = if error.code() == Some(code::UNIQUE) { session.transaction(id).await? } else { None };
+        if let Some((request, created_at)) = existing {
+            let same = lock(&self.in_flight).iter().any(|taken| taken.record.id == id && taken.record.request == request);
+            if same {
+                return self.settle_late(&[id], session).await.map(|()| tracing::debug!(id = %id.0, %created_at, "it was done before"));
+            }
+        }
+        tracing::error!(transaction = %id.0, %error, "the database refuses a record that the rules admitted");
+        for taken in self.remove_some(&[id]) {
+            for stop in &taken.stops {
+                stop.account.cell.bury();
+                stop.account.actor.get_cell().kill();
+            }
+            taken.answer(Outcome::Aborted(Abort::Guard));
+        }
+        Ok(())
+    }
+
+    fn remove_some(&self, group: &[TransactionId]) -> Vec<Taken> {
+        if group.is_empty() { Vec::new() } else { self.remove(group) }
+    }
+}

@@ -1,0 +1,181 @@
+//! The lease: takes it, renews it, says when it is lost, lets it go.
+//!
+//! It owns a session of its own and the epoch. Everything that writes is built when it says `Taken` and taken down when it says `Lost`;
+//! the database shuts out whoever did not hear it. The lease runs on the database's clock there, and here on a monotonic clock from
+//! before each renewal was sent, so that ours always ends first.
+
+mod holder;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::oneshot;
+
+use super::node::Node;
+use crate::faults::Faults;
+use crate::store::leadership::{Attempt, LeaseSession};
+use crate::store::{Database, StoreError};
+use crate::supervision::health::{Condition, Health, Part};
+
+pub use holder::Holder;
+
+/// The actor; all it has is in its state.
+pub struct LeadershipActor;
+
+/// What it tells its parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leadership {
+    /// This process may write, under this epoch.
+    Taken(i64),
+    /// It may not any more.
+    Lost(i64),
+}
+
+/// What the actor is told.
+pub enum LeadershipMessage {
+    /// Time to renew, or to try.
+    Tick,
+    /// A batch was fenced off under this epoch.
+    Fenced(i64),
+    /// Let go, so that another need not wait.
+    Release(oneshot::Sender<()>),
+}
+
+/// What the actor is made of.
+#[derive(Clone)]
+pub struct LeadershipArgs {
+    /// Where the lease is.
+    pub database: Database,
+    /// How this process is called.
+    pub holder: Holder,
+    /// How long a lease lasts.
+    pub lease: Duration,
+    /// How many lanes the journal has.
+    pub lanes: u16,
+    /// What the gateway sees.
+    pub node: Node,
+    /// Told of every change.
+    pub events: Arc<dyn Fn(Leadership) + Send + Sync>,
+    /// Where it says how it is.
+    pub health: Health,
+    /// Where tests make it fail.
+    pub faults: Faults,
+}
+
+/// What the actor owns.
+pub struct LeadershipState {
+    args: LeadershipArgs,
+    session: Option<LeaseSession>,
+    epoch: Option<i64>,
+    released: bool,
+}
+
+impl Actor for LeadershipActor {
+    type Msg = LeadershipMessage;
+    type State = LeadershipState;
+    type Arguments = LeadershipArgs;
+
+    async fn pre_start(&self, myself: ActorRef<LeadershipMessage>, args: LeadershipArgs) -> Result<LeadershipState, ActorProcessingErr> {
+        myself.cast(LeadershipMessage::Tick)?;
+        Ok(LeadershipState { args, session: None, epoch: None, released: false })
+    }
+
+    async fn handle(&self, myself: ActorRef<LeadershipMessage>, message: LeadershipMessage, state: &mut LeadershipState) -> Result<(), ActorProcessingErr> {
+        match message {
+            LeadershipMessage::Tick => {
+                let next = state.tick().await;
+                let _ = myself.send_after(next, || LeadershipMessage::Tick);
+            }
+            LeadershipMessage::Fenced(epoch) if state.epoch == Some(epoch) => state.lose("a batch was fenced off"),
+            LeadershipMessage::Fenced(_) => {} // of an epoch that we know is over
+            LeadershipMessage::Release(done) => {
+                state.release().await;
+                let _ = done.send(()); // who asked may have left
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LeadershipState {
+    /// Renews or tries; answers how long until the next time.
+    async fn tick(&mut self) -> Duration {
+        let third = self.args.lease / 3;
+        if self.released {
+            return third;
+        }
+        self.args.faults.point("leadership.tick");
+        match self.attempt().await {
+            Ok(wait) => wait.min(third),
+            Err(error) => {
+                self.session = None;
+                let news = Condition::Down(format!("the lease cannot be renewed or tried: {error}"));
+                if self.epoch.is_none() && self.args.health.report(Part::Leadership, news) {
+                    tracing::warn!(%error, "the lease cannot be tried");
+                }
+                third.min(Duration::from_millis(200))
+            }
+        }
+    }
+
+    async fn attempt(&mut self) -> Result<Duration, StoreError> {
+        let session = match &mut self.session {
+            Some(session) => session,
+            None => self.session.insert(LeaseSession::open(&self.args.database).await?),
+        };
+        let before = Instant::now();
+        if let Some(epoch) = self.epoch {
+            if session.renew(epoch, self.args.lease).await? {
+                self.args.node.set_lease(Some(before + self.args.lease));
+            } else {
+                self.lose("another process has taken it");
+            }
+            return Ok(self.args.lease);
+        }
+        let name = self.args.holder.to_string();
+        let mut attempt = session.take(&name, "", self.args.lease, self.args.lanes).await?;
+        if let Attempt::Held { by, .. } = &attempt
+            && (*by == name || self.args.holder.knows_dead(by)) // our own, from before a restart of this actor, or a dead one
+        {
+            let dead = by.clone();
+            attempt = session.take(&name, &dead, self.args.lease, self.args.lanes).await?;
+        }
+        match attempt {
+            Attempt::Taken { epoch } => {
+                tracing::info!(epoch, "the lease is ours");
+                #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+                metrics::gauge!("florin_epoch").set(epoch as f64);
+                self.epoch = Some(epoch);
+                self.args.node.set_lease(Some(before + self.args.lease));
+                self.args.health.report(Part::Leadership, Condition::Up);
+                (self.args.events)(Leadership::Taken(epoch));
+                Ok(self.args.lease)
+            }
+            Attempt::Held { by, remaining } => {
+                if self.args.health.report(Part::Leadership, Condition::Down(format!("standby: {by} holds the lease"))) {
+                    tracing::info!(%by, "standing by");
+                }
+                Ok(remaining.max(Duration::from_millis(20)))
+            }
+        }
+    }
+
+    fn lose(&mut self, why: &str) {
+        let Some(epoch) = self.epoch.take() else { return };
+        tracing::warn!(epoch, why, "the lease is lost");
+        self.args.node.set_lease(None);
+        self.args.health.report(Part::Leadership, Condition::Down(format!("the lease is lost: {why}")));
+        (self.args.events)(Leadership::Lost(epoch));
+    }
+
+    async fn release(&mut self) {
+        self.released = true;
+        if let (Some(epoch), Some(session)) = (self.epoch, self.session.as_mut())
+            && let Err(error) = session.release(epoch).await
+        {
+            tracing::warn!(%error, "the lease could not be let go: it ends by itself");
+        }
+        self.lose("let go");
+    }
+}

@@ -1,0 +1,203 @@
+//! One account: its posted totals, its open legs, and the two functions that matter, [`Account::decide`] and [`Account::settle`].
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use super::Rejection;
+use crate::money::Amount;
+
+/// Whether an account takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// Pays and is paid.
+    Active,
+    /// Neither, until it is active again.
+    Suspended,
+    /// Never again.
+    Closed,
+}
+
+/// What the database says of an account's money at some version. A higher version is later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Sum of all debits ever, in minor units.
+    pub debits: i128,
+    /// Sum of all credits ever, in minor units.
+    pub credits: i128,
+    /// Raised by each batch that touches the account.
+    pub version: i64,
+}
+
+/// What an open transaction will do to the account: the net of its postings, in minor units. One of the two is zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Leg {
+    /// Leaves the account.
+    pub debit: i128,
+    /// Arrives.
+    pub credit: i128,
+}
+
+impl Leg {
+    /// The net of so much in both directions.
+    pub fn net(debit: i128, credit: i128) -> Self {
+        Self { debit: (debit - credit).max(0), credit: (credit - debit).max(0) }
+    }
+}
+
+/// What becomes of a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It fits in the worst case of all open legs.
+    Admit,
+    /// It would fit if other legs were released: wait until one settles.
+    Wait,
+    /// It would not fit even if all other legs were released.
+    Refuse(Rejection),
+}
+
+/// An account as its actor knows it. `T` names a transaction.
+#[derive(Clone, Debug)]
+pub struct Account<T> {
+    totals: Totals,
+    held: i128,
+    floor: Option<i128>,
+    ceiling: Option<i128>,
+    status: Status,
+    legs: HashMap<T, Leg>,
+    open_debits: i128,
+    open_credits: i128,
+}
+
+impl<T: Eq + Hash + Copy> Account<T> {
+    /// An account as read from the database, without open legs.
+    pub fn new(totals: Totals, held: i128, floor: Option<i128>, ceiling: Option<i128>, status: Status) -> Self {
+        Self { totals, held, floor, ceiling, status, legs: HashMap::new(), open_debits: 0, open_credits: 0 }
+    }
+
+    /// What is posted, in minor units.
+    pub fn balance(&self) -> i128 {
+        self.totals.credits - self.totals.debits
+    }
+
+    /// The totals last seen.
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// The sum of active holds, in minor units.
+    pub fn held(&self) -> i128 {
+        self.held
+    }
+
+    /// Whether it takes part.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The lowest available balance allowed.
+    pub fn floor(&self) -> Option<i128> {
+        self.floor
+    }
+
+    /// The highest balance allowed.
+    pub fn ceiling(&self) -> Option<i128> {
+        self.ceiling
+    }
+
+    /// How many legs are open.
+    pub fn open_legs(&self) -> usize {
+        self.legs.len()
+    }
+
+    /// Whether this transaction's leg is open.
+    pub fn is_open(&self, transaction: &T) -> bool {
+        self.legs.contains_key(transaction)
+    }
+
+    /// Decides on a leg without opening it. Guard clauses in order of precedence.
+    pub fn decide(&self, leg: Leg) -> Decision {
+        if self.status != Status::Active {
+            return Decision::Refuse(Rejection::Inactive { status: self.status });
+        }
+        let free = self.balance() - self.held;
+        if let Some(floor) = self.floor
+            && leg.debit > 0
+        {
+            if free - leg.debit < floor {
+                return Decision::Refuse(Rejection::InsufficientFunds { available: (free - floor).max(0), requested: leg.debit });
+            }
+            if free - self.open_debits - leg.debit < floor {
+                return Decision::Wait;
+            }
+        }
+        let ceiling = self.ceiling.unwrap_or(Amount::MAX.minor_units());
+        if leg.credit > 0 {
+            if self.balance() + leg.credit > ceiling {
+                return Decision::Refuse(Rejection::LimitExceeded { ceiling });
+            }
+            if self.balance() + self.open_credits + leg.credit > ceiling {
+                return Decision::Wait;
+            }
+        }
+        if self.floor.is_none() && leg.debit > 0 && self.balance() - self.open_debits - leg.debit < -Amount::MAX.minor_units() {
+            return Decision::Refuse(Rejection::InsufficientFunds { available: 0, requested: leg.debit });
+        }
+        Decision::Admit
+    }
+
+    /// Opens a leg that was admitted.
+    ///
+    /// # Panics
+    /// If the transaction has an open leg here already: its key should have made it wait.
+    pub fn open(&mut self, transaction: T, leg: Leg) {
+        let before = self.legs.insert(transaction, leg);
+        assert!(before.is_none(), "a transaction opens one leg per account");
+        self.open_debits += leg.debit;
+        self.open_credits += leg.credit;
+    }
+
+    /// Closes a leg, settled or not; answers whether it was open.
+    pub fn close(&mut self, transaction: &T) -> bool {
+        let Some(leg) = self.legs.remove(transaction) else { return false };
+        self.open_debits -= leg.debit;
+        self.open_credits -= leg.credit;
+        true
+    }
+
+    /// Takes over totals from a settle or a read, if they are later than those known. Absolute, never deltas: a read that already
+    /// contains a credit and a settle that brings it again would count it twice.
+    pub fn see(&mut self, totals: Totals) -> bool {
+        let later = totals.version > self.totals.version;
+        if later {
+            self.totals = totals;
+        }
+        later
+    }
+
+    /// Takes over what only a read brings.
+    pub fn see_guards(&mut self, held: i128, floor: Option<i128>, ceiling: Option<i128>, status: Status) {
+        (self.held, self.floor, self.ceiling, self.status) = (held, floor, ceiling, status);
+    }
+
+    /// Decides on a change of status and limits against what is posted. Open legs do not matter here: the change binds admission at
+    /// once and is written when they have settled.
+    ///
+    /// # Errors
+    /// `AlreadyClosed`; `NotEmpty` when closing with money; limits that the present balance breaks.
+    pub fn decide_change(&self, status: Status, floor: Option<i128>, ceiling: Option<i128>) -> Result<(), Rejection> {
+        if self.status == Status::Closed {
+            return Err(Rejection::AlreadyClosed);
+        }
+        if status == Status::Closed && (self.balance() != 0 || self.held != 0) {
+            return Err(Rejection::NotEmpty { balance: self.balance(), held: self.held });
+        }
+        let free = self.balance() - self.held;
+        if floor.is_some_and(|floor| free < floor) {
+            return Err(Rejection::InsufficientFunds { available: free, requested: 0 });
+        }
+        if let Some(ceiling) = ceiling.filter(|ceiling| self.balance() > *ceiling) {
+            return Err(Rejection::LimitExceeded { ceiling });
+        }
+        Ok(())
+    }
+}

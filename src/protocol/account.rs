@@ -1,0 +1,232 @@
+//! How the rest of the tree speaks to an account: a handle, a message enum, and a cell in which the journal leaves what settled.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use ractor::ActorRef;
+use tokio::sync::oneshot;
+
+use super::record::{AccountChange, AccountId, KeyHash, Record, RequestHash, TransactionId};
+use super::slip::{Outcome, Slip};
+use crate::ledger::{Status, Totals};
+use crate::money::Currency;
+
+/// What never changes about an account.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Its internal number.
+    pub id: AccountId,
+    /// Whose it is.
+    pub tenant: Arc<str>,
+    /// As the caller calls it.
+    pub name: Arc<str>,
+    /// What it is kept in.
+    pub currency: Currency,
+}
+
+/// An account's guards and totals as the database has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Posted {
+    /// The money.
+    pub totals: Totals,
+    /// The sum of active holds, in minor units.
+    pub held: i128,
+    /// The lowest available balance allowed.
+    pub floor: Option<i128>,
+    /// The highest balance allowed.
+    pub ceiling: Option<i128>,
+    /// Whether it takes part.
+    pub status: Status,
+}
+
+/// One loaded account. It stays valid after its actor has ended: then what is sent comes back as "not done".
+pub struct AccountHandle {
+    /// What never changes.
+    pub identity: Identity,
+    /// Shared by the actor, the journal and whoever reads.
+    pub cell: Arc<AccountCell>,
+    /// The mailbox.
+    pub actor: ActorRef<AccountMessage>,
+    /// When it was last asked for, in seconds of the directory's clock.
+    pub last_used: AtomicU32,
+}
+
+/// What an account's actor is told.
+pub enum AccountMessage {
+    /// Approve your leg of this slip and pass it on, or look at it after a refusal.
+    Slip(Box<Slip>),
+    /// Change status or limits.
+    Change(Box<ChangeOrder>),
+    /// Something settled or was released while you had somebody waiting.
+    Wake,
+    /// The read that you asked for.
+    Read(Box<ReadAnswer>),
+    /// You have been idle: end if nothing is open.
+    Passivate,
+}
+
+/// A change of status or limits on its way; fields not named stay as they are.
+pub struct ChangeOrder {
+    /// Whose.
+    pub account: Arc<AccountHandle>,
+    /// The record, complete but for the account's other guards.
+    pub record: Record,
+    /// The new status, if any.
+    pub status: Option<Status>,
+    /// The new floor, if any.
+    pub floor: Option<Option<i128>>,
+    /// The new ceiling, if any.
+    pub ceiling: Option<Option<i128>>,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Outcome>,
+    /// Its place in the bound.
+    pub permit: super::admission::Permit,
+}
+
+impl ChangeOrder {
+    /// The guards that would then hold.
+    pub fn change(&self, now: &Posted) -> AccountChange {
+        AccountChange {
+            account: self.account.identity.id,
+            status: self.status.unwrap_or(now.status),
+            floor: self.floor.unwrap_or(now.floor),
+            ceiling: self.ceiling.unwrap_or(now.ceiling),
+        }
+    }
+}
+
+/// What a key was used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsedKey {
+    /// The key.
+    pub key: KeyHash,
+    /// Its transaction.
+    pub transaction: TransactionId,
+    /// What was asked.
+    pub request: RequestHash,
+    /// It was retired by a tombstone.
+    pub retired: bool,
+    /// When its transaction was accepted.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Balance and keys, read from the primary in one statement that began after those who wait for it had come.
+pub struct ReadAnswer {
+    /// Which read this is.
+    pub number: u64,
+    /// `Err`: the database did not answer.
+    pub result: Result<(Posted, Vec<UsedKey>), String>,
+}
+
+/// How a leg was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// Its transaction is durable.
+    Committed,
+    /// Its transaction did not happen.
+    Released,
+}
+
+/// Where the journal leaves what settled, until the actor's next message. This costs one lock per account and batch, where a
+/// message per account and batch would cost an allocation and a wake-up.
+pub struct AccountCell {
+    inner: Mutex<Cell>,
+    news: AtomicBool,
+    dead: AtomicBool,
+    in_flight: AtomicUsize,
+}
+
+struct Cell {
+    posted: Posted,
+    closed: Vec<(TransactionId, Closing)>,
+    wake: bool,
+}
+
+impl AccountCell {
+    /// A cell for an account as just read.
+    pub fn new(posted: Posted) -> Self {
+        let inner = Mutex::new(Cell { posted, closed: Vec::new(), wake: false });
+        Self { inner, news: AtomicBool::new(false), dead: AtomicBool::new(false), in_flight: AtomicUsize::new(0) }
+    }
+
+    /// What is posted: the latest committed state that this process has seen.
+    pub fn posted(&self) -> Posted {
+        self.lock().posted
+    }
+
+    /// The journal: these transactions are durable, and these are the totals after the batch. Answers whether the actor must be woken.
+    pub fn settle(&self, totals: Option<Totals>, committed: impl IntoIterator<Item = TransactionId>) -> bool {
+        let mut cell = self.lock();
+        if let Some(totals) = totals.filter(|totals| totals.version > cell.posted.totals.version) {
+            cell.posted.totals = totals;
+        }
+        cell.closed.extend(committed.into_iter().map(|id| (id, Closing::Committed)));
+        self.news.store(true, Ordering::Release);
+        std::mem::take(&mut cell.wake)
+    }
+
+    /// This transaction did not happen. Answers whether the actor must be woken.
+    pub fn release(&self, transaction: TransactionId) -> bool {
+        let mut cell = self.lock();
+        cell.closed.push((transaction, Closing::Released));
+        self.news.store(true, Ordering::Release);
+        std::mem::take(&mut cell.wake)
+    }
+
+    /// New guards became durable.
+    pub fn change(&self, change: &AccountChange) {
+        let mut cell = self.lock();
+        (cell.posted.status, cell.posted.floor, cell.posted.ceiling) = (change.status, change.floor, change.ceiling);
+        self.news.store(true, Ordering::Release);
+    }
+
+    /// The actor: a read from the primary came back.
+    pub fn see(&self, read: &Posted) -> bool {
+        let mut cell = self.lock();
+        let later = read.totals.version >= cell.posted.totals.version;
+        if later {
+            cell.posted = *read;
+        }
+        later
+    }
+
+    /// The actor: takes what has come since; `None` when nothing has.
+    pub fn take(&self) -> Option<(Posted, Vec<(TransactionId, Closing)>)> {
+        if !self.news.swap(false, Ordering::Acquire) {
+            return None;
+        }
+        let mut cell = self.lock();
+        Some((cell.posted, std::mem::take(&mut cell.closed)))
+    }
+
+    /// The actor: wake me at the next settle or release. Answers false when there already is something to take.
+    pub fn ask_to_be_woken(&self) -> bool {
+        let mut cell = self.lock();
+        cell.wake = true;
+        !self.news.load(Ordering::Acquire)
+    }
+
+    /// The actor ended without saying goodbye: approvals of this incarnation that are in no batch yet are void.
+    pub fn bury(&self) {
+        self.dead.store(true, Ordering::Release);
+    }
+
+    /// Whether the incarnation that gave approvals through this cell is gone.
+    pub fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Acquire)
+    }
+
+    /// How many slips name this account.
+    pub fn in_flight(&self) -> &AtomicUsize {
+        &self.in_flight
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Cell> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keys by hash, as a look-up answers them.
+pub type UsedKeys = HashMap<KeyHash, UsedKey>;

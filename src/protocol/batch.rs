@@ -1,0 +1,237 @@
+//! Many records as the arrays of one call. Pure: the sums and the remainders are computed here, once per batch.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::record::{AccountChange, Body, Record};
+
+/// The arguments of `commit_batch`, arrays in parallel by group.
+#[derive(Debug, Default)]
+#[allow(missing_docs, reason = "named as the function's parameters, where they are explained")]
+pub struct Batch {
+    pub keys: Vec<Uuid>,
+    pub key_ids: Vec<Uuid>,
+    pub key_requests: Vec<Uuid>,
+    pub key_statuses: Vec<i16>,
+    pub ids: Vec<Uuid>,
+    pub tenants: Vec<String>,
+    pub apis: Vec<i16>,
+    pub kinds: Vec<i16>,
+    pub statuses: Vec<i16>,
+    pub requests: Vec<Uuid>,
+    pub key_texts: Vec<Option<String>>,
+    pub references: Vec<Option<String>>,
+    pub descriptions: Vec<Option<String>>,
+    pub metadatas: Vec<Option<String>>,
+    pub correlations: Vec<Option<String>>,
+    pub decline_codes: Vec<Option<i16>>,
+    pub decline_messages: Vec<Option<String>>,
+    pub created: Vec<DateTime<Utc>>,
+    pub postings: PostingRows,
+    pub declined: DeclinedRows,
+    pub event_types: Vec<i16>,
+    pub event_aggregates: Vec<String>,
+    pub event_bodies: Vec<String>,
+    /// Ascending, so that lanes lock in one order.
+    pub accounts: Vec<i64>,
+    pub debits: Vec<i128>,
+    pub credits: Vec<i128>,
+    pub changes: Vec<AccountChange>,
+}
+
+/// Rows of `postings`.
+#[derive(Debug, Default)]
+#[allow(missing_docs, reason = "named as the function's parameters")]
+pub struct PostingRows {
+    pub ids: Vec<Uuid>,
+    pub ns: Vec<i16>,
+    pub debits: Vec<i64>,
+    pub credits: Vec<i64>,
+    pub amounts: Vec<i128>,
+    /// What later postings of this batch still change on the debited account: credit less debit.
+    pub rest_debits: Vec<i128>,
+    /// The same for the credited account.
+    pub rest_credits: Vec<i128>,
+    pub created: Vec<DateTime<Utc>>,
+}
+
+/// Rows of `declined_postings`.
+#[derive(Debug, Default)]
+#[allow(missing_docs, reason = "named as the function's parameters")]
+pub struct DeclinedRows {
+    pub ids: Vec<Uuid>,
+    pub ns: Vec<i16>,
+    pub tenants: Vec<String>,
+    pub debits: Vec<String>,
+    pub credits: Vec<String>,
+    pub amounts: Vec<i128>,
+    pub currencies: Vec<String>,
+}
+
+/// `transactions.status` and `keys.status`.
+const COMPLETED: i16 = 1;
+const DECLINED: i16 = 2;
+const TOMBSTONE: i16 = 3;
+
+impl Batch {
+    /// Lays records out. Keys must differ: the lane lets a repeated key wait.
+    pub fn of<'a>(records: impl Iterator<Item = &'a Record> + Clone) -> Self {
+        let mut batch = Self::default();
+        let mut by_key: Vec<&Record> = records.clone().collect();
+        by_key.sort_unstable_by_key(|record| record.key);
+        for record in by_key {
+            batch.keys.push(record.key.0);
+            batch.key_ids.push(record.id.0);
+            batch.key_requests.push(record.request.0);
+            batch.key_statuses.push(status(record));
+        }
+        for record in records {
+            batch.push(record);
+        }
+        batch.sum();
+        batch
+    }
+
+    fn push(&mut self, record: &Record) {
+        let (mut decline_code, mut decline_message) = (None, None);
+        match &record.body {
+            Body::Tombstone => return, // a key and nothing else
+            Body::AccountChange(change) => self.changes.push(*change),
+            Body::Postings(postings) => {
+                for (n, posting) in (0..).zip(postings) {
+                    let rows = &mut self.postings;
+                    rows.ids.push(record.id.0);
+                    rows.ns.push(n);
+                    rows.debits.push(posting.debit.0);
+                    rows.credits.push(posting.credit.0);
+                    rows.amounts.push(posting.amount.minor_units());
+                    rows.created.push(record.created_at);
+                }
+            }
+            Body::Declined { code, message, postings } => {
+                (decline_code, decline_message) = (Some(*code as i16), Some(message.clone()));
+                for (n, posting) in (0..).zip(postings) {
+                    let rows = &mut self.declined;
+                    rows.ids.push(record.id.0);
+                    rows.ns.push(n);
+                    rows.tenants.push(record.tenant.to_string());
+                    rows.debits.push(posting.debit.clone());
+                    rows.credits.push(posting.credit.clone());
+                    rows.amounts.push(posting.amount.minor_units());
+                    rows.currencies.push(posting.currency.clone());
+                }
+            }
+        }
+        self.ids.push(record.id.0);
+        self.tenants.push(record.tenant.to_string());
+        self.apis.push(record.api.code());
+        self.kinds.push(record.kind.code());
+        self.statuses.push(status(record));
+        self.requests.push(record.request.0);
+        self.key_texts.push(record.key_text.clone());
+        self.references.push(record.reference.clone());
+        self.descriptions.push(record.description.clone());
+        self.metadatas.push(record.metadata.clone());
+        self.correlations.push(record.correlation.clone());
+        self.decline_codes.push(decline_code);
+        self.decline_messages.push(decline_message);
+        self.created.push(record.created_at);
+        if let Some(event) = &record.event {
+            self.event_types.push(event.event.code());
+            self.event_aggregates.push(event.aggregate.clone());
+            self.event_bodies.push(event.body.clone());
+        }
+    }
+
+    /// Totals per account, and for each posting what the later ones still do to its accounts.
+    fn sum(&mut self) {
+        let rows = &mut self.postings;
+        let mut sums: HashMap<i64, (i128, i128)> = HashMap::with_capacity(rows.ids.len() * 2);
+        (rows.rest_debits, rows.rest_credits) = (vec![0; rows.ids.len()], vec![0; rows.ids.len()]);
+        for n in (0..rows.ids.len()).rev() {
+            let debited = sums.entry(rows.debits[n]).or_default();
+            rows.rest_debits[n] = debited.1 - debited.0;
+            debited.0 += rows.amounts[n];
+            let credited = sums.entry(rows.credits[n]).or_default();
+            rows.rest_credits[n] = credited.1 - credited.0;
+            credited.1 += rows.amounts[n];
+        }
+        let mut sums: Vec<_> = sums.into_iter().collect();
+        sums.sort_unstable_by_key(|(account, _)| *account);
+        for (account, (debit, credit)) in sums {
+            self.accounts.push(account);
+            self.debits.push(debit);
+            self.credits.push(credit);
+        }
+    }
+}
+
+fn status(record: &Record) -> i16 {
+    match record.body {
+        Body::Postings(_) | Body::AccountChange(_) => COMPLETED,
+        Body::Declined { .. } => DECLINED,
+        Body::Tombstone => TOMBSTONE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::money::Amount;
+    use crate::protocol::record::{AccountId, Api, Kind, KeyHash, Posting, RequestHash, TransactionId, now_micros};
+
+    fn record(postings: &[(i64, i64, i64)]) -> Record {
+        let id = TransactionId::draw();
+        let posting = |(debit, credit, amount): &(i64, i64, i64)| Posting {
+            debit: AccountId(*debit),
+            credit: AccountId(*credit),
+            amount: Amount::from(*amount),
+        };
+        Record {
+            id,
+            tenant: "default".into(),
+            api: Api::FlorinV1,
+            kind: Kind::TRANSFER,
+            key: KeyHash::own(id),
+            key_text: None,
+            request: RequestHash::of(&[]),
+            reference: None,
+            description: None,
+            metadata: None,
+            correlation: None,
+            created_at: now_micros(),
+            cutoff: Instant::now(),
+            body: Body::Postings(postings.iter().map(posting).collect()),
+            event: None,
+        }
+    }
+
+    proptest! {
+        /// Walking the rows forward from any opening balances, each row's balance-after computed from the closing total and the rest
+        /// equals the running sum.
+        #[test]
+        fn the_rest_gives_the_running_balance(rows in prop::collection::vec(prop::collection::vec((0i64..5, 0i64..5, 1i64..100), 1..4), 1..20)) {
+            let records: Vec<Record> = rows.iter()
+                .map(|postings| record(&postings.iter().map(|(d, c, a)| (*d, if d == c { c + 5 } else { *c }, *a)).collect::<Vec<_>>()))
+                .collect();
+            let batch = Batch::of(records.iter());
+            prop_assert!(batch.accounts.is_sorted() && batch.keys.is_sorted());
+            let closing: HashMap<i64, i128> = batch.accounts.iter().zip(batch.credits.iter().zip(&batch.debits)).map(|(a, (c, d))| (*a, c - d)).collect();
+            let mut running: HashMap<i64, i128> = HashMap::new();
+            for n in 0..batch.postings.ids.len() {
+                let (d, c, amount) = (batch.postings.debits[n], batch.postings.credits[n], batch.postings.amounts[n]);
+                *running.entry(d).or_default() -= amount;
+                prop_assert_eq!(closing[&d] - batch.postings.rest_debits[n], running[&d]);
+                *running.entry(c).or_default() += amount;
+                prop_assert_eq!(closing[&c] - batch.postings.rest_credits[n], running[&c]);
+            }
+            prop_assert_eq!(batch.debits.iter().sum::<i128>(), batch.credits.iter().sum::<i128>());
+        }
+    }
+}

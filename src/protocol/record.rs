@@ -1,0 +1,288 @@
+//! What the journal writes: one record per accepted or declined command, complete before it is admitted.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
+use uuid::Uuid;
+
+use super::events::Event;
+use crate::ledger::Status;
+use crate::money::Amount;
+
+/// A transaction: UUID version 7, so in order of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransactionId(pub Uuid);
+
+/// An account's compact internal number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(pub i64);
+
+/// The hash of API, tenant and idempotency key: what must be unique.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyHash(pub Uuid);
+
+/// The hash of what was asked: tells a repeat from another request under the same key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestHash(pub Uuid);
+
+impl TransactionId {
+    /// A new one, later than all this process drew before in another millisecond.
+    pub fn draw() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+/// Where a command came in; part of the scope of its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Api {
+    /// payment.v1
+    PaymentV1 = 1,
+    /// florin.v1
+    FlorinV1 = 2,
+}
+
+impl Api {
+    /// Its number in the database.
+    pub fn code(self) -> i16 {
+        self as i16
+    }
+
+    /// By its name on the wire.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "payment.v1" => Some(Self::PaymentV1),
+            "florin.v1" | "" => Some(Self::FlorinV1),
+            _ => None,
+        }
+    }
+}
+
+/// The SHA-256 of parts that cannot run into each other, cut to 128 bits.
+fn hash(parts: &[&[u8]]) -> Uuid {
+    let mut sha = Sha256::new();
+    for part in parts {
+        sha.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+        sha.update(part);
+    }
+    let digest = sha.finalize();
+    let mut first = [0; 16];
+    first.copy_from_slice(&digest[..16]);
+    Uuid::from_bytes(first)
+}
+
+impl KeyHash {
+    /// The scope of a caller's key.
+    pub fn of(api: Api, tenant: &str, key: &str) -> Self {
+        Self(hash(&[&[api as u8], tenant.as_bytes(), key.as_bytes()]))
+    }
+
+    /// A record without a caller's key goes by its own id.
+    pub fn own(id: TransactionId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl RequestHash {
+    /// Of the parts that make two requests the same.
+    pub fn of(parts: &[&[u8]]) -> Self {
+        Self(hash(parts))
+    }
+}
+
+/// What kind of movement a transaction is; a closed list, so that reports can count on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind(i16);
+
+impl Kind {
+    const NAMES: &[(i16, &str)] = &[
+        (1, "payment"),
+        (2, "transfer"),
+        (3, "topup"),
+        (4, "withdrawal"),
+        (5, "refund"),
+        (6, "invoice"),
+        (7, "fx"),
+        (8, "fee"),
+        (9, "adjustment"),
+        (20, "account_change"),
+    ];
+    /// payment.v1's only kind.
+    pub const PAYMENT: Self = Self(1);
+    /// The default of florin.v1.
+    pub const TRANSFER: Self = Self(2);
+    /// A change of status or limits; has no postings.
+    pub const ACCOUNT_CHANGE: Self = Self(20);
+
+    /// By name; account changes cannot be posted.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(code, known)| *known == name && *code < 20).map(|(code, _)| Self(*code))
+    }
+
+    /// Its number in the database.
+    pub fn code(self) -> i16 {
+        self.0
+    }
+
+    /// The name of a number read from the database.
+    pub fn name(code: i16) -> &'static str {
+        Self::NAMES.iter().find(|(known, _)| *known == code).map_or("unknown", |(_, name)| name)
+    }
+
+    /// All names that can be posted, for error messages.
+    pub fn names() -> String {
+        Self::NAMES.iter().filter(|(code, _)| *code < 20).map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Money leaves `debit` and arrives at `credit`.
+#[derive(Clone, Copy, Debug)]
+pub struct Posting {
+    /// The account that pays.
+    pub debit: AccountId,
+    /// The account that is paid.
+    pub credit: AccountId,
+    /// Positive.
+    pub amount: Amount,
+}
+
+/// A posting as it was asked for; its accounts need not exist.
+#[derive(Clone, Debug)]
+pub struct DeclinedPosting {
+    /// The account that was to pay.
+    pub debit: String,
+    /// The account that was to be paid.
+    pub credit: String,
+    /// As asked, of any sign.
+    pub amount: Amount,
+    /// As asked.
+    pub currency: String,
+}
+
+/// Why a transaction was declined; the numbers are those of payment.v1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeclineCode {
+    /// A floor would be broken.
+    InsufficientFunds = 1,
+    /// No such account.
+    AccountNotFound = 2,
+    /// Zero or less.
+    InvalidAmount = 3,
+    /// Payer and payee are one.
+    SameAccount = 4,
+    /// An account is kept in another currency.
+    CurrencyMismatch = 5,
+    /// Suspended or closed.
+    AccountInactive = 7,
+    /// A ceiling would be passed.
+    LimitExceeded = 8,
+}
+
+impl DeclineCode {
+    /// The name that the contract's events carry.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InsufficientFunds => "INSUFFICIENT_FUNDS",
+            Self::AccountNotFound => "ACCOUNT_NOT_FOUND",
+            Self::InvalidAmount => "INVALID_AMOUNT",
+            Self::SameAccount => "SAME_ACCOUNT",
+            Self::CurrencyMismatch => "CURRENCY_MISMATCH",
+            Self::AccountInactive => "ACCOUNT_INACTIVE",
+            Self::LimitExceeded => "LIMIT_EXCEEDED",
+        }
+    }
+}
+
+/// New guards of an account, all of them.
+#[derive(Clone, Copy, Debug)]
+pub struct AccountChange {
+    /// Whose.
+    pub account: AccountId,
+    /// The new status.
+    pub status: Status,
+    /// The new floor, in minor units.
+    pub floor: Option<i128>,
+    /// The new ceiling, in minor units.
+    pub ceiling: Option<i128>,
+}
+
+/// What a record does.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Moves money.
+    Postings(SmallVec<[Posting; 1]>),
+    /// Moves none, and says why.
+    Declined {
+        /// The reason.
+        code: DeclineCode,
+        /// The reason in words.
+        message: String,
+        /// What was asked for.
+        postings: Vec<DeclinedPosting>,
+    },
+    /// Retires a key: it had no effect and never will.
+    Tombstone,
+    /// Changes an account's guards.
+    AccountChange(AccountChange),
+}
+
+/// One line of the journal, ready to be written: ids drawn, event encoded, request hashed by the request's own handler.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The transaction.
+    pub id: TransactionId,
+    /// Whose it is.
+    pub tenant: Arc<str>,
+    /// Where it came in.
+    pub api: Api,
+    /// What it is.
+    pub kind: Kind,
+    /// What must be unique.
+    pub key: KeyHash,
+    /// The caller's key as given.
+    pub key_text: Option<String>,
+    /// What was asked.
+    pub request: RequestHash,
+    /// The caller's own reference.
+    pub reference: Option<String>,
+    /// The caller's words.
+    pub description: Option<String>,
+    /// A JSON object of texts.
+    pub metadata: Option<String>,
+    /// The request's correlation id.
+    pub correlation: Option<String>,
+    /// When it was accepted for processing; microseconds.
+    pub created_at: DateTime<Utc>,
+    /// After this it may no longer be written for the first time.
+    pub cutoff: Instant,
+    /// What it does.
+    pub body: Body,
+    /// What Kafka hears of it.
+    pub event: Option<Event>,
+}
+
+/// Now, in the microseconds that the database keeps.
+pub fn now_micros() -> DateTime<Utc> {
+    let now = Utc::now();
+    DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_another_scope_never_meet() {
+        let keys = [
+            KeyHash::of(Api::PaymentV1, "a", "bc"),
+            KeyHash::of(Api::PaymentV1, "ab", "c"),
+            KeyHash::of(Api::FlorinV1, "a", "bc"),
+            KeyHash::of(Api::PaymentV1, "a", "bd"),
+        ];
+        for (n, key) in keys.iter().enumerate() {
+            assert!(!keys[n + 1..].contains(key));
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! A slip: one transaction on its way from account to account to the journal. It owns the legs it opened.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use chrono::{DateTime, Utc};
+use smallvec::SmallVec;
+use tokio::sync::oneshot;
+
+use super::account::{AccountHandle, AccountMessage};
+use super::admission::Permit;
+use super::record::{AccountId, Body, KeyHash, Record, RequestHash, TransactionId};
+use crate::ledger::{Leg, Rejection};
+
+/// What became of a command.
+pub enum Outcome {
+    /// Durable, by this very command.
+    Done {
+        /// The transaction.
+        id: TransactionId,
+        /// When it was accepted.
+        created_at: DateTime<Utc>,
+    },
+    /// The key was used before by the same request: its first transaction.
+    Replayed {
+        /// The transaction.
+        id: TransactionId,
+        /// When it was accepted.
+        created_at: DateTime<Utc>,
+    },
+    /// The key was used before by another request.
+    KeyReused,
+    /// The key was declared never used.
+    KeyRetired,
+    /// An account refuses; nothing happened and nothing is bound.
+    Refused {
+        /// The account.
+        account: AccountId,
+        /// Why.
+        rejection: Rejection,
+        /// The command's place in the bound, to be used for the record of the decline.
+        permit: Permit,
+    },
+    /// Certainly not done.
+    Aborted(Abort),
+    /// Maybe done: only a repeat with the same key tells.
+    Unknown,
+}
+
+/// Why a command was certainly not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abort {
+    /// The account's actor ended on the way: it can be tried again at once.
+    Interrupted,
+    /// The database is away.
+    DatabaseAway,
+    /// Another process holds the lease.
+    NotLeader,
+    /// Too much waits on this account.
+    AccountBusy,
+    /// It waited until its cut-off.
+    TooLate,
+    /// The database refused this record for itself, though the rules admitted it.
+    Guard,
+}
+
+/// One account on the way.
+pub struct Stop {
+    /// Which.
+    pub account: Arc<AccountHandle>,
+    /// All debits of the record here, in minor units.
+    pub debit: i128,
+    /// All credits of the record here, in minor units.
+    pub credit: i128,
+    /// Its leg is open.
+    pub approved: bool,
+}
+
+impl Stop {
+    /// The net effect.
+    pub fn leg(&self) -> Leg {
+        Leg::net(self.debit, self.credit)
+    }
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.account.cell.in_flight().fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The accounts of a record, ascending by internal id, so that waiting never deadlocks.
+pub type Stops = SmallVec<[Stop; 2]>;
+
+/// A record on its way. Dropped before a lane took it into a batch, wherever and why ever, it releases its legs and answers
+/// "certainly not done".
+pub struct Slip {
+    /// The record; `None` only once the slip was taken apart.
+    record: Option<Box<Record>>,
+    stops: Stops,
+    at: usize,
+    /// The first refusal in the contract's order so far, with its account's place among the refused.
+    refusal: Option<(AccountId, Rejection)>,
+    reply: Option<oneshot::Sender<Outcome>>,
+    permit: Option<Permit>,
+}
+
+/// A slip taken apart by the lane: from here on only the journal resolves it.
+pub struct Taken {
+    /// What to write.
+    pub record: Box<Record>,
+    /// Whose legs are open.
+    pub stops: Stops,
+    /// Who waits.
+    pub reply: oneshot::Sender<Outcome>,
+    /// Its place in the bound.
+    pub permit: Permit,
+}
+
+impl Slip {
+    /// A slip for a record over these accounts.
+    ///
+    /// # Errors
+    /// `AccountBusy` when one of them has `share_max` slips already.
+    pub fn new(
+        record: Box<Record>,
+        accounts: &[&Arc<AccountHandle>],
+        share_max: usize,
+        reply: oneshot::Sender<Outcome>,
+        permit: Permit,
+    ) -> Result<Box<Self>, Abort> {
+        let mut stops = Stops::new();
+        let mut busy = false;
+        for account in accounts {
+            busy |= account.cell.in_flight().fetch_add(1, Ordering::Relaxed) >= share_max;
+            stops.push(Stop { account: Arc::clone(account), debit: 0, credit: 0, approved: false });
+        }
+        stops.sort_unstable_by_key(|stop| stop.account.identity.id);
+        if let Body::Postings(postings) = &record.body {
+            for posting in postings {
+                for stop in &mut stops {
+                    let id = stop.account.identity.id;
+                    stop.debit += if posting.debit == id { posting.amount.minor_units() } else { 0 };
+                    stop.credit += if posting.credit == id { posting.amount.minor_units() } else { 0 };
+                }
+            }
+        }
+        if busy {
+            return Err(Abort::AccountBusy);
+        }
+        Ok(Box::new(Self { record: Some(record), stops, at: 0, refusal: None, reply: Some(reply), permit: Some(permit) }))
+    }
+
+    /// The transaction.
+    pub fn id(&self) -> TransactionId {
+        self.record().id
+    }
+
+    /// The key.
+    pub fn key(&self) -> KeyHash {
+        self.record().key
+    }
+
+    /// What was asked.
+    pub fn request(&self) -> RequestHash {
+        self.record().request
+    }
+
+    /// The record.
+    ///
+    /// # Panics
+    /// Never: only `take` and `drop` empty it.
+    pub fn record(&self) -> &Record {
+        self.record.as_deref().expect("a slip holds its record until it is taken apart")
+    }
+
+    /// Where it is.
+    pub fn stop(&self) -> &Stop {
+        &self.stops[self.at]
+    }
+
+    /// All of its accounts.
+    pub fn stops(&self) -> &[Stop] {
+        &self.stops
+    }
+
+    /// Whether an account has refused it: from then on it only looks.
+    pub fn is_refused(&self) -> bool {
+        self.refusal.is_some()
+    }
+
+    /// The account it is at has opened its leg.
+    pub fn approve(&mut self) {
+        self.stops[self.at].approved = true;
+    }
+
+    /// The account it is at refuses: the legs opened so far are released, and the refusal that comes first in the contract's order
+    /// is kept (status before money; among equals the payer's, then the first account's).
+    pub fn refuse(&mut self, rejection: Rejection) {
+        self.release();
+        let here = (self.stop().account.identity.id, rejection);
+        let rank = |refusal: &(AccountId, Rejection)| {
+            let pays = self.stops.iter().any(|stop| stop.account.identity.id == refusal.0 && stop.debit > 0);
+            (matches!(refusal.1, Rejection::LimitExceeded { .. }), matches!(refusal.1, Rejection::InsufficientFunds { .. }), !pays, refusal.0)
+        };
+        if self.refusal.as_ref().is_none_or(|before| rank(&here) < rank(before)) {
+            self.refusal = Some(here);
+        }
+    }
+
+    /// Goes on to the next account. After the last it comes back, to be handed to the journal.
+    pub fn forward(mut self: Box<Self>) -> Option<Box<Self>> {
+        self.at += 1;
+        if self.at < self.stops.len() {
+            self.enter();
+            return None;
+        }
+        if let (Some((account, rejection)), Some(reply), Some(permit)) = (self.refusal, self.reply.take(), self.permit.take()) {
+            let _ = reply.send(Outcome::Refused { account, rejection, permit }); // nobody listening is no reason to do anything
+            return None;
+        }
+        Some(self)
+    }
+
+    /// Goes to the account it is at. If that actor has ended, the slip is dropped, and so answered.
+    pub fn enter(self: Box<Self>) {
+        let account = self.stop().account.clone();
+        let _ = account.actor.cast(AccountMessage::Slip(self));
+    }
+
+    /// Ends the slip with an answer; legs are released.
+    pub fn answer(mut self: Box<Self>, outcome: Outcome) {
+        self.release();
+        if let Some(reply) = self.reply.take() {
+            let _ = reply.send(outcome);
+        }
+    }
+
+    /// The lane takes it into a batch: the guard is off.
+    ///
+    /// # Panics
+    /// Never: a slip is taken once.
+    pub fn take(mut self: Box<Self>) -> Taken {
+        Taken {
+            record: self.record.take().expect("a slip is taken once"),
+            stops: std::mem::take(&mut self.stops),
+            reply: self.reply.take().expect("a slip is taken once"),
+            permit: self.permit.take().expect("a slip is taken once"),
+        }
+    }
+
+    fn release(&mut self) {
+        let Some(id) = self.record.as_ref().map(|record| record.id) else { return };
+        release_legs(&mut self.stops, id);
+    }
+}
+
+/// Closes the open legs of a transaction that did not happen.
+pub fn release_legs(stops: &mut Stops, id: TransactionId) {
+    for stop in stops {
+        if std::mem::take(&mut stop.approved) && stop.account.cell.release(id) {
+            let _ = stop.account.actor.cast(AccountMessage::Wake); // an actor that ended has nobody waiting
+        }
+    }
+}
+
+impl Drop for Slip {
+    fn drop(&mut self) {
+        self.release();
+        if let Some(reply) = self.reply.take() {
+            let _ = reply.send(Outcome::Aborted(Abort::Interrupted));
+        }
+    }
+}

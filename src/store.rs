@@ -1,0 +1,64 @@
+//! SQL, and only SQL: every statement of the product stands in this room.
+
+pub mod accounts;
+pub mod error;
+pub mod journal;
+pub mod leadership;
+pub mod numeric;
+pub mod transactions;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Executor, PgPool};
+
+pub use error::StoreError;
+
+/// Where the database is and how patient we are with it.
+#[derive(Clone, Debug)]
+pub struct Database {
+    options: PgConnectOptions,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How long a read may take.
+    pub read_timeout: Duration,
+}
+
+impl Database {
+    /// Reads a URL; `+asyncpg` and the like in the scheme are ignored.
+    ///
+    /// # Errors
+    /// When it is no PostgreSQL URL.
+    pub fn new(url: &str) -> Result<Self, StoreError> {
+        let plain = url.split_once("://").map_or_else(
+            || url.to_owned(),
+            |(scheme, rest)| format!("{}://{rest}", scheme.split('+').next().unwrap_or("postgres")),
+        );
+        let options = PgConnectOptions::from_str(&plain)?.application_name("florin");
+        Ok(Self { options, connect_timeout: Duration::from_secs(2), read_timeout: Duration::from_secs(5) })
+    }
+
+    /// Options for a session whose idle transactions and statements end by themselves: a write transaction that hangs would hold
+    /// every event back.
+    fn session(&self, statement_timeout: Duration) -> PgConnectOptions {
+        let ms = statement_timeout.as_millis().to_string();
+        self.options.clone().options([("statement_timeout", ms.as_str()), ("idle_in_transaction_session_timeout", "10000"), ("jit", "off")])
+    }
+
+    /// A pool for reads and rare writes; connects when first used.
+    pub fn pool(&self, connections_max: u32) -> PgPool {
+        PgPoolOptions::new()
+            .max_connections(connections_max)
+            .acquire_timeout(self.connect_timeout)
+            .idle_timeout(Duration::from_secs(60))
+            .test_before_acquire(false)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    connection.execute("SET plan_cache_mode = force_generic_plan").await?;
+                    Ok(())
+                })
+            })
+            .connect_lazy_with(self.session(self.read_timeout))
+    }
+}

@@ -1,0 +1,198 @@
+//! Accounts: opening them, loading them for their actors, and reading them for callers.
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgPool};
+
+use super::StoreError;
+use super::journal::{USED_KEYS, UsedKeyRow, status, status_code, used_keys};
+use super::numeric::Numeric;
+use crate::ledger::{Status, Totals};
+use crate::money::{Currencies, Currency, CurrencyCode};
+use crate::protocol::account::{Identity, Posted, UsedKey};
+use crate::protocol::record::{AccountId, KeyHash};
+
+/// Who keeps an account, which decides its default floor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountKind {
+    /// Somebody's money: floor 0.
+    User = 1,
+    /// The house's own books: no floor.
+    System = 2,
+    /// The world outside: no floor.
+    External = 3,
+}
+
+/// The side on which an account normally has its balance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NormalSide {
+    /// Liabilities and revenue, such as a customer's money.
+    Credit = 1,
+    /// Assets and expenses.
+    Debit = 2,
+}
+
+/// An account to be opened.
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    /// Whose it is.
+    pub tenant: String,
+    /// As the caller calls it.
+    pub name: String,
+    /// Who keeps it.
+    pub kind: AccountKind,
+    /// Where its balance normally stands.
+    pub normal_side: NormalSide,
+    /// What it is kept in.
+    pub currency: CurrencyCode,
+    /// The caller's words for its owner.
+    pub owner: String,
+    /// A JSON object of texts.
+    pub metadata: Option<String>,
+    /// The lowest available balance allowed, in minor units.
+    pub floor: Option<i128>,
+    /// The highest balance allowed, in minor units.
+    pub ceiling: Option<i128>,
+}
+
+/// All that is known of an account.
+#[derive(Clone, Debug)]
+pub struct AccountRow {
+    /// What never changes.
+    pub identity: Identity,
+    /// What does.
+    pub posted: Posted,
+    /// Who keeps it.
+    pub kind: AccountKind,
+    /// Where its balance normally stands.
+    pub normal_side: NormalSide,
+    /// The caller's words for its owner.
+    pub owner: String,
+    /// A JSON object of texts.
+    pub metadata: Option<String>,
+    /// When it was opened.
+    pub created_at: DateTime<Utc>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: i64,
+    tenant: String,
+    name: String,
+    kind: i16,
+    normal_side: i16,
+    currency: String,
+    exponent: i16,
+    owner: String,
+    metadata: Option<String>,
+    created_at: DateTime<Utc>,
+    debits: Numeric,
+    credits: Numeric,
+    held: Numeric,
+    floor: Option<Numeric>,
+    ceiling: Option<Numeric>,
+    status: i16,
+    version: i64,
+}
+
+const COLUMNS: &str = "a.id, a.tenant, a.name, a.kind, a.normal_side, a.currency, c.exponent, a.owner, a.metadata, a.created_at, \
+     b.debits, b.credits, b.held, b.floor, b.ceiling, b.status, b.version \
+     FROM accounts a JOIN balances b ON b.account = a.id JOIN currencies c ON c.code = a.currency";
+
+impl Row {
+    fn read(self) -> Result<AccountRow, StoreError> {
+        let unreadable = || StoreError::Unreadable(format!("account {} has currency {}", self.id, self.currency));
+        let currency = Currency { code: CurrencyCode::parse(&self.currency).ok_or_else(unreadable)?, exponent: u8::try_from(self.exponent).map_err(|_| unreadable())? };
+        Ok(AccountRow {
+            identity: Identity { id: AccountId(self.id), tenant: self.tenant.into(), name: self.name.into(), currency },
+            posted: Posted {
+                totals: Totals { debits: self.debits.0, credits: self.credits.0, version: self.version },
+                held: self.held.0,
+                floor: self.floor.map(|n| n.0),
+                ceiling: self.ceiling.map(|n| n.0),
+                status: status(self.status),
+            },
+            kind: match self.kind {
+                1 => AccountKind::User,
+                2 => AccountKind::System,
+                _ => AccountKind::External,
+            },
+            normal_side: if self.normal_side == 1 { NormalSide::Credit } else { NormalSide::Debit },
+            owner: self.owner,
+            metadata: self.metadata,
+            created_at: self.created_at,
+        })
+    }
+}
+
+/// All currencies of this ledger.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn currencies(pool: &PgPool) -> Result<Currencies, StoreError> {
+    let rows: Vec<(String, i16)> = sqlx::query_as("SELECT code, exponent FROM currencies").fetch_all(pool).await?;
+    let currency = |(code, exponent): (String, i16)| Some(Currency { code: CurrencyCode::parse(&code)?, exponent: u8::try_from(exponent).ok()? });
+    Ok(rows.into_iter().filter_map(currency).collect())
+}
+
+/// Loads accounts by tenant and name, those that exist.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn load(pool: &PgPool, tenants: &[String], names: &[String]) -> Result<Vec<AccountRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} WHERE (a.tenant, a.name) IN (SELECT * FROM unnest($1::text[], $2::text[]))");
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenants).bind(names).fetch_all(pool).await?;
+    rows.into_iter().map(Row::read).collect()
+}
+
+/// One account by name.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn get(pool: &PgPool, tenant: &str, name: &str) -> Result<Option<AccountRow>, StoreError> {
+    Ok(load(pool, &[tenant.to_owned()], &[name.to_owned()]).await?.pop())
+}
+
+/// Opens an account, or answers the one of that name.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn create(pool: &PgPool, new: &NewAccount) -> Result<AccountRow, StoreError> {
+    let created = sqlx::query(
+        "WITH made AS (INSERT INTO accounts (tenant, name, kind, normal_side, currency, owner, metadata) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+         ON CONFLICT (tenant, name) DO NOTHING RETURNING id) \
+         INSERT INTO balances (account, floor, ceiling, status) SELECT id, $8, $9, $10 FROM made",
+    )
+    .bind(&new.tenant)
+    .bind(&new.name)
+    .bind(new.kind as i16)
+    .bind(new.normal_side as i16)
+    .bind(new.currency.as_str())
+    .bind(&new.owner)
+    .bind(&new.metadata)
+    .bind(new.floor.map(Numeric))
+    .bind(new.ceiling.map(Numeric))
+    .bind(status_code(Status::Active));
+    created.execute(pool).await?;
+    get(pool, &new.tenant, &new.name).await?.ok_or_else(|| StoreError::Unreadable(format!("account {} was created and is not there", new.name)))
+}
+
+/// An account's posted state, and which of these keys are used, as of one snapshot.
+///
+/// # Errors
+/// Any failure of the statements.
+pub async fn read_with_keys(pool: &PgPool, account: AccountId, keys: &[KeyHash]) -> Result<(Posted, Vec<UsedKey>), StoreError> {
+    // The balance first: whatever commits in between can only make the keys know more.
+    let sql = format!("SELECT {COLUMNS} WHERE a.id = $1");
+    let row: Row = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(account.0).fetch_one(pool).await?;
+    Ok((row.read()?.posted, keys_used(pool, keys).await?))
+}
+
+/// Which of these keys are used, in all live generations.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn keys_used(pool: &PgPool, keys: &[KeyHash]) -> Result<Vec<UsedKey>, StoreError> {
+    let keys: Vec<_> = keys.iter().map(|key| key.0).collect();
+    let rows: Vec<UsedKeyRow> = sqlx::query_as(USED_KEYS).bind(keys).fetch_all(pool).await?;
+    Ok(used_keys(rows).into_values().collect())
+}

@@ -1,0 +1,92 @@
+//! The lease and the epoch: see `migrations/0004_leadership.sql`.
+
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection};
+
+use super::{Database, StoreError};
+
+/// The answer to an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// It is ours, under this epoch.
+    Taken {
+        /// Higher than any before.
+        epoch: i64,
+    },
+    /// It is somebody's.
+    Held {
+        /// As they call themselves.
+        by: String,
+        /// What is left of it.
+        remaining: Duration,
+    },
+}
+
+/// The session over which a process keeps the lease.
+pub struct LeaseSession(PgConnection);
+
+/// The locks of batches in flight are waited for this long before their backends are ended.
+const LOCK_PATIENCE: &str = "SET lock_timeout = '500ms'";
+
+impl LeaseSession {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When the database cannot be reached in time.
+    pub async fn open(database: &Database) -> Result<Self, StoreError> {
+        let options = database.session(Duration::from_secs(3));
+        let connect = PgConnection::connect_with(&options);
+        let mut connection =
+            tokio::time::timeout(database.connect_timeout, connect).await.map_err(|_| StoreError::Lost("connecting took too long".into()))??;
+        sqlx::query(LOCK_PATIENCE).execute(&mut connection).await?;
+        Ok(Self(connection))
+    }
+
+    /// Tries to take the lease. `dead` names a holder of which we know that it has ended.
+    ///
+    /// # Errors
+    /// Any failure of the statement; backends that hold a lane's lock for too long are ended, and it can be tried again.
+    pub async fn take(&mut self, holder: &str, dead: &str, lease: Duration, lanes: u16) -> Result<Attempt, StoreError> {
+        let attempt = sqlx::query_as::<_, (Option<i64>, String, i64)>("SELECT new_epoch, held_by, remaining_ms FROM take_leadership($1, $2, $3 * interval '1 ms', $4)")
+            .bind(holder)
+            .bind(dead)
+            .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
+            .bind(i32::from(lanes))
+            .fetch_one(&mut self.0)
+            .await;
+        match attempt {
+            Ok((Some(epoch), _, _)) => Ok(Attempt::Taken { epoch }),
+            Ok((None, by, remaining_ms)) => Ok(Attempt::Held { by, remaining: Duration::from_millis(u64::try_from(remaining_ms).unwrap_or(0)) }),
+            Err(error) => {
+                let error = StoreError::from(error);
+                if error.code() == Some("55P03") {
+                    sqlx::query("SELECT pg_terminate_backend(pid) FROM lanes WHERE pid IS NOT NULL").execute(&mut self.0).await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Extends the lease from now on; false when the epoch is no longer ours.
+    ///
+    /// # Errors
+    /// Any failure of the statement.
+    pub async fn renew(&mut self, epoch: i64, lease: Duration) -> Result<bool, StoreError> {
+        let done = sqlx::query("UPDATE leadership SET expires_at = clock_timestamp() + $2 * interval '1 ms' WHERE epoch = $1")
+            .bind(epoch)
+            .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
+            .execute(&mut self.0)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Lets the lease go.
+    ///
+    /// # Errors
+    /// Any failure of the statement; then it ends by itself.
+    pub async fn release(&mut self, epoch: i64) -> Result<(), StoreError> {
+        sqlx::query("UPDATE leadership SET expires_at = '-infinity' WHERE epoch = $1").bind(epoch).execute(&mut self.0).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! Reading transactions back.
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgPool};
+use uuid::Uuid;
+
+use super::StoreError;
+use super::numeric::Numeric;
+use crate::protocol::record::TransactionId;
+
+/// A transaction as it was written.
+#[derive(Clone, Debug)]
+pub struct TransactionRow {
+    /// Its id.
+    pub id: TransactionId,
+    /// [`crate::protocol::record::Kind`] by number.
+    pub kind: i16,
+    /// The caller's key.
+    pub key: Option<String>,
+    /// The caller's reference.
+    pub reference: Option<String>,
+    /// The caller's words.
+    pub description: Option<String>,
+    /// A JSON object of texts.
+    pub metadata: Option<String>,
+    /// The request's correlation id.
+    pub correlation: Option<String>,
+    /// Code and words, if it was declined.
+    pub decline: Option<(i16, String)>,
+    /// When it was accepted.
+    pub created_at: DateTime<Utc>,
+    /// In order.
+    pub postings: Vec<PostingRow>,
+}
+
+/// A posting as it was written, or as it was asked for if declined.
+#[derive(Clone, Debug, FromRow)]
+pub struct PostingRow {
+    /// Its transaction.
+    pub transaction: Uuid,
+    /// The account that paid.
+    pub debit: String,
+    /// The account that was paid.
+    pub credit: String,
+    /// In minor units.
+    #[sqlx(try_from = "Numeric")]
+    pub amount: i128,
+    /// Its code.
+    pub currency: String,
+    /// Decimals of the currency.
+    pub exponent: Option<i16>,
+    /// Balances after it; none if declined.
+    pub debit_after: Option<Numeric>,
+    /// Of the credited account.
+    pub credit_after: Option<Numeric>,
+}
+
+impl From<Numeric> for i128 {
+    fn from(value: Numeric) -> Self {
+        value.0
+    }
+}
+
+#[derive(FromRow)]
+struct Head {
+    id: Uuid,
+    kind: i16,
+    status: i16,
+    key: Option<String>,
+    reference: Option<String>,
+    description: Option<String>,
+    metadata: Option<String>,
+    correlation: Option<String>,
+    decline_code: Option<i16>,
+    decline_message: Option<String>,
+    created_at: DateTime<Utc>,
+}
+
+const HEAD: &str = "SELECT id, kind, status, key, reference, description, metadata, correlation, decline_code, decline_message, created_at FROM transactions";
+
+const POSTINGS: &str = "SELECT p.transaction, d.name AS debit, c.name AS credit, p.amount, d.currency, k.exponent, p.debit_balance_after AS debit_after, p.credit_balance_after AS credit_after, p.n \
+     FROM postings p JOIN accounts d ON d.id = p.debit_account JOIN accounts c ON c.id = p.credit_account JOIN currencies k ON k.code = d.currency WHERE p.transaction = ANY($1) \
+     UNION ALL SELECT p.transaction, p.debit_account, p.credit_account, p.amount, p.currency, k.exponent, NULL, NULL, p.n \
+     FROM declined_postings p LEFT JOIN currencies k ON k.code = p.currency WHERE p.transaction = ANY($1) ORDER BY 1, 9";
+
+/// One transaction of a tenant.
+///
+/// # Errors
+/// Any failure of the statements.
+pub async fn get(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Option<TransactionRow>, StoreError> {
+    let sql = format!("{HEAD} WHERE id = $1 AND tenant = $2");
+    let head: Vec<Head> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id.0).bind(tenant).fetch_all(pool).await?;
+    Ok(with_postings(pool, head).await?.pop())
+}
+
+async fn with_postings(pool: &PgPool, heads: Vec<Head>) -> Result<Vec<TransactionRow>, StoreError> {
+    if heads.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = heads.iter().map(|head| head.id).collect();
+    let mut postings: Vec<PostingRow> = sqlx::query_as(POSTINGS).bind(&ids).fetch_all(pool).await?;
+    let row = |head: Head| TransactionRow {
+        id: TransactionId(head.id),
+        kind: head.kind,
+        key: head.key,
+        reference: head.reference,
+        description: head.description,
+        metadata: head.metadata,
+        correlation: head.correlation,
+        decline: (head.status == 2).then(|| (head.decline_code.unwrap_or_default(), head.decline_message.unwrap_or_default())),
+        created_at: head.created_at,
+        postings: postings.extract_if(.., |posting| posting.transaction == head.id).collect(),
+    };
+    Ok(heads.into_iter().map(row).collect())
+}

@@ -1,0 +1,7 @@
+//! The one place that spawns a task: work that left an actor's handler and comes back as a message.
+
+/// Runs work beside the actor that started it. The work must tell somebody that it ended, also when it panics: give it a guard.
+#[expect(clippy::disallowed_methods, reason = "the one place for it")]
+pub fn spawn(work: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(work)
+}

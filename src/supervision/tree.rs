@@ -1,0 +1,293 @@
+//! The root of the tree: the lease always; the journal, the accounts and what else writes only while the lease is ours.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ractor::concurrency::JoinHandle;
+use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use sqlx::PgPool;
+use tokio::sync::oneshot;
+
+use super::health::{Condition, Health, Part};
+use super::policy::{self, History, Verdict};
+use crate::actors::account::Primary;
+use crate::actors::accounts::{Directory, DirectoryArgs, Registry};
+use crate::actors::journal::{Journal, JournalActor, JournalConfig};
+use crate::actors::leadership::{Holder, Leadership, LeadershipActor, LeadershipArgs, LeadershipMessage};
+use crate::actors::node::{Active, Node};
+use crate::faults::Faults;
+use crate::store::Database;
+
+/// What the tree is made of.
+#[derive(Clone)]
+pub struct TreeConfig {
+    /// Where the truth is.
+    pub database: Database,
+    /// Connections for reads.
+    pub pool: PgPool,
+    /// How this process calls itself.
+    pub holder: Holder,
+    /// How long a lease lasts.
+    pub lease: Duration,
+    /// Lanes of the journal.
+    pub lanes: u16,
+    /// Records per batch at most.
+    pub batch_max: usize,
+    /// A batch without an answer for this long is of unknown outcome.
+    pub answer_timeout: Duration,
+    /// How many account actors there may be.
+    pub active_accounts_max: usize,
+    /// How long an account may be unused.
+    pub account_idle_after: Duration,
+    /// The board.
+    pub health: Health,
+    /// Where tests make it fail.
+    pub faults: Faults,
+}
+
+/// A running tree.
+pub struct Tree {
+    /// What the gateway sees.
+    pub node: Node,
+    root: ActorRef<RootMessage>,
+    ended: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the root is told.
+pub enum RootMessage {
+    /// The lease was taken or lost.
+    Leadership(Leadership),
+    /// A batch was fenced off.
+    Fenced(i64),
+    /// Start this child again.
+    Restart(Child),
+    /// Let the lease go and end.
+    Stop(oneshot::Sender<()>),
+}
+
+/// The root's children.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Child {
+    /// Keeps the lease.
+    Leadership,
+    /// Supervises the lanes, under an epoch.
+    Journal(i64),
+    /// Supervises the accounts, under an epoch.
+    Accounts(i64),
+}
+
+impl Child {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Leadership => "leadership",
+            Self::Journal(_) => "journal",
+            Self::Accounts(_) => "accounts",
+        }
+    }
+}
+
+impl Tree {
+    /// Starts the tree. It serves once the lease is taken: follow [`Health::watch`].
+    ///
+    /// # Errors
+    /// When the root cannot be started.
+    pub async fn start(config: TreeConfig) -> anyhow::Result<Self> {
+        let node = Node::default();
+        let (root, ended) = Actor::spawn(None, Root, (config, node.clone())).await?;
+        Ok(Self { node, root, ended: Mutex::new(Some(ended)) })
+    }
+
+    /// Waits until the tree has ended, which by itself it does only by escalation.
+    pub async fn ended(&self) {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ended) = ended {
+            let _ = ended.await; // ended is ended
+        }
+    }
+
+    /// Lets the lease go and takes the tree down. Nothing should be in flight any more.
+    pub async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.root.cast(RootMessage::Stop(done)).is_ok() {
+            let _ = tokio::time::timeout(Duration::from_secs(3), stopped).await; // a lease that is not let go ends by itself
+        }
+        self.root.stop(None);
+        self.ended().await;
+    }
+
+    /// Ends at once, as if the process had died: nothing is let go.
+    pub async fn kill(&self) {
+        self.root.kill();
+        self.ended().await;
+        if let Some(active) = self.node.active() {
+            active.journal.close();
+        }
+        self.node.set_active(None);
+    }
+}
+
+/// The root actor.
+struct Root;
+
+struct RootState {
+    config: TreeConfig,
+    node: Node,
+    leadership: Option<ActorRef<LeadershipMessage>>,
+    running: Vec<(ActorId, Child, ActorCell)>,
+    histories: Vec<(&'static str, History)>,
+}
+
+impl Actor for Root {
+    type Msg = RootMessage;
+    type State = RootState;
+    type Arguments = (TreeConfig, Node);
+
+    async fn pre_start(&self, myself: ActorRef<RootMessage>, (config, node): (TreeConfig, Node)) -> Result<RootState, ActorProcessingErr> {
+        let mut state = RootState { config, node, leadership: None, running: Vec::new(), histories: Vec::new() };
+        state.start(Child::Leadership, &myself).await?;
+        Ok(state)
+    }
+
+    async fn handle(&self, myself: ActorRef<RootMessage>, message: RootMessage, state: &mut RootState) -> Result<(), ActorProcessingErr> {
+        match message {
+            RootMessage::Leadership(Leadership::Taken(epoch)) => state.activate(epoch, &myself).await?,
+            RootMessage::Leadership(Leadership::Lost(_)) => state.deactivate(),
+            RootMessage::Fenced(epoch) => {
+                if let Some(leadership) = &state.leadership {
+                    let _ = leadership.cast(LeadershipMessage::Fenced(epoch)); // being restarted: it finds out by itself
+                }
+            }
+            RootMessage::Restart(child) => state.restart(child, &myself).await?,
+            RootMessage::Stop(done) => match &state.leadership {
+                Some(leadership) => drop(leadership.cast(LeadershipMessage::Release(done))),
+                None => drop(done),
+            },
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(&self, myself: ActorRef<RootMessage>, event: SupervisionEvent, state: &mut RootState) -> Result<(), ActorProcessingErr> {
+        let (actor, cause) = match event {
+            SupervisionEvent::ActorFailed(cell, error) => (cell.get_id(), error.to_string()),
+            SupervisionEvent::ActorTerminated(cell, _, reason) => (cell.get_id(), reason.unwrap_or_else(|| "stopped".into())),
+            _ => return Ok(()),
+        };
+        let Some(at) = state.running.iter().position(|(id, ..)| *id == actor) else { return Ok(()) }; // taken down on purpose
+        let (_, child, _) = state.running.remove(at);
+        state.failed(child, &cause, &myself)
+    }
+}
+
+impl RootState {
+    /// The lease is ours: builds what writes.
+    async fn activate(&mut self, epoch: i64, myself: &ActorRef<RootMessage>) -> Result<(), ActorProcessingErr> {
+        self.deactivate();
+        let root = myself.clone();
+        let fenced = Arc::new(move || drop(root.cast(RootMessage::Fenced(epoch))));
+        let config = &self.config;
+        let journal = Journal::new(JournalConfig {
+            database: config.database.clone(),
+            epoch,
+            lanes: config.lanes,
+            batch_max: config.batch_max,
+            answer_timeout: config.answer_timeout,
+            fenced,
+            published: Arc::new(|| {}),
+            health: config.health.clone(),
+            faults: config.faults.clone(),
+        });
+        self.node.set_active(Some(Active { epoch, journal, registry: Registry::default() }));
+        for child in [Child::Journal(epoch), Child::Accounts(epoch)] {
+            self.start(child, myself).await?;
+        }
+        Ok(())
+    }
+
+    /// The lease is not ours: whoever loses the epoch drops every account actor.
+    fn deactivate(&mut self) {
+        let Some(active) = self.node.active() else { return };
+        self.node.set_active(None);
+        active.journal.close();
+        self.config.health.report(Part::Journal, Condition::Down("standby".into()));
+        for (_, _, cell) in self.running.extract_if(.., |(_, child, _)| *child != Child::Leadership) {
+            cell.kill();
+        }
+    }
+
+    async fn start(&mut self, child: Child, myself: &ActorRef<RootMessage>) -> Result<(), ActorProcessingErr> {
+        let (config, supervisor) = (self.config.clone(), myself.get_cell());
+        let active = self.node.active();
+        let cell = match (child, active) {
+            (Child::Leadership, _) => {
+                let root = myself.clone();
+                let args = LeadershipArgs {
+                    database: config.database,
+                    holder: config.holder,
+                    lease: config.lease,
+                    lanes: config.lanes,
+                    node: self.node.clone(),
+                    events: Arc::new(move |event| drop(root.cast(RootMessage::Leadership(event)))),
+                    health: config.health,
+                    faults: config.faults,
+                };
+                let (actor, _) = Actor::spawn_linked(None, LeadershipActor, args, supervisor).await?;
+                self.leadership = Some(actor.clone());
+                actor.get_cell()
+            }
+            (Child::Journal(epoch), Some(active)) if active.epoch == epoch => {
+                Actor::spawn_linked(None, JournalActor, active.journal, supervisor).await?.0.get_cell()
+            }
+            (Child::Accounts(epoch), Some(active)) if active.epoch == epoch => {
+                let args = DirectoryArgs {
+                    registry: active.registry,
+                    journal: active.journal,
+                    primary: Primary { pool: config.pool, timeout: config.database.read_timeout },
+                    active_max: config.active_accounts_max,
+                    idle_after: config.account_idle_after,
+                    health: config.health,
+                    faults: config.faults,
+                };
+                Actor::spawn_linked(None, Directory, args, supervisor).await?.0.get_cell()
+            }
+            _ => return Ok(()), // of an epoch that is over
+        };
+        self.running.push((cell.get_id(), child, cell));
+        Ok(())
+    }
+
+    async fn restart(&mut self, child: Child, myself: &ActorRef<RootMessage>) -> Result<(), ActorProcessingErr> {
+        match self.start(child, myself).await {
+            Ok(()) => Ok(()),
+            Err(error) => self.failed(child, &error.to_string(), myself),
+        }
+    }
+
+    fn failed(&mut self, child: Child, cause: &str, myself: &ActorRef<RootMessage>) -> Result<(), ActorProcessingErr> {
+        let row = policy::row(child.name());
+        tracing::error!(child = child.name(), cause, "a child of the root failed");
+        metrics::counter!("florin_actor_restarts_total", "actor" => child.name()).increment(1);
+        self.config.health.restarted(row.part, cause);
+        if child == Child::Leadership {
+            // Its epoch went with it: it takes a new one, and what writes is built anew under that.
+            self.leadership = None;
+            self.node.set_lease(None);
+        }
+        let at = self.histories.iter().position(|(name, _)| *name == child.name()).unwrap_or_else(|| {
+            self.histories.push((child.name(), History::default()));
+            self.histories.len() - 1
+        });
+        match self.histories[at].1.next(&row.policy, Instant::now()) {
+            Verdict::RestartAfter(delay) => {
+                let _ = myself.send_after(jittered(delay), move || RootMessage::Restart(child));
+                Ok(())
+            }
+            Verdict::Escalate => Err(format!("{} fails too often, the last time with: {cause}", child.name()).into()),
+        }
+    }
+}
+
+/// Up to half as long again, so that processes that failed together do not come back together.
+fn jittered(delay: Duration) -> Duration {
+    let random = u32::from(uuid::Uuid::new_v4().as_bytes()[0]);
+    delay + delay * random / 512
+}
