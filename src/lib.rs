@@ -18,6 +18,7 @@
 
 pub mod actors;
 pub mod faults;
+pub mod gateway;
 pub mod ledger;
 pub mod money;
 pub mod protocol;

@@ -215,11 +215,11 @@ impl Slip {
             self.enter();
             return None;
         }
-        if let (Some((account, rejection)), Some(reply), Some(permit)) = (self.refusal, self.reply.take(), self.permit.take()) {
+        let Some((account, rejection)) = self.refusal else { return Some(self) };
+        if let (Some(reply), Some(permit)) = (self.reply.take(), self.permit.take()) {
             let _ = reply.send(Outcome::Refused { account, rejection, permit }); // nobody listening is no reason to do anything
-            return None;
         }
-        Some(self)
+        None
     }
 
     /// Goes to the account it is at. If that actor has ended, the slip is dropped, and so answered.

@@ -1,0 +1,106 @@
+//! What callers get when there is no business answer: one enum, mapped to gRPC in this one place.
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// Why a call has no business answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// A field is wrong: which, its value (cut) and the limit, in words.
+    #[error("{0}")]
+    Invalid(String),
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// The node has all the work that it may have.
+    #[error("{max} commands are in flight, which is the limit: try again")]
+    AtBound {
+        /// The limit.
+        max: usize,
+    },
+    /// One account has all the work that it may have.
+    #[error("too much waits on one account (limit {max}): try again")]
+    AccountBusy {
+        /// The limit.
+        max: usize,
+    },
+    /// The client has had all the calls of its window.
+    #[error("rate limit exceeded: try again in {retry_after_ms} ms")]
+    RateLimited {
+        /// When there is room again.
+        retry_after_ms: u64,
+    },
+    /// The database is away; certainly not done.
+    #[error("the database is away: nothing was done, try again")]
+    DatabaseAway,
+    /// Another process serves; certainly not done.
+    #[error("this node stands by: nothing was done, try another or again")]
+    NotLeader,
+    /// Certainly not done, for a reason of ours.
+    #[error("interrupted: nothing was done, try again")]
+    Interrupted,
+    /// Certainly not done: it waited until its cut-off.
+    #[error("not done in time: nothing was done, try again")]
+    TooLate,
+    /// Too many events wait for Kafka.
+    #[error("{0}: nothing was done, try again")]
+    Backpressure(String),
+    /// Maybe done.
+    #[error("outcome unknown, retry with the same key")]
+    Unknown,
+    /// The caller's own deadline came first. Maybe done.
+    #[error("deadline exceeded, outcome unknown, retry with the same key")]
+    Deadline,
+    /// The key belongs to another request.
+    #[error("the idempotency key was used before by another request")]
+    KeyReused,
+    /// The key was declared never used.
+    #[error("the idempotency key is retired: it was declared never used")]
+    KeyRetired,
+    /// A bug, or a guard that caught one; certainly not done.
+    #[error("refused by a guard of the ledger: nothing was done")]
+    Guard,
+}
+
+impl Failure {
+    /// The reason that machines read.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "INVALID_ARGUMENT",
+            Self::NotFound(_) => "NOT_FOUND",
+            Self::AtBound { .. } => "IN_FLIGHT_LIMIT",
+            Self::AccountBusy { .. } => "ACCOUNT_LIMIT",
+            Self::RateLimited { .. } => "RATE_LIMIT",
+            Self::DatabaseAway => "DATABASE_AWAY",
+            Self::NotLeader => "STANDBY",
+            Self::Interrupted => "INTERRUPTED",
+            Self::TooLate => "TOO_LATE",
+            Self::Backpressure(_) => "BACKPRESSURE",
+            Self::Unknown => "OUTCOME_UNKNOWN",
+            Self::Deadline => "DEADLINE_EXCEEDED",
+            Self::KeyReused => "IDEMPOTENCY_KEY_REUSED",
+            Self::KeyRetired => "IDEMPOTENCY_KEY_RETIRED",
+            Self::Guard => "LEDGER_GUARD",
+        }
+    }
+
+    /// The gRPC code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Invalid(_) => Code::InvalidArgument,
+            Self::NotFound(_) => Code::NotFound,
+            Self::AtBound { .. } | Self::AccountBusy { .. } | Self::RateLimited { .. } => Code::ResourceExhausted,
+            Self::DatabaseAway | Self::NotLeader | Self::Interrupted | Self::TooLate | Self::Backpressure(_) | Self::Unknown => Code::Unavailable,
+            Self::Deadline => Code::DeadlineExceeded,
+            Self::KeyReused | Self::KeyRetired => Code::Aborted,
+            Self::Guard => Code::Internal,
+        }
+    }
+}
+
+impl From<Failure> for Status {
+    fn from(failure: Failure) -> Self {
+        let (code, message) = (failure.code(), failure.to_string());
+        Self::with_error_details(code, message, ErrorDetails::with_error_info(failure.reason(), "florin", std::collections::HashMap::new()))
+    }
+}

@@ -1,0 +1,69 @@
+//! Bounds of every field, checked before anything else is done; messages name the field, the value (cut) and the limit.
+
+use super::failure::Failure;
+
+/// Bytes of an account's id.
+pub const ACCOUNT_MAX: usize = 128;
+/// Bytes of an idempotency key.
+pub const KEY_MAX: usize = 255;
+/// Bytes of a description.
+pub const DESCRIPTION_MAX: usize = 1_024;
+/// Bytes of a reference.
+pub const REFERENCE_MAX: usize = 255;
+/// Bytes of a currency's code.
+pub const CURRENCY_MAX: usize = 12;
+/// Postings of one transaction.
+pub const POSTINGS_MAX: usize = 100;
+/// Entries of a metadata map.
+pub const METADATA_ENTRIES_MAX: usize = 50;
+/// Bytes of a metadata key.
+pub const METADATA_KEY_MAX: usize = 64;
+/// Bytes of a metadata value.
+pub const METADATA_VALUE_MAX: usize = 512;
+/// Bytes of a metadata map as JSON.
+pub const METADATA_MAX: usize = 8_192;
+
+/// A text that may be empty: at most so many bytes, no control characters (U+0000 among them, which PostgreSQL cannot store).
+///
+/// # Errors
+/// `Invalid`, naming field, value and limit.
+pub fn text(field: &str, value: &str, bytes_max: usize) -> Result<(), Failure> {
+    if value.len() > bytes_max {
+        return Err(Failure::Invalid(format!("{field} {:?} is {} bytes long, the limit is {bytes_max}", cut(value), value.len())));
+    }
+    if let Some(bad) = value.chars().find(|c| c.is_control()) {
+        return Err(Failure::Invalid(format!("{field} {:?} contains the control character U+{:04X}, which is not allowed", cut(value), u32::from(bad))));
+    }
+    Ok(())
+}
+
+/// A text that may not be empty.
+///
+/// # Errors
+/// `Invalid`: `<field> is required`, or as [`text`].
+pub fn required(field: &str, value: &str, bytes_max: usize) -> Result<(), Failure> {
+    if value.is_empty() {
+        return Err(Failure::Invalid(format!("{field} is required")));
+    }
+    text(field, value, bytes_max)
+}
+
+/// As much of a value as an error message repeats.
+pub fn cut(value: &str) -> String {
+    if value.chars().count() <= 40 { value.to_owned() } else { value.chars().take(40).chain("...".chars()).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_name_the_field_the_value_and_the_limit() {
+        assert_eq!(required("currency", "", 12), Err(Failure::Invalid("currency is required".into())));
+        let long = "x".repeat(129);
+        let Err(Failure::Invalid(message)) = required("payer_account_id", &long, ACCOUNT_MAX) else { panic!("too long is accepted") };
+        assert!(message.contains("payer_account_id") && message.contains("129") && message.contains("128") && message.len() < 150, "{message}");
+        assert!(matches!(text("description", "a\0b", 10), Err(Failure::Invalid(m)) if m.contains("U+0000")));
+        assert_eq!(text("description", "Grüße, 世界", 40), Ok(()));
+    }
+}

@@ -1,0 +1,283 @@
+//! A Florin of one's own: a fresh database, the whole tree, a gRPC client. On drop the books must balance.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use florin::actors::leadership::Holder;
+use florin::faults::Faults;
+use florin::gateway::ledger::{Ledger, LedgerParts};
+use florin::gateway::server::{GrpcConfig, GrpcServer};
+use florin::protocol::admission::InFlight;
+use florin::protocol::pb::payment_v1 as pb;
+use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
+use florin::store::accounts::{AccountKind, NewAccount, NormalSide};
+use florin::store::{self, Database};
+use florin::supervision::health::{Health, Overall};
+use florin::supervision::tree::{Tree, TreeConfig};
+use sqlx::{Connection, Executor, PgConnection, PgPool};
+use tonic::transport::Channel;
+
+/// What a test may want otherwise.
+#[derive(Clone)]
+pub struct Options {
+    pub lanes: u16,
+    pub active_accounts_max: usize,
+    pub in_flight_max: usize,
+    pub account_share_max: usize,
+    pub write_cutoff: Duration,
+    pub answer_timeout: Duration,
+    pub lease: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            lanes: 1,
+            active_accounts_max: 10_000,
+            in_flight_max: 10_000,
+            account_share_max: 5_000,
+            write_cutoff: Duration::from_secs(10),
+            answer_timeout: Duration::from_secs(5),
+            lease: Duration::from_secs(3),
+        }
+    }
+}
+
+/// A database of one's own.
+#[derive(Clone)]
+pub struct TestDatabase {
+    pub url: String,
+    pub pool: PgPool,
+}
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+fn base_url() -> String {
+    std::env::var("DATABASE_URL").expect("DATABASE_URL names the test PostgreSQL: run `make up`, or all tests by `make test`")
+}
+
+fn with_database(url: &str, name: &str) -> String {
+    let (address, query) = url.split_once('?').map_or((url, ""), |(a, q)| (a, q));
+    let at = address.rfind('/').expect("a database in the URL");
+    let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+    format!("{}/{name}{query}", &address[..at])
+}
+
+impl TestDatabase {
+    /// A fresh one with the schema, copied from a template that the first test of this process makes.
+    pub async fn fresh() -> Self {
+        static TEMPLATE: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
+        let template = TEMPLATE
+            .get_or_init(|| async {
+                let name = format!("florin_template_{}", std::process::id());
+                let mut admin = PgConnection::connect(&base_url()).await.unwrap();
+                admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+                let mut fresh = PgConnection::connect(&with_database(&base_url(), &name)).await.unwrap();
+                sqlx::migrate!("./migrations").run(&mut fresh).await.unwrap();
+                fresh.close().await.unwrap();
+                name
+            })
+            .await;
+        let name = format!("florin_test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let mut admin = PgConnection::connect(&base_url()).await.unwrap();
+        admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {template}"))).await.unwrap();
+        let url = with_database(&base_url(), &name);
+        let pool = sqlx::postgres::PgPoolOptions::new().max_connections(4).connect_lazy(&url).unwrap();
+        Self { url, pool }
+    }
+
+    /// Opens an account; balances come from a system account that may go below zero.
+    pub async fn account(&self, name: &str, balance: i64) {
+        self.account_in(name, balance, "USD").await;
+    }
+
+    pub async fn account_in(&self, name: &str, balance: i64, currency: &str) {
+        let new = |name: &str, kind, floor| NewAccount {
+            tenant: "default".into(),
+            name: name.into(),
+            kind,
+            normal_side: NormalSide::Credit,
+            currency: florin::money::CurrencyCode::parse(currency).unwrap(),
+            owner: String::new(),
+            metadata: None,
+            floor,
+            ceiling: None,
+        };
+        store::accounts::create(&self.pool, &new(name, AccountKind::User, Some(0))).await.unwrap();
+        if balance > 0 {
+            // An opening balance is a posting like any other, so that the books balance.
+            let opening = format!("opening-{currency}");
+            store::accounts::create(&self.pool, &new(&opening, AccountKind::System, None)).await.unwrap();
+            sqlx::query(
+                "WITH d AS (UPDATE balances SET debits = debits + $3, version = version + 1 WHERE account = (SELECT id FROM accounts WHERE name = $1) RETURNING account, credits - debits AS after), \
+                      c AS (UPDATE balances SET credits = credits + $3, version = version + 1 WHERE account = (SELECT id FROM accounts WHERE name = $2) RETURNING account, credits - debits AS after), \
+                      t AS (INSERT INTO transactions (id, tenant, api, kind, status, request, created_at) VALUES (gen_random_uuid(), 'default', 2, 9, 1, gen_random_uuid(), now()) RETURNING id) \
+                 INSERT INTO postings SELECT t.id, 0, nextval('posting_seq'), d.account, c.account, $3, d.after, c.after, now() FROM t, d, c",
+            )
+            .bind(&opening)
+            .bind(name)
+            .bind(balance)
+            .execute(&self.pool)
+            .await
+            .unwrap();
+        }
+    }
+
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap()
+    }
+
+    /// Invariants 1, 2 and 4, straight from the tables.
+    pub async fn check_books(&self) {
+        let wrong: Vec<(String, String)> = sqlx::query_as(
+            "SELECT 'balance', a.name || ': ' || b.credits - b.debits || ' is not ' || coalesce(e.sum, 0) FROM accounts a JOIN balances b ON b.account = a.id \
+               LEFT JOIN (SELECT account, sum(amount) FROM ledger_entries GROUP BY account) e ON e.account = a.id WHERE b.credits - b.debits <> coalesce(e.sum, 0) \
+             UNION ALL SELECT 'after', a.name || ' at ' || seq FROM (SELECT account, seq, balance_after, sum(amount) OVER (PARTITION BY account ORDER BY seq) AS running FROM ledger_entries) r \
+               JOIN accounts a ON a.id = r.account WHERE r.running <> r.balance_after \
+             UNION ALL SELECT 'floor', a.name FROM accounts a JOIN balances b ON b.account = a.id WHERE b.credits - b.debits - b.held < b.floor \
+             UNION ALL SELECT 'key', k.key::text FROM (SELECT * FROM keys_even UNION ALL SELECT * FROM keys_odd) k LEFT JOIN transactions t ON t.id = k.transaction WHERE t.id IS NULL AND k.status <> 3 \
+             UNION ALL SELECT 'key twice', key FROM transactions WHERE key IS NOT NULL AND status = 1 GROUP BY api, tenant, key HAVING count(*) > 1 \
+             UNION ALL SELECT 'currency', p.transaction::text FROM postings p JOIN accounts d ON d.id = p.debit_account JOIN accounts c ON c.id = p.credit_account WHERE d.currency <> c.currency",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .unwrap();
+        assert!(wrong.is_empty(), "the books do not balance: {wrong:?}");
+    }
+}
+
+/// A running Florin.
+pub struct Florin {
+    pub database: TestDatabase,
+    pub health: Health,
+    pub faults: Faults,
+    pub tree: Tree,
+    pub ledger: Ledger,
+    pub in_flight: InFlight,
+    pub client: PaymentServiceClient<Channel>,
+    pub address: std::net::SocketAddr,
+    server: GrpcServer,
+}
+
+impl Florin {
+    pub async fn start() -> Self {
+        Self::with(TestDatabase::fresh().await, Options::default()).await
+    }
+
+    pub async fn with(database: TestDatabase, options: Options) -> Self {
+        let url = database.url.clone();
+        let florin = Self::standby(database, &url, options, "node").await;
+        florin.serving().await;
+        florin
+    }
+
+    /// Starts without waiting for the lease, on this way to the database.
+    pub async fn standby(database: TestDatabase, url: &str, options: Options, name: &str) -> Self {
+        if let Ok(filter) = std::env::var("TEST_LOG") {
+            let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init(); // another test was first
+        }
+        let (health, faults) = (Health::default(), Faults::default());
+        let db = Database::new(url).unwrap();
+        let pool = db.pool(8);
+        let tree = Tree::start(TreeConfig {
+            database: db,
+            pool: pool.clone(),
+            holder: Holder::named(name),
+            lease: options.lease,
+            lanes: options.lanes,
+            batch_max: 2_000,
+            answer_timeout: options.answer_timeout,
+            active_accounts_max: options.active_accounts_max,
+            account_idle_after: Duration::from_secs(300),
+            health: health.clone(),
+            faults: faults.clone(),
+        })
+        .await
+        .unwrap();
+        let in_flight = InFlight::new(options.in_flight_max);
+        let currencies = store::accounts::currencies(&database.pool).await.unwrap();
+        let ledger = Ledger::new(LedgerParts {
+            node: tree.node.clone(),
+            pool,
+            in_flight: in_flight.clone(),
+            account_share_max: options.account_share_max,
+            write_cutoff: options.write_cutoff,
+            currencies,
+        });
+        let config = GrpcConfig { listen: "127.0.0.1:0".parse().unwrap(), message_bytes_max: 4 << 20, streams_max: 1_000 };
+        let server = GrpcServer::start(config, ledger.clone(), health.clone()).await.unwrap();
+        let channel = Channel::from_shared(format!("http://{}", server.address)).unwrap().connect().await.unwrap();
+        Self { database, health, faults, tree, ledger, in_flight, client: PaymentServiceClient::new(channel), address: server.address, server }
+    }
+
+    pub async fn serving(&self) {
+        let mut overall = self.health.watch();
+        let serving = overall.wait_for(|overall| *overall != Overall::NotServing);
+        tokio::time::timeout(Duration::from_secs(15), serving).await.expect("serving in time").unwrap();
+    }
+
+    pub async fn pay(&self, key: &str, from: &str, to: &str, cents: i64) -> Result<pb::AuthorizePaymentResponse, tonic::Status> {
+        self.pay_in(key, from, to, cents, "USD").await
+    }
+
+    pub async fn pay_in(&self, key: &str, from: &str, to: &str, cents: i64, currency: &str) -> Result<pb::AuthorizePaymentResponse, tonic::Status> {
+        let request = payment(key, from, to, cents, currency);
+        Ok(self.client.clone().authorize_payment(request).await?.into_inner())
+    }
+
+    pub async fn balance(&self, account: &str) -> i64 {
+        let request = pb::GetAccountBalanceRequest { account_id: account.into() };
+        self.client.clone().get_account_balance(request).await.unwrap().into_inner().available_balance_cents
+    }
+
+    /// Stops in order and checks the books: nothing in flight, nothing open.
+    pub async fn stop(self) {
+        self.server.stop(Duration::from_secs(10)).await;
+        until("nothing is in flight", || async { self.in_flight.now() == 0 }).await;
+        self.tree.stop().await;
+        self.database.check_books().await;
+    }
+
+    /// Ends as if the process had died.
+    pub async fn kill(self) {
+        self.tree.kill().await;
+        self.server.stop(Duration::ZERO).await;
+    }
+}
+
+pub fn payment(key: &str, from: &str, to: &str, cents: i64, currency: &str) -> pb::AuthorizePaymentRequest {
+    pb::AuthorizePaymentRequest {
+        idempotency_key: key.into(),
+        payer_account_id: from.into(),
+        payee_account_id: to.into(),
+        amount_cents: cents,
+        currency: currency.into(),
+        description: String::new(),
+    }
+}
+
+/// Waits for a condition, for at most 15 s.
+pub async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    let deadline = Instant::now() + Duration::from_secs(15);
+    while !condition().await {
+        assert!(Instant::now() < deadline, "not within 15 s: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Counts outcomes by status and error code.
+pub fn tally(answers: &[Result<pb::AuthorizePaymentResponse, tonic::Status>]) -> HashMap<String, usize> {
+    let mut counts = HashMap::new();
+    for answer in answers {
+        let name = match answer {
+            Ok(answer) => match &answer.error {
+                None => answer.status().as_str_name().trim_start_matches("PAYMENT_STATUS_").to_owned(),
+                Some(error) => error.code().as_str_name().trim_start_matches("PAYMENT_ERROR_CODE_").to_owned(),
+            },
+            Err(status) => format!("{:?}", status.code()),
+        };
+        *counts.entry(name).or_default() += 1;
+    }
+    counts
+}
