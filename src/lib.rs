@@ -16,5 +16,6 @@
 //! | `embedded` | a private PostgreSQL and a development broker | nobody |
 //! | `settings` | every setting: name, default, limits | nobody |
 
+pub mod embedded;
 pub mod faults;
 pub mod supervision;
