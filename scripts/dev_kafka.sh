@@ -109,6 +109,24 @@ java_command() {
     "-Dlog4j2.configurationFile=$dir/log4j2.properties" -cp "$jars/*" "$@")
 }
 
+# After a SIGKILL, lets the controller alone fence the dead broker before the broker comes back. Without this, a broker that was killed right after
+# it had acknowledged a commit loses the transaction's marker: it takes up its old leadership, finds itself fenced a moment later, takes the partitions
+# without a leader for deleted, and completes the transaction without them. Read-committed consumers then wait there for ever.
+fence() {
+  [ ! -e "$dir/data/.kafka_cleanshutdown" ] || return 0
+  sed -e 's/^process.roles=.*/process.roles=controller/' -e "s|^listeners=.*|listeners=CONTROLLER://127.0.0.1:$controller_port|" \
+    -e '/^advertised.listeners=/d' -e 's/^broker.heartbeat.interval.ms=.*/broker.heartbeat.interval.ms=100/' \
+    -e 's/^broker.session.timeout.ms=.*/broker.session.timeout.ms=300/' "$dir/server.properties" >"$dir/fence.properties"
+  java_command kafka.Kafka "$dir/fence.properties"
+  "${command[@]}" >"$dir/fence.log" 2>&1 9>&- </dev/null &
+  local pid=$! deadline=$((SECONDS + 10))
+  trap 'kill -KILL "$pid" 2>/dev/null' EXIT
+  until grep -q 'Fencing broker 1' "$dir/fence.log" || ! kill -0 "$pid" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; do sleep 0.05; done
+  kill -TERM "$pid" 2>/dev/null || true
+  wait "$pid" || true
+  trap - EXIT
+}
+
 # The broker inherits descriptor 9, and with it the folder's lock, for as long as it lives.
 prepare() {
   check_java
@@ -124,6 +142,8 @@ prepare() {
     # A cluster id is 16 bytes in url-safe base64, and must not begin with a dash.
     java_command kafka.tools.StorageTool format -c "$dir/server.properties" -t "f$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | cut -c 2-22)"
     "${command[@]}" >"$dir/format.log" 2>&1 9>&- </dev/null || { tail -n 20 "$dir/format.log" >&2; fail "could not format $dir/data"; }
+  else
+    fence
   fi
   java_command kafka.Kafka "$dir/server.properties"
 }
