@@ -17,6 +17,7 @@
 //! | `settings` | every setting: name, default, limits | nobody |
 
 pub mod actors;
+pub mod embedded;
 pub mod faults;
 pub mod gateway;
 pub mod ledger;

@@ -1,0 +1,75 @@
+# What a developer and CI run. `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/florin
+# The build cache lives outside the checkout: a fresh clone builds warm.
+export CARGO_TARGET_DIR ?= $(cache)/target
+export FLORIN_TOOLS ?= $(cache)/tools
+# dev or release.
+PROFILE ?= dev
+target_folder := $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+FLORIN := $(CARGO_TARGET_DIR)/$(target_folder)/florin
+# Arguments for the test binaries: make test TESTS="outbox --nocapture".
+TESTS ?=
+
+.PHONY: help run build test test-large smoke up down env fmt fmt-check lint deny check-compose ci clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Build Florin and run it here with servers of its own (Ctrl-C stops it): FLORIN_DATA, GRPC_PORT, HTTP_PORT, METRICS_PORT, KAFKA=mock|real, PROFILE
+	@scripts/require.sh build postgres
+	@cargo build --locked --profile $(PROFILE) --bin florin
+	@exec $(FLORIN) dev
+
+build: ## Build everything: PROFILE=dev or release
+	@scripts/require.sh build
+	cargo build --locked --profile $(PROFILE)
+
+test: ## Start the servers, run all tests, stop the servers: TESTS="name --nocapture" runs some
+	@scripts/require.sh build postgres redis kafka
+	@scripts/servers.sh with scripts/test.sh $(TESTS)
+
+test-large: ## Run the tests that take too long for every day
+	@scripts/require.sh build postgres redis kafka
+	@scripts/servers.sh with scripts/test.sh --ignored large
+
+smoke: build ## Run `make run` with each Kafka, pay, stop it, start it again
+	@scripts/require.sh postgres kafka
+	@scripts/smoke.sh mock real
+
+up: ## Start the test servers and print their addresses; one test alone: eval "$$(make env)" && cargo test NAME
+	@scripts/require.sh postgres redis kafka
+	@scripts/servers.sh up
+
+env: ## Print the addresses of the test servers that run
+	@scripts/servers.sh env
+
+down: ## Stop the test servers
+	@scripts/servers.sh down
+
+fmt: ## Format the code
+	cargo fmt --all
+
+fmt-check: ## Check the format
+	cargo fmt --all --check
+
+lint: ## Run clippy; warnings are errors
+	@scripts/require.sh build
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+deny: ## Check bans, licenses and sources of the dependencies, and their advisories where the network allows
+	@scripts/deny.sh
+
+check-compose: ## Check docker-compose.yml without an engine
+	@scripts/check_compose.sh
+
+ci: fmt-check lint deny check-compose smoke test ## Everything that CI runs
+
+clean: down ## Stop the test servers; remove the build cache and their data
+	cargo clean
+	rm -rf $(or $(FLORIN_TEST_DIR),$(cache)/servers)

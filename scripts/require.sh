@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Makes sure that programs are there: as root on Debian it installs what is missing, else it names the one command that does.
+#
+#   require.sh postgres|redis|kafka|build|tools ...
+set -euo pipefail
+
+missing=()
+need() { missing+=("$@"); }
+has() { command -v "$1" >/dev/null; }
+
+for what in "$@"; do
+  case $what in
+    postgres) has initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need postgresql ;;
+    redis) has redis-server || need redis-server ;;
+    kafka)
+      has java || need default-jre-headless
+      has mvn || need maven
+      ;;
+    build) # librdkafka is built from source
+      has cc && has c++ || need build-essential
+      [ -e /usr/include/zlib.h ] || need zlib1g-dev
+      ;;
+    tools)
+      has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
+      has curl || need curl
+      ;;
+    *) echo "require.sh: unknown: $what" >&2; exit 2 ;;
+  esac
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+install=(apt-get install -y --no-install-recommends "${missing[@]}")
+if [ "$(id -u)" = 0 ] && has apt-get; then
+  echo "installing: ${missing[*]}" >&2
+  export DEBIAN_FRONTEND=noninteractive
+  # The Debian package would create and start a cluster of its own; Florin has its own folder for that.
+  if [ ! -e /etc/postgresql-common/createcluster.conf ] && [[ " ${missing[*]} " == *" postgresql "* ]]; then
+    mkdir -p /etc/postgresql-common
+    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+  fi
+  apt-get update -q >&2
+  "${install[@]}" >&2
+elif has apt-get; then
+  echo "missing: ${missing[*]}; install it with: sudo apt-get install ${missing[*]}" >&2
+  exit 1
+else
+  echo "missing: ${missing[*]} (Debian's names); install it with your system's package manager" >&2
+  exit 1
+fi
