@@ -1,0 +1,3 @@
+//! The edge: listeners, authentication, rate limit.
+
+pub mod auth;

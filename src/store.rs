@@ -1,0 +1,4 @@
+//! SQL, and only SQL.
+
+pub mod api_keys;
+pub mod schema;
