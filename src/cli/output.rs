@@ -30,6 +30,12 @@ impl Failure {
         Self::new(format!("{what}: not built yet"))
     }
 
+    /// What [`report`] prints.
+    pub fn text(&self) -> String {
+        let hint = self.hint.as_ref().map_or(String::new(), |hint| format!("\n  hint: {hint}"));
+        format!("error: {:#}{hint}", self.error)
+    }
+
     /// Adds what to do about it.
     #[must_use]
     pub fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
@@ -54,11 +60,7 @@ impl<T, E: Into<Failure>> Hint<T> for Result<T, E> {
 
 /// Prints an error and its hint.
 pub fn report(failure: &Failure) {
-    let mut out = io::stderr().lock();
-    let _ = writeln!(out, "error: {:#}", failure.error); // nobody is left to tell
-    if let Some(hint) = &failure.hint {
-        let _ = writeln!(out, "  hint: {hint}");
-    }
+    note(failure.text());
 }
 
 /// Whether the reader of our output went away: `florin events | head -1` is no error.

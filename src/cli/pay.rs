@@ -97,3 +97,6 @@ fn error_code(code: PaymentErrorCode) -> String {
 fn lower(name: &str, prefix: &str) -> String {
     name.trim_start_matches(prefix).to_ascii_lowercase()
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,7 +105,7 @@ fn a_config_file_may_use_tables_and_lists() {
         ("grpc_port = ", "config file florin.toml"),
         ("database_url = 'postgres://u:hunter2@h/d", "in line 1"),
         ("kafka_brokers = [1, 2]", "kafka_brokers is a list of something other than text"),
-        ("grpc_port = 1\n[grpc]\nport = 2", "GRPC_PORT is 1 and GRPC_PORT is 2"),
+        ("grpc_port = 1\n[grpc]\nport = 2", "they name one setting, give it once"),
     ] {
         let said = load(&file(text)).unwrap_err();
         assert!(said.contains(want) && !said.contains("hunter2"), "{said}");

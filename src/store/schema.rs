@@ -89,13 +89,8 @@ pub async fn migrate(url: &str, mut done: impl FnMut(&Step)) -> Result<Vec<Step>
 /// When it is missing, older, newer, changed or unfinished: each names what to do.
 pub async fn check(pool: &PgPool) -> Result<(), SchemaError> {
     let mut connection = pool.acquire().await?;
-    let applied = applied(&mut connection).await?;
-    let needed = newest();
-    match applied.iter().max() {
-        None => Err(SchemaError::Missing),
-        Some(found) if pending(&mut connection).await?.is_empty() => Ok(drop(found)),
-        Some(found) => Err(SchemaError::Older { found: *found, needed }),
-    }
+    let found = applied(&mut connection).await?.into_iter().max().ok_or(SchemaError::Missing)?;
+    if pending(&mut connection).await?.is_empty() { Ok(()) } else { Err(SchemaError::Older { found, needed: newest() }) }
 }
 
 /// The newest migration that this binary knows.
