@@ -1,5 +1,6 @@
 //! The edge: authenticates, sheds, validates, translates, and hands commands to the actors. Holds no rules of money.
 
+pub mod auth;
 pub mod failure;
 pub mod ledger;
 pub mod payment_v1;

@@ -14,14 +14,18 @@
 //! | `gateway` | gRPC listeners, authentication, rate limit | talks to actors, reads through store |
 //! | `telemetry` | logs, metrics, traces | nobody |
 //! | `embedded` | a private PostgreSQL and a development broker | nobody |
+//! | `cli` | the command line | everybody |
 //! | `settings` | every setting: name, default, limits | nobody |
 
 pub mod actors;
+pub mod cli;
 pub mod embedded;
 pub mod faults;
 pub mod gateway;
 pub mod ledger;
 pub mod money;
 pub mod protocol;
+pub mod settings;
 pub mod store;
 pub mod supervision;
+pub mod telemetry;

@@ -1,1 +1,10 @@
-fn main() {}
+//! The one binary: everything it does is in `florin::cli`.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    florin::cli::main()
+}

@@ -1,10 +1,12 @@
 //! SQL, and only SQL: every statement of the product stands in this room.
 
 pub mod accounts;
+pub mod api_keys;
 pub mod error;
 pub mod journal;
 pub mod leadership;
 pub mod numeric;
+pub mod schema;
 pub mod transactions;
 
 use std::str::FromStr;

@@ -1,0 +1,166 @@
+//! The command line of the one binary. One file per command; no rules of money here.
+//!
+//! Exit codes: 0 done, 1 an error (also of usage), 2 a payment was declined.
+
+pub mod amount;
+mod balance;
+mod client;
+mod completions;
+mod config;
+mod dev;
+pub mod discovery;
+mod dlq;
+mod events;
+mod keys;
+mod migrate;
+pub mod options;
+mod outbox;
+pub mod output;
+mod pay;
+mod seed;
+mod serve;
+mod verify;
+mod wire;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use output::{Failure, is_broken_pipe};
+
+/// Florin moves money, bills for it and never loses track of it.
+#[derive(Debug, Parser)]
+#[command(name = "florin", version, about, arg_required_else_help = true, max_term_width = 120)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run Florin on the servers that the settings name.
+    Serve(serve::Args),
+    /// Run Florin on servers of its own, for development: PostgreSQL, a broker and demo accounts.
+    Dev(dev::Args),
+    /// Bring the database's schema up to date and create missing topics.
+    Migrate(migrate::Args),
+    /// Create the demo accounts.
+    Seed(seed::Args),
+    /// Read the whole ledger and check that the books balance.
+    Verify(verify::Args),
+    /// Pay from one account to another.
+    Pay(pay::Args),
+    /// Show what an account has.
+    Balance(balance::Args),
+    /// Print published events, one JSON object a line.
+    Events(events::Args),
+    /// List, show and replay the events that Kafka refused.
+    #[command(subcommand)]
+    Dlq(dlq::Command),
+    /// Look at the publisher's position, and mend it.
+    #[command(subcommand)]
+    Outbox(outbox::Command),
+    /// Make, list and revoke API keys.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Print the settings in force and where each came from.
+    Config(config::Args),
+    /// Print the completions of a shell.
+    Completions(completions::Args),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    // Before anything that may speak TLS; a second installation is refused, and that is fine.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => {
+            let failed = usage.use_stderr();
+            let _ = usage.print(); // nobody is left to tell
+            return if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
+    match cli.run() {
+        Ok(code) => code,
+        Err(failure) if is_broken_pipe(&failure) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::report(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Cli {
+    fn run(self) -> Result<ExitCode, Failure> {
+        let done = |result: Result<(), Failure>| result.map(|()| ExitCode::SUCCESS);
+        match self.command {
+            Command::Serve(args) => done(block_on(serve::run(args))),
+            Command::Dev(args) => done(block_on(dev::run(args))),
+            Command::Migrate(args) => done(block_on(migrate::run(args))),
+            Command::Seed(args) => done(block_on(seed::run(args))),
+            Command::Verify(args) => block_on(verify::run(args)),
+            Command::Pay(args) => block_on(pay::run(args)),
+            Command::Balance(args) => done(block_on(balance::run(args))),
+            Command::Events(args) => done(events::run(args)),
+            Command::Dlq(command) => done(block_on(dlq::run(command))),
+            Command::Outbox(command) => done(block_on(outbox::run(command))),
+            Command::Keys(command) => done(block_on(keys::run(command))),
+            Command::Config(args) => done(config::run(args)),
+            Command::Completions(args) => done(completions::run(args)),
+        }
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(Box::pin(work))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+        let names: Vec<_> = Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
+        let want = "serve dev migrate seed verify pay balance events dlq outbox keys config completions";
+        assert_eq!(names.join(" "), want);
+        for command in Cli::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{} says nothing of itself", command.get_name());
+        }
+    }
+
+    #[test]
+    fn lines_parse_or_are_refused() {
+        for (line, good) in [
+            ("serve --grpc-port 1 --set log_level=warn --config florin.toml", true),
+            ("dev --data .florin", true),
+            ("pay a b 12.50 USD --key k --json", true),
+            ("pay a b -5 USD", true),
+            ("pay a b 12.50", false),
+            ("balance a --server 127.0.0.1:1", true),
+            ("events --follow --from-beginning --topic t --topic u", true),
+            ("dlq list --limit 5", true),
+            ("dlq replay 1 2 3", true),
+            ("dlq replay --all", true),
+            ("dlq replay", false),
+            ("outbox repair --yes", true),
+            ("keys create --tenant shop --scope read,write", true),
+            ("keys create --scope fly", false),
+            ("keys revoke abc", true),
+            ("config --markdown", true),
+            ("config --markdown --json", false),
+            ("completions bash", true),
+            ("verify --json", true),
+            ("fly", false),
+        ] {
+            let parsed = Cli::try_parse_from(std::iter::once("florin").chain(line.split(' ')));
+            assert_eq!(parsed.is_ok(), good, "{line}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! A client of payment.v1 for the commands that need one.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::{Code, Request, Status};
+
+use super::discovery::ServerArgs;
+use super::output::{Failure, Hint};
+use super::wire::payment_service_client::PaymentServiceClient;
+
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+const CALL_MAX: Duration = Duration::from_secs(15);
+
+/// How to reach the server.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ClientArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// API key, for servers that ask for one
+    #[arg(long, env = "FLORIN_API_KEY", hide_env_values = true, value_name = "KEY")]
+    api_key: Option<String>,
+    /// CA certificate in PEM of a server with TLS
+    #[arg(long, env = "FLORIN_CA_FILE", value_name = "FILE")]
+    ca: Option<PathBuf>,
+}
+
+/// Adds the API key to calls.
+#[derive(Clone)]
+pub struct Credentials(Option<MetadataValue<Ascii>>);
+
+/// The client.
+pub type Payments = PaymentServiceClient<InterceptedService<Channel, Credentials>>;
+
+impl Interceptor for Credentials {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(key) = &self.0 {
+            request.metadata_mut().insert("x-api-key", key.clone());
+        }
+        Ok(request)
+    }
+}
+
+impl ClientArgs {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When nobody answers there, or an option is wrong.
+    pub async fn connect(&self) -> Result<Payments, Failure> {
+        let address = self.server.address()?;
+        let scheme = if self.ca.is_some() { "https" } else { "http" };
+        let url = if address.contains("://") { address.clone() } else { format!("{scheme}://{address}") };
+        let mut endpoint = Endpoint::from_shared(url).map_err(|e| Failure::new(format!("server {address:?}: {e}")))?;
+        endpoint = endpoint.connect_timeout(CONNECT_MAX).timeout(CALL_MAX);
+        if let Some(ca) = &self.ca {
+            let pem = std::fs::read(ca).map_err(|e| Failure::new(format!("CA file {}: {e}", ca.display())))?;
+            endpoint = endpoint.tls_config(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)))?;
+        }
+        let key = self.api_key.as_deref().filter(|key| !key.is_empty()).map(str::parse).transpose();
+        let key = key.map_err(|_| Failure::new("the API key has characters that no key has"))?;
+        let channel = endpoint.connect().await.map_err(|e| Failure::new(format!("no answer from {address}: {}", root(&e))));
+        let channel = channel.hint("start a server with `florin dev`, or name one with --server HOST:PORT")?;
+        Ok(PaymentServiceClient::with_interceptor(channel, Credentials(key)))
+    }
+}
+
+/// A failed call as the user reads it.
+pub fn failure(status: &Status) -> Failure {
+    let failure = Failure::new(format!("{}: {}", code_name(status.code()), status.message()));
+    match status.code() {
+        Code::Unauthenticated => failure.hint("make a key with `florin keys create` and give it with --api-key or FLORIN_API_KEY"),
+        Code::ResourceExhausted => failure.hint("wait a moment and try again"),
+        _ => failure,
+    }
+}
+
+/// The name that the gRPC specification has for it.
+fn code_name(code: Code) -> String {
+    let mut name = String::new();
+    for c in format!("{code:?}").chars() {
+        if c.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(c.to_ascii_uppercase());
+    }
+    name
+}
+
+fn root(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |e| e.source()).last().map_or_else(String::new, ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_their_names() {
+        assert_eq!(code_name(Code::ResourceExhausted), "RESOURCE_EXHAUSTED");
+        assert_eq!(code_name(Code::Ok), "OK");
+    }
+}

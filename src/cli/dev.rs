@@ -1,0 +1,24 @@
+//! `florin dev`.
+
+use super::options::SettingsArgs;
+use super::output::Failure;
+use crate::settings::{Mode, Settings};
+use crate::telemetry::Telemetry;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+pub async fn run(args: Args) -> Result<(), Failure> {
+    let settings = args.settings.load(Mode::Dev)?;
+    let _telemetry = Telemetry::start(&settings.log, settings.traces.as_ref())?;
+    dev(settings).await
+}
+
+/// Starts the embedded servers, migrates, seeds, prints the banner and serves until told to stop.
+#[expect(clippy::unused_async, reason = "its body is written with the runtime")]
+async fn dev(_settings: Settings) -> Result<(), Failure> {
+    Err(Failure::not_built_yet("dev"))
+}

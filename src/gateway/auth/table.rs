@@ -1,0 +1,66 @@
+//! Which scope each RPC needs.
+
+use crate::store::api_keys::Scope;
+
+/// What a path asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing: health and reflection.
+    Open,
+    /// This scope.
+    Needs(Scope),
+}
+
+/// The table. A path that is not in it needs `admin`: whoever adds a method and forgets it here locks it instead of opening it.
+pub const TABLE: &[(&str, Access)] = &[
+    ("/payment.v1.PaymentService/AuthorizePayment", Access::Needs(Scope::Write)),
+    ("/payment.v1.PaymentService/GetPayment", Access::Needs(Scope::Read)),
+    ("/payment.v1.PaymentService/GetAccountBalance", Access::Needs(Scope::Read)),
+    ("/florin.v1.Ledger/PostTransaction", Access::Needs(Scope::Write)),
+    ("/florin.v1.Ledger/PostTransactions", Access::Needs(Scope::Write)),
+    ("/florin.v1.Ledger/GetTransaction", Access::Needs(Scope::Read)),
+    ("/florin.v1.Ledger/ListTransactions", Access::Needs(Scope::Read)),
+    // Writes a tombstone when it answers "never".
+    ("/florin.v1.Ledger/GetOperation", Access::Needs(Scope::Write)),
+    ("/florin.v1.Ledger/CreateAccount", Access::Needs(Scope::Admin)),
+    ("/florin.v1.Ledger/GetAccount", Access::Needs(Scope::Read)),
+    ("/florin.v1.Ledger/UpdateAccount", Access::Needs(Scope::Admin)),
+    ("/florin.v1.Ledger/ListEntries", Access::Needs(Scope::Read)),
+    ("/grpc.health.v1.Health/Check", Access::Open),
+    ("/grpc.health.v1.Health/Watch", Access::Open),
+    ("/grpc.health.v1.Health/List", Access::Open),
+    ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Access::Open),
+    ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Access::Open),
+];
+
+/// Looks a path up.
+pub fn access(path: &str) -> Access {
+    TABLE.iter().find(|(known, _)| *known == path).map_or(Access::Needs(Scope::Admin), |(_, access)| *access)
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use prost_types::FileDescriptorSet;
+
+    use super::*;
+
+    #[test]
+    fn every_method_of_the_contracts_has_its_line_and_every_line_its_method() {
+        let descriptors = FileDescriptorSet::decode(include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin")).as_slice()).unwrap();
+        let mut methods: Vec<String> = Vec::new();
+        for file in &descriptors.file {
+            for service in &file.service {
+                methods.extend(service.method.iter().map(|m| format!("/{}.{}/{}", file.package(), service.name(), m.name())));
+            }
+        }
+        assert!(methods.len() >= 12);
+        for method in &methods {
+            assert!(TABLE.iter().any(|(path, _)| path == method), "{method} has no line");
+        }
+        for (path, access) in TABLE {
+            assert!(*access == Access::Open || methods.iter().any(|method| method == path), "{path} is no method");
+        }
+        assert_eq!(super::access("/florin.v1.Ledger/DropEverything"), Access::Needs(Scope::Admin));
+    }
+}

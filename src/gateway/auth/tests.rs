@@ -1,0 +1,137 @@
+//! Authentication without a network or a database: a table of calls against a store in memory.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+
+const PAY: &str = "/payment.v1.PaymentService/AuthorizePayment";
+const BALANCE: &str = "/payment.v1.PaymentService/GetAccountBalance";
+const HEALTH: &str = "/grpc.health.v1.Health/Check";
+
+#[derive(Clone, Default)]
+struct Memory(Arc<(Mutex<Vec<(KeyHash, ApiKey)>>, AtomicUsize, Mutex<bool>)>);
+
+impl Memory {
+    fn add(&self, text: &str, tenant: &str, scopes: &[Scope]) {
+        let key = ApiKey {
+            id: KeyText::parse(text).unwrap().id().into(),
+            tenant: tenant.into(),
+            scopes: scopes.iter().copied().collect(),
+            note: String::new(),
+            created_at: chrono::DateTime::UNIX_EPOCH,
+            revoked_at: None,
+        };
+        self.0.0.lock().unwrap().push((api_keys::hash(text), key));
+    }
+}
+
+impl KeyStore for Memory {
+    fn look_up<'a>(&'a self, _: &'a str, hash: &'a KeyHash) -> BoxFuture<'a, Result<Option<ApiKey>, String>> {
+        self.0.1.fetch_add(1, Ordering::Relaxed);
+        let down = *self.0.2.lock().unwrap();
+        let found = self.0.0.lock().unwrap().iter().find(|(known, _)| known == hash).map(|(_, key)| key.clone());
+        Box::pin(async move { if down { Err("down".into()) } else { Ok(found) } })
+    }
+}
+
+fn text(digit: char) -> String {
+    format!("flk_{}_{}", digit.to_string().repeat(12), digit.to_string().repeat(32))
+}
+
+fn headers(list: &[(&'static str, &str)]) -> HeaderMap {
+    list.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).collect()
+}
+
+fn settings(api_keys: bool, client_certificates: bool) -> AuthSettings {
+    AuthSettings { api_keys, client_certificates, cache: Duration::from_secs(60), allow_unauthenticated: false }
+}
+
+#[tokio::test]
+async fn calls_are_let_in_by_what_they_show() {
+    let keys = Memory::default();
+    keys.add(&text('a'), "shop", &[Scope::Read]);
+    keys.add(&text('b'), "shop", &[Scope::Read, Scope::Write]);
+    let auth = Authenticator::new(&settings(true, true), Some(Box::new(keys)));
+    let bearer = |digit| format!("Bearer {}", text(digit));
+    let (a, b, c) = (bearer('a'), bearer('b'), bearer('c'));
+    let client = |client: &str| Ok(Identity { tenant: "shop".into(), client: Some(client.into()) });
+    let lacks = |needed| Err(Denial::Scope { client: "key:aaaaaaaaaaaa".into(), needed });
+    let plain = text('b');
+    for (path, shown, want) in [
+        (HEALTH, vec![], Ok(Identity { tenant: DEFAULT_TENANT.into(), client: None })),
+        (PAY, vec![], Err(Denial::Missing)),
+        (PAY, vec![("authorization", "Basic dTpw")], Err(Denial::Malformed)),
+        (PAY, vec![("x-api-key", "secret")], Err(Denial::Malformed)),
+        (PAY, vec![("authorization", c.as_str())], Err(Denial::Unknown)),
+        (PAY, vec![("authorization", a.as_str())], lacks(Scope::Write)),
+        (BALANCE, vec![("authorization", a.as_str())], client("key:aaaaaaaaaaaa")),
+        (PAY, vec![("authorization", b.as_str())], client("key:bbbbbbbbbbbb")),
+        (PAY, vec![("x-api-key", plain.as_str())], client("key:bbbbbbbbbbbb")),
+        ("/florin.v1.Ledger/UpdateAccount", vec![("authorization", a.as_str())], lacks(Scope::Admin)),
+        ("/unheard.Of/It", vec![("authorization", a.as_str())], lacks(Scope::Admin)),
+    ] {
+        for round in ["asked", "remembered"] {
+            assert_eq!(auth.authenticate(path, &headers(&shown), None).await, want, "{path} with {shown:?}, {round}");
+        }
+    }
+    let identity = auth.authenticate(PAY, &headers(&[]), Some(b"a certificate")).await.unwrap();
+    assert!(identity.client.unwrap().starts_with("cert:"));
+    let wrong_key = auth.authenticate(PAY, &headers(&[("x-api-key", "secret")]), Some(b"a certificate")).await;
+    assert_eq!(wrong_key, Err(Denial::Malformed), "a wrong key is not saved by a certificate");
+}
+
+#[tokio::test]
+async fn a_certificate_counts_only_where_the_setting_says_so() {
+    let auth = Authenticator::new(&settings(true, false), Some(Box::new(Memory::default())));
+    assert_eq!(auth.authenticate(PAY, &headers(&[]), Some(b"a certificate")).await, Err(Denial::Missing));
+    let open = Authenticator::open();
+    let identity = open.authenticate(PAY, &headers(&[("x-api-key", "anything")]), None).await.unwrap();
+    assert_eq!(identity, Identity { tenant: DEFAULT_TENANT.into(), client: None });
+}
+
+#[tokio::test]
+async fn look_ups_are_remembered_and_failures_are_not() {
+    let keys = Memory::default();
+    keys.add(&text('a'), "shop", &[Scope::Read]);
+    let auth = Authenticator::new(&settings(true, false), Some(Box::new(keys.clone())));
+    let shown = headers(&[("x-api-key", text('a').as_str())]);
+    *keys.0.2.lock().unwrap() = true;
+    let refused = auth.authenticate(BALANCE, &shown, None).await.unwrap_err();
+    assert_eq!((refused.clone(), refused.status().code()), (Denial::Unavailable, Code::Unavailable));
+    *keys.0.2.lock().unwrap() = false;
+    for _ in 0..10 {
+        auth.authenticate(BALANCE, &shown, None).await.unwrap();
+    }
+    assert_eq!(keys.0.1.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn the_layer_marks_requests_and_answers_in_grpc() {
+    use tower::{ServiceBuilder, ServiceExt, service_fn};
+    let keys = Memory::default();
+    keys.add(&text('a'), "shop", &[Scope::Read]);
+    let auth = Authenticator::new(&settings(true, false), Some(Box::new(keys)));
+    let service = ServiceBuilder::new().layer(auth.layer()).service(service_fn(async |request: http::Request<String>| {
+        let tenant = request.extensions().get::<Identity>().map(|identity| identity.tenant.to_string());
+        Ok::<_, std::convert::Infallible>(http::Response::new(tenant.unwrap_or_default()))
+    }));
+    let call = |path: &str, key: Option<String>| {
+        let mut request = http::Request::builder().uri(path);
+        if let Some(key) = key {
+            request = request.header("x-api-key", key);
+        }
+        service.clone().oneshot(request.body(String::new()).unwrap())
+    };
+    for _ in ["asked", "remembered"] {
+        assert_eq!(call(BALANCE, Some(text('a'))).await.unwrap().into_body(), "shop");
+    }
+    assert_eq!(call(HEALTH, None).await.unwrap().into_body(), DEFAULT_TENANT);
+    for (path, key, code) in [(PAY, None, "16"), (PAY, Some(text('a')), "7"), (PAY, Some(text('c')), "16")] {
+        let refused = call(path, key).await.unwrap();
+        assert_eq!(
+            (refused.headers()["grpc-status"].to_str().unwrap(), refused.headers()["content-type"].to_str().unwrap()),
+            (code, "application/grpc")
+        );
+    }
+}

@@ -1,0 +1,191 @@
+//! From the list of values to one struct per concern, and the rules that concern several settings at once.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::{
+    AdmissionSettings, AuthSettings, DatabaseSettings, DevBroker, Entry, GrpcSettings, JournalSettings, KafkaSettings, ListenSettings, LogFormat,
+    LogSettings, Mode, OutboxSettings, Problems, RateLimitSettings, RedisSettings, Settings, TlsSettings, TraceSettings, UNAUTHENTICATED_WORDS,
+    Value, WindowSettings,
+};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// Builds the structs; the values are allowed already, so nothing can fail but a mistake in this file.
+pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
+    let v = Values(entries);
+    let window = |enabled, max, window| v.flag(enabled).then(|| WindowSettings { requests_max: v.whole(max), window: v.span(window) });
+    Settings {
+        mode,
+        data: v.path("FLORIN_DATA").unwrap_or_else(|| PathBuf::from(".florin")),
+        grpc: GrpcSettings {
+            listen: v.listen("GRPC_HOST", "GRPC_PORT"),
+            message_bytes_max: v.whole("GRPC_MESSAGE_BYTES_MAX"),
+            connections_max: v.whole("GRPC_CONNECTIONS_MAX"),
+            drain: v.span("DRAIN_SECONDS"),
+        },
+        http: v.listen("HTTP_HOST", "HTTP_PORT"),
+        tls: v.path("TLS_CERT_FILE").zip(v.path("TLS_KEY_FILE")).map(|(cert_file, key_file)| TlsSettings {
+            cert_file,
+            key_file,
+            client_ca_file: v.path("TLS_CLIENT_CA_FILE"),
+        }),
+        auth: AuthSettings {
+            api_keys: v.flag("AUTH_API_KEYS"),
+            client_certificates: v.flag("AUTH_CLIENT_CERTIFICATES"),
+            cache: v.span("AUTH_CACHE_SECONDS"),
+            allow_unauthenticated: v.optional("ALLOW_UNAUTHENTICATED").is_some(),
+        },
+        database: DatabaseSettings {
+            url: v.optional("DATABASE_URL").map(SecretString::from),
+            pool_max: v.whole("DATABASE_POOL_MAX"),
+            connect_timeout: v.span("DATABASE_CONNECT_SECONDS"),
+            read_timeout: v.span("DATABASE_READ_SECONDS"),
+        },
+        kafka: KafkaSettings {
+            brokers: v.optional("KAFKA_BROKERS"),
+            topic_prefix: v.text("KAFKA_TOPIC_PREFIX"),
+            transactional_id: v.text("KAFKA_TRANSACTIONAL_ID"),
+            transactions: v.flag("KAFKA_TRANSACTIONS"),
+            topic_partitions: v.whole("KAFKA_TOPIC_PARTITIONS"),
+            topic_replicas: v.whole("KAFKA_TOPIC_REPLICAS"),
+            dev_broker: match v.text("KAFKA").as_str() {
+                "mock" => DevBroker::Mock,
+                "real" => DevBroker::Real,
+                _ => DevBroker::Auto,
+            },
+        },
+        redis: RedisSettings { url: v.optional("REDIS_URL").map(SecretString::from), timeout: v.span("REDIS_TIMEOUT_SECONDS") },
+        rate_limit: RateLimitSettings {
+            payment: window("RATE_LIMIT_ENABLED", "RATE_LIMIT_MAX_REQUESTS", "RATE_LIMIT_WINDOW_SECONDS"),
+            native: window("RATE_LIMIT_NATIVE_ENABLED", "RATE_LIMIT_NATIVE_MAX_REQUESTS", "RATE_LIMIT_NATIVE_WINDOW_SECONDS"),
+        },
+        admission: AdmissionSettings {
+            in_flight_max: v.whole("IN_FLIGHT_MAX"),
+            account_share_percent: v.whole("ACCOUNT_SHARE_PERCENT"),
+            active_accounts_max: v.whole("ACTIVE_ACCOUNTS_MAX"),
+            account_idle: v.span("ACCOUNT_IDLE_SECONDS"),
+        },
+        journal: JournalSettings {
+            lanes: v.whole("JOURNAL_LANES"),
+            batch_max: v.whole("JOURNAL_BATCH_MAX"),
+            timeout: v.span("JOURNAL_TIMEOUT_SECONDS"),
+            write_cutoff: v.span("WRITE_CUTOFF_SECONDS"),
+            key_retention: HOUR * v.whole::<u32>("KEY_RETENTION_HOURS"),
+            lease: v.span("LEASE_SECONDS"),
+        },
+        outbox: OutboxSettings {
+            batch_max: v.whole("OUTBOX_BATCH_SIZE"),
+            poll_interval: v.span("OUTBOX_POLL_INTERVAL_SECONDS"),
+            retries_max: v.whole("OUTBOX_MAX_RETRIES"),
+            delay_min: v.span("OUTBOX_BASE_DELAY_SECONDS"),
+            delay_max: v.span("OUTBOX_MAX_DELAY_SECONDS"),
+            partition_rows: v.whole("OUTBOX_PARTITION_ROWS"),
+            retention: HOUR * v.whole::<u32>("OUTBOX_RETENTION_HOURS"),
+            waiting_rows_max: v.whole("OUTBOX_WAITING_ROWS_MAX"),
+            waiting_max: v.span("OUTBOX_WAITING_SECONDS_MAX"),
+        },
+        metrics: v.flag("METRICS_ENABLED").then(|| v.listen("METRICS_HOST", "METRICS_PORT")),
+        log: LogSettings {
+            level: v.text("LOG_LEVEL"),
+            filter: v.optional("LOG_FILTER"),
+            format: if v.text("LOG_FORMAT") == "console" { LogFormat::Console } else { LogFormat::Json },
+            payments: v.flag("LOG_PAYMENTS"),
+        },
+        traces: v.optional("OTLP_ENDPOINT").map(|endpoint| TraceSettings { endpoint, sample_percent: v.whole("OTLP_SAMPLE_PERCENT") }),
+    }
+}
+
+/// The rules that concern several settings.
+pub fn check(settings: &Settings, entries: &[Entry]) -> Result<(), Problems> {
+    let v = Values(entries);
+    let mut problems = Vec::new();
+    let mut rule = |broken: bool, problem: &dyn Fn() -> String| {
+        if broken {
+            problems.push(problem());
+        }
+    };
+    let given = |name: &str| v.optional(name).is_some();
+
+    for (one, other) in [("TLS_CERT_FILE", "TLS_KEY_FILE"), ("TLS_KEY_FILE", "TLS_CERT_FILE"), ("TLS_CLIENT_CA_FILE", "TLS_CERT_FILE")] {
+        rule(given(one) && !given(other), &|| format!("{one} is {:?} without {other}: they go together", v.text(one)));
+    }
+    rule(settings.auth.client_certificates && !given("TLS_CLIENT_CA_FILE"), &|| {
+        "AUTH_CLIENT_CERTIFICATES is true without TLS_CLIENT_CA_FILE: nothing to check the certificates against".into()
+    });
+    rule(settings.journal.key_retention < HOUR * 24 && !v.flag("ALLOW_SHORT_RETENTION"), &|| {
+        let hours = v.whole::<u64>("KEY_RETENTION_HOURS");
+        format!("KEY_RETENTION_HOURS is {hours}: allowed is at least 24, or less with ALLOW_SHORT_RETENTION=true")
+    });
+    rule(settings.outbox.delay_min > settings.outbox.delay_max, &|| {
+        let (base, max) = (v.value("OUTBOX_BASE_DELAY_SECONDS"), v.value("OUTBOX_MAX_DELAY_SECONDS"));
+        format!("OUTBOX_BASE_DELAY_SECONDS is {base} and OUTBOX_MAX_DELAY_SECONDS is {max}: the first may not be above the second")
+    });
+
+    if settings.mode == Mode::Serve {
+        for name in ["DATABASE_URL", "KAFKA_BROKERS"] {
+            rule(!given(name), &|| format!("{name} is not set: `florin serve` needs it (`florin dev` brings its own)"));
+        }
+    }
+    let exposed = settings.mode != Mode::Tool && !settings.auth.any() && !settings.auth.allow_unauthenticated;
+    for (name, listen) in [("GRPC_HOST", &settings.grpc.listen), ("HTTP_HOST", &settings.http)] {
+        rule(exposed && !listen.is_loopback(), &|| {
+            format!(
+                "{name} is {:?}, beyond loopback, and no method of authentication is on: set AUTH_API_KEYS=true, \
+                 or AUTH_CLIENT_CERTIFICATES=true with TLS_CLIENT_CA_FILE, or ALLOW_UNAUTHENTICATED={UNAUTHENTICATED_WORDS:?}",
+                listen.host
+            )
+        });
+    }
+    Problems(problems).none()
+}
+
+struct Values<'a>(&'a [Entry]);
+
+/// # Panics
+/// All of these panic when a name or its kind is not that of the table: a mistake in this file, found by its tests.
+impl Values<'_> {
+    fn value(&self, name: &str) -> &Value {
+        &self.0.iter().find(|entry| entry.row.name == name).unwrap_or_else(|| panic!("there is no setting {name}")).value
+    }
+
+    fn optional(&self, name: &str) -> Option<String> {
+        match self.value(name) {
+            Value::None => None,
+            Value::Text(text) => Some(text.clone()),
+            other => panic!("{name} is {other:?}, not text"),
+        }
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.optional(name).unwrap_or_default()
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.optional(name).map(PathBuf::from)
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        matches!(self.value(name), Value::Flag(true))
+    }
+
+    fn whole<T: TryFrom<u64>>(&self, name: &str) -> T {
+        match self.value(name) {
+            Value::Whole(n) => T::try_from(*n).unwrap_or_else(|_| panic!("{name} allows more than its type holds")),
+            other => panic!("{name} is {other:?}, not a number"),
+        }
+    }
+
+    fn span(&self, name: &str) -> Duration {
+        match self.value(name) {
+            Value::Span(span) => *span,
+            other => panic!("{name} is {other:?}, not a span of time"),
+        }
+    }
+
+    fn listen(&self, host: &str, port: &str) -> ListenSettings {
+        ListenSettings { host: self.text(host), port: self.whole(port) }
+    }
+}

@@ -1,0 +1,226 @@
+//! Where values come from, and which one wins: default < config file < environment < flag.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::kind::Value;
+use super::show;
+use super::table::{self, Row, TABLE};
+
+/// The variable that names the config file when `--config` does not.
+pub const CONFIG_VARIABLE: &str = "FLORIN_CONFIG";
+
+/// For whom settings are read: it picks defaults and what must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// `florin serve`: the servers must be named, and nothing may stand open by accident.
+    Serve,
+    /// `florin dev`: everything is embedded.
+    Dev,
+    /// Any other command: takes what is there.
+    Tool,
+}
+
+/// All that was given, unread.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The config file's path and text.
+    pub file: Option<(PathBuf, String)>,
+    /// The environment: names and values.
+    pub environment: Vec<(String, String)>,
+    /// Flags: names of settings and values.
+    pub flags: Vec<(String, String)>,
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The table.
+    Default,
+    /// The config file.
+    File(PathBuf),
+    /// This variable.
+    Environment(String),
+    /// The command line.
+    Flag,
+}
+
+/// One setting as it is in force.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its line of the table.
+    pub row: &'static Row,
+    /// Its value.
+    pub value: Value,
+    /// Where the value came from.
+    pub origin: Origin,
+}
+
+/// Everything that is wrong with the settings, all at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Problems(pub Vec<String>);
+
+impl Sources {
+    /// Reads the process environment (only the names of the table) and the config file, if one is named.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read(config: Option<&Path>, flags: Vec<(String, String)>) -> Result<Self, Problems> {
+        let named = std::env::var_os(CONFIG_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let file = match config.map(Path::to_path_buf).or(named) {
+            None => None,
+            Some(path) => {
+                let text = std::fs::read_to_string(&path).map_err(|e| Problems(vec![format!("config file {}: {e}", path.display())]))?;
+                Some((path, text))
+            }
+        };
+        let value = |name: &str| std::env::var_os(name).map(|value| (name.to_owned(), value.to_string_lossy().into_owned()));
+        let environment = TABLE.iter().flat_map(Row::names).filter_map(value).collect();
+        Ok(Self { file, environment, flags })
+    }
+
+    /// Picks the value of every setting.
+    ///
+    /// # Errors
+    /// Every value that is not allowed, every name that is not known, and every setting that has two values under two names.
+    pub fn resolve(&self, mode: Mode) -> Result<Vec<Entry>, Problems> {
+        let mut problems = Problems::default();
+        let layers = [self.file_layer(&mut problems), self.environment_layer(), self.flag_layer(&mut problems)];
+        let entries = TABLE.iter().map(|row| {
+            let default = if mode == Mode::Dev { row.default_dev.unwrap_or(row.default) } else { row.default };
+            let mut entry = Entry { row, value: row.kind.parse(default).unwrap_or(Value::None), origin: Origin::Default };
+            for layer in &layers {
+                if let Some((value, origin)) = pick(row, layer, &mut problems) {
+                    (entry.value, entry.origin) = (value, origin);
+                }
+            }
+            entry
+        });
+        let entries = entries.collect();
+        problems.none().map(|()| entries)
+    }
+
+    fn file_layer(&self, problems: &mut Problems) -> Vec<Given> {
+        let Some((path, text)) = &self.file else { return Vec::new() };
+        let mut given = Vec::new();
+        match toml::from_str::<toml::Table>(text) {
+            Ok(table) => flatten("", &table, path, &mut given, problems),
+            // The parser's message may quote a line, and the line may hold a secret.
+            Err(e) => problems.0.push(format!("config file {}: {}{}", path.display(), e.message(), line_of(text, e.span()))),
+        }
+        given.retain(|given| known(&given.name, &format!("config file {}", path.display()), problems));
+        given
+    }
+
+    /// An empty variable counts as not set: compose files pass such.
+    fn environment_layer(&self) -> Vec<Given> {
+        let set = self.environment.iter().filter(|(_, value)| !value.trim().is_empty());
+        set.map(|(name, value)| Given { name: name.clone(), value: value.clone(), origin: Origin::Environment(name.clone()) }).collect()
+    }
+
+    fn flag_layer(&self, problems: &mut Problems) -> Vec<Given> {
+        let given = self.flags.iter().filter(|(name, _)| known(name, "command line", problems));
+        given.map(|(name, value)| Given { name: table::normal(name), value: value.clone(), origin: Origin::Flag }).collect()
+    }
+}
+
+impl Problems {
+    /// Fine if there is none.
+    ///
+    /// # Errors
+    /// Itself, if there is any.
+    pub fn none(self) -> Result<(), Self> {
+        if self.0.is_empty() { Ok(()) } else { Err(self) }
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [one] => f.write_str(one),
+            all => {
+                write!(f, "{} settings are wrong", all.len())?;
+                all.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+            }
+        }
+    }
+}
+
+impl std::error::Error for Problems {}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Flag => f.write_str("command line"),
+        }
+    }
+}
+
+struct Given {
+    name: String,
+    value: String,
+    origin: Origin,
+}
+
+/// The value that a layer gives to a setting: that of its most specific name. Two names may only say the same.
+fn pick(row: &'static Row, layer: &[Given], problems: &mut Problems) -> Option<(Value, Origin)> {
+    let mut chosen: Option<(Value, &Given)> = None;
+    for name in row.names() {
+        for given in layer.iter().filter(|given| given.name == name) {
+            let Some(value) = row.kind.parse(&given.value) else {
+                let shown = show::masked_raw(row, &given.value);
+                problems.0.push(format!("{name} is {shown} ({}): allowed is {}", given.origin, row.kind.allowed()));
+                continue;
+            };
+            match &chosen {
+                Some((first, from)) if *first != value => {
+                    let shown = |value: &Value| show::masked(row, value);
+                    let (a, b) = (&from.name, &given.name);
+                    problems.0.push(format!("{a} is {} and {b} is {}: they name one setting, give it once", shown(first), shown(&value)));
+                }
+                Some(_) => {}
+                None => chosen = Some((value, given)),
+            }
+        }
+    }
+    chosen.map(|(value, given)| (value, given.origin.clone()))
+}
+
+fn known(name: &str, place: &str, problems: &mut Problems) -> bool {
+    let known = table::find(name).is_some();
+    if !known {
+        let hint = table::nearest(name).map_or(String::new(), |nearest| format!("; the nearest is {}", nearest.to_ascii_lowercase()));
+        problems.0.push(format!("{place}: there is no setting {name}{hint}"));
+    }
+    known
+}
+
+/// Tables only join names: `[grpc] port = 1` is `grpc_port = 1`.
+fn flatten(prefix: &str, table: &toml::Table, path: &Path, given: &mut Vec<Given>, problems: &mut Problems) {
+    for (key, value) in table {
+        let name = if prefix.is_empty() { table::normal(key) } else { format!("{prefix}_{}", table::normal(key)) };
+        let text = match value {
+            toml::Value::Table(inner) => {
+                flatten(&name, inner, path, given, problems);
+                continue;
+            }
+            toml::Value::String(text) => Some(text.clone()),
+            toml::Value::Array(list) => list.iter().map(|one| one.as_str()).collect::<Option<Vec<_>>>().map(|list| list.join(",")),
+            toml::Value::Integer(n) => Some(n.to_string()),
+            toml::Value::Float(n) => Some(n.to_string()),
+            toml::Value::Boolean(on) => Some(on.to_string()),
+            toml::Value::Datetime(at) => Some(at.to_string()),
+        };
+        match text {
+            Some(value) => given.push(Given { name, value, origin: Origin::File(path.into()) }),
+            None => problems.0.push(format!("config file {}: {} is a list of something other than text", path.display(), name.to_ascii_lowercase())),
+        }
+    }
+}
+
+fn line_of(text: &str, span: Option<std::ops::Range<usize>>) -> String {
+    span.map_or(String::new(), |span| format!(" in line {}", text.bytes().take(span.start).filter(|b| *b == b'\n').count() + 1))
+}

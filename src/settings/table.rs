@@ -1,0 +1,188 @@
+//! The one table of all settings. Everything else is made from it: parsing, errors, `florin config` and the page in the docs.
+
+use super::kind::Kind;
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The concern it belongs to.
+    pub group: &'static str,
+    /// Its name in the environment; lower case in a config file.
+    pub name: &'static str,
+    /// Its other spellings.
+    pub aliases: &'static [&'static str],
+    /// What values it takes.
+    pub kind: Kind,
+    /// The default, as text; empty for none.
+    pub default: &'static str,
+    /// The default of `florin dev`, where it differs.
+    pub default_dev: Option<&'static str>,
+    /// What it does, in one line.
+    pub help: &'static str,
+    /// Whether the value is masked wherever it is shown.
+    pub secret: bool,
+}
+
+impl Row {
+    /// All its spellings, the most specific first.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+
+    const fn or(self, aliases: &'static [&'static str]) -> Self {
+        Self { aliases, ..self }
+    }
+
+    const fn secret(self) -> Self {
+        Self { secret: true, ..self }
+    }
+
+    const fn dev(self, default: &'static str) -> Self {
+        Self { default_dev: Some(default), ..self }
+    }
+}
+
+/// Looks a setting up by any of its spellings, in any case; dashes and dots count as underscores.
+pub fn find(name: &str) -> Option<&'static Row> {
+    let name = normal(name);
+    TABLE.iter().find(|row| row.names().any(|known| known == name))
+}
+
+/// The spelling of the table: upper case, with underscores.
+pub fn normal(name: &str) -> String {
+    name.trim().to_ascii_uppercase().replace(['-', '.'], "_")
+}
+
+/// The known name that is most like this one, if any is like it at all.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let name = normal(name);
+    let close = (name.len() / 3).clamp(2, 6);
+    let known = TABLE.iter().flat_map(Row::names).map(|known| (distance(&name, known), known));
+    known.min().filter(|(distance, _)| *distance <= close).map(|(_, known)| known)
+}
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.bytes().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// The words that open Florin to everybody.
+pub const UNAUTHENTICATED_WORDS: &str = "yes, anyone may move money";
+
+const fn row(group: &'static str, name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Row {
+    Row { group, name, aliases: &[], kind, default, default_dev: None, help, secret: false }
+}
+
+const DAY_MS: u64 = 86_400_000;
+const LEVELS: &[(&str, &[&str])] =
+    &[("trace", &[]), ("debug", &[]), ("info", &["notice"]), ("warn", &["warning"]), ("error", &["critical", "fatal"]), ("off", &["none"])];
+
+/// Every setting there is.
+#[rustfmt::skip]
+pub const TABLE: &[Row] = &[
+    row("gRPC", "GRPC_HOST", Kind::Host, "127.0.0.1", "address of the gRPC listener; beyond loopback a method of authentication is needed"),
+    row("gRPC", "GRPC_PORT", Kind::Port, "50051", "port of the gRPC listener"),
+    row("gRPC", "GRPC_MESSAGE_BYTES_MAX", Kind::Bytes(64 << 10, 64 << 20), "4 MiB", "largest message that is read or sent"),
+    row("gRPC", "GRPC_CONNECTIONS_MAX", Kind::Whole(1, 1_000_000), "20000", "connections at a time; more are closed at once"),
+    row("gRPC", "DRAIN_SECONDS", Kind::Seconds(0, 600_000), "30", "how long a stopping process lets calls finish").dev("4"),
+    row("HTTP", "HTTP_HOST", Kind::Host, "127.0.0.1", "address of the REST listener"),
+    row("HTTP", "HTTP_PORT", Kind::Port, "3000", "port of the REST listener"),
+    row("Transport security", "TLS_CERT_FILE", Kind::Path, "", "certificate chain in PEM; together with the key it switches TLS on"),
+    row("Transport security", "TLS_KEY_FILE", Kind::Path, "", "private key of the certificate in PEM"),
+    row("Transport security", "TLS_CLIENT_CA_FILE", Kind::Path, "", "CA certificates in PEM that client certificates are checked against"),
+    row("Authentication", "AUTH_API_KEYS", Kind::Flag, "false", "ask for an API key (made by `florin keys create`)"),
+    row("Authentication", "AUTH_CLIENT_CERTIFICATES", Kind::Flag, "false", "take a client certificate for a method of authentication, with all scopes; needs TLS_CLIENT_CA_FILE"),
+    row("Authentication", "AUTH_CACHE_SECONDS", Kind::Seconds(0, 300_000), "10", "how long an API key's look-up is remembered: a revoked key works at most so long"),
+    row("Authentication", "ALLOW_UNAUTHENTICATED", Kind::Words(UNAUTHENTICATED_WORDS), "", "listens beyond loopback without authentication"),
+    row("PostgreSQL", "DATABASE_URL", Kind::Url(&["postgres", "postgresql"]), "", "the database; `serve` needs it; a driver in the scheme such as `+asyncpg` is ignored").secret(),
+    row("PostgreSQL", "DATABASE_POOL_MAX", Kind::Whole(2, 1_000), "10", "connections for reads; the journal has its own"),
+    row("PostgreSQL", "DATABASE_CONNECT_SECONDS", Kind::Seconds(100, 60_000), "5", "how long a connection may take to be made"),
+    row("PostgreSQL", "DATABASE_READ_SECONDS", Kind::Seconds(100, 60_000), "5", "how long a read may take"),
+    row("Kafka", "KAFKA_BROKERS", Kind::Brokers, "", "the brokers; `serve` needs them").or(&["REDPANDA_BROKERS"]),
+    row("Kafka", "KAFKA_TOPIC_PREFIX", Kind::Name(200), "payments", "first part of the topics' names"),
+    row("Kafka", "KAFKA_TRANSACTIONAL_ID", Kind::Name(200), "florin-outbox", "transactional id of the publisher: one for each installation on a cluster"),
+    row("Kafka", "KAFKA_TRANSACTIONS", Kind::Flag, "true", "publish in Kafka transactions, exactly once; false is for brokers that have none, at least once"),
+    row("Kafka", "KAFKA_TOPIC_PARTITIONS", Kind::Whole(1, 1_000), "6", "partitions of the topics that `florin migrate` creates"),
+    row("Kafka", "KAFKA_TOPIC_REPLICAS", Kind::Whole(1, 15), "1", "replicas of the topics that `florin migrate` creates"),
+    row("Kafka", "KAFKA", Kind::Choice(&[("auto", &[]), ("mock", &[]), ("real", &[])]), "auto", "the broker of `florin dev`: the mock in the process, a real one (needs Java and Maven), or real if it can be had"),
+    row("Redis", "REDIS_URL", Kind::Url(&["redis", "unix", "redis+unix"]), "", "Redis for the rate limit; without it each process limits by itself").secret(),
+    row("Redis", "REDIS_TIMEOUT_SECONDS", Kind::Seconds(5, 5_000), "0.05", "how long an answer of Redis may take before the limit of the process takes over"),
+    row("Rate limit", "RATE_LIMIT_ENABLED", Kind::Flag, "true", "limit the calls of payment.v1 by client"),
+    row("Rate limit", "RATE_LIMIT_MAX_REQUESTS", Kind::Whole(1, 100_000_000), "100", "calls of one client in one window"),
+    row("Rate limit", "RATE_LIMIT_WINDOW_SECONDS", Kind::Seconds(1_000, DAY_MS), "60", "length of the sliding window"),
+    row("Rate limit", "RATE_LIMIT_NATIVE_ENABLED", Kind::Flag, "false", "limit the calls of florin.v1 by client; a batch counts once"),
+    row("Rate limit", "RATE_LIMIT_NATIVE_MAX_REQUESTS", Kind::Whole(1, 100_000_000), "10000", "calls of one client in one window"),
+    row("Rate limit", "RATE_LIMIT_NATIVE_WINDOW_SECONDS", Kind::Seconds(1_000, DAY_MS), "60", "length of the sliding window"),
+    row("Admission", "IN_FLIGHT_MAX", Kind::Whole(1, 1_000_000), "10000", "commands at work at a time; more get RESOURCE_EXHAUSTED"),
+    row("Admission", "ACCOUNT_SHARE_PERCENT", Kind::Whole(1, 100), "50", "the part of IN_FLIGHT_MAX that one account may take"),
+    row("Admission", "ACTIVE_ACCOUNTS_MAX", Kind::Whole(100, 10_000_000), "100000", "account actors in memory; above it idle ones leave at once"),
+    row("Admission", "ACCOUNT_IDLE_SECONDS", Kind::Seconds(1_000, DAY_MS), "300", "an account actor that had nothing to do for so long leaves"),
+    row("Journal", "JOURNAL_LANES", Kind::Whole(1, 16), "1", "lanes that write side by side; one is best on most machines"),
+    row("Journal", "JOURNAL_BATCH_MAX", Kind::Whole(1, 10_000), "2000", "records in one batch"),
+    row("Journal", "JOURNAL_TIMEOUT_SECONDS", Kind::Seconds(100, 60_000), "5", "a batch without an answer for so long counts as unknown: it is fenced off and looked up"),
+    row("Journal", "WRITE_CUTOFF_SECONDS", Kind::Seconds(100, 600_000), "10", "a command that is not written so long after it arrived is given up, never run later"),
+    row("Journal", "LEASE_SECONDS", Kind::Seconds(500, 60_000), "5", "how long the right to write lasts without renewal; a standby takes over after it"),
+    row("Keys", "KEY_RETENTION_HOURS", Kind::Hours(1, 24 * 366), "24", "how long idempotency keys are kept at least; less than 24 needs ALLOW_SHORT_RETENTION"),
+    row("Keys", "ALLOW_SHORT_RETENTION", Kind::Flag, "false", "allows KEY_RETENTION_HOURS below 24"),
+    row("Outbox", "OUTBOX_BATCH_SIZE", Kind::Whole(1, 10_000), "100", "events in one Kafka transaction"),
+    row("Outbox", "OUTBOX_POLL_INTERVAL_SECONDS", Kind::Seconds(10, 60_000), "1.0", "how often the outbox is looked at when nobody woke it"),
+    row("Outbox", "OUTBOX_MAX_RETRIES", Kind::Whole(0, 1_000), "5", "tries after the first for an event that Kafka refuses for itself; then it is a dead letter"),
+    row("Outbox", "OUTBOX_BASE_DELAY_SECONDS", Kind::Seconds(1, 600_000), "1", "wait before the first retry; it doubles each time"),
+    row("Outbox", "OUTBOX_MAX_DELAY_SECONDS", Kind::Seconds(1, 3_600_000), "60", "longest wait between retries"),
+    row("Outbox", "OUTBOX_PARTITION_ROWS", Kind::Whole(1_000, 1_000_000_000), "1000000", "events in one partition of the outbox table"),
+    row("Outbox", "OUTBOX_RETENTION_HOURS", Kind::Hours(0, 24 * 366), "24", "how long published events stay in the table, for those who follow live"),
+    row("Outbox", "OUTBOX_WAITING_ROWS_MAX", Kind::Whole(1_000, 10_000_000_000), "50000000", "with more events waiting for Kafka new writes are refused; half of it is an alert"),
+    row("Outbox", "OUTBOX_WAITING_SECONDS_MAX", Kind::Seconds(60_000, 31 * DAY_MS), "86400", "with the oldest event waiting for longer new writes are refused; half of it is an alert"),
+    row("Metrics", "METRICS_ENABLED", Kind::Flag, "true", "serve `/metrics` and `/health`"),
+    row("Metrics", "METRICS_HOST", Kind::Host, "127.0.0.1", "address of the metrics listener"),
+    row("Metrics", "METRICS_PORT", Kind::Port, "9090", "port of the metrics listener"),
+    row("Logs and traces", "LOG_LEVEL", Kind::Choice(LEVELS), "info", "the least severe lines that are written"),
+    row("Logs and traces", "LOG_FORMAT", Kind::Choice(&[("json", &[]), ("console", &["text", "plain"])]), "json", "one JSON object a line, or text for people").dev("console"),
+    row("Logs and traces", "LOG_FILTER", Kind::Text, "", "levels by target, such as `florin::actors=debug`; on top of LOG_LEVEL").or(&["RUST_LOG"]),
+    row("Logs and traces", "LOG_PAYMENTS", Kind::Flag, "false", "one line for each payment; it costs throughput"),
+    row("Logs and traces", "OTLP_ENDPOINT", Kind::Url(&["http", "https"]), "", "collector of traces (OTLP over gRPC); without it there are none").or(&["OTEL_EXPORTER_OTLP_ENDPOINT"]),
+    row("Logs and traces", "OTLP_SAMPLE_PERCENT", Kind::Whole(0, 100), "10", "how many of a hundred requests are traced"),
+    row("Process", "FLORIN_DATA", Kind::Path, ".florin", "folder of `florin dev`; the client commands find the running one by it"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_defaults_are_allowed() {
+        let mut names: Vec<_> = TABLE.iter().flat_map(Row::names).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+        for row in TABLE {
+            for default in [Some(row.default), row.default_dev].into_iter().flatten() {
+                assert!(row.kind.parse(default).is_some(), "the default of {} is not allowed", row.name);
+            }
+            assert!(!row.help.contains('|') && !row.help.is_empty(), "{} would break the table in the docs", row.name);
+        }
+    }
+
+    #[test]
+    fn a_misspelt_name_finds_the_nearest() {
+        for (given, want) in [
+            ("grpc_prt", Some("GRPC_PORT")),
+            ("KAFKA_BROKER", Some("KAFKA_BROKERS")),
+            ("database.uri", Some("DATABASE_URL")),
+            ("outbox-batchsize", Some("OUTBOX_BATCH_SIZE")),
+            ("colour_of_the_sky", None),
+        ] {
+            assert_eq!(nearest(given), want, "{given}");
+        }
+    }
+}

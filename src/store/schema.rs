@@ -1,0 +1,128 @@
+//! The schema: brought by `florin migrate`, checked by everything that starts on it.
+
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use sqlx::{Connection, PgConnection, PgPool};
+
+/// All migrations, in the binary.
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// Why a database cannot be used as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// Nobody brought a schema.
+    #[error("the database has no florin schema; run `florin migrate`")]
+    Missing,
+    /// An older florin brought it.
+    #[error("the database's schema is version {found}, this florin needs {needed}; run `florin migrate`")]
+    Older {
+        /// The newest migration there.
+        found: i64,
+        /// The newest migration here.
+        needed: i64,
+    },
+    /// A newer florin brought it.
+    #[error("the database's schema is version {found}, this florin knows {needed} at most; run the florin that did `florin migrate`, or a newer one")]
+    Newer {
+        /// The newest migration there.
+        found: i64,
+        /// The newest migration here.
+        needed: i64,
+    },
+    /// A migration that was run is not the one in the binary.
+    #[error("migration {version} of the database is not the one that this florin knows; run the florin that did `florin migrate`")]
+    Changed {
+        /// Which one.
+        version: i64,
+    },
+    /// A migration stopped half way.
+    #[error("migration {version} did not finish: restore the database, then run `florin migrate`")]
+    Unfinished {
+        /// Which one.
+        version: i64,
+    },
+    /// PostgreSQL said no, or nothing.
+    #[error("the database cannot be asked for its schema: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A migration failed; it changed nothing.
+    #[error("migration failed: {0}")]
+    Failed(MigrateError),
+}
+
+/// A migration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its number.
+    pub version: i64,
+    /// What it brings.
+    pub description: String,
+}
+
+/// The migrations that the database lacks.
+///
+/// # Errors
+/// When the database has others than this binary knows, or cannot be asked. Never [`SchemaError::Missing`] or [`SchemaError::Older`].
+pub async fn pending(connection: &mut PgConnection) -> Result<Vec<Step>, SchemaError> {
+    let applied = applied(connection).await?;
+    let known = MIGRATIONS.iter().filter(|m| !m.migration_type.is_down_migration());
+    let lacking = known.filter(|m| !applied.contains(&m.version));
+    Ok(lacking.map(|m| Step { version: m.version, description: m.description.to_string() }).collect())
+}
+
+/// Applies what is pending, one migration per transaction, telling `done` after each; processes that migrate at once wait for each other.
+///
+/// # Errors
+/// As [`pending`], and when a migration fails: that one changed nothing, those before it stay.
+pub async fn migrate(url: &str, mut done: impl FnMut(&Step)) -> Result<Vec<Step>, SchemaError> {
+    let mut connection = PgConnection::connect(url).await?;
+    let steps = pending(&mut connection).await?; // says in our words what is wrong, before sqlx does
+    for step in &steps {
+        MIGRATIONS.run_to(step.version, &mut connection).await.map_err(SchemaError::Failed)?;
+        done(step);
+    }
+    connection.close().await?;
+    Ok(steps)
+}
+
+/// Refuses every schema but the one that this binary was built for.
+///
+/// # Errors
+/// When it is missing, older, newer, changed or unfinished: each names what to do.
+pub async fn check(pool: &PgPool) -> Result<(), SchemaError> {
+    let mut connection = pool.acquire().await?;
+    let found = applied(&mut connection).await?.into_iter().max().ok_or(SchemaError::Missing)?;
+    if pending(&mut connection).await?.is_empty() { Ok(()) } else { Err(SchemaError::Older { found, needed: newest() }) }
+}
+
+/// The newest migration that this binary knows.
+pub fn newest() -> i64 {
+    MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0)
+}
+
+/// The versions that the database has; each is one that the binary knows, to the byte.
+async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>, SchemaError> {
+    let table = MIGRATIONS.table_name.as_ref();
+    let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(&mut *connection).await?;
+    if !exists {
+        return Ok(Vec::new());
+    }
+    if let Some(version) = connection.dirty_version(table).await.map_err(asked)? {
+        return Err(SchemaError::Unfinished { version });
+    }
+    let applied = connection.list_applied_migrations(table).await.map_err(asked)?;
+    if let Some(found) = applied.iter().map(|m| m.version).max().filter(|found| *found > newest()) {
+        return Err(SchemaError::Newer { found, needed: newest() });
+    }
+    for there in &applied {
+        if !MIGRATIONS.iter().any(|here| here.version == there.version && here.checksum == there.checksum) {
+            return Err(SchemaError::Changed { version: there.version });
+        }
+    }
+    Ok(applied.into_iter().map(|m| m.version).collect())
+}
+
+fn asked(error: MigrateError) -> SchemaError {
+    match error {
+        MigrateError::Execute(error) => SchemaError::Database(error),
+        other => SchemaError::Failed(other),
+    }
+}

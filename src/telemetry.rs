@@ -1,0 +1,67 @@
+//! Logs, metrics and traces: started once per process, flushed when the guard is dropped.
+//!
+//! Knows nobody: whoever starts it hands in settings, and the health it should answer with.
+
+pub mod correlation;
+pub mod http;
+pub mod logs;
+pub mod metrics;
+pub mod traces;
+
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry};
+
+use crate::settings::{LogSettings, TraceSettings};
+
+/// Keeps logs and traces going; flushes the traces when dropped. Keep it until the end of `main`, inside the runtime.
+#[must_use = "traces are flushed when this is dropped"]
+pub struct Telemetry {
+    _traces: Option<traces::Traces>,
+}
+
+/// What keeps telemetry from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// LOG_FILTER cannot be read.
+    #[error("LOG_FILTER is {filter:?}: {reason}; allowed are levels by target such as florin::actors=debug, separated by commas")]
+    Filter {
+        /// What was given.
+        filter: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The exporter of traces cannot be built.
+    #[error("OTLP_ENDPOINT is {endpoint:?}: {reason}")]
+    Endpoint {
+        /// What was given.
+        endpoint: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Telemetry {
+    /// Starts logs to standard error, and traces when there is an endpoint. In a process that has a subscriber already (tests) that one stays.
+    /// Must be called inside a tokio runtime when traces are on.
+    ///
+    /// # Errors
+    /// When the filter or the endpoint cannot be used.
+    pub fn start(log: &LogSettings, traces: Option<&TraceSettings>) -> Result<Self, TelemetryError> {
+        let filter = logs::filter(log)?;
+        let traces = traces.map(traces::Traces::start).transpose()?;
+        let layer = traces.as_ref().map(|traces| tracing_opentelemetry::layer().with_tracer(traces.tracer()));
+        let registry = Registry::default().with(layer).with(filter);
+        // A second start in one process keeps the first subscriber.
+        let _ = match log.format {
+            crate::settings::LogFormat::Json => registry.with(logs::json()).try_init(),
+            crate::settings::LogFormat::Console => registry.with(logs::console()).try_init(),
+        };
+        Ok(Self { _traces: traces })
+    }
+}
+
+/// Whether a filter is well formed: checked before anything starts.
+fn parse_filter(text: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(text).map_err(|e| e.to_string())
+}

@@ -1,0 +1,83 @@
+//! The metrics listener over real HTTP.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use florin::settings::ListenSettings;
+use florin::telemetry::http::{HealthView, MetricsListener};
+use florin::telemetry::metrics as names;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+async fn get(address: std::net::SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: florin\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+#[tokio::test]
+async fn dashboards_and_probes_find_what_they_know() {
+    let listen = ListenSettings { host: "127.0.0.1".into(), port: 0 };
+    let serving = Arc::new(AtomicBool::new(false));
+    let health = HealthView::new(
+        {
+            let serving = serving.clone();
+            move || serving.load(Ordering::Relaxed)
+        },
+        || json!({ "journal": { "restarts": 3 } }),
+    );
+    // Two runtimes in one process share the recorder, each with a listener of its own.
+    let (first, second) = (MetricsListener::bind(&listen).await.unwrap(), MetricsListener::bind(&listen).await.unwrap());
+    let address = first.address().unwrap();
+    assert_ne!(address.port(), 0);
+    assert_ne!(address, second.address().unwrap());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = first.run(health, async { drop(stopped.await) });
+
+    let asking = async {
+        assert_eq!(get(address, "/health").await, (503, r#"{"status":"unhealthy"}"#.into()));
+        serving.store(true, Ordering::Relaxed);
+        assert_eq!(get(address, "/health").await, (200, r#"{"status":"healthy"}"#.into()));
+        let (status, parts) = get(address, "/health/parts").await;
+        let parts: Value = serde_json::from_str(&parts).unwrap();
+        assert_eq!((status, &parts["serving"], &parts["parts"]["journal"]["restarts"]), (200, &json!(true), &json!(3)));
+        assert_eq!(get(address, "/live").await.0, 200);
+        assert_eq!(get(address, "/nothing").await.0, 404);
+
+        metrics::counter!(names::PAYMENT_REQUESTS, "status" => "AUTHORIZED", "error_code" => "").increment(2);
+        metrics::histogram!(names::PAYMENT_DURATION).record(0.02);
+        metrics::histogram!(names::PAYMENT_DURATION).record(7.0);
+        let (status, page) = get(address, "/metrics").await;
+        assert_eq!(status, 200);
+        for line in [
+            "# TYPE payment_requests_total counter",
+            "payment_requests_total{status=\"AUTHORIZED\",error_code=\"\"} 2",
+            "# TYPE payment_duration_seconds histogram",
+            "payment_duration_seconds_bucket{le=\"0.01\"} 0",
+            "payment_duration_seconds_bucket{le=\"0.025\"} 1",
+            "payment_duration_seconds_bucket{le=\"5\"} 1",
+            "payment_duration_seconds_bucket{le=\"+Inf\"} 2",
+            "# TYPE outbox_pending_events gauge",
+            "outbox_pending_events 0",
+            "florin_epoch 0",
+        ] {
+            assert!(page.lines().any(|found| found == line), "no {line:?} in:\n{page}");
+        }
+        stop.send(()).unwrap();
+    };
+    let (ended, ()) = tokio::join!(running, asking);
+    ended.unwrap();
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listen = ListenSettings { host: "127.0.0.1".into(), port: taken.local_addr().unwrap().port() };
+    let said = MetricsListener::bind(&listen).await.err().unwrap().to_string();
+    assert!(said.contains("METRICS_PORT"), "{said}");
+}
