@@ -17,4 +17,5 @@
 //! | `settings` | every setting: name, default, limits | nobody |
 
 pub mod faults;
+pub mod gateway;
 pub mod supervision;
