@@ -309,7 +309,8 @@ impl Drop for Flight {
 
 impl Meters {
     fn new() -> Self {
-        let decisions = |mode: &'static str, decision: &'static str| metrics::counter!("florin_limiter_decisions_total", "mode" => mode, "decision" => decision);
+        let decisions =
+            |mode: &'static str, decision: &'static str| metrics::counter!("florin_limiter_decisions_total", "mode" => mode, "decision" => decision);
         Self {
             redis_allowed: decisions("redis", "allowed"),
             redis_refused: decisions("redis", "refused"),

@@ -63,7 +63,12 @@ impl Clients {
     /// Room for `clients_max`, at least 1.
     pub fn new(clients_max: usize, idle_us: u64) -> Self {
         let shards = clients_max.clamp(1, SHARDS_MAX);
-        Self { hasher: DefaultHashBuilder::default(), shards: (0..shards).map(|_| Mutex::default()).collect(), clients_max: (clients_max / shards).max(1), idle_us }
+        Self {
+            hasher: DefaultHashBuilder::default(),
+            shards: (0..shards).map(|_| Mutex::default()).collect(),
+            clients_max: (clients_max / shards).max(1),
+            idle_us,
+        }
     }
 
     /// Finds a client, or makes room for it.

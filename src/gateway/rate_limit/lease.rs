@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::Decision;
 use super::redis::Answer;
-use super::window::{Shape, Window};
+use super::window::{BUCKETS, Shape, Window};
 
 /// A block is what the recent rate uses in this time.
 const BLOCK_US: u64 = 50_000;
@@ -118,7 +118,10 @@ impl Account {
         if let Some(decision) = self.decide_ahead(rules, at, n) {
             return Asked::Now(decision);
         }
-        if n > rules.shape.requests_max || self.queue.len() >= WAITERS_MAX {
+        if n > rules.shape.requests_max {
+            return Asked::Now(Decision::Refused { retry_after: Duration::from_micros(rules.shape.width_us * BUCKETS) });
+        }
+        if self.queue.len() >= WAITERS_MAX {
             return Asked::Now(Decision::Refused { retry_after: Duration::from_micros(REFUSAL_US) });
         }
         let (sender, reply) = oneshot::channel();
@@ -171,11 +174,8 @@ impl Account {
             if waiter.reply.is_closed() {
                 continue; // its permit stays in the lease
             }
-            let decision = if waiter.n <= self.lease.left {
-                self.spend(rules, at.now_us, waiter.n)
-            } else {
-                self.refuse(rules, at, waiter.n, answer.room_us)
-            };
+            let decision =
+                if waiter.n <= self.lease.left { self.spend(rules, at.now_us, waiter.n) } else { self.refuse(rules, at, waiter.n, answer.room_us) };
             let _ = waiter.reply.send(decision); // gone in this very moment: it counts
         }
         for waiter in std::mem::take(&mut self.queue) {

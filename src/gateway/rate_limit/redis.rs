@@ -14,7 +14,7 @@ use super::window::{BUCKETS, Shape};
 ///
 /// The time is the server's, so the nodes' clocks do not matter. A bucket ahead of it (the server's clock was set back) is moved to the current
 /// one: it counts for one more window, not for as long as the clock was wrong.
-const SCRIPT: &str = r"
+pub const SCRIPT: &str = r"
 local key = KEYS[1]
 local limit, width, live, want = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local time = redis.call('TIME')
