@@ -152,12 +152,7 @@ async fn after_the_window_the_whole_limit_is_there_again() {
     let limiter = connected(RateLimitConfig { window: Duration::from_millis(1_200), ..patient(5, server.port()) }).await;
     let started = Instant::now();
     assert_eq!(burst(&limiter, "c", 50).await, 5);
-    let mut retry = loop {
-        match limiter.check("c").await {
-            Decision::Refused { retry_after } => break retry_after,
-            Decision::Allowed { .. } => panic!("too many"),
-        }
-    };
+    let Decision::Refused { retry_after: mut retry } = limiter.check("c").await else { panic!("more than the limit") };
     let again = loop {
         match limiter.check("c").await {
             Decision::Allowed { .. } => break started.elapsed(),
