@@ -51,6 +51,8 @@ struct Shard {
     slots: Vec<Slot>,
     /// Where the search for one to send away goes on.
     hand: usize,
+    /// Where the search for idle ones goes on.
+    broom: usize,
 }
 
 struct Slot {
@@ -104,11 +106,11 @@ impl Shard {
 
     fn sweep(&mut self, now_us: u64, idle_us: u64) {
         for _ in 0..SWEEP.min(self.slots.len()) {
-            let at = self.hand % self.slots.len();
+            let at = self.broom % self.slots.len();
             if self.slots[at].client.lock().is_idle(now_us, idle_us) {
                 self.remove(at);
             } else {
-                self.hand = at + 1;
+                self.broom = at + 1;
             }
             if self.slots.is_empty() {
                 return;
@@ -123,11 +125,13 @@ impl Shard {
             let at = self.hand % self.slots.len();
             let touched = std::mem::take(&mut self.slots[at].touched);
             if !touched && !self.slots[at].client.lock().is_flying() {
-                return self.remove(at);
+                break;
             }
             self.hand = at + 1;
         }
-        self.remove(self.hand % self.slots.len());
+        let at = self.hand % self.slots.len();
+        self.remove(at);
+        self.hand = at + 1; // past the newest, which took the place
     }
 
     fn remove(&mut self, at: usize) {
@@ -136,7 +140,6 @@ impl Shard {
         if let Some(moved) = self.slots.get(at) {
             self.index.insert(Arc::clone(&moved.client.name), at);
         }
-        self.hand = at;
     }
 }
 

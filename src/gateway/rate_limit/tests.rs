@@ -201,7 +201,7 @@ async fn a_redis_that_hangs_costs_each_check_its_budget_once_and_then_nothing() 
     assert!((1_221..=1_221 + 200).contains(&counted), "{counted} counted");
 }
 
-/// Fails when `connection` of the old epoch is kept by `close`, when `unreported` is empty, or without `spawn(probe(..))` in `trip`.
+/// Fails when `order` reports nothing, or without `spawn(probe(..))` in `trip`.
 #[tokio::test]
 async fn a_redis_that_dies_is_done_without_and_found_again() {
     let mut server = RedisServer::start().await;
@@ -279,21 +279,43 @@ async fn a_caller_that_goes_away_leaves_its_permit_and_hangs_nobody() {
     assert_eq!(server.counted().await, 2);
 }
 
-/// Fails when `check_many` has no timeout of its own: a waiter of the second call would wait for two.
+/// Fails when the wait for the reply in `check_many` has no timeout of its own: a check that just missed a call would wait for two.
 #[tokio::test]
-async fn a_check_waits_no_longer_than_the_budget_whatever_the_flight_does() {
+async fn a_check_waits_no_longer_than_the_budget_though_two_calls_take_longer() {
     let server = RedisServer::start().await;
-    let budget = Duration::from_millis(200);
+    let budget = Duration::from_millis(500);
     let limiter = connected(RateLimitConfig { call_timeout: budget, ..patient(10, server.port()) }).await;
-    limiter.inner.circuit.faults.hold("limiter.call");
+    let faults = &limiter.inner.circuit.faults;
+    faults.hold("limiter.call");
     let mut first = Box::pin(limiter.check("c"));
     assert!(first.as_mut().now_or_never().is_none());
-    tokio::task::yield_now().await;
+    tokio::task::yield_now().await; // in the air
     let started = Instant::now();
-    assert!(allowed(&limiter.check("c").await));
-    assert!(started.elapsed() < budget + Duration::from_millis(100), "{:?}", started.elapsed());
+    let mut second = Box::pin(limiter.check("c"));
+    assert!(tokio::time::timeout(budget * 6 / 10, second.as_mut()).await.is_err());
+    faults.release("limiter.call");
+    faults.hold("limiter.call"); // the first call goes on, the second is held
+    assert!(allowed(&second.await));
+    assert!(started.elapsed() < budget * 13 / 10, "{:?}", started.elapsed());
     assert!(matches!(limiter.mode(), Mode::Local { .. }));
     assert!(allowed(&first.await));
+    faults.release("limiter.call");
+}
+
+/// Fails when `Inner::call` does not watch the phase: the held call goes on for ten seconds.
+#[tokio::test]
+async fn when_one_call_opens_the_circuit_all_who_wait_for_another_are_answered_at_once() {
+    let server = RedisServer::start().await;
+    let limiter = connected(patient(10, server.port())).await;
+    limiter.inner.circuit.faults.hold("limiter.call");
+    let started = Instant::now();
+    let mut held = Box::pin(limiter.check("held"));
+    assert!(held.as_mut().now_or_never().is_none());
+    tokio::task::yield_now().await; // in the air
+    limiter.inner.circuit.faults.panic_at("limiter.call", 0, 1);
+    assert!(allowed(&limiter.check("breaks").await));
+    assert!(allowed(&held.await));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     limiter.inner.circuit.faults.release("limiter.call");
 }
 
