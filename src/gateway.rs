@@ -4,5 +4,6 @@ pub mod auth;
 pub mod failure;
 pub mod ledger;
 pub mod payment_v1;
+pub mod rate_limit;
 pub mod server;
 pub mod validate;
