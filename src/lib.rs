@@ -25,6 +25,7 @@ pub mod gateway;
 pub mod ledger;
 pub mod money;
 pub mod protocol;
+pub mod runtime;
 pub mod settings;
 pub mod store;
 pub mod supervision;

@@ -1,8 +1,24 @@
-//! `florin dev`.
+//! `florin dev`: Florin on servers of its own. What it starts it stops; what it kept it finds again.
 
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use sqlx::{Connection, Executor, PgConnection};
+
+use super::discovery::Running;
 use super::options::SettingsArgs;
-use super::output::Failure;
-use crate::settings::{Mode, Settings};
+use super::output::{Failure, note, say};
+use super::serve::{Told, run_until_told};
+use crate::embedded::kafka::{self, DevKafka, MockKafka};
+use crate::embedded::postgres::{Durability, PrivatePostgres};
+use crate::embedded::ports;
+use crate::faults::Faults;
+use crate::gateway::seed;
+use crate::runtime::Runtime;
+use crate::settings::{DevBroker, Mode, Settings};
+use crate::store::schema;
 use crate::telemetry::Telemetry;
 
 #[derive(Debug, clap::Args)]
@@ -11,14 +27,144 @@ pub struct Args {
     settings: SettingsArgs,
 }
 
-pub async fn run(args: Args) -> Result<(), Failure> {
-    let settings = args.settings.load(Mode::Dev)?;
-    let _telemetry = Telemetry::start(&settings.log, settings.traces.as_ref())?;
-    dev(settings).await
+/// The servers, stopped when dropped.
+struct Servers {
+    _postgres: PrivatePostgres,
+    broker: Broker,
+    database: String,
 }
 
-/// Starts the embedded servers, migrates, seeds, prints the banner and serves until told to stop.
-#[expect(clippy::unused_async, reason = "its body is written with the runtime")]
-async fn dev(_settings: Settings) -> Result<(), Failure> {
-    Err(Failure::not_built_yet("dev"))
+enum Broker {
+    Real(DevKafka),
+    Mock(MockKafka),
+}
+
+impl Broker {
+    fn brokers(&self) -> String {
+        match self {
+            Self::Real(kafka) => kafka.brokers(),
+            Self::Mock(kafka) => kafka.brokers(),
+        }
+    }
+}
+
+pub async fn run(args: Args) -> Result<(), Failure> {
+    let mut settings = args.settings.load(Mode::Dev)?;
+    let _telemetry = Telemetry::start(&settings.log, settings.traces.as_ref())?;
+    let mut told = Told::listen()?;
+    std::fs::create_dir_all(&settings.data).map_err(|e| Failure::new(format!("{}: {e}", settings.data.display())))?;
+    let (data, broker) = (settings.data.clone(), settings.kafka.dev_broker);
+    let starting = tokio::task::spawn_blocking(move || start_servers(&data, broker));
+    let servers = tokio::select! {
+        servers = starting => servers.map_err(|error| Failure::new(format!("starting the servers failed: {error}")))??,
+        () = told.stop() => return Ok(()),
+    };
+    settings.database.url = Some(SecretString::from(servers.database.clone()));
+    settings.kafka.brokers = Some(servers.broker.brokers());
+    settings.kafka.transactions = matches!(servers.broker, Broker::Real(_));
+    let result = serve(&settings, &servers, &mut told).await;
+    Running::forget(&settings.data);
+    tokio::task::spawn_blocking(move || drop(servers)).await.map_err(|error| Failure::new(format!("stopping the servers failed: {error}")))?;
+    result
+}
+
+fn start_servers(data: &Path, wanted: DevBroker) -> Result<Servers, Failure> {
+    note("starting PostgreSQL ...");
+    let postgres = PrivatePostgres::start(&data.join("postgres"), Durability::Durable)?;
+    let real = match wanted {
+        DevBroker::Real => true,
+        DevBroker::Mock => false,
+        DevBroker::Auto => kafka::available(),
+    };
+    let broker = if real {
+        note("starting Kafka ... (the first time its jars are fetched)");
+        Broker::Real(start_kafka(&data.join("kafka"))?)
+    } else {
+        Broker::Mock(MockKafka::start(&[])?)
+    };
+    let database = postgres.url("florin");
+    Ok(Servers { _postgres: postgres, broker, database })
+}
+
+/// On the port of the last time if it is still free, so that those who follow the events find it again.
+fn start_kafka(dir: &Path) -> Result<DevKafka, Failure> {
+    let last = std::fs::read_to_string(dir.join("last_port")).ok().and_then(|port| port.trim().parse().ok());
+    let taken = |port: u16| ports::answers(port) || ports::answers(port + 1);
+    let port = match last.filter(|port| !taken(*port)) {
+        Some(port) => port,
+        None => ports::free()?,
+    };
+    let kafka = DevKafka::start(dir, port)?;
+    std::fs::write(dir.join("last_port"), port.to_string())?;
+    Ok(kafka)
+}
+
+async fn serve(settings: &Settings, servers: &Servers, told: &mut Told) -> Result<(), Failure> {
+    create_database(&servers.database).await?;
+    schema::migrate(&servers.database, |_| {}).await?;
+    let runtime = Runtime::start(settings, Faults::default()).await.map_err(|error| Failure::new(format!("{error:#}")))?;
+    let ready = async {
+        if !runtime.serving(Duration::from_secs(30)).await {
+            return Err(Failure::new(format!("not serving within 30 s: {:?}", runtime.health.parts())));
+        }
+        Ok(seed::demo(&runtime.ledger, runtime.pool()).await?)
+    };
+    let ready = tokio::select! {
+        ready = ready => Some(ready),
+        () = told.stop() => None,
+    };
+    let accounts = match ready {
+        Some(Ok(accounts)) => accounts,
+        Some(Err(failure)) => {
+            runtime.drain().await;
+            return Err(failure);
+        }
+        None => {
+            runtime.drain().await;
+            return Ok(());
+        }
+    };
+    let running = Running {
+        grpc: Some(runtime.grpc.to_string()),
+        metrics: runtime.metrics.map(|address| address.to_string()),
+        kafka: settings.kafka.brokers.clone(),
+        database: Some(servers.database.clone()),
+        topic_prefix: Some(settings.kafka.topic_prefix.clone()),
+    };
+    running.write(&settings.data)?;
+    say(banner(settings, servers, &runtime, &accounts))?;
+    run_until_told(runtime, told).await
+}
+
+async fn create_database(url: &str) -> Result<(), Failure> {
+    let admin = url.replacen("/florin", "/postgres", 1);
+    let failed = |e: sqlx::Error| Failure::new(format!("the private PostgreSQL does not answer: {e}"));
+    let mut connection = PgConnection::connect(&admin).await.map_err(failed)?;
+    let there = connection.fetch_optional("SELECT FROM pg_database WHERE datname = 'florin'").await.map_err(failed)?;
+    if there.is_none() {
+        connection.execute("CREATE DATABASE florin").await.map_err(failed)?;
+    }
+    connection.close().await.map_err(failed)
+}
+
+fn banner(settings: &Settings, servers: &Servers, runtime: &Runtime, accounts: &[(String, String)]) -> String {
+    let mut text = String::from("\n");
+    let mut line = |name: &str, value: String| drop(writeln!(text, "  {name:<11} {value}"));
+    line("gRPC", format!("{} (payment.v1, florin.v1, health, reflection)", runtime.grpc));
+    if let Some(metrics) = runtime.metrics {
+        line("metrics", format!("http://{metrics}/metrics and /health"));
+    }
+    line("PostgreSQL", format!("{} (kept, durable)", servers.database));
+    match &servers.broker {
+        Broker::Real(kafka) => line("Kafka", format!("{} (kept; events exactly once)", kafka.brokers())),
+        Broker::Mock(kafka) => line("Kafka", format!("{} (mock: forgets at the end, has no transactions; events at least once)", kafka.brokers())),
+    }
+    line("data", settings.data.display().to_string());
+    for (n, (account, balance)) in accounts.iter().enumerate() {
+        line(if n == 0 { "accounts" } else { "" }, format!("{account:<16} {balance:>10} USD"));
+    }
+    let program = std::env::current_exe().map_or_else(|_| "florin".into(), |path| path.display().to_string());
+    let folder = if settings.data == Path::new(".florin") { String::new() } else { format!("FLORIN_DATA={} ", settings.data.display()) };
+    let _ = write!(text, "\n  Pay something:\n\n    {folder}{program} pay acc-payer-001 acc-payee-002 12.50 USD\n\n  Ctrl-C stops it.\n\nFlorin is ready");
+    text
 }

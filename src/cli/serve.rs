@@ -1,8 +1,14 @@
 //! `florin serve`.
 
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::options::SettingsArgs;
 use super::output::Failure;
-use crate::settings::{Mode, Settings};
+use crate::faults::Faults;
+use crate::runtime::Runtime;
+use crate::settings::Mode;
 use crate::telemetry::Telemetry;
 
 #[derive(Debug, clap::Args)]
@@ -14,11 +20,48 @@ pub struct Args {
 pub async fn run(args: Args) -> Result<(), Failure> {
     let settings = args.settings.load(Mode::Serve)?;
     let _telemetry = Telemetry::start(&settings.log, settings.traces.as_ref())?;
-    serve(settings).await
+    let mut told = Told::listen()?;
+    let runtime = Runtime::start(&settings, Faults::default()).await.map_err(|error| Failure::new(format!("{error:#}")))?;
+    tracing::info!(grpc = %runtime.grpc, metrics = ?runtime.metrics, "listening");
+    run_until_told(runtime, &mut told).await
 }
 
-/// Runs until told to stop, then drains.
-#[expect(clippy::unused_async, reason = "its body is written with the runtime")]
-async fn serve(_settings: Settings) -> Result<(), Failure> {
-    Err(Failure::not_built_yet("serve"))
+/// SIGTERM and SIGINT.
+pub struct Told {
+    term: tokio::signal::unix::Signal,
+    int: tokio::signal::unix::Signal,
+}
+
+impl Told {
+    /// Takes the signals over, so that from now on they drain instead of killing.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one of them.
+    pub async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+}
+
+/// Serves until told to stop, then drains; a second signal ends it at once.
+pub async fn run_until_told(runtime: Runtime, told: &mut Told) -> Result<(), Failure> {
+    let ended = runtime.ended();
+    tokio::select! {
+        () = told.stop() => {
+            tracing::info!("stopping: what was accepted is finished");
+            tokio::select! {
+                () = runtime.drain() => Ok(()),
+                () = told.stop() => Err(Failure::new("told to stop twice: ended without draining")),
+            }
+        }
+        () = ended => {
+            // The lease is not let go: it ends by itself. Whoever runs this process starts it anew.
+            tokio::time::sleep(Duration::from_millis(10)).await; // the last log lines
+            Err(Failure::new("a part failed too often and was given up: see the log"))
+        }
+    }
 }

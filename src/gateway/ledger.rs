@@ -171,9 +171,8 @@ impl Ledger {
     ///
     /// # Errors
     /// By kind of [`Failure`]: whether it is certainly not done, or maybe.
-    pub async fn post(&self, command: &Command) -> Result<Answer, Failure> {
+    pub async fn post(&self, command: &Command, permit: Permit) -> Result<Answer, Failure> {
         let active = self.active()?;
-        let permit = self.enter()?;
         if let Some((code, message)) = wrong_in_itself(command) {
             return self.decline(&active, command, code, message, permit).await;
         }

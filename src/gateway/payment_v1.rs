@@ -1,6 +1,5 @@
 //! payment.v1: an adapter. It translates names, defaults and errors, and holds no rules.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -9,6 +8,7 @@ use tonic::{Request, Response, Status};
 use ulid::Ulid;
 use uuid::Uuid;
 
+use super::call::{Call, Limits, ended, limit};
 use super::failure::Failure;
 use super::ledger::{Answer, Command, Ledger, PostingCommand, read_failure};
 use super::validate::{self, ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX, KEY_MAX};
@@ -26,24 +26,27 @@ use crate::store::transactions::TransactionRow;
 #[derive(Clone)]
 pub struct PaymentV1 {
     ledger: Ledger,
+    limits: Limits,
+    log_payments: bool,
 }
 
 impl PaymentV1 {
     /// The service in front of a ledger.
-    pub fn new(ledger: Ledger) -> Self {
-        Self { ledger }
+    pub fn new(ledger: Ledger, limits: Limits, log_payments: bool) -> Self {
+        Self { ledger, limits, log_payments }
     }
 
     async fn authorize(&self, request: Request<pb::AuthorizePaymentRequest>) -> Result<pb::AuthorizePaymentResponse, Failure> {
-        let deadline = self.ledger.deadline(super::server::caller_deadline(request.metadata()));
-        let tenant = super::server::tenant(&request);
-        let correlation = super::server::correlation(request.metadata());
-        let asked = request.into_inner();
+        let permit = self.ledger.enter()?;
+        let Call { tenant, correlation, deadline } = Call::of(&request);
+        let deadline = self.ledger.deadline(deadline);
+        let (metadata, _, asked) = request.into_parts();
         validate::required("idempotency_key", &asked.idempotency_key, KEY_MAX)?;
         validate::required("payer_account_id", &asked.payer_account_id, ACCOUNT_MAX)?;
         validate::required("payee_account_id", &asked.payee_account_id, ACCOUNT_MAX)?;
         validate::required("currency", &asked.currency, CURRENCY_MAX)?;
         validate::text("description", &asked.description, DESCRIPTION_MAX)?;
+        limit(self.limits.payment.as_ref(), &metadata, "AuthorizePayment").await?;
         let request = RequestHash::of(&[
             asked.payer_account_id.as_bytes(),
             asked.payee_account_id.as_bytes(),
@@ -70,7 +73,7 @@ impl PaymentV1 {
             on_completed: authorized,
             on_declined: declined,
         };
-        Ok(match self.ledger.post(&command).await? {
+        Ok(match self.ledger.post(&command, permit).await? {
             Answer::Completed { id, created_at, replayed } => pb::AuthorizePaymentResponse {
                 payment_id: ulid(id),
                 status: if replayed { pb::PaymentStatus::Duplicate } else { pb::PaymentStatus::Authorized }.into(),
@@ -87,11 +90,12 @@ impl PaymentV1 {
     }
 
     async fn payment(&self, request: Request<pb::GetPaymentRequest>) -> Result<pb::Payment, Failure> {
-        let tenant = super::server::tenant(&request);
-        let asked = request.into_inner();
+        let tenant = Call::of(&request).tenant;
+        let (metadata, _, asked) = request.into_parts();
         if asked.payment_id.is_empty() {
             return Err(Failure::Invalid("payment_id is required".into()));
         }
+        limit(self.limits.payment.as_ref(), &metadata, "GetPayment").await?;
         let missing = || Failure::NotFound(format!("Payment {} not found", validate::cut(&asked.payment_id)));
         let id = Ulid::from_string(&asked.payment_id).map_err(|_| missing())?;
         self.ledger.active()?;
@@ -101,9 +105,10 @@ impl PaymentV1 {
     }
 
     async fn balance(&self, request: Request<pb::GetAccountBalanceRequest>) -> Result<pb::GetAccountBalanceResponse, Failure> {
-        let tenant = super::server::tenant(&request);
-        let asked = request.into_inner();
+        let tenant = Call::of(&request).tenant;
+        let (metadata, _, asked) = request.into_parts();
         validate::required("account_id", &asked.account_id, ACCOUNT_MAX)?;
+        limit(self.limits.payment.as_ref(), &metadata, "GetAccountBalance").await?;
         let (posted, currency) = self.ledger.posted(&tenant, &asked.account_id).await?.ok_or_else(|| {
             Failure::NotFound(format!("Account balance for {} not found", validate::cut(&asked.account_id)))
         })?;
@@ -125,16 +130,21 @@ impl PaymentService for PaymentV1 {
         let began = Instant::now();
         let answer = self.authorize(request).await;
         measure(&answer, began);
-        Ok(Response::new(answer?))
+        if self.log_payments {
+            tracing::info!(?answer, seconds = began.elapsed().as_secs_f64(), "payment");
+        }
+        ended("AuthorizePayment", began, answer)
     }
 
     async fn get_payment(&self, request: Request<pb::GetPaymentRequest>) -> Result<Response<pb::GetPaymentResponse>, Status> {
-        let payment = self.payment(request).await?;
-        Ok(Response::new(pb::GetPaymentResponse { payment: Some(payment) }))
+        let began = Instant::now();
+        let payment = self.payment(request).await;
+        ended("GetPayment", began, payment.map(|payment| pb::GetPaymentResponse { payment: Some(payment) }))
     }
 
     async fn get_account_balance(&self, request: Request<pb::GetAccountBalanceRequest>) -> Result<Response<pb::GetAccountBalanceResponse>, Status> {
-        Ok(Response::new(self.balance(request).await?))
+        let began = Instant::now();
+        ended("GetAccountBalance", began, self.balance(request).await)
     }
 }
 
@@ -185,9 +195,4 @@ fn authorized(_command: &Command, id: TransactionId, _created_at: DateTime<Utc>)
 
 fn declined(_command: &Command, id: TransactionId, _created_at: DateTime<Utc>, _code: DeclineCode, _message: &str) -> Event {
     Event { event: EventType::PaymentAuthorized, aggregate: ulid(id), body: "{}".into() }
-}
-
-/// The tenant of calls without authentication.
-pub fn default_tenant() -> Arc<str> {
-    "default".into()
 }

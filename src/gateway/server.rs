@@ -1,19 +1,19 @@
-//! The gRPC listener: services, reflection, health, limits, and what every call carries beside its message.
+//! The gRPC listener: services behind authentication, reflection, health, and the drain at the end.
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tonic::Request;
 use tonic::codec::CompressionEncoding;
-use tonic::metadata::MetadataMap;
-use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tonic_health::ServingStatus;
 
+use super::auth::Authenticator;
+use super::call::Limits;
+use super::connections::Connections;
 use super::ledger::Ledger;
 use super::payment_v1::PaymentV1;
 use crate::protocol::pb::DESCRIPTORS;
@@ -28,8 +28,38 @@ pub struct GrpcConfig {
     pub listen: SocketAddr,
     /// Bytes of a message, in either direction.
     pub message_bytes_max: usize,
-    /// Streams of one connection.
+    /// Connections at once.
+    pub connections_max: usize,
+    /// Calls of one connection at once.
     pub streams_max: u32,
+    /// Certificate chain and key in PEM, and the CA that client certificates are checked against.
+    pub tls: Option<Tls>,
+    /// A log line per payment; it costs throughput.
+    pub log_payments: bool,
+}
+
+/// Transport security, in PEM.
+#[derive(Clone)]
+pub struct Tls {
+    /// Certificate chain.
+    pub cert: Vec<u8>,
+    /// Private key.
+    pub key: Vec<u8>,
+    /// CA of client certificates.
+    pub client_ca: Option<Vec<u8>>,
+}
+
+/// What the services are made of.
+#[derive(Clone)]
+pub struct Services {
+    /// The way into the ledger.
+    pub ledger: Ledger,
+    /// Who may call how often.
+    pub limits: Limits,
+    /// Who may call.
+    pub authenticator: Authenticator,
+    /// The board.
+    pub health: Health,
 }
 
 /// A running listener.
@@ -40,55 +70,46 @@ pub struct GrpcServer {
     ended: JoinHandle<()>,
 }
 
+/// Services whose health follows the board.
+const HEALTH_OF: [&str; 2] = ["", "payment.v1.PaymentService"];
+
 impl GrpcServer {
     /// Listens and serves.
     ///
     /// # Errors
-    /// When the address cannot be had.
-    pub async fn start(config: GrpcConfig, ledger: Ledger, health: Health) -> io::Result<Self> {
-        let listener = TcpListener::bind(config.listen).await?;
+    /// When the address cannot be had, or the certificates cannot be used.
+    pub async fn start(config: GrpcConfig, services: Services) -> io::Result<Self> {
+        let listener = TcpListener::bind(config.listen).await.map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {}: {e}", config.listen)))?;
         let address = listener.local_addr()?;
         let (stop, mut stopped) = watch::channel(false);
-        let (reporter, health_service) = tonic_health::server::health_reporter();
-        let mut overall = health.watch();
-        let mut until = stop.subscribe();
-        tasks::spawn(async move {
-            loop {
-                let status = match *overall.borrow_and_update() {
-                    Overall::Serving | Overall::Degraded => tonic_health::ServingStatus::Serving,
-                    Overall::NotServing => tonic_health::ServingStatus::NotServing,
-                };
-                reporter.set_service_status("", status).await;
-                reporter.set_service_status("payment.v1.PaymentService", status).await;
-                tokio::select! {
-                    changed = overall.changed() => if changed.is_err() { break },
-                    _ = until.wait_for(|stopped| *stopped) => break,
-                }
-            }
-            reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
-            reporter.set_service_status("payment.v1.PaymentService", tonic_health::ServingStatus::NotServing).await;
-        });
-        let reflection = |v1: bool| {
-            let builder = tonic_reflection::server::Builder::configure()
+        let (reporter, health) = tonic_health::server::health_reporter();
+        let (board, until) = (services.health.clone(), stop.subscribe());
+        tasks::spawn(follow(board, reporter, until));
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(DESCRIPTORS)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
-            (v1, builder)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
-        let payment = PaymentServiceServer::new(PaymentV1::new(ledger))
+        let payment = PaymentServiceServer::new(PaymentV1::new(services.ledger, services.limits, config.log_payments))
             .accept_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(config.message_bytes_max)
             .max_encoding_message_size(config.message_bytes_max);
-        let server = Server::builder()
+        let mut server = Server::builder();
+        if let Some(tls) = &config.tls {
+            server = server.tls_config(tls_config(tls)).map_err(io::Error::other)?;
+        }
+        let server = server
             .http2_keepalive_interval(Some(Duration::from_secs(20)))
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+            .http2_max_header_list_size(Some(16 << 10))
             .max_concurrent_streams(Some(config.streams_max))
-            .tcp_nodelay(true)
-            .add_service(health_service)
-            .add_service(reflection(true).1.build_v1().map_err(io::Error::other)?)
-            .add_service(reflection(false).1.build_v1alpha().map_err(io::Error::other)?)
+            .layer(services.authenticator.layer())
+            .add_service(health)
+            .add_service(reflection().build_v1().map_err(io::Error::other)?)
+            .add_service(reflection().build_v1alpha().map_err(io::Error::other)?)
             .add_service(payment);
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let incoming = Connections::new(listener, config.connections_max);
         let serve = server.serve_with_incoming_shutdown(incoming, async move { drop(stopped.wait_for(|stopped| *stopped).await) });
         let ended = tasks::spawn(async move {
             if let Err(error) = serve.await {
@@ -108,32 +129,31 @@ impl GrpcServer {
     }
 }
 
-/// Whose accounts and keys a call is about.
-pub fn tenant<T>(_request: &Request<T>) -> Arc<str> {
-    "default".into()
-}
-
-/// The caller's own deadline, from `grpc-timeout`: up to 8 digits and a unit.
-pub fn caller_deadline(metadata: &MetadataMap) -> Option<Duration> {
-    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.len() > 8 {
-        return None;
+/// Tells health's watchers what the board says, and at the end that nothing is served any more.
+async fn follow(board: Health, reporter: tonic_health::server::HealthReporter, mut until: watch::Receiver<bool>) {
+    let mut overall = board.watch();
+    loop {
+        let status = match *overall.borrow_and_update() {
+            Overall::Serving | Overall::Degraded => ServingStatus::Serving,
+            Overall::NotServing => ServingStatus::NotServing,
+        };
+        for service in HEALTH_OF {
+            reporter.set_service_status(service, status).await;
+        }
+        tokio::select! {
+            changed = overall.changed() => if changed.is_err() { break },
+            _ = until.wait_for(|stopped| *stopped) => break,
+        }
     }
-    let n: u64 = digits.parse().ok()?;
-    Some(match unit {
-        "H" => Duration::from_secs(n * 3600),
-        "M" => Duration::from_secs(n * 60),
-        "S" => Duration::from_secs(n),
-        "m" => Duration::from_millis(n),
-        "u" => Duration::from_micros(n),
-        "n" => Duration::from_nanos(n),
-        _ => return None,
-    })
+    for service in HEALTH_OF {
+        reporter.set_service_status(service, ServingStatus::NotServing).await;
+    }
 }
 
-/// The caller's correlation id, within its bounds.
-pub fn correlation(metadata: &MetadataMap) -> Option<String> {
-    let id = metadata.get("x-correlation-id").or_else(|| metadata.get("x-request-id"))?.to_str().ok()?;
-    (1..=128).contains(&id.len()).then(|| id.to_owned())
+fn tls_config(tls: &Tls) -> ServerTlsConfig {
+    let config = ServerTlsConfig::new().identity(Identity::from_pem(&tls.cert, &tls.key));
+    match &tls.client_ca {
+        Some(ca) => config.client_ca_root(Certificate::from_pem(ca)),
+        None => config,
+    }
 }

@@ -1,15 +1,15 @@
 //! The root of the tree: the lease always; the journal, the accounts and what else writes only while the lease is ours.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ractor::concurrency::JoinHandle;
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use sqlx::PgPool;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::health::{Condition, Health, Part};
 use super::policy::{self, History, Verdict};
+use super::tasks;
 use crate::actors::account::Primary;
 use crate::actors::accounts::{Directory, DirectoryArgs, Registry};
 use crate::actors::journal::{Journal, JournalActor, JournalConfig};
@@ -50,7 +50,7 @@ pub struct Tree {
     /// What the gateway sees.
     pub node: Node,
     root: ActorRef<RootMessage>,
-    ended: Mutex<Option<JoinHandle<()>>>,
+    ended: watch::Receiver<bool>,
 }
 
 /// What the root is told.
@@ -93,16 +93,18 @@ impl Tree {
     /// When the root cannot be started.
     pub async fn start(config: TreeConfig) -> anyhow::Result<Self> {
         let node = Node::default();
-        let (root, ended) = Actor::spawn(None, Root, (config, node.clone())).await?;
-        Ok(Self { node, root, ended: Mutex::new(Some(ended)) })
+        let (root, running) = Actor::spawn(None, Root, (config, node.clone())).await?;
+        let (end, ended) = watch::channel(false);
+        tasks::spawn(async move {
+            let _ = running.await; // ended is ended
+            end.send_replace(true);
+        });
+        Ok(Self { node, root, ended })
     }
 
     /// Waits until the tree has ended, which by itself it does only by escalation.
     pub async fn ended(&self) {
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(ended) = ended {
-            let _ = ended.await; // ended is ended
-        }
+        let _ = self.ended.clone().wait_for(|ended| *ended).await; // a sender that is gone has sent
     }
 
     /// Lets the lease go and takes the tree down. Nothing should be in flight any more.

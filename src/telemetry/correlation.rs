@@ -18,8 +18,12 @@ pub struct CorrelationId(Arc<str>);
 impl CorrelationId {
     /// Takes the caller's id over if it gave one that can be carried: 1 to 128 visible ASCII characters. Else makes one.
     pub fn of(headers: &HeaderMap) -> Self {
-        let given = HEADERS.iter().find_map(|name| headers.get(*name)?.to_str().ok().and_then(Self::parse));
-        given.unwrap_or_else(Self::new)
+        Self::given(headers).unwrap_or_else(Self::new)
+    }
+
+    /// The caller's id, if it gave one that can be carried.
+    pub fn given(headers: &HeaderMap) -> Option<Self> {
+        HEADERS.iter().find_map(|name| headers.get(*name)?.to_str().ok().and_then(Self::parse))
     }
 
     /// Makes one: a UUID of version 7, so that ids sort by time.

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use florin::actors::leadership::Holder;
 use florin::faults::Faults;
 use florin::gateway::ledger::{Ledger, LedgerParts};
-use florin::gateway::server::{GrpcConfig, GrpcServer};
+use florin::gateway::auth::Authenticator;
+use florin::gateway::call::Limits;
+use florin::gateway::server::{GrpcConfig, GrpcServer, Services};
 use florin::protocol::admission::InFlight;
 use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
@@ -205,8 +207,16 @@ impl Florin {
             write_cutoff: options.write_cutoff,
             currencies,
         });
-        let config = GrpcConfig { listen: "127.0.0.1:0".parse().unwrap(), message_bytes_max: 4 << 20, streams_max: 1_000 };
-        let server = GrpcServer::start(config, ledger.clone(), health.clone()).await.unwrap();
+        let config = GrpcConfig {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            message_bytes_max: 4 << 20,
+            connections_max: 20_000,
+            streams_max: 1_000,
+            tls: None,
+            log_payments: false,
+        };
+        let services = Services { ledger: ledger.clone(), limits: Limits::default(), authenticator: Authenticator::open(), health: health.clone() };
+        let server = GrpcServer::start(config, services).await.unwrap();
         let channel = Channel::from_shared(format!("http://{}", server.address)).unwrap().connect().await.unwrap();
         Self { database, health, faults, tree, ledger, in_flight, client: PaymentServiceClient::new(channel), address: server.address, server }
     }

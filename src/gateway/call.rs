@@ -1,0 +1,133 @@
+//! What every call carries beside its message: who calls, until when, how often they may, and how it is counted.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tonic::metadata::MetadataMap;
+use tonic::{Code, Request, Status};
+
+use super::auth::{DEFAULT_TENANT, Identity};
+use super::failure::Failure;
+use super::rate_limit::{Decision, RateLimiter};
+use super::validate::cut;
+use crate::telemetry::correlation::CorrelationId;
+
+/// Who may call how often; none means no limit.
+#[derive(Clone, Default)]
+pub struct Limits {
+    /// Of payment.v1.
+    pub payment: Option<RateLimiter>,
+    /// Of florin.v1; a batch counts once.
+    pub native: Option<RateLimiter>,
+}
+
+/// A call's surroundings.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Whose accounts and keys it is about.
+    pub tenant: Arc<str>,
+    /// What links it to its cause.
+    pub correlation: Option<String>,
+    /// How long the caller waits.
+    pub deadline: Option<Duration>,
+}
+
+impl Call {
+    /// Of a request.
+    pub fn of<T>(request: &Request<T>) -> Self {
+        let tenant = request.extensions().get::<Identity>().map_or_else(|| DEFAULT_TENANT.into(), |identity| identity.tenant.clone());
+        let headers = request.metadata().as_ref();
+        let correlation = CorrelationId::given(headers).map(|id| id.as_str().to_owned());
+        Self { tenant, correlation, deadline: deadline(request.metadata()) }
+    }
+}
+
+/// Lets the client's call count against its limit: named by `x-client-id`, else by the first address of `x-forwarded-for`, else by the method.
+///
+/// # Errors
+/// `RateLimited`.
+pub async fn limit(limiter: Option<&RateLimiter>, metadata: &MetadataMap, method: &'static str) -> Result<(), Failure> {
+    let Some(limiter) = limiter else { return Ok(()) };
+    let text = |name| metadata.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|text| !text.is_empty());
+    let (named_by, client) = match (text("x-client-id"), text("x-forwarded-for")) {
+        (Some(client), _) => ("client_id", client),
+        (None, Some(addresses)) => ("ip", addresses.split(',').next().unwrap_or(addresses).trim()),
+        (None, None) => ("method", method),
+    };
+    match limiter.check(client).await {
+        Decision::Allowed { .. } => Ok(()),
+        Decision::Refused { retry_after } => {
+            metrics::counter!("rate_limit_exceeded_total", "identifier_type" => named_by).increment(1);
+            tracing::debug!(client = cut(client), named_by, "over the rate limit");
+            Err(Failure::RateLimited { retry_after_ms: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX).max(1) })
+        }
+    }
+}
+
+/// Counts a call that has ended, and turns its failure into a status.
+///
+/// # Errors
+/// The failure.
+pub fn ended<T>(method: &'static str, began: Instant, answer: Result<T, Failure>) -> Result<tonic::Response<T>, Status> {
+    let code = answer.as_ref().map_or_else(Failure::code, |_| Code::Ok);
+    metrics::counter!("grpc_requests_total", "method" => method, "status_code" => name(code)).increment(1);
+    metrics::histogram!("grpc_request_duration_seconds", "method" => method, "status_code" => name(code)).record(began.elapsed());
+    match answer {
+        Ok(message) => Ok(tonic::Response::new(message)),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::Internal => "INTERNAL",
+        _ => "UNKNOWN",
+    }
+}
+
+/// The caller's own deadline, from `grpc-timeout`: up to 8 digits and a unit.
+fn deadline(metadata: &MetadataMap) -> Option<Duration> {
+    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.len() > 8 {
+        return None;
+    }
+    let n: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(n * 3600),
+        "M" => Duration::from_secs(n * 60),
+        "S" => Duration::from_secs(n),
+        "m" => Duration::from_millis(n),
+        "u" => Duration::from_micros(n),
+        "n" => Duration::from_nanos(n),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_are_read_as_grpc_writes_them() {
+        let read = |text: &'static str| {
+            let mut metadata = MetadataMap::new();
+            metadata.insert("grpc-timeout", tonic::metadata::MetadataValue::from_static(text));
+            deadline(&metadata)
+        };
+        assert_eq!(read("250m"), Some(Duration::from_millis(250)));
+        assert_eq!(read("2S"), Some(Duration::from_secs(2)));
+        for wrong in ["", "S", "1x", "123456789S", "-1S"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Florin as a whole: put together from settings, started, watched, drained. `serve` and `dev` differ in what they start before.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use secrecy::ExposeSecret;
+use sqlx::PgPool;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::actors::leadership::Holder;
+use crate::faults::Faults;
+use crate::gateway::auth::Authenticator;
+use crate::gateway::call::Limits;
+use crate::gateway::ledger::{Ledger, LedgerParts};
+use crate::gateway::rate_limit::{RateLimitConfig, RateLimiter};
+use crate::gateway::server::{GrpcConfig, GrpcServer, Services, Tls};
+use crate::protocol::admission::InFlight;
+use crate::settings::{ListenSettings, Settings, TlsSettings, WindowSettings};
+use crate::store::{self, Database};
+use crate::supervision::health::{Health, Overall};
+use crate::supervision::tasks;
+use crate::supervision::tree::{Tree, TreeConfig};
+use crate::telemetry::http::{HealthView, MetricsListener};
+
+/// A running Florin.
+pub struct Runtime {
+    /// Where gRPC listens.
+    pub grpc: SocketAddr,
+    /// Where metrics are, if they are on.
+    pub metrics: Option<SocketAddr>,
+    /// The way into the ledger.
+    pub ledger: Ledger,
+    /// The board.
+    pub health: Health,
+    pool: PgPool,
+    tree: Arc<Tree>,
+    server: GrpcServer,
+    stop: watch::Sender<bool>,
+    beside: Vec<JoinHandle<()>>,
+    drain: Duration,
+}
+
+impl Runtime {
+    /// Connects, checks the schema, builds the tree and listens. It serves once the lease is taken.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or has another schema, or an address cannot be had.
+    pub async fn start(settings: &Settings, faults: Faults) -> anyhow::Result<Self> {
+        let url = settings.database.url.as_ref().context("DATABASE_URL is not set")?;
+        let mut database = Database::new(url.expose_secret()).context("DATABASE_URL cannot be read")?;
+        database.connect_timeout = settings.database.connect_timeout;
+        database.read_timeout = settings.database.read_timeout;
+        let pool = database.pool(settings.database.pool_max);
+        store::schema::check(&pool).await?;
+        let health = Health::default();
+        let tree = Tree::start(TreeConfig {
+            database: database.clone(),
+            pool: pool.clone(),
+            holder: Holder::this(),
+            lease: settings.journal.lease,
+            lanes: settings.journal.lanes,
+            batch_max: settings.journal.batch_max,
+            answer_timeout: settings.journal.timeout,
+            active_accounts_max: settings.admission.active_accounts_max,
+            account_idle_after: settings.admission.account_idle,
+            health: health.clone(),
+            faults: faults.clone(),
+        });
+        let tree = Arc::new(tree.await?);
+        let in_flight_max = settings.admission.in_flight_max;
+        let ledger = Ledger::new(LedgerParts {
+            node: tree.node.clone(),
+            pool: pool.clone(),
+            in_flight: InFlight::new(in_flight_max),
+            account_share_max: (in_flight_max * usize::from(settings.admission.account_share_percent) / 100).max(1),
+            write_cutoff: settings.journal.write_cutoff,
+            currencies: store::accounts::currencies(&pool).await?,
+        });
+        let authenticator = Authenticator::new(&settings.auth, settings.auth.api_keys.then(|| Box::new(pool.clone()) as _));
+        let limiter = |window: Option<WindowSettings>, prefix: &str| window.map(|window| limiter(settings, window, prefix, &health, &faults)).transpose();
+        let limits = Limits {
+            payment: limiter(settings.rate_limit.payment, "florin:rate:payment")?,
+            native: limiter(settings.rate_limit.native, "florin:rate:native")?,
+        };
+        let config = GrpcConfig {
+            listen: resolve(&settings.grpc.listen).await?,
+            message_bytes_max: settings.grpc.message_bytes_max,
+            connections_max: settings.grpc.connections_max,
+            streams_max: 2_000,
+            tls: settings.tls.as_ref().map(read_tls).transpose()?,
+            log_payments: settings.log.payments,
+        };
+        let services = Services { ledger: ledger.clone(), limits, authenticator, health: health.clone() };
+        let server = GrpcServer::start(config, services).await?;
+        let (stop, stopped) = watch::channel(false);
+        let mut beside = vec![tasks::spawn(gauges(ledger.clone(), stopped.clone()))];
+        let mut metrics = None;
+        if let Some(listen) = &settings.metrics {
+            let listener = MetricsListener::bind(listen).await.with_context(|| format!("cannot listen for metrics on {}:{}", listen.host, listen.port))?;
+            metrics = Some(listener.address()?);
+            let (serving, parts) = (health.clone(), health.clone());
+            let view = HealthView::new(
+                move || serving.overall() != Overall::NotServing,
+                move || serde_json::to_value(parts.parts()).unwrap_or_default(),
+            );
+            let mut until = stopped.clone();
+            beside.push(tasks::spawn(async move {
+                let until = async move { drop(until.wait_for(|stopped| *stopped).await) };
+                if let Err(error) = listener.run(view, until).await {
+                    tracing::error!(%error, "the metrics listener ended");
+                }
+            }));
+        }
+        Ok(Self { grpc: server.address, metrics, ledger, health, pool, tree, server, stop, beside, drain: settings.grpc.drain })
+    }
+
+    /// Connections for reads.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Waits until payments are served; false if they are not within `patience`.
+    pub async fn serving(&self, patience: Duration) -> bool {
+        let mut overall = self.health.watch();
+        let serving = overall.wait_for(|overall| *overall != Overall::NotServing);
+        matches!(tokio::time::timeout(patience, serving).await, Ok(Ok(_)))
+    }
+
+    /// Waits until the tree has ended by itself: it failed too often.
+    pub fn ended(&self) -> impl Future<Output = ()> + 'static {
+        let tree = self.tree.clone();
+        async move { tree.ended().await }
+    }
+
+    /// Stops accepting, lets what was accepted finish and be answered, lets the lease go, ends.
+    pub async fn drain(self) {
+        let until = Instant::now() + self.drain;
+        self.server.stop(self.drain).await;
+        let in_flight = &self.ledger.parts().in_flight;
+        while in_flight.now() > 0 && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(5)).await; // callers that hung up leave work behind that is finished all the same
+        }
+        self.tree.stop().await;
+        self.stop.send_replace(true);
+        for task in self.beside {
+            let abort = task.abort_handle();
+            if tokio::time::timeout(Duration::from_secs(1), task).await.is_err() {
+                abort.abort();
+            }
+        }
+        self.pool.close().await;
+    }
+}
+
+fn limiter(settings: &Settings, window: WindowSettings, prefix: &str, health: &Health, faults: &Faults) -> anyhow::Result<RateLimiter> {
+    Ok(RateLimiter::new(RateLimitConfig {
+        requests_max: window.requests_max,
+        window: window.window,
+        redis_url: settings.redis.url.clone(),
+        key_prefix: prefix.into(),
+        call_timeout: settings.redis.timeout,
+        health: health.clone(),
+        faults: faults.clone(),
+        ..RateLimitConfig::default()
+    })?)
+}
+
+async fn resolve(listen: &ListenSettings) -> anyhow::Result<SocketAddr> {
+    let mut addresses = tokio::net::lookup_host((listen.host.as_str(), listen.port)).await.with_context(|| format!("cannot resolve {}", listen.host))?;
+    addresses.next().with_context(|| format!("{} has no address", listen.host))
+}
+
+fn read_tls(tls: &TlsSettings) -> anyhow::Result<Tls> {
+    let read = |path: &std::path::Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    Ok(Tls { cert: read(&tls.cert_file)?, key: read(&tls.key_file)?, client_ca: tls.client_ca_file.as_deref().map(read).transpose()? })
+}
+
+/// What is measured by looking, once a second.
+#[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+async fn gauges(ledger: Ledger, mut stopped: watch::Receiver<bool>) {
+    let parts = ledger.parts();
+    while tokio::time::timeout(Duration::from_secs(1), stopped.wait_for(|stopped| *stopped)).await.is_err() {
+        metrics::gauge!("florin_in_flight").set(parts.in_flight.now() as f64);
+        let idle = u32::try_from(parts.pool.num_idle()).unwrap_or(u32::MAX);
+        metrics::gauge!("db_connections_active").set(f64::from(parts.pool.size().saturating_sub(idle)));
+        if let Some(active) = parts.node.active() {
+            metrics::gauge!("florin_journal_queue_depth").set(active.journal.depth() as f64);
+        }
+    }
+}
