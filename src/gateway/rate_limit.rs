@@ -244,7 +244,7 @@ impl Inner {
     }
 
     fn trip(&self, epoch: u64, reason: &str) {
-        self.circuit.trip(&self.circuit, epoch, reason);
+        self.circuit.trip(epoch, reason);
     }
 
     /// One call to Redis; ends early when the circuit opens for another reason.

@@ -17,6 +17,8 @@ use crate::supervision::health::{Condition, Health, Part};
 
 /// How long a probe may take to connect, and to load the script.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The reason for being local until the first attempt has ended.
+const STARTING: &str = "connecting to redis";
 
 /// How long calls and pauses may be.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +63,7 @@ impl Circuit {
     /// Begins local, and with a server begins to connect.
     pub fn start(timing: Timing, server: Option<Server>, health: Health, faults: Faults) -> Arc<Self> {
         let configured = server.is_some();
-        let reason = if configured { "connecting to redis" } else { "no redis is configured" };
+        let reason = if configured { STARTING } else { "no redis is configured" };
         let mode = Mode::Local { since: Instant::now(), reason: reason.into() };
         health.report(Part::Limiter, if configured { Condition::Degraded(reason.into()) } else { Condition::Up });
         let circuit = Arc::new(Self {
@@ -99,7 +101,7 @@ impl Circuit {
     }
 
     /// Ends an epoch that used Redis: from here on every check is decided locally. Later news of the same epoch change nothing.
-    pub fn trip(&self, circuit: &Arc<Self>, epoch: u64, reason: &str) {
+    pub fn trip(self: &Arc<Self>, epoch: u64, reason: &str) {
         let mut link = self.lock();
         let (now, on_redis) = self.epoch();
         if now != epoch || !on_redis {
@@ -112,7 +114,7 @@ impl Circuit {
         link.connection = None;
         self.enter(&mut link, epoch + 1, Mode::Local { since: Instant::now(), reason: reason.into() });
         drop(link);
-        spawn(probe(Arc::downgrade(circuit), delay));
+        spawn(probe(Arc::downgrade(self), delay));
     }
 
     fn close(&self, connection: MultiplexedConnection) {
@@ -121,18 +123,14 @@ impl Circuit {
         self.enter(&mut link, self.epoch().0 + 1, Mode::Redis);
     }
 
-    /// The first attempt after the start failed: the reason is news.
+    /// An attempt failed. Only the first after the start is news: later ones follow a change that was told and logged.
     fn explain(&self, reason: &str) {
         let link = self.lock();
-        if self.epoch().0 == 1 {
-            let unchanged = |mode: &Mode| matches!(mode, Mode::Local { reason: known, .. } if known == reason);
-            if !unchanged(&self.phase.borrow().mode) {
-                self.phase.send_modify(|phase| phase.mode = Mode::Local { since: link.since, reason: reason.into() });
-            }
-            if matches!(self.health.condition(Part::Limiter), Condition::Degraded(known) if known == "connecting to redis") {
-                self.health.report(Part::Limiter, Condition::Degraded(reason.into()));
-                tracing::warn!(reason, "redis is away: requests are limited per node");
-            }
+        let starting = matches!(&self.phase.borrow().mode, Mode::Local { reason, .. } if reason == STARTING);
+        if starting {
+            self.phase.send_modify(|phase| phase.mode = Mode::Local { since: link.since, reason: reason.into() });
+            self.health.report(Part::Limiter, Condition::Degraded(reason.into()));
+            tracing::warn!(reason, "redis is away: requests are limited per node");
         }
     }
 
