@@ -2,6 +2,8 @@
 
 mod api_keys;
 mod binary;
+mod events;
 mod metrics_endpoint;
 mod postgres;
 mod schema;
+mod traces;
