@@ -1,12 +1,12 @@
 //! A client of payment.v1 for the commands that need one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status};
 
 use super::discovery::ServerArgs;
@@ -27,6 +27,12 @@ pub struct ClientArgs {
     /// CA certificate in PEM of a server with TLS
     #[arg(long, env = "FLORIN_CA_FILE", value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// Client certificate in PEM, for servers that take one
+    #[arg(long, env = "FLORIN_CERT_FILE", value_name = "FILE", requires_all = ["ca", "cert_key"])]
+    cert: Option<PathBuf>,
+    /// Its private key in PEM
+    #[arg(long, env = "FLORIN_CERT_KEY_FILE", value_name = "FILE", requires = "cert")]
+    cert_key: Option<PathBuf>,
 }
 
 /// Adds the API key to calls.
@@ -57,8 +63,11 @@ impl ClientArgs {
         let mut endpoint = Endpoint::from_shared(url).map_err(|e| Failure::new(format!("server {address:?}: {e}")))?;
         endpoint = endpoint.connect_timeout(CONNECT_MAX).timeout(CALL_MAX);
         if let Some(ca) = &self.ca {
-            let pem = std::fs::read(ca).map_err(|e| Failure::new(format!("CA file {}: {e}", ca.display())))?;
-            endpoint = endpoint.tls_config(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)))?;
+            let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem("CA file", ca)?));
+            if let (Some(cert), Some(key)) = (&self.cert, &self.cert_key) {
+                tls = tls.identity(Identity::from_pem(pem("certificate file", cert)?, pem("key file", key)?));
+            }
+            endpoint = endpoint.tls_config(tls)?;
         }
         let key = self.api_key.as_deref().filter(|key| !key.is_empty()).map(str::parse).transpose();
         let key = key.map_err(|_| Failure::new("the API key has characters that no key has"))?;
@@ -76,6 +85,10 @@ pub fn failure(status: &Status) -> Failure {
         Code::ResourceExhausted => failure.hint("wait a moment and try again"),
         _ => failure,
     }
+}
+
+fn pem(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|e| Failure::new(format!("{what} {}: {e}", path.display())))
 }
 
 /// The name that the gRPC specification has for it.
