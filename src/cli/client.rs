@@ -9,7 +9,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status};
 
-use super::discovery::ServerArgs;
+use super::discovery::{ServerArgs, path};
 use super::output::{Failure, Hint};
 use super::wire::payment_service_client::PaymentServiceClient;
 
@@ -25,13 +25,13 @@ pub struct ClientArgs {
     #[arg(long, env = "FLORIN_API_KEY", hide_env_values = true, value_name = "KEY")]
     api_key: Option<String>,
     /// CA certificate in PEM of a server with TLS
-    #[arg(long, env = "FLORIN_CA_FILE", value_name = "FILE")]
+    #[arg(long, env = "FLORIN_CA_FILE", value_name = "FILE", value_parser = path)]
     ca: Option<PathBuf>,
     /// Client certificate in PEM, for servers that take one
-    #[arg(long, env = "FLORIN_CERT_FILE", value_name = "FILE", requires_all = ["ca", "cert_key"])]
+    #[arg(long, env = "FLORIN_CERT_FILE", value_name = "FILE", value_parser = path)]
     cert: Option<PathBuf>,
     /// Its private key in PEM
-    #[arg(long, env = "FLORIN_CERT_KEY_FILE", value_name = "FILE", requires = "cert")]
+    #[arg(long, env = "FLORIN_CERT_KEY_FILE", value_name = "FILE", value_parser = path)]
     cert_key: Option<PathBuf>,
 }
 
@@ -58,16 +58,20 @@ impl ClientArgs {
     /// When nobody answers there, or an option is wrong.
     pub async fn connect(&self) -> Result<Payments, Failure> {
         let address = self.server.address()?;
-        let scheme = if self.ca.is_some() { "https" } else { "http" };
+        let file = |given: &Option<PathBuf>| given.clone().filter(|path| !path.as_os_str().is_empty());
+        let (ca, cert, cert_key) = (file(&self.ca), file(&self.cert), file(&self.cert_key));
+        let scheme = if ca.is_some() { "https" } else { "http" };
         let url = if address.contains("://") { address.clone() } else { format!("{scheme}://{address}") };
         let mut endpoint = Endpoint::from_shared(url).map_err(|e| Failure::new(format!("server {address:?}: {e}")))?;
         endpoint = endpoint.connect_timeout(CONNECT_MAX).timeout(CALL_MAX);
-        if let Some(ca) = &self.ca {
-            let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem("CA file", ca)?));
-            if let (Some(cert), Some(key)) = (&self.cert, &self.cert_key) {
-                tls = tls.identity(Identity::from_pem(pem("certificate file", cert)?, pem("key file", key)?));
+        match (ca, cert, cert_key) {
+            (None, None, None) => {}
+            (Some(ca), None, None) => endpoint = endpoint.tls_config(tls(&ca)?)?,
+            (Some(ca), Some(cert), Some(key)) => {
+                let identity = Identity::from_pem(pem("certificate file", &cert)?, pem("key file", &key)?);
+                endpoint = endpoint.tls_config(tls(&ca)?.identity(identity))?;
             }
-            endpoint = endpoint.tls_config(tls)?;
+            _ => return Err(Failure::new("--cert, --cert-key and --ca go together")),
         }
         let key = self.api_key.as_deref().filter(|key| !key.is_empty()).map(str::parse).transpose();
         let key = key.map_err(|_| Failure::new("the API key has characters that no key has"))?;
@@ -85,6 +89,10 @@ pub fn failure(status: &Status) -> Failure {
         Code::ResourceExhausted => failure.hint("wait a moment and try again"),
         _ => failure,
     }
+}
+
+fn tls(ca: &Path) -> Result<ClientTlsConfig, Failure> {
+    Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem("CA file", ca)?)))
 }
 
 fn pem(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
