@@ -87,6 +87,8 @@ pub struct TlsSettings {
     pub key_file: PathBuf,
     /// CA of client certificates, PEM.
     pub client_ca_file: Option<PathBuf>,
+    /// Every connection must show a client certificate. Else it may: authentication says whether it had to.
+    pub client_certificate_required: bool,
 }
 
 /// Who may call.

@@ -1,15 +1,15 @@
 //! A client of payment.v1 for the commands that need one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status};
 
-use super::discovery::ServerArgs;
+use super::discovery::{ServerArgs, path};
 use super::output::{Failure, Hint};
 use super::wire::payment_service_client::PaymentServiceClient;
 
@@ -25,8 +25,14 @@ pub struct ClientArgs {
     #[arg(long, env = "FLORIN_API_KEY", hide_env_values = true, value_name = "KEY")]
     api_key: Option<String>,
     /// CA certificate in PEM of a server with TLS
-    #[arg(long, env = "FLORIN_CA_FILE", value_name = "FILE")]
+    #[arg(long, env = "FLORIN_CA_FILE", value_name = "FILE", value_parser = path)]
     ca: Option<PathBuf>,
+    /// Client certificate in PEM, for servers that take one
+    #[arg(long, env = "FLORIN_CERT_FILE", value_name = "FILE", value_parser = path)]
+    cert: Option<PathBuf>,
+    /// Its private key in PEM
+    #[arg(long, env = "FLORIN_CERT_KEY_FILE", value_name = "FILE", value_parser = path)]
+    cert_key: Option<PathBuf>,
 }
 
 /// Adds the API key to calls.
@@ -52,13 +58,20 @@ impl ClientArgs {
     /// When nobody answers there, or an option is wrong.
     pub async fn connect(&self) -> Result<Payments, Failure> {
         let address = self.server.address()?;
-        let scheme = if self.ca.is_some() { "https" } else { "http" };
+        let file = |given: &Option<PathBuf>| given.clone().filter(|path| !path.as_os_str().is_empty());
+        let (ca, cert, cert_key) = (file(&self.ca), file(&self.cert), file(&self.cert_key));
+        let scheme = if ca.is_some() { "https" } else { "http" };
         let url = if address.contains("://") { address.clone() } else { format!("{scheme}://{address}") };
         let mut endpoint = Endpoint::from_shared(url).map_err(|e| Failure::new(format!("server {address:?}: {e}")))?;
         endpoint = endpoint.connect_timeout(CONNECT_MAX).timeout(CALL_MAX);
-        if let Some(ca) = &self.ca {
-            let pem = std::fs::read(ca).map_err(|e| Failure::new(format!("CA file {}: {e}", ca.display())))?;
-            endpoint = endpoint.tls_config(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)))?;
+        match (ca, cert, cert_key) {
+            (None, None, None) => {}
+            (Some(ca), None, None) => endpoint = endpoint.tls_config(tls(&ca)?)?,
+            (Some(ca), Some(cert), Some(key)) => {
+                let identity = Identity::from_pem(pem("certificate file", &cert)?, pem("key file", &key)?);
+                endpoint = endpoint.tls_config(tls(&ca)?.identity(identity))?;
+            }
+            _ => return Err(Failure::new("--cert, --cert-key and --ca go together")),
         }
         let key = self.api_key.as_deref().filter(|key| !key.is_empty()).map(str::parse).transpose();
         let key = key.map_err(|_| Failure::new("the API key has characters that no key has"))?;
@@ -76,6 +89,14 @@ pub fn failure(status: &Status) -> Failure {
         Code::ResourceExhausted => failure.hint("wait a moment and try again"),
         _ => failure,
     }
+}
+
+fn tls(ca: &Path) -> Result<ClientTlsConfig, Failure> {
+    Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem("CA file", ca)?)))
+}
+
+fn pem(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|e| Failure::new(format!("{what} {}: {e}", path.display())))
 }
 
 /// The name that the gRPC specification has for it.

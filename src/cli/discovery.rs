@@ -72,7 +72,7 @@ pub struct ServerArgs {
     #[arg(long, env = "FLORIN_SERVER", value_name = "HOST:PORT")]
     pub server: Option<String>,
     /// Folder of `florin dev`
-    #[arg(long, env = "FLORIN_DATA", value_name = "DIR", default_value = DATA_DEFAULT)]
+    #[arg(long, env = "FLORIN_DATA", value_name = "DIR", default_value = DATA_DEFAULT, value_parser = path)]
     pub data: PathBuf,
 }
 
@@ -84,9 +84,19 @@ impl ServerArgs {
     pub fn address(&self) -> Result<String, Failure> {
         match self.server.clone().filter(|server| !server.is_empty()) {
             Some(server) => Ok(server),
-            None => Ok(Running::read(&self.data)?.grpc.unwrap_or_else(|| SERVER_DEFAULT.into())),
+            None => Ok(Running::read(if self.data.as_os_str().is_empty() { Path::new(DATA_DEFAULT) } else { &self.data })?
+                .grpc
+                .unwrap_or_else(|| SERVER_DEFAULT.into())),
         }
     }
+}
+
+/// A path that may be empty, as an empty variable gives it: that counts as not set.
+///
+/// # Errors
+/// Never.
+pub fn path(text: &str) -> Result<PathBuf, std::convert::Infallible> {
+    Ok(text.into())
 }
 
 /// The database: of the settings, else of the running `florin dev`.

@@ -31,6 +31,7 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             cert_file,
             key_file,
             client_ca_file: v.path("TLS_CLIENT_CA_FILE"),
+            client_certificate_required: v.path("TLS_CLIENT_CA_FILE").is_some() && !v.flag("AUTH_CLIENT_CERTIFICATES"),
         }),
         auth: AuthSettings {
             api_keys: v.flag("AUTH_API_KEYS"),

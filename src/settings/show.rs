@@ -12,13 +12,17 @@ const SHOWN_CHARS_MAX: usize = 80;
 
 /// The settings in force with where each came from, as aligned text.
 pub fn list(entries: &[Entry]) -> String {
-    let lines: Vec<_> = entries.iter().map(|entry| (entry.row.name, masked(entry.row, &entry.value), entry.origin.to_string())).collect();
+    let lines: Vec<_> = entries.iter().map(|entry| (entry.row.name, shown(entry), entry.origin.to_string())).collect();
     let name = lines.iter().map(|line| line.0.len()).max().unwrap_or(0);
     let value = lines.iter().map(|line| line.1.chars().count()).max().unwrap_or(0).min(48);
     lines.iter().fold(String::new(), |mut text, line| {
         let _ = writeln!(text, "{:name$}  {:value$}  {}", line.0, line.1, line.2); // writing to a String cannot fail
         text
     })
+}
+
+fn shown(entry: &Entry) -> String {
+    if entry.value == Value::None { "-".into() } else { masked(entry.row, &entry.value) }
 }
 
 /// The same as JSON: an object by name.

@@ -98,7 +98,7 @@ pub const TABLE: &[Row] = &[
     row("HTTP", "HTTP_PORT", Kind::Port, "3000", "port of the REST listener"),
     row("Transport security", "TLS_CERT_FILE", Kind::Path, "", "certificate chain in PEM; together with the key it switches TLS on"),
     row("Transport security", "TLS_KEY_FILE", Kind::Path, "", "private key of the certificate in PEM"),
-    row("Transport security", "TLS_CLIENT_CA_FILE", Kind::Path, "", "CA certificates in PEM that client certificates are checked against"),
+    row("Transport security", "TLS_CLIENT_CA_FILE", Kind::Path, "", "CA certificates in PEM for client certificates; every connection must show one, unless AUTH_CLIENT_CERTIFICATES makes it one way of several"),
     row("Authentication", "AUTH_API_KEYS", Kind::Flag, "false", "ask for an API key (made by `florin keys create`)"),
     row("Authentication", "AUTH_CLIENT_CERTIFICATES", Kind::Flag, "false", "take a client certificate for a method of authentication, with all scopes; needs TLS_CLIENT_CA_FILE"),
     row("Authentication", "AUTH_CACHE_SECONDS", Kind::Seconds(0, 300_000), "10", "how long an API key's look-up is remembered: a revoked key works at most so long"),

@@ -128,6 +128,15 @@ fn values_that_do_not_go_together_are_refused() {
 }
 
 #[test]
+fn a_client_certificate_is_demanded_unless_it_is_one_method_of_several() {
+    let tls = [("TLS_CERT_FILE", "c.pem"), ("TLS_KEY_FILE", "k.pem"), ("TLS_CLIENT_CA_FILE", "ca.pem"), ("AUTH_CLIENT_CERTIFICATES", "true")];
+    for (given, want) in [(&tls[..2], false), (&tls[..3], true), (&tls[..4], false)] {
+        assert_eq!(load(&environment(given)).unwrap().tls.unwrap().client_certificate_required, want, "{given:?}");
+    }
+    assert!(load(&environment(&[])).unwrap().tls.is_none());
+}
+
+#[test]
 fn serve_wants_its_servers_and_a_guard_beyond_loopback() {
     let serve = |list: &[(&str, &str)]| Settings::load(&environment(list), Mode::Serve).map(|_| ()).map_err(|problems| problems.to_string());
     let said = serve(&[]).unwrap_err();

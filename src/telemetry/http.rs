@@ -1,5 +1,7 @@
 //! The metrics listener: `/metrics`, `/health`, `/health/parts` and `/live`.
 
+mod bounded;
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -19,6 +21,11 @@ use crate::settings::ListenSettings;
 
 /// How often samples are folded into their buckets when nobody scrapes: else they would pile up.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Connections at a time.
+const CONNECTIONS_MAX: usize = 256;
+/// A connection that says nothing for so long is closed: longer than any scraper's interval.
+const SILENCE_MAX: Duration = Duration::from_secs(120);
 
 /// What the listener asks about health; clones share it.
 #[derive(Clone)]
@@ -72,7 +79,9 @@ impl MetricsListener {
     /// When the listener fails.
     pub async fn run(self, health: HealthView, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let upkeep = upkeep(self.handle.clone());
-        let server = axum::serve(self.listener, router(health, self.handle)).with_graceful_shutdown(stop).into_future();
+        let server = axum::serve(bounded::Bounded::new(self.listener, CONNECTIONS_MAX, SILENCE_MAX), router(health, self.handle))
+            .with_graceful_shutdown(stop)
+            .into_future();
         tokio::select! {
             ended = server => ended,
             () = upkeep => Ok(()), // never ends

@@ -40,6 +40,8 @@ fn errors_name_what_is_wrong_and_exit_with_1() {
         (vec!["events"], vec![], "KAFKA_BROKERS is not set, and no `florin dev` runs here"),
         (vec!["pay", "a", "b", "1.005", "USD"], vec![], "more decimals than USD allows"),
         (vec!["pay", "a"], vec![], "required arguments"),
+        (vec!["balance", "a", "--server", "127.0.0.1:1"], vec![("FLORIN_DATA", ""), ("FLORIN_CA_FILE", "")], "no answer from 127.0.0.1:1"),
+        (vec!["balance", "a", "--cert", "c.pem"], vec![], "--cert, --cert-key and --ca go together"),
     ] {
         let failed = florin(&args, &environment);
         let said = text(&failed.stderr);

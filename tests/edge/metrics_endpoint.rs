@@ -1,9 +1,7 @@
 //! The metrics listener over real HTTP.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use florin::settings::ListenSettings;
+use florin::supervision::health::{Condition, Health, Overall, Part};
 use florin::telemetry::http::{HealthView, MetricsListener};
 use florin::telemetry::metrics as names;
 use serde_json::{Value, json};
@@ -23,13 +21,16 @@ async fn get(address: std::net::SocketAddr, path: &str) -> (u16, String) {
 #[tokio::test]
 async fn dashboards_and_probes_find_what_they_know() {
     let listen = ListenSettings { host: "127.0.0.1".into(), port: 0 };
-    let serving = Arc::new(AtomicBool::new(false));
-    let health = HealthView::new(
+    let health = Health::default();
+    let view = HealthView::new(
         {
-            let serving = serving.clone();
-            move || serving.load(Ordering::Relaxed)
+            let health = health.clone();
+            move || health.overall() != Overall::NotServing
         },
-        || json!({ "journal": { "restarts": 3 } }),
+        {
+            let health = health.clone();
+            move || json!(health.parts())
+        },
     );
     // Two runtimes in one process share the recorder, each with a listener of its own.
     let (first, second) = (MetricsListener::bind(&listen).await.unwrap(), MetricsListener::bind(&listen).await.unwrap());
@@ -37,15 +38,21 @@ async fn dashboards_and_probes_find_what_they_know() {
     assert_ne!(address.port(), 0);
     assert_ne!(address, second.address().unwrap());
     let (stop, stopped) = oneshot::channel::<()>();
-    let running = first.run(health, async { drop(stopped.await) });
+    let running = first.run(view, async { drop(stopped.await) });
 
     let asking = async {
         assert_eq!(get(address, "/health").await, (503, r#"{"status":"unhealthy"}"#.into()));
-        serving.store(true, Ordering::Relaxed);
-        assert_eq!(get(address, "/health").await, (200, r#"{"status":"healthy"}"#.into()));
+        for part in [Part::Database, Part::Leadership, Part::Journal] {
+            health.report(part, Condition::Up);
+        }
+        health.restarted(Part::Journal, "a panic");
+        health.report(Part::Limiter, Condition::Degraded("redis is away".into()));
+        assert_eq!(get(address, "/health").await, (200, r#"{"status":"healthy"}"#.into()), "degraded is serving");
         let (status, parts) = get(address, "/health/parts").await;
         let parts: Value = serde_json::from_str(&parts).unwrap();
-        assert_eq!((status, &parts["serving"], &parts["parts"]["journal"]["restarts"]), (200, &json!(true), &json!(3)));
+        let journal = json!({ "condition": "up", "restarts": 1, "last_cause": "a panic" });
+        assert_eq!((status, &parts["serving"], &parts["parts"]["journal"]), (200, &json!(true), &journal));
+        assert_eq!(parts["parts"]["limiter"]["reason"], "redis is away");
         assert_eq!(get(address, "/live").await.0, 200);
         assert_eq!(get(address, "/nothing").await.0, 404);
 

@@ -1,7 +1,7 @@
 //! Authentication without a network or a database: a table of calls against a store in memory.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;
 
@@ -10,7 +10,14 @@ const BALANCE: &str = "/payment.v1.PaymentService/GetAccountBalance";
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
 
 #[derive(Clone, Default)]
-struct Memory(Arc<(Mutex<Vec<(KeyHash, ApiKey)>>, AtomicUsize, Mutex<bool>)>);
+struct Memory(Arc<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    keys: Mutex<Vec<(KeyHash, ApiKey)>>,
+    asked: AtomicUsize,
+    down: AtomicBool,
+}
 
 impl Memory {
     fn add(&self, text: &str, tenant: &str, scopes: &[Scope]) {
@@ -22,15 +29,15 @@ impl Memory {
             created_at: chrono::DateTime::UNIX_EPOCH,
             revoked_at: None,
         };
-        self.0.0.lock().unwrap().push((api_keys::hash(text), key));
+        self.0.keys.lock().unwrap().push((api_keys::hash(text), key));
     }
 }
 
 impl KeyStore for Memory {
     fn look_up<'a>(&'a self, _: &'a str, hash: &'a KeyHash) -> BoxFuture<'a, Result<Option<ApiKey>, String>> {
-        self.0.1.fetch_add(1, Ordering::Relaxed);
-        let down = *self.0.2.lock().unwrap();
-        let found = self.0.0.lock().unwrap().iter().find(|(known, _)| known == hash).map(|(_, key)| key.clone());
+        self.0.asked.fetch_add(1, Ordering::Relaxed);
+        let down = self.0.down.load(Ordering::Relaxed);
+        let found = self.0.keys.lock().unwrap().iter().find(|(known, _)| known == hash).map(|(_, key)| key.clone());
         Box::pin(async move { if down { Err("down".into()) } else { Ok(found) } })
     }
 }
@@ -96,14 +103,14 @@ async fn look_ups_are_remembered_and_failures_are_not() {
     keys.add(&text('a'), "shop", &[Scope::Read]);
     let auth = Authenticator::new(&settings(true, false), Some(Box::new(keys.clone())));
     let shown = headers(&[("x-api-key", text('a').as_str())]);
-    *keys.0.2.lock().unwrap() = true;
+    keys.0.down.store(true, Ordering::Relaxed);
     let refused = auth.authenticate(BALANCE, &shown, None).await.unwrap_err();
     assert_eq!((refused.clone(), refused.status().code()), (Denial::Unavailable, Code::Unavailable));
-    *keys.0.2.lock().unwrap() = false;
+    keys.0.down.store(false, Ordering::Relaxed);
     for _ in 0..10 {
         auth.authenticate(BALANCE, &shown, None).await.unwrap();
     }
-    assert_eq!(keys.0.1.load(Ordering::Relaxed), 2);
+    assert_eq!(keys.0.asked.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
