@@ -20,7 +20,6 @@ mod pay;
 mod seed;
 mod serve;
 mod verify;
-mod wire;
 
 use std::future::Future;
 use std::process::ExitCode;

@@ -7,4 +7,4 @@ mod amount;
 mod currency;
 
 pub use amount::{Amount, AmountError, decimal_text};
-pub use currency::{Currencies, Currency, CurrencyCode};
+pub use currency::{COMMON, Currencies, Currency, CurrencyCode};

@@ -175,7 +175,12 @@ async fn resolve(listen: &ListenSettings) -> anyhow::Result<SocketAddr> {
 
 fn read_tls(tls: &TlsSettings) -> anyhow::Result<Tls> {
     let read = |path: &std::path::Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-    Ok(Tls { cert: read(&tls.cert_file)?, key: read(&tls.key_file)?, client_ca: tls.client_ca_file.as_deref().map(read).transpose()? })
+    Ok(Tls {
+        cert: read(&tls.cert_file)?,
+        key: read(&tls.key_file)?,
+        client_ca: tls.client_ca_file.as_deref().map(read).transpose()?,
+        client_certificate_required: tls.client_certificate_required,
+    })
 }
 
 /// What is measured by looking, once a second.

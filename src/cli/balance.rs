@@ -5,7 +5,7 @@ use serde_json::json;
 use super::amount;
 use super::client::{ClientArgs, failure};
 use super::output::{Failure, say};
-use super::wire::GetAccountBalanceRequest;
+use crate::protocol::pb::payment_v1::GetAccountBalanceRequest;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -11,7 +11,7 @@ use tonic::{Code, Request, Status};
 
 use super::discovery::{ServerArgs, path};
 use super::output::{Failure, Hint};
-use super::wire::payment_service_client::PaymentServiceClient;
+use crate::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
 
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 const CALL_MAX: Duration = Duration::from_secs(15);

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::amount;
 use super::client::{ClientArgs, failure};
 use super::output::{Failure, say};
-use super::wire::{AuthorizePaymentRequest, AuthorizePaymentResponse, PaymentErrorCode, PaymentStatus};
+use crate::protocol::pb::payment_v1::{AuthorizePaymentRequest, AuthorizePaymentResponse, PaymentErrorCode, PaymentStatus};
 
 /// The exit code of a declined payment.
 const DECLINED: u8 = 2;

@@ -47,6 +47,8 @@ pub struct Tls {
     pub key: Vec<u8>,
     /// CA of client certificates.
     pub client_ca: Option<Vec<u8>>,
+    /// A connection without a client certificate is refused.
+    pub client_certificate_required: bool,
 }
 
 /// What the services are made of.
@@ -153,7 +155,7 @@ async fn follow(board: Health, reporter: tonic_health::server::HealthReporter, m
 fn tls_config(tls: &Tls) -> ServerTlsConfig {
     let config = ServerTlsConfig::new().identity(Identity::from_pem(&tls.cert, &tls.key));
     match &tls.client_ca {
-        Some(ca) => config.client_ca_root(Certificate::from_pem(ca)),
+        Some(ca) => config.client_ca_root(Certificate::from_pem(ca)).client_auth_optional(!tls.client_certificate_required),
         None => config,
     }
 }

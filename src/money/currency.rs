@@ -39,6 +39,10 @@ impl fmt::Display for CurrencyCode {
     }
 }
 
+/// The currencies that a new ledger begins with, and their decimals; more are rows of its own.
+pub const COMMON: &[(&str, u8)] =
+    &[("USD", 2), ("EUR", 2), ("GBP", 2), ("INR", 2), ("CHF", 2), ("JPY", 0), ("BHD", 3), ("BTC", 8), ("ETH", 8), ("POINTS", 0)];
+
 /// A currency that Florin keeps accounts in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Currency {
