@@ -33,11 +33,6 @@ install=(apt-get install -y --no-install-recommends "${missing[@]}")
 if [ "$(id -u)" = 0 ] && has apt-get; then
   echo "installing: ${missing[*]}" >&2
   export DEBIAN_FRONTEND=noninteractive
-  # The Debian package would create and start a cluster of its own; Florin has its own folder for that.
-  if [ ! -e /etc/postgresql-common/createcluster.conf ] && [[ " ${missing[*]} " == *" postgresql "* ]]; then
-    mkdir -p /etc/postgresql-common
-    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
-  fi
   apt-get update -q >&2
   "${install[@]}" >&2
 elif has apt-get; then
