@@ -19,7 +19,7 @@ TESTS ?=
 .PHONY: help run build test test-large smoke up down env fmt fmt-check lint deny check-compose ci clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { gsub(/[$$][$$]/, "$$", $$2); printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build Florin and run it here with servers of its own (Ctrl-C stops it): FLORIN_DATA, GRPC_PORT, HTTP_PORT, METRICS_PORT, KAFKA=mock|real, PROFILE
 	@scripts/require.sh build postgres
