@@ -16,6 +16,8 @@ FLORIN := $(CARGO_TARGET_DIR)/$(target_folder)/florin
 # Arguments for the test binaries: make test TESTS="outbox --nocapture".
 TESTS ?=
 
+# One step after the other: they share the machine, and the last lines are those of the tests.
+.NOTPARALLEL:
 .PHONY: help run build test test-large smoke up down env fmt fmt-check lint deny check-compose ci clean
 
 help: ## List the targets
@@ -70,6 +72,6 @@ check-compose: ## Check docker-compose.yml without an engine
 
 ci: fmt-check lint deny check-compose smoke test ## Everything that CI runs
 
-clean: down ## Stop the test servers; remove the build cache and their data
+clean: ## Stop the test servers, remove their data and the build cache
+	@scripts/servers.sh clean
 	cargo clean
-	rm -rf $(or $(FLORIN_TEST_DIR),$(cache)/servers)
