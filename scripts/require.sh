@@ -17,12 +17,11 @@ for what in "$@"; do
       has mvn || need maven
       ;;
     build) # librdkafka is built from source
-      has cc && has c++ || need build-essential
+      if ! has cc || ! has c++; then need build-essential; fi
       [ -e /usr/include/zlib.h ] || need zlib1g-dev
       ;;
     tools)
-      has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
-      has curl || need curl
+      if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then need python3-venv; fi
       ;;
     *) echo "require.sh: unknown: $what" >&2; exit 2 ;;
   esac
