@@ -42,7 +42,7 @@ test-large: ## Run the tests that take too long for every day
 
 smoke: build ## Run `make run` with each Kafka, pay, stop it, start it again
 	@scripts/require.sh postgres kafka
-	@scripts/smoke.sh mock real
+	@FLORIN=$(FLORIN) scripts/smoke.sh mock real
 
 up: ## Start the test servers and print their addresses; one test alone: eval "$$(make env)" && cargo test NAME
 	@scripts/require.sh postgres redis kafka
