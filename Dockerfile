@@ -2,7 +2,7 @@
 #
 #   docker build -t florin . && docker run --rm florin --help
 
-FROM rust:1-bookworm AS build
+FROM rust:1.95-bookworm AS build
 WORKDIR /src
 # The dependencies first: they are built again only when they change.
 COPY Cargo.toml Cargo.lock build.rs ./

@@ -16,10 +16,12 @@ FLORIN := $(CARGO_TARGET_DIR)/$(target_folder)/florin
 # Arguments for the test binaries: make test TESTS="outbox --nocapture".
 TESTS ?=
 
+# One step after the other: they share the machine, and the last lines are those of the tests.
+.NOTPARALLEL:
 .PHONY: help run build test test-large smoke up down env fmt fmt-check lint deny check-compose ci clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { gsub(/[$$][$$]/, "$$", $$2); printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build Florin and run it here with servers of its own (Ctrl-C stops it): FLORIN_DATA, GRPC_PORT, HTTP_PORT, METRICS_PORT, KAFKA=mock|real, PROFILE
 	@scripts/require.sh build postgres
@@ -40,7 +42,7 @@ test-large: ## Run the tests that take too long for every day
 
 smoke: build ## Run `make run` with each Kafka, pay, stop it, start it again
 	@scripts/require.sh postgres kafka
-	@scripts/smoke.sh mock real
+	@FLORIN=$(FLORIN) scripts/smoke.sh mock real
 
 up: ## Start the test servers and print their addresses; one test alone: eval "$$(make env)" && cargo test NAME
 	@scripts/require.sh postgres redis kafka
@@ -70,6 +72,6 @@ check-compose: ## Check docker-compose.yml without an engine
 
 ci: fmt-check lint deny check-compose smoke test ## Everything that CI runs
 
-clean: down ## Stop the test servers; remove the build cache and their data
+clean: ## Stop the test servers, remove their data and the build cache
+	@scripts/servers.sh clean
 	cargo clean
-	rm -rf $(or $(FLORIN_TEST_DIR),$(cache)/servers)

@@ -117,11 +117,19 @@ fence() {
   sed -e 's/^process.roles=.*/process.roles=controller/' -e "s|^listeners=.*|listeners=CONTROLLER://127.0.0.1:$controller_port|" \
     -e '/^advertised.listeners=/d' -e 's/^broker.heartbeat.interval.ms=.*/broker.heartbeat.interval.ms=100/' \
     -e 's/^broker.session.timeout.ms=.*/broker.session.timeout.ms=300/' "$dir/server.properties" >"$dir/fence.properties"
+  printf '%s\n' controller.quorum.append.linger.ms=0 metadata.max.idle.interval.ms=100 >>"$dir/fence.properties"
   java_command kafka.Kafka "$dir/fence.properties"
   "${command[@]}" >"$dir/fence.log" 2>&1 9>&- </dev/null &
-  local pid=$! deadline=$((SECONDS + 10))
+  local pid=$! deadline=$((SECONDS + 15)) grown=-1 size=0 now
   trap 'kill -KILL "$pid" 2>/dev/null' EXIT
   until grep -q 'Fencing broker 1' "$dir/fence.log" || ! kill -0 "$pid" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; do sleep 0.05; done
+  # It is said before it is written. Records follow in order, and an idle controller writes one every 100 ms: when the log has grown
+  # three times, it is in there.
+  until [ "$grown" -ge 3 ] || ! kill -0 "$pid" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; do
+    now=$(cat "$dir"/data/__cluster_metadata-0/*.log | wc -c)
+    if [ "$now" != "$size" ]; then size=$now grown=$((grown + 1)); fi
+    sleep 0.05
+  done
   kill -TERM "$pid" 2>/dev/null || true
   wait "$pid" || true
   trap - EXIT

@@ -17,12 +17,11 @@ for what in "$@"; do
       has mvn || need maven
       ;;
     build) # librdkafka is built from source
-      has cc && has c++ || need build-essential
+      if ! has cc || ! has c++; then need build-essential; fi
       [ -e /usr/include/zlib.h ] || need zlib1g-dev
       ;;
     tools)
-      has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
-      has curl || need curl
+      if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then need python3-venv; fi
       ;;
     *) echo "require.sh: unknown: $what" >&2; exit 2 ;;
   esac
@@ -33,11 +32,6 @@ install=(apt-get install -y --no-install-recommends "${missing[@]}")
 if [ "$(id -u)" = 0 ] && has apt-get; then
   echo "installing: ${missing[*]}" >&2
   export DEBIAN_FRONTEND=noninteractive
-  # The Debian package would create and start a cluster of its own; Florin has its own folder for that.
-  if [ ! -e /etc/postgresql-common/createcluster.conf ] && [[ " ${missing[*]} " == *" postgresql "* ]]; then
-    mkdir -p /etc/postgresql-common
-    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
-  fi
   apt-get update -q >&2
   "${install[@]}" >&2
 elif has apt-get; then

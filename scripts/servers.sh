@@ -4,17 +4,18 @@
 #   servers.sh up              start those that do not run yet, print their addresses
 #   servers.sh env             print the addresses of those that run
 #   servers.sh down            stop what was started here
+#   servers.sh clean           the same, and remove the data
 #   servers.sh with COMMAND    run the command with the addresses in its environment, then stop what this call started,
 #                              also when the command fails or is interrupted
 #
 # DATABASE_URL, REDIS_URL and KAFKA_BROKERS, when set, name servers of yours: those are used as they are and never touched.
-# Data is thrown away: fsync is off. FLORIN_TEST_DIR chooses the folder.
+# Data may be lost: fsync is off. FLORIN_TEST_DIR chooses the folder; each checkout has its own below it.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 root=$(dirname "$here")
 checkout=$(basename "$root")-$(printf %s "$root" | cksum | cut -d ' ' -f 1)
-dir=${FLORIN_TEST_DIR:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/florin/servers/$checkout}
+dir=${FLORIN_TEST_DIR:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/florin/servers}/$checkout
 started=()
 
 fail() { echo "servers: $*" >&2; exit 1; }
@@ -207,6 +208,10 @@ case ${1:-} in
     print_env
     ;;
   down) down kafka redis postgres ;;
+  clean)
+    down kafka redis postgres
+    rm -rf "$dir"
+    ;;
   with)
     shift
     [ $# -gt 0 ] || fail "with needs a command"
@@ -218,7 +223,7 @@ case ${1:-} in
     "$@"
     ;;
   *)
-    sed -n '4,8s/^# *//p' "$0" >&2
+    sed -n '4,10s/^# *//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -8,7 +8,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 cd "$root"
 ready_within_s=${SMOKE_READY_S:-240} # with KAFKA=real the first start downloads the broker
 stopped_within_ms=5000
-florin=${CARGO_TARGET_DIR:?is set by make}/debug/florin
+florin=${FLORIN:?is set by make: make smoke}
 
 work=$(mktemp -d)
 log=$work/florin.log

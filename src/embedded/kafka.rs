@@ -26,7 +26,7 @@ pub fn available() -> bool {
 /// A real Apache Kafka, broker and controller in one JVM, with transactions; dropping it stops it.
 ///
 /// It serves 127.0.0.1 only, creates no topics by itself, and keeps its data in its folder: what it acknowledged survives its SIGKILL (not a crash of
-/// the machine: Kafka leaves the disk to the operating system). After a SIGKILL a start takes about 4 s, otherwise about 2 s.
+/// the machine: Kafka leaves the disk to the operating system). After a SIGKILL a start takes 4 to 8 s, otherwise about 2 s.
 pub struct DevKafka {
     process: Process,
     dir: PathBuf,

@@ -30,6 +30,7 @@ async fn first(brokers: &str) -> String {
     String::from_utf8(message.payload().unwrap().to_vec()).unwrap()
 }
 
+/// The kill comes right after the commit was acknowledged: without `fence` in the script the record never becomes readable.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_transaction_committed_survives_a_kill_and_a_move_to_another_port() {
     assert!(available(), "java and mvn are needed");
