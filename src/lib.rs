@@ -16,5 +16,9 @@
 //! | `embedded` | a private PostgreSQL and a development broker | nobody |
 //! | `settings` | every setting: name, default, limits | nobody |
 
+pub mod actors;
 pub mod faults;
+pub mod messaging;
+pub mod protocol;
+pub mod store;
 pub mod supervision;

@@ -1,0 +1,3 @@
+//! Messages between actors, domain events and their conversion to the wire.
+
+pub mod events;

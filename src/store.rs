@@ -1,0 +1,3 @@
+//! SQL, and only SQL.
+
+pub mod outbox;
