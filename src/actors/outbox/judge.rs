@@ -201,8 +201,9 @@ mod tests {
 
     #[test]
     fn the_table_of_positions_and_copies() {
+        type Line = (Option<(i64, i64)>, Option<i64>, i64, Is);
         // (position and the one before it, copy, last id drawn) -> verdict
-        let table: &[(Option<(i64, i64)>, Option<i64>, i64, Is)] = &[
+        let table: &[Line] = &[
             (None, None, 0, Is::First),
             (None, None, 900, Is::First),
             (None, Some(0), 900, Is::First),
