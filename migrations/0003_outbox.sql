@@ -1,44 +1,67 @@
 -- The publisher's and the housekeeping's functions.
 
+-- The last outbox id drawn; 0 before the first.
+CREATE FUNCTION outbox_drawn() RETURNS bigint LANGUAGE sql VOLATILE AS $$
+  SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM outbox_id
+$$;
+
 -- A marker for the publisher: first the last outbox id drawn, then an id of this transaction. Every id up to last_id is final
--- once a later snapshot's xmin has passed xact.
-CREATE FUNCTION outbox_marker() RETURNS TABLE (last_id bigint, xact bigint) LANGUAGE plpgsql AS $$
-DECLARE l bigint;
+-- once a later snapshot's xmin has passed xact. Two statements, so that the order is certain.
+CREATE FUNCTION outbox_marker(OUT last_id bigint, OUT xact bigint) LANGUAGE plpgsql AS $$
 BEGIN
-  SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END INTO l FROM outbox_id s;
-  RETURN QUERY SELECT l, pg_current_xact_id()::text::bigint;
+  last_id := outbox_drawn();
+  xact := pg_current_xact_id()::text::bigint;
 END $$;
 
--- Makes sure that partitions of `rows_` ids exist from the current id on, `ahead` of them beyond it; answers how many it made.
-CREATE FUNCTION outbox_grow(rows_ bigint, ahead int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-DECLARE l bigint; upper_ bigint; made int := 0;
-BEGIN
-  SELECT s.last_value INTO l FROM outbox_id s;
-  SELECT coalesce(max(split_part(c.relname, '_', 3)::bigint), 0) INTO upper_ FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+-- The partitions that go by ranges of ids: their bounds stand in their names.
+CREATE VIEW outbox_partitions AS
+  SELECT c.relname AS name, split_part(c.relname, '_', 2)::bigint AS lower, split_part(c.relname, '_', 3)::bigint AS upper
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
     WHERE i.inhparent = 'outbox'::regclass AND c.relname ~ '^outbox_[0-9]+_[0-9]+$';
-  IF upper_ <= l THEN upper_ := l + 1 + CASE WHEN upper_ = 0 THEN 0 ELSE 1000 END; END IF;   -- behind: leave what is being drawn to the default partition
-  IF upper_ = l + 1 AND l = 1 THEN upper_ := 1; END IF;
-  WHILE upper_ < l + rows_ * ahead LOOP
-    EXECUTE format('CREATE TABLE %I (LIKE outbox INCLUDING DEFAULTS)', 'outbox_' || upper_ || '_' || upper_ + rows_);
-    EXECUTE format('ALTER TABLE %I ALTER body SET STORAGE EXTERNAL', 'outbox_' || upper_ || '_' || upper_ + rows_);
-    EXECUTE format('ALTER TABLE outbox ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)', 'outbox_' || upper_ || '_' || upper_ + rows_, upper_, upper_ + rows_);
-    upper_ := upper_ + rows_; made := made + 1;
+
+-- Makes sure that partitions of `rows_` ids reach `ahead` of them beyond the last id drawn; answers how many it made.
+-- When the ids have outrun them, the next one starts a margin away: what is drawn until then is caught by the default partition,
+-- and an id drawn beyond the margin meanwhile makes this call fail, not the payment: the next call starts farther away.
+CREATE FUNCTION outbox_grow(rows_ bigint, ahead int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '1s' AS $$
+DECLARE drawn bigint := outbox_drawn(); lower_ bigint; made int := 0; name_ text;
+BEGIN
+  SELECT coalesce(max(upper), 1) INTO lower_ FROM outbox_partitions;
+  IF lower_ <= drawn THEN lower_ := drawn + rows_; END IF;
+  WHILE lower_ <= drawn + rows_ * ahead LOOP
+    name_ := 'outbox_' || lower_ || '_' || lower_ + rows_;
+    EXECUTE format('CREATE TABLE %I (LIKE outbox INCLUDING DEFAULTS)', name_);
+    EXECUTE format('ALTER TABLE %I ALTER body SET STORAGE EXTERNAL', name_);      -- compressing costs more than it saves
+    EXECUTE format('ALTER TABLE outbox ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)', name_, lower_, lower_ + rows_);
+    lower_ := lower_ + rows_; made := made + 1;
   END LOOP;
   RETURN made;
 END $$;
 
 -- Drops the partitions that lie wholly at or below `position_` and whose newest event is older than `retention`; answers how many.
-CREATE FUNCTION outbox_shrink(position_ bigint, retention interval) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+-- A drop locks the whole outbox for a moment: it waits for readers at most this long, and payments wait no longer behind it.
+CREATE FUNCTION outbox_shrink(position_ bigint, retention interval) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '250ms' AS $$
 DECLARE p record; newest timestamptz; dropped int := 0;
 BEGIN
-  FOR p IN SELECT c.relname, split_part(c.relname, '_', 3)::bigint AS upper_ FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-             WHERE i.inhparent = 'outbox'::regclass AND c.relname ~ '^outbox_[0-9]+_[0-9]+$' ORDER BY 2 LOOP
-    EXIT WHEN p.upper_ > position_ + 1;
-    EXECUTE format('SELECT max(created_at) FROM %I', p.relname) INTO newest;
+  DELETE FROM outbox_default WHERE id <= position_ AND created_at < clock_timestamp() - retention;
+  FOR p IN SELECT name FROM outbox_partitions WHERE upper <= position_ + 1 ORDER BY upper LOOP
+    EXECUTE format('SELECT max(created_at) FROM %I', p.name) INTO newest;
     EXIT WHEN newest > clock_timestamp() - retention;
-    EXECUTE format('DROP TABLE %I', p.relname);
+    EXECUTE format('DROP TABLE %I', p.name);
     dropped := dropped + 1;
   END LOOP;
-  DELETE FROM outbox_default WHERE id <= position_ AND created_at < clock_timestamp() - retention;
   RETURN dropped;
+END $$;
+
+-- After PostgreSQL lost data: raises the sequence to at least `to_` and moves what was given ids in (after_, to_] again behind it,
+-- in order, so that a publisher which goes on after `to_` skips nothing. Answers how many it moved. The lock waits for every
+-- transaction that has drawn an id and keeps new ones out: none draws an id while the sequence is set.
+CREATE FUNCTION outbox_repair(after_ bigint, to_ bigint) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE moved bigint;
+BEGIN
+  LOCK TABLE outbox IN SHARE ROW EXCLUSIVE MODE;
+  IF to_ > outbox_drawn() THEN PERFORM setval('outbox_id', to_); END IF;
+  WITH gone AS (DELETE FROM outbox WHERE id > after_ AND id <= to_ RETURNING id, event, aggregate, body, created_at)
+  INSERT INTO outbox (event, aggregate, body, created_at) SELECT event, aggregate, body, created_at FROM gone ORDER BY id;
+  GET DIAGNOSTICS moved = ROW_COUNT;
+  RETURN moved;
 END $$;

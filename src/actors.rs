@@ -2,6 +2,8 @@
 
 pub mod account;
 pub mod accounts;
+pub mod housekeeping;
 pub mod journal;
 pub mod leadership;
 pub mod node;
+pub mod outbox;

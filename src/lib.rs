@@ -23,6 +23,7 @@ pub mod embedded;
 pub mod faults;
 pub mod gateway;
 pub mod ledger;
+pub mod messaging;
 pub mod money;
 pub mod protocol;
 pub mod runtime;

@@ -10,19 +10,22 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::actors::housekeeping::{self, Backpressure, HousekeepingConfig};
 use crate::actors::leadership::Holder;
+use crate::actors::outbox::OutboxConfig;
 use crate::faults::Faults;
 use crate::gateway::auth::Authenticator;
 use crate::gateway::call::Limits;
 use crate::gateway::ledger::{Ledger, LedgerParts};
 use crate::gateway::rate_limit::{RateLimitConfig, RateLimiter};
 use crate::gateway::server::{GrpcConfig, GrpcServer, Services, Tls};
+use crate::messaging::KafkaConfig;
 use crate::protocol::admission::InFlight;
-use crate::settings::{ListenSettings, Settings, TlsSettings, WindowSettings};
+use crate::settings::{ListenSettings, Mode, Settings, TlsSettings, WindowSettings};
 use crate::store::{self, Database};
 use crate::supervision::health::{Health, Overall};
 use crate::supervision::tasks;
-use crate::supervision::tree::{Tree, TreeConfig};
+use crate::supervision::tree::{Publishing, Tree, TreeConfig};
 use crate::telemetry::http::{HealthView, MetricsListener};
 
 /// A running Florin.
@@ -56,6 +59,7 @@ impl Runtime {
         let pool = database.pool(settings.database.pool_max);
         store::schema::check(&pool).await?;
         let health = Health::default();
+        let backpressure = Backpressure::default();
         let tree = Tree::start(TreeConfig {
             database: database.clone(),
             pool: pool.clone(),
@@ -66,6 +70,7 @@ impl Runtime {
             answer_timeout: settings.journal.timeout,
             active_accounts_max: settings.admission.active_accounts_max,
             account_idle_after: settings.admission.account_idle,
+            publishing: settings.kafka.brokers.is_some().then(|| publishing(settings, &database, &backpressure)),
             health: health.clone(),
             faults: faults.clone(),
         });
@@ -75,6 +80,7 @@ impl Runtime {
             node: tree.node.clone(),
             pool: pool.clone(),
             in_flight: InFlight::new(in_flight_max),
+            backpressure,
             account_share_max: (in_flight_max * usize::from(settings.admission.account_share_percent) / 100).max(1),
             write_cutoff: settings.journal.write_cutoff,
             currencies: store::accounts::currencies(&pool).await?,
@@ -153,6 +159,47 @@ impl Runtime {
         }
         self.pool.close().await;
     }
+}
+
+/// Where Kafka is, by the settings.
+pub fn kafka(settings: &Settings) -> KafkaConfig {
+    let kafka = &settings.kafka;
+    KafkaConfig {
+        brokers: kafka.brokers.clone().unwrap_or_default(),
+        topic_prefix: kafka.topic_prefix.clone(),
+        transactional_id: kafka.transactional_id.clone(),
+        partitions: kafka.topic_partitions,
+        replication: kafka.topic_replicas,
+        ..KafkaConfig::default()
+    }
+}
+
+/// How the publisher works, by the settings.
+pub fn outbox(settings: &Settings) -> OutboxConfig {
+    OutboxConfig {
+        batch_rows_max: settings.outbox.batch_max,
+        poll_interval: settings.outbox.poll_interval,
+        base_delay: settings.outbox.delay_min,
+        max_delay: settings.outbox.delay_max,
+        retries_max: settings.outbox.retries_max,
+        transactional: settings.kafka.transactions,
+        start_over: settings.mode == Mode::Dev,
+        ..OutboxConfig::default()
+    }
+}
+
+fn publishing(settings: &Settings, database: &Database, backpressure: &Backpressure) -> Publishing {
+    let outbox = outbox(settings);
+    let (rows, age) = (settings.outbox.waiting_rows_max, settings.outbox.waiting_max);
+    let housekeeping = HousekeepingConfig {
+        publisher: outbox.publisher.clone(),
+        partition_rows: settings.outbox.partition_rows,
+        event_retention: settings.outbox.retention,
+        key_retention: settings.journal.key_retention,
+        limits: housekeeping::Limits { warn_rows: rows / 2, warn_age: age / 2, stop_rows: rows, stop_age: age },
+        ..HousekeepingConfig::default()
+    };
+    Publishing { outbox, kafka: kafka(settings), pool: database.publishing_pool(), housekeeping, backpressure: backpressure.clone() }
 }
 
 fn limiter(settings: &Settings, window: WindowSettings, prefix: &str, health: &Health, faults: &Faults) -> anyhow::Result<RateLimiter> {

@@ -6,6 +6,7 @@ pub mod error;
 pub mod journal;
 pub mod leadership;
 pub mod numeric;
+pub mod outbox;
 pub mod schema;
 pub mod transactions;
 
@@ -62,5 +63,11 @@ impl Database {
                 })
             })
             .connect_lazy_with(self.session(self.read_timeout))
+    }
+
+    /// A small pool for the publisher and the housekeeping; connects when first used.
+    pub fn publishing_pool(&self) -> PgPool {
+        let options = outbox::bounded(self.options.clone());
+        PgPoolOptions::new().max_connections(4).acquire_timeout(self.connect_timeout).idle_timeout(Duration::from_secs(60)).connect_lazy_with(options)
     }
 }

@@ -1,6 +1,5 @@
 //! `florin dev`: Florin on servers of its own. What it starts it stops; what it kept it finds again.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,7 +15,8 @@ use crate::embedded::postgres::{Durability, PrivatePostgres};
 use crate::embedded::ports;
 use crate::faults::Faults;
 use crate::gateway::seed;
-use crate::runtime::Runtime;
+use crate::messaging::topics::ensure_topics;
+use crate::runtime::{self, Runtime};
 use crate::settings::{DevBroker, Mode, Settings};
 use crate::store::schema;
 use crate::telemetry::Telemetry;
@@ -102,6 +102,7 @@ fn start_kafka(dir: &Path) -> Result<DevKafka, Failure> {
 async fn serve(settings: &Settings, servers: &Servers, told: &mut Told) -> Result<(), Failure> {
     create_database(&servers.database).await?;
     schema::migrate(&servers.database, |_| {}).await?;
+    ensure_topics(&runtime::kafka(settings)).await?;
     let runtime = Runtime::start(settings, Faults::default()).await.map_err(|error| Failure::new(format!("{error:#}")))?;
     let ready = async {
         if !runtime.serving(Duration::from_secs(30)).await {
@@ -149,7 +150,7 @@ async fn create_database(url: &str) -> Result<(), Failure> {
 
 fn banner(settings: &Settings, servers: &Servers, runtime: &Runtime, accounts: &[(String, String)]) -> String {
     let mut text = String::from("\n");
-    let mut line = |name: &str, value: String| drop(writeln!(text, "  {name:<11} {value}"));
+    let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<11} {value}\n"));
     line("gRPC", format!("{} (payment.v1, florin.v1, health, reflection)", runtime.grpc));
     if let Some(metrics) = runtime.metrics {
         line("metrics", format!("http://{metrics}/metrics and /health"));
@@ -165,6 +166,6 @@ fn banner(settings: &Settings, servers: &Servers, runtime: &Runtime, accounts: &
     }
     let program = std::env::current_exe().map_or_else(|_| "florin".into(), |path| path.display().to_string());
     let folder = if settings.data == Path::new(".florin") { String::new() } else { format!("FLORIN_DATA={} ", settings.data.display()) };
-    let _ = write!(text, "\n  Pay something:\n\n    {folder}{program} pay acc-payer-001 acc-payee-002 12.50 USD\n\n  Ctrl-C stops it.\n\nFlorin is ready");
+    text.push_str(&format!("\n  Pay something:\n\n    {folder}{program} pay acc-payer-001 acc-payee-002 12.50 USD\n\n  Ctrl-C stops it.\n\nFlorin is ready"));
     text
 }

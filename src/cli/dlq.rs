@@ -1,9 +1,13 @@
 //! `florin dlq`: the events that Kafka refused for themselves.
 
+use sqlx::PgPool;
+
 use super::discovery::pool;
 use super::options::SettingsArgs;
-use super::output::Failure;
+use super::output::{Failure, columns, note, say};
+use crate::protocol::events::EventType;
 use crate::settings::Mode;
+use crate::store::outbox::{self as store, DeadLetterRow};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -65,22 +69,73 @@ pub async fn run(command: Command) -> Result<(), Failure> {
 }
 
 /// Prints the dead letters that the options name.
-#[expect(clippy::unused_async, reason = "its body is written with the publisher's store")]
-async fn list(_pool: &sqlx::PgPool, args: &ListArgs) -> Result<(), Failure> {
-    let _ = (args.limit, args.after, args.replayed, args.json);
-    Err(Failure::not_built_yet("dlq list"))
+async fn list(pool: &PgPool, args: &ListArgs) -> Result<(), Failure> {
+    let letters = store::list_dead_letters(pool, args.after, args.replayed, args.limit).await?;
+    if args.json {
+        return letters.iter().try_for_each(|letter| Ok(say(json(letter))?));
+    }
+    if letters.is_empty() {
+        note("no dead letters");
+        return Ok(());
+    }
+    let row = |letter: &DeadLetterRow| {
+        [
+            letter.id.to_string(),
+            letter.failed_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            name(letter.event).to_owned(),
+            letter.aggregate.clone(),
+            letter.replayed_as.map_or_else(|| "no".into(), |id| format!("as {id}")),
+            letter.error.chars().take(60).collect(),
+        ]
+    };
+    Ok(columns(["ID", "FAILED AT", "EVENT", "AGGREGATE", "REPLAYED", "ERROR"], &letters.iter().map(row).collect::<Vec<_>>())?)
 }
 
 /// Prints one dead letter whole.
-#[expect(clippy::unused_async, reason = "its body is written with the publisher's store")]
-async fn show(_pool: &sqlx::PgPool, args: &ShowArgs) -> Result<(), Failure> {
-    let _ = (args.id, args.json);
-    Err(Failure::not_built_yet("dlq show"))
+async fn show(pool: &PgPool, args: &ShowArgs) -> Result<(), Failure> {
+    let letter = store::show_dead_letter(pool, args.id).await?.ok_or_else(|| Failure::new(format!("there is no dead letter {}", args.id)))?;
+    if args.json {
+        return Ok(say(json(&letter))?);
+    }
+    say(format!("dead letter  {}", letter.id))?;
+    say(format!("event        {} of {} (outbox {})", name(letter.event), letter.aggregate, letter.outbox_id))?;
+    say(format!("failed at    {} after {} retries", letter.failed_at.to_rfc3339(), letter.retry_count))?;
+    say(format!("error        {}", letter.error))?;
+    say(format!("replayed     {}", letter.replayed_as.map_or_else(|| "no".into(), |id| format!("as outbox {id}"))))?;
+    Ok(say(format!("body         {}", letter.body))?)
 }
 
 /// Puts dead letters into the outbox again and says which event each became.
-#[expect(clippy::unused_async, reason = "its body is written with the publisher's store")]
-async fn replay(_pool: &sqlx::PgPool, args: &ReplayArgs) -> Result<(), Failure> {
-    let _ = (&args.ids, args.all);
-    Err(Failure::not_built_yet("dlq replay"))
+async fn replay(pool: &PgPool, args: &ReplayArgs) -> Result<(), Failure> {
+    let mut after = 0;
+    loop {
+        let ids = if args.all {
+            store::list_dead_letters(pool, after, false, PAGE).await?.iter().map(|letter| letter.id).collect()
+        } else {
+            args.ids.clone()
+        };
+        for id in &ids {
+            let place = store::replay_dead_letter(pool, *id).await?;
+            say(format!("dead letter {id} is event {place} of the outbox now"))?;
+        }
+        match ids.last() {
+            Some(last) if args.all => after = *last,
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Dead letters read at a time.
+const PAGE: i64 = 500;
+
+fn name(event: i16) -> &'static str {
+    EventType::from_code(event).map_or("unknown", EventType::name)
+}
+
+fn json(letter: &DeadLetterRow) -> serde_json::Value {
+    let body = serde_json::from_str(&letter.body).unwrap_or_else(|_| serde_json::Value::from(letter.body.as_str()));
+    serde_json::json!({
+        "id": letter.id, "outbox_id": letter.outbox_id, "event_type": name(letter.event), "aggregate_id": letter.aggregate, "error": letter.error,
+        "retry_count": letter.retry_count, "failed_at": letter.failed_at, "replayed_as": letter.replayed_as, "body": body,
+    })
 }

@@ -5,7 +5,9 @@ use secrecy::ExposeSecret;
 use super::discovery::{database_url, pool};
 use super::options::SettingsArgs;
 use super::output::{Failure, note, progress, say};
-use crate::settings::{KafkaSettings, Mode};
+use crate::messaging::topics::ensure_topics;
+use crate::runtime;
+use crate::settings::Mode;
 use crate::store::schema;
 
 #[derive(Debug, clap::Args)]
@@ -41,15 +43,9 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     match (&settings.kafka.brokers, args.no_topics) {
         (_, true) => Ok(()),
         (None, _) => Ok(say("no topics were looked at: KAFKA_BROKERS is not set")?),
-        (Some(_), _) => match create_missing_topics(&settings.kafka).await?.as_slice() {
+        (Some(_), _) => match ensure_topics(&runtime::kafka(&settings)).await?.as_slice() {
             [] => Ok(say("all topics are there")?),
             made => Ok(say(format!("topics created: {}", made.join(", ")))?),
         },
     }
-}
-
-/// Creates the topics that are missing, with their settings; answers their names.
-#[expect(clippy::unused_async, reason = "its body is written with the publisher")]
-async fn create_missing_topics(_kafka: &KafkaSettings) -> Result<Vec<String>, Failure> {
-    Err(Failure::not_built_yet("creating topics").hint("--no-topics leaves them alone"))
 }

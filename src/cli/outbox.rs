@@ -1,9 +1,15 @@
 //! `florin outbox`: the publisher's position.
 
-use super::discovery::pool;
+use sqlx::PgPool;
+
+use super::discovery::{brokers, pool};
 use super::options::SettingsArgs;
-use super::output::Failure;
+use super::output::{Failure, say};
+use crate::actors::outbox::repair;
+use crate::messaging::KafkaConfig;
+use crate::runtime;
 use crate::settings::{Mode, Settings};
+use crate::store::outbox as store;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -24,9 +30,9 @@ pub struct StatusArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct RepairArgs {
-    /// Publish from behind this outbox id on; if not given, what the evidence says is printed and proposed
+    /// Where the broker lost data: publish again from this outbox id on
     #[arg(long, value_name = "ID")]
-    position: Option<i64>,
+    from: Option<i64>,
     /// Do it, having read what it will do
     #[arg(long)]
     yes: bool,
@@ -42,19 +48,42 @@ pub async fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Repair(args) => {
             let settings = args.settings.load(Mode::Tool)?;
-            repair(&settings, &pool(&settings).await?, args.position, args.yes).await
+            repair(&settings, &pool(&settings).await?, args.from, args.yes).await
         }
     }
 }
 
 /// Prints position, copy and lag.
-#[expect(clippy::unused_async, reason = "its body is written with the publisher's store")]
-async fn status(_settings: &Settings, _pool: &sqlx::PgPool, _json: bool) -> Result<(), Failure> {
-    Err(Failure::not_built_yet("outbox status"))
+async fn status(settings: &Settings, pool: &PgPool, json: bool) -> Result<(), Failure> {
+    let publisher = runtime::outbox(settings).publisher;
+    let (copy, drawn) = (store::copy(pool, &publisher).await?, store::drawn(pool).await?);
+    let position = copy.as_ref().map_or(0, |copy| copy.position);
+    let (waiting, holder) = (store::backlog(pool, position, 1_000_000).await?, store::oldest_holder(pool).await?);
+    if json {
+        return Ok(say(serde_json::json!({
+            "published_up_to": position, "cluster": copy.map(|copy| copy.cluster), "drawn_up_to": drawn, "waiting": waiting.rows,
+            "oldest_waits_seconds": waiting.age.as_secs_f64(), "held_back_by_pid": holder.map(|holder| holder.pid),
+        }))?);
+    }
+    say(format!("published up to  {position}{}", copy.map_or_else(String::new, |copy| format!(" (to Kafka cluster {})", copy.cluster))))?;
+    say(format!("drawn up to      {drawn}"))?;
+    say(format!("waiting          {} events, the oldest for {:.1} s", waiting.rows, waiting.age.as_secs_f64()))?;
+    match holder {
+        None => Ok(say("held back by     nobody")?),
+        Some(holder) => Ok(say(format!("held back by     pid {} ({} in {}), writing for {:.1} s", holder.pid, holder.name, holder.database, holder.age.as_secs_f64()))?),
+    }
 }
 
 /// Says what it would do; does it with `yes`.
-#[expect(clippy::unused_async, reason = "its body is written with the publisher's store")]
-async fn repair(_settings: &Settings, _pool: &sqlx::PgPool, _position: Option<i64>, _yes: bool) -> Result<(), Failure> {
-    Err(Failure::not_built_yet("outbox repair"))
+async fn repair(settings: &Settings, pool: &PgPool, from: Option<i64>, yes: bool) -> Result<(), Failure> {
+    let (brokers, prefix) = brokers(settings)?;
+    let kafka = KafkaConfig { brokers, topic_prefix: prefix, ..runtime::kafka(settings) };
+    if !yes {
+        return Err(Failure::new("repair takes the publisher's place, and changes the position in Kafka and its copy in PostgreSQL")
+            .hint("read what the publisher said when it refused, then repeat the command with --yes"));
+    }
+    let done = repair::repair(&runtime::outbox(settings), &kafka, pool, from).await?;
+    say(format!("found     {:?}", done.found))?;
+    say(format!("mended    {:?}", done.mended))?;
+    Ok(say(format!("moved     {} events behind all others", done.moved))?)
 }

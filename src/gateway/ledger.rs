@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::failure::Failure;
 use crate::actors::accounts::Resolved;
+use crate::actors::housekeeping::Backpressure;
 use crate::actors::node::{Active, Node};
 use crate::ledger::Rejection;
 use crate::money::{Amount, Currencies};
@@ -32,6 +33,8 @@ pub struct LedgerParts {
     pub pool: PgPool,
     /// The node's bound.
     pub in_flight: InFlight,
+    /// Whether too many events wait for Kafka.
+    pub backpressure: Backpressure,
     /// How many slips may name one account.
     pub account_share_max: usize,
     /// How long a command may wait before it is written for the first time.
@@ -159,8 +162,12 @@ impl Ledger {
     /// A place in the node's bound.
     ///
     /// # Errors
-    /// `AtBound`.
+    /// `AtBound`; `Backpressure`.
     pub fn enter(&self) -> Result<Permit, Failure> {
+        if let Some(reason) = self.0.backpressure.reason() {
+            metrics::counter!("florin_shed_requests_total", "reason" => "outbox").increment(1);
+            return Err(Failure::Backpressure(reason));
+        }
         self.0.in_flight.enter().ok_or_else(|| {
             metrics::counter!("florin_shed_requests_total", "reason" => "in_flight").increment(1);
             Failure::AtBound { max: self.0.in_flight.max() }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use smallvec::smallvec;
 use tonic::{Request, Response, Status};
 use ulid::Ulid;
@@ -15,7 +15,7 @@ use super::validate::{self, ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX, KEY_MAX}
 use crate::ledger::Status as AccountStatus;
 use crate::money::Amount;
 use crate::protocol::account::Posted;
-use crate::protocol::events::{Event, EventType};
+use crate::protocol::events::{Event, Payload, PaymentAuthorized, PaymentDeclined, timestamp};
 use crate::protocol::pb::payment_v1 as pb;
 use crate::protocol::pb::payment_v1::payment_service_server::PaymentService;
 use crate::protocol::record::{Api, DeclineCode, Kind, RequestHash, TransactionId};
@@ -78,13 +78,13 @@ impl PaymentV1 {
                 payment_id: ulid(id),
                 status: if replayed { pb::PaymentStatus::Duplicate } else { pb::PaymentStatus::Authorized }.into(),
                 error: None,
-                processed_at: rfc3339(created_at),
+                processed_at: timestamp(created_at),
             },
             Answer::Declined { created_at, code, message, .. } => pb::AuthorizePaymentResponse {
                 payment_id: String::new(),
                 status: pb::PaymentStatus::Declined.into(),
                 error: Some(pb::PaymentError { code: code as i32, message }),
-                processed_at: rfc3339(created_at),
+                processed_at: timestamp(created_at),
             },
         })
     }
@@ -165,7 +165,7 @@ fn measure(answer: &Result<pb::AuthorizePaymentResponse, Failure>, began: Instan
 fn payment(row: &TransactionRow) -> Option<pb::Payment> {
     let posting = row.postings.first()?;
     let status = if row.decline.is_some() { pb::PaymentStatus::Declined } else { pb::PaymentStatus::Authorized };
-    let at = rfc3339(row.created_at);
+    let at = timestamp(row.created_at);
     Some(pb::Payment {
         payment_id: ulid(row.id),
         payer_account_id: posting.debit.clone(),
@@ -184,15 +184,38 @@ pub fn ulid(id: TransactionId) -> String {
     Ulid(id.0.as_u128()).to_string()
 }
 
-/// RFC 3339 with microseconds and `+00:00`.
-pub fn rfc3339(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Micros, false)
+fn authorized(command: &Command, id: TransactionId, created_at: DateTime<Utc>) -> Event {
+    let (posting, payment_id) = (&command.postings[0], ulid(id));
+    let payload = PaymentAuthorized {
+        payment_id: &payment_id,
+        payer_account_id: &posting.debit,
+        payee_account_id: &posting.credit,
+        amount_cents: cents(posting),
+        currency: &posting.currency,
+        description: command.description.as_deref(),
+    };
+    Event::new(event_id(), &payment_id, &Payload::Authorized(&payload), created_at)
 }
 
-fn authorized(_command: &Command, id: TransactionId, _created_at: DateTime<Utc>) -> Event {
-    Event { event: EventType::PaymentAuthorized, aggregate: ulid(id), body: "{}".into() }
+fn declined(command: &Command, id: TransactionId, created_at: DateTime<Utc>, code: DeclineCode, message: &str) -> Event {
+    let (posting, payment_id) = (&command.postings[0], ulid(id));
+    let payload = PaymentDeclined {
+        payment_id: None,
+        payer_account_id: &posting.debit,
+        payee_account_id: &posting.credit,
+        amount_cents: cents(posting),
+        currency: &posting.currency,
+        error_code: code.name(),
+        error_message: message,
+    };
+    Event::new(event_id(), &payment_id, &Payload::Declined(&payload), created_at)
 }
 
-fn declined(_command: &Command, id: TransactionId, _created_at: DateTime<Utc>, _code: DeclineCode, _message: &str) -> Event {
-    Event { event: EventType::PaymentAuthorized, aggregate: ulid(id), body: "{}".into() }
+/// Always within 64 bits: that is how it came in.
+fn cents(posting: &PostingCommand) -> i64 {
+    i64::try_from(posting.amount.minor_units()).unwrap_or(i64::MAX)
+}
+
+fn event_id() -> Ulid {
+    Ulid(Uuid::now_v7().as_u128())
 }

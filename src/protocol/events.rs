@@ -1,23 +1,155 @@
-//! Stub until the outbox room lands.
-/// Event type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+//! Domain events: what they are called, where they go and how they read on the wire.
+//!
+//! The request handler encodes an event, the journal carries it as text, the publisher sends that text unchanged.
+//! The schemas in `schemas/` describe every shape; nothing may be added to the payment events.
+
+mod dead_letter;
+mod payloads;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+use ulid::Ulid;
+
+pub use dead_letter::DeadLetter;
+pub use payloads::{Outcome, PaymentAuthorized, PaymentDeclined, PostingPayload, TransactionPayload};
+
+/// Which event: its number is what the outbox keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EventType {
-    /// a
+    /// A payment took effect.
     PaymentAuthorized = 1,
+    /// A payment was refused.
+    PaymentDeclined = 2,
+    /// A transaction took effect: florin's own, richer form.
+    TransactionPosted = 3,
+    /// A transaction was refused: florin's own, richer form.
+    TransactionDeclined = 4,
 }
+
 impl EventType {
-    /// code
-    pub fn code(self) -> i16 {
-        self as i16
+    /// Every event there is.
+    pub const ALL: [Self; 4] = [Self::PaymentAuthorized, Self::PaymentDeclined, Self::TransactionPosted, Self::TransactionDeclined];
+
+    /// The number that the outbox keeps.
+    pub const fn code(self) -> i16 {
+        match self {
+            Self::PaymentAuthorized => 1,
+            Self::PaymentDeclined => 2,
+            Self::TransactionPosted => 3,
+            Self::TransactionDeclined => 4,
+        }
+    }
+
+    /// The event of a number, if there is one.
+    pub fn from_code(code: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|event| event.code() == code)
+    }
+
+    /// What consumers call it: `event_type` in the envelope, and the metrics' label.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PaymentAuthorized => "PaymentAuthorized",
+            Self::PaymentDeclined => "PaymentDeclined",
+            Self::TransactionPosted => "TransactionPosted",
+            Self::TransactionDeclined => "TransactionDeclined",
+        }
+    }
+
+    /// What it happened to.
+    pub const fn aggregate_type(self) -> &'static str {
+        match self {
+            Self::PaymentAuthorized | Self::PaymentDeclined => "Payment",
+            Self::TransactionPosted | Self::TransactionDeclined => "Transaction",
+        }
+    }
+
+    /// The part of the topic's name after the prefix; none for florin's own events, which have one topic of their own.
+    pub const fn topic_suffix(self) -> Option<&'static str> {
+        match self {
+            Self::PaymentAuthorized => Some("paymentauthorized"),
+            Self::PaymentDeclined => Some("paymentdeclined"),
+            Self::TransactionPosted | Self::TransactionDeclined => None,
+        }
     }
 }
-/// Event.
-#[derive(Clone, Debug)]
+
+/// An event as a journal record carries it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// type
+    /// Which event.
     pub event: EventType,
-    /// key
+    /// What it happened to: the message key, which keeps the order.
     pub aggregate: String,
-    /// json
+    /// The whole envelope as JSON text.
     pub body: String,
 }
+
+/// The payload of an event, which also says which event it is.
+#[derive(Clone, Copy, Debug)]
+pub enum Payload<'a> {
+    /// A payment took effect.
+    Authorized(&'a PaymentAuthorized<'a>),
+    /// A payment was refused.
+    Declined(&'a PaymentDeclined<'a>),
+    /// A transaction took effect or was refused: its outcome says which.
+    Transaction(&'a TransactionPayload<'a>),
+}
+
+impl Payload<'_> {
+    /// Which event this payload belongs to.
+    pub const fn event(&self) -> EventType {
+        match self {
+            Self::Authorized(_) => EventType::PaymentAuthorized,
+            Self::Declined(_) => EventType::PaymentDeclined,
+            Self::Transaction(TransactionPayload { outcome: Outcome::Posted, .. }) => EventType::TransactionPosted,
+            Self::Transaction(TransactionPayload { outcome: Outcome::Declined { .. }, .. }) => EventType::TransactionDeclined,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Envelope<'a, P> {
+    event_id: &'a str,
+    aggregate_type: &'static str,
+    aggregate_id: &'a str,
+    event_type: &'static str,
+    payload: P,
+    timestamp: &'a str,
+}
+
+impl Event {
+    /// Builds the event of `payload`; `aggregate` is the aggregate's ULID as text.
+    pub fn new(id: Ulid, aggregate: &str, payload: &Payload<'_>, at: DateTime<Utc>) -> Self {
+        Self { event: payload.event(), aggregate: aggregate.to_owned(), body: encode(id, aggregate, payload, at) }
+    }
+}
+
+/// Writes the whole envelope.
+///
+/// # Panics
+/// Never: texts, integers and maps of texts always encode.
+pub fn encode(id: Ulid, aggregate: &str, payload: &Payload<'_>, at: DateTime<Utc>) -> String {
+    let (event, mut buffer, timestamp) = (payload.event(), [0; ulid::ULID_LEN], timestamp(at));
+    let id: &str = id.array_to_str(&mut buffer);
+    match payload {
+        Payload::Authorized(payload) => write(event, id, aggregate, payload, &timestamp),
+        Payload::Declined(payload) => write(event, id, aggregate, payload, &timestamp),
+        Payload::Transaction(payload) => write(event, id, aggregate, payload, &timestamp),
+    }
+}
+
+/// A time as every event writes it: RFC 3339 with microseconds and `+00:00`.
+pub fn timestamp(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Micros, false)
+}
+
+fn write(event: EventType, id: &str, aggregate: &str, payload: impl Serialize, timestamp: &str) -> String {
+    let envelope =
+        Envelope { event_id: id, aggregate_type: event.aggregate_type(), aggregate_id: aggregate, event_type: event.name(), payload, timestamp };
+    let mut text = Vec::with_capacity(512);
+    serde_json::to_writer(&mut text, &envelope).expect("texts and integers encode");
+    String::from_utf8(text).expect("JSON is UTF-8")
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,10 +12,13 @@ use super::policy::{self, History, Verdict};
 use super::tasks;
 use crate::actors::account::Primary;
 use crate::actors::accounts::{Directory, DirectoryArgs, Registry};
+use crate::actors::housekeeping::{Backpressure, Housekeeping, HousekeepingArgs, HousekeepingConfig};
 use crate::actors::journal::{Journal, JournalActor, JournalConfig};
 use crate::actors::leadership::{Holder, Leadership, LeadershipActor, LeadershipArgs, LeadershipMessage};
 use crate::actors::node::{Active, Node};
+use crate::actors::outbox::{OutboxArgs, OutboxConfig, OutboxHandle, OutboxPublisher};
 use crate::faults::Faults;
+use crate::messaging::KafkaConfig;
 use crate::store::Database;
 
 /// What the tree is made of.
@@ -39,10 +42,27 @@ pub struct TreeConfig {
     pub active_accounts_max: usize,
     /// How long an account may be unused.
     pub account_idle_after: Duration,
+    /// Events out and the outbox's upkeep; none in tests that look at neither.
+    pub publishing: Option<Publishing>,
     /// The board.
     pub health: Health,
     /// Where tests make it fail.
     pub faults: Faults,
+}
+
+/// What takes events to Kafka and keeps the outbox in order.
+#[derive(Clone)]
+pub struct Publishing {
+    /// How the publisher works.
+    pub outbox: OutboxConfig,
+    /// Where Kafka is.
+    pub kafka: KafkaConfig,
+    /// Connections of their own: see [`crate::store::outbox::bounded`].
+    pub pool: PgPool,
+    /// How the house is kept.
+    pub housekeeping: HousekeepingConfig,
+    /// Whom housekeeping tells how much waits.
+    pub backpressure: Backpressure,
 }
 
 /// A running tree.
@@ -74,6 +94,10 @@ pub enum Child {
     Journal(i64),
     /// Supervises the accounts, under an epoch.
     Accounts(i64),
+    /// Publishes events, under an epoch.
+    Outbox(i64),
+    /// Keeps outbox and keys in order, under an epoch.
+    Housekeeping(i64),
 }
 
 impl Child {
@@ -82,6 +106,8 @@ impl Child {
             Self::Leadership => "leadership",
             Self::Journal(_) => "journal",
             Self::Accounts(_) => "accounts",
+            Self::Outbox(_) => "outbox",
+            Self::Housekeeping(_) => "housekeeping",
         }
     }
 }
@@ -135,6 +161,7 @@ struct RootState {
     config: TreeConfig,
     node: Node,
     leadership: Option<ActorRef<LeadershipMessage>>,
+    outbox: OutboxHandle,
     running: Vec<(ActorId, Child, ActorCell)>,
     histories: Vec<(&'static str, History)>,
 }
@@ -145,7 +172,7 @@ impl Actor for Root {
     type Arguments = (TreeConfig, Node);
 
     async fn pre_start(&self, myself: ActorRef<RootMessage>, (config, node): (TreeConfig, Node)) -> Result<RootState, ActorProcessingErr> {
-        let mut state = RootState { config, node, leadership: None, running: Vec::new(), histories: Vec::new() };
+        let mut state = RootState { config, node, leadership: None, outbox: OutboxHandle::default(), running: Vec::new(), histories: Vec::new() };
         state.start(Child::Leadership, &myself).await?;
         Ok(state)
     }
@@ -160,10 +187,14 @@ impl Actor for Root {
                 }
             }
             RootMessage::Restart(child) => state.restart(child, &myself).await?,
-            RootMessage::Stop(done) => match &state.leadership {
-                Some(leadership) => drop(leadership.cast(LeadershipMessage::Release(done))),
-                None => drop(done),
-            },
+            RootMessage::Stop(done) => {
+                state.stop_publishing().await;
+                state.deactivate();
+                match &state.leadership {
+                    Some(leadership) => drop(leadership.cast(LeadershipMessage::Release(done))),
+                    None => drop(done),
+                }
+            }
         }
         Ok(())
     }
@@ -187,6 +218,7 @@ impl RootState {
         let root = myself.clone();
         let fenced = Arc::new(move || drop(root.cast(RootMessage::Fenced(epoch))));
         let config = &self.config;
+        let outbox = self.outbox.clone();
         let journal = Journal::new(JournalConfig {
             database: config.database.clone(),
             epoch,
@@ -194,13 +226,18 @@ impl RootState {
             batch_max: config.batch_max,
             answer_timeout: config.answer_timeout,
             fenced,
-            published: Arc::new(|| {}),
+            published: Arc::new(move || outbox.wake()),
             health: config.health.clone(),
             faults: config.faults.clone(),
         });
         self.node.set_active(Some(Active { epoch, journal, registry: Registry::default() }));
         for child in [Child::Journal(epoch), Child::Accounts(epoch)] {
             self.start(child, myself).await?;
+        }
+        if self.config.publishing.is_some() {
+            for child in [Child::Outbox(epoch), Child::Housekeeping(epoch)] {
+                self.start(child, myself).await?;
+            }
         }
         Ok(())
     }
@@ -211,8 +248,20 @@ impl RootState {
         self.node.set_active(None);
         active.journal.close();
         self.config.health.report(Part::Journal, Condition::Down("standby".into()));
-        for (_, _, cell) in self.running.extract_if(.., |(_, child, _)| *child != Child::Leadership) {
-            cell.kill();
+        for (_, child, cell) in self.running.extract_if(.., |(_, child, _)| *child != Child::Leadership) {
+            match child {
+                Child::Outbox(_) => self.outbox.stop(), // it may be waiting for Kafka: it ends by itself, and a newer one shuts it out
+                _ => cell.kill(),
+            }
+        }
+    }
+
+    /// Lets the publisher end its transaction, but does not wait for a broker that is away.
+    async fn stop_publishing(&mut self) {
+        if let Some((_, _, cell)) = self.running.iter().find(|(_, child, _)| matches!(child, Child::Outbox(_))) {
+            let cell = cell.clone();
+            self.outbox.stop();
+            let _ = cell.wait(Some(Duration::from_millis(1_500))).await; // what is not published now is published by the next
         }
     }
 
@@ -250,6 +299,28 @@ impl RootState {
                     faults: config.faults,
                 };
                 Actor::spawn_linked(None, Directory, args, supervisor).await?.0.get_cell()
+            }
+            (Child::Outbox(epoch), Some(active)) if active.epoch == epoch => {
+                let Some(publishing) = config.publishing else { return Ok(()) };
+                let args = OutboxArgs {
+                    config: publishing.outbox,
+                    kafka: publishing.kafka,
+                    pool: publishing.pool,
+                    health: config.health,
+                    faults: config.faults,
+                    handle: self.outbox.clone(),
+                };
+                Actor::spawn_linked(None, OutboxPublisher, args, supervisor).await?.0.get_cell()
+            }
+            (Child::Housekeeping(epoch), Some(active)) if active.epoch == epoch => {
+                let Some(publishing) = config.publishing else { return Ok(()) };
+                let args = HousekeepingArgs {
+                    config: publishing.housekeeping,
+                    pool: publishing.pool,
+                    backpressure: publishing.backpressure,
+                    faults: config.faults,
+                };
+                Actor::spawn_linked(None, Housekeeping, args, supervisor).await?.0.get_cell()
             }
             _ => return Ok(()), // of an epoch that is over
         };

@@ -192,6 +192,7 @@ impl Florin {
             answer_timeout: options.answer_timeout,
             active_accounts_max: options.active_accounts_max,
             account_idle_after: Duration::from_secs(300),
+            publishing: None,
             health: health.clone(),
             faults: faults.clone(),
         })
@@ -203,6 +204,7 @@ impl Florin {
             node: tree.node.clone(),
             pool,
             in_flight: in_flight.clone(),
+            backpressure: florin::actors::housekeeping::Backpressure::default(),
             account_share_max: options.account_share_max,
             write_cutoff: options.write_cutoff,
             currencies,

@@ -5,8 +5,8 @@ use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
-use super::super::wire::payment_service_server::{PaymentService, PaymentServiceServer};
-use super::super::wire::{
+use crate::protocol::pb::payment_v1::payment_service_server::{PaymentService, PaymentServiceServer};
+use crate::protocol::pb::payment_v1::{
     AuthorizePaymentRequest, AuthorizePaymentResponse, GetAccountBalanceRequest, GetAccountBalanceResponse, GetPaymentRequest, GetPaymentResponse,
     PaymentError, PaymentErrorCode, PaymentStatus,
 };

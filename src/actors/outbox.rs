@@ -1,0 +1,276 @@
+//! The publisher: takes final rows of the outbox to Kafka, each once, in order.
+//!
+//! Woken by the journal and by a slow poll. Each message does at most one batch, so that a stop never waits long. Whatever goes wrong with
+//! Kafka or PostgreSQL is retried in here for ever, with backoff; only a fatal error of the producer ends the actor, and whoever
+//! supervises it starts it anew with the same arguments (on the process that holds the lease, and only there). A publisher that must not go on,
+//! because data was lost somewhere, says so in health and looks again from time to time; payments go on meanwhile.
+
+mod batch;
+mod handle;
+pub mod judge;
+pub mod repair;
+mod session;
+
+use std::time::{Duration, Instant};
+
+use backoff::ExponentialBackoff;
+use backoff::backoff::Backoff as _;
+use ractor::concurrency::JoinHandle;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use sqlx::PgPool;
+
+use crate::faults::Faults;
+use crate::messaging::KafkaConfig;
+use crate::messaging::topics::Topics;
+use crate::supervision::health::{Condition, Health, Part};
+
+pub use handle::OutboxHandle;
+use session::{Outcome, Session, Trouble};
+
+/// How the publisher works.
+#[derive(Clone, Debug)]
+pub struct OutboxConfig {
+    /// The publisher's id: the key of its position.
+    pub publisher: String,
+    /// The partition of the position topic that is its own.
+    pub partition: i32,
+    /// Rows in one Kafka transaction, at most.
+    pub batch_rows_max: usize,
+    /// How often it looks by itself.
+    pub poll_interval: Duration,
+    /// The first delay after a failure.
+    pub base_delay: Duration,
+    /// The delays double up to this.
+    pub max_delay: Duration,
+    /// How often a record that Kafka refuses is tried again before it becomes a dead letter; one that cannot ever be sent is not.
+    pub retries_max: u32,
+    /// An idle publisher runs a transaction this often, to keep its name known.
+    pub keep_alive: Duration,
+    /// False for a broker without transactions: at least once, and the position is PostgreSQL's.
+    pub transactional: bool,
+    /// Another cluster or another database is taken for a fresh start. For development only.
+    pub start_over: bool,
+}
+
+impl Default for OutboxConfig {
+    fn default() -> Self {
+        Self {
+            publisher: "main".into(),
+            partition: 0,
+            batch_rows_max: 1000,
+            poll_interval: Duration::from_secs(1),
+            base_delay: Duration::from_secs(1),
+            max_delay: Duration::from_secs(60),
+            retries_max: 5,
+            keep_alive: Duration::from_secs(12 * 3600),
+            transactional: true,
+            start_over: false,
+        }
+    }
+}
+
+/// Everything a publisher needs; the same for each of its lives.
+#[derive(Clone)]
+pub struct OutboxArgs {
+    /// How it works.
+    pub config: OutboxConfig,
+    /// Where Kafka is.
+    pub kafka: KafkaConfig,
+    /// Its connections: see [`crate::store::outbox::bounded`].
+    pub pool: PgPool,
+    /// Where it reports.
+    pub health: Health,
+    /// Where tests make it fail.
+    pub faults: Faults,
+    /// How others reach it.
+    pub handle: OutboxHandle,
+}
+
+/// What it is told.
+#[derive(Debug)]
+pub enum OutboxMessage {
+    /// There is something new.
+    Wake,
+    /// Look by yourself.
+    Poll,
+    /// Do the next batch: from itself.
+    Step,
+    /// End.
+    Stop,
+}
+
+/// The actor.
+pub struct OutboxPublisher;
+
+/// What a life of it keeps.
+pub struct OutboxState {
+    args: OutboxArgs,
+    topics: Topics,
+    session: Option<Session>,
+    backoff: ExponentialBackoff,
+    next: Next,
+    poll: JoinHandle<()>,
+}
+
+/// Whether a step is on its way.
+enum Next {
+    /// None: whatever wakes it starts one.
+    Idle,
+    /// It stands in the mailbox.
+    Now,
+    /// It comes after a delay that nothing shortens.
+    Later,
+    /// It comes after a delay, unless something wakes it before.
+    Unless(JoinHandle<()>),
+}
+
+impl Actor for OutboxPublisher {
+    type Msg = OutboxMessage;
+    type State = OutboxState;
+    type Arguments = OutboxArgs;
+
+    async fn pre_start(&self, myself: ActorRef<OutboxMessage>, args: OutboxArgs) -> Result<OutboxState, ActorProcessingErr> {
+        let config = &args.config;
+        let backoff = ExponentialBackoff {
+            initial_interval: config.base_delay,
+            current_interval: config.base_delay,
+            max_interval: config.max_delay,
+            multiplier: 2.0,
+            randomization_factor: 0.3,
+            max_elapsed_time: None,
+            ..ExponentialBackoff::default()
+        };
+        args.handle.attach(&myself);
+        let poll = myself.send_interval(config.poll_interval, || OutboxMessage::Poll);
+        myself.cast(OutboxMessage::Step)?;
+        Ok(OutboxState { topics: Topics::new(&args.kafka), args, session: None, backoff, next: Next::Now, poll })
+    }
+
+    async fn handle(&self, myself: ActorRef<OutboxMessage>, message: OutboxMessage, state: &mut OutboxState) -> Result<(), ActorProcessingErr> {
+        match message {
+            OutboxMessage::Wake => {
+                state.args.handle.woken();
+                state.nudge(&myself)
+            }
+            OutboxMessage::Poll => state.nudge(&myself),
+            OutboxMessage::Step => state.step(&myself).await,
+            OutboxMessage::Stop => {
+                myself.stop(None);
+                Ok(())
+            }
+        }
+    }
+
+    async fn post_stop(&self, _: ActorRef<OutboxMessage>, state: &mut OutboxState) -> Result<(), ActorProcessingErr> {
+        state.poll.abort();
+        if let Some(session) = state.session.take() {
+            session.close().await;
+        }
+        Ok(())
+    }
+}
+
+impl OutboxState {
+    fn nudge(&mut self, myself: &ActorRef<OutboxMessage>) -> Result<(), ActorProcessingErr> {
+        match std::mem::replace(&mut self.next, Next::Now) {
+            Next::Now => Ok(()),
+            Next::Later => {
+                self.next = Next::Later;
+                Ok(())
+            }
+            Next::Idle => Ok(myself.cast(OutboxMessage::Step)?),
+            Next::Unless(timer) => {
+                timer.abort();
+                Ok(myself.cast(OutboxMessage::Step)?)
+            }
+        }
+    }
+
+    async fn step(&mut self, myself: &ActorRef<OutboxMessage>) -> Result<(), ActorProcessingErr> {
+        if self.args.handle.stop_asked() {
+            myself.stop(None);
+            return Ok(());
+        }
+        match self.work().await {
+            Ok(Outcome::More) => {
+                self.well(None);
+                self.next = Next::Now;
+                myself.cast(OutboxMessage::Step)?;
+            }
+            Ok(Outcome::HeldBack { delay, holder }) => {
+                self.well(holder);
+                self.next = self.after(myself, delay);
+            }
+            Ok(Outcome::Idle) => {
+                self.well(None);
+                self.next = Next::Idle;
+            }
+            Err(Trouble::Stopped) => myself.stop(None),
+            Err(Trouble::Fatal(reason)) => {
+                self.report(Condition::Degraded(reason.clone()));
+                self.give_up().await;
+                self.poll.abort();
+                return Err(reason.into());
+            }
+            Err(Trouble::Refused(refusal)) => {
+                self.give_up().await;
+                if self.report(Condition::Down(refusal.to_string())) {
+                    tracing::error!(%refusal, "the outbox publisher refuses to publish");
+                }
+                self.later(myself, self.args.config.max_delay);
+            }
+            Err(Trouble::Passing { reason, renew }) => {
+                if renew {
+                    self.give_up().await;
+                }
+                let delay = self.backoff.next_backoff().unwrap_or(self.args.config.max_delay);
+                if self.report(Condition::Degraded(reason.clone())) {
+                    tracing::warn!(%reason, ?delay, "the outbox publisher will try again");
+                }
+                self.later(myself, delay);
+            }
+        }
+        Ok(())
+    }
+
+    async fn work(&mut self) -> Result<Outcome, Trouble> {
+        let session = match &mut self.session {
+            Some(session) => session,
+            none => none.insert(Session::open(&self.args).await?),
+        };
+        let started = Instant::now();
+        let outcome = session.step(&self.args, &self.topics).await?;
+        if matches!(outcome, Outcome::More) {
+            metrics::histogram!("florin_outbox_publish_seconds").record(started.elapsed());
+        }
+        Ok(outcome)
+    }
+
+    async fn give_up(&mut self) {
+        if let Some(session) = self.session.take() {
+            session.close().await;
+        }
+    }
+
+    fn well(&mut self, held_back_by: Option<String>) {
+        self.backoff.reset();
+        self.report(held_back_by.map_or(Condition::Up, Condition::Degraded));
+    }
+
+    fn report(&self, condition: Condition) -> bool {
+        self.args.health.report(Part::Outbox, condition)
+    }
+
+    fn after(&self, myself: &ActorRef<OutboxMessage>, delay: Duration) -> Next {
+        let myself = myself.clone();
+        Next::Unless(ractor::concurrency::spawn(async move {
+            tokio::time::sleep(delay).await;
+            let _ = myself.cast(OutboxMessage::Step);
+        }))
+    }
+
+    fn later(&mut self, myself: &ActorRef<OutboxMessage>, delay: Duration) {
+        self.next = Next::Later;
+        drop(myself.send_after(delay, || OutboxMessage::Step));
+    }
+}

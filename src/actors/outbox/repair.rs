@@ -1,0 +1,94 @@
+//! `florin outbox repair`: puts a publisher that refuses back to work, so that nothing is skipped.
+//!
+//! It takes the publisher's name at Kafka, so that one that runs meanwhile is shut out. Where PostgreSQL lost data, events that were published
+//! but are waiting again are published twice (their event ids tell): repeating is the lesser evil, and only a human can say otherwise.
+//! Each step can be repeated: after a crash in between the publisher still refuses, or goes on.
+
+use sqlx::{Connection as _, PgPool};
+
+use super::OutboxConfig;
+use super::batch::hash;
+use super::judge::{Found, Mend, mend};
+use super::session::{Ends, Trouble, within};
+use crate::messaging::KafkaConfig;
+use crate::messaging::position::Position;
+use crate::messaging::producer::{Outgoing, Stopping};
+use crate::store::outbox::{self as store, Copy};
+
+/// What repair found and did.
+#[derive(Debug)]
+pub struct Repaired {
+    /// What was found.
+    pub found: Found,
+    /// What was done about it.
+    pub mended: Mend,
+    /// How many rows were moved behind the others.
+    pub moved: i64,
+}
+
+/// Why repair did not come to an end; it can be called again.
+#[derive(Debug, thiserror::Error)]
+#[error("outbox repair: {0}")]
+pub struct RepairError(String);
+
+impl From<Trouble> for RepairError {
+    fn from(trouble: Trouble) -> Self {
+        Self(trouble.to_string())
+    }
+}
+
+struct Never;
+
+impl Stopping for Never {
+    fn stopping(&self) -> bool {
+        false
+    }
+}
+
+/// Looks at both ends and mends what [`super::judge`] refuses. `from`: the first outbox id to publish again, where the broker lost data.
+///
+/// # Errors
+/// When Kafka or PostgreSQL fails on the way.
+pub async fn repair(config: &OutboxConfig, kafka: &KafkaConfig, pool: &PgPool, from: Option<i64>) -> Result<Repaired, RepairError> {
+    let mut ends = Ends::look(config, kafka, pool, &Never).await?;
+    let mended = mend(&ends.found, from);
+    let result = carry_out(config, kafka, pool, &mut ends, &mended).await;
+    let Ends { producer, db, found } = ends;
+    producer.close().await;
+    let _ = db.close().await;
+    Ok(Repaired { found, mended, moved: result? })
+}
+
+async fn carry_out(config: &OutboxConfig, kafka: &KafkaConfig, pool: &PgPool, ends: &mut Ends, mended: &Mend) -> Result<i64, Trouble> {
+    let Found { cluster, database, position, .. } = &ends.found;
+    let copy = |position| Copy { position, cluster: cluster.clone(), database: database.clone() };
+    // First the copy, then the position: a copy without its position is refused, not followed.
+    let (to, moved) = match *mended {
+        Mend::Nothing => return Ok(0),
+        Mend::Move { after, to } => (to, store::repair(pool, &config.publisher, after, &copy(to)).await?),
+        Mend::Set(to) => {
+            within(store::write_copy(&mut ends.db, &config.publisher, &copy(to))).await?;
+            (to, 0)
+        }
+    };
+    if !config.transactional {
+        return Ok(moved);
+    }
+    let row = within(store::row(&mut ends.db, to)).await?;
+    let last = row.as_ref().map(hash).or_else(|| position.as_ref().filter(|it| it.position == to).map(|it| it.last.clone())).unwrap_or_default();
+    let record = Position {
+        publisher: config.publisher.clone(),
+        position: to,
+        previous: to,
+        last,
+        cluster: cluster.clone(),
+        system: database.system.clone(),
+        timeline: database.timeline,
+    };
+    let body = record.encode();
+    ends.producer.begin()?;
+    let record = Outgoing { topic: &kafka.position_topic, partition: Some(config.partition), key: &config.publisher, body: &body };
+    ends.producer.send(&[record], &Never).await?;
+    ends.producer.commit(&Never).await?;
+    Ok(moved)
+}

@@ -1,0 +1,405 @@
+//! One connection to Kafka and one to PostgreSQL, and what is known as long as both stand.
+//!
+//! The connection to PostgreSQL is one, not a pool: when it breaks, what answers next may be another database, or an older one, so the
+//! session ends and the next one is judged anew.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use sqlx::{Connection as _, PgConnection, PgPool};
+
+use super::batch::{Dead, build, hash};
+use super::judge::{Found, Refusal, Verdict, judge};
+use super::{OutboxArgs, OutboxConfig};
+use crate::messaging::KafkaConfig;
+use crate::messaging::position::{Position, ReadError, read_position};
+use crate::messaging::producer::{Failure, Outgoing, Producer, Stopping};
+use crate::messaging::topics::{TopicError, Topics, check_position_topic};
+use crate::store::outbox::{self as store, Copy, Database, Marker, Row};
+
+/// PostgreSQL answers within this, or the session ends.
+const SQL_MAX: Duration = Duration::from_secs(10);
+/// A marker that waits longer than this has somebody to blame.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What a step came to.
+pub(super) enum Outcome {
+    /// There may be more.
+    More,
+    /// Nothing is there.
+    Idle,
+    /// Something may be there, but a transaction that is still running could yet commit a row before it.
+    HeldBack { delay: Duration, holder: Option<String> },
+}
+
+/// Why a step did not come to anything.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    #[error("{0}")]
+    Fatal(String),
+    #[error(transparent)]
+    Refused(Refusal),
+    #[error("{reason}")]
+    Passing { reason: String, renew: bool },
+    #[error("stopped")]
+    Stopped,
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Fatal(reason) => Self::Fatal(reason),
+            Failure::Stopped => Self::Stopped,
+            other => Self::Passing { reason: format!("kafka: {other}"), renew: true },
+        }
+    }
+}
+
+impl From<ReadError> for Trouble {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Cut(failure) => failure.into(),
+            other => Self::Passing { reason: other.to_string(), renew: true },
+        }
+    }
+}
+
+impl From<TopicError> for Trouble {
+    fn from(error: TopicError) -> Self {
+        Self::Passing { reason: error.to_string(), renew: true }
+    }
+}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Passing { reason: format!("postgresql: {error}"), renew: true }
+    }
+}
+
+/// Both ends, and what was found there.
+pub(super) struct Ends {
+    pub producer: Producer,
+    pub db: PgConnection,
+    pub found: Found,
+}
+
+impl Ends {
+    /// Connects; from here on no older publisher of the same name can commit anything.
+    pub async fn look(config: &OutboxConfig, kafka: &KafkaConfig, pool: &PgPool, stop: &impl Stopping) -> Result<Self, Trouble> {
+        let mut db = within(async { Ok(pool.acquire().await?.detach()) }).await?;
+        if config.transactional {
+            check_position_topic(kafka).await?;
+        }
+        let producer = Producer::create(kafka, config.transactional)?;
+        match Self::find(config, kafka, &producer, &mut db, stop).await {
+            Ok(found) => Ok(Self { producer, db, found }),
+            Err(trouble) => {
+                producer.close().await;
+                Err(trouble)
+            }
+        }
+    }
+
+    async fn find(
+        config: &OutboxConfig,
+        kafka: &KafkaConfig,
+        producer: &Producer,
+        db: &mut PgConnection,
+        stop: &impl Stopping,
+    ) -> Result<Found, Trouble> {
+        producer.init(stop).await?;
+        let cluster = producer.cluster(stop).await?;
+        let position = if config.transactional { read_position(kafka, &config.publisher, config.partition, stop).await? } else { None };
+        let last_row = match &position {
+            Some(position) => within(store::row(&mut *db, position.position)).await?,
+            None => None,
+        };
+        Ok(Found {
+            cluster,
+            position,
+            last: last_row.as_ref().map(hash),
+            database: within(store::database(&mut *db)).await?,
+            copy: within(store::copy(&mut *db, &config.publisher)).await?,
+            drawn: within(store::drawn(&mut *db)).await?,
+        })
+    }
+}
+
+/// What is known while both connections stand.
+pub(super) struct Session {
+    producer: Producer,
+    db: PgConnection,
+    cluster: String,
+    database: Database,
+    /// The last row published, and its hash.
+    position: i64,
+    last: String,
+    /// The copy of that position is still to be written: before anything else.
+    copy_due: bool,
+    /// No final row in (position, scanned].
+    scanned: i64,
+    /// Every row up to here is final.
+    last_final: i64,
+    marker: Option<(Marker, Instant)>,
+    dead: BTreeMap<i64, Dead>,
+    rows_max: usize,
+    /// Smaller transactions up to here, to find the one that Kafka refuses.
+    narrow_until: i64,
+    tries: u32,
+    last_transaction: Instant,
+}
+
+impl Session {
+    /// Connects, looks, and judges whether to go on.
+    pub async fn open(args: &OutboxArgs) -> Result<Self, Trouble> {
+        let ends = Ends::look(&args.config, &args.kafka, &args.pool, &args.handle).await?;
+        let Ends { producer, db, found } = ends;
+        let mut session = Self {
+            producer,
+            db,
+            cluster: found.cluster.clone(),
+            database: found.database.clone(),
+            position: 0,
+            last: String::new(),
+            copy_due: true,
+            scanned: 0,
+            last_final: 0,
+            marker: None,
+            dead: BTreeMap::new(),
+            rows_max: args.config.batch_rows_max.max(1),
+            narrow_until: 0,
+            tries: 0,
+            last_transaction: Instant::now(),
+        };
+        match session.settle(args, &found).await {
+            Ok(()) => Ok(session),
+            Err(trouble) => {
+                session.close().await;
+                Err(trouble)
+            }
+        }
+    }
+
+    /// Takes the place that the verdict gives.
+    async fn settle(&mut self, args: &OutboxArgs, found: &Found) -> Result<(), Trouble> {
+        let config = &args.config;
+        if config.transactional {
+            match judge(found, config.start_over) {
+                Verdict::Resume(position) => {
+                    self.position = position;
+                    self.last = found.position.as_ref().map(|it| it.last.clone()).unwrap_or_default();
+                }
+                Verdict::First => self.publish_position(args).await?,
+                Verdict::StartOver(refusal) => {
+                    tracing::warn!(%refusal, "the outbox starts over: everything it still has is published again");
+                    self.publish_position(args).await?;
+                }
+                Verdict::Refuse(refusal) => return Err(Trouble::Refused(refusal)),
+            }
+        } else {
+            self.position = found.copy.as_ref().map_or(0, |copy| copy.position); // the copy is the position
+        }
+        self.scanned = self.position;
+        self.last_final = self.position;
+        self.write_copy(config).await?;
+        for (id, reason, retries) in within(store::dead_letters_after(&mut self.db, self.position)).await? {
+            self.dead.insert(id, Dead { reason, retries: u32::try_from(retries).unwrap_or(0) });
+        }
+        tracing::info!(position = self.position, cluster = self.cluster, "the outbox publisher goes on");
+        Ok(())
+    }
+
+    /// At most one batch.
+    pub async fn step(&mut self, args: &OutboxArgs, topics: &Topics) -> Result<Outcome, Trouble> {
+        args.faults.pause("outbox.before_read").await;
+        if self.copy_due {
+            self.write_copy(&args.config).await?;
+        }
+        if self.scanned >= self.last_final
+            && let Some(outcome) = self.find_final(args).await?
+        {
+            return Ok(outcome);
+        }
+        let rows_max = if self.scanned < self.narrow_until { self.rows_max } else { args.config.batch_rows_max.max(1) };
+        self.rows_max = rows_max;
+        let rows = within(store::read(&mut self.db, self.scanned, self.last_final, i64::try_from(rows_max).unwrap_or(i64::MAX))).await?;
+        if rows.is_empty() {
+            self.scanned = self.last_final;
+        } else {
+            self.publish(args, topics, &rows).await?;
+        }
+        Ok(Outcome::More)
+    }
+
+    /// Moves the last final id on by a marker; answers why not, if it cannot.
+    async fn find_final(&mut self, args: &OutboxArgs) -> Result<Option<Outcome>, Trouble> {
+        let (marker, since) = match self.marker {
+            Some(marker) => marker,
+            None if within(store::drawn(&mut self.db)).await? <= self.scanned => return self.idle(args).await.map(Some),
+            None => *self.marker.insert((within(store::marker(&mut self.db)).await?, Instant::now())),
+        };
+        if within(store::xmin(&mut self.db)).await? > marker.xact {
+            (self.marker, self.last_final) = (None, marker.last_id);
+            return Ok(None);
+        }
+        let waited = since.elapsed();
+        let holder = if waited > PATIENCE { within(store::oldest_holder(&mut self.db)).await? } else { None };
+        let holder = holder.map(|holder| {
+            metrics::gauge!("florin_outbox_held_back_seconds", "database" => holder.database.clone(), "application" => holder.name.clone())
+                .set(holder.age.as_secs_f64());
+            format!("events wait for the transaction of backend {} ({}, database {})", holder.pid, holder.name, holder.database)
+        });
+        Ok(Some(Outcome::HeldBack { delay: (waited / 4).clamp(Duration::from_millis(1), Duration::from_millis(250)), holder }))
+    }
+
+    /// A publisher that has had nothing to do for long makes itself known, or Kafka would forget its name.
+    async fn idle(&mut self, args: &OutboxArgs) -> Result<Outcome, Trouble> {
+        if args.config.transactional && self.last_transaction.elapsed() > args.config.keep_alive {
+            self.publish_position(args).await?;
+        }
+        Ok(Outcome::Idle)
+    }
+
+    async fn publish(&mut self, args: &OutboxArgs, topics: &Topics, rows: &[Row]) -> Result<(), Trouble> {
+        let items = build(rows, &self.dead, Utc::now());
+        for item in &items {
+            if let Some(dead) = &item.dead {
+                args.faults.pause("outbox.before_dead_letter").await;
+                let retries = i32::try_from(dead.retries).unwrap_or(i32::MAX);
+                within(store::insert_dead_letter(&mut self.db, item.row, &dead.reason, retries)).await?;
+            }
+        }
+        let Some(last) = rows.last() else { return Ok(()) };
+        let position = self.position_record(&args.config, last.id, hash(last));
+        let mut records: Vec<Outgoing<'_>> = items.iter().map(|item| item.outgoing(topics)).collect();
+        let body = position.encode();
+        if args.config.transactional {
+            records.push(own_place(args, &body));
+        }
+        if let Err(failure) = self.transaction(args, &records).await {
+            return self.failed(args, rows, failure).await;
+        }
+        (self.position, self.last, self.scanned, self.copy_due, self.tries) = (position.position, position.last, position.position, true, 0);
+        self.dead = self.dead.split_off(&(self.position + 1));
+        args.faults.pause("outbox.after_commit").await;
+        for item in &items {
+            if let Some(dead) = &item.dead {
+                metrics::counter!("outbox_events_failed_total", "event_type" => item.label()).increment(1);
+                tracing::error!(id = item.row.id, event = item.label(), reason = dead.reason, "an event became a dead letter");
+            }
+        }
+        for event in crate::protocol::events::EventType::ALL {
+            let count = items.iter().filter(|item| item.dead.is_none() && item.event == Some(event)).count();
+            if count > 0 {
+                metrics::counter!("outbox_events_published_total", "event_type" => event.name()).increment(u64::try_from(count).unwrap_or(0));
+            }
+        }
+        self.write_copy(&args.config).await?;
+        args.faults.pause("outbox.after_copy").await;
+        Ok(())
+    }
+
+    async fn transaction(&mut self, args: &OutboxArgs, records: &[Outgoing<'_>]) -> Result<(), Failure> {
+        self.producer.begin()?;
+        args.faults.pause("outbox.after_begin").await;
+        self.producer.send(records, &args.handle).await?;
+        args.faults.pause("outbox.after_send").await;
+        args.faults.pause("outbox.before_commit").await;
+        self.producer.commit(&args.handle).await?;
+        self.last_transaction = Instant::now();
+        metrics::counter!("florin_outbox_transactions_total").increment(1);
+        Ok(())
+    }
+
+    /// A transaction of the position alone.
+    async fn publish_position(&mut self, args: &OutboxArgs) -> Result<(), Trouble> {
+        let body = self.position_record(&args.config, self.position, self.last.clone()).encode();
+        Ok(self.transaction(args, &[own_place(args, &body)]).await?)
+    }
+
+    /// Sorts out what a failed transaction leaves behind.
+    async fn failed(&mut self, args: &OutboxArgs, rows: &[Row], failure: Failure) -> Result<(), Trouble> {
+        match failure {
+            Failure::Poison { index, reason } => {
+                self.producer.abort(&args.handle).await?;
+                self.blame(args, rows, index, reason)
+            }
+            Failure::Abort(reason) => {
+                self.producer.abort(&args.handle).await?;
+                let renew = !self.still_there(args).await?;
+                Err(Trouble::Passing { reason: format!("kafka: {reason}"), renew })
+            }
+            other => Err(other.into()),
+        }
+    }
+
+    /// Whether the position is what this session believes.
+    async fn still_there(&self, args: &OutboxArgs) -> Result<bool, Trouble> {
+        if !args.config.transactional {
+            return Ok(true);
+        }
+        let found = read_position(&args.kafka, &args.config.publisher, args.config.partition, &args.handle).await?;
+        Ok(found.is_some_and(|found| found.position == self.position))
+    }
+
+    /// Finds the row that Kafka refuses: it is named, or it is alone, or half as many are tried next.
+    fn blame(&mut self, args: &OutboxArgs, rows: &[Row], index: Option<usize>, reason: String) -> Result<(), Trouble> {
+        let named = index.map(|index| rows.get(index).filter(|row| !self.dead.contains_key(&row.id)));
+        match (named, rows) {
+            (Some(Some(row)), _) => {
+                self.dead.insert(row.id, Dead { reason, retries: 0 });
+            }
+            (Some(None), _) => return Err(Trouble::Passing { reason: format!("kafka refuses florin's own record: {reason}"), renew: true }),
+            (None, [row]) if self.dead.contains_key(&row.id) => {
+                return Err(Trouble::Passing { reason: format!("kafka refuses a dead letter: {reason}"), renew: true });
+            }
+            (None, [row]) if self.tries >= args.config.retries_max => {
+                self.dead.insert(row.id, Dead { reason: format!("max_retries_exceeded: {reason}"), retries: self.tries });
+                self.tries = 0;
+            }
+            (None, [_]) => self.tries += 1,
+            (None, rows) => {
+                self.narrow_until = self.narrow_until.max(rows.last().map_or(0, |row| row.id));
+                self.rows_max = rows.len().div_ceil(2);
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_copy(&mut self, config: &OutboxConfig) -> Result<(), Trouble> {
+        let copy = Copy { position: self.position, cluster: self.cluster.clone(), database: self.database.clone() };
+        within(store::write_copy(&mut self.db, &config.publisher, &copy)).await?;
+        self.copy_due = false;
+        Ok(())
+    }
+
+    fn position_record(&self, config: &OutboxConfig, position: i64, last: String) -> Position {
+        Position {
+            publisher: config.publisher.clone(),
+            position,
+            previous: self.position,
+            last,
+            cluster: self.cluster.clone(),
+            system: self.database.system.clone(),
+            timeline: self.database.timeline,
+        }
+    }
+
+    /// Lets go of both ends.
+    pub async fn close(self) {
+        self.producer.close().await;
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.db.close()).await;
+    }
+}
+
+fn own_place<'a>(args: &'a OutboxArgs, body: &'a str) -> Outgoing<'a> {
+    Outgoing { topic: &args.kafka.position_topic, partition: Some(args.config.partition), key: &args.config.publisher, body }
+}
+
+pub(super) async fn within<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Trouble> {
+    match tokio::time::timeout(SQL_MAX, work).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(Trouble::Passing { reason: format!("postgresql did not answer within {} s", SQL_MAX.as_secs()), renew: true }),
+    }
+}

@@ -1,0 +1,165 @@
+//! A publisher's position as Kafka keeps it: a record in the same transaction as the events that it speaks of.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::{Message, Offset, TopicPartitionList};
+use serde::{Deserialize, Serialize};
+
+use super::KafkaConfig;
+use super::producer::{Failure, Stopping, blocking};
+
+const CALL: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(45);
+/// The newest position is nearly always among this many records at the end.
+const TAIL: i64 = 1000;
+
+/// What a publisher says of itself with every transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Who publishes: the record's key.
+    pub publisher: String,
+    /// The id of the last outbox row that was published.
+    pub position: i64,
+    /// The position before this transaction.
+    pub previous: i64,
+    /// A hash of that last row: tells it from another of the same id.
+    pub last: String,
+    /// The cluster that this was written to.
+    pub cluster: String,
+    /// The database that it speaks of.
+    pub system: String,
+    /// The history of the database that it speaks of.
+    pub timeline: i64,
+}
+
+impl Position {
+    /// Writes the record's value.
+    ///
+    /// # Panics
+    /// Never: texts and integers always encode.
+    pub fn encode(&self) -> String {
+        serde_json::to_string(self).expect("texts and integers encode")
+    }
+}
+
+/// Why the position could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Kafka was away, or slow.
+    #[error("kafka: {0}")]
+    Kafka(#[from] KafkaError),
+    /// A transaction stays open in front of the end.
+    #[error("a transaction of another producer has been open on {topic}/{partition} for {seconds} s, in front of what must be read")]
+    Open {
+        /// Where.
+        topic: String,
+        /// Which partition.
+        partition: i32,
+        /// How long.
+        seconds: u64,
+    },
+    /// The end of the partition did not come.
+    #[error("{0} could not be read to its end in time")]
+    Slow(String),
+    /// What stands there cannot be understood: a newer version wrote it, or somebody else.
+    #[error("the position of {publisher} cannot be read: {error}")]
+    Unreadable {
+        /// Whose.
+        publisher: String,
+        /// Why.
+        error: String,
+    },
+    /// The caller was asked to stop, or the read was cut off.
+    #[error(transparent)]
+    Cut(#[from] Failure),
+}
+
+/// Reads the newest committed position of a publisher, to the very end of its partition.
+///
+/// # Errors
+/// See [`ReadError`]. A missing position is no error.
+pub async fn read_position(config: &KafkaConfig, publisher: &str, partition: i32, stop: &impl Stopping) -> Result<Option<Position>, ReadError> {
+    let reader = Reader { config: config.clone(), publisher: publisher.to_owned(), partition };
+    let started = Instant::now();
+    loop {
+        let again = reader.clone();
+        if let Some(found) = blocking(move || again.read()).await?? {
+            return Ok(found);
+        }
+        if stop.stopping() {
+            return Err(Failure::Stopped.into());
+        }
+        if started.elapsed() > PATIENCE {
+            return Err(ReadError::Open { topic: config.position_topic.clone(), partition, seconds: started.elapsed().as_secs() });
+        }
+        tokio::time::sleep(CALL / 5).await;
+    }
+}
+
+#[derive(Clone)]
+struct Reader {
+    config: KafkaConfig,
+    publisher: String,
+    partition: i32,
+}
+
+impl Reader {
+    /// None: a transaction is open in front of the end, so the end cannot be seen yet.
+    ///
+    /// A read-committed consumer stops at the first open transaction and calls that the end. So its end is compared with the
+    /// true one, which only an uncommitted reader is told.
+    fn read(&self) -> Result<Option<Option<Position>>, ReadError> {
+        let topic = self.config.position_topic.as_str();
+        let (_, end) = self.consumer("read_uncommitted")?.fetch_watermarks(topic, self.partition, CALL * 5)?;
+        let consumer = self.consumer("read_committed")?;
+        let (start, stable) = consumer.fetch_watermarks(topic, self.partition, CALL * 5)?;
+        if stable < end {
+            return Ok(None);
+        }
+        let tail = start.max(end - TAIL);
+        let mut found = self.scan(&consumer, tail)?;
+        if found.is_none() && tail > start {
+            found = self.scan(&consumer, start)?;
+        }
+        Ok(Some(found))
+    }
+
+    fn scan(&self, consumer: &BaseConsumer, start: i64) -> Result<Option<Position>, ReadError> {
+        let topic = self.config.position_topic.as_str();
+        let mut assignment = TopicPartitionList::new();
+        assignment.add_partition_offset(topic, self.partition, Offset::Offset(start))?;
+        consumer.assign(&assignment)?;
+        let (mut found, mut quiet) = (None, Instant::now());
+        loop {
+            match consumer.poll(CALL / 5) {
+                Some(Ok(message)) => {
+                    quiet = Instant::now();
+                    if message.key() == Some(self.publisher.as_bytes()) {
+                        found = message.payload().map(serde_json::from_slice::<Position>);
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => break,
+                Some(Err(_)) | None if quiet.elapsed() > CALL * 10 => return Err(ReadError::Slow(topic.to_owned())),
+                Some(Err(_)) | None => {}
+            }
+        }
+        consumer.unassign()?;
+        found.transpose().map_err(|error| ReadError::Unreadable { publisher: self.publisher.clone(), error: error.to_string() })
+    }
+
+    fn consumer(&self, isolation: &str) -> KafkaResult<BaseConsumer> {
+        let mut client = self.config.client();
+        client
+            .set("group.id", "florin.position") // never joined, never committed to
+            .set("enable.auto.commit", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("enable.partition.eof", "true")
+            .set("isolation.level", isolation)
+            .set("fetch.wait.max.ms", "10")
+            .set_log_level(RDKafkaLogLevel::Error);
+        client.create()
+    }
+}

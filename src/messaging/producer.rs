@@ -1,0 +1,264 @@
+//! The producer of the publisher: transactional, or plain for a broker without transactions.
+//!
+//! What a caller does about a [`Failure`] is all it needs to know of Kafka's errors; they are sorted here, in this order: fatal,
+//! lost identity, retriable (the same function is called again), abort. What is none of these gives the producer up: a new one of the
+//! same name makes Kafka end the old one's transaction, and the position says how it ended.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _};
+
+use super::KafkaConfig;
+
+/// One call into the library lasts at most this long.
+const CALL: Duration = Duration::from_secs(1);
+/// After so long without success the producer is given up.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A record on its way out.
+#[derive(Clone, Debug)]
+pub struct Outgoing<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition, if it is not the key's to choose.
+    pub partition: Option<i32>,
+    /// The key.
+    pub key: &'a str,
+    /// The value.
+    pub body: &'a str,
+}
+
+/// Why a step did not succeed, named by what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Another producer of the same name has taken over, or the client is beyond use: the publisher ends.
+    #[error("fatal: {0}")]
+    Fatal(String),
+    /// The producer is beyond use: a new one, and the position read anew.
+    #[error("{0}")]
+    Renew(String),
+    /// The transaction must be aborted, and the position read anew.
+    #[error("{0}")]
+    Abort(String),
+    /// A record was refused for itself: by the client, which names it, or by the broker, which refuses the whole package it came in.
+    #[error("{reason}")]
+    Poison {
+        /// Which of the records, if it is known.
+        index: Option<usize>,
+        /// A code and Kafka's words.
+        reason: String,
+    },
+    /// The caller was asked to stop.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// Whether the caller was asked to stop.
+pub trait Stopping: Sync {
+    /// Whether it was.
+    fn stopping(&self) -> bool;
+}
+
+/// A producer.
+pub struct Producer {
+    inner: FutureProducer,
+    transactional: bool,
+}
+
+impl Producer {
+    /// Makes a producer; Kafka is not asked yet.
+    ///
+    /// # Errors
+    /// When a setting is wrong.
+    pub fn create(config: &KafkaConfig, transactional: bool) -> Result<Self, Failure> {
+        let mut client = config.client();
+        client
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            .set("linger.ms", "1")
+            .set("compression.codec", "lz4")
+            .set("partitioner", "murmur2_random") // as Kafka's own clients choose
+            .set("message.max.bytes", config.record_bytes_max.to_string())
+            .set("queue.buffering.max.messages", "200000");
+        if transactional {
+            client
+                .set("transactional.id", &config.transactional_id)
+                .set("transaction.timeout.ms", config.transaction_timeout.as_millis().to_string());
+        } else {
+            client.set("message.timeout.ms", config.transaction_timeout.as_millis().to_string());
+        }
+        let inner = client.create().map_err(|error: KafkaError| Failure::Renew(format!("kafka client: {error}")))?;
+        Ok(Self { inner, transactional })
+    }
+
+    /// Shuts older producers of the same name out and ends the transaction they left open.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn init(&self, stop: &impl Stopping) -> Result<(), Failure> {
+        if !self.transactional {
+            return Ok(());
+        }
+        self.until_done(stop, |producer| producer.init_transactions(CALL)).await
+    }
+
+    /// Kafka's cluster id.
+    ///
+    /// # Errors
+    /// When Kafka does not answer.
+    pub async fn cluster(&self, stop: &impl Stopping) -> Result<String, Failure> {
+        let started = Instant::now();
+        loop {
+            let producer = self.inner.clone();
+            if let Some(cluster) = blocking(move || producer.client().fetch_cluster_id(CALL)).await? {
+                return Ok(cluster);
+            }
+            give_up(stop, started, "kafka does not say its cluster id")?;
+        }
+    }
+
+    /// Opens a transaction.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub fn begin(&self) -> Result<(), Failure> {
+        if self.transactional { self.inner.begin_transaction().map_err(|error| self.sort(&error)) } else { Ok(()) }
+    }
+
+    /// Sends records and waits until Kafka has them all.
+    ///
+    /// # Errors
+    /// See [`Failure`]; nothing is known of the records then.
+    pub async fn send(&self, records: &[Outgoing<'_>], stop: &impl Stopping) -> Result<(), Failure> {
+        let mut waiting: Vec<DeliveryFuture> = Vec::with_capacity(records.len());
+        for (index, record) in records.iter().enumerate() {
+            let mut message = FutureRecord::to(record.topic).key(record.key).payload(record.body);
+            message.partition = record.partition;
+            match self.inner.send_result(message) {
+                Ok(delivery) => waiting.push(delivery),
+                Err((error, _)) => return Err(self.undelivered(&error, Some(index))),
+            }
+        }
+        let all = async {
+            let mut first = None;
+            for delivery in waiting {
+                let failure = match delivery.await {
+                    Ok(Ok(_)) => continue,
+                    Ok(Err((error, _))) => self.undelivered(&error, None),
+                    Err(_) => Failure::Renew("the kafka client went away".into()),
+                };
+                // What was purged because of another's failure says nothing: the other's reason counts.
+                if first.is_none() || matches!(failure, Failure::Poison { .. }) && !matches!(first, Some(Failure::Poison { .. })) {
+                    first = Some(failure);
+                }
+            }
+            first.map_or(Ok(()), Err)
+        };
+        let mut all = std::pin::pin!(all);
+        loop {
+            tokio::select! {
+                result = &mut all => return result,
+                () = tokio::time::sleep(CALL / 4) => if stop.stopping() { return Err(Failure::Stopped) },
+            }
+        }
+    }
+
+    /// Commits. On success the records and the position are there together.
+    ///
+    /// # Errors
+    /// See [`Failure`]; after [`Failure::Renew`] and [`Failure::Stopped`] only the position tells what became of the transaction.
+    pub async fn commit(&self, stop: &impl Stopping) -> Result<(), Failure> {
+        if !self.transactional {
+            return Ok(());
+        }
+        self.until_done(stop, |producer| producer.commit_transaction(CALL)).await
+    }
+
+    /// Aborts. On success nothing of the transaction is there.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn abort(&self, stop: &impl Stopping) -> Result<(), Failure> {
+        if !self.transactional {
+            return Ok(());
+        }
+        match self.until_done(stop, |producer| producer.abort_transaction(CALL)).await {
+            Err(Failure::Abort(reason)) => Err(Failure::Renew(reason)), // aborting an abort would go on for ever
+            other => other,
+        }
+    }
+
+    /// Ends the producer off the async threads: it may wait for its own threads for a moment.
+    pub async fn close(self) {
+        let _ = blocking(move || drop(self)).await;
+    }
+
+    async fn until_done(&self, stop: &impl Stopping, call: fn(&FutureProducer) -> Result<(), KafkaError>) -> Result<(), Failure> {
+        let started = Instant::now();
+        loop {
+            let producer = self.inner.clone();
+            let Err(error) = blocking(move || call(&producer)).await? else { return Ok(()) };
+            if !retriable(&error) {
+                return Err(self.sort(&error));
+            }
+            give_up(stop, started, &error.to_string())?;
+        }
+    }
+
+    fn sort(&self, error: &KafkaError) -> Failure {
+        if let Some((code, text)) = self.inner.client().fatal_error() {
+            return Failure::Fatal(format!("{text} ({code})"));
+        }
+        let text = error.to_string();
+        match error {
+            KafkaError::Transaction(error) if error.is_fatal() => Failure::Fatal(text),
+            error if lost_identity(error) => Failure::Renew(text),
+            KafkaError::Transaction(error) if error.txn_requires_abort() => Failure::Abort(text),
+            _ => Failure::Renew(text),
+        }
+    }
+
+    fn undelivered(&self, error: &KafkaError, index: Option<usize>) -> Failure {
+        if let Some((code, text)) = self.inner.client().fatal_error() {
+            return Failure::Fatal(format!("{text} ({code})"));
+        }
+        let Some(code) = error.rdkafka_error_code() else { return Failure::Abort(error.to_string()) };
+        match code {
+            RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge => {
+                Failure::Poison { index, reason: format!("message_too_large: {code}") }
+            }
+            RDKafkaErrorCode::InvalidRecord | RDKafkaErrorCode::InvalidTimestamp => {
+                Failure::Poison { index, reason: format!("invalid_record: {code}") }
+            }
+            _ if lost_identity(error) => Failure::Renew(error.to_string()),
+            _ => Failure::Abort(error.to_string()),
+        }
+    }
+}
+
+fn retriable(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::Transaction(error) if !error.is_fatal() && !lost_identity_code(error.code()) && error.is_retriable())
+}
+
+fn lost_identity(error: &KafkaError) -> bool {
+    error.rdkafka_error_code().is_some_and(lost_identity_code)
+}
+
+fn lost_identity_code(code: RDKafkaErrorCode) -> bool {
+    matches!(code, RDKafkaErrorCode::InvalidProducerIdMapping | RDKafkaErrorCode::UnknownProducerId)
+}
+
+fn give_up(stop: &impl Stopping, started: Instant, reason: &str) -> Result<(), Failure> {
+    if stop.stopping() {
+        Err(Failure::Stopped)
+    } else if started.elapsed() > PATIENCE {
+        Err(Failure::Renew(format!("{reason} (for {} s)", started.elapsed().as_secs())))
+    } else {
+        Ok(())
+    }
+}
+
+pub(super) async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(call).await.map_err(|error| Failure::Renew(format!("a blocking call did not end: {error}")))
+}

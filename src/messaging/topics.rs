@@ -1,0 +1,152 @@
+//! Topics: which event goes where, and making those that are missing.
+
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::KafkaConfig;
+use crate::protocol::events::EventType;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The names of the topics, made once.
+#[derive(Clone, Debug)]
+pub struct Topics {
+    events: Vec<(EventType, String)>,
+    /// Where shortened dead letters go.
+    pub dead_letters: String,
+    /// Where publishers keep their positions.
+    pub positions: String,
+}
+
+impl Topics {
+    /// The names for a configuration.
+    pub fn new(config: &KafkaConfig) -> Self {
+        let name =
+            |event: EventType| event.topic_suffix().map_or_else(|| config.florin_topic.clone(), |suffix| format!("{}.{suffix}", config.topic_prefix));
+        Self {
+            events: EventType::ALL.into_iter().map(|event| (event, name(event))).collect(),
+            dead_letters: format!("{}.dlq", config.topic_prefix),
+            positions: config.position_topic.clone(),
+        }
+    }
+
+    /// The topic of an event.
+    pub fn of(&self, event: EventType) -> &str {
+        self.events.iter().find(|(other, _)| *other == event).map_or("", |(_, topic)| topic)
+    }
+
+    /// Every topic, each once, with its settings: events, dead letters, positions.
+    fn plan(&self, config: &KafkaConfig) -> Vec<Plan> {
+        let size = (config.record_bytes_max + 4096).to_string(); // room for key and framing
+        let mut plans: Vec<Plan> = Vec::new();
+        for name in self.events.iter().map(|(_, name)| name).chain([&self.dead_letters]) {
+            if plans.iter().all(|plan| plan.name != *name) {
+                plans.push(Plan { name: name.clone(), partitions: config.partitions, settings: vec![("max.message.bytes", size.clone())] });
+            }
+        }
+        let compacted = [
+            ("cleanup.policy", "compact"),
+            ("segment.bytes", "16777216"),
+            ("min.cleanable.dirty.ratio", "0.2"),
+            ("max.compaction.lag.ms", "3600000"),
+        ];
+        let settings = compacted.map(|(name, value)| (name, value.to_owned())).to_vec();
+        plans.push(Plan { name: self.positions.clone(), partitions: 1, settings });
+        plans
+    }
+}
+
+struct Plan {
+    name: String,
+    partitions: i32,
+    settings: Vec<(&'static str, String)>,
+}
+
+/// Why the topics are not as they must be.
+#[derive(Debug, thiserror::Error)]
+pub enum TopicError {
+    /// Kafka did not answer, or refused.
+    #[error("kafka: {0}")]
+    Kafka(#[from] KafkaError),
+    /// A topic could not be created.
+    #[error("topic {topic} could not be created: {code}")]
+    Create {
+        /// Which.
+        topic: String,
+        /// Kafka's reason.
+        code: RDKafkaErrorCode,
+    },
+    /// The topic is missing.
+    #[error("topic {0} is missing: create the topics with `florin migrate`")]
+    Missing(String),
+    /// Positions would be deleted after a while.
+    #[error("topic {topic} has cleanup.policy={found}, which forgets positions: it must be compact")]
+    Forgetful {
+        /// Which.
+        topic: String,
+        /// Its policy.
+        found: String,
+    },
+}
+
+/// Creates the topics that are missing, with their settings; answers the names of those it created.
+///
+/// # Errors
+/// When Kafka does not answer within 10 s, or refuses.
+pub async fn ensure_topics(config: &KafkaConfig) -> Result<Vec<String>, TopicError> {
+    let admin: AdminClient<DefaultClientContext> = config.client().create()?;
+    let plans = Topics::new(config).plan(config);
+    let topics: Vec<NewTopic<'_>> = plans
+        .iter()
+        .map(|plan| {
+            let settings = plan.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            NewTopic { name: &plan.name, num_partitions: plan.partitions, replication: TopicReplication::Fixed(config.replication), config: settings }
+        })
+        .collect();
+    let mut created = Vec::new();
+    for result in admin.create_topics(&topics, &AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT))).await? {
+        match result {
+            Ok(topic) => created.push(topic),
+            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((topic, code)) => return Err(TopicError::Create { topic, code }),
+        }
+    }
+    check_position_topic(config).await?;
+    Ok(created)
+}
+
+/// Makes sure that the topic of positions is there and keeps what it is given.
+///
+/// # Errors
+/// When it is missing or forgetful, or Kafka does not answer within 10 s.
+pub async fn check_position_topic(config: &KafkaConfig) -> Result<(), TopicError> {
+    let admin: AdminClient<DefaultClientContext> = config.client().create()?;
+    let topic = config.position_topic.as_str();
+    let answers = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &AdminOptions::new().request_timeout(Some(TIMEOUT))).await?;
+    let resource = match answers.into_iter().next() {
+        Some(Ok(resource)) => resource,
+        Some(Err(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic)) | None => {
+            return Err(TopicError::Missing(topic.into()));
+        }
+        Some(Err(code)) => return Err(KafkaError::AdminOp(code).into()),
+    };
+    let found = resource.get("cleanup.policy").and_then(|entry| entry.value.clone()).unwrap_or_default();
+    if found == "compact" { Ok(()) } else { Err(TopicError::Forgetful { topic: topic.into(), found }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_has_the_topic_that_the_contract_names() {
+        let topics = Topics::new(&KafkaConfig::default());
+        let names = EventType::ALL.map(|event| topics.of(event).to_owned());
+        assert_eq!(names, ["payments.paymentauthorized", "payments.paymentdeclined", "florin.transactions", "florin.transactions"]);
+        assert_eq!(topics.dead_letters, "payments.dlq");
+        assert_eq!(topics.plan(&KafkaConfig::default()).len(), 5);
+    }
+}
