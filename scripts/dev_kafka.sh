@@ -119,10 +119,11 @@ fence() {
     -e 's/^broker.session.timeout.ms=.*/broker.session.timeout.ms=300/' "$dir/server.properties" >"$dir/fence.properties"
   printf '%s\n' controller.quorum.append.linger.ms=0 metadata.max.idle.interval.ms=100 >>"$dir/fence.properties"
   java_command kafka.Kafka "$dir/fence.properties"
+  rm -f "$dir/fence.log" # the last one's says what this one has yet to do
   "${command[@]}" >"$dir/fence.log" 2>&1 9>&- </dev/null &
   local pid=$! deadline=$((SECONDS + 15)) grown=-1 size=0 now
   trap 'kill -KILL "$pid" 2>/dev/null' EXIT
-  until grep -q 'Fencing broker 1' "$dir/fence.log" || ! kill -0 "$pid" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; do sleep 0.05; done
+  until grep -qs 'Fencing broker 1' "$dir/fence.log" || ! kill -0 "$pid" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; do sleep 0.05; done
   # It is said before it is written. Records follow in order, and an idle controller writes one every 100 ms: when the log has grown
   # three times, it is in there.
   until [ "$grown" -ge 3 ] || ! kill -0 "$pid" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; do
