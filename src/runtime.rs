@@ -86,7 +86,8 @@ impl Runtime {
             currencies: store::accounts::currencies(&pool).await?,
         });
         let authenticator = Authenticator::new(&settings.auth, settings.auth.api_keys.then(|| Box::new(pool.clone()) as _));
-        let limiter = |window: Option<WindowSettings>, prefix: &str| window.map(|window| limiter(settings, window, prefix, &health, &faults)).transpose();
+        let limiter =
+            |window: Option<WindowSettings>, prefix: &str| window.map(|window| limiter(settings, window, prefix, &health, &faults)).transpose();
         let limits = Limits {
             payment: limiter(settings.rate_limit.payment, "florin:rate:payment")?,
             native: limiter(settings.rate_limit.native, "florin:rate:native")?,
@@ -105,13 +106,12 @@ impl Runtime {
         let mut beside = vec![tasks::spawn(gauges(ledger.clone(), stopped.clone()))];
         let mut metrics = None;
         if let Some(listen) = &settings.metrics {
-            let listener = MetricsListener::bind(listen).await.with_context(|| format!("cannot listen for metrics on {}:{}", listen.host, listen.port))?;
+            let listener =
+                MetricsListener::bind(listen).await.with_context(|| format!("cannot listen for metrics on {}:{}", listen.host, listen.port))?;
             metrics = Some(listener.address()?);
             let (serving, parts) = (health.clone(), health.clone());
-            let view = HealthView::new(
-                move || serving.overall() != Overall::NotServing,
-                move || serde_json::to_value(parts.parts()).unwrap_or_default(),
-            );
+            let view =
+                HealthView::new(move || serving.overall() != Overall::NotServing, move || serde_json::to_value(parts.parts()).unwrap_or_default());
             let mut until = stopped.clone();
             beside.push(tasks::spawn(async move {
                 let until = async move { drop(until.wait_for(|stopped| *stopped).await) };
@@ -216,7 +216,8 @@ fn limiter(settings: &Settings, window: WindowSettings, prefix: &str, health: &H
 }
 
 async fn resolve(listen: &ListenSettings) -> anyhow::Result<SocketAddr> {
-    let mut addresses = tokio::net::lookup_host((listen.host.as_str(), listen.port)).await.with_context(|| format!("cannot resolve {}", listen.host))?;
+    let mut addresses =
+        tokio::net::lookup_host((listen.host.as_str(), listen.port)).await.with_context(|| format!("cannot resolve {}", listen.host))?;
     addresses.next().with_context(|| format!("{} has no address", listen.host))
 }
 

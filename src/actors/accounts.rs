@@ -112,7 +112,7 @@ impl Actor for Directory {
             orphan.actor.get_cell().kill();
         }
         args.registry.open(myself.clone());
-        let _ = myself.send_after(SWEEP_EVERY, || DirectoryMessage::Sweep);
+        drop(myself.send_after(SWEEP_EVERY, || DirectoryMessage::Sweep));
         metrics::gauge!("florin_active_accounts").set(0.0);
         Ok(DirectoryState {
             args,
@@ -127,7 +127,12 @@ impl Actor for Directory {
         })
     }
 
-    async fn handle(&self, myself: ActorRef<DirectoryMessage>, message: DirectoryMessage, state: &mut DirectoryState) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<DirectoryMessage>,
+        message: DirectoryMessage,
+        state: &mut DirectoryState,
+    ) -> Result<(), ActorProcessingErr> {
         match message {
             DirectoryMessage::Resolve { key, reply } => {
                 state.args.faults.point("directory.resolve");
@@ -218,7 +223,9 @@ impl DirectoryState {
             let (tenants, names): (Vec<_>, Vec<_>) = answer.keys.iter().map(|key| (key.tenant.to_string(), key.name.to_string())).unzip();
             let load = store::accounts::load(&primary.pool, &tenants, &names);
             let result = tokio::time::timeout(primary.timeout, load).await;
-            answer.result = result.unwrap_or_else(|_| Err(StoreError::Lost(format!("no answer within {:?}", primary.timeout)))).map_err(|error| error.to_string());
+            answer.result = result
+                .unwrap_or_else(|_| Err(StoreError::Lost(format!("no answer within {:?}", primary.timeout))))
+                .map_err(|error| error.to_string());
             drop(answer); // whole, so that it is in here and answers whatever happens
         });
     }
@@ -315,7 +322,7 @@ impl DirectoryState {
             let idle = self.args.registry.unused(usize::MAX, |account| account.last_used.load(std::sync::atomic::Ordering::Relaxed) < oldest);
             self.dismiss(idle);
         }
-        let _ = myself.send_after(SWEEP_EVERY, || DirectoryMessage::Sweep);
+        drop(myself.send_after(SWEEP_EVERY, || DirectoryMessage::Sweep));
     }
 
     /// At the bound: asks the longest unused to leave, a few at a time.
@@ -326,7 +333,7 @@ impl DirectoryState {
             self.dismiss(unused);
         }
         if !std::mem::replace(&mut self.looking, true) {
-            let _ = myself.send_after(LOOK_AGAIN, || DirectoryMessage::Room); // all may be in use
+            drop(myself.send_after(LOOK_AGAIN, || DirectoryMessage::Room)); // all may be in use
         }
     }
 

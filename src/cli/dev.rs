@@ -11,8 +11,8 @@ use super::options::SettingsArgs;
 use super::output::{Failure, note, say};
 use super::serve::{Told, run_until_told};
 use crate::embedded::kafka::{self, DevKafka, MockKafka};
-use crate::embedded::postgres::{Durability, PrivatePostgres};
 use crate::embedded::ports;
+use crate::embedded::postgres::{Durability, PrivatePostgres};
 use crate::faults::Faults;
 use crate::gateway::seed;
 use crate::messaging::topics::ensure_topics;
@@ -166,6 +166,8 @@ fn banner(settings: &Settings, servers: &Servers, runtime: &Runtime, accounts: &
     }
     let program = std::env::current_exe().map_or_else(|_| "florin".into(), |path| path.display().to_string());
     let folder = if settings.data == Path::new(".florin") { String::new() } else { format!("FLORIN_DATA={} ", settings.data.display()) };
-    text.push_str(&format!("\n  Pay something:\n\n    {folder}{program} pay acc-payer-001 acc-payee-002 12.50 USD\n\n  Ctrl-C stops it.\n\nFlorin is ready"));
+    text.push_str(&format!(
+        "\n  Pay something:\n\n    {folder}{program} pay acc-payer-001 acc-payee-002 12.50 USD\n\n  Ctrl-C stops it.\n\nFlorin is ready"
+    ));
     text
 }

@@ -70,7 +70,13 @@ async fn status(settings: &Settings, pool: &PgPool, json: bool) -> Result<(), Fa
     say(format!("waiting          {} events, the oldest for {:.1} s", waiting.rows, waiting.age.as_secs_f64()))?;
     match holder {
         None => Ok(say("held back by     nobody")?),
-        Some(holder) => Ok(say(format!("held back by     pid {} ({} in {}), writing for {:.1} s", holder.pid, holder.name, holder.database, holder.age.as_secs_f64()))?),
+        Some(holder) => Ok(say(format!(
+            "held back by     pid {} ({} in {}), writing for {:.1} s",
+            holder.pid,
+            holder.name,
+            holder.database,
+            holder.age.as_secs_f64()
+        ))?),
     }
 }
 

@@ -10,7 +10,17 @@ pub async fn demo(ledger: &Ledger, pool: &sqlx::PgPool) -> Result<Vec<(String, S
     use crate::store::accounts::*;
     let _ = ledger;
     for (name, floor) in [("acc-payer-001", -100000i128), ("acc-payee-002", -50000)] {
-        let new = NewAccount { tenant: "default".into(), name: name.into(), kind: AccountKind::User, normal_side: NormalSide::Credit, currency: crate::money::CurrencyCode::parse("USD").expect("USD"), owner: String::new(), metadata: None, floor: Some(floor), ceiling: None };
+        let new = NewAccount {
+            tenant: "default".into(),
+            name: name.into(),
+            kind: AccountKind::User,
+            normal_side: NormalSide::Credit,
+            currency: crate::money::CurrencyCode::parse("USD").expect("USD"),
+            owner: String::new(),
+            metadata: None,
+            floor: Some(floor),
+            ceiling: None,
+        };
         create(pool, &new).await.map_err(|e| super::ledger::read_failure(&e))?;
     }
     Ok(vec![])

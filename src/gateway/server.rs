@@ -81,7 +81,8 @@ impl GrpcServer {
     /// # Errors
     /// When the address cannot be had, or the certificates cannot be used.
     pub async fn start(config: GrpcConfig, services: Services) -> io::Result<Self> {
-        let listener = TcpListener::bind(config.listen).await.map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {}: {e}", config.listen)))?;
+        let listener =
+            TcpListener::bind(config.listen).await.map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {}: {e}", config.listen)))?;
         let address = listener.local_addr()?;
         let (stop, mut stopped) = watch::channel(false);
         let (reporter, health) = tonic_health::server::health_reporter();

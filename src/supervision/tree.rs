@@ -199,7 +199,12 @@ impl Actor for Root {
         Ok(())
     }
 
-    async fn handle_supervisor_evt(&self, myself: ActorRef<RootMessage>, event: SupervisionEvent, state: &mut RootState) -> Result<(), ActorProcessingErr> {
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<RootMessage>,
+        event: SupervisionEvent,
+        state: &mut RootState,
+    ) -> Result<(), ActorProcessingErr> {
         let (actor, cause) = match event {
             SupervisionEvent::ActorFailed(cell, error) => (cell.get_id(), error.to_string()),
             SupervisionEvent::ActorTerminated(cell, _, reason) => (cell.get_id(), reason.unwrap_or_else(|| "stopped".into())),
@@ -351,7 +356,7 @@ impl RootState {
         });
         match self.histories[at].1.next(&row.policy, Instant::now()) {
             Verdict::RestartAfter(delay) => {
-                let _ = myself.send_after(jittered(delay), move || RootMessage::Restart(child));
+                drop(myself.send_after(jittered(delay), move || RootMessage::Restart(child)));
                 Ok(())
             }
             Verdict::Escalate => Err(format!("{} fails too often, the last time with: {cause}", child.name()).into()),

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use florin::actors::leadership::Holder;
 use florin::faults::Faults;
-use florin::gateway::ledger::{Ledger, LedgerParts};
 use florin::gateway::auth::Authenticator;
 use florin::gateway::call::Limits;
+use florin::gateway::ledger::{Ledger, LedgerParts};
 use florin::gateway::server::{GrpcConfig, GrpcServer, Services};
 use florin::protocol::admission::InFlight;
 use florin::protocol::pb::payment_v1 as pb;

@@ -262,7 +262,7 @@ impl LaneState {
                 shared.config.health.report(Part::Database, Condition::Down(error.to_string()));
                 self.journal.refuse_queued(Abort::DatabaseAway);
                 let delay = self.backoff.next_backoff().unwrap_or(Duration::from_secs(1));
-                let _ = myself.send_after(delay, || LaneMessage::Recover);
+                drop(myself.send_after(delay, || LaneMessage::Recover));
             }
         }
     }

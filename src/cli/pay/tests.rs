@@ -5,12 +5,12 @@ use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
+use super::*;
 use crate::protocol::pb::payment_v1::payment_service_server::{PaymentService, PaymentServiceServer};
 use crate::protocol::pb::payment_v1::{
     AuthorizePaymentRequest, AuthorizePaymentResponse, GetAccountBalanceRequest, GetAccountBalanceResponse, GetPaymentRequest, GetPaymentResponse,
     PaymentError, PaymentErrorCode, PaymentStatus,
 };
-use super::*;
 
 struct Scripted;
 
