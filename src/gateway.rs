@@ -3,5 +3,6 @@
 pub mod failure;
 pub mod ledger;
 pub mod payment_v1;
+pub mod seed;
 pub mod server;
 pub mod validate;

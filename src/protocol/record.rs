@@ -113,6 +113,8 @@ impl Kind {
     pub const PAYMENT: Self = Self(1);
     /// The default of florin.v1.
     pub const TRANSFER: Self = Self(2);
+    /// Money comes in from outside.
+    pub const TOPUP: Self = Self(3);
     /// A change of status or limits; has no postings.
     pub const ACCOUNT_CHANGE: Self = Self(20);
 

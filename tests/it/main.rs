@@ -2,3 +2,5 @@
 
 mod harness;
 mod payments;
+mod seed;
+mod verify;
