@@ -75,7 +75,7 @@ const CORRUPTIONS: &[(&str, &str, &str)] = &[
         "account carol of default: expected 0 (debits 0, credits 0), found 0 (debits 5, credits 5)",
         "UPDATE balances SET credits = credits + 5, debits = debits + 5 WHERE account = (SELECT id FROM accounts WHERE name = 'carol')",
     ),
-    ("currency totals", "currency EUR", "UPDATE balances SET debits = debits - 1 WHERE account = (SELECT id FROM accounts WHERE name = 'emil')"),
+    ("currency totals", "currency EUR", "UPDATE balances SET credits = credits + 1 WHERE account = (SELECT id FROM accounts WHERE name = 'emil')"),
     (
         "balance after",
         "account alice",
@@ -146,7 +146,8 @@ async fn all_findings_are_counted_and_the_first_are_listed() {
     let report = verified(&database).await;
     let counted = |name: &str| report.checks.iter().find(|checked| checked.check == name).unwrap().findings_total;
     assert_eq!(report.findings.iter().filter(|finding| finding.check == "balance after").count(), 20, "{report}");
-    assert_eq!((counted("balance after"), counted("balance"), counted("floor")), (66, 5, 0), "{report}");
+    // Of 66 sides one comes out right: the first payment takes from alice what her opening balance had too much.
+    assert_eq!((counted("balance after"), counted("balance"), counted("floor")), (65, 5, 0), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
