@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod call;
 pub mod connections;
+pub mod events;
 pub mod failure;
 pub mod ledger;
 pub mod payment_v1;

@@ -5,6 +5,8 @@
 
 mod account;
 mod rejection;
+#[cfg(test)]
+mod tests;
 
 pub use account::{Account, Decision, Leg, Status, Totals};
 pub use rejection::Rejection;

@@ -8,7 +8,9 @@ pub mod leadership;
 pub mod numeric;
 pub mod outbox;
 pub mod schema;
+pub mod seed;
 pub mod transactions;
+pub mod verify;
 
 use std::str::FromStr;
 use std::time::Duration;

@@ -162,7 +162,7 @@ fn banner(settings: &Settings, servers: &Servers, runtime: &Runtime, accounts: &
     }
     line("data", settings.data.display().to_string());
     for (n, (account, balance)) in accounts.iter().enumerate() {
-        line(if n == 0 { "accounts" } else { "" }, format!("{account:<16} {balance:>10} USD"));
+        line(if n == 0 { "accounts" } else { "" }, format!("{account:<16} {balance:>14}"));
     }
     let program = std::env::current_exe().map_or_else(|_| "florin".into(), |path| path.display().to_string());
     let folder = if settings.data == Path::new(".florin") { String::new() } else { format!("FLORIN_DATA={} ", settings.data.display()) };

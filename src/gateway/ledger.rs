@@ -63,6 +63,8 @@ pub struct PostingCommand {
     pub amount: Amount,
     /// In which currency.
     pub currency: String,
+    /// Decimals of that currency; 0 if it is none of ours.
+    pub exponent: u8,
 }
 
 /// A transaction as asked for: every field is within its bounds, nothing else is known of it.

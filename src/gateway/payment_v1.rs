@@ -9,6 +9,7 @@ use ulid::Ulid;
 use uuid::Uuid;
 
 use super::call::{Call, Limits, ended, limit};
+use super::events::event_id;
 use super::failure::Failure;
 use super::ledger::{Answer, Command, Ledger, PostingCommand, read_failure};
 use super::validate::{self, ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX, KEY_MAX};
@@ -63,6 +64,7 @@ impl PaymentV1 {
                 debit: asked.payer_account_id,
                 credit: asked.payee_account_id,
                 amount: Amount::from(asked.amount_cents),
+                exponent: self.ledger.parts().currencies.get(&asked.currency).map_or(0, |currency| currency.exponent),
                 currency: asked.currency,
             }],
             reference: None,
@@ -218,8 +220,4 @@ fn declined(command: &Command, id: TransactionId, created_at: DateTime<Utc>, cod
 /// Always within 64 bits: that is how it came in.
 fn cents(posting: &PostingCommand) -> i64 {
     i64::try_from(posting.amount.minor_units()).unwrap_or(i64::MAX)
-}
-
-fn event_id() -> Ulid {
-    Ulid(Uuid::now_v7().as_u128())
 }

@@ -1,27 +1,73 @@
-//! Stub until the seed lands.
-use super::failure::Failure;
-use super::ledger::Ledger;
+//! The demo accounts. Their money comes from a system account by transactions like any other, through the actors and the journal.
 
-/// Demo accounts.
+use smallvec::smallvec;
+use sqlx::PgPool;
+
+use super::events;
+use super::failure::Failure;
+use super::ledger::{Answer, Command, Ledger, PostingCommand, read_failure};
+use crate::money::{Amount, CurrencyCode, decimal_text};
+use crate::protocol::record::{Api, Kind, RequestHash};
+use crate::store::accounts::{self, AccountKind, AccountRow};
+use crate::store::seed::{TENANT, new_account, opening};
+
+/// Name and opening balance in minor units of USD.
+pub const DEMO: [(&str, i64); 4] =
+    [("acc-payer-001", 1_000_00), ("acc-payee-002", 500_00), ("test-payer-001", 1_000_00), ("test-payee-001", 1_000_00)];
+
+const USD: &str = "USD";
+
+/// Opens the demo accounts and answers each with its balance as text. What is there stays as it is: an account that ever received money
+/// gets none here, however long its key is kept; two seeds at once are one by their keys.
 ///
 /// # Errors
-/// Never.
-pub async fn demo(ledger: &Ledger, pool: &sqlx::PgPool) -> Result<Vec<(String, String)>, Failure> {
-    use crate::store::accounts::*;
-    let _ = ledger;
-    for (name, floor) in [("acc-payer-001", -100000i128), ("acc-payee-002", -50000)] {
-        let new = NewAccount {
-            tenant: "default".into(),
-            name: name.into(),
-            kind: AccountKind::User,
-            normal_side: NormalSide::Credit,
-            currency: crate::money::CurrencyCode::parse("USD").expect("USD"),
-            owner: String::new(),
-            metadata: None,
-            floor: Some(floor),
-            ceiling: None,
-        };
-        create(pool, &new).await.map_err(|e| super::ledger::read_failure(&e))?;
+/// `Invalid` when a demo account is there in another currency or is not active; else why nothing, or perhaps something, was done.
+pub async fn demo(ledger: &Ledger, pool: &PgPool) -> Result<Vec<(String, String)>, Failure> {
+    let usd = CurrencyCode::parse(USD).ok_or_else(|| Failure::Invalid(format!("currency {USD} is not of the form of a code")))?;
+    let source = opening(pool, usd).await.map_err(|error| read_failure(&error))?;
+    let mut balances = Vec::new();
+    for (name, cents) in DEMO {
+        let account = accounts::create(pool, &new_account(name, AccountKind::User, usd)).await.map_err(|error| read_failure(&error))?;
+        if account.posted.totals.credits == 0 {
+            fund(ledger, &source, name, cents).await?;
+        }
+        let account = accounts::get(pool, TENANT, name).await.map_err(|error| read_failure(&error))?;
+        let account = account.ok_or_else(|| Failure::NotFound(format!("account {name} was opened and is not there")))?;
+        balances.push((name.to_owned(), balance_text(&account)));
     }
-    Ok(vec![])
+    Ok(balances)
+}
+
+async fn fund(ledger: &Ledger, source: &AccountRow, name: &str, cents: i64) -> Result<(), Failure> {
+    let command = Command {
+        tenant: source.identity.tenant.clone(),
+        api: Api::FlorinV1,
+        kind: Kind::TOPUP,
+        key: Some(format!("florin-seed:{name}")),
+        request: RequestHash::of(&[b"seed", name.as_bytes(), &cents.to_le_bytes(), USD.as_bytes()]),
+        postings: smallvec![PostingCommand {
+            debit: source.identity.name.to_string(),
+            credit: name.to_owned(),
+            amount: Amount::from(cents),
+            currency: USD.to_owned(),
+            exponent: source.identity.currency.exponent,
+        }],
+        reference: None,
+        description: Some("opening balance of a demo account".to_owned()),
+        metadata: None,
+        correlation: None,
+        deadline: ledger.deadline(None),
+        on_completed: events::posted,
+        on_declined: events::declined,
+    };
+    match ledger.post(&command, ledger.enter()?).await? {
+        Answer::Completed { .. } => Ok(()),
+        Answer::Declined { message, .. } => Err(Failure::Invalid(format!("demo account {name} gets no money: {message}"))),
+    }
+}
+
+fn balance_text(account: &AccountRow) -> String {
+    let totals = account.posted.totals;
+    let currency = account.identity.currency;
+    format!("{} {}", decimal_text(totals.credits - totals.debits, currency.exponent), currency.code)
 }

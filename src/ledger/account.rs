@@ -119,10 +119,9 @@ impl<T: Eq + Hash + Copy> Account<T> {
         if self.status != Status::Active {
             return Decision::Refuse(Rejection::Inactive { status: self.status });
         }
-        let free = self.balance() - self.held;
-        if let Some(floor) = self.floor
-            && leg.debit > 0
-        {
+        // Without a floor the range of amounts is the limit, of what is posted; holds do not count against it.
+        let (free, floor) = self.floor.map_or((self.balance(), -Amount::MAX.minor_units()), |floor| (self.balance() - self.held, floor));
+        if leg.debit > 0 {
             if free - leg.debit < floor {
                 return Decision::Refuse(Rejection::InsufficientFunds { available: (free - floor).max(0), requested: leg.debit });
             }
@@ -138,9 +137,6 @@ impl<T: Eq + Hash + Copy> Account<T> {
             if self.balance() + self.open_credits + leg.credit > ceiling {
                 return Decision::Wait;
             }
-        }
-        if self.floor.is_none() && leg.debit > 0 && self.balance() - self.open_debits - leg.debit < -Amount::MAX.minor_units() {
-            return Decision::Refuse(Rejection::InsufficientFunds { available: 0, requested: leg.debit });
         }
         Decision::Admit
     }

@@ -113,6 +113,8 @@ impl Kind {
     pub const PAYMENT: Self = Self(1);
     /// The default of florin.v1.
     pub const TRANSFER: Self = Self(2);
+    /// Money comes in from outside.
+    pub const TOPUP: Self = Self(3);
     /// A change of status or limits; has no postings.
     pub const ACCOUNT_CHANGE: Self = Self(20);
 
@@ -124,6 +126,11 @@ impl Kind {
     /// Its number in the database.
     pub fn code(self) -> i16 {
         self.0
+    }
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        Self::name(self.0)
     }
 
     /// The name of a number read from the database.

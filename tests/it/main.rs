@@ -5,3 +5,5 @@
 
 mod harness;
 mod payments;
+mod seed;
+mod verify;

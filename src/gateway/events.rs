@@ -1,0 +1,49 @@
+//! What Kafka hears of transactions that are not payments: florin's own, richer form.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use smallvec::SmallVec;
+use ulid::Ulid;
+use uuid::Uuid;
+
+use super::ledger::Command;
+use crate::protocol::events::{Event, Outcome, Payload, PostingPayload, TransactionPayload};
+use crate::protocol::record::{DeclineCode, TransactionId};
+
+/// A fresh event's id.
+pub fn event_id() -> Ulid {
+    Ulid(Uuid::now_v7().as_u128())
+}
+
+/// It took effect.
+pub fn posted(command: &Command, id: TransactionId, at: DateTime<Utc>) -> Event {
+    transaction(command, id, at, Outcome::Posted)
+}
+
+/// It was refused.
+pub fn declined(command: &Command, id: TransactionId, at: DateTime<Utc>, code: DeclineCode, message: &str) -> Event {
+    transaction(command, id, at, Outcome::Declined { code: code.name(), message })
+}
+
+fn transaction(command: &Command, id: TransactionId, at: DateTime<Utc>, outcome: Outcome<'_>) -> Event {
+    let amounts: SmallVec<[String; 4]> = command.postings.iter().map(|posting| posting.amount.text(posting.exponent)).collect();
+    let postings = command.postings.iter().zip(&amounts).map(|(posting, amount)| PostingPayload {
+        debit_account_id: &posting.debit,
+        credit_account_id: &posting.credit,
+        amount,
+        currency: &posting.currency,
+    });
+    let postings: SmallVec<[PostingPayload<'_>; 4]> = postings.collect();
+    let metadata: BTreeMap<String, String> = command.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let text_id = id.0.to_string();
+    let payload = TransactionPayload {
+        transaction_id: &text_id,
+        kind: command.kind.as_str(),
+        outcome,
+        postings: &postings,
+        reference: command.reference.as_deref(),
+        metadata: &metadata,
+    };
+    Event::new(event_id(), &Ulid(id.0.as_u128()).to_string(), &Payload::Transaction(&payload), at)
+}

@@ -1,0 +1,120 @@
+//! Reads the whole ledger in one snapshot and compares what must agree: invariants 1, 2 and 4, from the tables alone.
+//!
+//! It trusts no actor and no index of ours, changes nothing, and may run beside a serving node: a read-only transaction has no xid, so it
+//! holds no event back. Each step gives its table locks back at once, so that housekeeping waits for one step at most. The sums are built
+//! by PostgreSQL, which spills to disk beyond `work_mem`; what comes here is at most [`FINDINGS_MAX`] rows per check.
+
+mod report;
+mod steps;
+
+use std::time::Duration;
+
+use sqlx::postgres::types::PgInterval;
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
+
+use super::StoreError;
+use super::numeric::Numeric;
+use crate::protocol::record::Kind;
+pub use report::{Checked, CurrencyTotals, Figures, Finding, Report};
+use steps::{STEPS, Step};
+
+/// Findings kept per check; all are counted.
+pub const FINDINGS_MAX: u32 = 20;
+
+/// A key may be used again once it has left, which is never within the shortest retention (24 h), less what a command may wait.
+pub const KEY_GAP: Duration = Duration::from_secs(24 * 3600 - 300);
+
+/// Ten million postings sort within minutes; nothing may run for ever.
+const SESSION: &str = "SET LOCAL statement_timeout = '2h'; SET LOCAL idle_in_transaction_session_timeout = '60s'; \
+     SET LOCAL work_mem = '64MB'; SET LOCAL jit = off; SELECT pg_current_snapshot()";
+
+/// Reads the whole ledger. `progress` hears of each step as it begins: its name, its number from 0, and how many there are.
+///
+/// # Errors
+/// Any failure of the statements; a disagreement is no error but a finding.
+pub async fn verify(pool: &PgPool, progress: impl FnMut(&str, usize, usize)) -> Result<Report, StoreError> {
+    verify_with(pool, KEY_GAP, progress).await
+}
+
+/// The same for a ledger whose keys are kept for less than a day: the same key twice counts when the uses are closer than `key_gap`.
+///
+/// # Errors
+/// Any failure of the statements.
+pub async fn verify_with(pool: &PgPool, key_gap: Duration, mut progress: impl FnMut(&str, usize, usize)) -> Result<Report, StoreError> {
+    let of = STEPS.len() + 1;
+    let mut snapshot = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    sqlx::raw_sql(SESSION).execute(&mut *snapshot).await?; // its last statement takes the snapshot
+    progress("figures", 0, of);
+    let figures = figures(&mut snapshot).await?;
+    let mut report = Report { figures, checks: Vec::new(), findings: Vec::new() };
+    for (n, step) in STEPS.iter().enumerate() {
+        progress(step.name, n + 1, of);
+        run(&mut snapshot, step, key_gap, &mut report).await?;
+    }
+    snapshot.rollback().await?;
+    Ok(report)
+}
+
+/// Runs a statement between two savepoints: rolling back to the first gives the table locks back and keeps the snapshot.
+async fn run(snapshot: &mut Transaction<'_, Postgres>, step: &Step, key_gap: Duration, report: &mut Report) -> Result<(), StoreError> {
+    let sql = format!(
+        "WITH given AS (SELECT $1::smallint[] AS without_postings, $2::interval AS key_gap), bad(broken, what, expected, found) AS ({}) \
+         SELECT broken, what, expected, found, total FROM (SELECT *, count(*) OVER (PARTITION BY broken) AS total, \
+         row_number() OVER (PARTITION BY broken ORDER BY what) AS place FROM bad) b WHERE place <= {FINDINGS_MAX} ORDER BY broken, place",
+        step.bad
+    );
+    let key_gap = PgInterval { months: 0, days: 0, microseconds: i64::try_from(key_gap.as_micros()).unwrap_or(i64::MAX) };
+    let query = sqlx::query_as::<_, (String, String, String, String, i64)>(AssertSqlSafe(sql)).bind(vec![Kind::ACCOUNT_CHANGE.code()]).bind(key_gap);
+    sqlx::raw_sql("SAVEPOINT step").execute(&mut **snapshot).await?;
+    let rows = query.fetch_all(&mut **snapshot).await?;
+    sqlx::raw_sql("ROLLBACK TO SAVEPOINT step").execute(&mut **snapshot).await?;
+    for check in step.checks {
+        let total = rows.iter().find(|row| row.0 == *check).map_or(0, |row| row.4);
+        report.checks.push(Checked { check, findings_total: u64::try_from(total).unwrap_or_default() });
+    }
+    for (broken, what, expected, found, _) in rows {
+        let check = step.checks.iter().find(|check| **check == broken);
+        let check = check.ok_or_else(|| StoreError::Unreadable(format!("step {} names an unlisted check {broken}", step.name)))?;
+        report.findings.push(Finding { check, what, expected, found });
+    }
+    Ok(())
+}
+
+async fn figures(snapshot: &mut Transaction<'_, Postgres>) -> Result<Figures, StoreError> {
+    sqlx::raw_sql("SAVEPOINT step").execute(&mut **snapshot).await?;
+    let counts: (i64, i64, i64, i64, i64, i64, i64, i64) = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM accounts), t.completed, t.declined, (SELECT count(*) FROM postings), k.used, k.retired, \
+         (SELECT count(*) FROM outbox), (SELECT count(*) FROM dead_letters) \
+         FROM (SELECT count(*) FILTER (WHERE status = 1), count(*) FILTER (WHERE status = 2) FROM transactions) t(completed, declined), \
+         (SELECT count(*) FILTER (WHERE status <> 3), count(*) FILTER (WHERE status = 3) FROM (SELECT status FROM keys_even UNION ALL SELECT status FROM keys_odd) k) \
+         k(used, retired)",
+    )
+    .fetch_one(&mut **snapshot)
+    .await?;
+    let currencies: Vec<(String, i16, i64, Numeric, Numeric)> = sqlx::query_as(
+        "SELECT a.currency, c.exponent, count(*), sum(b.debits), sum(b.credits) FROM accounts a JOIN balances b ON b.account = a.id \
+         JOIN currencies c ON c.code = a.currency GROUP BY a.currency, c.exponent ORDER BY a.currency",
+    )
+    .fetch_all(&mut **snapshot)
+    .await?;
+    sqlx::raw_sql("ROLLBACK TO SAVEPOINT step").execute(&mut **snapshot).await?;
+    let many = |n: i64| u64::try_from(n).unwrap_or_default();
+    let totals = |(currency, exponent, accounts, debits, credits): (String, i16, i64, Numeric, Numeric)| CurrencyTotals {
+        currency,
+        exponent: u8::try_from(exponent).unwrap_or_default(),
+        accounts: many(accounts),
+        debits: debits.0,
+        credits: credits.0,
+    };
+    Ok(Figures {
+        accounts: many(counts.0),
+        transactions: many(counts.1),
+        declined: many(counts.2),
+        postings: many(counts.3),
+        keys: many(counts.4),
+        keys_retired: many(counts.5),
+        outbox_rows: many(counts.6),
+        dead_letters: many(counts.7),
+        currencies: currencies.into_iter().map(totals).collect(),
+    })
+}

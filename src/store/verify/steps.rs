@@ -1,0 +1,106 @@
+//! What is compared, as data: each step is one pass over its tables that selects the rows which disagree.
+
+/// One pass.
+pub(super) struct Step {
+    /// What progress calls it.
+    pub name: &'static str,
+    /// The checks that its rows may name.
+    pub checks: &'static [&'static str],
+    /// Selects (check, what, expected, found). May read `given`: the kinds without postings and the shortest gap between two uses of a key.
+    pub bad: &'static str,
+}
+
+/// Statuses: a transaction is completed (1) or declined (2); a key may be retired (3).
+pub(super) const STEPS: &[Step] = &[
+    // One row is a debit and a credit of the same amount, so what is left of "debits equal credits" per transaction is this.
+    Step {
+        name: "postings",
+        checks: &["posting account", "posting currency", "posting amount"],
+        bad: "SELECT CASE WHEN d.id IS NULL OR c.id IS NULL OR d.id = c.id THEN 'posting account' WHEN d.currency <> c.currency THEN 'posting currency' ELSE 'posting amount' END, \
+              format('posting %s of transaction %s', p.n, p.transaction), \
+              CASE WHEN d.id IS NULL OR c.id IS NULL OR d.id = c.id THEN 'two accounts' WHEN d.currency <> c.currency THEN 'one currency' ELSE 'more than 0' END, \
+              CASE WHEN d.id IS NULL OR c.id IS NULL OR d.id = c.id THEN format('accounts %s and %s', coalesce(d.name, p.debit_account || ' (none)'), coalesce(c.name, p.credit_account || ' (none)')) \
+                   WHEN d.currency <> c.currency THEN format('%s from %s, %s to %s', d.currency, d.name, c.currency, c.name) ELSE p.amount::text END \
+              FROM postings p LEFT JOIN accounts d ON d.id = p.debit_account LEFT JOIN accounts c ON c.id = p.credit_account \
+              WHERE d.id IS NULL OR c.id IS NULL OR d.id = c.id OR d.currency <> c.currency OR p.amount <= 0",
+    },
+    Step {
+        name: "transactions",
+        checks: &[
+            "transaction status",
+            "transaction without postings",
+            "postings without transaction",
+            "declined with postings",
+            "kind with postings",
+        ],
+        bad: "SELECT CASE WHEN t.id IS NULL THEN 'postings without transaction' WHEN t.status NOT IN (1, 2) THEN 'transaction status' \
+                          WHEN t.status = 2 THEN 'declined with postings' WHEN p.transaction IS NULL THEN 'transaction without postings' ELSE 'kind with postings' END, \
+              'transaction ' || coalesce(t.id, p.transaction), \
+              CASE WHEN t.id IS NULL THEN 'a transaction' WHEN t.status NOT IN (1, 2) THEN 'status 1 or 2' WHEN t.status = 2 OR p.transaction IS NOT NULL THEN 'no postings' ELSE 'postings' END, \
+              CASE WHEN t.id IS NULL OR t.status IN (1, 2) THEN coalesce(p.n, 0) || ' postings' || coalesce(', kind ' || t.kind, '') ELSE 'status ' || t.status END \
+              FROM transactions t FULL JOIN (SELECT transaction, count(*) AS n FROM postings GROUP BY transaction) p ON p.transaction = t.id CROSS JOIN given g \
+              WHERE t.id IS NULL OR t.status NOT IN (1, 2) OR (t.status = 2 AND p.transaction IS NOT NULL) \
+                 OR (t.status = 1 AND (p.transaction IS NULL) <> (t.kind = ANY (g.without_postings)))",
+    },
+    Step {
+        name: "balances",
+        checks: &["account without balance", "balance"],
+        bad: "SELECT CASE WHEN b.account IS NULL THEN 'account without balance' ELSE 'balance' END, format('account %s of %s', a.name, a.tenant), \
+              format('%s (debits %s, credits %s)', coalesce(c.sum, 0) - coalesce(d.sum, 0), coalesce(d.sum, 0), coalesce(c.sum, 0)), \
+              CASE WHEN b.account IS NULL THEN 'no row' ELSE format('%s (debits %s, credits %s)', b.credits - b.debits, b.debits, b.credits) END \
+              FROM accounts a LEFT JOIN balances b ON b.account = a.id \
+                LEFT JOIN (SELECT debit_account, sum(amount) FROM postings GROUP BY debit_account) d ON d.debit_account = a.id \
+                LEFT JOIN (SELECT credit_account, sum(amount) FROM postings GROUP BY credit_account) c ON c.credit_account = a.id \
+              WHERE b.account IS NULL OR b.debits <> coalesce(d.sum, 0) OR b.credits <> coalesce(c.sum, 0)",
+    },
+    Step {
+        name: "currencies",
+        checks: &["currency totals"],
+        bad: "SELECT 'currency totals', 'currency ' || a.currency, 'credits ' || sum(b.debits), 'credits ' || sum(b.credits) \
+              FROM accounts a JOIN balances b ON b.account = a.id GROUP BY a.currency HAVING sum(b.debits) <> sum(b.credits)",
+    },
+    // One wrong row puts all later ones of its account out by the same: only where the difference changes is a finding.
+    Step {
+        name: "running balances",
+        checks: &["balance after"],
+        bad: "SELECT 'balance after', format('account %s at posting %s, transaction %s', coalesce(a.name, r.account::text), lpad(r.seq::text, 12, '0'), r.transaction), r.running::text, r.balance_after::text \
+              FROM (SELECT *, lag(running - balance_after, 1, 0) OVER (PARTITION BY account ORDER BY seq) AS off_before FROM \
+                     (SELECT account, seq, transaction, balance_after, sum(amount) OVER (PARTITION BY account ORDER BY seq ROWS UNBOUNDED PRECEDING) AS running FROM ledger_entries) e) r \
+                LEFT JOIN accounts a ON a.id = r.account WHERE r.running <> r.balance_after AND r.running - r.balance_after <> r.off_before",
+    },
+    Step {
+        name: "limits",
+        checks: &["floor", "ceiling", "closed"],
+        bad: "SELECT 'floor', format('account %s of %s', a.name, a.tenant), 'at least ' || b.floor || ' available', b.credits - b.debits - b.held || ' available' \
+                FROM accounts a JOIN balances b ON b.account = a.id WHERE b.credits - b.debits - b.held < b.floor \
+              UNION ALL SELECT 'ceiling', format('account %s of %s', a.name, a.tenant), 'at most ' || b.ceiling, (b.credits - b.debits)::text \
+                FROM accounts a JOIN balances b ON b.account = a.id WHERE b.credits - b.debits > b.ceiling \
+              UNION ALL SELECT 'closed', format('account %s of %s', a.name, a.tenant), '0, 0 held', format('%s, %s held', b.credits - b.debits, b.held) \
+                FROM accounts a JOIN balances b ON b.account = a.id WHERE b.status = 3 AND (b.credits <> b.debits OR b.held <> 0)",
+    },
+    Step {
+        name: "keys",
+        checks: &["key transaction", "key request", "key status", "retired key"],
+        bad: "SELECT CASE WHEN k.status = 3 THEN 'retired key' WHEN t.id IS NULL THEN 'key transaction' WHEN t.request <> k.request THEN 'key request' ELSE 'key status' END, \
+              'key ' || k.key, CASE WHEN k.status = 3 THEN 'no transaction' WHEN t.id IS NULL THEN 'transaction ' || k.transaction WHEN t.request <> k.request THEN 'request ' || t.request \
+              ELSE 'status ' || t.status END, CASE WHEN k.status = 3 THEN 'transaction ' || t.id WHEN t.id IS NULL THEN 'none' WHEN t.request <> k.request THEN 'request ' || k.request \
+              ELSE 'status ' || k.status END \
+              FROM (SELECT * FROM keys_even UNION ALL SELECT * FROM keys_odd) k LEFT JOIN transactions t ON t.id = k.transaction \
+              WHERE (k.status = 3) <> (t.id IS NULL) OR (k.status <> 3 AND (t.request <> k.request OR t.status <> k.status))",
+    },
+    Step {
+        name: "key generations",
+        checks: &["key in two generations"],
+        bad: "SELECT 'key in two generations', 'key ' || e.key, 'one transaction', format('transactions %s and %s', e.transaction, o.transaction) FROM keys_even e JOIN keys_odd o ON o.key = e.key",
+    },
+    // A key that has left may be used again, so only uses closer than the retention are two effects of one key.
+    Step {
+        name: "effects",
+        checks: &["key with two effects"],
+        bad: "SELECT 'key with two effects', format('key %s of tenant %s, API %s', u.key, u.tenant, u.api), 'transaction ' || u.earlier, 'transaction ' || u.id || ' as well' \
+              FROM (SELECT t.api, t.tenant, t.key, t.id, lag(t.id) OVER w AS earlier, t.created_at - lag(t.created_at) OVER w AS gap \
+                    FROM transactions t JOIN (SELECT api, tenant, key FROM transactions WHERE key IS NOT NULL AND status = 1 GROUP BY api, tenant, key HAVING count(*) > 1) r \
+                      ON r.api = t.api AND r.tenant = t.tenant AND r.key = t.key \
+                    WHERE t.status = 1 WINDOW w AS (PARTITION BY t.api, t.tenant, t.key ORDER BY t.created_at, t.id)) u CROSS JOIN given g WHERE u.gap < g.key_gap",
+    },
+];

@@ -1,0 +1,46 @@
+//! The demo accounts and the benchmark's accounts.
+
+use florin::gateway::seed::demo;
+use florin::money::{Amount, CurrencyCode};
+use florin::store::seed::bulk;
+use florin::store::verify::verify;
+use sqlx::Executor;
+
+use crate::harness::Florin;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seeding_again_changes_nothing_even_when_the_keys_have_left() {
+    let florin = Florin::start().await;
+    let pool = florin.database.pool.clone();
+    let expected =
+        [("acc-payer-001", "1000.00 USD"), ("acc-payee-002", "500.00 USD"), ("test-payer-001", "1000.00 USD"), ("test-payee-001", "1000.00 USD")];
+    let expected: Vec<_> = expected.map(|(name, balance)| (name.to_owned(), balance.to_owned())).into();
+    let (one, other) = tokio::join!(demo(&florin.ledger, &pool), demo(&florin.ledger, &pool));
+    assert_eq!((one.unwrap(), other.unwrap()), (expected.clone(), expected));
+    florin.pay("k", "acc-payer-001", "acc-payee-002", 1_000_00).await.unwrap();
+    pool.execute("TRUNCATE keys_even, keys_odd").await.unwrap();
+    let again = demo(&florin.ledger, &pool).await.unwrap();
+    assert_eq!(again[..2], [("acc-payer-001".to_owned(), "0.00 USD".to_owned()), ("acc-payee-002".to_owned(), "1500.00 USD".to_owned())]);
+    let report = verify(&pool, |_, _, _| {}).await.unwrap();
+    assert!(report.is_clean() && report.figures.transactions == 5, "{report}");
+    florin.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bulk_accounts_are_funded_once_and_can_pay_at_once() {
+    let florin = Florin::start().await;
+    let pool = florin.database.pool.clone();
+    demo(&florin.ledger, &pool).await.unwrap(); // the opening account is loaded
+    let (usd, ten) = (CurrencyCode::parse("USD").unwrap(), Amount::from(10_00));
+    assert_eq!(bulk(&pool, 12_001, "bench-", ten, usd).await.unwrap(), 12_001);
+    assert_eq!(bulk(&pool, 12_003, "bench-", ten, usd).await.unwrap(), 2);
+    assert_eq!(bulk(&pool, 3, "empty-", Amount::ZERO, usd).await.unwrap(), 3);
+    let paid = florin.pay("k", "bench-0", "bench-12002", 10_00).await.unwrap();
+    assert!(paid.error.is_none(), "{paid:?}");
+    assert_eq!((florin.balance("bench-0").await, florin.balance("bench-12002").await, florin.balance("empty-2").await), (0, 20_00, 0));
+    florin.pay("from opening", "florin-opening-usd", "empty-0", 1).await.unwrap();
+    let report = verify(&pool, |_, _, _| {}).await.unwrap();
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(report.figures.accounts, 12_003 + 3 + 5);
+    florin.stop().await;
+}
