@@ -15,7 +15,8 @@ use crate::embedded::ports;
 use crate::embedded::postgres::{Durability, PrivatePostgres};
 use crate::faults::Faults;
 use crate::gateway::seed;
-use crate::messaging::topics::ensure_topics;
+use crate::messaging::KafkaConfig;
+use crate::messaging::topics::{Topics, ensure_topics};
 use crate::runtime::{self, Runtime};
 use crate::settings::{DevBroker, Mode, Settings};
 use crate::store::schema;
@@ -53,8 +54,8 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let _telemetry = Telemetry::start(&settings.log, settings.traces.as_ref())?;
     let mut told = Told::listen()?;
     std::fs::create_dir_all(&settings.data).map_err(|e| Failure::new(format!("{}: {e}", settings.data.display())))?;
-    let (data, broker) = (settings.data.clone(), settings.kafka.dev_broker);
-    let starting = tokio::task::spawn_blocking(move || start_servers(&data, broker));
+    let (data, broker, kafka) = (settings.data.clone(), settings.kafka.dev_broker, runtime::kafka(&settings));
+    let starting = tokio::task::spawn_blocking(move || start_servers(&data, broker, &kafka));
     let servers = tokio::select! {
         servers = starting => servers.map_err(|error| Failure::new(format!("starting the servers failed: {error}")))??,
         () = told.stop() => return Ok(()),
@@ -68,7 +69,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     result
 }
 
-fn start_servers(data: &Path, wanted: DevBroker) -> Result<Servers, Failure> {
+fn start_servers(data: &Path, wanted: DevBroker, config: &KafkaConfig) -> Result<Servers, Failure> {
     note("starting PostgreSQL ...");
     let postgres = PrivatePostgres::start(&data.join("postgres"), Durability::Durable)?;
     let real = match wanted {
@@ -80,7 +81,8 @@ fn start_servers(data: &Path, wanted: DevBroker) -> Result<Servers, Failure> {
         note("starting Kafka ... (the first time its jars are fetched)");
         Broker::Real(start_kafka(&data.join("kafka"))?)
     } else {
-        Broker::Mock(MockKafka::start(&[])?)
+        let plan = Topics::new(config).plan(config);
+        Broker::Mock(MockKafka::start(&plan.iter().map(|topic| (topic.name.as_str(), topic.partitions)).collect::<Vec<_>>())?)
     };
     let database = postgres.url("florin");
     Ok(Servers { _postgres: postgres, broker, database })
@@ -102,7 +104,9 @@ fn start_kafka(dir: &Path) -> Result<DevKafka, Failure> {
 async fn serve(settings: &Settings, servers: &Servers, told: &mut Told) -> Result<(), Failure> {
     create_database(&servers.database).await?;
     schema::migrate(&servers.database, |_| {}).await?;
-    ensure_topics(&runtime::kafka(settings)).await?;
+    if let Broker::Real(_) = servers.broker {
+        ensure_topics(&runtime::kafka(settings)).await?;
+    }
     let runtime = Runtime::start(settings, Faults::default()).await.map_err(|error| Failure::new(format!("{error:#}")))?;
     let ready = async {
         if !runtime.serving(Duration::from_secs(30)).await {

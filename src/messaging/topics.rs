@@ -39,7 +39,7 @@ impl Topics {
     }
 
     /// Every topic, each once, with its settings: events, dead letters, positions.
-    fn plan(&self, config: &KafkaConfig) -> Vec<Plan> {
+    pub fn plan(&self, config: &KafkaConfig) -> Vec<Plan> {
         let size = (config.record_bytes_max + 4096).to_string(); // room for key and framing
         let mut plans: Vec<Plan> = Vec::new();
         for name in self.events.iter().map(|(_, name)| name).chain([&self.dead_letters]) {
@@ -59,9 +59,12 @@ impl Topics {
     }
 }
 
-struct Plan {
-    name: String,
-    partitions: i32,
+/// A topic as it should be.
+pub struct Plan {
+    /// Its name.
+    pub name: String,
+    /// Its partitions.
+    pub partitions: i32,
     settings: Vec<(&'static str, String)>,
 }
 
