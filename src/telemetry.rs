@@ -8,6 +8,10 @@ pub mod logs;
 pub mod metrics;
 pub mod traces;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ::http::HeaderMap;
+use tracing::Span;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry};
@@ -41,6 +45,18 @@ pub enum TelemetryError {
     },
 }
 
+/// Whether requests get a span of their own: it costs throughput, so only where somebody reads it.
+static SPANS: AtomicBool = AtomicBool::new(false);
+
+/// The span of a request, where spans are on: traces, LOG_PAYMENTS, or a level below info.
+pub fn request_span(method: &'static str, headers: &HeaderMap) -> Span {
+    if SPANS.load(Ordering::Relaxed) {
+        tracing::info_span!("request", method, correlation_id = %correlation::CorrelationId::of(headers))
+    } else {
+        Span::none()
+    }
+}
+
 impl Telemetry {
     /// Starts logs to standard error, and traces when there is an endpoint. In a process that has a subscriber already (tests) that one stays.
     /// Must be called inside a tokio runtime when traces are on.
@@ -49,6 +65,7 @@ impl Telemetry {
     /// When the filter or the endpoint cannot be used.
     pub fn start(log: &LogSettings, traces: Option<&TraceSettings>) -> Result<Self, TelemetryError> {
         let filter = logs::filter(log)?;
+        SPANS.store(traces.is_some() || log.payments || matches!(log.level.as_str(), "debug" | "trace"), Ordering::Relaxed);
         let traces = traces.map(traces::Traces::start).transpose()?;
         let layer = traces.as_ref().map(|traces| tracing_opentelemetry::layer().with_tracer(traces.tracer()));
         let registry = Registry::default().with(layer).with(filter);

@@ -5,6 +5,7 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use smallvec::smallvec;
 use tonic::{Request, Response, Status};
+use tracing::Instrument;
 use ulid::Ulid;
 use uuid::Uuid;
 
@@ -22,6 +23,7 @@ use crate::protocol::pb::payment_v1::payment_service_server::PaymentService;
 use crate::protocol::record::{Api, DeclineCode, Kind, RequestHash, TransactionId};
 use crate::store;
 use crate::store::transactions::TransactionRow;
+use crate::telemetry::request_span;
 
 /// The service.
 #[derive(Clone)]
@@ -134,23 +136,29 @@ impl PaymentV1 {
 impl PaymentService for PaymentV1 {
     async fn authorize_payment(&self, request: Request<pb::AuthorizePaymentRequest>) -> Result<Response<pb::AuthorizePaymentResponse>, Status> {
         let began = Instant::now();
-        let answer = self.authorize(request).await;
-        measure(&answer, began);
-        if self.log_payments {
-            tracing::info!(?answer, seconds = began.elapsed().as_secs_f64(), "payment");
-        }
-        ended("AuthorizePayment", began, answer)
+        let span = request_span("AuthorizePayment", request.metadata().as_ref());
+        let work = async {
+            let answer = self.authorize(request).await;
+            measure(&answer, began);
+            if self.log_payments {
+                tracing::info!(?answer, seconds = began.elapsed().as_secs_f64(), "payment");
+            }
+            ended("AuthorizePayment", began, answer)
+        };
+        work.instrument(span).await
     }
 
     async fn get_payment(&self, request: Request<pb::GetPaymentRequest>) -> Result<Response<pb::GetPaymentResponse>, Status> {
         let began = Instant::now();
-        let payment = self.payment(request).await;
+        let span = request_span("GetPayment", request.metadata().as_ref());
+        let payment = self.payment(request).instrument(span).await;
         ended("GetPayment", began, payment.map(|payment| pb::GetPaymentResponse { payment: Some(payment) }))
     }
 
     async fn get_account_balance(&self, request: Request<pb::GetAccountBalanceRequest>) -> Result<Response<pb::GetAccountBalanceResponse>, Status> {
         let began = Instant::now();
-        ended("GetAccountBalance", began, self.balance(request).await)
+        let span = request_span("GetAccountBalance", request.metadata().as_ref());
+        ended("GetAccountBalance", began, self.balance(request).instrument(span).await)
     }
 }
 

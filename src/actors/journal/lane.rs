@@ -59,8 +59,11 @@ pub struct LaneState {
 enum Stopped {
     /// Nobody knows what became of it.
     Lost(StoreError),
-    /// The epoch is another's: certainly not done.
-    Fenced,
+    /// The epoch is another's. `known`: nothing in flight was done; else nobody knows.
+    Fenced {
+        /// Whether what is in flight was certainly not done.
+        known: bool,
+    },
 }
 
 impl From<StoreError> for Stopped {
@@ -176,7 +179,7 @@ impl LaneState {
                     }
                 }
                 Err(error) => match error.code() {
-                    Some(code::FENCED) => return Err(Stopped::Fenced),
+                    Some(code::FENCED) => return Err(Stopped::Fenced { known: true }), // it failed whole
                     Some(code::KEY_USED) => {
                         let used = session.used_keys(&lane.keys(&group)).await?;
                         lane.resolve_used(&mut group, &used, session).await?;
@@ -210,7 +213,7 @@ impl LaneState {
         let lane = i32::from(self.lane.number);
         let mut session = match LaneSession::open(&config.database, lane, config.epoch, config.answer_timeout).await {
             Ok(session) => session,
-            Err(OpenError::Fenced) => return Err(Stopped::Fenced),
+            Err(OpenError::Fenced) => return Err(Stopped::Fenced { known: false }),
             Err(OpenError::Store(error)) => return Err(error.into()),
         };
         // The fence is up: only now may anything be called not done.
@@ -247,8 +250,11 @@ impl LaneState {
                     }
                 }
             }
-            Err(Stopped::Fenced) => {
+            Err(Stopped::Fenced { known }) => {
                 self.session = None;
+                if known {
+                    self.lane.abort_all(Abort::NotLeader);
+                }
                 tracing::warn!(lane = self.lane.number, epoch = shared.config.epoch, "fenced off: another process has taken over");
                 self.journal.close();
                 (shared.config.fenced)();

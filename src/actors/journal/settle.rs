@@ -149,6 +149,13 @@ impl Lane {
         Ok(())
     }
 
+    /// Nothing in flight was done.
+    pub(super) fn abort_all(&self, why: Abort) {
+        for taken in std::mem::take(&mut *lock(&self.in_flight)) {
+            taken.answer(Outcome::Aborted(why));
+        }
+    }
+
     fn remove_some(&self, group: &[TransactionId]) -> Vec<Taken> {
         if group.is_empty() { Vec::new() } else { self.remove(group) }
     }
