@@ -186,3 +186,21 @@ async fn books_that_are_being_written_are_read_in_one_snapshot() {
     assert_eq!(verified(&florin.database).await.figures.postings, 400 + 3);
     florin.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_the_keys_for_long_does_not_stop_payments() {
+    let florin = Florin::start().await;
+    florin.database.account("a", 100).await;
+    florin.database.account("b", 0).await;
+    let mut reader = florin.database.pool.begin().await.unwrap();
+    reader.execute("SELECT count(*) FROM keys_odd").await.unwrap();
+    let began = std::time::Instant::now();
+    let switch = florin.database.pool.execute("SELECT switch_key_generation('0s')").await.unwrap_err();
+    assert_eq!(switch.as_database_error().unwrap().code().as_deref(), Some("55P03"), "{switch}");
+    assert!(began.elapsed() < std::time::Duration::from_secs(2), "the lanes waited {:?}", began.elapsed());
+    assert!(florin.pay("k", "a", "b", 1).await.unwrap().error.is_none());
+    reader.rollback().await.unwrap();
+    florin.database.pool.execute("SELECT switch_key_generation('0s')").await.unwrap();
+    assert!(florin.pay("l", "a", "b", 1).await.unwrap().error.is_none());
+    florin.stop().await;
+}
