@@ -204,3 +204,23 @@ async fn who_reads_the_keys_for_long_does_not_stop_payments() {
     assert!(florin.pay("l", "a", "b", 1).await.unwrap().error.is_none());
     florin.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_steps_see_one_snapshot_and_none_keeps_a_lock() {
+    let database = unguarded(&books().await, 0).await;
+    let between = "BEGIN; LOCK TABLE accounts, balances, transactions, postings, keys_even, keys_odd, outbox IN ACCESS EXCLUSIVE MODE NOWAIT; \
+         UPDATE balances SET credits = credits + 1, version = version + 1 WHERE account = (SELECT id FROM accounts WHERE name = 'carol'); COMMIT";
+    let mut steps = 0;
+    let progress = |_: &str, n: usize, of: usize| {
+        let change = async { sqlx::raw_sql(between).execute(&database.pool).await.unwrap() };
+        if n > 0 {
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(change));
+        }
+        steps = of;
+    };
+    let report = verify(&database.pool, progress).await.unwrap();
+    assert!(report.is_clean(), "{report}");
+    let credits = verified(&database).await;
+    let carol = credits.findings.iter().find(|finding| finding.check == "balance").unwrap();
+    assert!(carol.found.starts_with(&format!("{} ", steps - 1)), "{credits}");
+}

@@ -80,7 +80,6 @@ pub struct Finding {
     pub found: String,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 fn text<S: Serializer>(minor_units: &i128, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(minor_units)
 }
