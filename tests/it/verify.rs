@@ -48,6 +48,13 @@ async fn unguarded(books: &TestDatabase, n: usize) -> TestDatabase {
     TestDatabase { url, pool }
 }
 
+async fn drop_copy(copy: TestDatabase) {
+    copy.pool.close().await;
+    let (server, name) = copy.url.rsplit_once('/').unwrap();
+    let mut admin = PgConnection::connect(&format!("{server}/postgres")).await.unwrap();
+    admin.execute(AssertSqlSafe(format!("DROP DATABASE {name}"))).await.unwrap();
+}
+
 /// Check that must name it; what must appear in what it says; the corruption.
 const CORRUPTIONS: &[(&str, &str, &str)] = &[
     ("posting account", "999999 (none)", "UPDATE postings SET credit_account = 999999 WHERE seq = (SELECT max(seq) FROM postings)"),
@@ -135,7 +142,7 @@ async fn every_corruption_is_found_and_named() {
         let found = report.findings.iter().filter(|finding| finding.check == *check);
         let lines: Vec<_> = found.map(|finding| format!("{}: expected {}, found {}", finding.what, finding.expected, finding.found)).collect();
         assert!(lines.iter().any(|line| line.contains(says)), "{corruption}\nshould be found by {check:?} saying {says:?}:\n{report}");
-        database.pool.close().await;
+        drop_copy(database).await;
     }
 }
 
