@@ -96,8 +96,8 @@ BEGIN
 END $$;
 
 -- Empties the older generation of keys and makes it the current one, once the current one is older than the retention.
--- Every lane waits meanwhile; answers whether it switched.
-CREATE FUNCTION switch_key_generation(retention interval) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+-- Every lane waits meanwhile, so it fails with 55P03 rather than wait long for somebody who reads the keys; answers whether it switched.
+CREATE FUNCTION switch_key_generation(retention interval) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '100ms' AS $$
 DECLARE g bigint;
 BEGIN
   PERFORM 1 FROM lanes ORDER BY lane FOR UPDATE;

@@ -12,8 +12,7 @@ use crate::store::accounts::{self, AccountKind, AccountRow};
 use crate::store::seed::{TENANT, new_account, opening};
 
 /// Name and opening balance in minor units of USD.
-pub const DEMO: [(&str, i64); 4] =
-    [("acc-payer-001", 1_000_00), ("acc-payee-002", 500_00), ("test-payer-001", 1_000_00), ("test-payee-001", 1_000_00)];
+pub const DEMO: [(&str, i64); 4] = [("acc-payer-001", 100_000), ("acc-payee-002", 50_000), ("test-payer-001", 100_000), ("test-payee-001", 100_000)];
 
 const USD: &str = "USD";
 

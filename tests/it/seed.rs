@@ -17,7 +17,7 @@ async fn seeding_again_changes_nothing_even_when_the_keys_have_left() {
     let expected: Vec<_> = expected.map(|(name, balance)| (name.to_owned(), balance.to_owned())).into();
     let (one, other) = tokio::join!(demo(&florin.ledger, &pool), demo(&florin.ledger, &pool));
     assert_eq!((one.unwrap(), other.unwrap()), (expected.clone(), expected));
-    florin.pay("k", "acc-payer-001", "acc-payee-002", 1_000_00).await.unwrap();
+    florin.pay("k", "acc-payer-001", "acc-payee-002", 100_000).await.unwrap();
     pool.execute("TRUNCATE keys_even, keys_odd").await.unwrap();
     let again = demo(&florin.ledger, &pool).await.unwrap();
     assert_eq!(again[..2], [("acc-payer-001".to_owned(), "0.00 USD".to_owned()), ("acc-payee-002".to_owned(), "1500.00 USD".to_owned())]);

@@ -48,6 +48,13 @@ async fn unguarded(books: &TestDatabase, n: usize) -> TestDatabase {
     TestDatabase { url, pool }
 }
 
+async fn drop_copy(copy: TestDatabase) {
+    copy.pool.close().await;
+    let (server, name) = copy.url.rsplit_once('/').unwrap();
+    let mut admin = PgConnection::connect(&format!("{server}/postgres")).await.unwrap();
+    admin.execute(AssertSqlSafe(format!("DROP DATABASE {name}"))).await.unwrap();
+}
+
 /// Check that must name it; what must appear in what it says; the corruption.
 const CORRUPTIONS: &[(&str, &str, &str)] = &[
     ("posting account", "999999 (none)", "UPDATE postings SET credit_account = 999999 WHERE seq = (SELECT max(seq) FROM postings)"),
@@ -135,7 +142,7 @@ async fn every_corruption_is_found_and_named() {
         let found = report.findings.iter().filter(|finding| finding.check == *check);
         let lines: Vec<_> = found.map(|finding| format!("{}: expected {}, found {}", finding.what, finding.expected, finding.found)).collect();
         assert!(lines.iter().any(|line| line.contains(says)), "{corruption}\nshould be found by {check:?} saying {says:?}:\n{report}");
-        database.pool.close().await;
+        drop_copy(database).await;
     }
 }
 
@@ -185,4 +192,42 @@ async fn books_that_are_being_written_are_read_in_one_snapshot() {
     assert!(steps.iter().enumerate().all(|(at, (_, n, of))| *n == at && *of == steps.len()), "{steps:?}");
     assert_eq!(verified(&florin.database).await.figures.postings, 400 + 3);
     florin.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_the_keys_for_long_does_not_stop_payments() {
+    let florin = Florin::start().await;
+    florin.database.account("a", 100).await;
+    florin.database.account("b", 0).await;
+    let mut reader = florin.database.pool.begin().await.unwrap();
+    reader.execute("SELECT count(*) FROM keys_odd").await.unwrap();
+    let began = std::time::Instant::now();
+    let switch = florin.database.pool.execute("SELECT switch_key_generation('0s')").await.unwrap_err();
+    assert_eq!(switch.as_database_error().unwrap().code().as_deref(), Some("55P03"), "{switch}");
+    assert!(began.elapsed() < std::time::Duration::from_secs(2), "the lanes waited {:?}", began.elapsed());
+    assert!(florin.pay("k", "a", "b", 1).await.unwrap().error.is_none());
+    reader.rollback().await.unwrap();
+    florin.database.pool.execute("SELECT switch_key_generation('0s')").await.unwrap();
+    assert!(florin.pay("l", "a", "b", 1).await.unwrap().error.is_none());
+    florin.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_steps_see_one_snapshot_and_none_keeps_a_lock() {
+    let database = unguarded(&books().await, 0).await;
+    let between = "BEGIN; LOCK TABLE accounts, balances, transactions, postings, keys_even, keys_odd, outbox IN ACCESS EXCLUSIVE MODE NOWAIT; \
+         UPDATE balances SET credits = credits + 1, version = version + 1 WHERE account = (SELECT id FROM accounts WHERE name = 'carol'); COMMIT";
+    let mut steps = 0;
+    let progress = |_: &str, n: usize, of: usize| {
+        let change = async { sqlx::raw_sql(between).execute(&database.pool).await.unwrap() };
+        if n > 0 {
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(change));
+        }
+        steps = of;
+    };
+    let report = verify(&database.pool, progress).await.unwrap();
+    assert!(report.is_clean(), "{report}");
+    let credits = verified(&database).await;
+    let carol = credits.findings.iter().find(|finding| finding.check == "balance").unwrap();
+    assert!(carol.found.starts_with(&format!("{} ", steps - 1)), "{credits}");
 }

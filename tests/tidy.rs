@@ -1,0 +1,312 @@
+//! Keeps the house tidy by reading its files: who may know whom, where SQL and Kafka stand, how long files may be. The rules are the tables below.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Each room and whom it may know: rooms, or a part of one. `*`: everybody. The same table in words stands in `src/lib.rs`.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("money", &[]),
+    ("ledger", &["money"]),
+    ("protocol", &["money", "ledger"]),
+    ("store", &["money", "ledger", "protocol"]),
+    ("messaging", &["protocol"]),
+    ("actors", &["money", "ledger", "protocol", "store", "messaging", "faults", "supervision::health", "supervision::policy", "supervision::tasks"]),
+    ("supervision", &["actors", "store", "messaging", "faults"]),
+    ("gateway", &["money", "ledger", "protocol", "store", "actors", "faults", "supervision::health", "supervision::tasks", "settings", "telemetry"]),
+    ("telemetry", &["settings"]),
+    ("embedded", &[]),
+    ("settings", &[]),
+    ("faults", &[]),
+    ("runtime", &["*"]),
+    ("cli", &["*"]),
+    ("lib", &["*"]),
+    ("main", &["*"]),
+];
+
+/// Libraries that stay where they belong. A name stands for all that begin with it (`tonic_types`).
+const LIBRARIES: &[(&str, &[&str])] = &[
+    ("rdkafka", &["src/messaging", "src/embedded", "src/cli/events.rs"]),
+    ("tonic", &["src/gateway", "src/protocol", "src/cli"]),
+    ("redis", &["src/gateway/rate_limit", "src/embedded", "src/cli"]),
+    ("sqlx", &["src/store", "src/actors", "src/supervision", "src/gateway", "src/runtime", "src/embedded", "src/cli"]), // the pool's type; for SQL see below
+    ("ractor", &["src/actors", "src/supervision", "src/protocol"]),
+];
+
+/// Rooms of rules alone, and what they never import.
+const PURE: &[&str] = &["src/money", "src/ledger"];
+const IMPURE: &[&str] = &["tokio", "sqlx", "rdkafka", "tonic", "ractor", "redis", "axum", "futures", "metrics", "tracing"];
+
+/// SQL stands in `src/store` and in tests.
+const SQL: &[&str] = &[
+    "sqlx::query",
+    "sqlx::raw_sql",
+    "AssertSqlSafe",
+    "QueryBuilder",
+    "\"SELECT ",
+    "\"INSERT INTO ",
+    "\"UPDATE ",
+    "\"DELETE FROM ",
+    "\"CREATE ",
+    "\"ALTER ",
+];
+
+const LINES_MAX: usize = 400;
+
+/// Longer files, each with the reason.
+const LONG_FILES: &[(&str, &str)] = &[];
+
+/// Folders of one machine. Written in two halves, or this file would be the first to break the rule.
+const MACHINE_PATHS: &[&str] = &[concat!("/ro", "ot/"), concat!("/wo", "rk/"), concat!("/ho", "me/")];
+
+#[test]
+fn rooms_know_only_whom_they_may_know() {
+    let mut wrong = Vec::new();
+    for file in rust("src") {
+        let room = file.room();
+        let Some((_, known)) = ROOMS.iter().find(|(name, _)| *name == room) else {
+            wrong.push(format!("{}: room {room} is not in the table of tests/tidy.rs", file.path));
+            continue;
+        };
+        for (line, text) in file.code() {
+            if text.ends_with("crate::{") {
+                wrong.push(format!("{}:{line}: one use per room, so that this test can read it", file.path));
+            }
+            for path in imports(text) {
+                let own = path == room || path.starts_with(&format!("{room}::"));
+                let may = own || known.iter().any(|known| *known == "*" || path == *known || path.starts_with(&format!("{known}::")));
+                if !may && ROOMS.iter().any(|(name, _)| path.split("::").next() == Some(name)) {
+                    wrong.push(format!("{}:{line}: {room} must not know {path}", file.path));
+                }
+            }
+        }
+    }
+    tidy(&wrong);
+}
+
+#[test]
+fn libraries_stay_where_they_belong() {
+    let mut wrong = Vec::new();
+    for file in rust("src") {
+        for (line, text) in file.code() {
+            for (library, places) in LIBRARIES {
+                if uses(text, library) && !places.iter().any(|place| file.is_in(place)) {
+                    wrong.push(format!("{}:{line}: {library} belongs to {}", file.path, places.join(", ")));
+                }
+            }
+            for library in IMPURE.iter().filter(|library| PURE.iter().any(|room| file.is_in(room)) && uses(text, library)) {
+                wrong.push(format!("{}:{line}: a room of pure rules must not use {library}", file.path));
+            }
+        }
+    }
+    tidy(&wrong);
+}
+
+#[test]
+fn sql_stands_in_the_store_alone() {
+    let mut wrong = Vec::new();
+    for file in rust("src").iter().filter(|file| !file.is_in("src/store") && !file.is_test()) {
+        for (line, text) in file.code() {
+            for sql in SQL.iter().filter(|sql| text.contains(**sql)) {
+                wrong.push(format!("{}:{line}: {sql} belongs to src/store", file.path));
+            }
+        }
+    }
+    tidy(&wrong);
+}
+
+#[test]
+fn files_are_short() {
+    let mut wrong = Vec::new();
+    for file in rust("src").into_iter().chain(rust("tests")) {
+        let lines = file.text.lines().count();
+        if lines > LINES_MAX && !LONG_FILES.iter().any(|(path, _)| *path == file.path) {
+            wrong.push(format!("{}: {lines} lines are more than {LINES_MAX}: look for the second noun", file.path));
+        }
+    }
+    for (path, reason) in LONG_FILES {
+        let lines = fs::read_to_string(root().join(path)).map_or(0, |text| text.lines().count());
+        if lines <= LINES_MAX || reason.is_empty() {
+            wrong.push(format!("{path}: its exception is not needed, or has no reason"));
+        }
+    }
+    tidy(&wrong);
+}
+
+#[test]
+fn ignored_tests_say_why() {
+    let bare = concat!("#[ign", "ore]");
+    let mut wrong = Vec::new();
+    for file in rust("src").into_iter().chain(rust("tests")) {
+        wrong.extend(file.code().filter(|(_, text)| text.contains(bare)).map(|(line, _)| format!("{}:{line}: {bare} without a reason", file.path)));
+    }
+    tidy(&wrong);
+}
+
+#[test]
+fn fault_points_named_in_tests_exist() {
+    let mut points = BTreeSet::new();
+    for file in rust("src") {
+        for (_, text) in file.code() {
+            for call in [".point(\"", ".pause(\""] {
+                points.extend(text.split(call).skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+            }
+        }
+    }
+    assert!(!points.is_empty(), "no fault points in src: this test reads them wrongly");
+    let prefixes: BTreeSet<&str> = points.iter().filter_map(|point| point.split('.').next()).collect();
+    let mut wrong = Vec::new();
+    for file in rust("tests") {
+        for (line, text) in file.code() {
+            // Every second piece between quotes is a literal; names may stand in lists, so it is their form that counts.
+            for literal in text.split('"').skip(1).step_by(2) {
+                let is_name = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+                let named = literal.split_once('.').is_some_and(|(actor, point)| prefixes.contains(actor) && is_name(point));
+                if named && !points.contains(literal) {
+                    wrong.push(format!("{}:{line}: there is no fault point {literal}", file.path));
+                }
+            }
+        }
+    }
+    tidy(&wrong);
+}
+
+#[test]
+fn schemas_are_json() {
+    let mut wrong = Vec::new();
+    for path in files("schemas", "json") {
+        let text = fs::read_to_string(root().join(&path)).unwrap();
+        if let Err(error) = serde_json::from_str::<serde_json::Value>(&text) {
+            wrong.push(format!("{path}: {error}"));
+        }
+    }
+    tidy(&wrong);
+}
+
+#[test]
+fn nothing_names_folders_of_one_machine() {
+    let listed = Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(root()).output();
+    let Some(listed) = listed.ok().filter(|listed| listed.status.success()) else {
+        return println!("not a checkout: nothing is tracked");
+    };
+    let mut wrong = Vec::new();
+    for path in String::from_utf8_lossy(&listed.stdout).lines() {
+        let Ok(bytes) = fs::read(root().join(path)) else { continue }; // deleted and not yet committed
+        for (line, text) in String::from_utf8_lossy(&bytes).lines().enumerate() {
+            for folder in MACHINE_PATHS.iter().filter(|folder| begins_a_path(text, folder)) {
+                wrong.push(format!("{path}:{}: names {folder}", line + 1));
+            }
+        }
+    }
+    tidy(&wrong);
+}
+
+struct File {
+    /// From the root of the checkout.
+    path: String,
+    text: String,
+}
+
+impl File {
+    fn room(&self) -> &str {
+        self.path.split('/').nth(1).unwrap_or_default().trim_end_matches(".rs")
+    }
+
+    /// Whether it is this file, this room (`src/store.rs` as well as `src/store/`), or below it.
+    fn is_in(&self, place: &str) -> bool {
+        self.path == place || self.path == format!("{place}.rs") || self.path.starts_with(&format!("{place}/"))
+    }
+
+    fn is_test(&self) -> bool {
+        self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
+    }
+
+    /// Numbered lines without comments.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let lines = self.text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
+        lines.map(|(n, line)| (n + 1, line.split(" // ").next().unwrap_or_default()))
+    }
+}
+
+/// The paths after `crate::` on a line, two parts deep.
+fn imports(line: &str) -> impl Iterator<Item = String> + '_ {
+    line.split("crate::").skip(1).flat_map(|rest| {
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':' || c == '{')).unwrap_or(rest.len());
+        match rest[..end].split_once("::{") {
+            // use crate::supervision::{health, tasks}: each of them.
+            Some((room, _)) if !room.contains("::") => {
+                let list = rest[room.len() + 3..].split('}').next().unwrap_or_default();
+                list.split(',').map(|name| format!("{room}::{}", name.trim())).collect::<Vec<_>>()
+            }
+            _ if rest.starts_with('{') => rest[1..].split(',').map(|name| name.trim().trim_end_matches(['}', ';']).to_owned()).collect(),
+            _ => vec![rest[..end].split("::").take(2).filter(|part| !part.starts_with('{')).collect::<Vec<_>>().join("::")],
+        }
+    })
+}
+
+/// Whether a line names something of this library: `library::` or `use library`, also of `library_more`.
+fn uses(line: &str, library: &str) -> bool {
+    line.match_indices(library).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let starts = before.is_none_or(|c| !(c.is_alphanumeric() || c == '_' || c == ':' || c == '"'));
+        let rest = line[at + library.len()..].trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
+        starts && (rest.starts_with("::") || (rest.starts_with(';') && line.trim_start().starts_with("use ")))
+    })
+}
+
+/// Whether the folder stands there as the beginning of a path, not inside one such as `docs/work/`.
+fn begins_a_path(line: &str, folder: &str) -> bool {
+    line.match_indices(folder).any(|(at, _)| line[..at].chars().next_back().is_none_or(|c| !(c.is_alphanumeric() || "_-.}/~*".contains(c))))
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into()))
+}
+
+fn rust(folder: &str) -> Vec<File> {
+    let read = |path: String| File { text: fs::read_to_string(root().join(&path)).unwrap(), path };
+    files(folder, "rs").into_iter().map(read).collect()
+}
+
+/// All files below a folder that end so, sorted; none if there is no such folder.
+fn files(folder: &str, extension: &str) -> Vec<String> {
+    let (mut found, mut folders) = (Vec::new(), vec![root().join(folder)]);
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == extension) {
+                found.push(relative(&path));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn relative(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).to_string_lossy().into_owned()
+}
+
+fn tidy(wrong: &[String]) {
+    assert!(wrong.is_empty(), "{} untidy:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn this_test_reads_imports_and_libraries_as_they_are_written() {
+    let read = |line: &str| imports(line).collect::<Vec<_>>();
+    assert_eq!(read("use crate::store::accounts::AccountRow;"), ["store::accounts"]);
+    assert_eq!(read("use crate::store;"), ["store"]);
+    assert_eq!(read("use crate::store::{self, StoreError};"), ["store::self", "store::StoreError"]);
+    assert_eq!(read("use crate::{store, actors::node};"), ["store", "actors::node"]);
+    assert_eq!(read("fn f(x: crate::money::Amount) -> crate::ledger::Leg"), ["money::Amount", "ledger::Leg"]);
+    assert_eq!(read("use crate::protocol::record::{Api, Kind};"), ["protocol::record"]);
+    assert!(uses("use tonic::Status;", "tonic") && uses("use tonic_types::StatusExt;", "tonic") && uses("fn f(x: tonic::Status)", "tonic"));
+    assert!(
+        !uses("let x = opentelemetry_tonic::y;", "tonic") && !uses("\"rdkafka::client\"", "rdkafka") && !uses("crate::gateway::redis::X", "redis")
+    );
+    let folder = MACHINE_PATHS[1];
+    assert!(!begins_a_path(&format!("see docs{folder}now"), folder) && begins_a_path(&format!("cd {folder}now"), folder));
+}
