@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use sqlx::{Connection, Executor, PgConnection};
 
 use super::discovery::Running;
 use super::options::SettingsArgs;
@@ -102,7 +101,7 @@ fn start_kafka(dir: &Path) -> Result<DevKafka, Failure> {
 }
 
 async fn serve(settings: &Settings, servers: &Servers, told: &mut Told) -> Result<(), Failure> {
-    create_database(&servers.database).await?;
+    schema::create_database(&servers.database).await?;
     schema::migrate(&servers.database, |_| {}).await?;
     if let Broker::Real(_) = servers.broker {
         ensure_topics(&runtime::kafka(settings)).await?;
@@ -139,17 +138,6 @@ async fn serve(settings: &Settings, servers: &Servers, told: &mut Told) -> Resul
     running.write(&settings.data)?;
     say(banner(settings, servers, &runtime, &accounts))?;
     run_until_told(runtime, told).await
-}
-
-async fn create_database(url: &str) -> Result<(), Failure> {
-    let admin = url.replacen("/florin", "/postgres", 1);
-    let failed = |e: sqlx::Error| Failure::new(format!("the private PostgreSQL does not answer: {e}"));
-    let mut connection = PgConnection::connect(&admin).await.map_err(failed)?;
-    let there = connection.fetch_optional("SELECT FROM pg_database WHERE datname = 'florin'").await.map_err(failed)?;
-    if there.is_none() {
-        connection.execute("CREATE DATABASE florin").await.map_err(failed)?;
-    }
-    connection.close().await.map_err(failed)
 }
 
 fn banner(settings: &Settings, servers: &Servers, runtime: &Runtime, accounts: &[(String, String)]) -> String {

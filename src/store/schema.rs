@@ -1,7 +1,8 @@
 //! The schema: brought by `florin migrate`, checked by everything that starts on it.
 
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
 /// All migrations, in the binary.
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -66,6 +67,23 @@ pub async fn pending(connection: &mut PgConnection) -> Result<Vec<Step>, SchemaE
     let known = MIGRATIONS.iter().filter(|m| !m.migration_type.is_down_migration());
     let lacking = known.filter(|m| !applied.contains(&m.version));
     Ok(lacking.map(|m| Step { version: m.version, description: m.description.to_string() }).collect())
+}
+
+/// Makes the database that the URL names, unless it is there: for servers of our own, where we may.
+///
+/// # Errors
+/// When the server cannot be reached, or refuses.
+pub async fn create_database(url: &str) -> Result<(), SchemaError> {
+    let options: PgConnectOptions = url.parse()?;
+    let name = options.get_database().unwrap_or_default().to_owned();
+    let mut admin = PgConnection::connect_with(&options.database("postgres")).await?;
+    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)").bind(&name).fetch_one(&mut admin).await?;
+    if !there {
+        let quoted: String = sqlx::query_scalar("SELECT quote_ident($1)").bind(&name).fetch_one(&mut admin).await?;
+        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {quoted}"))).execute(&mut admin).await?;
+    }
+    admin.close().await?;
+    Ok(())
 }
 
 /// Applies what is pending, one migration per transaction, telling `done` after each; processes that migrate at once wait for each other.
