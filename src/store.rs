@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod api_keys;
+pub mod entries;
 pub mod error;
 pub mod journal;
 pub mod leadership;

@@ -116,10 +116,7 @@ impl AccountState {
     fn absorb(&mut self) {
         // Admitting those who waited may bring news at once; each round closes at least one leg, so it ends.
         while let Some((posted, closed)) = self.cell.take() {
-            self.account.see(posted.totals);
-            if !self.changes.is_binding() {
-                self.account.see_guards(posted.held, posted.floor, posted.ceiling, posted.status);
-            }
+            self.see(&posted);
             self.faults.point("account.absorb");
             let mut committed = Vec::new();
             for (transaction, closing) in &closed {
@@ -129,22 +126,29 @@ impl AccountState {
                 {
                     committed.push(key);
                 }
-                self.changes.closed(*transaction, *closing, &posted, &mut self.account);
+                self.changes.closed(*transaction);
             }
-            if closed.is_empty() && self.waiting.is_empty() && !self.changes.is_waiting() {
-                continue;
-            }
-            for slip in std::mem::take(&mut self.waiting) {
-                match committed.iter().find(|used| used.key == slip.key()) {
-                    Some(used) => {
-                        let outcome = repeat_outcome(used, &slip);
-                        slip.answer(outcome);
-                    }
-                    None => self.admit(slip),
-                }
-            }
-            self.next_change();
+            self.go_on(&committed);
         }
+    }
+
+    /// Something ended: those who waited are looked at again, repeats of what was committed are answered.
+    fn go_on(&mut self, committed: &[UsedKey]) {
+        self.next_change();
+        for slip in std::mem::take(&mut self.waiting) {
+            match committed.iter().find(|used| used.key == slip.key()) {
+                Some(used) => {
+                    let outcome = repeat_outcome(used, &slip);
+                    slip.answer(outcome);
+                }
+                None => self.admit(slip),
+            }
+        }
+    }
+
+    fn see(&mut self, posted: &Posted) {
+        self.account.see(posted.totals);
+        self.account.see_guards(posted.held, posted.floor, posted.ceiling, posted.status);
     }
 
     /// Decides on the account's own leg of a slip.
@@ -157,7 +161,7 @@ impl AccountState {
                 slip.refuse(Rejection::Inactive { status: self.account.status() });
             }
             slip.forward();
-        } else if self.open.has_key(slip.key()) {
+        } else if self.open.has_key(slip.key()) || self.changes.is_under_way() {
             self.wait(slip);
         } else {
             match self.account.decide(slip.stop().leg()) {
@@ -194,15 +198,12 @@ impl AccountState {
                     slip.answer(Outcome::Aborted(Abort::DatabaseAway));
                 }
                 if change {
-                    self.changes.abort(Abort::DatabaseAway, &self.cell.posted(), &mut self.account);
+                    self.changes.abort(Abort::DatabaseAway);
                 }
             }
             Ok((posted, used)) => {
                 if self.cell.see(&posted) {
-                    self.account.see(posted.totals);
-                    if !self.changes.is_binding() {
-                        self.account.see_guards(posted.held, posted.floor, posted.ceiling, posted.status);
-                    }
+                    self.see(&posted);
                 }
                 for slip in slips {
                     self.admit_or_refuse(slip, &used);
@@ -213,7 +214,9 @@ impl AccountState {
             }
         }
         self.reading.next();
-        self.next_change();
+        if change {
+            self.go_on(&[]); // it may have been refused, and those who waited for it can go on
+        }
     }
 
     fn admit_or_refuse(&mut self, mut slip: Box<Slip>, used: &[UsedKey]) {
@@ -222,6 +225,7 @@ impl AccountState {
             return slip.answer(outcome);
         }
         if !self.open.has_key(slip.key())
+            && !self.changes.is_under_way()
             && let Decision::Refuse(rejection) = self.account.decide(slip.stop().leg())
         {
             slip.refuse(rejection);
@@ -233,7 +237,7 @@ impl AccountState {
 
     /// Ends if nothing is open; else the directory puts the account back.
     fn passivate(&mut self, myself: &ActorRef<AccountMessage>) {
-        let idle = self.account.open_legs() == 0 && self.waiting.is_empty() && self.reading.is_idle() && !self.changes.is_waiting();
+        let idle = self.account.open_legs() == 0 && self.waiting.is_empty() && self.reading.is_idle() && !self.changes.is_under_way();
         if idle {
             self.leaving = true;
             myself.stop(None); // what is in the mailbox is dropped, and so answered "certainly not done"

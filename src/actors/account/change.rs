@@ -1,29 +1,31 @@
-//! Changes of status and limits: they bind admission at once, and are written when the open legs have settled.
+//! Changes of status and limits. From the moment one comes nothing new is admitted: it binds at once, and on a busy account it gets
+//! its turn. It is decided on when the open legs have settled and the database was asked for its key, and counts when it is written.
 
 use std::collections::VecDeque;
 
 use super::AccountState;
-use crate::ledger::{self, Status};
-use crate::protocol::account::{AccountMessage, ChangeOrder, Closing, Posted, UsedKey};
+use crate::ledger;
+use crate::protocol::account::{AccountMessage, ChangeOrder, UsedKey};
 use crate::protocol::record::{AccountChange, Body, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 
-/// Changes in order; the first binds.
+/// Changes in order; one at a time.
 #[derive(Default)]
 pub(super) struct Changes {
     queue: VecDeque<Box<ChangeOrder>>,
     step: Step,
 }
 
+/// How far the first change is.
 #[derive(Default, PartialEq, Eq)]
 enum Step {
     #[default]
     None,
-    /// Binding; legs are open.
+    /// Legs are open.
     Settling,
-    /// Binding; the database is asked for the key.
+    /// The database is asked for the key.
     Reading,
-    /// Binding; in the journal.
+    /// In the journal.
     Writing(TransactionId),
 }
 
@@ -32,31 +34,23 @@ impl Changes {
         self.queue.push_back(order);
     }
 
-    /// Whether the guards that admission goes by are a change's, not the database's.
-    pub(super) fn is_binding(&self) -> bool {
-        self.step != Step::None
-    }
-
-    pub(super) fn is_waiting(&self) -> bool {
-        self.is_binding() || !self.queue.is_empty()
+    /// Whether a change is under way: then slips wait.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.step != Step::None || !self.queue.is_empty()
     }
 
     /// A transaction of this account ended: perhaps the change.
-    pub(super) fn closed(&mut self, transaction: TransactionId, closing: Closing, posted: &Posted, account: &mut ledger::Account<TransactionId>) {
+    pub(super) fn closed(&mut self, transaction: TransactionId) {
         if self.step == Step::Writing(transaction) {
             self.step = Step::None;
-            if closing == Closing::Released {
-                account.see_guards(posted.held, posted.floor, posted.ceiling, posted.status);
-            }
         }
     }
 
     /// The change at the head cannot be decided now.
-    pub(super) fn abort(&mut self, why: Abort, posted: &Posted, account: &mut ledger::Account<TransactionId>) {
+    pub(super) fn abort(&mut self, why: Abort) {
         self.step = Step::None;
-        account.see_guards(posted.held, posted.floor, posted.ceiling, posted.status);
         if let Some(order) = self.queue.pop_front() {
-            let _ = order.reply.send(Outcome::Aborted(why));
+            let _ = order.reply.send(Outcome::Aborted(why)); // who asked may have left
         }
     }
 }
@@ -66,57 +60,49 @@ impl AccountState {
     pub(super) fn next_change(&mut self) {
         let Some(order) = self.changes.queue.front() else { return };
         if self.changes.step == Step::None {
-            let now = self.cell.posted();
-            let change = order.change(&now);
-            if now.status != Status::Closed {
-                self.account.see_guards(now.held, change.floor, change.ceiling, change.status);
-            }
             self.changes.step = Step::Settling;
         }
-        if self.changes.step == Step::Settling {
-            if self.account.open_legs() == 0 {
+        match self.changes.step {
+            Step::None | Step::Reading => {} // a read comes back by itself
+            Step::Settling if self.account.open_legs() == 0 => {
                 self.changes.step = Step::Reading;
                 let key = order.record.key;
                 self.reading.want_change(key);
-            } else if !self.cell.ask_to_be_woken() {
-                let _ = self.reading.actor().cast(AccountMessage::Wake); // something came meanwhile
+            }
+            // Legs are open, or the change before this one is being written.
+            Step::Settling | Step::Writing(_) => {
+                if !self.cell.ask_to_be_woken() {
+                    let _ = self.reading.actor().cast(AccountMessage::Wake); // something came meanwhile
+                }
             }
         }
     }
 
     /// All legs have settled and the key is known: the change is refused, or written.
     pub(super) fn decide_change(&mut self, used: &[UsedKey]) {
+        self.changes.step = Step::None;
         let Some(order) = self.changes.queue.pop_front() else { return };
         let posted = self.cell.posted();
         let AccountChange { status, floor, ceiling, .. } = order.change(&posted);
-        let before = ledger::Account::<TransactionId>::new(posted.totals, posted.held, posted.floor, posted.ceiling, posted.status);
+        let now = ledger::Account::<TransactionId>::new(posted.totals, posted.held, posted.floor, posted.ceiling, posted.status);
         let ChangeOrder { account, mut record, reply, permit, .. } = *order;
         let outcome = match used.iter().find(|used| used.key == record.key) {
             Some(used) if used.retired => Outcome::KeyRetired,
             Some(used) if used.request == record.request => Outcome::Replayed { id: used.transaction, created_at: used.created_at },
             Some(_) => Outcome::KeyReused,
-            None => match before.decide_change(status, floor, ceiling) {
+            None => match now.decide_change(status, floor, ceiling) {
                 Err(rejection) => Outcome::Refused { account: self.identity.id, rejection, permit },
                 Ok(()) => {
                     record.body = Body::AccountChange(AccountChange { account: self.identity.id, status, floor, ceiling });
                     let id = record.id;
-                    match Slip::new(Box::new(record), &[&account], usize::MAX, reply, permit) {
-                        Ok(slip) => {
-                            self.changes.step = Step::Writing(id);
-                            self.approve(slip);
-                        }
-                        Err(_) => self.unbind(&posted),
+                    if let Ok(slip) = Slip::new(Box::new(record), &[&account], usize::MAX, reply, permit) {
+                        self.changes.step = Step::Writing(id);
+                        self.approve(slip);
                     }
                     return;
                 }
             },
         };
-        let _ = reply.send(outcome);
-        self.unbind(&posted);
-    }
-
-    fn unbind(&mut self, posted: &Posted) {
-        self.changes.step = Step::None;
-        self.account.see_guards(posted.held, posted.floor, posted.ceiling, posted.status);
+        let _ = reply.send(outcome); // who asked may have left
     }
 }
