@@ -129,7 +129,7 @@ impl AccountState {
                 {
                     committed.push(key);
                 }
-                self.changes.closed(*transaction, *closing, &posted, &mut self.account);
+                self.changes.closed(*transaction, &posted, &mut self.account);
             }
             if closed.is_empty() && self.waiting.is_empty() && !self.changes.is_waiting() {
                 continue;

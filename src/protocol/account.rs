@@ -156,9 +156,13 @@ impl AccountCell {
         self.lock().posted
     }
 
-    /// The journal: these transactions are durable, and these are the totals after the batch. Answers whether the actor must be woken.
-    pub fn settle(&self, totals: Option<Totals>, committed: impl IntoIterator<Item = TransactionId>) -> bool {
+    /// The journal: these transactions are durable, these are the totals after the batch, and these the new guards if it changed them:
+    /// in one step, since a read of the version before would take the old guards for current. Answers whether the actor must be woken.
+    pub fn settle(&self, totals: Option<Totals>, change: Option<&AccountChange>, committed: impl IntoIterator<Item = TransactionId>) -> bool {
         let mut cell = self.lock();
+        if let Some(change) = change {
+            (cell.posted.status, cell.posted.floor, cell.posted.ceiling) = (change.status, change.floor, change.ceiling);
+        }
         if let Some(totals) = totals.filter(|totals| totals.version > cell.posted.totals.version) {
             cell.posted.totals = totals;
         }
@@ -173,13 +177,6 @@ impl AccountCell {
         cell.closed.push((transaction, Closing::Released));
         self.news.store(true, Ordering::Release);
         std::mem::take(&mut cell.wake)
-    }
-
-    /// New guards became durable.
-    pub fn change(&self, change: &AccountChange) {
-        let mut cell = self.lock();
-        (cell.posted.status, cell.posted.floor, cell.posted.ceiling) = (change.status, change.floor, change.ceiling);
-        self.news.store(true, Ordering::Release);
     }
 
     /// The actor: a read from the primary came back.

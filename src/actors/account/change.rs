@@ -1,10 +1,11 @@
-//! Changes of status and limits: they bind admission at once, and are written when the open legs have settled.
+//! Changes of status and limits: they bind admission at once where they are stricter, and are written when the open legs have settled.
+//! What they loosen counts only once it is written: the database still checks the old limits until then.
 
 use std::collections::VecDeque;
 
 use super::AccountState;
 use crate::ledger::{self, Status};
-use crate::protocol::account::{AccountMessage, ChangeOrder, Closing, Posted, UsedKey};
+use crate::protocol::account::{AccountMessage, ChangeOrder, Posted, UsedKey};
 use crate::protocol::record::{AccountChange, Body, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 
@@ -41,13 +42,11 @@ impl Changes {
         self.is_binding() || !self.queue.is_empty()
     }
 
-    /// A transaction of this account ended: perhaps the change.
-    pub(super) fn closed(&mut self, transaction: TransactionId, closing: Closing, posted: &Posted, account: &mut ledger::Account<TransactionId>) {
+    /// A transaction of this account ended: perhaps the change. Written or not, what the database has is what counts now.
+    pub(super) fn closed(&mut self, transaction: TransactionId, posted: &Posted, account: &mut ledger::Account<TransactionId>) {
         if self.step == Step::Writing(transaction) {
             self.step = Step::None;
-            if closing == Closing::Released {
-                account.see_guards(posted.held, posted.floor, posted.ceiling, posted.status);
-            }
+            account.see_guards(posted.held, posted.floor, posted.ceiling, posted.status);
         }
     }
 
@@ -69,17 +68,23 @@ impl AccountState {
             let now = self.cell.posted();
             let change = order.change(&now);
             if now.status != Status::Closed {
-                self.account.see_guards(now.held, change.floor, change.ceiling, change.status);
+                let ceiling = change.ceiling.into_iter().chain(now.ceiling).min();
+                self.account.see_guards(now.held, change.floor.max(now.floor), ceiling, change.status.max(now.status)); // no floor is below any
             }
             self.changes.step = Step::Settling;
         }
-        if self.changes.step == Step::Settling {
-            if self.account.open_legs() == 0 {
+        match self.changes.step {
+            Step::None | Step::Reading => {} // a read comes back by itself
+            Step::Settling if self.account.open_legs() == 0 => {
                 self.changes.step = Step::Reading;
                 let key = order.record.key;
                 self.reading.want_change(key);
-            } else if !self.cell.ask_to_be_woken() {
-                let _ = self.reading.actor().cast(AccountMessage::Wake); // something came meanwhile
+            }
+            // Legs are open, or the change before this one is being written.
+            Step::Settling | Step::Writing(_) => {
+                if !self.cell.ask_to_be_woken() {
+                    let _ = self.reading.actor().cast(AccountMessage::Wake); // something came meanwhile
+                }
             }
         }
     }

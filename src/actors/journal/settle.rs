@@ -26,12 +26,10 @@ impl Resolved {
 impl Taken {
     /// Tells the accounts that it is durable.
     fn settle(&self, totals: &HashMap<AccountId, Totals>) {
+        let change = if let Body::AccountChange(change) = &self.record.body { Some(change) } else { None };
         for stop in &self.stops {
-            if let Body::AccountChange(change) = &self.record.body {
-                stop.account.cell.change(change);
-            }
             let totals = totals.get(&stop.account.identity.id).copied();
-            if stop.account.cell.settle(totals, [self.record.id]) {
+            if stop.account.cell.settle(totals, change, [self.record.id]) {
                 let _ = stop.account.actor.cast(AccountMessage::Wake); // an actor that ended has nobody waiting
             }
         }
