@@ -68,8 +68,8 @@ CREATE TABLE postings (
   debit_account         bigint NOT NULL,
   credit_account        bigint NOT NULL,
   amount                numeric(28,0) NOT NULL CHECK (amount > 0),
-  debit_balance_after   numeric(28,0) NOT NULL,
-  credit_balance_after  numeric(28,0) NOT NULL,
+  debit_balance_after   numeric(38,0) NOT NULL,                         -- between two postings of one transaction it may pass 28 digits
+  credit_balance_after  numeric(38,0) NOT NULL,
   created_at            timestamptz NOT NULL,
   PRIMARY KEY (transaction, n),
   CHECK (debit_account <> credit_account)
