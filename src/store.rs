@@ -1,6 +1,7 @@
 //! SQL, and only SQL: every statement of the product stands in this room.
 
 pub mod accounts;
+pub mod entries;
 pub mod error;
 pub mod journal;
 pub mod leadership;

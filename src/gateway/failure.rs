@@ -12,6 +12,12 @@ pub enum Failure {
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
+    /// There is such a thing, and it is another: the first difference, in words.
+    #[error("{0}")]
+    AlreadyExists(String),
+    /// Not as things stand: why, in words. Nothing was done.
+    #[error("{0}")]
+    FailedPrecondition(String),
     /// The node has all the work that it may have.
     #[error("{max} commands are in flight, which is the limit: try again")]
     AtBound {
@@ -68,6 +74,8 @@ impl Failure {
         match self {
             Self::Invalid(_) => "INVALID_ARGUMENT",
             Self::NotFound(_) => "NOT_FOUND",
+            Self::AlreadyExists(_) => "ALREADY_EXISTS",
+            Self::FailedPrecondition(_) => "FAILED_PRECONDITION",
             Self::AtBound { .. } => "IN_FLIGHT_LIMIT",
             Self::AccountBusy { .. } => "ACCOUNT_LIMIT",
             Self::RateLimited { .. } => "RATE_LIMIT",
@@ -89,6 +97,8 @@ impl Failure {
         match self {
             Self::Invalid(_) => Code::InvalidArgument,
             Self::NotFound(_) => Code::NotFound,
+            Self::AlreadyExists(_) => Code::AlreadyExists,
+            Self::FailedPrecondition(_) => Code::FailedPrecondition,
             Self::AtBound { .. } | Self::AccountBusy { .. } | Self::RateLimited { .. } => Code::ResourceExhausted,
             Self::DatabaseAway | Self::NotLeader | Self::Interrupted | Self::TooLate | Self::Backpressure(_) | Self::Unknown => Code::Unavailable,
             Self::Deadline => Code::DeadlineExceeded,

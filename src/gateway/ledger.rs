@@ -1,5 +1,8 @@
 //! Posts commands: resolves accounts, sends the slip, waits for its outcome, and records declines. Every contract is an adapter of this.
 
+mod change;
+mod operation;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +22,9 @@ use crate::protocol::events::Event;
 use crate::protocol::record::{Api, Body, DeclineCode, DeclinedPosting, KeyHash, Kind, Posting, Record, RequestHash, TransactionId, now_micros};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store::{self, StoreError};
+
+pub use self::change::ChangeCommand;
+pub use self::operation::Operation;
 
 /// The way into the ledger; clones share it.
 #[derive(Clone)]

@@ -14,9 +14,11 @@ use tonic::metadata::MetadataMap;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
+use super::florin_v1::FlorinV1;
 use super::ledger::Ledger;
 use super::payment_v1::PaymentV1;
 use crate::protocol::pb::DESCRIPTORS;
+use crate::protocol::pb::florin_v1::ledger_server::LedgerServer;
 use crate::protocol::pb::payment_v1::payment_service_server::PaymentServiceServer;
 use crate::supervision::health::{Health, Overall};
 use crate::supervision::tasks;
@@ -31,6 +33,9 @@ pub struct GrpcConfig {
     /// Streams of one connection.
     pub streams_max: u32,
 }
+
+/// What health is asked about: the whole, and each service.
+const SERVICES: [&str; 3] = ["", "payment.v1.PaymentService", "florin.v1.Ledger"];
 
 /// A running listener.
 pub struct GrpcServer {
@@ -58,15 +63,17 @@ impl GrpcServer {
                     Overall::Serving | Overall::Degraded => tonic_health::ServingStatus::Serving,
                     Overall::NotServing => tonic_health::ServingStatus::NotServing,
                 };
-                reporter.set_service_status("", status).await;
-                reporter.set_service_status("payment.v1.PaymentService", status).await;
+                for service in SERVICES {
+                    reporter.set_service_status(service, status).await;
+                }
                 tokio::select! {
                     changed = overall.changed() => if changed.is_err() { break },
                     _ = until.wait_for(|stopped| *stopped) => break,
                 }
             }
-            reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
-            reporter.set_service_status("payment.v1.PaymentService", tonic_health::ServingStatus::NotServing).await;
+            for service in SERVICES {
+                reporter.set_service_status(service, tonic_health::ServingStatus::NotServing).await;
+            }
         });
         let reflection = |v1: bool| {
             let builder = tonic_reflection::server::Builder::configure()
@@ -74,6 +81,11 @@ impl GrpcServer {
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
             (v1, builder)
         };
+        let native = LedgerServer::new(FlorinV1::new(ledger.clone(), config.message_bytes_max, stop.subscribe()))
+            .accept_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(config.message_bytes_max)
+            .max_encoding_message_size(config.message_bytes_max);
         let payment = PaymentServiceServer::new(PaymentV1::new(ledger))
             .accept_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Gzip)
@@ -87,7 +99,8 @@ impl GrpcServer {
             .add_service(health_service)
             .add_service(reflection(true).1.build_v1().map_err(io::Error::other)?)
             .add_service(reflection(false).1.build_v1alpha().map_err(io::Error::other)?)
-            .add_service(payment);
+            .add_service(payment)
+            .add_service(native);
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let serve = server.serve_with_incoming_shutdown(incoming, async move { drop(stopped.wait_for(|stopped| *stopped).await) });
         let ended = tasks::spawn(async move {

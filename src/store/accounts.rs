@@ -187,6 +187,16 @@ pub async fn read_with_keys(pool: &PgPool, account: AccountId, keys: &[KeyHash])
     Ok((row.read()?.posted, keys_used(pool, keys).await?))
 }
 
+/// Since when every used key is remembered; `None` when no key was ever forgotten.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn keys_since(pool: &PgPool) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let oldest: Option<(i64, DateTime<Utc>)> =
+        sqlx::query_as("SELECT generation, started_at FROM key_generations ORDER BY generation LIMIT 1").fetch_optional(pool).await?;
+    Ok(oldest.filter(|(generation, _)| *generation > 0).map(|(_, started_at)| started_at))
+}
+
 /// Which of these keys are used, in all live generations.
 ///
 /// # Errors

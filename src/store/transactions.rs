@@ -1,5 +1,9 @@
 //! Reading transactions back.
 
+mod list;
+
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgPool};
 use uuid::Uuid;
@@ -7,6 +11,8 @@ use uuid::Uuid;
 use super::StoreError;
 use super::numeric::Numeric;
 use crate::protocol::record::TransactionId;
+
+pub use self::list::{Cursor, Filter, Page, list};
 
 /// A transaction as it was written.
 #[derive(Clone, Debug)]
@@ -93,12 +99,27 @@ pub async fn get(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Optio
     Ok(with_postings(pool, head).await?.pop())
 }
 
+/// These transactions of a tenant, in this order, those that exist.
+async fn by_ids(pool: &PgPool, tenant: &str, ids: &[Uuid]) -> Result<Vec<TransactionRow>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!("{HEAD} WHERE id = ANY($1) AND tenant = $2");
+    let heads: Vec<Head> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(ids).bind(tenant).fetch_all(pool).await?;
+    let mut rows: HashMap<Uuid, TransactionRow> = with_postings(pool, heads).await?.into_iter().map(|row| (row.id.0, row)).collect();
+    Ok(ids.iter().filter_map(|id| rows.remove(id)).collect())
+}
+
 async fn with_postings(pool: &PgPool, heads: Vec<Head>) -> Result<Vec<TransactionRow>, StoreError> {
     if heads.is_empty() {
         return Ok(Vec::new());
     }
     let ids: Vec<Uuid> = heads.iter().map(|head| head.id).collect();
-    let mut postings: Vec<PostingRow> = sqlx::query_as(POSTINGS).bind(&ids).fetch_all(pool).await?;
+    let rows: Vec<PostingRow> = sqlx::query_as(POSTINGS).bind(&ids).fetch_all(pool).await?;
+    let mut postings: HashMap<Uuid, Vec<PostingRow>> = HashMap::with_capacity(heads.len());
+    for row in rows {
+        postings.entry(row.transaction).or_default().push(row);
+    }
     let row = |head: Head| TransactionRow {
         id: TransactionId(head.id),
         kind: head.kind,
@@ -109,7 +130,7 @@ async fn with_postings(pool: &PgPool, heads: Vec<Head>) -> Result<Vec<Transactio
         correlation: head.correlation,
         decline: (head.status == 2).then(|| (head.decline_code.unwrap_or_default(), head.decline_message.unwrap_or_default())),
         created_at: head.created_at,
-        postings: postings.extract_if(.., |posting| posting.transaction == head.id).collect(),
+        postings: postings.remove(&head.id).unwrap_or_default(),
     };
     Ok(heads.into_iter().map(row).collect())
 }

@@ -9,6 +9,7 @@ use florin::faults::Faults;
 use florin::gateway::ledger::{Ledger, LedgerParts};
 use florin::gateway::server::{GrpcConfig, GrpcServer};
 use florin::protocol::admission::InFlight;
+use florin::protocol::pb::florin_v1::ledger_client::LedgerClient;
 use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
 use florin::store::accounts::{AccountKind, NewAccount, NormalSide};
@@ -156,6 +157,7 @@ pub struct Florin {
     pub ledger: Ledger,
     pub in_flight: InFlight,
     pub client: PaymentServiceClient<Channel>,
+    pub native: LedgerClient<Channel>,
     pub address: std::net::SocketAddr,
     server: GrpcServer,
 }
@@ -208,7 +210,7 @@ impl Florin {
         let config = GrpcConfig { listen: "127.0.0.1:0".parse().unwrap(), message_bytes_max: 4 << 20, streams_max: 1_000 };
         let server = GrpcServer::start(config, ledger.clone(), health.clone()).await.unwrap();
         let channel = Channel::from_shared(format!("http://{}", server.address)).unwrap().connect().await.unwrap();
-        Self { database, health, faults, tree, ledger, in_flight, client: PaymentServiceClient::new(channel), address: server.address, server }
+        Self { database, health, faults, tree, ledger, in_flight, client: PaymentServiceClient::new(channel.clone()), native: LedgerClient::new(channel), address: server.address, server }
     }
 
     pub async fn serving(&self) {

@@ -1,0 +1,104 @@
+//! From rows to messages.
+
+use super::fields::metadata_map;
+use crate::gateway::payment_v1::rfc3339;
+use crate::ledger::Status;
+use crate::money::decimal_text;
+use crate::protocol::pb::florin_v1 as pb;
+use crate::protocol::record::Kind;
+use crate::store::accounts::{AccountKind, AccountRow, NormalSide};
+use crate::store::entries::EntryRow;
+use crate::store::transactions::{PostingRow, TransactionRow};
+
+/// A transaction as it was written.
+pub(super) fn transaction(row: TransactionRow) -> pb::Transaction {
+    let status = if row.decline.is_some() { pb::TransactionStatus::Declined } else { pb::TransactionStatus::Completed };
+    pb::Transaction {
+        id: row.id.0.to_string(),
+        kind: Kind::name(row.kind).into(),
+        status: status.into(),
+        postings: row.postings.into_iter().map(posting).collect(),
+        idempotency_key: row.key.unwrap_or_default(),
+        reference: row.reference.unwrap_or_default(),
+        description: row.description.unwrap_or_default(),
+        metadata: metadata_map(row.metadata.as_deref()),
+        correlation_id: row.correlation.unwrap_or_default(),
+        created_at: rfc3339(row.created_at),
+        decline: row.decline.map(|(code, message)| pb::Decline { code: code.into(), message }),
+    }
+}
+
+fn posting(row: PostingRow) -> pb::Posting {
+    // payment.v1 declines what names a currency that Florin does not know: its amount is shown as it came.
+    let exponent = row.exponent.and_then(|exponent| u8::try_from(exponent).ok()).unwrap_or(0);
+    let text = |amount: i128| decimal_text(amount, exponent);
+    pb::Posting {
+        debit_account_id: row.debit,
+        credit_account_id: row.credit,
+        amount: text(row.amount),
+        currency: row.currency,
+        debit_balance_after: row.debit_after.map(|after| text(after.0)).unwrap_or_default(),
+        credit_balance_after: row.credit_after.map(|after| text(after.0)).unwrap_or_default(),
+    }
+}
+
+/// An account with all that is known of it.
+pub(super) fn account(row: AccountRow) -> pb::Account {
+    let text = |amount: i128| decimal_text(amount, row.identity.currency.exponent);
+    let (totals, held) = (row.posted.totals, row.posted.held);
+    let balance = totals.credits - totals.debits;
+    pb::Account {
+        id: row.identity.name.to_string(),
+        kind: kind(row.kind).into(),
+        normal_side: side(row.normal_side).into(),
+        currency: row.identity.currency.code.to_string(),
+        status: status(row.posted.status).into(),
+        owner: row.owner,
+        balance: text(balance),
+        held: text(held),
+        available: text(balance - held),
+        floor: row.posted.floor.map(text),
+        ceiling: row.posted.ceiling.map(text),
+        debits_posted: text(totals.debits),
+        credits_posted: text(totals.credits),
+        version: totals.version,
+        metadata: metadata_map(row.metadata.as_deref()),
+        created_at: rfc3339(row.created_at),
+    }
+}
+
+pub(super) fn kind(kind: AccountKind) -> pb::AccountKind {
+    match kind {
+        AccountKind::User => pb::AccountKind::User,
+        AccountKind::System => pb::AccountKind::System,
+        AccountKind::External => pb::AccountKind::External,
+    }
+}
+
+pub(super) fn side(side: NormalSide) -> pb::NormalSide {
+    match side {
+        NormalSide::Credit => pb::NormalSide::Credit,
+        NormalSide::Debit => pb::NormalSide::Debit,
+    }
+}
+
+fn status(status: Status) -> pb::AccountStatus {
+    match status {
+        Status::Active => pb::AccountStatus::Active,
+        Status::Suspended => pb::AccountStatus::Suspended,
+        Status::Closed => pb::AccountStatus::Closed,
+    }
+}
+
+/// An account's entry.
+pub(super) fn entry(row: EntryRow, exponent: u8) -> pb::Entry {
+    pb::Entry {
+        transaction_id: row.transaction.to_string(),
+        posting: u32::try_from(row.n).unwrap_or_default(),
+        counter_account_id: row.counter,
+        amount: decimal_text(row.amount, exponent),
+        balance_after: decimal_text(row.balance_after, exponent),
+        created_at: rfc3339(row.created_at),
+    }
+}
+

@@ -1,0 +1,47 @@
+//! An account's debits and credits, with its balance after each.
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgPool};
+use uuid::Uuid;
+
+use super::StoreError;
+use super::numeric::Numeric;
+use crate::protocol::record::AccountId;
+
+/// One side of a posting.
+#[derive(Clone, Debug, FromRow)]
+pub struct EntryRow {
+    /// Its transaction.
+    pub transaction: Uuid,
+    /// Its place in the transaction.
+    pub n: i16,
+    /// Its place among the account's entries: order of commitment.
+    pub seq: i64,
+    /// The other account.
+    pub counter: String,
+    /// In minor units: negative for a debit, positive for a credit.
+    #[sqlx(try_from = "Numeric")]
+    pub amount: i128,
+    /// The account's balance after it, in minor units.
+    #[sqlx(try_from = "Numeric")]
+    pub balance_after: i128,
+    /// When its transaction was accepted.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Each side by its own index, merged; names by their key, so that no plan reads a table whole.
+const ENTRIES: &str = "SELECT p.transaction, p.n, p.seq, (SELECT a.name FROM accounts a WHERE a.id = p.counter) AS counter, p.amount, p.balance_after, p.created_at FROM ( \
+       (SELECT transaction, n, seq, credit_account AS counter, -amount AS amount, debit_balance_after AS balance_after, created_at \
+          FROM postings WHERE debit_account = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3) \
+       UNION ALL \
+       (SELECT transaction, n, seq, debit_account, amount, credit_balance_after, created_at \
+          FROM postings WHERE credit_account = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3) \
+     ) p ORDER BY p.seq DESC LIMIT $3";
+
+/// Up to `count` entries below a place, newest first. The places of an account only grow, so that paging by them leaves nothing out.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn list(pool: &PgPool, account: AccountId, below: i64, count: i64) -> Result<Vec<EntryRow>, StoreError> {
+    Ok(sqlx::query_as(ENTRIES).bind(account.0).bind(below).bind(count).fetch_all(pool).await?)
+}
