@@ -47,7 +47,10 @@ impl ledger_server::Ledger for FlorinV1 {
         Ok(Response::new(post::post(&self.ledger, &call, deadline, request.into_inner()).await?))
     }
 
-    async fn post_transactions(&self, request: Request<Streaming<pb::PostTransactionsRequest>>) -> Result<Response<Self::PostTransactionsStream>, Status> {
+    async fn post_transactions(
+        &self,
+        request: Request<Streaming<pb::PostTransactionsRequest>>,
+    ) -> Result<Response<Self::PostTransactionsStream>, Status> {
         self.ledger.active()?;
         let driver = Driver {
             ledger: self.ledger.clone(),

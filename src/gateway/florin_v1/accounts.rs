@@ -48,10 +48,16 @@ fn new_account(ledger: &Ledger, call: &Call, asked: &pb::CreateAccountRequest) -
     let floor = limit("floor", &asked.floor)?.map(|floor| floor.minor_units());
     let ceiling = limit("ceiling", &asked.ceiling)?.map(|ceiling| ceiling.minor_units());
     if let Some(floor) = floor.filter(|floor| *floor > 0) {
-        return Err(Failure::Invalid(format!("floor {:?} is above zero, which is the balance of a new account", decimal_text(floor, currency.exponent))));
+        return Err(Failure::Invalid(format!(
+            "floor {:?} is above zero, which is the balance of a new account",
+            decimal_text(floor, currency.exponent)
+        )));
     }
     if let Some(ceiling) = ceiling.filter(|ceiling| *ceiling < 0) {
-        return Err(Failure::Invalid(format!("ceiling {:?} is below zero, which is the balance of a new account", decimal_text(ceiling, currency.exponent))));
+        return Err(Failure::Invalid(format!(
+            "ceiling {:?} is below zero, which is the balance of a new account",
+            decimal_text(ceiling, currency.exponent)
+        )));
     }
     Ok(NewAccount {
         tenant: call.tenant.to_string(),
@@ -115,7 +121,8 @@ pub(super) async fn update(ledger: &Ledger, call: &Call, asked: pb::UpdateAccoun
     let account = ledger.account(&active, &call.tenant, &asked.id, deadline).await?;
     let currency = account.identity.currency;
     let (floor, ceiling) = (limit("floor", asked.floor.as_ref(), currency)?, limit("ceiling", asked.ceiling.as_ref(), currency)?);
-    let number = |limit: Option<Option<i128>>| limit.map_or("as it is".to_owned(), |limit| limit.map_or("none".to_owned(), |limit| limit.to_string()));
+    let number =
+        |limit: Option<Option<i128>>| limit.map_or("as it is".to_owned(), |limit| limit.map_or("none".to_owned(), |limit| limit.to_string()));
     let request = RequestHash::of(&[
         b"account_change",
         asked.id.as_bytes(),
@@ -141,6 +148,7 @@ pub(super) async fn update(ledger: &Ledger, call: &Call, asked: pb::UpdateAccoun
 }
 
 fn limit(field: &str, asked: Option<&pb::Limit>, currency: Currency) -> Result<Option<Option<i128>>, Failure> {
-    let amount = |limit: &pb::Limit| limit.amount.as_deref().map(|text| fields::amount(field, text, currency).map(|amount| amount.minor_units())).transpose();
+    let amount =
+        |limit: &pb::Limit| limit.amount.as_deref().map(|text| fields::amount(field, text, currency).map(|amount| amount.minor_units())).transpose();
     asked.map(amount).transpose()
 }

@@ -101,4 +101,3 @@ pub(super) fn entry(row: EntryRow, exponent: u8) -> pb::Entry {
         created_at: rfc3339(row.created_at),
     }
 }
-

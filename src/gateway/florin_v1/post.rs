@@ -47,7 +47,12 @@ impl Call {
 }
 
 /// Posts, and answers when the outcome is durable.
-pub(super) async fn post(ledger: &Ledger, call: &Call, deadline: Deadline, asked: pb::PostTransactionRequest) -> Result<pb::PostTransactionResponse, Failure> {
+pub(super) async fn post(
+    ledger: &Ledger,
+    call: &Call,
+    deadline: Deadline,
+    asked: pb::PostTransactionRequest,
+) -> Result<pb::PostTransactionResponse, Failure> {
     let command = command(ledger, call, deadline, asked)?;
     let answer = ledger.post(&command).await?;
     if let Answer::Completed { id, replayed: true, .. } = &answer {

@@ -124,7 +124,9 @@ fn error(failure: &Failure) -> pb::OutcomeError {
 
 /// Leaves out what the caller said itself.
 fn shorten(outcome: &mut pb::PostTransactionOutcome) {
-    if let Some(pb::post_transaction_outcome::Outcome::Response(pb::PostTransactionResponse { transaction: Some(transaction), .. })) = &mut outcome.outcome {
+    if let Some(pb::post_transaction_outcome::Outcome::Response(pb::PostTransactionResponse { transaction: Some(transaction), .. })) =
+        &mut outcome.outcome
+    {
         transaction.postings.clear();
         transaction.metadata.clear();
         transaction.description.clear();

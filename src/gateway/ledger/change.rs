@@ -125,7 +125,11 @@ fn refusal(rejection: Rejection, account: &AccountHandle) -> Failure {
         Rejection::AlreadyClosed | Rejection::Inactive { .. } => format!("account {name} is closed, which is final"),
         Rejection::InsufficientFunds { available, .. } => format!("account {name} has {} available, which is below that floor", money(available)),
         Rejection::LimitExceeded { ceiling } => {
-            format!("account {name} has a balance of {}, which is above the ceiling {}", money(posted.totals.credits - posted.totals.debits), money(ceiling))
+            format!(
+                "account {name} has a balance of {}, which is above the ceiling {}",
+                money(posted.totals.credits - posted.totals.debits),
+                money(ceiling)
+            )
         }
     })
 }

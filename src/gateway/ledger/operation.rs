@@ -51,7 +51,9 @@ impl Ledger {
             return Ok(Operation::Running);
         }
         let Some(issued_at) = issued_at else {
-            return Err(Failure::Invalid("issued_at is required: the key is not known, and only its age tells whether it was never used or is forgotten".into()));
+            return Err(Failure::Invalid(
+                "issued_at is required: the key is not known, and only its age tells whether it was never used or is forgotten".into(),
+            ));
         };
         // Asked for after the look-up: what is remembered now was remembered then.
         let since = self.timed(deadline, store::accounts::keys_since(&self.parts().pool)).await?;
