@@ -5,6 +5,7 @@ pub mod call;
 pub mod connections;
 pub mod events;
 pub mod failure;
+pub mod florin_v1;
 pub mod ledger;
 pub mod payment_v1;
 pub mod rate_limit;

@@ -8,6 +8,7 @@ use tonic::{Code, Request, Status};
 
 use super::auth::{DEFAULT_TENANT, Identity};
 use super::failure::Failure;
+use super::ledger::{Deadline, Ledger};
 use super::rate_limit::{Decision, RateLimiter};
 use super::validate::cut;
 use crate::telemetry::correlation::CorrelationId;
@@ -21,24 +22,29 @@ pub struct Limits {
     pub native: Option<RateLimiter>,
 }
 
-/// A call's surroundings.
+/// What a call carries beside its message.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// Whose accounts and keys it is about.
     pub tenant: Arc<str>,
     /// What links it to its cause.
     pub correlation: Option<String>,
-    /// How long the caller waits.
-    pub deadline: Option<Duration>,
+    began: Instant,
+    /// How long the caller waits, from the beginning.
+    patience: Option<Duration>,
 }
 
 impl Call {
-    /// Of a request.
+    /// Of a request that just came.
     pub fn of<T>(request: &Request<T>) -> Self {
         let tenant = request.extensions().get::<Identity>().map_or_else(|| DEFAULT_TENANT.into(), |identity| identity.tenant.clone());
-        let headers = request.metadata().as_ref();
-        let correlation = CorrelationId::given(headers).map(|id| id.as_str().to_owned());
-        Self { tenant, correlation, deadline: deadline(request.metadata()) }
+        let correlation = CorrelationId::given(request.metadata().as_ref()).map(|id| id.as_str().to_owned());
+        Self { tenant, correlation, began: Instant::now(), patience: patience(request.metadata()) }
+    }
+
+    /// When a command that begins now ends; the caller's own deadline runs from the beginning of the call.
+    pub fn deadline(&self, ledger: &Ledger) -> Deadline {
+        ledger.deadline(self.patience.map(|patience| patience.saturating_sub(self.began.elapsed())))
     }
 }
 
@@ -95,7 +101,7 @@ fn name(code: Code) -> &'static str {
 }
 
 /// The caller's own deadline, from `grpc-timeout`: up to 8 digits and a unit.
-fn deadline(metadata: &MetadataMap) -> Option<Duration> {
+fn patience(metadata: &MetadataMap) -> Option<Duration> {
     let text = metadata.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.len() > 8 {
@@ -122,7 +128,7 @@ mod tests {
         let read = |text: &'static str| {
             let mut metadata = MetadataMap::new();
             metadata.insert("grpc-timeout", tonic::metadata::MetadataValue::from_static(text));
-            deadline(&metadata)
+            patience(&metadata)
         };
         assert_eq!(read("250m"), Some(Duration::from_millis(250)));
         assert_eq!(read("2S"), Some(Duration::from_secs(2)));

@@ -41,8 +41,8 @@ impl PaymentV1 {
 
     async fn authorize(&self, request: Request<pb::AuthorizePaymentRequest>) -> Result<pb::AuthorizePaymentResponse, Failure> {
         let permit = self.ledger.enter()?;
-        let Call { tenant, correlation, deadline } = Call::of(&request);
-        let deadline = self.ledger.deadline(deadline);
+        let call = Call::of(&request);
+        let deadline = call.deadline(&self.ledger);
         let (metadata, _, asked) = request.into_parts();
         validate::required("idempotency_key", &asked.idempotency_key, KEY_MAX)?;
         validate::required("payer_account_id", &asked.payer_account_id, ACCOUNT_MAX)?;
@@ -57,7 +57,7 @@ impl PaymentV1 {
             asked.currency.as_bytes(),
         ]);
         let command = Command {
-            tenant,
+            tenant: call.tenant,
             api: Api::PaymentV1,
             kind: Kind::PAYMENT,
             key: Some(asked.idempotency_key),
@@ -72,7 +72,7 @@ impl PaymentV1 {
             reference: None,
             description: Some(asked.description).filter(|text| !text.is_empty()),
             metadata: None,
-            correlation,
+            correlation: call.correlation,
             deadline,
             on_completed: authorized,
             on_declined: declined,

@@ -1,8 +1,9 @@
-//! The gRPC listener: services behind authentication, reflection, health, and the drain at the end.
+//! The gRPC listener: services behind authentication, reflection, health, and the drain at the end. A listener that ends by itself is
+//! started anew, by the restart policy.
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -10,15 +11,19 @@ use tokio::task::JoinHandle;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 
 use super::auth::Authenticator;
 use super::call::Limits;
 use super::connections::Connections;
+use super::florin_v1::FlorinV1;
 use super::ledger::Ledger;
 use super::payment_v1::PaymentV1;
 use crate::protocol::pb::DESCRIPTORS;
+use crate::protocol::pb::florin_v1::ledger_server::LedgerServer;
 use crate::protocol::pb::payment_v1::payment_service_server::PaymentServiceServer;
-use crate::supervision::health::{Health, Overall};
+use crate::supervision::health::{Condition, Health, Overall, Part};
+use crate::supervision::policy::{self, History, Verdict};
 use crate::supervision::tasks;
 
 /// How the listener is set up.
@@ -72,8 +77,8 @@ pub struct GrpcServer {
     ended: JoinHandle<()>,
 }
 
-/// Services whose health follows the board.
-const HEALTH_OF: [&str; 2] = ["", "payment.v1.PaymentService"];
+/// What health is asked about: the whole, and each service.
+const HEALTH_OF: [&str; 3] = ["", "payment.v1.PaymentService", "florin.v1.Ledger"];
 
 impl GrpcServer {
     /// Listens and serves.
@@ -81,42 +86,18 @@ impl GrpcServer {
     /// # Errors
     /// When the address cannot be had, or the certificates cannot be used.
     pub async fn start(config: GrpcConfig, services: Services) -> io::Result<Self> {
-        let listener =
-            TcpListener::bind(config.listen).await.map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {}: {e}", config.listen)))?;
+        let listener = bind(config.listen).await?;
         let address = listener.local_addr()?;
-        let (stop, mut stopped) = watch::channel(false);
-        let (reporter, health) = tonic_health::server::health_reporter();
-        let (board, until) = (services.health.clone(), stop.subscribe());
-        tasks::spawn(follow(board, reporter, until));
-        let reflection = || {
-            tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(DESCRIPTORS)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        };
-        let payment = PaymentServiceServer::new(PaymentV1::new(services.ledger, services.limits, config.log_payments))
-            .accept_compressed(CompressionEncoding::Gzip)
-            .send_compressed(CompressionEncoding::Gzip)
-            .max_decoding_message_size(config.message_bytes_max)
-            .max_encoding_message_size(config.message_bytes_max);
-        let mut server = Server::builder();
-        if let Some(tls) = &config.tls {
-            server = server.tls_config(tls_config(tls)).map_err(io::Error::other)?;
-        }
-        let server = server
-            .http2_keepalive_interval(Some(Duration::from_secs(20)))
-            .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-            .http2_max_header_list_size(Some(16 << 10))
-            .max_concurrent_streams(Some(config.streams_max))
-            .layer(services.authenticator.layer())
-            .add_service(health)
-            .add_service(reflection().build_v1().map_err(io::Error::other)?)
-            .add_service(reflection().build_v1alpha().map_err(io::Error::other)?)
-            .add_service(payment);
-        let incoming = Connections::new(listener, config.connections_max);
-        let serve = server.serve_with_incoming_shutdown(incoming, async move { drop(stopped.wait_for(|stopped| *stopped).await) });
+        let (stop, stopped) = watch::channel(false);
+        let (reporter, _) = tonic_health::server::health_reporter();
+        tasks::spawn(follow(services.health.clone(), reporter.clone(), stopped.clone()));
+        let mut listening = Listening { config: GrpcConfig { listen: address, ..config }, services, reporter, stopped };
+        let first = listening.serve(listener)?;
         let ended = tasks::spawn(async move {
-            if let Err(error) = serve.await {
-                tracing::error!(%error, "the gRPC listener ended");
+            let mut ended = first.await;
+            let mut history = History::default();
+            while let Err(error) = ended {
+                ended = listening.again(&error, &mut history).await;
             }
         });
         Ok(Self { address, stop, ended })
@@ -132,8 +113,84 @@ impl GrpcServer {
     }
 }
 
+async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {address}: {e}")))
+}
+
+/// All that a listener is made of, to be made again.
+struct Listening {
+    config: GrpcConfig,
+    services: Services,
+    reporter: HealthReporter,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Listening {
+    /// Serves until told to stop.
+    fn serve(&mut self, listener: TcpListener) -> io::Result<impl Future<Output = io::Result<()>> + Send + use<>> {
+        let (config, services) = (&self.config, self.services.clone());
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(DESCRIPTORS)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        let bytes_max = config.message_bytes_max;
+        let native = FlorinV1::new(services.ledger.clone(), services.limits.clone(), bytes_max, self.stopped.clone());
+        let native = LedgerServer::new(native)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(bytes_max)
+            .max_encoding_message_size(bytes_max);
+        let payment = PaymentServiceServer::new(PaymentV1::new(services.ledger, services.limits, config.log_payments))
+            .accept_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(bytes_max)
+            .max_encoding_message_size(bytes_max);
+        let health =
+            tonic_health::pb::health_server::HealthServer::new(tonic_health::server::HealthService::from_health_reporter(self.reporter.clone()));
+        let mut server = Server::builder();
+        if let Some(tls) = &config.tls {
+            server = server.tls_config(tls_config(tls)).map_err(io::Error::other)?;
+        }
+        let server = server
+            .http2_keepalive_interval(Some(Duration::from_secs(20)))
+            .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+            .http2_max_header_list_size(Some(16 << 10))
+            .max_concurrent_streams(Some(config.streams_max))
+            .layer(services.authenticator.layer())
+            .add_service(health)
+            .add_service(reflection().build_v1().map_err(io::Error::other)?)
+            .add_service(reflection().build_v1alpha().map_err(io::Error::other)?)
+            .add_service(payment)
+            .add_service(native);
+        let incoming = Connections::new(listener, config.connections_max);
+        let mut stopped = self.stopped.clone();
+        let until = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
+        let serve = server.serve_with_incoming_shutdown(incoming, until);
+        Ok(async move { serve.await.map_err(io::Error::other) })
+    }
+
+    /// It ended by itself: once more, on the same address.
+    async fn again(&mut self, error: &io::Error, history: &mut History) -> io::Result<()> {
+        tracing::error!(%error, "the gRPC listener ended");
+        metrics::counter!("florin_actor_restarts_total", "actor" => "gateway").increment(1);
+        self.services.health.restarted(Part::Gateway, &error.to_string());
+        self.services.health.report(Part::Gateway, Condition::Down(error.to_string()));
+        // There is nothing above it that could do better: when it fails too often it goes on trying at the longest delay.
+        let row = policy::row("gateway");
+        let delay = match history.next(&row.policy, Instant::now()) {
+            Verdict::RestartAfter(delay) => delay,
+            Verdict::Escalate => row.policy.delay_max,
+        };
+        tokio::time::sleep(delay).await;
+        let serving = self.serve(bind(self.config.listen).await?)?;
+        self.services.health.report(Part::Gateway, Condition::Up);
+        serving.await
+    }
+}
+
 /// Tells health's watchers what the board says, and at the end that nothing is served any more.
-async fn follow(board: Health, reporter: tonic_health::server::HealthReporter, mut until: watch::Receiver<bool>) {
+async fn follow(board: Health, reporter: HealthReporter, mut until: watch::Receiver<bool>) {
     let mut overall = board.watch();
     loop {
         let status = match *overall.borrow_and_update() {

@@ -11,6 +11,7 @@ use florin::gateway::call::Limits;
 use florin::gateway::ledger::{Ledger, LedgerParts};
 use florin::gateway::server::{GrpcConfig, GrpcServer, Services};
 use florin::protocol::admission::InFlight;
+use florin::protocol::pb::florin_v1::ledger_client::LedgerClient;
 use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
 use florin::store::accounts::{AccountKind, NewAccount, NormalSide};
@@ -158,6 +159,7 @@ pub struct Florin {
     pub ledger: Ledger,
     pub in_flight: InFlight,
     pub client: PaymentServiceClient<Channel>,
+    pub native: LedgerClient<Channel>,
     pub address: std::net::SocketAddr,
     server: GrpcServer,
 }
@@ -220,7 +222,18 @@ impl Florin {
         let services = Services { ledger: ledger.clone(), limits: Limits::default(), authenticator: Authenticator::open(), health: health.clone() };
         let server = GrpcServer::start(config, services).await.unwrap();
         let channel = Channel::from_shared(format!("http://{}", server.address)).unwrap().connect().await.unwrap();
-        Self { database, health, faults, tree, ledger, in_flight, client: PaymentServiceClient::new(channel), address: server.address, server }
+        Self {
+            database,
+            health,
+            faults,
+            tree,
+            ledger,
+            in_flight,
+            client: PaymentServiceClient::new(channel.clone()),
+            native: LedgerClient::new(channel),
+            address: server.address,
+            server,
+        }
     }
 
     pub async fn serving(&self) {

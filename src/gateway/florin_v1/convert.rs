@@ -1,9 +1,9 @@
 //! From rows to messages.
 
 use super::fields::metadata_map;
-use crate::gateway::payment_v1::rfc3339;
 use crate::ledger::Status;
 use crate::money::decimal_text;
+use crate::protocol::events::timestamp;
 use crate::protocol::pb::florin_v1 as pb;
 use crate::protocol::record::Kind;
 use crate::store::accounts::{AccountKind, AccountRow, NormalSide};
@@ -23,7 +23,7 @@ pub(super) fn transaction(row: TransactionRow) -> pb::Transaction {
         description: row.description.unwrap_or_default(),
         metadata: metadata_map(row.metadata.as_deref()),
         correlation_id: row.correlation.unwrap_or_default(),
-        created_at: rfc3339(row.created_at),
+        created_at: timestamp(row.created_at),
         decline: row.decline.map(|(code, message)| pb::Decline { code: code.into(), message }),
     }
 }
@@ -63,7 +63,7 @@ pub(super) fn account(row: AccountRow) -> pb::Account {
         credits_posted: text(totals.credits),
         version: totals.version,
         metadata: metadata_map(row.metadata.as_deref()),
-        created_at: rfc3339(row.created_at),
+        created_at: timestamp(row.created_at),
     }
 }
 
@@ -98,7 +98,6 @@ pub(super) fn entry(row: EntryRow, exponent: u8) -> pb::Entry {
         counter_account_id: row.counter,
         amount: decimal_text(row.amount, exponent),
         balance_after: decimal_text(row.balance_after, exponent),
-        created_at: rfc3339(row.created_at),
+        created_at: timestamp(row.created_at),
     }
 }
-

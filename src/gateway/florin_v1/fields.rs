@@ -27,7 +27,9 @@ pub(super) fn amount(field: &str, text: &str, currency: Currency) -> Result<Amou
         Failure::Invalid(match error {
             AmountError::NotDecimal(_) => format!("{field} {shown:?} is not a decimal amount such as \"12.50\""),
             AmountError::TooPrecise { exponent, .. } => format!("{field} {shown:?} has more than the {exponent} decimals of {}", currency.code),
-            AmountError::TooLarge => format!("{field} {shown:?} has more than 28 digits in the smallest unit of {}, which is the limit", currency.code),
+            AmountError::TooLarge => {
+                format!("{field} {shown:?} has more than 28 digits in the smallest unit of {}, which is the limit", currency.code)
+            }
         })
     })
 }
@@ -39,7 +41,8 @@ pub(super) fn time(field: &str, text: &str) -> Result<Option<DateTime<Utc>>, Fai
     }
     validate::text(field, text, TIME_MAX)?;
     let time = DateTime::parse_from_rfc3339(text);
-    time.map(|time| Some(time.to_utc())).map_err(|_| Failure::Invalid(format!("{field} {:?} is not a time such as \"2026-01-31T12:00:00Z\"", cut(text))))
+    time.map(|time| Some(time.to_utc()))
+        .map_err(|_| Failure::Invalid(format!("{field} {:?} is not a time such as \"2026-01-31T12:00:00Z\"", cut(text))))
 }
 
 /// A metadata map as the JSON object that is stored: keys sorted, so that the same map is always the same text.
@@ -96,7 +99,9 @@ mod tests {
         assert_eq!(text, r#"{"a":"\"","b":"2"}"#);
         assert_eq!(metadata_map(Some(&text)), map(&[("a", "\""), ("b", "2")]));
         assert_eq!(metadata(&map(&[])), Ok(None));
-        for bad in [map(&[("", "x")]), map(&[("k", "a\0b")]), map(&[("k\u{1}", "x")]), map(&[("k", &"v".repeat(513))]), map(&[(&"k".repeat(65), "v")])] {
+        for bad in
+            [map(&[("", "x")]), map(&[("k", "a\0b")]), map(&[("k\u{1}", "x")]), map(&[("k", &"v".repeat(513))]), map(&[(&"k".repeat(65), "v")])]
+        {
             assert!(matches!(metadata(&bad), Err(Failure::Invalid(_))), "{bad:?}");
         }
     }

@@ -1,0 +1,123 @@
+//! florin.v1: Florin's own API. It checks fields, translates, and holds no rules.
+
+mod accounts;
+mod convert;
+mod fields;
+mod pages;
+mod post;
+mod reads;
+mod stream;
+
+use std::pin::Pin;
+use std::time::Instant;
+
+use futures::Stream;
+use tokio::sync::watch;
+use tonic::{Request, Response, Status, Streaming};
+use tracing::Instrument;
+
+use self::stream::Driver;
+use super::call::{Call, Limits, ended, limit};
+use super::failure::Failure;
+use super::ledger::Ledger;
+use super::validate::{self, ACCOUNT_MAX};
+use crate::protocol::pb::florin_v1 as pb;
+use crate::protocol::pb::florin_v1::ledger_server;
+use crate::telemetry::request_span;
+
+/// The service.
+#[derive(Clone)]
+pub struct FlorinV1 {
+    ledger: Ledger,
+    limits: Limits,
+    bytes_max: usize,
+    stopping: watch::Receiver<bool>,
+}
+
+impl FlorinV1 {
+    /// The service in front of a ledger; answers have at most `bytes_max` bytes, and streams are not read on once `stopping` is true.
+    pub fn new(ledger: Ledger, limits: Limits, bytes_max: usize, stopping: watch::Receiver<bool>) -> Self {
+        Self { ledger, limits, bytes_max, stopping }
+    }
+
+    /// What all calls have in common: the limit, the span, the count.
+    async fn serve<T, R, F>(&self, method: &'static str, request: Request<T>, work: impl FnOnce(Ledger, Call, T) -> F) -> Result<Response<R>, Status>
+    where
+        F: Future<Output = Result<R, Failure>>,
+    {
+        let (began, call, span) = (Instant::now(), Call::of(&request), request_span(method, request.metadata().as_ref()));
+        let (metadata, _, asked) = request.into_parts();
+        let answer = async {
+            limit(self.limits.native.as_ref(), &metadata, method).await?;
+            work(self.ledger.clone(), call, asked).await
+        };
+        ended(method, began, answer.instrument(span).await)
+    }
+}
+
+#[tonic::async_trait]
+impl ledger_server::Ledger for FlorinV1 {
+    type PostTransactionsStream = Pin<Box<dyn Stream<Item = Result<pb::PostTransactionsResponse, Status>> + Send>>;
+
+    async fn post_transaction(&self, request: Request<pb::PostTransactionRequest>) -> Result<Response<pb::PostTransactionResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { post::post(&ledger, &call, call.deadline(&ledger), asked).await };
+        self.serve("PostTransaction", request, work).await
+    }
+
+    async fn post_transactions(
+        &self,
+        request: Request<Streaming<pb::PostTransactionsRequest>>,
+    ) -> Result<Response<Self::PostTransactionsStream>, Status> {
+        let (stopping, bytes_max, limiter) = (self.stopping.clone(), self.bytes_max, self.limits.native.clone());
+        let metadata = request.metadata().clone();
+        let work = |ledger: Ledger, call, incoming| async move {
+            ledger.active()?;
+            let answers = Driver { ledger, call, incoming, stopping, bytes_max, limiter, metadata }.start();
+            Ok::<Self::PostTransactionsStream, Failure>(Box::pin(answers))
+        };
+        self.serve("PostTransactions", request, work).await
+    }
+
+    async fn get_transaction(&self, request: Request<pb::GetTransactionRequest>) -> Result<Response<pb::GetTransactionResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { reads::transaction(&ledger, &call, &asked).await };
+        let answer = self.serve("GetTransaction", request, work).await?;
+        Ok(answer.map(|transaction| pb::GetTransactionResponse { transaction: Some(transaction) }))
+    }
+
+    async fn list_transactions(&self, request: Request<pb::ListTransactionsRequest>) -> Result<Response<pb::ListTransactionsResponse>, Status> {
+        let bytes_max = self.bytes_max;
+        let work = |ledger: Ledger, call: Call, asked| async move { reads::transactions(&ledger, &call, &asked, bytes_max).await };
+        self.serve("ListTransactions", request, work).await
+    }
+
+    async fn get_operation(&self, request: Request<pb::GetOperationRequest>) -> Result<Response<pb::GetOperationResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { reads::operation(&ledger, &call, &asked).await };
+        self.serve("GetOperation", request, work).await
+    }
+
+    async fn create_account(&self, request: Request<pb::CreateAccountRequest>) -> Result<Response<pb::CreateAccountResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { accounts::create(&ledger, &call, asked).await };
+        let answer = self.serve("CreateAccount", request, work).await?;
+        Ok(answer.map(|account| pb::CreateAccountResponse { account: Some(account) }))
+    }
+
+    async fn get_account(&self, request: Request<pb::GetAccountRequest>) -> Result<Response<pb::GetAccountResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked: pb::GetAccountRequest| async move {
+            validate::required("id", &asked.id, ACCOUNT_MAX)?;
+            accounts::get(&ledger, &call, &asked.id).await
+        };
+        let answer = self.serve("GetAccount", request, work).await?;
+        Ok(answer.map(|row| pb::GetAccountResponse { account: Some(convert::account(row)) }))
+    }
+
+    async fn update_account(&self, request: Request<pb::UpdateAccountRequest>) -> Result<Response<pb::UpdateAccountResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { accounts::update(&ledger, &call, asked).await };
+        let answer = self.serve("UpdateAccount", request, work).await?;
+        Ok(answer.map(|account| pb::UpdateAccountResponse { account: Some(account) }))
+    }
+
+    async fn list_entries(&self, request: Request<pb::ListEntriesRequest>) -> Result<Response<pb::ListEntriesResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { reads::entries(&ledger, &call, &asked).await };
+        self.serve("ListEntries", request, work).await
+    }
+}

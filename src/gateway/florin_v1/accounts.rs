@@ -1,0 +1,154 @@
+//! Opens, reads and changes accounts.
+
+use std::fmt::Debug;
+
+use super::{convert, fields};
+use crate::gateway::call::Call;
+use crate::gateway::failure::Failure;
+use crate::gateway::ledger::{ChangeCommand, Ledger, read_failure};
+use crate::gateway::validate::{self, ACCOUNT_MAX, KEY_MAX};
+use crate::ledger::Status;
+use crate::money::{Currency, decimal_text};
+use crate::protocol::pb::florin_v1 as pb;
+use crate::protocol::record::{Api, RequestHash};
+use crate::store;
+use crate::store::accounts::{AccountKind, AccountRow, NewAccount, NormalSide};
+
+/// Bytes of an owner's name.
+const OWNER_MAX: usize = 255;
+
+/// Opens an account, or answers the one that is there if it is the same.
+pub(super) async fn create(ledger: &Ledger, call: &Call, asked: pb::CreateAccountRequest) -> Result<pb::Account, Failure> {
+    let new = new_account(ledger, call, &asked)?;
+    ledger.active()?;
+    let _permit = ledger.enter()?;
+    let row = store::accounts::create(&ledger.parts().pool, &new).await.map_err(|error| read_failure(&error))?;
+    same(&row, &new)?;
+    Ok(convert::account(row))
+}
+
+fn new_account(ledger: &Ledger, call: &Call, asked: &pb::CreateAccountRequest) -> Result<NewAccount, Failure> {
+    validate::required("id", &asked.id, ACCOUNT_MAX)?;
+    let kind = match pb::AccountKind::try_from(asked.kind) {
+        Ok(pb::AccountKind::User) => AccountKind::User,
+        Ok(pb::AccountKind::System) => AccountKind::System,
+        Ok(pb::AccountKind::External) => AccountKind::External,
+        _ => return fields::unknown("kind", &asked.kind.to_string(), "ACCOUNT_KIND_USER (1), ACCOUNT_KIND_SYSTEM (2), ACCOUNT_KIND_EXTERNAL (3)"),
+    };
+    let normal_side = match pb::NormalSide::try_from(asked.normal_side) {
+        Ok(pb::NormalSide::Credit) => NormalSide::Credit,
+        Ok(pb::NormalSide::Debit) => NormalSide::Debit,
+        Ok(pb::NormalSide::Unspecified) if kind == AccountKind::External => NormalSide::Debit,
+        Ok(pb::NormalSide::Unspecified) => NormalSide::Credit,
+        Err(_) => return fields::unknown("normal_side", &asked.normal_side.to_string(), "NORMAL_SIDE_CREDIT (1), NORMAL_SIDE_DEBIT (2)"),
+    };
+    let currency = fields::currency(&ledger.parts().currencies, "currency", &asked.currency)?;
+    validate::text("owner", &asked.owner, OWNER_MAX)?;
+    let limit = |field: &str, text: &Option<String>| text.as_deref().map(|text| fields::amount(field, text, currency)).transpose();
+    let floor = limit("floor", &asked.floor)?.map(|floor| floor.minor_units());
+    let ceiling = limit("ceiling", &asked.ceiling)?.map(|ceiling| ceiling.minor_units());
+    if let Some(floor) = floor.filter(|floor| *floor > 0) {
+        return Err(Failure::Invalid(format!(
+            "floor {:?} is above zero, which is the balance of a new account",
+            decimal_text(floor, currency.exponent)
+        )));
+    }
+    if let Some(ceiling) = ceiling.filter(|ceiling| *ceiling < 0) {
+        return Err(Failure::Invalid(format!(
+            "ceiling {:?} is below zero, which is the balance of a new account",
+            decimal_text(ceiling, currency.exponent)
+        )));
+    }
+    Ok(NewAccount {
+        tenant: call.tenant.to_string(),
+        name: asked.id.clone(),
+        kind,
+        normal_side,
+        currency: currency.code,
+        owner: asked.owner.clone(),
+        metadata: fields::metadata(&asked.metadata)?,
+        floor: floor.or((kind == AccountKind::User).then_some(0)),
+        ceiling,
+    })
+}
+
+/// Whether the account that is there is the one that was to be opened.
+fn same(row: &AccountRow, new: &NewAccount) -> Result<(), Failure> {
+    fn check<T: PartialEq + Debug>(name: &str, field: &str, is: T, asked: T) -> Result<(), Failure> {
+        if is == asked {
+            return Ok(());
+        }
+        let shown = |value: T| validate::cut(&format!("{value:?}"));
+        Err(Failure::AlreadyExists(format!("account {name} exists already with another {field}: {}, not {}", shown(is), shown(asked))))
+    }
+    let limit = |limit: Option<i128>| limit.map_or("none".to_owned(), |limit| decimal_text(limit, row.identity.currency.exponent));
+    let name = &new.name;
+    check(name, "kind", row.kind, new.kind)?;
+    check(name, "normal_side", row.normal_side, new.normal_side)?;
+    check(name, "currency", row.identity.currency.code, new.currency)?;
+    check(name, "owner", &row.owner, &new.owner)?;
+    check(name, "floor", limit(row.posted.floor), limit(new.floor))?;
+    check(name, "ceiling", limit(row.posted.ceiling), limit(new.ceiling))?;
+    check(name, "metadata", row.metadata.as_deref().unwrap_or("{}"), new.metadata.as_deref().unwrap_or("{}"))
+}
+
+/// An account as the primary has it.
+pub(super) async fn get(ledger: &Ledger, call: &Call, id: &str) -> Result<AccountRow, Failure> {
+    ledger.active()?;
+    let row = store::accounts::get(&ledger.parts().pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
+    row.ok_or_else(|| Failure::NotFound(format!("account {id} not found")))
+}
+
+/// Changes status and limits, and answers the account as it then is.
+pub(super) async fn update(ledger: &Ledger, call: &Call, asked: pb::UpdateAccountRequest) -> Result<pb::Account, Failure> {
+    validate::required("id", &asked.id, ACCOUNT_MAX)?;
+    validate::text("idempotency_key", &asked.idempotency_key, KEY_MAX)?;
+    let status = match pb::AccountStatus::try_from(asked.status) {
+        Ok(pb::AccountStatus::Unspecified) => None,
+        Ok(pb::AccountStatus::Active) => Some(Status::Active),
+        Ok(pb::AccountStatus::Suspended) => Some(Status::Suspended),
+        Ok(pb::AccountStatus::Closed) => Some(Status::Closed),
+        Err(_) => {
+            let allowed = "ACCOUNT_STATUS_ACTIVE (1), ACCOUNT_STATUS_SUSPENDED (2), ACCOUNT_STATUS_CLOSED (3)";
+            return fields::unknown("status", &asked.status.to_string(), allowed);
+        }
+    };
+    if status.is_none() && asked.floor.is_none() && asked.ceiling.is_none() {
+        return Err(Failure::Invalid("one of status, floor and ceiling is required".into()));
+    }
+    let deadline = call.deadline(ledger);
+    let active = ledger.active()?;
+    let account = ledger.account(&active, &call.tenant, &asked.id, deadline).await?;
+    let currency = account.identity.currency;
+    let (floor, ceiling) = (limit("floor", asked.floor.as_ref(), currency)?, limit("ceiling", asked.ceiling.as_ref(), currency)?);
+    let number =
+        |limit: Option<Option<i128>>| limit.map_or("as it is".to_owned(), |limit| limit.map_or("none".to_owned(), |limit| limit.to_string()));
+    let request = RequestHash::of(&[
+        b"account_change",
+        asked.id.as_bytes(),
+        format!("{status:?}").as_bytes(),
+        number(floor).as_bytes(),
+        number(ceiling).as_bytes(),
+    ]);
+    let command = ChangeCommand {
+        tenant: call.tenant.clone(),
+        api: Api::FlorinV1,
+        account: asked.id,
+        key: Some(asked.idempotency_key).filter(|key| !key.is_empty()),
+        request,
+        status,
+        floor,
+        ceiling,
+        correlation: call.correlation.clone(),
+        deadline,
+    };
+    ledger.change(&command).await?;
+    // It is done; if that cannot be shown now, nothing must say that it was not.
+    get(ledger, call, &command.account).await.map(convert::account).map_err(|_| Failure::Unknown)
+}
+
+fn limit(field: &str, asked: Option<&pb::Limit>, currency: Currency) -> Result<Option<Option<i128>>, Failure> {
+    let amount =
+        |limit: &pb::Limit| limit.amount.as_deref().map(|text| fields::amount(field, text, currency).map(|amount| amount.minor_units())).transpose();
+    asked.map(amount).transpose()
+}
