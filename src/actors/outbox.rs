@@ -6,6 +6,7 @@
 //! because data was lost somewhere, says so in health and looks again from time to time; payments go on meanwhile.
 
 mod batch;
+mod ends;
 mod handle;
 pub mod judge;
 pub mod repair;

@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection};
 
 use super::batch::{Dead, build, hash};
+use super::ends::Ends;
 use super::judge::{Found, Refusal, Verdict, judge};
 use super::{OutboxArgs, OutboxConfig};
-use crate::messaging::KafkaConfig;
 use crate::messaging::position::{Position, ReadError, read_position};
-use crate::messaging::producer::{Failure, Outgoing, Producer, Stopping};
-use crate::messaging::topics::{TopicError, Topics, check_position_topic};
+use crate::messaging::producer::{Failure, Outgoing, Producer};
+use crate::messaging::topics::{TopicError, Topics};
 use crate::store::outbox::{self as store, Copy, Database, Marker, Row};
 
 /// PostgreSQL answers within this, or the session ends.
@@ -74,55 +74,6 @@ impl From<TopicError> for Trouble {
 impl From<sqlx::Error> for Trouble {
     fn from(error: sqlx::Error) -> Self {
         Self::Passing { reason: format!("postgresql: {error}"), renew: true }
-    }
-}
-
-/// Both ends, and what was found there.
-pub(super) struct Ends {
-    pub producer: Producer,
-    pub db: PgConnection,
-    pub found: Found,
-}
-
-impl Ends {
-    /// Connects; from here on no older publisher of the same name can commit anything.
-    pub async fn look(config: &OutboxConfig, kafka: &KafkaConfig, pool: &PgPool, stop: &impl Stopping) -> Result<Self, Trouble> {
-        let mut db = within(async { Ok(pool.acquire().await?.detach()) }).await?;
-        if config.transactional {
-            check_position_topic(kafka).await?;
-        }
-        let producer = Producer::create(kafka, config.transactional)?;
-        match Self::find(config, kafka, &producer, &mut db, stop).await {
-            Ok(found) => Ok(Self { producer, db, found }),
-            Err(trouble) => {
-                producer.close().await;
-                Err(trouble)
-            }
-        }
-    }
-
-    async fn find(
-        config: &OutboxConfig,
-        kafka: &KafkaConfig,
-        producer: &Producer,
-        db: &mut PgConnection,
-        stop: &impl Stopping,
-    ) -> Result<Found, Trouble> {
-        producer.init(stop).await?;
-        let cluster = producer.cluster(stop).await?;
-        let position = if config.transactional { read_position(kafka, &config.publisher, config.partition, stop).await? } else { None };
-        let last_row = match &position {
-            Some(position) => within(store::row(&mut *db, position.position)).await?,
-            None => None,
-        };
-        Ok(Found {
-            cluster,
-            position,
-            last: last_row.as_ref().map(hash),
-            database: within(store::database(&mut *db)).await?,
-            copy: within(store::copy(&mut *db, &config.publisher)).await?,
-            drawn: within(store::drawn(&mut *db)).await?,
-        })
     }
 }
 

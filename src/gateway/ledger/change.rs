@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::{Answer, Deadline, GRACE, Ledger, TRIES_MAX, Tried, answer};
+use super::post::{TRIES_MAX, Tried, answer};
+use super::{Answer, Deadline, GRACE, Ledger};
 use crate::actors::accounts::Resolved;
 use crate::actors::node::Active;
 use crate::gateway::failure::Failure;
