@@ -4,12 +4,16 @@
 //! lost identity, retriable (the same function is called again), abort. What is none of these gives the producer up: a new one of the
 //! same name makes Kafka end the old one's transaction, and the position says how it ended.
 
+mod delivery;
+
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _};
+use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 
 use super::KafkaConfig;
+use delivery::{Deliveries, Delivery};
 
 /// One call into the library lasts at most this long.
 const CALL: Duration = Duration::from_secs(1);
@@ -62,7 +66,7 @@ pub trait Stopping: Sync {
 
 /// A producer.
 pub struct Producer {
-    inner: FutureProducer,
+    inner: Arc<ThreadedProducer<Deliveries>>,
     transactional: bool,
 }
 
@@ -88,8 +92,8 @@ impl Producer {
         } else {
             client.set("message.timeout.ms", config.transaction_timeout.as_millis().to_string());
         }
-        let inner = client.create().map_err(|error: KafkaError| Failure::Renew(format!("kafka client: {error}")))?;
-        Ok(Self { inner, transactional })
+        let inner = client.create_with_context(Deliveries).map_err(|error: KafkaError| Failure::Renew(format!("kafka client: {error}")))?;
+        Ok(Self { inner: Arc::new(inner), transactional })
     }
 
     /// Shuts older producers of the same name out and ends the transaction they left open.
@@ -126,39 +130,28 @@ impl Producer {
         if self.transactional { self.inner.begin_transaction().map_err(|error| self.sort(&error)) } else { Ok(()) }
     }
 
-    /// Sends records and waits until Kafka has them all.
+    /// Sends records and waits until Kafka has them all, or refuses the first.
     ///
     /// # Errors
     /// See [`Failure`]; nothing is known of the records then.
     pub async fn send(&self, records: &[Outgoing<'_>], stop: &impl Stopping) -> Result<(), Failure> {
-        let mut waiting: Vec<DeliveryFuture> = Vec::with_capacity(records.len());
+        let delivery = Arc::new(Delivery::of(records.len()));
         for (index, record) in records.iter().enumerate() {
-            let mut message = FutureRecord::to(record.topic).key(record.key).payload(record.body);
+            let mut message = BaseRecord::with_opaque_to(record.topic, delivery.clone()).key(record.key).payload(record.body);
             message.partition = record.partition;
-            match self.inner.send_result(message) {
-                Ok(delivery) => waiting.push(delivery),
-                Err((error, _)) => return Err(self.undelivered(&error, Some(index))),
+            let started = Instant::now();
+            while let Err((error, same)) = self.inner.send(message) {
+                if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
+                    return Err(self.undelivered(&error, Some(index)));
+                }
+                give_up(stop, started, "the kafka client's queue is full")?;
+                tokio::time::sleep(CALL / 100).await;
+                message = same;
             }
         }
-        let all = async {
-            let mut first = None;
-            for delivery in waiting {
-                let failure = match delivery.await {
-                    Ok(Ok(_)) => continue,
-                    Ok(Err((error, _))) => self.undelivered(&error, None),
-                    Err(_) => Failure::Renew("the kafka client went away".into()),
-                };
-                // What was purged because of another's failure says nothing: the other's reason counts.
-                if first.is_none() || matches!(failure, Failure::Poison { .. }) && !matches!(first, Some(Failure::Poison { .. })) {
-                    first = Some(failure);
-                }
-            }
-            first.map_or(Ok(()), Err)
-        };
-        let mut all = std::pin::pin!(all);
         loop {
             tokio::select! {
-                result = &mut all => return result,
+                result = delivery.done() => return result.map_err(|error| self.undelivered(&error, None)),
                 () = tokio::time::sleep(CALL / 4) => if stop.stopping() { return Err(Failure::Stopped) },
             }
         }
@@ -194,7 +187,7 @@ impl Producer {
         let _ = blocking(move || drop(self)).await;
     }
 
-    async fn until_done(&self, stop: &impl Stopping, call: fn(&FutureProducer) -> Result<(), KafkaError>) -> Result<(), Failure> {
+    async fn until_done(&self, stop: &impl Stopping, call: fn(&ThreadedProducer<Deliveries>) -> Result<(), KafkaError>) -> Result<(), Failure> {
         let started = Instant::now();
         loop {
             let producer = self.inner.clone();
