@@ -80,9 +80,6 @@ impl Rig {
     pub async fn drained(&self) {
         wait("everything is published", async || {
             let last: Option<i64> = sqlx::query_scalar("SELECT max(id) FROM outbox").fetch_one(&self.pool).await.unwrap();
-                eprintln!("{:?}", self.condition());
-                tokio::time::sleep(Duration::from_millis(300)).await;
-            }
             let copy = store::copy(&self.pool, &self.args.config.publisher).await.unwrap();
             copy.map(|copy| copy.position).unwrap_or(0) >= last.unwrap_or(0)
         })
