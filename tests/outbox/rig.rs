@@ -186,10 +186,10 @@ CREATE FUNCTION test_write(aggregate_ text, body_ text, sleep_ float8) RETURNS v
 DECLARE v bigint;
 BEGIN
   PERFORM pg_current_xact_id(); -- as a batch, which writes its keys before it locks a balance
-  IF sleep_ > 0 THEN PERFORM pg_sleep(random() * sleep_); END IF;
+  IF sleep_ > 0 THEN PERFORM pg_sleep(random() * sleep_ * CASE WHEN random() < 0.1 THEN 8 ELSE 1 END); END IF;
   INSERT INTO test_aggregates VALUES (aggregate_, 1) ON CONFLICT (id) DO UPDATE SET version = test_aggregates.version + 1 RETURNING version INTO v;
   INSERT INTO outbox (event, aggregate, body) VALUES (1, aggregate_, replace(body_, '__VERSION__', v::text));
-  IF sleep_ > 0 THEN PERFORM pg_sleep(random() * sleep_); END IF;
+  IF sleep_ > 0 THEN PERFORM pg_sleep(random() * sleep_ * CASE WHEN random() < 0.1 THEN 8 ELSE 1 END); END IF;
 END $$;";
 
 async fn write(pool: &PgPool, aggregate: &str, sleep: f64) {
