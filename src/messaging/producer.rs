@@ -17,8 +17,6 @@ use delivery::{Deliveries, Delivery};
 
 /// One call into the library lasts at most this long.
 const CALL: Duration = Duration::from_secs(1);
-/// After so long without success the producer is given up.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A record on its way out.
 #[derive(Clone, Debug)]
@@ -68,6 +66,7 @@ pub trait Stopping: Sync {
 pub struct Producer {
     inner: Arc<ThreadedProducer<Deliveries>>,
     transactional: bool,
+    patience: Duration,
 }
 
 impl Producer {
@@ -93,7 +92,7 @@ impl Producer {
             client.set("message.timeout.ms", config.transaction_timeout.as_millis().to_string());
         }
         let inner = client.create_with_context(Deliveries).map_err(|error: KafkaError| Failure::Renew(format!("kafka client: {error}")))?;
-        Ok(Self { inner: Arc::new(inner), transactional })
+        Ok(Self { inner: Arc::new(inner), transactional, patience: config.patience })
     }
 
     /// Shuts older producers of the same name out and ends the transaction they left open.
@@ -118,7 +117,7 @@ impl Producer {
             if let Some(cluster) = blocking(move || producer.client().fetch_cluster_id(CALL)).await? {
                 return Ok(cluster);
             }
-            give_up(stop, started, "kafka does not say its cluster id")?;
+            self.give_up(stop, started, "kafka does not say its cluster id")?;
         }
     }
 
@@ -144,7 +143,7 @@ impl Producer {
                 if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
                     return Err(self.undelivered(&error, Some(index)));
                 }
-                give_up(stop, started, "the kafka client's queue is full")?;
+                self.give_up(stop, started, "the kafka client's queue is full")?;
                 tokio::time::sleep(CALL / 100).await;
                 message = same;
             }
@@ -195,7 +194,17 @@ impl Producer {
             if !retriable(&error) {
                 return Err(self.sort(&error));
             }
-            give_up(stop, started, &error.to_string())?;
+            self.give_up(stop, started, &error.to_string())?;
+        }
+    }
+
+    fn give_up(&self, stop: &impl Stopping, started: Instant, reason: &str) -> Result<(), Failure> {
+        if stop.stopping() {
+            Err(Failure::Stopped)
+        } else if started.elapsed() > self.patience {
+            Err(Failure::Renew(format!("{reason} (for {} s)", started.elapsed().as_secs())))
+        } else {
+            Ok(())
         }
     }
 
@@ -240,16 +249,6 @@ fn lost_identity(error: &KafkaError) -> bool {
 
 fn lost_identity_code(code: RDKafkaErrorCode) -> bool {
     matches!(code, RDKafkaErrorCode::InvalidProducerIdMapping | RDKafkaErrorCode::UnknownProducerId)
-}
-
-fn give_up(stop: &impl Stopping, started: Instant, reason: &str) -> Result<(), Failure> {
-    if stop.stopping() {
-        Err(Failure::Stopped)
-    } else if started.elapsed() > PATIENCE {
-        Err(Failure::Renew(format!("{reason} (for {} s)", started.elapsed().as_secs())))
-    } else {
-        Ok(())
-    }
 }
 
 pub(super) async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {

@@ -26,7 +26,7 @@ async fn follow(pool: PgPool, cursor: &'static str, mut seen: Seen) -> Seen {
 }
 
 /// Eight writers sleep at random before the row lock and after drawing the id. Fails when `find_final` publishes up to the last id drawn
-/// without waiting for the marker, or takes the marker's transaction id before it reads the sequence.
+/// without waiting for the marker (seen: 8 events lost).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_id_is_published_and_versions_rise_while_both_obvious_cursors_fail() {
     let _alone = ALONE.lock().await;

@@ -46,6 +46,7 @@ impl Rig {
             position_topic: format!("{name}.position"),
             transactional_id: name.into(),
             partitions: 3,
+            patience: std::time::Duration::from_secs(3),
             ..KafkaConfig::default()
         };
         ensure_topics(&kafka).await.unwrap();
