@@ -64,7 +64,7 @@ async fn at_least_once_doubles_events_after_the_same_panics() {
 }
 
 /// In the first round the broker dies anywhere; in the second right before a commit, and stays away until the producer is given up.
-/// Fails when a commit of unknown outcome is taken for done (seen: the batch is lost).
+/// Fails when a commit of unknown outcome is taken for done (seen: the outbox never drains).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_killed_in_mid_publish_neither_loses_nor_doubles_an_event() {
     let kafka = std::sync::Arc::new(tokio::task::spawn_blocking(Kafka::start).await.unwrap());
