@@ -6,6 +6,7 @@
 //! because data was lost somewhere, says so in health and looks again from time to time; payments go on meanwhile.
 
 mod batch;
+mod ends;
 mod handle;
 pub mod judge;
 pub mod repair;
@@ -24,8 +25,9 @@ use crate::messaging::KafkaConfig;
 use crate::messaging::topics::Topics;
 use crate::supervision::health::{Condition, Health, Part};
 
+use ends::Trouble;
 pub use handle::OutboxHandle;
-use session::{Outcome, Session, Trouble};
+use session::{Outcome, Session};
 
 /// How the publisher works.
 #[derive(Clone, Debug)]

@@ -8,8 +8,8 @@ use sqlx::{Connection as _, PgPool};
 
 use super::OutboxConfig;
 use super::batch::hash;
+use super::ends::{Ends, Trouble, within};
 use super::judge::{Found, Mend, mend};
-use super::session::{Ends, Trouble, within};
 use crate::messaging::KafkaConfig;
 use crate::messaging::position::Position;
 use crate::messaging::producer::{Outgoing, Stopping};
