@@ -52,15 +52,16 @@ BEGIN
   RETURN dropped;
 END $$;
 
--- After PostgreSQL lost data: raises the sequence to at least `to_` and moves what was given ids in (after_, to_] again behind it,
--- in order, so that a publisher which goes on after `to_` skips nothing. Answers how many it moved. The lock waits for every
--- transaction that has drawn an id and keeps new ones out: none draws an id while the sequence is set.
+-- After PostgreSQL lost data: raises the sequence to at least `to_`. If ids in (after_, to_] were given again, moves their rows and all
+-- later ones behind it, in order, so that a publisher which goes on after `to_` skips nothing. Answers how many it moved. The lock waits
+-- for every transaction that has drawn an id and keeps new ones out: none draws an id while the sequence is set.
 CREATE FUNCTION outbox_repair(after_ bigint, to_ bigint) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE moved bigint;
 BEGIN
   LOCK TABLE outbox IN SHARE ROW EXCLUSIVE MODE;
   IF to_ > outbox_drawn() THEN PERFORM setval('outbox_id', to_); END IF;
-  WITH gone AS (DELETE FROM outbox WHERE id > after_ AND id <= to_ RETURNING id, event, aggregate, body, created_at)
+  IF NOT EXISTS (SELECT FROM outbox WHERE id > after_ AND id <= to_) THEN RETURN 0; END IF;
+  WITH gone AS (DELETE FROM outbox WHERE id > after_ RETURNING id, event, aggregate, body, created_at)
   INSERT INTO outbox (event, aggregate, body, created_at) SELECT event, aggregate, body, created_at FROM gone ORDER BY id;
   GET DIAGNOSTICS moved = ROW_COUNT;
   RETURN moved;

@@ -32,6 +32,8 @@ pub struct KafkaConfig {
     pub record_bytes_max: usize,
     /// A transaction that is left open ends by itself after this.
     pub transaction_timeout: Duration,
+    /// After so long without success a producer is given up for a new one: the position tells what became of its transaction.
+    pub patience: Duration,
     /// More settings for the client library, such as those for TLS and SASL.
     pub properties: Vec<(String, String)>,
 }
@@ -48,6 +50,7 @@ impl Default for KafkaConfig {
             replication: -1,
             record_bytes_max: 1_000_000,
             transaction_timeout: Duration::from_secs(30),
+            patience: Duration::from_secs(15),
             properties: Vec::new(),
         }
     }

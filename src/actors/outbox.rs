@@ -25,8 +25,9 @@ use crate::messaging::KafkaConfig;
 use crate::messaging::topics::Topics;
 use crate::supervision::health::{Condition, Health, Part};
 
+use ends::Trouble;
 pub use handle::OutboxHandle;
-use session::{Outcome, Session, Trouble};
+use session::{Outcome, Session};
 
 /// How the publisher works.
 #[derive(Clone, Debug)]

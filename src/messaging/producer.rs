@@ -4,17 +4,19 @@
 //! lost identity, retriable (the same function is called again), abort. What is none of these gives the producer up: a new one of the
 //! same name makes Kafka end the old one's transaction, and the position says how it ended.
 
+mod delivery;
+
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _};
+use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 
 use super::KafkaConfig;
+use delivery::{Deliveries, Delivery};
 
 /// One call into the library lasts at most this long.
 const CALL: Duration = Duration::from_secs(1);
-/// After so long without success the producer is given up.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A record on its way out.
 #[derive(Clone, Debug)]
@@ -62,8 +64,9 @@ pub trait Stopping: Sync {
 
 /// A producer.
 pub struct Producer {
-    inner: FutureProducer,
+    inner: Arc<ThreadedProducer<Deliveries>>,
     transactional: bool,
+    patience: Duration,
 }
 
 impl Producer {
@@ -88,8 +91,8 @@ impl Producer {
         } else {
             client.set("message.timeout.ms", config.transaction_timeout.as_millis().to_string());
         }
-        let inner = client.create().map_err(|error: KafkaError| Failure::Renew(format!("kafka client: {error}")))?;
-        Ok(Self { inner, transactional })
+        let inner = client.create_with_context(Deliveries).map_err(|error: KafkaError| Failure::Renew(format!("kafka client: {error}")))?;
+        Ok(Self { inner: Arc::new(inner), transactional, patience: config.patience })
     }
 
     /// Shuts older producers of the same name out and ends the transaction they left open.
@@ -114,7 +117,7 @@ impl Producer {
             if let Some(cluster) = blocking(move || producer.client().fetch_cluster_id(CALL)).await? {
                 return Ok(cluster);
             }
-            give_up(stop, started, "kafka does not say its cluster id")?;
+            self.give_up(stop, started, "kafka does not say its cluster id")?;
         }
     }
 
@@ -126,39 +129,28 @@ impl Producer {
         if self.transactional { self.inner.begin_transaction().map_err(|error| self.sort(&error)) } else { Ok(()) }
     }
 
-    /// Sends records and waits until Kafka has them all.
+    /// Sends records and waits until Kafka has them all, or refuses the first.
     ///
     /// # Errors
     /// See [`Failure`]; nothing is known of the records then.
     pub async fn send(&self, records: &[Outgoing<'_>], stop: &impl Stopping) -> Result<(), Failure> {
-        let mut waiting: Vec<DeliveryFuture> = Vec::with_capacity(records.len());
+        let delivery = Arc::new(Delivery::of(records.len()));
         for (index, record) in records.iter().enumerate() {
-            let mut message = FutureRecord::to(record.topic).key(record.key).payload(record.body);
+            let mut message = BaseRecord::with_opaque_to(record.topic, delivery.clone()).key(record.key).payload(record.body);
             message.partition = record.partition;
-            match self.inner.send_result(message) {
-                Ok(delivery) => waiting.push(delivery),
-                Err((error, _)) => return Err(self.undelivered(&error, Some(index))),
+            let started = Instant::now();
+            while let Err((error, same)) = self.inner.send(message) {
+                if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
+                    return Err(self.undelivered(&error, Some(index)));
+                }
+                self.give_up(stop, started, "the kafka client's queue is full")?;
+                tokio::time::sleep(CALL / 100).await;
+                message = same;
             }
         }
-        let all = async {
-            let mut first = None;
-            for delivery in waiting {
-                let failure = match delivery.await {
-                    Ok(Ok(_)) => continue,
-                    Ok(Err((error, _))) => self.undelivered(&error, None),
-                    Err(_) => Failure::Renew("the kafka client went away".into()),
-                };
-                // What was purged because of another's failure says nothing: the other's reason counts.
-                if first.is_none() || matches!(failure, Failure::Poison { .. }) && !matches!(first, Some(Failure::Poison { .. })) {
-                    first = Some(failure);
-                }
-            }
-            first.map_or(Ok(()), Err)
-        };
-        let mut all = std::pin::pin!(all);
         loop {
             tokio::select! {
-                result = &mut all => return result,
+                result = delivery.done() => return result.map_err(|error| self.undelivered(&error, None)),
                 () = tokio::time::sleep(CALL / 4) => if stop.stopping() { return Err(Failure::Stopped) },
             }
         }
@@ -194,7 +186,7 @@ impl Producer {
         let _ = blocking(move || drop(self)).await;
     }
 
-    async fn until_done(&self, stop: &impl Stopping, call: fn(&FutureProducer) -> Result<(), KafkaError>) -> Result<(), Failure> {
+    async fn until_done(&self, stop: &impl Stopping, call: fn(&ThreadedProducer<Deliveries>) -> Result<(), KafkaError>) -> Result<(), Failure> {
         let started = Instant::now();
         loop {
             let producer = self.inner.clone();
@@ -202,7 +194,17 @@ impl Producer {
             if !retriable(&error) {
                 return Err(self.sort(&error));
             }
-            give_up(stop, started, &error.to_string())?;
+            self.give_up(stop, started, &error.to_string())?;
+        }
+    }
+
+    fn give_up(&self, stop: &impl Stopping, started: Instant, reason: &str) -> Result<(), Failure> {
+        if stop.stopping() {
+            Err(Failure::Stopped)
+        } else if started.elapsed() > self.patience {
+            Err(Failure::Renew(format!("{reason} (for {} s)", started.elapsed().as_secs())))
+        } else {
+            Ok(())
         }
     }
 
@@ -247,16 +249,6 @@ fn lost_identity(error: &KafkaError) -> bool {
 
 fn lost_identity_code(code: RDKafkaErrorCode) -> bool {
     matches!(code, RDKafkaErrorCode::InvalidProducerIdMapping | RDKafkaErrorCode::UnknownProducerId)
-}
-
-fn give_up(stop: &impl Stopping, started: Instant, reason: &str) -> Result<(), Failure> {
-    if stop.stopping() {
-        Err(Failure::Stopped)
-    } else if started.elapsed() > PATIENCE {
-        Err(Failure::Renew(format!("{reason} (for {} s)", started.elapsed().as_secs())))
-    } else {
-        Ok(())
-    }
 }
 
 pub(super) async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {

@@ -1,6 +1,6 @@
 //! Topics: which event goes where, and making those that are missing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -117,8 +117,14 @@ pub async fn ensure_topics(config: &KafkaConfig) -> Result<Vec<String>, TopicErr
             Err((topic, code)) => return Err(TopicError::Create { topic, code }),
         }
     }
-    check_position_topic(config).await?;
-    Ok(created)
+    // A topic just created is not known everywhere at once.
+    let started = Instant::now();
+    loop {
+        match check_position_topic(config).await {
+            Err(TopicError::Missing(_)) if started.elapsed() < TIMEOUT => tokio::time::sleep(TIMEOUT / 100).await,
+            other => return other.map(|()| created),
+        }
+    }
 }
 
 /// Makes sure that the topic of positions is there and keeps what it is given.
@@ -136,7 +142,7 @@ pub async fn check_position_topic(config: &KafkaConfig) -> Result<(), TopicError
         }
         Some(Err(code)) => return Err(KafkaError::AdminOp(code).into()),
     };
-    let found = resource.get("cleanup.policy").and_then(|entry| entry.value.clone()).unwrap_or_default();
+    let Some(found) = resource.get("cleanup.policy").and_then(|entry| entry.value.clone()) else { return Err(TopicError::Missing(topic.into())) };
     if found == "compact" { Ok(()) } else { Err(TopicError::Forgetful { topic: topic.into(), found }) }
 }
 

@@ -20,8 +20,8 @@ const POINTS: [&str; 7] = [
     "outbox.after_commit",
 ];
 
-/// Fails when the position is taken from the copy alone (after_commit doubles a batch), when the copy is taken for the position
-/// in Kafka, or when the position is not in the events' transaction (after_send).
+/// Fails when the publisher goes on after PostgreSQL's copy instead of Kafka's position (seen: 200 events doubled by after_commit), or when
+/// the position is not in the events' transaction (seen: it refuses to go on).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_at_any_point_neither_loses_nor_doubles_an_event() {
     let rig = Rig::new("panics").await;
@@ -63,30 +63,98 @@ async fn at_least_once_doubles_events_after_the_same_panics() {
     assert!(events.len() > table.len(), "{} records of {} events: nothing was doubled", events.len(), table.len());
 }
 
-/// Fails when an unknown outcome of a commit is taken for "not committed" (and the batch sent again), or for "committed".
+/// In the first round the broker dies anywhere; in the second right before a commit, and stays away until the producer is given up.
+/// Fails when a commit of unknown outcome is taken for done (seen: the outbox never drains).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_killed_in_mid_publish_neither_loses_nor_doubles_an_event() {
-    let kafka = tokio::task::spawn_blocking(Kafka::start).await.unwrap();
+    let kafka = std::sync::Arc::new(tokio::task::spawn_blocking(Kafka::start).await.unwrap());
     let rig = Rig::on("brokerkill", &kafka, true).await;
     let publisher = rig.start().await;
+    rig.write("first").await;
+    rig.drained().await;
     let writers = rig.writers(4, 10, 0.002);
-    let kafka = std::sync::Arc::new(kafka);
     for round in 0..2 {
         writers.more(200).await;
-        kafka.kill();
-        if round == 1 {
+        if round == 0 {
+            kafka.kill();
+            writers.more(100).await;
+        } else {
+            rig.args.faults.hold("outbox.before_commit");
+            wait("a transaction is about to commit", async || rig.args.faults.hits("outbox.before_commit") > 0).await;
+            kafka.kill();
+            rig.args.faults.release("outbox.before_commit");
             wait("health says that the broker is away", async || matches!(rig.condition(), Condition::Degraded(_))).await;
         }
-        writers.more(100).await;
         let again = kafka.clone();
         tokio::task::spawn_blocking(move || again.again()).await.unwrap();
     }
     writers.more(100).await;
     let written = writers.stop().await;
     rig.drained().await;
-    assert_eq!(rig.condition(), Condition::Up);
+    wait("health recovers", async || rig.condition() == Condition::Up).await;
     publisher.stop().await;
-    assert_eq!(u64::try_from(rig.assert_exactly_once().await).unwrap(), written);
+    assert_eq!(u64::try_from(rig.assert_exactly_once().await).unwrap(), written + 1);
+}
+
+/// Fails when a session goes on over another connection without being judged anew, or does not go on at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_cut_by_postgresql_is_replaced() {
+    let rig = Rig::new("cut").await;
+    let publisher = rig.start().await;
+    for round in 0..3 {
+        for n in 0..20 {
+            rig.write(&format!("agg-{n}")).await;
+        }
+        if round == 1 {
+            rig.drained().await;
+        }
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'cut'";
+        crate::servers::postgres().command(sql).await;
+    }
+    rig.drained().await;
+    publisher.stop().await;
+    assert_eq!(rig.assert_exactly_once().await, 60);
+}
+
+/// Fails when an idle publisher does nothing: after a week Kafka forgets its name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_publisher_keeps_its_name_known() {
+    let mut rig = Rig::new("idle").await;
+    rig.args.config.keep_alive = std::time::Duration::from_millis(300);
+    let publisher = rig.start().await;
+    rig.write("a").await;
+    wait("a transaction of the position alone", async || {
+        let found = read_position(&rig.args.kafka, "main", 0, &Never).await.unwrap();
+        found.is_some_and(|found| (found.position, found.previous) == (1, 1))
+    })
+    .await;
+    publisher.stop().await;
+    let publisher = rig.start().await;
+    rig.write("a").await;
+    rig.drained().await;
+    publisher.stop().await;
+    assert_eq!(rig.assert_exactly_once().await, 2);
+}
+
+/// The development broker has no transactions: there the copy is the position.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_without_transactions_gets_every_event_and_the_position_is_postgresql_s() {
+    let mock = rdkafka::mocking::MockCluster::new(1).unwrap();
+    let mut rig = Rig::new("mock").await;
+    rig.args.kafka.brokers = mock.bootstrap_servers();
+    rig.args.config.transactional = false;
+    for topic in ["mock.paymentauthorized", "mock.paymentdeclined", "mock.transactions", "mock.dlq"] {
+        mock.create_topic(topic, 3, 1).unwrap();
+    }
+    for _ in 0..2 {
+        let publisher = rig.start().await;
+        for n in 0..100 {
+            rig.write(&format!("agg-{n}")).await;
+        }
+        rig.drained().await;
+        publisher.stop().await;
+    }
+    assert_eq!(rig.assert_exactly_once().await, 200, "no panic, no doubles");
 }
 
 /// Fails when the older producer is not shut out: both would publish the same rows.

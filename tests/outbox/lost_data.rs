@@ -16,14 +16,15 @@ async fn refuses(rig: &Rig, words: &str) {
     assert!(reason.contains(words) && reason.contains("`florin outbox repair`"), "{reason}");
 }
 
-/// A dump, 1,000 more events published, the dump restored. Fails when a copy behind the position is taken for a death before the copy:
-/// then the new events, which get used ids, are skipped.
+/// A dump, 1,000 more events published, the dump restored, and new events have passed the position before the publisher is up. Fails when a
+/// copy behind the position is taken for a death before the copy: then the new events, which get used ids, are skipped.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restored_dump_is_refused_and_after_repair_nothing_is_skipped() {
-    restored("restored", 1000, 300).await;
+    restored("restored", 1000, 1200).await;
 }
 
 /// The same with a single batch after the dump, so that the copy equals the position before the last: only the row tells.
+/// Fails when the row's hash is not compared, and when repair leaves the later rows where they are (seen: version 1 after 13).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restored_dump_is_refused_even_when_one_batch_was_published_since_and_its_ids_are_taken_again() {
     restored("restoredbatch", 30, 60).await;
@@ -66,7 +67,7 @@ async fn restored(name: &str, published_since: usize, waiting: usize) {
 
     let repaired = repair(&rig.args.config, &rig.args.kafka, &rig.pool, None).await.unwrap();
     assert_eq!(repaired.mended, Mend::Move { after: 100, to: i64::try_from(100 + published_since).unwrap() });
-    assert_eq!(repaired.moved, i64::try_from((waiting + 1).min(published_since)).unwrap());
+    assert_eq!(repaired.moved, i64::try_from(waiting + 1).unwrap());
     rig.write("new-1").await;
     rig.drained().await;
     wait("health recovers", async || rig.condition() == Condition::Up).await;

@@ -46,6 +46,7 @@ impl Rig {
             position_topic: format!("{name}.position"),
             transactional_id: name.into(),
             partitions: 3,
+            patience: std::time::Duration::from_secs(3),
             ..KafkaConfig::default()
         };
         ensure_topics(&kafka).await.unwrap();
@@ -67,7 +68,7 @@ impl Rig {
     pub async fn start(&self) -> Supervised {
         let restarts = Arc::new(AtomicU32::new(0));
         let (keeper, _) = Actor::spawn(None, Keeper, (self.args.clone(), restarts.clone())).await.unwrap();
-        Supervised { keeper, restarts, handle: self.args.handle.clone() }
+        Supervised { keeper, restarts }
     }
 
     /// One event of an aggregate, written as the journal would: the aggregate locked first.
@@ -185,10 +186,11 @@ CREATE TABLE test_aggregates (id text PRIMARY KEY, version bigint NOT NULL DEFAU
 CREATE FUNCTION test_write(aggregate_ text, body_ text, sleep_ float8) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE v bigint;
 BEGIN
-  IF sleep_ > 0 THEN PERFORM pg_sleep(random() * sleep_); END IF;
+  PERFORM pg_current_xact_id(); -- as a batch, which writes its keys before it locks a balance
+  IF sleep_ > 0 THEN PERFORM pg_sleep(random() * sleep_ * CASE WHEN random() < 0.1 THEN 8 ELSE 1 END); END IF;
   INSERT INTO test_aggregates VALUES (aggregate_, 1) ON CONFLICT (id) DO UPDATE SET version = test_aggregates.version + 1 RETURNING version INTO v;
   INSERT INTO outbox (event, aggregate, body) VALUES (1, aggregate_, replace(body_, '__VERSION__', v::text));
-  IF sleep_ > 0 THEN PERFORM pg_sleep(random() * sleep_); END IF;
+  IF sleep_ > 0 THEN PERFORM pg_sleep(random() * sleep_ * CASE WHEN random() < 0.1 THEN 8 ELSE 1 END); END IF;
 END $$;";
 
 async fn write(pool: &PgPool, aggregate: &str, sleep: f64) {
@@ -283,13 +285,11 @@ pub async fn wait(what: &str, mut condition: impl AsyncFnMut() -> bool) {
 pub struct Supervised {
     keeper: ActorRef<Keep>,
     pub restarts: Arc<AtomicU32>,
-    handle: OutboxHandle,
 }
 
 impl Supervised {
     pub async fn stop(self) {
         self.keeper.cast(Keep::End).unwrap();
-        self.handle.stop();
         wait("the publisher ends", async || self.keeper.get_status() == ractor::ActorStatus::Stopped).await;
     }
 
@@ -309,6 +309,7 @@ struct Kept {
     args: OutboxArgs,
     restarts: Arc<AtomicU32>,
     ending: bool,
+    alive: bool,
 }
 
 impl Actor for Keeper {
@@ -318,25 +319,37 @@ impl Actor for Keeper {
 
     async fn pre_start(&self, myself: ActorRef<Keep>, (args, restarts): Self::Arguments) -> Result<Kept, ActorProcessingErr> {
         myself.cast(Keep::Spawn)?;
-        Ok(Kept { args, restarts, ending: false })
+        Ok(Kept { args, restarts, ending: false, alive: false })
     }
 
     async fn handle(&self, myself: ActorRef<Keep>, message: Keep, state: &mut Kept) -> Result<(), ActorProcessingErr> {
         match message {
-            Keep::Spawn => drop(Actor::spawn_linked(None, OutboxPublisher, state.args.clone(), myself.get_cell()).await?),
-            Keep::End => state.ending = true,
+            Keep::Spawn if state.ending => myself.stop(None),
+            Keep::Spawn => {
+                Actor::spawn_linked(None, OutboxPublisher, state.args.clone(), myself.get_cell()).await?;
+                state.alive = true;
+            }
+            Keep::End if state.alive => {
+                state.ending = true;
+                state.args.handle.stop();
+            }
+            Keep::End => {
+                state.ending = true;
+                myself.stop(None);
+            }
         }
         Ok(())
     }
 
     async fn handle_supervisor_evt(&self, myself: ActorRef<Keep>, event: SupervisionEvent, state: &mut Kept) -> Result<(), ActorProcessingErr> {
-        match event {
-            SupervisionEvent::ActorFailed(..) | SupervisionEvent::ActorTerminated(..) if state.ending => myself.stop(None),
-            SupervisionEvent::ActorFailed(..) => {
+        if let SupervisionEvent::ActorFailed(..) | SupervisionEvent::ActorTerminated(..) = event {
+            state.alive = false;
+            if state.ending {
+                myself.stop(None);
+            } else {
                 state.restarts.fetch_add(1, Ordering::Relaxed);
                 drop(myself.send_after(Duration::from_millis(10), || Keep::Spawn));
             }
-            _ => {}
         }
         Ok(())
     }

@@ -1,16 +1,64 @@
-//! Looks at both ends, Kafka and PostgreSQL, before anything is judged.
+//! Both ends of the publisher - Kafka and PostgreSQL - what is found there at start, and what can go wrong with them.
+
+use std::time::Duration;
 
 use sqlx::{PgConnection, PgPool};
 
 use super::OutboxConfig;
 use super::batch::hash;
-use super::judge::Found;
-use super::session::{Trouble, within};
+use super::judge::{Found, Refusal};
 use crate::messaging::KafkaConfig;
-use crate::messaging::position::read_position;
-use crate::messaging::producer::{Producer, Stopping};
-use crate::messaging::topics::check_position_topic;
+use crate::messaging::position::{ReadError, read_position};
+use crate::messaging::producer::{Failure, Producer, Stopping};
+use crate::messaging::topics::{TopicError, check_position_topic};
 use crate::store::outbox as store;
+
+/// PostgreSQL answers within this, or the session ends.
+const SQL_MAX: Duration = Duration::from_secs(10);
+
+/// Why a step did not come to anything.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    #[error("{0}")]
+    Fatal(String),
+    #[error(transparent)]
+    Refused(Refusal),
+    #[error("{reason}")]
+    Passing { reason: String, renew: bool },
+    #[error("stopped")]
+    Stopped,
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Fatal(reason) => Self::Fatal(reason),
+            Failure::Stopped => Self::Stopped,
+            other => Self::Passing { reason: format!("kafka: {other}"), renew: true },
+        }
+    }
+}
+
+impl From<ReadError> for Trouble {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Cut(failure) => failure.into(),
+            other => Self::Passing { reason: other.to_string(), renew: true },
+        }
+    }
+}
+
+impl From<TopicError> for Trouble {
+    fn from(error: TopicError) -> Self {
+        Self::Passing { reason: error.to_string(), renew: true }
+    }
+}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Passing { reason: format!("postgresql: {error}"), renew: true }
+    }
+}
 
 /// Both ends, and what was found there.
 pub(super) struct Ends {
@@ -58,5 +106,12 @@ impl Ends {
             copy: within(store::copy(&mut *db, &config.publisher)).await?,
             drawn: within(store::drawn(&mut *db)).await?,
         })
+    }
+}
+
+pub(super) async fn within<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Trouble> {
+    match tokio::time::timeout(SQL_MAX, work).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(Trouble::Passing { reason: format!("postgresql did not answer within {} s", SQL_MAX.as_secs()), renew: true }),
     }
 }

@@ -122,7 +122,7 @@ fn refusal(found: &Found) -> Option<Refusal> {
 pub enum Mend {
     /// Nothing is wrong.
     Nothing,
-    /// Move the rows in (after, to] behind every other, then go on after `to`.
+    /// Move what was given ids in (after, to] again, and all that is later, behind them; then go on after `to`.
     Move {
         /// The last id that PostgreSQL knows to be published.
         after: i64,

@@ -8,9 +8,8 @@ use sqlx::{Connection as _, PgPool};
 
 use super::OutboxConfig;
 use super::batch::hash;
-use super::ends::Ends;
+use super::ends::{Ends, Trouble, within};
 use super::judge::{Found, Mend, mend};
-use super::session::{Trouble, within};
 use crate::messaging::KafkaConfig;
 use crate::messaging::position::Position;
 use crate::messaging::producer::{Outgoing, Stopping};
@@ -38,6 +37,9 @@ impl From<Trouble> for RepairError {
     }
 }
 
+/// A publisher that looks again in the middle of a repair shuts it out: then it is tried again.
+const ATTEMPTS_MAX: u32 = 5;
+
 struct Never;
 
 impl Stopping for Never {
@@ -51,29 +53,70 @@ impl Stopping for Never {
 /// # Errors
 /// When Kafka or PostgreSQL fails on the way.
 pub async fn repair(config: &OutboxConfig, kafka: &KafkaConfig, pool: &PgPool, from: Option<i64>) -> Result<Repaired, RepairError> {
-    let mut ends = Ends::look(config, kafka, pool, &Never).await?;
+    let (mut moved, mut first) = (0, None);
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match attempt(config, kafka, pool, if first.is_none() { from } else { None }, &mut moved).await {
+            Ok((found, mended)) => {
+                let (found, mended) = first.unwrap_or((found, mended));
+                return Ok(Repaired { found, mended, moved });
+            }
+            Err((planned, trouble)) => {
+                first = first.or(planned);
+                if attempts == ATTEMPTS_MAX {
+                    return Err(trouble.into());
+                }
+            }
+        }
+    }
+}
+
+type Plan = (Found, Mend);
+
+async fn attempt(
+    config: &OutboxConfig,
+    kafka: &KafkaConfig,
+    pool: &PgPool,
+    from: Option<i64>,
+    moved: &mut i64,
+) -> Result<Plan, (Option<Plan>, Trouble)> {
+    let mut ends = Ends::look(config, kafka, pool, &Never).await.map_err(|trouble| (None, trouble))?;
     let mended = mend(&ends.found, from);
-    let result = carry_out(config, kafka, pool, &mut ends, &mended).await;
+    let result = carry_out(config, kafka, pool, &mut ends, &mended, moved).await;
     let Ends { producer, db, found } = ends;
     producer.close().await;
     let _ = db.close().await;
-    Ok(Repaired { found, mended, moved: result? })
+    match result {
+        Ok(()) => Ok((found, mended)),
+        Err(trouble) => Err((Some((found, mended)), trouble)),
+    }
 }
 
-async fn carry_out(config: &OutboxConfig, kafka: &KafkaConfig, pool: &PgPool, ends: &mut Ends, mended: &Mend) -> Result<i64, Trouble> {
+async fn carry_out(
+    config: &OutboxConfig,
+    kafka: &KafkaConfig,
+    pool: &PgPool,
+    ends: &mut Ends,
+    mended: &Mend,
+    moved: &mut i64,
+) -> Result<(), Trouble> {
     let Found { cluster, database, position, .. } = &ends.found;
     let copy = |position| Copy { position, cluster: cluster.clone(), database: database.clone() };
     // First the copy, then the position: a copy without its position is refused, not followed.
-    let (to, moved) = match *mended {
-        Mend::Nothing => return Ok(0),
-        Mend::Move { after, to } => (to, store::repair(pool, &config.publisher, after, &copy(to)).await?),
+    let to = match *mended {
+        Mend::Nothing => return Ok(()),
+        Mend::Move { after, to } => {
+            *moved += store::repair(pool, &config.publisher, after, &copy(to)).await?;
+            to
+        }
         Mend::Set(to) => {
             within(store::write_copy(&mut ends.db, &config.publisher, &copy(to))).await?;
-            (to, 0)
+            to
         }
     };
     if !config.transactional {
-        return Ok(moved);
+        return Ok(());
     }
     let row = within(store::row(&mut ends.db, to)).await?;
     let last = row.as_ref().map(hash).or_else(|| position.as_ref().filter(|it| it.position == to).map(|it| it.last.clone())).unwrap_or_default();
@@ -90,6 +133,5 @@ async fn carry_out(config: &OutboxConfig, kafka: &KafkaConfig, pool: &PgPool, en
     ends.producer.begin()?;
     let record = Outgoing { topic: &kafka.position_topic, partition: Some(config.partition), key: &config.publisher, body: &body };
     ends.producer.send(&[record], &Never).await?;
-    ends.producer.commit(&Never).await?;
-    Ok(moved)
+    Ok(ends.producer.commit(&Never).await?)
 }

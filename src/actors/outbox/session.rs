@@ -10,16 +10,15 @@ use chrono::Utc;
 use sqlx::{Connection as _, PgConnection};
 
 use super::batch::{Dead, build, hash};
-use super::ends::Ends;
-use super::judge::{Found, Refusal, Verdict, judge};
+use super::ends::{Ends, Trouble, within};
+use super::judge::{Found, Verdict, judge};
 use super::{OutboxArgs, OutboxConfig};
-use crate::messaging::position::{Position, ReadError, read_position};
+use crate::messaging::position::{Position, read_position};
 use crate::messaging::producer::{Failure, Outgoing, Producer};
-use crate::messaging::topics::{TopicError, Topics};
-use crate::store::outbox::{self as store, Copy, Database, Marker, Row};
+use crate::messaging::topics::Topics;
+use crate::protocol::events::EventType;
+use crate::store::outbox::{self as store, Copy, Database, Holder, Marker, Row};
 
-/// PostgreSQL answers within this, or the session ends.
-const SQL_MAX: Duration = Duration::from_secs(10);
 /// A marker that waits longer than this has somebody to blame.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -31,50 +30,6 @@ pub(super) enum Outcome {
     Idle,
     /// Something may be there, but a transaction that is still running could yet commit a row before it.
     HeldBack { delay: Duration, holder: Option<String> },
-}
-
-/// Why a step did not come to anything.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
-    #[error("{0}")]
-    Fatal(String),
-    #[error(transparent)]
-    Refused(Refusal),
-    #[error("{reason}")]
-    Passing { reason: String, renew: bool },
-    #[error("stopped")]
-    Stopped,
-}
-
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Fatal(reason) => Self::Fatal(reason),
-            Failure::Stopped => Self::Stopped,
-            other => Self::Passing { reason: format!("kafka: {other}"), renew: true },
-        }
-    }
-}
-
-impl From<ReadError> for Trouble {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Cut(failure) => failure.into(),
-            other => Self::Passing { reason: other.to_string(), renew: true },
-        }
-    }
-}
-
-impl From<TopicError> for Trouble {
-    fn from(error: TopicError) -> Self {
-        Self::Passing { reason: error.to_string(), renew: true }
-    }
-}
-
-impl From<sqlx::Error> for Trouble {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Passing { reason: format!("postgresql: {error}"), renew: true }
-    }
 }
 
 /// What is known while both connections stand.
@@ -93,6 +48,8 @@ pub(super) struct Session {
     /// Every row up to here is final.
     last_final: i64,
     marker: Option<(Marker, Instant)>,
+    /// Who holds events back, as the metrics have it.
+    holder: Option<Holder>,
     dead: BTreeMap<i64, Dead>,
     rows_max: usize,
     /// Smaller transactions up to here, to find the one that Kafka refuses.
@@ -117,6 +74,7 @@ impl Session {
             scanned: 0,
             last_final: 0,
             marker: None,
+            holder: None,
             dead: BTreeMap::new(),
             rows_max: args.config.batch_rows_max.max(1),
             narrow_until: 0,
@@ -192,16 +150,31 @@ impl Session {
         };
         if within(store::xmin(&mut self.db)).await? > marker.xact {
             (self.marker, self.last_final) = (None, marker.last_id);
+            self.blame_holder(None);
             return Ok(None);
         }
         let waited = since.elapsed();
-        let holder = if waited > PATIENCE { within(store::oldest_holder(&mut self.db)).await? } else { None };
-        let holder = holder.map(|holder| {
-            metrics::gauge!("florin_outbox_held_back_seconds", "database" => holder.database.clone(), "application" => holder.name.clone())
-                .set(holder.age.as_secs_f64());
-            format!("events wait for the transaction of backend {} ({}, database {})", holder.pid, holder.name, holder.database)
-        });
+        if waited > PATIENCE {
+            let holder = within(store::oldest_holder(&mut self.db)).await?;
+            self.blame_holder(holder);
+        }
+        let words = |it: &Holder| format!("events wait for the transaction of backend {} ({}, database {})", it.pid, it.name, it.database);
+        let holder = self.holder.as_ref().map(words);
         Ok(Some(Outcome::HeldBack { delay: (waited / 4).clamp(Duration::from_millis(1), Duration::from_millis(250)), holder }))
+    }
+
+    /// The metrics name who holds events back, and for how long it has been running; nobody any more: 0.
+    fn blame_holder(&mut self, holder: Option<Holder>) {
+        let show = |it: &Holder, seconds: f64| {
+            metrics::gauge!("florin_outbox_held_back_seconds", "database" => it.database.clone(), "application" => it.name.clone()).set(seconds);
+        };
+        if let Some(before) = self.holder.take() {
+            show(&before, 0.0);
+        }
+        if let Some(now) = &holder {
+            show(now, now.age.as_secs_f64());
+        }
+        self.holder = holder;
     }
 
     /// A publisher that has had nothing to do for long makes itself known, or Kafka would forget its name.
@@ -240,7 +213,7 @@ impl Session {
                 tracing::error!(id = item.row.id, event = item.label(), reason = dead.reason, "an event became a dead letter");
             }
         }
-        for event in crate::protocol::events::EventType::ALL {
+        for event in EventType::ALL {
             let count = items.iter().filter(|item| item.dead.is_none() && item.event == Some(event)).count();
             if count > 0 {
                 metrics::counter!("outbox_events_published_total", "event_type" => event.name()).increment(u64::try_from(count).unwrap_or(0));
@@ -346,11 +319,4 @@ impl Session {
 
 fn own_place<'a>(args: &'a OutboxArgs, body: &'a str) -> Outgoing<'a> {
     Outgoing { topic: &args.kafka.position_topic, partition: Some(args.config.partition), key: &args.config.publisher, body }
-}
-
-pub(super) async fn within<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Trouble> {
-    match tokio::time::timeout(SQL_MAX, work).await {
-        Ok(result) => Ok(result?),
-        Err(_) => Err(Trouble::Passing { reason: format!("postgresql did not answer within {} s", SQL_MAX.as_secs()), renew: true }),
-    }
 }

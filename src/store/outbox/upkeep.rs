@@ -73,7 +73,8 @@ pub async fn switch_key_generation(db: impl PgExecutor<'_>, retention: Duration)
     sqlx::query_scalar("SELECT switch_key_generation($1)").bind(interval(retention)).fetch_one(db).await
 }
 
-/// In one transaction: moves the rows with ids in (after, copy.position] behind every other, raises the sequence, writes the copy.
+/// In one transaction: raises the sequence to the copy's position at least, moves what was given ids in (after, copy.position] again behind
+/// it, with all that is later, and writes the copy.
 /// Answers how many rows it moved.
 pub async fn repair(pool: &PgPool, publisher: &str, after: i64, copy: &Copy) -> Result<i64, Error> {
     let mut transaction = pool.begin().await?;
