@@ -103,13 +103,16 @@ fn command(ledger: &Ledger, call: &Call, deadline: Deadline, asked: pb::PostTran
 }
 
 fn posting(ledger: &Ledger, n: usize, asked: pb::Posting) -> Result<PostingCommand, Failure> {
-    let checked = |field: &str| -> Result<Amount, Failure> {
-        validate::required(&format!("{field}.debit_account_id"), &asked.debit_account_id, ACCOUNT_MAX)?;
-        validate::required(&format!("{field}.credit_account_id"), &asked.credit_account_id, ACCOUNT_MAX)?;
-        let currency = fields::currency(&ledger.parts().currencies, &format!("{field}.currency"), &asked.currency)?;
-        fields::amount(&format!("{field}.amount"), &asked.amount, currency)
+    let check = || -> Result<Amount, Failure> {
+        validate::required("debit_account_id", &asked.debit_account_id, ACCOUNT_MAX)?;
+        validate::required("credit_account_id", &asked.credit_account_id, ACCOUNT_MAX)?;
+        let currency = fields::currency(&ledger.parts().currencies, "currency", &asked.currency)?;
+        fields::amount("amount", &asked.amount, currency)
     };
-    let amount = checked(&format!("postings[{n}]"))?;
+    let amount = check().map_err(|failure| match failure {
+        Failure::Invalid(message) => Failure::Invalid(format!("postings[{n}].{message}")), // messages begin with the field
+        other => other,
+    })?;
     Ok(PostingCommand { debit: asked.debit_account_id, credit: asked.credit_account_id, amount, currency: asked.currency })
 }
 
