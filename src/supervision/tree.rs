@@ -334,6 +334,11 @@ impl RootState {
     }
 
     async fn restart(&mut self, child: Child, myself: &ActorRef<RootMessage>) -> Result<(), ActorProcessingErr> {
+        if matches!(child, Child::Outbox(_)) && !self.node.is_lease_valid() && self.node.active().is_some() {
+            // A publisher that was shut out comes back only once the epoch is confirmed, or two nodes shut each other out for ever.
+            drop(myself.send_after(CONFIRM_EVERY, move || RootMessage::Restart(child)));
+            return Ok(());
+        }
         match self.start(child, myself).await {
             Ok(()) => Ok(()),
             Err(error) => self.failed(child, &error.to_string(), myself),
@@ -363,6 +368,9 @@ impl RootState {
         }
     }
 }
+
+/// How often the lease is looked at before a publisher comes back.
+const CONFIRM_EVERY: Duration = Duration::from_millis(200);
 
 /// Up to half as long again, so that processes that failed together do not come back together.
 fn jittered(delay: Duration) -> Duration {

@@ -1,4 +1,5 @@
 //! florin.v1: every call, every limit.
+#![allow(clippy::unwrap_used, clippy::inconsistent_digit_grouping, reason = "helpers of tests; cents are grouped as money")]
 
 mod accounts;
 mod operations;

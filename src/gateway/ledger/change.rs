@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::post::{TRIES_MAX, Tried, answer};
+use super::post::{TRIES_MAX, TRY_AGAIN_AFTER, Tried, answer};
 use super::{Answer, Deadline, GRACE, Ledger};
 use crate::actors::accounts::Resolved;
 use crate::actors::node::Active;
@@ -62,7 +62,7 @@ impl Ledger {
         let active = self.active()?;
         let mut account = self.account(&active, &command.tenant, &command.account, command.deadline).await?;
         let record = record(command, &account);
-        for _ in 0..TRIES_MAX {
+        for n in 1..=TRIES_MAX {
             let permit = self.enter()?;
             let (reply, outcome) = oneshot::channel();
             let order = ChangeOrder {
@@ -86,6 +86,7 @@ impl Ledger {
                 Ok(Err(_)) => {} // the actor ended; should the record be written all the same, its own id tells
                 Err(_) => return Err(if command.deadline.is_callers { Failure::Deadline } else { Failure::Unknown }),
             }
+            tokio::time::sleep(TRY_AGAIN_AFTER * n).await;
             account = self.account(&active, &command.tenant, &command.account, command.deadline).await?;
         }
         Err(Failure::Unknown)

@@ -1,6 +1,7 @@
 //! Posting a command: accounts are resolved, the slip is sent, its outcome awaited, and a decline recorded.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use smallvec::SmallVec;
@@ -91,6 +92,9 @@ pub enum Answer {
 }
 /// How often a command is tried again after an account's actor ended under it.
 pub(super) const TRIES_MAX: u32 = 4;
+/// How long the first of these tries waits: an actor that has just failed is still listed as running for a moment. Each later one waits
+/// as much longer.
+pub(super) const TRY_AGAIN_AFTER: Duration = Duration::from_millis(5);
 /// Outcome of one try.
 pub(super) enum Tried {
     Answer(Answer),
@@ -108,12 +112,12 @@ impl Ledger {
             return self.decline(&active, command, code, message, permit).await;
         }
         let mut permit = Some(permit);
-        for _ in 0..TRIES_MAX {
+        for n in 1..=TRIES_MAX {
             let permit = permit.take().map_or_else(|| self.enter(), Ok)?;
             match self.try_once(&active, command, permit).await {
                 Tried::Answer(answer) => return Ok(answer),
                 Tried::Failed(failure) => return Err(failure),
-                Tried::Again => {}
+                Tried::Again => tokio::time::sleep(TRY_AGAIN_AFTER * n).await,
             }
         }
         Err(Failure::Interrupted)

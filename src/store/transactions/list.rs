@@ -265,3 +265,61 @@ fn merged(completed: Vec<(i64, Uuid, DateTime<Utc>)>, declined: Vec<Uuid>, filte
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Walking chunk by chunk, from the place after any candidate, finds each transaction once: the completed ones in order of
+        /// commitment, the declined ones by id.
+        #[test]
+        fn the_merged_lists_are_walked_without_gap_or_repeat(
+            groups in prop::collection::vec((1u128..1_000, 1usize..4), 0..60), declined in prop::collection::btree_set(1_000u128..2_000, 0..60), count in 4usize..20,
+        ) {
+            let (mut postings, mut seen, mut seq) = (Vec::new(), std::collections::HashSet::new(), 1_000);
+            for (id, legs) in groups.into_iter().filter(|(id, _)| seen.insert(*id)) {
+                for _ in 0..legs {
+                    postings.push((seq, Uuid::from_u128(id * 2), DateTime::UNIX_EPOCH));
+                    seq -= 1;
+                }
+            }
+            let declined: Vec<Uuid> = declined.iter().rev().map(|id| Uuid::from_u128(id - 999)).flat_map(|id| [id, id]).collect();
+            let (mut at, mut done, mut refused) = (Cursor::START, Vec::new(), Vec::new());
+            loop {
+                let completed: Vec<_> = postings.iter().filter(|(seq, _, _)| *seq < at.seq).take(count).copied().collect();
+                let rest: Vec<_> = declined.iter().filter(|id| **id < at.id).take(count).copied().collect();
+                let chunk = merged(completed, rest, &Filter::default(), at, count);
+                prop_assert!(chunk.ends || !chunk.candidates.is_empty(), "no way forward from {at:?}");
+                let cut = chunk.candidates.len().div_ceil(2); // as a page does that is full
+                let ends = chunk.ends && cut == chunk.candidates.len();
+                for candidate in chunk.candidates.into_iter().take(cut) {
+                    at = candidate.after;
+                    if candidate.declined == Some(true) { refused.push(candidate.id) } else { done.push(candidate.id) }
+                }
+                if ends {
+                    break;
+                }
+            }
+            let mut expected: Vec<Uuid> = postings.iter().map(|(_, id, _)| *id).collect();
+            expected.dedup();
+            prop_assert_eq!(done, expected);
+            let mut expected = declined;
+            expected.dedup();
+            prop_assert_eq!(refused, expected);
+        }
+    }
+
+    #[test]
+    fn ids_of_a_time_lie_within_its_bounds() {
+        let now = Utc::now();
+        let filter = Filter { from: Some(now), to: Some(now + TimeDelta::seconds(1)), ..Filter::default() };
+        let (low, high) = filter.ids();
+        let id = Uuid::now_v7();
+        assert!(low <= id && id < high && low.get_version_num() == 0);
+        assert!(id < id_at(now + TimeDelta::seconds(5)) && id > id_at(now - TimeDelta::seconds(5)));
+        assert_eq!(id_at(DateTime::UNIX_EPOCH - TimeDelta::days(1)), Uuid::nil());
+    }
+}

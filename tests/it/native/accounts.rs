@@ -214,3 +214,19 @@ async fn credits_that_race_a_ceiling_and_its_change_never_pass_it() {
     assert_eq!(florin.database.count("SELECT count(*) FROM balances WHERE credits - debits > ceiling").await, 0);
     florin.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_survives_whatever_dies_under_it() {
+    let florin = Florin::start().await;
+    florin.database.account("a", 10_00).await;
+    let points = ["account.change", "account.read", "account.approved", "account.absorb", "lane.before_take", "lane.taken", "lane.settled"];
+    for (n, point) in (1..).zip(points) {
+        let text = n.to_string();
+        florin.faults.panic_at(point, 0, 1);
+        let changed = florin.update(pb::UpdateAccountRequest { id: "a".into(), floor: limit(&text), ..Default::default() }).await;
+        assert_eq!(changed.map(|account| account.floor).map_err(|status| format!("{point}: {status:?}")), Ok(Some(format!("{n}.00"))));
+        florin.faults.panic_at(point, 0, 0);
+    }
+    assert_eq!(florin.database.count("SELECT count(*) FROM transactions WHERE kind = 20").await, 7);
+    florin.stop().await;
+}

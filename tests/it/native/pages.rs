@@ -181,3 +181,21 @@ async fn entries_run_back_to_the_first_with_the_balance_after_each() {
     refused(florin.entries("nobody", 1, String::new()).await, Code::NotFound, &["nobody"]);
     florin.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_ends_before_it_is_too_large_for_a_message() {
+    let florin = Florin::start().await;
+    florin.database.account("a", 100_00).await;
+    florin.database.account("b", 0).await;
+    let metadata: std::collections::HashMap<String, String> = (0..15).map(|n| (n.to_string(), "x".repeat(500))).collect();
+    let requests = (0..700).map(|_| florin.post(pb::PostTransactionRequest { metadata: metadata.clone(), ..post("", &[("a", "b", "0.01")]) }));
+    for answer in join_all(requests).await {
+        answer.unwrap();
+    }
+    let request = pb::ListTransactionsRequest { account_id: "b".into(), page_size: 1_000, ..Default::default() };
+    let page = florin.list(request.clone()).await.unwrap();
+    assert!((400..700).contains(&page.transactions.len()) && !page.next_page_token.is_empty(), "{}", page.transactions.len());
+    let all = florin.all(&request, 1_000).await;
+    assert!(ids(&all).len() == all.len() && all.len() >= 700);
+    florin.stop().await;
+}
