@@ -4,6 +4,7 @@
 
 mod harness;
 mod native;
+mod outbox;
 mod payments;
 mod seed;
 mod verify;

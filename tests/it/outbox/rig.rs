@@ -22,7 +22,7 @@ use sqlx::PgPool;
 use ulid::Ulid;
 use uuid::Uuid;
 
-use crate::servers::{self, Kafka};
+use crate::outbox::servers::{self, Kafka};
 
 pub const DEADLINE: Duration = Duration::from_secs(90);
 
@@ -262,7 +262,7 @@ fn read_topic(kafka: &KafkaConfig, topic: &str) -> Vec<Event> {
         match consumer.poll(Duration::from_millis(200)) {
             Some(Ok(message)) => {
                 let body: Value = serde_json::from_slice(message.payload().unwrap()).unwrap();
-                crate::schemas::check(&body);
+                crate::outbox::schemas::check(&body);
                 assert!(message.headers().is_none(), "the contract has no headers");
                 events.push(Event { key: String::from_utf8(message.key().unwrap().to_vec()).unwrap(), body });
             }

@@ -2,7 +2,7 @@
 
 use florin::store::outbox as store;
 
-use crate::rig::{Rig, assert_order, authorized, declined, wait};
+use crate::outbox::rig::{Rig, assert_order, authorized, declined, wait};
 
 async fn put(rig: &Rig, event: i16, aggregate: &str, body: &str) {
     sqlx::query("INSERT INTO outbox (event, aggregate, body) VALUES ($1, $2, $3)")

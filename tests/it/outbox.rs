@@ -1,5 +1,4 @@
 //! The outbox against real servers: PostgreSQL and Apache Kafka. Everything that is read from a topic is validated against `schemas/`.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by its panic")]
 
 mod dead_letters;
 mod exactly_once;

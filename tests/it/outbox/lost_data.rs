@@ -7,8 +7,8 @@ use florin::actors::outbox::repair::repair;
 use florin::store::outbox as store;
 use florin::supervision::health::Condition;
 
-use crate::rig::{Rig, assert_order, wait};
-use crate::servers::postgres;
+use crate::outbox::rig::{Rig, assert_order, wait};
+use crate::outbox::servers::postgres;
 
 async fn refuses(rig: &Rig, words: &str) {
     wait("the publisher refuses", async || matches!(rig.condition(), Condition::Down(_))).await;
@@ -40,7 +40,7 @@ async fn restored(name: &str, published_since: usize, waiting: usize) {
     publisher.stop().await;
     let dump = postgres().dir().join(format!("{name}.dump"));
     let dump = dump.to_str().unwrap();
-    postgres().tool("pg_dump", &["-Fc", "-f", dump, name]);
+    postgres().tool("pg_dump", name, &["-Fc", "-f", dump]);
     for n in 0..published_since {
         rig.write(&format!("agg-{}", n % 5)).await;
     }
@@ -53,7 +53,7 @@ async fn restored(name: &str, published_since: usize, waiting: usize) {
     rig.pool.close().await;
     postgres().command(&format!("DROP DATABASE {name}")).await;
     postgres().command(&format!("CREATE DATABASE {name}")).await;
-    postgres().tool("pg_restore", &["-d", name, dump]);
+    postgres().tool("pg_restore", name, &[dump]);
     let mut rig = rig;
     rig.pool = postgres().pool(name).await;
     rig.args.pool = rig.pool.clone();

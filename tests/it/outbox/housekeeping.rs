@@ -6,7 +6,7 @@ use florin::actors::housekeeping::{Backpressure, Housekeeping, HousekeepingArgs,
 use florin::store::outbox as store;
 use ractor::Actor;
 
-use crate::rig::{Rig, wait};
+use crate::outbox::rig::{Rig, wait};
 
 async fn partitions(rig: &Rig) -> Vec<(i64, i64)> {
     sqlx::query_as("SELECT lower, upper FROM outbox_partitions ORDER BY lower").fetch_all(&rig.pool).await.unwrap()
@@ -83,7 +83,7 @@ async fn the_outbox_is_kept_while_events_pass_and_backpressure_tells_when_they_d
     keeper.cast(HousekeepingMessage::Stop).unwrap();
     ended.await.unwrap();
     let events = rig.events().await;
-    crate::rig::assert_order(&events);
+    crate::outbox::rig::assert_order(&events);
     assert_eq!(u64::try_from(events.len()).unwrap(), written);
     assert!(!partitions(&rig).await.is_empty());
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::PgPool;
 
-use crate::rig::Rig;
+use crate::outbox::rig::Rig;
 
 /// "Everything that no running transaction can precede": position by id.
 const BY_ID: &str = "SELECT xmin::text::bigint AS xid, id, aggregate, body::json->'payload'->>'description' FROM outbox
@@ -75,10 +75,10 @@ async fn a_writer_in_another_database_holds_events_back_and_is_named() {
     let publisher = rig.start().await;
     rig.write("a").await;
     rig.drained().await;
-    let mut other = sqlx::PgConnection::connect(&crate::servers::postgres().url("postgres")).await.unwrap();
+    let mut other = sqlx::PgConnection::connect(&crate::outbox::servers::postgres().url("postgres")).await.unwrap();
     sqlx::raw_sql("SET application_name = 'the culprit'; BEGIN; SELECT pg_current_xact_id()").execute(&mut other).await.unwrap();
     rig.write("a").await;
-    crate::rig::wait(
+    crate::outbox::rig::wait(
         "health names the culprit",
         async || matches!(rig.condition(), Condition::Degraded(reason) if reason.contains("the culprit") && reason.contains("database postgres")),
     )
@@ -86,7 +86,7 @@ async fn a_writer_in_another_database_holds_events_back_and_is_named() {
     assert_eq!(rig.events().await.len(), 1);
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
     rig.drained().await;
-    crate::rig::wait("health recovers", async || rig.condition() == Condition::Up).await;
+    crate::outbox::rig::wait("health recovers", async || rig.condition() == Condition::Up).await;
     assert_eq!(rig.assert_exactly_once().await, 2);
     publisher.stop().await;
 }

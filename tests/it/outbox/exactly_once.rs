@@ -7,8 +7,8 @@ use florin::messaging::position::read_position;
 use florin::messaging::producer::{Outgoing, Producer, Stopping};
 use florin::supervision::health::{Condition, Part};
 
-use crate::rig::{Rig, wait};
-use crate::servers::Kafka;
+use crate::outbox::rig::{Rig, wait};
+use crate::outbox::servers::Kafka;
 
 const POINTS: [&str; 7] = [
     "outbox.before_read",
@@ -45,7 +45,7 @@ async fn a_panic_at_any_point_neither_loses_nor_doubles_an_event() {
 /// The control of the test above: without transactions the same panics double events. So the reader does see doubles.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_least_once_doubles_events_after_the_same_panics() {
-    let rig = Rig::on("control", crate::servers::kafka(), false).await;
+    let rig = Rig::on("control", crate::outbox::servers::kafka(), false).await;
     let publisher = rig.start().await;
     let writers = rig.writers(4, 10, 0.002);
     for round in 1..=3 {
@@ -109,7 +109,7 @@ async fn a_connection_cut_by_postgresql_is_replaced() {
             rig.drained().await;
         }
         let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'cut'";
-        crate::servers::postgres().command(sql).await;
+        crate::outbox::servers::postgres().command(sql).await;
     }
     rig.drained().await;
     publisher.stop().await;
