@@ -1,6 +1,6 @@
 //! Amounts as people write them in the 64 bits of payment.v1, and back.
 
-use crate::money::{Amount, COMMON, decimal_text};
+use crate::money::{Amount, AmountError, COMMON, decimal_text};
 
 /// Decimals of a currency.
 ///
@@ -20,7 +20,11 @@ pub fn exponent(currency: &str) -> Result<u8, String> {
 /// When it is no decimal number, has more decimals than the currency, or is too large.
 pub fn minor_units(text: &str, currency: &str) -> Result<i64, String> {
     let exponent = exponent(currency)?;
-    let amount = Amount::parse(text, exponent).map_err(|wrong| format!("amount: {wrong}"))?;
+    let amount = Amount::parse(text, exponent).map_err(|wrong| match wrong {
+        AmountError::NotDecimal(_) => format!("amount {text:?} is no decimal number such as 12.50"),
+        AmountError::TooPrecise { .. } => format!("amount {text:?} has more decimals than {currency} allows: {exponent}"),
+        AmountError::TooLarge => format!("amount {text:?} is too large: allowed is up to {} {currency}", text_of(i64::MAX, exponent)),
+    })?;
     let max = || format!("amount {text:?} is too large: allowed is up to {} {currency}", text_of(i64::MAX, exponent));
     i64::try_from(amount.minor_units()).map_err(|_| max())
 }
