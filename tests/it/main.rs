@@ -1,4 +1,5 @@
 //! Tests against real servers: a database per test. `make test` starts what they need; `make up` lets one run alone.
 
+mod faults;
 mod harness;
 mod payments;
