@@ -105,7 +105,7 @@ impl LeadershipState {
         if self.released {
             return third;
         }
-        self.args.faults.point("leadership.tick");
+        self.args.faults.pause("leadership.tick").await;
         match self.attempt().await {
             Ok(wait) => wait.min(third),
             Err(error) => {

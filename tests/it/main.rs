@@ -3,3 +3,5 @@
 mod faults;
 mod harness;
 mod payments;
+mod takeover;
+mod unknown;
