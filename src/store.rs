@@ -11,7 +11,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Executor, PgPool};
+use sqlx::{Connection, Executor, PgPool};
 
 pub use error::StoreError;
 
@@ -59,6 +59,28 @@ impl Database {
                     Ok(())
                 })
             })
+            .after_release(|connection, _| {
+                // A connection that went dead unnoticed would never come back from the pool's own check, and take its place with it.
+                Box::pin(async move { within(CHECK_TIMEOUT, connection.ping()).await.map(|()| true).map_err(|_| sqlx::Error::PoolTimedOut) })
+            })
             .connect_lazy_with(self.session(self.read_timeout))
     }
+}
+
+/// How long the check of a connection that goes back to its pool may take.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a caller's read may take on this side; the statement itself ends earlier.
+const READ_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// A statement with a limit: past it nobody knows what became of it.
+async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(result) => result.map_err(StoreError::from),
+        Err(_) => Err(StoreError::Lost(format!("no answer within {limit:?}"))),
+    }
+}
+
+/// A caller's read with a limit: the server's own does not help when its answers do not arrive.
+async fn limited<T>(read: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| Err(StoreError::Lost(format!("no answer within {READ_TIMEOUT:?}"))))
 }

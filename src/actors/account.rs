@@ -129,7 +129,7 @@ impl AccountState {
                 {
                     committed.push(key);
                 }
-                self.changes.closed(*transaction, *closing, &posted, &mut self.account);
+                self.changes.closed(*transaction, &posted, &mut self.account);
             }
             if closed.is_empty() && self.waiting.is_empty() && !self.changes.is_waiting() {
                 continue;
@@ -198,11 +198,11 @@ impl AccountState {
                 }
             }
             Ok((posted, used)) => {
-                if self.cell.see(&posted) {
-                    self.account.see(posted.totals);
-                    if !self.changes.is_binding() {
-                        self.account.see_guards(posted.held, posted.floor, posted.ceiling, posted.status);
-                    }
+                self.cell.see(&posted);
+                let posted = self.cell.posted();
+                self.account.see(posted.totals);
+                if !self.changes.is_binding() {
+                    self.account.see_guards(posted.held, posted.floor, posted.ceiling, posted.status);
                 }
                 for slip in slips {
                     self.admit_or_refuse(slip, &used);

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgPool};
 
-use super::StoreError;
+use super::{StoreError, limited};
 use super::journal::{USED_KEYS, UsedKeyRow, status, status_code, used_keys};
 use super::numeric::Numeric;
 use crate::ledger::{Status, Totals};
@@ -149,7 +149,7 @@ pub async fn load(pool: &PgPool, tenants: &[String], names: &[String]) -> Result
 /// # Errors
 /// Any failure of the statement.
 pub async fn get(pool: &PgPool, tenant: &str, name: &str) -> Result<Option<AccountRow>, StoreError> {
-    Ok(load(pool, &[tenant.to_owned()], &[name.to_owned()]).await?.pop())
+    Ok(limited(load(pool, &[tenant.to_owned()], &[name.to_owned()])).await?.pop())
 }
 
 /// Opens an account, or answers the one of that name.

@@ -211,7 +211,7 @@ async fn a_wider_limit_counts_only_once_it_is_written() {
 // Fails when a change waits until no leg at all is open: on an account that is never idle it then waits for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_change_on_an_account_that_is_never_idle() {
-    let florin = Florin::start().await;
+    let florin = Florin::with(TestDatabase::fresh().await, Options { lanes: 4, ..Options::default() }).await;
     florin.database.account("alice", 1_000_000_00).await;
     florin.database.account("bob", 0).await;
     let (stop, stopped) = tokio::sync::watch::channel(false);

@@ -1,10 +1,12 @@
-//! Changes of status and limits: they bind admission at once, and are written when the open legs have settled.
+//! Changes of status and limits: what they forbid binds admission at once, what they allow once it is written; and they are written
+//! when the legs that were open before them have settled. Those opened since fit the old guards and the new, so they need not be
+//! waited for: on an account that is never idle that would be for ever.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use super::AccountState;
-use crate::ledger::{self, Status};
-use crate::protocol::account::{AccountMessage, ChangeOrder, Closing, Posted, UsedKey};
+use crate::ledger;
+use crate::protocol::account::{AccountMessage, ChangeOrder, Posted, UsedKey};
 use crate::protocol::record::{AccountChange, Body, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 
@@ -13,13 +15,15 @@ use crate::protocol::slip::{Abort, Outcome, Slip};
 pub(super) struct Changes {
     queue: VecDeque<Box<ChangeOrder>>,
     step: Step,
+    /// Admitted under the old guards alone, and still open.
+    before: HashSet<TransactionId>,
 }
 
 #[derive(Default, PartialEq, Eq)]
 enum Step {
     #[default]
     None,
-    /// Binding; legs are open.
+    /// Binding; legs from before it are open.
     Settling,
     /// Binding; the database is asked for the key.
     Reading,
@@ -42,12 +46,11 @@ impl Changes {
     }
 
     /// A transaction of this account ended: perhaps the change.
-    pub(super) fn closed(&mut self, transaction: TransactionId, closing: Closing, posted: &Posted, account: &mut ledger::Account<TransactionId>) {
+    pub(super) fn closed(&mut self, transaction: TransactionId, posted: &Posted, account: &mut ledger::Account<TransactionId>) {
+        self.before.remove(&transaction);
         if self.step == Step::Writing(transaction) {
             self.step = Step::None;
-            if closing == Closing::Released {
-                account.see_guards(posted.held, posted.floor, posted.ceiling, posted.status);
-            }
+            account.see_guards(posted.held, posted.floor, posted.ceiling, posted.status); // the new ones, if they were written
         }
     }
 
@@ -68,13 +71,15 @@ impl AccountState {
         if self.changes.step == Step::None {
             let now = self.cell.posted();
             let change = order.change(&now);
-            if now.status != Status::Closed {
-                self.account.see_guards(now.held, change.floor, change.ceiling, change.status);
-            }
+            // The stricter of old and new: the database holds to the old ones until the change is written, to the new ones after it.
+            let floor = now.floor.max(change.floor); // none is the lowest
+            let ceiling = [now.ceiling, change.ceiling].into_iter().flatten().min();
+            self.account.see_guards(now.held, floor, ceiling, now.status.max(change.status));
+            self.changes.before = self.account.open_transactions().collect();
             self.changes.step = Step::Settling;
         }
         if self.changes.step == Step::Settling {
-            if self.account.open_legs() == 0 {
+            if self.changes.before.is_empty() {
                 self.changes.step = Step::Reading;
                 let key = order.record.key;
                 self.reading.want_change(key);
