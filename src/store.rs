@@ -59,15 +59,21 @@ impl Database {
                     Ok(())
                 })
             })
+            .before_acquire(|connection, used| {
+                // After an outage the idle connections are dead, and whoever came first would pay for it.
+                Box::pin(async move { Ok(used.idle_for < CHECK_IDLE || within(CHECK_TIMEOUT, connection.ping()).await.is_ok()) })
+            })
             .after_release(|connection, _| {
-                // A connection that went dead unnoticed would never come back from the pool's own check, and take its place with it.
+                // The pool's own check has no limit: a connection that went dead unnoticed would never come back, nor free its place.
                 Box::pin(async move { within(CHECK_TIMEOUT, connection.ping()).await.map(|()| true).map_err(|_| sqlx::Error::PoolTimedOut) })
             })
             .connect_lazy_with(self.session(self.read_timeout))
     }
 }
 
-/// How long the check of a connection that goes back to its pool may take.
+/// A pooled connection idle for longer is checked before it is used.
+const CHECK_IDLE: Duration = Duration::from_secs(1);
+/// How long the check of a pooled connection may take.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a caller's read may take on this side; the statement itself ends earlier.
 const READ_TIMEOUT: Duration = Duration::from_secs(6);

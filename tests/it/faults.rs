@@ -197,12 +197,13 @@ async fn a_wider_limit_counts_only_once_it_is_written() {
     until("the batch is about to be committed", || async { florin.faults.hits("lane.before_commit") > 0 }).await;
     let wider = florin.change("alice", None, Some(Some(-100_00)), None).await;
     let second = background(&florin, Order::new("k2", "alice", "bob", 50_00));
-    named_by(&florin, "alice", 2).await;
+    let journal = florin.tree.node.active().unwrap().journal;
+    until("the second, or its decline, waits in the lane", || async { journal.depth() == 2 }).await;
     florin.faults.release("lane.before_commit");
     assert_eq!(first.await.unwrap().unwrap().status(), pb::PaymentStatus::Authorized);
     assert!(matches!(wider.await.unwrap(), Outcome::Done { .. }), "the change is written");
     let second = second.await.unwrap().unwrap();
-    assert_ne!(second.status(), pb::PaymentStatus::Duplicate);
+    assert_eq!(second.status(), pb::PaymentStatus::Declined);
     let third = florin.pay("k3", "alice", "bob", 50_00).await.unwrap();
     assert_eq!(third.status(), pb::PaymentStatus::Authorized, "the wider limit is there");
     florin.stop().await;

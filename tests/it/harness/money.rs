@@ -71,7 +71,8 @@ impl Order {
 
 /// Whether a failure is one that a fault may cause: never a bug's.
 pub fn is_honest(status: &tonic::Status) -> bool {
-    matches!(status.code(), tonic::Code::Unavailable | tonic::Code::DeadlineExceeded | tonic::Code::ResourceExhausted | tonic::Code::Cancelled)
+    let lost = status.code() == tonic::Code::Internal && status.message().starts_with("h2 protocol error"); // the connection went with its node
+    lost || matches!(status.code(), tonic::Code::Unavailable | tonic::Code::DeadlineExceeded | tonic::Code::ResourceExhausted | tonic::Code::Cancelled)
 }
 
 /// The machine-readable reason of a failure.
