@@ -31,10 +31,9 @@ impl Database {
     /// # Errors
     /// When it is no PostgreSQL URL.
     pub fn new(url: &str) -> Result<Self, StoreError> {
-        let plain = url.split_once("://").map_or_else(
-            || url.to_owned(),
-            |(scheme, rest)| format!("{}://{rest}", scheme.split('+').next().unwrap_or("postgres")),
-        );
+        let plain = url
+            .split_once("://")
+            .map_or_else(|| url.to_owned(), |(scheme, rest)| format!("{}://{rest}", scheme.split('+').next().unwrap_or("postgres")));
         let options = PgConnectOptions::from_str(&plain)?.application_name("florin");
         Ok(Self { options, connect_timeout: Duration::from_secs(2), read_timeout: Duration::from_secs(5) })
     }

@@ -127,7 +127,12 @@ impl Actor for Directory {
         })
     }
 
-    async fn handle(&self, myself: ActorRef<DirectoryMessage>, message: DirectoryMessage, state: &mut DirectoryState) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<DirectoryMessage>,
+        message: DirectoryMessage,
+        state: &mut DirectoryState,
+    ) -> Result<(), ActorProcessingErr> {
         match message {
             DirectoryMessage::Resolve { key, reply } => {
                 state.args.faults.point("directory.resolve");
@@ -228,7 +233,9 @@ impl DirectoryState {
             let (tenants, names): (Vec<_>, Vec<_>) = answer.keys.iter().map(|key| (key.tenant.to_string(), key.name.to_string())).unzip();
             let load = store::accounts::load(&primary.pool, &tenants, &names);
             let result = tokio::time::timeout(primary.timeout, load).await;
-            answer.result = result.unwrap_or_else(|_| Err(StoreError::Lost(format!("no answer within {:?}", primary.timeout)))).map_err(|error| error.to_string());
+            answer.result = result
+                .unwrap_or_else(|_| Err(StoreError::Lost(format!("no answer within {:?}", primary.timeout))))
+                .map_err(|error| error.to_string());
             drop(answer); // whole, so that it is in here and answers whatever happens
         });
     }

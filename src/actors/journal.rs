@@ -73,7 +73,13 @@ impl Journal {
     /// A journal whose lanes are not running yet: what is submitted waits.
     pub fn new(config: JournalConfig) -> Self {
         let lane = |number| {
-            Arc::new(Lane { number, queue: Mutex::default(), in_flight: Mutex::default(), scheduled: AtomicBool::new(false), actor: RwLock::default() })
+            Arc::new(Lane {
+                number,
+                queue: Mutex::default(),
+                in_flight: Mutex::default(),
+                scheduled: AtomicBool::new(false),
+                actor: RwLock::default(),
+            })
         };
         let lanes = (0..config.lanes.max(1)).map(lane).collect();
         Self(Arc::new(Shared { lanes, config, closed: AtomicBool::new(false), database_away: AtomicBool::new(false) }))
@@ -199,7 +205,12 @@ impl Actor for JournalActor {
         state.start(lane, &myself).await
     }
 
-    async fn handle_supervisor_evt(&self, myself: ActorRef<JournalMessage>, event: SupervisionEvent, state: &mut JournalState) -> Result<(), ActorProcessingErr> {
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<JournalMessage>,
+        event: SupervisionEvent,
+        state: &mut JournalState,
+    ) -> Result<(), ActorProcessingErr> {
         let (actor, cause) = match event {
             SupervisionEvent::ActorFailed(cell, error) => (cell.get_id(), error.to_string()),
             SupervisionEvent::ActorTerminated(cell, _, reason) => (cell.get_id(), reason.unwrap_or_else(|| "stopped".into())),

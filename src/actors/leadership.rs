@@ -81,7 +81,12 @@ impl Actor for LeadershipActor {
         Ok(LeadershipState { args, session: None, epoch: None, released: false })
     }
 
-    async fn handle(&self, myself: ActorRef<LeadershipMessage>, message: LeadershipMessage, state: &mut LeadershipState) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<LeadershipMessage>,
+        message: LeadershipMessage,
+        state: &mut LeadershipState,
+    ) -> Result<(), ActorProcessingErr> {
         match message {
             LeadershipMessage::Tick => {
                 let next = state.tick().await;
@@ -142,7 +147,8 @@ impl LeadershipState {
         let name = self.args.holder.to_string();
         let mut attempt = session.take(&name, "", self.args.lease, self.args.lanes).await?;
         if let Attempt::Held { by, .. } = &attempt
-            && (*by == name || self.args.holder.knows_dead(by)) // our own, from before a restart of this actor, or a dead one
+            && (*by == name || self.args.holder.knows_dead(by))
+        // our own, from before a restart of this actor, or a dead one
         {
             let dead = by.clone();
             attempt = session.take(&name, &dead, self.args.lease, self.args.lanes).await?;

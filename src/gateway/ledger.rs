@@ -230,7 +230,11 @@ impl Ledger {
 
     /// The command's accounts, loaded; or why it is declined for them, in the contract's order.
     #[expect(clippy::type_complexity, reason = "a failure or a decline or accounts")]
-    async fn resolve_all(&self, active: &Active, command: &Command) -> Result<Result<SmallVec<[Arc<AccountHandle>; 2]>, (DeclineCode, String)>, Failure> {
+    async fn resolve_all(
+        &self,
+        active: &Active,
+        command: &Command,
+    ) -> Result<Result<SmallVec<[Arc<AccountHandle>; 2]>, (DeclineCode, String)>, Failure> {
         let mut accounts: SmallVec<[Arc<AccountHandle>; 2]> = SmallVec::new();
         for posting in &command.postings {
             for (role, name) in [("Payer", &posting.debit), ("Payee", &posting.credit)] {

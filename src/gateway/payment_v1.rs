@@ -104,12 +104,16 @@ impl PaymentV1 {
         let tenant = super::server::tenant(&request);
         let asked = request.into_inner();
         validate::required("account_id", &asked.account_id, ACCOUNT_MAX)?;
-        let (posted, currency) = self.ledger.posted(&tenant, &asked.account_id).await?.ok_or_else(|| {
-            Failure::NotFound(format!("Account balance for {} not found", validate::cut(&asked.account_id)))
-        })?;
+        let (posted, currency) = self
+            .ledger
+            .posted(&tenant, &asked.account_id)
+            .await?
+            .ok_or_else(|| Failure::NotFound(format!("Account balance for {} not found", validate::cut(&asked.account_id))))?;
         let Posted { totals, held, status, .. } = posted;
         debug_assert!(status != AccountStatus::Closed || totals.credits == totals.debits);
-        let cents = |amount: i128| i64::try_from(amount).map_err(|_| Failure::Invalid("the balance does not fit this contract's 64 bits: ask florin.v1".into()));
+        let cents = |amount: i128| {
+            i64::try_from(amount).map_err(|_| Failure::Invalid("the balance does not fit this contract's 64 bits: ask florin.v1".into()))
+        };
         Ok(pb::GetAccountBalanceResponse {
             account_id: asked.account_id,
             available_balance_cents: cents(totals.credits - totals.debits - held)?,

@@ -32,7 +32,11 @@ pub fn text(field: &str, value: &str, bytes_max: usize) -> Result<(), Failure> {
         return Err(Failure::Invalid(format!("{field} {:?} is {} bytes long, the limit is {bytes_max}", cut(value), value.len())));
     }
     if let Some(bad) = value.chars().find(|c| c.is_control()) {
-        return Err(Failure::Invalid(format!("{field} {:?} contains the control character U+{:04X}, which is not allowed", cut(value), u32::from(bad))));
+        return Err(Failure::Invalid(format!(
+            "{field} {:?} contains the control character U+{:04X}, which is not allowed",
+            cut(value),
+            u32::from(bad)
+        )));
     }
     Ok(())
 }

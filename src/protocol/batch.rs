@@ -184,7 +184,7 @@ mod tests {
 
     use super::*;
     use crate::money::Amount;
-    use crate::protocol::record::{AccountId, Api, Kind, KeyHash, Posting, RequestHash, TransactionId, now_micros};
+    use crate::protocol::record::{AccountId, Api, KeyHash, Kind, Posting, RequestHash, TransactionId, now_micros};
 
     fn record(postings: &[(i64, i64, i64)]) -> Record {
         let id = TransactionId::draw();

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgPool};
 
-use super::{StoreError, limited};
 use super::journal::{USED_KEYS, UsedKeyRow, status, status_code, used_keys};
 use super::numeric::Numeric;
+use super::{StoreError, limited};
 use crate::ledger::{Status, Totals};
 use crate::money::{Currencies, Currency, CurrencyCode};
 use crate::protocol::account::{Identity, Posted, UsedKey};
@@ -101,7 +101,10 @@ const COLUMNS: &str = "a.id, a.tenant, a.name, a.kind, a.normal_side, a.currency
 impl Row {
     fn read(self) -> Result<AccountRow, StoreError> {
         let unreadable = || StoreError::Unreadable(format!("account {} has currency {}", self.id, self.currency));
-        let currency = Currency { code: CurrencyCode::parse(&self.currency).ok_or_else(unreadable)?, exponent: u8::try_from(self.exponent).map_err(|_| unreadable())? };
+        let currency = Currency {
+            code: CurrencyCode::parse(&self.currency).ok_or_else(unreadable)?,
+            exponent: u8::try_from(self.exponent).map_err(|_| unreadable())?,
+        };
         Ok(AccountRow {
             identity: Identity { id: AccountId(self.id), tenant: self.tenant.into(), name: self.name.into(), currency },
             posted: Posted {

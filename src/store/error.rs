@@ -51,9 +51,12 @@ impl From<sqlx::Error> for StoreError {
                 let constraint = answer.try_downcast_ref::<PgDatabaseError>().and_then(|e| e.constraint()).map(str::to_owned);
                 Self::Database { code: answer.code().unwrap_or_default().into_owned(), message: answer.message().to_owned(), constraint }
             }
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
-                Self::Lost(error.to_string())
-            }
+            sqlx::Error::Io(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_) => Self::Lost(error.to_string()),
             other => Self::Unreadable(other.to_string()),
         }
     }

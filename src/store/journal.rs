@@ -60,13 +60,16 @@ impl LaneSession {
         let options = database.session(answer_timeout);
         let connect = async {
             let mut connection = PgConnection::connect_with(&options).await?;
-            sqlx::raw_sql("SET lock_timeout = '500ms'; SET plan_cache_mode = force_generic_plan; SET synchronous_commit = on").execute(&mut connection).await?;
+            sqlx::raw_sql("SET lock_timeout = '500ms'; SET plan_cache_mode = force_generic_plan; SET synchronous_commit = on")
+                .execute(&mut connection)
+                .await?;
             Ok::<_, sqlx::Error>(connection)
         };
         let mut connection = within(database.connect_timeout, connect).await?;
         let mut tries = 0;
         let session = loop {
-            let raised = sqlx::query_scalar::<_, i64>("SELECT session FROM raise_session($1, $2)").bind(lane).bind(epoch).fetch_optional(&mut connection);
+            let raised =
+                sqlx::query_scalar::<_, i64>("SELECT session FROM raise_session($1, $2)").bind(lane).bind(epoch).fetch_optional(&mut connection);
             match within(answer_timeout, raised).await {
                 Ok(Some(session)) => break session,
                 Ok(None) => return Err(OpenError::Fenced),
@@ -154,7 +157,9 @@ impl LaneSession {
         .bind(numerics(&batch.credits))
         .bind(changes);
         let rows = within(self.answer_timeout, query.fetch_all(&mut self.connection)).await?;
-        let totals = |(account, debits, credits, version): (i64, Numeric, Numeric, i64)| (AccountId(account), Totals { debits: debits.0, credits: credits.0, version });
+        let totals = |(account, debits, credits, version): (i64, Numeric, Numeric, i64)| {
+            (AccountId(account), Totals { debits: debits.0, credits: credits.0, version })
+        };
         Ok(rows.into_iter().map(totals).collect())
     }
 

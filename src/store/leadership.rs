@@ -53,12 +53,14 @@ impl LeaseSession {
     /// # Errors
     /// Any failure of the statement; backends that hold a lane's lock for too long are ended, and it can be tried again.
     pub async fn take(&mut self, holder: &str, dead: &str, lease: Duration, lanes: u16) -> Result<Attempt, StoreError> {
-        let attempt = sqlx::query_as::<_, (Option<i64>, String, i64)>("SELECT new_epoch, held_by, remaining_ms FROM take_leadership($1, $2, $3 * interval '1 ms', $4)")
-            .bind(holder)
-            .bind(dead)
-            .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
-            .bind(i32::from(lanes))
-            .fetch_one(&mut self.connection);
+        let attempt = sqlx::query_as::<_, (Option<i64>, String, i64)>(
+            "SELECT new_epoch, held_by, remaining_ms FROM take_leadership($1, $2, $3 * interval '1 ms', $4)",
+        )
+        .bind(holder)
+        .bind(dead)
+        .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
+        .bind(i32::from(lanes))
+        .fetch_one(&mut self.connection);
         match within(self.answer_timeout, attempt).await {
             Ok((Some(epoch), _, _)) => Ok(Attempt::Taken { epoch }),
             Ok((None, by, remaining_ms)) => Ok(Attempt::Held { by, remaining: Duration::from_millis(u64::try_from(remaining_ms).unwrap_or(0)) }),

@@ -59,9 +59,8 @@ impl Decode<'_, Postgres> for Numeric {
 }
 
 fn read(bytes: &[u8]) -> Result<i128, BoxDynError> {
-    let word = |n: usize| -> Result<u16, BoxDynError> {
-        Ok(u16::from_be_bytes(bytes.get(2 * n..2 * n + 2).ok_or("numeric: too short")?.try_into()?))
-    };
+    let word =
+        |n: usize| -> Result<u16, BoxDynError> { Ok(u16::from_be_bytes(bytes.get(2 * n..2 * n + 2).ok_or("numeric: too short")?.try_into()?)) };
     let (count, weight, sign) = (usize::from(word(0)?), i32::from(word(1)?.cast_signed()), word(2)?);
     if sign >= NOT_A_NUMBER {
         return Err("numeric: not a finite number".into());

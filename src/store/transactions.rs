@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgPool};
 use uuid::Uuid;
 
-use super::{StoreError, limited};
 use super::numeric::Numeric;
+use super::{StoreError, limited};
 use crate::protocol::record::TransactionId;
 
 /// A transaction as it was written.
@@ -76,7 +76,8 @@ struct Head {
     created_at: DateTime<Utc>,
 }
 
-const HEAD: &str = "SELECT id, kind, status, key, reference, description, metadata, correlation, decline_code, decline_message, created_at FROM transactions";
+const HEAD: &str =
+    "SELECT id, kind, status, key, reference, description, metadata, correlation, decline_code, decline_message, created_at FROM transactions";
 
 const POSTINGS: &str = "SELECT p.transaction, d.name AS debit, c.name AS credit, p.amount, d.currency, k.exponent, p.debit_balance_after AS debit_after, p.credit_balance_after AS credit_after, p.n \
      FROM postings p JOIN accounts d ON d.id = p.debit_account JOIN accounts c ON c.id = p.credit_account JOIN currencies k ON k.code = d.currency WHERE p.transaction = ANY($1) \

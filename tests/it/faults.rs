@@ -93,7 +93,9 @@ async fn a_directory_that_panics_at_any_message_leaves_nothing_behind() {
 // Fails when the batch in flight lives in the lane's actor, or when a restarted lane runs it again without looking its keys up.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lane_that_panics_at_any_step_leaves_nothing_behind() {
-    for (point, skip) in [("lane.before_take", 3), ("lane.taken", 2), ("lane.before_commit", 2), ("lane.after_commit", 2), ("lane.settled", 2), ("lane.recover", 0)] {
+    for (point, skip) in
+        [("lane.before_take", 3), ("lane.taken", 2), ("lane.before_commit", 2), ("lane.after_commit", 2), ("lane.settled", 2), ("lane.recover", 0)]
+    {
         survives(point, skip, 4).await;
     }
 }
@@ -180,7 +182,11 @@ async fn an_account_is_not_closed_while_a_credit_is_in_a_lane() {
     florin.faults.release("lane.before_commit");
     assert_eq!(first.await.unwrap().unwrap().status(), pb::PaymentStatus::Authorized);
     assert!(matches!(closed.await.unwrap(), Outcome::Refused { .. }), "closed with money");
-    assert_eq!(florin.pay("k2", "bob", "alice", 10_00).await.unwrap().status(), pb::PaymentStatus::Authorized, "the change that failed binds no more");
+    assert_eq!(
+        florin.pay("k2", "bob", "alice", 10_00).await.unwrap().status(),
+        pb::PaymentStatus::Authorized,
+        "the change that failed binds no more"
+    );
     let closed = florin.change("bob", Some(AccountStatus::Closed), None, None).await.await.unwrap();
     assert!(matches!(closed, Outcome::Done { .. }));
     florin.stop().await;
@@ -363,7 +369,10 @@ async fn zero_bytes_and_amounts_at_their_limits_do_not_stop_the_lane() {
     let (odd, good) = tokio::join!(futures::future::join_all(odd), florin.send_all(&good));
     assert_eq!(tally(&good)["AUTHORIZED"], 10);
     for answer in odd {
-        assert!(answer.as_ref().map_or_else(|e| e.code() == tonic::Code::InvalidArgument, |a| a.status() == pb::PaymentStatus::Declined), "{answer:?}");
+        assert!(
+            answer.as_ref().map_or_else(|e| e.code() == tonic::Code::InvalidArgument, |a| a.status() == pb::PaymentStatus::Declined),
+            "{answer:?}"
+        );
     }
     florin.check_no_open_legs(&["alice", "bob"]).await;
     florin.stop().await;

@@ -2,6 +2,9 @@
 
 mod faults;
 mod harness;
+mod keys;
 mod payments;
 mod takeover;
 mod unknown;
+mod view;
+mod walk;

@@ -120,7 +120,8 @@ async fn the_lease_is_handed_to_and_fro_under_load_and_nothing_doubles() {
     assert_eq!(effects.len(), done);
     assert!(effects.values().all(|rows| *rows == 1));
     database.check_books().await;
-    until("exactly one serves", || async { (first.health.overall() == Overall::NotServing) != (second.health.overall() == Overall::NotServing) }).await;
+    until("exactly one serves", || async { (first.health.overall() == Overall::NotServing) != (second.health.overall() == Overall::NotServing) })
+        .await;
     let (serving, other) = if first.health.overall() == Overall::NotServing { (second, first) } else { (first, second) };
     until("the other has let its accounts go", || async { other.tree.node.active().is_none() }).await;
     serving.check_no_open_legs(&NAMES).await;

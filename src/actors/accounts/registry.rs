@@ -118,7 +118,8 @@ impl Registry {
     /// Empties the list and answers what was on it.
     pub(super) fn clear(&self) -> Vec<Arc<AccountHandle>> {
         *self.0.directory.write().unwrap_or_else(PoisonError::into_inner) = None;
-        let drain = |shard: &RwLock<Shard>| shard.write().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, account)| account).collect::<Vec<_>>();
+        let drain =
+            |shard: &RwLock<Shard>| shard.write().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, account)| account).collect::<Vec<_>>();
         self.0.shards.iter().flat_map(drain).collect()
     }
 

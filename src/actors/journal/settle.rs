@@ -122,8 +122,11 @@ impl Lane {
 
     /// Takes out of `group` those past their cut-off: no payment executes an hour later with nobody waiting.
     pub(super) fn resolve_late(&self, group: &mut Vec<TransactionId>, now: Instant) {
-        let late: Vec<_> =
-            lock(&self.in_flight).iter().filter(|taken| taken.record.cutoff <= now && group.contains(&taken.record.id)).map(|taken| taken.record.id).collect();
+        let late: Vec<_> = lock(&self.in_flight)
+            .iter()
+            .filter(|taken| taken.record.cutoff <= now && group.contains(&taken.record.id))
+            .map(|taken| taken.record.id)
+            .collect();
         group.retain(|id| !late.contains(id));
         for taken in self.remove_some(&late) {
             taken.answer(Outcome::Aborted(Abort::TooLate));

@@ -72,7 +72,10 @@ impl Order {
 /// Whether a failure is one that a fault may cause: never a bug's.
 pub fn is_honest(status: &tonic::Status) -> bool {
     let lost = status.code() == tonic::Code::Internal && status.message().starts_with("h2 protocol error"); // the connection went with its node
-    lost || matches!(status.code(), tonic::Code::Unavailable | tonic::Code::DeadlineExceeded | tonic::Code::ResourceExhausted | tonic::Code::Cancelled)
+    lost || matches!(
+        status.code(),
+        tonic::Code::Unavailable | tonic::Code::DeadlineExceeded | tonic::Code::ResourceExhausted | tonic::Code::Cancelled
+    )
 }
 
 /// The machine-readable reason of a failure.
@@ -96,7 +99,10 @@ pub fn says_done(answer: &Answered) -> bool {
 impl TestDatabase {
     /// How many transactions each key has: what really happened.
     pub async fn effects(&self) -> HashMap<String, i64> {
-        let rows: Vec<(String, i64)> = sqlx::query_as("SELECT key, count(*) FROM transactions WHERE status = 1 AND key IS NOT NULL GROUP BY key").fetch_all(&self.pool).await.unwrap();
+        let rows: Vec<(String, i64)> = sqlx::query_as("SELECT key, count(*) FROM transactions WHERE status = 1 AND key IS NOT NULL GROUP BY key")
+            .fetch_all(&self.pool)
+            .await
+            .unwrap();
         rows.into_iter().collect()
     }
 
@@ -117,13 +123,25 @@ impl Florin {
     }
 
     /// Orders a change of status or limits; the outcome arrives on the channel.
-    pub async fn change(&self, name: &str, status: Option<AccountStatus>, floor: Option<Option<i128>>, ceiling: Option<Option<i128>>) -> oneshot::Receiver<Outcome> {
+    pub async fn change(
+        &self,
+        name: &str,
+        status: Option<AccountStatus>,
+        floor: Option<Option<i128>>,
+        ceiling: Option<Option<i128>>,
+    ) -> oneshot::Receiver<Outcome> {
         let account = self.loaded(name).await;
         self.change_loaded(account, status, floor, ceiling)
     }
 
     /// The same of an account at hand, whose actor may have ended.
-    pub fn change_loaded(&self, account: Arc<AccountHandle>, status: Option<AccountStatus>, floor: Option<Option<i128>>, ceiling: Option<Option<i128>>) -> oneshot::Receiver<Outcome> {
+    pub fn change_loaded(
+        &self,
+        account: Arc<AccountHandle>,
+        status: Option<AccountStatus>,
+        floor: Option<Option<i128>>,
+        ceiling: Option<Option<i128>>,
+    ) -> oneshot::Receiver<Outcome> {
         let id = TransactionId::draw();
         let record = Record {
             id,
