@@ -96,8 +96,9 @@ BEGIN
 END $$;
 
 -- Empties the older generation of keys and makes it the current one, once the current one is older than the retention.
--- Every lane waits meanwhile; answers whether it switched.
-CREATE FUNCTION switch_key_generation(retention interval) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+-- Every lane waits meanwhile, so it gives up (55P03) rather than wait for whoever reads the keys, such as a dump; answers whether it switched.
+CREATE FUNCTION switch_key_generation(retention interval) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+SET lock_timeout = '500ms' AS $$
 DECLARE g bigint;
 BEGIN
   PERFORM 1 FROM lanes ORDER BY lane FOR UPDATE;

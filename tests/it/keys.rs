@@ -1,9 +1,12 @@
 //! Keys live in generations, and a switch of generations is never seen by whoever repeats a key within the retention.
 
+use std::time::{Duration, Instant};
+
 use florin::protocol::pb::payment_v1 as pb;
 use futures::future::join_all;
 
-use crate::harness::{Florin, Options, TestDatabase, tally};
+use crate::harness::money::spawn;
+use crate::harness::{Florin, Options, TestDatabase, tally, until};
 
 // The switch has no retention here, so each key may live through one switch and no more: exactly what a retention guarantees to a key
 // that is as young as the generation it was written in. Fails when a batch does not look into the generation before, when a lane reads
@@ -49,6 +52,34 @@ async fn a_generation_is_kept_until_its_successor_is_older_than_the_retention() 
     for _ in 0..5 {
         assert!(!switch("1 h").await, "the successor is young");
     }
+    assert_eq!(florin.pay("k", "a", "b", 1_00).await.unwrap().status(), pb::PaymentStatus::Duplicate);
+    florin.stop().await;
+}
+
+// Fails when the switch waits for a reader of the keys, such as a dump, while it holds every lane.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dump_that_reads_the_keys_holds_the_switch_back_and_not_the_payments() {
+    let florin = Florin::start().await;
+    florin.database.account("a", 10_00).await;
+    florin.database.account("b", 0).await;
+    let mut dump = florin.database.pool.begin().await.unwrap();
+    for table in ["SELECT count(*) FROM keys_even", "SELECT count(*) FROM keys_odd"] {
+        sqlx::query(table).execute(&mut *dump).await.unwrap();
+    }
+    let pool = florin.database.pool.clone();
+    let switch = spawn(async move { sqlx::query_scalar::<_, bool>("SELECT switch_key_generation('0 s')").fetch_one(&pool).await });
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    until("the switch waits, or has given up", || async { switch.is_finished() || florin.database.count(waits).await > 0 }).await;
+    let began = Instant::now();
+    assert_eq!(florin.pay("k", "a", "b", 1_00).await.unwrap().status(), pb::PaymentStatus::Authorized);
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    let refused = switch.await.unwrap().unwrap_err();
+    assert_eq!(refused.as_database_error().and_then(|error| error.code()).as_deref(), Some("55P03"));
+    dump.rollback().await.unwrap();
+    assert!(
+        sqlx::query_scalar::<_, bool>("SELECT switch_key_generation('0 s')").fetch_one(&florin.database.pool).await.unwrap(),
+        "the next try switches"
+    );
     assert_eq!(florin.pay("k", "a", "b", 1_00).await.unwrap().status(), pb::PaymentStatus::Duplicate);
     florin.stop().await;
 }

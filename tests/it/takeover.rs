@@ -15,6 +15,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::harness::money::{Client, Order, reason, spawn};
+use crate::harness::proxy::Proxy;
 use crate::harness::{Florin, Options, TestDatabase, until};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -163,6 +164,41 @@ async fn a_batch_of_a_node_that_slept_through_the_takeover_fails_whole() {
     second.check_no_open_legs(&NAMES).await;
     first.kill().await;
     second.stop().await;
+}
+
+// Fails when memory is believed after the lease, or when the lease's own session waits for ever for an answer that was swallowed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_cut_off_by_the_network_tells_no_old_balances_and_steps_down_when_it_sees_again() {
+    let database = TestDatabase::fresh().await;
+    for name in NAMES {
+        database.account(name, 1_000_00).await;
+    }
+    let options =
+        Options { lease: Duration::from_secs(2), write_cutoff: Duration::from_secs(1), answer_timeout: Duration::from_secs(1), ..Options::default() };
+    let (proxy, url) = (Proxy::start(&database.url).await, database.url.clone());
+    let first = Florin::standby(database.clone(), &proxy.url, options.clone(), "first").await;
+    first.serving().await;
+    assert!(first.pay("before", "a", "b", 1_00).await.is_ok());
+    let second = Florin::standby(database, &url, options, "second").await;
+    proxy.stall();
+    second.serving().await;
+    assert!(second.pay("after", "a", "b", 500_00).await.is_ok());
+    let ask = || {
+        let mut client = first.client.clone();
+        async move { client.get_account_balance(pb::GetAccountBalanceRequest { account_id: "a".into() }).await }
+    };
+    assert_eq!(ask().await.unwrap_err().code(), tonic::Code::Unavailable, "an old balance");
+    assert_eq!(first.pay("lost", "a", "b", 1_00).await.unwrap_err().code(), tonic::Code::Unavailable);
+    assert_eq!(first.health.overall(), Overall::NotServing);
+    proxy.pass_new(); // the old connections stay dead
+    until("it has stepped down", || async { first.tree.node.active().is_none() }).await;
+    assert_eq!(reason(&first.pay("lost", "a", "b", 1_00).await.unwrap_err()), "STANDBY");
+    assert_eq!(second.pay("lost", "a", "b", 1_00).await.unwrap().status(), pb::PaymentStatus::Authorized);
+    second.check_no_open_legs(&NAMES).await;
+    second.tree.stop().await;
+    first.serving().await; // and it can take over again
+    assert_eq!(first.pay("lost", "a", "b", 1_00).await.unwrap().status(), pb::PaymentStatus::Duplicate);
+    first.stop().await;
 }
 
 // Fails when the fence is FOR SHARE, or the takeover does not end a backend that holds on.

@@ -100,7 +100,7 @@ async fn a_batch_held_up_on_its_way_and_delivered_later_never_happens_after_not_
     }
 }
 
-// Fails when `recover` does not look up the keys of the batch in flight, or answers them as not done.
+// Fails when a recovering lane answers the batch in flight as not done without having looked its keys up.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_whose_answer_is_lost_is_answered_as_done_with_one_row() {
     let options = Options { answer_timeout: Duration::from_millis(500), ..Options::default() };
