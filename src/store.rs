@@ -17,7 +17,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Executor, PgPool};
+use sqlx::{Connection, Executor, PgPool};
 
 pub use error::StoreError;
 
@@ -64,6 +64,14 @@ impl Database {
                     Ok(())
                 })
             })
+            .before_acquire(|connection, used| {
+                // After an outage the idle connections are dead, and whoever came first would pay for it.
+                Box::pin(async move { Ok(used.idle_for < CHECK_IDLE || within(CHECK_TIMEOUT, connection.ping()).await.is_ok()) })
+            })
+            .after_release(|connection, _| {
+                // The pool's own check has no limit: a connection that went dead unnoticed would never come back, nor free its place.
+                Box::pin(async move { within(CHECK_TIMEOUT, connection.ping()).await.map(|()| true).map_err(|_| sqlx::Error::PoolTimedOut) })
+            })
             .connect_lazy_with(self.session(self.read_timeout))
     }
 
@@ -72,4 +80,24 @@ impl Database {
         let options = outbox::bounded(self.options.clone());
         PgPoolOptions::new().max_connections(4).acquire_timeout(self.connect_timeout).idle_timeout(Duration::from_secs(60)).connect_lazy_with(options)
     }
+}
+
+/// A pooled connection idle for longer is checked before it is used.
+const CHECK_IDLE: Duration = Duration::from_secs(1);
+/// How long the check of a pooled connection may take.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a caller's read may take on this side; the statement itself ends earlier.
+const READ_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// A statement with a limit: past it nobody knows what became of it.
+async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(result) => result.map_err(StoreError::from),
+        Err(_) => Err(StoreError::Lost(format!("no answer within {limit:?}"))),
+    }
+}
+
+/// A caller's read with a limit: the server's own does not help when its answers do not arrive.
+async fn limited<T>(read: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| Err(StoreError::Lost(format!("no answer within {READ_TIMEOUT:?}"))))
 }

@@ -202,9 +202,9 @@ impl AccountState {
                 }
             }
             Ok((posted, used)) => {
-                if self.cell.see(&posted) {
-                    self.see(&posted);
-                }
+                self.cell.see(&posted);
+                let posted = self.cell.posted();
+                self.see(&posted);
                 for slip in slips {
                     self.admit_or_refuse(slip, &used);
                 }

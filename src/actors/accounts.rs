@@ -172,6 +172,16 @@ impl Actor for Directory {
     }
 }
 
+impl Drop for DirectoryState {
+    /// The directory's end is the end of its accounts, also of those that were leaving and so are on no list: approvals that they gave
+    /// and that are in no batch yet are void, or the next directory would load accounts that do not know of them.
+    fn drop(&mut self) {
+        for account in self.active.values() {
+            account.cell.bury();
+        }
+    }
+}
+
 impl DirectoryState {
     fn resolve(&mut self, key: AccountKey, reply: oneshot::Sender<Resolved>) {
         let listed = self.args.registry.get(&key.tenant, &key.name);

@@ -110,14 +110,15 @@ impl LeadershipState {
         if self.released {
             return third;
         }
-        self.args.faults.point("leadership.tick");
+        self.args.faults.pause("leadership.tick").await;
         match self.attempt().await {
             Ok(wait) => wait.min(third),
             Err(error) => {
                 self.session = None;
                 let news = Condition::Down(format!("the lease cannot be renewed or tried: {error}"));
-                if self.epoch.is_none() && self.args.health.report(Part::Leadership, news) {
-                    tracing::warn!(%error, "the lease cannot be tried");
+                let is_over = self.epoch.is_none() || !self.args.node.is_lease_valid(); // while it lasts, memory is still believed
+                if is_over && self.args.health.report(Part::Leadership, news) {
+                    tracing::warn!(%error, "the lease cannot be renewed or tried");
                 }
                 third.min(Duration::from_millis(200))
             }
@@ -127,12 +128,17 @@ impl LeadershipState {
     async fn attempt(&mut self) -> Result<Duration, StoreError> {
         let session = match &mut self.session {
             Some(session) => session,
-            None => self.session.insert(LeaseSession::open(&self.args.database).await?),
+            None => {
+                // Within a third of the lease, so that one dead connection does not cost it; at least as long as a lane's lock is waited for.
+                let answer_timeout = (self.args.lease / 3).clamp(Duration::from_secs(1), Duration::from_secs(3));
+                self.session.insert(LeaseSession::open(&self.args.database, answer_timeout).await?)
+            }
         };
         let before = Instant::now();
         if let Some(epoch) = self.epoch {
             if session.renew(epoch, self.args.lease).await? {
                 self.args.node.set_lease(Some(before + self.args.lease));
+                self.args.health.report(Part::Leadership, Condition::Up);
             } else {
                 self.lose("another process has taken it");
             }

@@ -140,6 +140,8 @@ pub struct AccountCell {
 
 struct Cell {
     posted: Posted,
+    /// The version as of which the guards in `posted` are known; the totals may be later.
+    guards_version: i64,
     closed: Vec<(TransactionId, Closing)>,
     wake: bool,
 }
@@ -147,7 +149,7 @@ struct Cell {
 impl AccountCell {
     /// A cell for an account as just read.
     pub fn new(posted: Posted) -> Self {
-        let inner = Mutex::new(Cell { posted, closed: Vec::new(), wake: false });
+        let inner = Mutex::new(Cell { posted, guards_version: posted.totals.version, closed: Vec::new(), wake: false });
         Self { inner, news: AtomicBool::new(false), dead: AtomicBool::new(false), in_flight: AtomicUsize::new(0) }
     }
 
@@ -156,17 +158,19 @@ impl AccountCell {
         self.lock().posted
     }
 
-    /// The journal: these transactions are durable, these are the totals after the batch, and these the new guards if it changed them:
-    /// in one step, since a read of the version before would take the old guards for current. Answers whether the actor must be woken.
-    pub fn settle(&self, totals: Option<Totals>, change: Option<&AccountChange>, committed: impl IntoIterator<Item = TransactionId>) -> bool {
+    /// The journal: this transaction is durable, these are the totals after its batch, and these its new guards, if it changed them.
+    /// All at once: a read that came in between would bring the old guards back. Answers whether the actor must be woken.
+    pub fn settle(&self, totals: Option<Totals>, change: Option<&AccountChange>, committed: TransactionId) -> bool {
         let mut cell = self.lock();
-        if let Some(change) = change {
+        let version = totals.map_or(cell.guards_version, |totals| totals.version);
+        if let Some(change) = change.filter(|_| version > cell.guards_version) {
             (cell.posted.status, cell.posted.floor, cell.posted.ceiling) = (change.status, change.floor, change.ceiling);
+            cell.guards_version = version;
         }
         if let Some(totals) = totals.filter(|totals| totals.version > cell.posted.totals.version) {
             cell.posted.totals = totals;
         }
-        cell.closed.extend(committed.into_iter().map(|id| (id, Closing::Committed)));
+        cell.closed.push((committed, Closing::Committed));
         self.news.store(true, Ordering::Release);
         std::mem::take(&mut cell.wake)
     }
@@ -179,14 +183,16 @@ impl AccountCell {
         std::mem::take(&mut cell.wake)
     }
 
-    /// The actor: a read from the primary came back.
-    pub fn see(&self, read: &Posted) -> bool {
+    /// The actor or the journal: a read from the primary came back. Totals and guards each stay if they are known as of a later version.
+    pub fn see(&self, read: &Posted) {
         let mut cell = self.lock();
-        let later = read.totals.version >= cell.posted.totals.version;
-        if later {
-            cell.posted = *read;
+        if read.totals.version >= cell.guards_version {
+            cell.posted = Posted { totals: cell.posted.totals, ..*read };
+            cell.guards_version = read.totals.version;
         }
-        later
+        if read.totals.version > cell.posted.totals.version {
+            cell.posted.totals = read.totals;
+        }
     }
 
     /// The actor: takes what has come since; `None` when nothing has.

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgPool};
 
-use super::StoreError;
 use super::journal::{USED_KEYS, UsedKeyRow, status, status_code, used_keys};
 use super::numeric::Numeric;
+use super::{StoreError, limited};
 use crate::ledger::{Status, Totals};
 use crate::money::{Currencies, Currency, CurrencyCode};
 use crate::protocol::account::{Identity, Posted, UsedKey};
@@ -152,7 +152,7 @@ pub async fn load(pool: &PgPool, tenants: &[String], names: &[String]) -> Result
 /// # Errors
 /// Any failure of the statement.
 pub async fn get(pool: &PgPool, tenant: &str, name: &str) -> Result<Option<AccountRow>, StoreError> {
-    Ok(load(pool, &[tenant.to_owned()], &[name.to_owned()]).await?.pop())
+    Ok(limited(load(pool, &[tenant.to_owned()], &[name.to_owned()])).await?.pop())
 }
 
 /// Opens an account, or answers the one of that name.

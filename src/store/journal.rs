@@ -8,9 +8,9 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::numeric::{Numeric, numerics};
-use super::{Database, StoreError};
+use super::{Database, StoreError, within};
 use crate::ledger::{Status, Totals};
-use crate::protocol::account::{UsedKey, UsedKeys};
+use crate::protocol::account::{Posted, UsedKey, UsedKeys};
 use crate::protocol::batch::Batch;
 use crate::protocol::record::{AccountId, KeyHash, RequestHash, TransactionId};
 
@@ -83,7 +83,7 @@ impl LaneSession {
         };
         let before = Instant::now();
         let now = within(answer_timeout, sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut connection)).await?;
-        sqlx::raw_sql("SET lock_timeout = 0").execute(&mut connection).await.map_err(StoreError::from)?;
+        within(answer_timeout, sqlx::raw_sql("SET lock_timeout = 0").execute(&mut connection)).await?;
         Ok(Self { connection, lane, epoch, session, clock: (before, now), answer_timeout })
     }
 
@@ -173,19 +173,19 @@ impl LaneSession {
         Ok(used_keys(rows))
     }
 
-    /// The totals of these accounts.
+    /// What is posted on these accounts, guards included.
     ///
     /// # Errors
     /// Any failure of the statement.
-    pub async fn totals(&mut self, accounts: &[i64]) -> Result<Vec<(AccountId, Totals)>, StoreError> {
-        let query =
-            sqlx::query_as::<_, (i64, Numeric, Numeric, i64)>("SELECT account, debits, credits, version FROM balances WHERE account = ANY($1)")
-                .bind(accounts);
-        let rows = within(self.answer_timeout, query.fetch_all(&mut self.connection)).await?;
-        Ok(rows
-            .into_iter()
-            .map(|(account, debits, credits, version)| (AccountId(account), Totals { debits: debits.0, credits: credits.0, version }))
-            .collect())
+    pub async fn posted(&mut self, accounts: &[i64]) -> Result<Vec<(AccountId, Posted)>, StoreError> {
+        type Row = (i64, Numeric, Numeric, i64, Numeric, Option<Numeric>, Option<Numeric>, i16);
+        let sql = "SELECT account, debits, credits, version, held, floor, ceiling, status FROM balances WHERE account = ANY($1)";
+        let rows = within(self.answer_timeout, sqlx::query_as::<_, Row>(sql).bind(accounts).fetch_all(&mut self.connection)).await?;
+        let posted = |(account, debits, credits, version, held, floor, ceiling, code): Row| {
+            let totals = Totals { debits: debits.0, credits: credits.0, version };
+            (AccountId(account), Posted { totals, held: held.0, floor: floor.map(|n| n.0), ceiling: ceiling.map(|n| n.0), status: status(code) })
+        };
+        Ok(rows.into_iter().map(posted).collect())
     }
 
     /// What was asked by the transaction of this id, if there is one: a record whose key is long forgotten is guarded by its own id.
@@ -207,14 +207,6 @@ impl LaneSession {
         let now: DateTime<Utc> = within(self.answer_timeout, sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut self.connection)).await?;
         let since = (now - self.clock.1).to_std().unwrap_or_default();
         Ok(self.clock.0.checked_add(since).unwrap_or(before))
-    }
-}
-
-/// A statement with a limit: past it nobody knows what became of it.
-async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
-    match tokio::time::timeout(limit, work).await {
-        Ok(result) => result.map_err(StoreError::from),
-        Err(_) => Err(StoreError::Lost(format!("no answer within {limit:?}"))),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
 
-use super::{Database, StoreError};
+use super::{Database, StoreError, within};
 
 /// The answer to an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,23 +24,28 @@ pub enum Attempt {
 }
 
 /// The session over which a process keeps the lease.
-pub struct LeaseSession(PgConnection);
+pub struct LeaseSession {
+    connection: PgConnection,
+    answer_timeout: Duration,
+}
 
 /// The locks of batches in flight are waited for this long before their backends are ended.
 const LOCK_PATIENCE: &str = "SET lock_timeout = '500ms'";
 
 impl LeaseSession {
-    /// Connects.
+    /// Connects. A statement without an answer for `answer_timeout` ends the session: a connection that went dead unnoticed would
+    /// otherwise keep a process from hearing for ever that it has lost the lease.
     ///
     /// # Errors
     /// When the database cannot be reached in time.
-    pub async fn open(database: &Database) -> Result<Self, StoreError> {
-        let options = database.session(Duration::from_secs(3));
-        let connect = PgConnection::connect_with(&options);
-        let mut connection =
-            tokio::time::timeout(database.connect_timeout, connect).await.map_err(|_| StoreError::Lost("connecting took too long".into()))??;
-        sqlx::query(LOCK_PATIENCE).execute(&mut connection).await?;
-        Ok(Self(connection))
+    pub async fn open(database: &Database, answer_timeout: Duration) -> Result<Self, StoreError> {
+        let options = database.session(answer_timeout);
+        let connect = async {
+            let mut connection = PgConnection::connect_with(&options).await?;
+            sqlx::query(LOCK_PATIENCE).execute(&mut connection).await?;
+            Ok(connection)
+        };
+        Ok(Self { connection: within(database.connect_timeout, connect).await?, answer_timeout })
     }
 
     /// Tries to take the lease. `dead` names a holder of which we know that it has ended.
@@ -55,15 +60,14 @@ impl LeaseSession {
         .bind(dead)
         .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
         .bind(i32::from(lanes))
-        .fetch_one(&mut self.0)
-        .await;
-        match attempt {
+        .fetch_one(&mut self.connection);
+        match within(self.answer_timeout, attempt).await {
             Ok((Some(epoch), _, _)) => Ok(Attempt::Taken { epoch }),
             Ok((None, by, remaining_ms)) => Ok(Attempt::Held { by, remaining: Duration::from_millis(u64::try_from(remaining_ms).unwrap_or(0)) }),
             Err(error) => {
-                let error = StoreError::from(error);
                 if error.code() == Some("55P03") {
-                    sqlx::query("SELECT pg_terminate_backend(pid) FROM lanes WHERE pid IS NOT NULL").execute(&mut self.0).await?;
+                    let end = sqlx::query("SELECT pg_terminate_backend(pid) FROM lanes WHERE pid IS NOT NULL").execute(&mut self.connection);
+                    within(self.answer_timeout, end).await?;
                 }
                 Err(error)
             }
@@ -78,9 +82,8 @@ impl LeaseSession {
         let done = sqlx::query("UPDATE leadership SET expires_at = clock_timestamp() + $2 * interval '1 ms' WHERE epoch = $1")
             .bind(epoch)
             .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
-            .execute(&mut self.0)
-            .await?;
-        Ok(done.rows_affected() == 1)
+            .execute(&mut self.connection);
+        Ok(within(self.answer_timeout, done).await?.rows_affected() == 1)
     }
 
     /// Lets the lease go.
@@ -88,7 +91,7 @@ impl LeaseSession {
     /// # Errors
     /// Any failure of the statement; then it ends by itself.
     pub async fn release(&mut self, epoch: i64) -> Result<(), StoreError> {
-        sqlx::query("UPDATE leadership SET expires_at = '-infinity' WHERE epoch = $1").bind(epoch).execute(&mut self.0).await?;
-        Ok(())
+        let release = sqlx::query("UPDATE leadership SET expires_at = '-infinity' WHERE epoch = $1").bind(epoch).execute(&mut self.connection);
+        within(self.answer_timeout, release).await.map(|_| ())
     }
 }

@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgPool};
 use uuid::Uuid;
 
-use super::StoreError;
 use super::numeric::Numeric;
+use super::{StoreError, limited};
 use crate::protocol::record::TransactionId;
 
 pub use self::list::{Cursor, Filter, Page, list};
@@ -95,9 +95,12 @@ const POSTINGS: &str = "SELECT p.transaction, d.name AS debit, c.name AS credit,
 /// # Errors
 /// Any failure of the statements.
 pub async fn get(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Option<TransactionRow>, StoreError> {
-    let sql = format!("{HEAD} WHERE id = $1 AND tenant = $2");
-    let head: Vec<Head> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id.0).bind(tenant).fetch_all(pool).await?;
-    Ok(with_postings(pool, head).await?.pop())
+    let read = async {
+        let sql = format!("{HEAD} WHERE id = $1 AND tenant = $2");
+        let head: Vec<Head> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id.0).bind(tenant).fetch_all(pool).await?;
+        with_postings(pool, head).await
+    };
+    Ok(limited(read).await?.pop())
 }
 
 /// These transactions of a tenant, in this order, those that exist.

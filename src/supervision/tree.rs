@@ -141,12 +141,18 @@ impl Tree {
         }
         self.root.stop(None);
         self.ended().await;
+        self.close();
     }
 
     /// Ends at once, as if the process had died: nothing is let go.
     pub async fn kill(&self) {
         self.root.kill();
         self.ended().await;
+        self.close();
+    }
+
+    /// The root is gone, perhaps before it heard that the lease was let go: nobody may wait for its lanes.
+    fn close(&self) {
         if let Some(active) = self.node.active() {
             active.journal.close();
         }

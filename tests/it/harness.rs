@@ -1,5 +1,8 @@
 //! A Florin of one's own: a fresh database, the whole tree, a gRPC client. On drop the books must balance.
 
+pub mod money;
+pub mod proxy;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};

@@ -2,9 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod faults;
 mod harness;
+mod keys;
 mod native;
 mod outbox;
 mod payments;
 mod seed;
+mod takeover;
+mod unknown;
 mod verify;
+mod view;
+mod walk;

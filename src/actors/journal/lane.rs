@@ -162,8 +162,8 @@ impl LaneState {
         let mut groups = vec![ids];
         while let Some(mut group) = groups.pop() {
             let (batch, cutoff) = lane.lay_out(&group);
-            if group.is_empty() {
-                continue;
+            if batch.keys.is_empty() {
+                continue; // all were resolved, or the journal was closed meanwhile
             }
             config.faults.pause("lane.before_commit").await;
             let began = Instant::now();

@@ -29,7 +29,7 @@ impl Taken {
         let change = if let Body::AccountChange(change) = &self.record.body { Some(change) } else { None };
         for stop in &self.stops {
             let totals = totals.get(&stop.account.identity.id).copied();
-            if stop.account.cell.settle(totals, change, [self.record.id]) {
+            if stop.account.cell.settle(totals, change, self.record.id) {
                 let _ = stop.account.actor.cast(AccountMessage::Wake); // an actor that ended has nobody waiting
             }
         }
@@ -93,7 +93,8 @@ impl Lane {
         self.settle_late(&own, session).await
     }
 
-    /// These turned out to be durable: their totals are read, since the batch's answer was lost.
+    /// These turned out to be durable: what is posted is read, since the batch's answer was lost. Guards too: a change of them may have
+    /// been told before the lane failed, and another one may have followed it since.
     async fn settle_late(&self, own: &[TransactionId], session: &mut LaneSession) -> Result<(), StoreError> {
         if own.is_empty() {
             return Ok(());
@@ -102,10 +103,15 @@ impl Lane {
         for taken in lock(&self.in_flight).iter().filter(|taken| own.contains(&taken.record.id)) {
             accounts.extend(taken.stops.iter().map(|stop| stop.account.identity.id.0));
         }
-        let totals: HashMap<_, _> = session.totals(&accounts).await?.into_iter().collect();
+        let posted: HashMap<_, _> = session.posted(&accounts).await?.into_iter().collect();
         let own = self.remove_some(own);
+        for stop in own.iter().flat_map(|taken| &taken.stops) {
+            if let Some(posted) = posted.get(&stop.account.identity.id) {
+                stop.account.cell.see(posted);
+            }
+        }
         for taken in &own {
-            taken.settle(&totals);
+            taken.settle(&HashMap::new());
         }
         for taken in own {
             let (id, created_at) = (taken.record.id, taken.record.created_at);
