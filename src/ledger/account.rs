@@ -109,11 +109,6 @@ impl<T: Eq + Hash + Copy> Account<T> {
         self.legs.len()
     }
 
-    /// Whose legs are open.
-    pub fn open_transactions(&self) -> impl Iterator<Item = T> {
-        self.legs.keys().copied()
-    }
-
     /// Whether this transaction's leg is open.
     pub fn is_open(&self, transaction: &T) -> bool {
         self.legs.contains_key(transaction)
