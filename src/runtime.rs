@@ -168,6 +168,8 @@ pub fn kafka(settings: &Settings) -> KafkaConfig {
         brokers: kafka.brokers.clone().unwrap_or_default(),
         topic_prefix: kafka.topic_prefix.clone(),
         transactional_id: kafka.transactional_id.clone(),
+        florin_topic: kafka.florin_topic.clone(),
+        position_topic: kafka.position_topic.clone(),
         partitions: kafka.topic_partitions,
         replication: kafka.topic_replicas,
         ..KafkaConfig::default()

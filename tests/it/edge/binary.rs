@@ -4,7 +4,7 @@ use std::process::{Command, Output, Stdio};
 
 use florin::store::schema;
 
-use crate::postgres::Postgres;
+use crate::harness::TestDatabase;
 
 /// An environment of its own, so that the machine's settings do not matter.
 fn florin(args: &[&str], environment: &[(&str, &str)]) -> Output {
@@ -25,7 +25,7 @@ fn config_shows_what_is_in_force_and_no_secret() {
     let line = |name: &str| out.lines().find(|line| line.starts_with(name)).unwrap().split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
     assert_eq!(line("GRPC_PORT"), "7 command line");
     assert_eq!(line("DATABASE_URL"), "postgresql://u:***@h/d environment DATABASE_URL");
-    assert_eq!(text(&florin(&["config", "--markdown"], &[]).stdout), include_str!("../../docs/settings.md"));
+    assert_eq!(text(&florin(&["config", "--markdown"], &[]).stdout), include_str!("../../../docs/settings.md"));
 }
 
 #[test]
@@ -63,8 +63,7 @@ fn a_reader_that_leaves_is_no_error() {
 
 #[tokio::test]
 async fn migrate_then_keys() {
-    let postgres = Postgres::start().await;
-    let url = postgres.url();
+    let url = TestDatabase::empty().await.url;
     let run = |args: &[&str]| florin(args, &[("DATABASE_URL", &url)]);
 
     let refused = run(&["keys", "list"]);
