@@ -1,6 +1,6 @@
 //! Topics: which event goes where, and making those that are missing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -117,8 +117,16 @@ pub async fn ensure_topics(config: &KafkaConfig) -> Result<Vec<String>, TopicErr
             Err((topic, code)) => return Err(TopicError::Create { topic, code }),
         }
     }
-    check_position_topic(config).await?;
-    Ok(created)
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        match check_position_topic(config).await {
+            // A topic that was just made is not known to the whole cluster at once, or not yet with its settings.
+            Err(TopicError::Missing(_)) if Instant::now() < deadline => {}
+            Err(TopicError::Forgetful { found, .. }) if found.is_empty() && Instant::now() < deadline => {}
+            checked => return checked.map(|()| created),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Makes sure that the topic of positions is there and keeps what it is given.
