@@ -28,6 +28,9 @@ use crate::supervision::tasks;
 use crate::supervision::tree::{Publishing, Tree, TreeConfig};
 use crate::telemetry::http::{HealthView, MetricsListener};
 
+/// A stopping process in which nothing was in flight for so long waits for no connection any more.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// A running Florin.
 pub struct Runtime {
     /// Where gRPC listens.
@@ -144,8 +147,8 @@ impl Runtime {
     /// Stops accepting, lets what was accepted finish and be answered, lets the lease go, ends.
     pub async fn drain(self) {
         let until = Instant::now() + self.drain;
-        self.server.stop(self.drain).await;
         let in_flight = &self.ledger.parts().in_flight;
+        self.server.stop_when(self.drain, quiet(in_flight)).await;
         while in_flight.now() > 0 && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(5)).await; // callers that hung up leave work behind that is finished all the same
         }
@@ -158,6 +161,17 @@ impl Runtime {
             }
         }
         self.pool.close().await;
+    }
+}
+
+/// Waits until nothing has been in flight for a while: every answer has been sent, and who still holds a connection only holds it.
+async fn quiet(in_flight: &InFlight) {
+    let mut since = Instant::now();
+    while since.elapsed() < QUIET {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if in_flight.now() > 0 {
+            since = Instant::now();
+        }
     }
 }
 

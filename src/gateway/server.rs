@@ -124,16 +124,26 @@ impl GrpcServer {
 
     /// Stops accepting, lets what is running finish for at most `patience`, and ends.
     pub async fn stop(self, patience: Duration) {
+        self.stop_when(patience, std::future::pending()).await;
+    }
+
+    /// The same, but ends as soon as `enough` does: a connection that neither asks nor leaves holds nobody up.
+    pub async fn stop_when(self, patience: Duration, enough: impl Future<Output = ()>) {
         self.stop.send_replace(true);
         let abort = self.ended.abort_handle();
-        if tokio::time::timeout(patience, self.ended).await.is_err() {
+        let ended = tokio::time::timeout(patience, self.ended);
+        let in_order = tokio::select! {
+            ended = ended => ended.is_ok(),
+            () = enough => false,
+        };
+        if !in_order {
             abort.abort();
         }
     }
 }
 
 /// Tells health's watchers what the board says, and at the end that nothing is served any more.
-async fn follow(board: Health, reporter: tonic_health::server::HealthReporter, mut until: watch::Receiver<bool>) {
+async fn follow(board: Health, mut reporter: tonic_health::server::HealthReporter, mut until: watch::Receiver<bool>) {
     let mut overall = board.watch();
     loop {
         let status = match *overall.borrow_and_update() {
@@ -150,6 +160,7 @@ async fn follow(board: Health, reporter: tonic_health::server::HealthReporter, m
     }
     for service in HEALTH_OF {
         reporter.set_service_status(service, ServingStatus::NotServing).await;
+        reporter.clear_service_status(service).await; // ends the streams of those who watch, once they have heard it: the drain waits for streams
     }
 }
 
