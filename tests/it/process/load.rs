@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
+use futures::{StreamExt, stream};
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
@@ -122,10 +123,11 @@ impl Load {
         let (known, open): (BTreeMap<_, _>, BTreeMap<_, _>) = payments.into_iter().partition(|(_, paid)| paid.id.is_some());
         println!("{}: {} payments acknowledged, {} without an answer", site.name, known.len(), open.len());
         let mut all = known.clone();
-        for (key, paid) in open {
+        let again = open.into_iter().map(async |(key, paid)| {
             let (_, id) = settled(&self.clients, &key, &paid).await;
-            all.insert(key, Paid { id: Some(id), ..paid });
-        }
+            (key, Paid { id: Some(id), ..paid })
+        });
+        all.extend(stream::iter(again).buffer_unordered(16).collect::<Vec<_>>().await);
         // What was acknowledged is acknowledged again, as the same payment.
         for (key, paid) in known.iter().step_by(known.len().div_ceil(50).max(1)) {
             let (status, id) = settled(&self.clients, key, paid).await;
@@ -158,7 +160,7 @@ async fn pay_on(shared: &Shared, clients: &[PaymentServiceClient<Channel>], run:
             }
             Err(_) => {
                 at += 1;
-                tokio::time::sleep(Duration::from_millis(20)).await; // so does a client that backs off
+                tokio::time::sleep(Duration::from_millis(50)).await; // so does a client that backs off
             }
         }
     }
