@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
 use tokio::sync::watch;
@@ -30,6 +31,9 @@ use crate::telemetry::http::{HealthView, MetricsListener};
 
 /// A stopping process in which nothing was in flight for so long waits for no connection any more.
 const QUIET: Duration = Duration::from_secs(1);
+
+/// Files that are no connections of gRPC: the metrics' ones, those to the servers, logs.
+const OTHER_FILES: u64 = 400;
 
 /// A running Florin.
 pub struct Runtime {
@@ -98,7 +102,7 @@ impl Runtime {
         let config = GrpcConfig {
             listen: resolve(&settings.grpc.listen).await?,
             message_bytes_max: settings.grpc.message_bytes_max,
-            connections_max: settings.grpc.connections_max,
+            connections_max: connections_max(settings.grpc.connections_max),
             streams_max: 2_000,
             tls: settings.tls.as_ref().map(read_tls).transpose()?,
             log_payments: settings.log.payments,
@@ -162,6 +166,19 @@ impl Runtime {
         }
         self.pool.close().await;
     }
+}
+
+/// Each connection is an open file, of which a process is allowed few at first: asks for more, up to what the system allows. What is
+/// allowed in the end bounds the connections: beyond it nothing else could be opened either.
+fn connections_max(wanted: usize) -> usize {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
+    let needed = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_add(OTHER_FILES);
+    let asked = needed.min(hard).max(soft);
+    let allowed = if setrlimit(Resource::RLIMIT_NOFILE, asked, hard).is_ok() { asked } else { soft };
+    if allowed < needed {
+        tracing::warn!(wanted, allowed_files = allowed, "the system allows fewer open files than GRPC_CONNECTIONS_MAX needs: fewer connections are taken");
+    }
+    wanted.min(usize::try_from(allowed.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX)).max(1)
 }
 
 /// Waits until nothing has been in flight for a while: every answer has been sent, and who still holds a connection only holds it.

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::codec::CompressionEncoding;
@@ -72,6 +72,9 @@ pub struct GrpcServer {
     ended: JoinHandle<()>,
 }
 
+/// Connections that wait to be accepted; the system may allow fewer.
+const QUEUE_MAX: u32 = 4_096;
+
 /// Services whose health follows the board.
 const HEALTH_OF: [&str; 2] = ["", "payment.v1.PaymentService"];
 
@@ -81,8 +84,7 @@ impl GrpcServer {
     /// # Errors
     /// When the address cannot be had, or the certificates cannot be used.
     pub async fn start(config: GrpcConfig, services: Services) -> io::Result<Self> {
-        let listener =
-            TcpListener::bind(config.listen).await.map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {}: {e}", config.listen)))?;
+        let listener = listen(config.listen).map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {}: {e}", config.listen)))?;
         let address = listener.local_addr()?;
         let (stop, mut stopped) = watch::channel(false);
         let (reporter, health) = tonic_health::server::health_reporter();
@@ -140,6 +142,14 @@ impl GrpcServer {
             abort.abort();
         }
     }
+}
+
+/// Binds with a long queue: when all clients come back at once, none shall wait a second because its first packet was dropped.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?; // a process that is started again gets its port at once
+    socket.bind(address)?;
+    socket.listen(QUEUE_MAX)
 }
 
 /// Tells health's watchers what the board says, and at the end that nothing is served any more.
