@@ -3,6 +3,7 @@
 mod crowd;
 mod raw;
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use florin::protocol::pb::payment_v1 as pb;
@@ -11,7 +12,7 @@ use tonic::transport::Channel;
 
 use self::crowd::Crowd;
 use self::raw::{Raw, grpc_post, random_bytes};
-use super::florin::{Server, client};
+use super::florin::{Process, Server, client};
 use super::load::{Load, account, open_accounts, quantile};
 use super::site::Site;
 use crate::harness::{payment, until};
@@ -44,7 +45,12 @@ async fn meanwhile<T>(what: &str, server: &Server, load: &Load, abuse: impl Futu
 async fn whatever_is_thrown_at_the_port_others_are_served_and_all_is_released() {
     let site = Site::new().await;
     open_accounts(&site.database).await;
-    let server = site.serve().await;
+    let plain = site.command(&["serve"]);
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -Sn 1024; exec \"$0\" serve"]).arg(plain.get_program());
+    command.env_clear().envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let server = Server::of(Process::spawn(command)).await;
+    server.serving().await;
     let load = Load::start(&[server.grpc], 4);
     load.more(50).await;
     let at = server.grpc;
@@ -153,7 +159,7 @@ async fn messages(server: &Server) {
     wide.metadata_mut().insert("x-wide", "x".repeat(200 << 10).parse().unwrap());
     let refused = client.authorize_payment(wide).await.unwrap_err();
     println!("200 KiB of headers: {:?} {}", refused.code(), refused.message());
-    good(&mut client).await;
+    good(&mut server.client()).await; // that connection may be over
 
     let channel = Channel::from_shared(format!("http://{}", server.grpc)).unwrap().connect().await.unwrap();
     let mut grpc = tonic::client::Grpc::new(channel);
