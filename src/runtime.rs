@@ -176,7 +176,11 @@ fn connections_max(wanted: usize) -> usize {
     let asked = needed.min(hard).max(soft);
     let allowed = if setrlimit(Resource::RLIMIT_NOFILE, asked, hard).is_ok() { asked } else { soft };
     if allowed < needed {
-        tracing::warn!(wanted, allowed_files = allowed, "the system allows fewer open files than GRPC_CONNECTIONS_MAX needs: fewer connections are taken");
+        tracing::warn!(
+            wanted,
+            allowed_files = allowed,
+            "the system allows fewer open files than GRPC_CONNECTIONS_MAX needs: fewer connections are taken"
+        );
     }
     wanted.min(usize::try_from(allowed.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX)).max(1)
 }

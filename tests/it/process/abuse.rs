@@ -33,7 +33,13 @@ async fn meanwhile<T>(what: &str, server: &Server, load: &Load, abuse: impl Futu
     });
     let calls = load.calls(began, Instant::now());
     let (p99, failed) = (quantile(&calls, 990), calls.iter().filter(|call| call.code != Code::Ok).count());
-    println!("{what}: {} payments, {failed} failed, p99 {p99:?}, {} MiB, {} files, {:?}", calls.len(), server.process.rss_mib(), server.process.files(), began.elapsed());
+    println!(
+        "{what}: {} payments, {failed} failed, p99 {p99:?}, {} MiB, {} files, {:?}",
+        calls.len(),
+        server.process.rss_mib(),
+        server.process.files(),
+        began.elapsed()
+    );
     assert!(failed == 0 && p99 < P99_MAX, "{what}: {failed} failed, p99 {p99:?}");
     assert!(server.process.rss_mib() < RSS_MIB_MAX, "{what}: {} MiB", server.process.rss_mib());
     answer
@@ -87,7 +93,8 @@ async fn whatever_is_thrown_at_the_port_others_are_served_and_all_is_released() 
 
     // Readers that never read: more requests than a connection may have at once, each with a large answer.
     let question = b"\0\0\0\0\x1b\x22\x19payment.v1.PaymentService";
-    let requests: Vec<u8> = (0..2_500).flat_map(|n| grpc_post(2 * n + 1, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", question)).collect();
+    let requests: Vec<u8> =
+        (0..2_500).flat_map(|n| grpc_post(2 * n + 1, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", question)).collect();
     let slow = meanwhile("slow readers", &server, &load, async {
         let mut slow = Vec::new();
         for _ in 0..4 {

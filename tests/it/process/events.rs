@@ -53,8 +53,9 @@ impl Site {
             sqlx::query_as("SELECT body::json->>'event_id', id FROM outbox").fetch_all(&self.database.pool).await.unwrap();
         let ids: HashMap<String, i64> = table.into_iter().collect();
         let (brokers, topics) = (self.brokers.clone(), ["paymentauthorized", "paymentdeclined"].map(|event| format!("{}.{event}", self.name)));
-        let partitions =
-            tokio::task::spawn_blocking(move || topics.iter().flat_map(|topic| read(&brokers, topic).into_values()).collect::<Vec<_>>()).await.unwrap();
+        let partitions = tokio::task::spawn_blocking(move || topics.iter().flat_map(|topic| read(&brokers, topic).into_values()).collect::<Vec<_>>())
+            .await
+            .unwrap();
         let (mut count, mut seen) = (Count::default(), HashMap::<&str, usize>::new());
         for partition in &partitions {
             let mut last = 0;

@@ -53,10 +53,6 @@ impl Process {
         self.lines.lock().unwrap().join("\n")
     }
 
-    pub fn pid(&self) -> i32 {
-        self.pid.as_raw()
-    }
-
     pub fn ended(&self) -> Option<ExitStatus> {
         *self.exit.0.lock().unwrap()
     }
@@ -173,12 +169,6 @@ impl Server {
         let Some((_, body)) = self.get("/health/parts").await else { return "no answer".into() };
         let body: Value = serde_json::from_str(&body).unwrap();
         body["parts"][part]["condition"].as_str().unwrap_or("up").to_owned()
-    }
-
-    /// The value of a metric without labels.
-    pub async fn metric(&self, name: &str) -> Option<f64> {
-        let (_, page) = self.get("/metrics").await?;
-        page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
     }
 
     pub async fn serving(&self) {

@@ -72,12 +72,8 @@ pub struct Load {
 impl Load {
     /// Starts this many payers, who go from one of the servers to the next when they get no answer.
     pub fn start(servers: &[SocketAddr], payers: usize) -> Self {
-        let shared = Arc::new(Shared {
-            payments: Mutex::default(),
-            calls: Mutex::default(),
-            acknowledged: AtomicU64::new(0),
-            stop: AtomicBool::new(false),
-        });
+        let shared =
+            Arc::new(Shared { payments: Mutex::default(), calls: Mutex::default(), acknowledged: AtomicU64::new(0), stop: AtomicBool::new(false) });
         let clients: Vec<_> = servers.iter().map(|server| client(*server)).collect();
         let run = Ulid(Uuid::now_v7().as_u128()).to_string();
         let payer = |n| {
@@ -212,11 +208,12 @@ async fn compare(database: &TestDatabase, payments: &BTreeMap<String, Paid>, oth
         expected[paid.to % ACCOUNTS] += paid.cents;
     }
     for (n, expected) in expected.iter().enumerate() {
-        let balance: i64 = sqlx::query_scalar("SELECT (credits - debits)::bigint FROM balances b JOIN accounts a ON a.id = b.account WHERE a.name = $1")
-            .bind(account(n))
-            .fetch_one(&database.pool)
-            .await
-            .unwrap();
+        let balance: i64 =
+            sqlx::query_scalar("SELECT (credits - debits)::bigint FROM balances b JOIN accounts a ON a.id = b.account WHERE a.name = $1")
+                .bind(account(n))
+                .fetch_one(&database.pool)
+                .await
+                .unwrap();
         assert_eq!(balance, *expected, "{}", account(n));
     }
 }

@@ -40,7 +40,11 @@ async fn redis_hanging_or_killed_is_not_noticed_by_payers() {
     load.more(100).await;
     assert_eq!(server.part("limiter").await, "up");
     for fault in ["hangs", "is killed"] {
-        if fault == "hangs" { redis.pause() } else { redis.kill() }
+        if fault == "hangs" {
+            redis.pause()
+        } else {
+            redis.kill()
+        }
         let away = Instant::now();
         until("health says so", async || server.part("limiter").await == "degraded").await;
         load.more(300).await;
@@ -49,7 +53,11 @@ async fn redis_hanging_or_killed_is_not_noticed_by_payers() {
         println!("redis {fault}: {} payments, p99 {p99:?}", calls.len());
         assert!(refused == 0 && p99 < Duration::from_millis(250), "{refused} refused, p99 {p99:?}");
         assert_eq!(server.health().await, Some(200), "degraded, not down");
-        if fault == "hangs" { redis.resume() } else { redis.restart().unwrap() }
+        if fault == "hangs" {
+            redis.resume()
+        } else {
+            redis.restart().unwrap()
+        }
         until("the limiter asks Redis again", async || server.part("limiter").await == "up").await;
     }
     load.settle(&site).await;

@@ -58,9 +58,14 @@ async fn an_upgrade_keeps_the_books_and_serves() {
     assert!(text(&refused.stderr).contains(&format!("version {before}, this florin needs {newest}; run `florin migrate`")), "{refused:?}");
 
     let migrated = site.run(&["migrate"]);
-    assert!(migrated.status.success() && text(&migrated.stdout).contains(&format!("the schema is now version {newest}: 1 migrations")), "{migrated:?}");
+    assert!(
+        migrated.status.success() && text(&migrated.stdout).contains(&format!("the schema is now version {newest}: 1 migrations")),
+        "{migrated:?}"
+    );
     let again = site.run(&["migrate"]);
-    assert!(again.status.success() && text(&again.stdout).contains("the schema is up to date") && text(&again.stdout).contains("all topics are there"));
+    assert!(
+        again.status.success() && text(&again.stdout).contains("the schema is up to date") && text(&again.stdout).contains("all topics are there")
+    );
     site.check_books().await;
     assert_eq!(site.database.count("SELECT count(*) FROM transactions WHERE key = 'from before'").await, 1);
     // A cent back, so that the payers find what they expect.
