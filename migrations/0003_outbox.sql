@@ -20,13 +20,17 @@ CREATE VIEW outbox_partitions AS
     WHERE i.inhparent = 'outbox'::regclass AND c.relname ~ '^outbox_[0-9]+_[0-9]+$';
 
 -- Makes sure that partitions of `rows_` ids reach `ahead` of them beyond the last id drawn; answers how many it made.
--- When the ids have outrun them, the next one starts a margin away: what is drawn until then is caught by the default partition,
--- and an id drawn beyond the margin meanwhile makes this call fail, not the payment: the next call starts farther away.
+-- An insert that found the default partition for its id while a new one takes that id over would fail. So what is drawn is looked at
+-- under a lock that waits for every transaction that has drawn an id and keeps new ones out: a new partition has only ids that nobody has.
+-- What the default partition caught meanwhile stays there.
 CREATE FUNCTION outbox_grow(rows_ bigint, ahead int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '1s' AS $$
 DECLARE drawn bigint := outbox_drawn(); lower_ bigint; made int := 0; name_ text;
 BEGIN
   SELECT coalesce(max(upper), 1) INTO lower_ FROM outbox_partitions;
-  IF lower_ <= drawn THEN lower_ := drawn + rows_; END IF;
+  IF lower_ > drawn + rows_ * ahead THEN RETURN 0; END IF;
+  LOCK TABLE outbox IN SHARE ROW EXCLUSIVE MODE;
+  drawn := outbox_drawn();
+  SELECT greatest(coalesce(max(upper), 1), drawn + 1) INTO lower_ FROM outbox_partitions;
   WHILE lower_ <= drawn + rows_ * ahead LOOP
     name_ := 'outbox_' || lower_ || '_' || lower_ + rows_;
     EXECUTE format('CREATE TABLE %I (LIKE outbox INCLUDING DEFAULTS)', name_);

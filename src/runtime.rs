@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
 use tokio::sync::watch;
@@ -27,6 +28,12 @@ use crate::supervision::health::{Health, Overall};
 use crate::supervision::tasks;
 use crate::supervision::tree::{Publishing, Tree, TreeConfig};
 use crate::telemetry::http::{HealthView, MetricsListener};
+
+/// A stopping process in which nothing was in flight for so long waits for no connection any more.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// Files that are no connections of gRPC: the metrics' ones, those to the servers, logs.
+const OTHER_FILES: u64 = 400;
 
 /// A running Florin.
 pub struct Runtime {
@@ -95,7 +102,7 @@ impl Runtime {
         let config = GrpcConfig {
             listen: resolve(&settings.grpc.listen).await?,
             message_bytes_max: settings.grpc.message_bytes_max,
-            connections_max: settings.grpc.connections_max,
+            connections_max: connections_max(settings.grpc.connections_max),
             streams_max: 2_000,
             tls: settings.tls.as_ref().map(read_tls).transpose()?,
             log_payments: settings.log.payments,
@@ -144,8 +151,8 @@ impl Runtime {
     /// Stops accepting, lets what was accepted finish and be answered, lets the lease go, ends.
     pub async fn drain(self) {
         let until = Instant::now() + self.drain;
-        self.server.stop(self.drain).await;
         let in_flight = &self.ledger.parts().in_flight;
+        self.server.stop_when(self.drain, quiet(in_flight)).await;
         while in_flight.now() > 0 && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(5)).await; // callers that hung up leave work behind that is finished all the same
         }
@@ -161,6 +168,34 @@ impl Runtime {
     }
 }
 
+/// Each connection is an open file, of which a process is allowed few at first: asks for more, up to what the system allows. What is
+/// allowed in the end bounds the connections: beyond it nothing else could be opened either.
+fn connections_max(wanted: usize) -> usize {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
+    let needed = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_add(OTHER_FILES);
+    let asked = needed.min(hard).max(soft);
+    let allowed = if setrlimit(Resource::RLIMIT_NOFILE, asked, hard).is_ok() { asked } else { soft };
+    if allowed < needed {
+        tracing::warn!(
+            wanted,
+            allowed_files = allowed,
+            "the system allows fewer open files than GRPC_CONNECTIONS_MAX needs: fewer connections are taken"
+        );
+    }
+    wanted.min(usize::try_from(allowed.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX)).max(1)
+}
+
+/// Waits until nothing has been in flight for a while: every answer has been sent, and who still holds a connection only holds it.
+async fn quiet(in_flight: &InFlight) {
+    let mut since = Instant::now();
+    while since.elapsed() < QUIET {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if in_flight.now() > 0 {
+            since = Instant::now();
+        }
+    }
+}
+
 /// Where Kafka is, by the settings.
 pub fn kafka(settings: &Settings) -> KafkaConfig {
     let kafka = &settings.kafka;
@@ -168,6 +203,8 @@ pub fn kafka(settings: &Settings) -> KafkaConfig {
         brokers: kafka.brokers.clone().unwrap_or_default(),
         topic_prefix: kafka.topic_prefix.clone(),
         transactional_id: kafka.transactional_id.clone(),
+        florin_topic: kafka.florin_topic.clone(),
+        position_topic: kafka.position_topic.clone(),
         partitions: kafka.topic_partitions,
         replication: kafka.topic_replicas,
         ..KafkaConfig::default()

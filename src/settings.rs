@@ -137,6 +137,10 @@ pub struct KafkaSettings {
     pub topic_prefix: String,
     /// Transactional id of the publisher.
     pub transactional_id: String,
+    /// Topic of Florin's own events.
+    pub florin_topic: String,
+    /// Topic of the publisher's position.
+    pub position_topic: String,
     /// Publish exactly once; false: at least once.
     pub transactions: bool,
     /// Partitions of new topics.

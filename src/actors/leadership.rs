@@ -20,6 +20,9 @@ use crate::supervision::health::{Condition, Health, Part};
 
 pub use holder::Holder;
 
+/// How often a standby looks at the lease: it may be let go long before it ends.
+const STANDBY_LOOKS: Duration = Duration::from_millis(250);
+
 /// The actor; all it has is in its state.
 pub struct LeadershipActor;
 
@@ -168,7 +171,7 @@ impl LeadershipState {
                 if self.args.health.report(Part::Leadership, Condition::Down(format!("standby: {by} holds the lease"))) {
                     tracing::info!(%by, "standing by");
                 }
-                Ok(remaining.max(Duration::from_millis(20)))
+                Ok(remaining.clamp(Duration::from_millis(20), STANDBY_LOOKS))
             }
         }
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::codec::CompressionEncoding;
@@ -77,6 +77,9 @@ pub struct GrpcServer {
     ended: JoinHandle<()>,
 }
 
+/// Connections that wait to be accepted; the system may allow fewer.
+const QUEUE_MAX: u32 = 4_096;
+
 /// What health is asked about: the whole, and each service.
 const HEALTH_OF: [&str; 3] = ["", "payment.v1.PaymentService", "florin.v1.Ledger"];
 
@@ -86,7 +89,7 @@ impl GrpcServer {
     /// # Errors
     /// When the address cannot be had, or the certificates cannot be used.
     pub async fn start(config: GrpcConfig, services: Services) -> io::Result<Self> {
-        let listener = bind(config.listen).await?;
+        let listener = listen(config.listen)?;
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
         let (reporter, _) = tonic_health::server::health_reporter();
@@ -105,16 +108,33 @@ impl GrpcServer {
 
     /// Stops accepting, lets what is running finish for at most `patience`, and ends.
     pub async fn stop(self, patience: Duration) {
+        self.stop_when(patience, std::future::pending()).await;
+    }
+
+    /// The same, but ends as soon as `enough` does: a connection that neither asks nor leaves holds nobody up.
+    pub async fn stop_when(self, patience: Duration, enough: impl Future<Output = ()>) {
         self.stop.send_replace(true);
         let abort = self.ended.abort_handle();
-        if tokio::time::timeout(patience, self.ended).await.is_err() {
+        let ended = tokio::time::timeout(patience, self.ended);
+        let in_order = tokio::select! {
+            ended = ended => ended.is_ok(),
+            () = enough => false,
+        };
+        if !in_order {
             abort.abort();
         }
     }
 }
 
-async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {address}: {e}")))
+/// Binds with a long queue: when all clients come back at once, none shall wait a second because its first packet was dropped.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?; // a process that is started again gets its port at once
+        socket.bind(address)?;
+        socket.listen(QUEUE_MAX)
+    };
+    bind().map_err(|e: io::Error| io::Error::new(e.kind(), format!("cannot listen on {address}: {e}")))
 }
 
 /// All that a listener is made of, to be made again.
@@ -183,14 +203,14 @@ impl Listening {
             Verdict::Escalate => row.policy.delay_max,
         };
         tokio::time::sleep(delay).await;
-        let serving = self.serve(bind(self.config.listen).await?)?;
+        let serving = self.serve(listen(self.config.listen)?)?;
         self.services.health.report(Part::Gateway, Condition::Up);
         serving.await
     }
 }
 
 /// Tells health's watchers what the board says, and at the end that nothing is served any more.
-async fn follow(board: Health, reporter: HealthReporter, mut until: watch::Receiver<bool>) {
+async fn follow(board: Health, mut reporter: HealthReporter, mut until: watch::Receiver<bool>) {
     let mut overall = board.watch();
     loop {
         let status = match *overall.borrow_and_update() {
@@ -207,6 +227,7 @@ async fn follow(board: Health, reporter: HealthReporter, mut until: watch::Recei
     }
     for service in HEALTH_OF {
         reporter.set_service_status(service, ServingStatus::NotServing).await;
+        reporter.clear_service_status(service).await; // ends the streams of those who watch, once they have heard it: the drain waits for streams
     }
 }
 

@@ -117,13 +117,15 @@ pub async fn ensure_topics(config: &KafkaConfig) -> Result<Vec<String>, TopicErr
             Err((topic, code)) => return Err(TopicError::Create { topic, code }),
         }
     }
-    // A topic just created is not known everywhere at once.
-    let started = Instant::now();
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         match check_position_topic(config).await {
-            Err(TopicError::Missing(_)) if started.elapsed() < TIMEOUT => tokio::time::sleep(TIMEOUT / 100).await,
-            other => return other.map(|()| created),
+            // A topic that was just made is not known to the whole cluster at once, or not yet with its settings.
+            Err(TopicError::Missing(_)) if Instant::now() < deadline => {}
+            Err(TopicError::Forgetful { found, .. }) if found.is_empty() && Instant::now() < deadline => {}
+            checked => return checked.map(|()| created),
         }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

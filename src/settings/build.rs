@@ -49,6 +49,8 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             brokers: v.optional("KAFKA_BROKERS"),
             topic_prefix: v.text("KAFKA_TOPIC_PREFIX"),
             transactional_id: v.text("KAFKA_TRANSACTIONAL_ID"),
+            florin_topic: v.text("KAFKA_FLORIN_TOPIC"),
+            position_topic: v.text("KAFKA_POSITION_TOPIC"),
             transactions: v.flag("KAFKA_TRANSACTIONS"),
             topic_partitions: v.whole("KAFKA_TOPIC_PARTITIONS"),
             topic_replicas: v.whole("KAFKA_TOPIC_REPLICAS"),

@@ -110,6 +110,8 @@ pub const TABLE: &[Row] = &[
     row("Kafka", "KAFKA_BROKERS", Kind::Brokers, "", "the brokers; `serve` needs them").or(&["REDPANDA_BROKERS"]),
     row("Kafka", "KAFKA_TOPIC_PREFIX", Kind::Name(200), "payments", "first part of the topics' names"),
     row("Kafka", "KAFKA_TRANSACTIONAL_ID", Kind::Name(200), "florin-outbox", "transactional id of the publisher: one for each installation on a cluster"),
+    row("Kafka", "KAFKA_FLORIN_TOPIC", Kind::Name(200), "florin.transactions", "topic of Florin's own events"),
+    row("Kafka", "KAFKA_POSITION_TOPIC", Kind::Name(200), "florin.outbox.position", "topic of the publisher's position: one for each installation on a cluster"),
     row("Kafka", "KAFKA_TRANSACTIONS", Kind::Flag, "true", "publish in Kafka transactions, exactly once; false is for brokers that have none, at least once"),
     row("Kafka", "KAFKA_TOPIC_PARTITIONS", Kind::Whole(1, 1_000), "6", "partitions of the topics that `florin migrate` creates"),
     row("Kafka", "KAFKA_TOPIC_REPLICAS", Kind::Whole(1, 15), "1", "replicas of the topics that `florin migrate` creates"),

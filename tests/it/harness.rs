@@ -93,6 +93,21 @@ impl TestDatabase {
         Self { url, pool }
     }
 
+    /// A fresh one without the schema.
+    pub async fn empty() -> Self {
+        Self::empty_on(&base_url()).await
+    }
+
+    /// A fresh one without the schema, on the server that this URL names a database of.
+    pub async fn empty_on(server: &str) -> Self {
+        let name = format!("florin_test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let mut admin = PgConnection::connect(server).await.unwrap();
+        admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+        let url = with_database(server, &name);
+        let pool = sqlx::postgres::PgPoolOptions::new().max_connections(4).connect_lazy(&url).unwrap();
+        Self { url, pool }
+    }
+
     /// Opens an account; balances come from a system account that may go below zero.
     pub async fn account(&self, name: &str, balance: i64) {
         self.account_in(name, balance, "USD").await;
@@ -292,6 +307,13 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnM
         assert!(Instant::now() < deadline, "not within 15 s: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// Runs a test of this binary, marked `#[ignore]`, in a process of its own: what it does to the process is nobody else's.
+pub fn alone(test: &str) -> std::process::Command {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]).stdin(std::process::Stdio::null());
+    command
 }
 
 /// Counts outcomes by status and error code.

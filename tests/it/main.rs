@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod edge;
 mod faults;
 mod harness;
 mod keys;
 mod native;
 mod outbox;
 mod payments;
+mod process;
 mod seed;
 mod takeover;
 mod unknown;

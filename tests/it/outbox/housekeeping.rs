@@ -53,6 +53,33 @@ async fn partitions_grow_ahead_and_only_published_old_ones_leave() {
     assert_eq!(rows(&rig).await, 350);
 }
 
+/// One writes, growing waits for it, another writes behind: its id is the new partition's. Fails when growing looks at the ids without a lock on the
+/// whole outbox: the second write found the default partition for its id, and is refused (23514) once the new one has taken it over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_write_falls_between_the_default_partition_and_a_new_one() {
+    const WRITE: &str = "INSERT INTO outbox (event, aggregate, body) VALUES (1, 'a', '{}')";
+    let rig = Rig::new("between").await;
+    let waiting = async |count: i64| {
+        wait("they wait", async || {
+            let sql =
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+            sqlx::query_scalar::<_, i64>(sql).fetch_one(&rig.pool).await.unwrap() >= count
+        })
+        .await;
+    };
+    let mut first = rig.pool.begin().await.unwrap();
+    sqlx::query(WRITE).execute(&mut *first).await.unwrap();
+    let (pool, other) = (rig.pool.clone(), rig.pool.clone());
+    let growing = ractor::concurrency::spawn(async move { store::grow(&pool, 100, 2).await });
+    waiting(1).await;
+    let second = ractor::concurrency::spawn(async move { sqlx::query(WRITE).execute(&other).await.map(|_| ()) });
+    waiting(2).await;
+    first.rollback().await.unwrap();
+    second.await.unwrap().unwrap();
+    assert_eq!(growing.await.unwrap().unwrap(), 2);
+    assert_eq!(rows(&rig).await, 1);
+}
+
 /// Growing and shrinking all the time while events are written and published: none is lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_outbox_is_kept_while_events_pass_and_backpressure_tells_when_they_do_not() {

@@ -9,6 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
+use crate::harness::alone;
+
 async fn get(address: std::net::SocketAddr, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: florin\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
@@ -18,8 +20,16 @@ async fn get(address: std::net::SocketAddr, path: &str) -> (u16, String) {
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
+/// In a process of its own: metrics belong to the whole process.
+#[test]
+fn dashboards_and_probes_find_what_they_know() {
+    let ended = alone("edge::metrics_endpoint::in_a_process_of_its_own").output().unwrap();
+    assert!(ended.status.success() && String::from_utf8_lossy(&ended.stdout).contains("1 passed"), "{ended:?}");
+}
+
 #[tokio::test]
-async fn dashboards_and_probes_find_what_they_know() {
+#[ignore = "the test above runs it in a process of its own"]
+async fn in_a_process_of_its_own() {
     let listen = ListenSettings { host: "127.0.0.1".into(), port: 0 };
     let health = Health::default();
     let view = HealthView::new(

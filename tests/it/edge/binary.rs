@@ -4,7 +4,7 @@ use std::process::{Command, Output, Stdio};
 
 use florin::store::schema;
 
-use crate::postgres::Postgres;
+use crate::harness::TestDatabase;
 
 /// An environment of its own, so that the machine's settings do not matter.
 fn florin(args: &[&str], environment: &[(&str, &str)]) -> Output {
@@ -25,7 +25,7 @@ fn config_shows_what_is_in_force_and_no_secret() {
     let line = |name: &str| out.lines().find(|line| line.starts_with(name)).unwrap().split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
     assert_eq!(line("GRPC_PORT"), "7 command line");
     assert_eq!(line("DATABASE_URL"), "postgresql://u:***@h/d environment DATABASE_URL");
-    assert_eq!(text(&florin(&["config", "--markdown"], &[]).stdout), include_str!("../../docs/settings.md"));
+    assert_eq!(text(&florin(&["config", "--markdown"], &[]).stdout), include_str!("../../../docs/settings.md"));
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn errors_name_what_is_wrong_and_exit_with_1() {
         (vec!["config", "--config", "/nonexistent.toml"], vec![], "config file /nonexistent.toml"),
         (vec!["keys", "list"], vec![], "DATABASE_URL is not set, and no `florin dev` runs here"),
         (vec!["events"], vec![], "KAFKA_BROKERS is not set, and no `florin dev` runs here"),
-        (vec!["pay", "a", "b", "1.005", "USD"], vec![], "more decimals than USD allows"),
+        (vec!["pay", "a", "b", "1.005", "USD"], vec![], "has more than the 2 decimals"),
         (vec!["pay", "a"], vec![], "required arguments"),
         (vec!["balance", "a", "--server", "127.0.0.1:1"], vec![("FLORIN_DATA", ""), ("FLORIN_CA_FILE", "")], "no answer from 127.0.0.1:1"),
         (vec!["balance", "a", "--cert", "c.pem"], vec![], "--cert, --cert-key and --ca go together"),
@@ -63,8 +63,7 @@ fn a_reader_that_leaves_is_no_error() {
 
 #[tokio::test]
 async fn migrate_then_keys() {
-    let postgres = Postgres::start().await;
-    let url = postgres.url();
+    let url = TestDatabase::empty().await.url;
     let run = |args: &[&str]| florin(args, &[("DATABASE_URL", &url)]);
 
     let refused = run(&["keys", "list"]);

@@ -5,11 +5,10 @@ use std::time::Duration;
 use florin::gateway::auth::{Authenticator, Denial};
 use florin::settings::AuthSettings;
 use florin::store::api_keys::{self, KeyText, Scope, Scopes};
-use florin::store::schema;
 use http::HeaderMap;
 use sqlx::PgPool;
 
-use crate::postgres::Postgres;
+use crate::harness::TestDatabase;
 
 const BALANCE: &str = "/payment.v1.PaymentService/GetAccountBalance";
 const PAY: &str = "/payment.v1.PaymentService/AuthorizePayment";
@@ -20,9 +19,8 @@ fn scopes(list: &[Scope]) -> Scopes {
 
 #[tokio::test]
 async fn a_key_lives_from_create_to_revoke() {
-    let postgres = Postgres::start().await;
-    schema::migrate(&postgres.url(), |_| ()).await.unwrap();
-    let pool = PgPool::connect(&postgres.url()).await.unwrap();
+    let database = TestDatabase::fresh().await;
+    let pool = PgPool::connect(&database.url).await.unwrap();
 
     let (made, text) = api_keys::create(&pool, "shop", scopes(&[Scope::Read]), "till 4").await.unwrap();
     let (_, other) = api_keys::create(&pool, "default", Scopes::all(), "").await.unwrap();

@@ -1,18 +1,15 @@
 //! What `florin migrate` brings, and what everything else refuses.
 
 use florin::store::schema::{self, SchemaError};
-use sqlx::PgPool;
 
-use crate::postgres::Postgres;
+use crate::harness::TestDatabase;
 
 #[tokio::test]
 async fn only_the_schema_of_this_binary_is_taken() {
-    let postgres = Postgres::start().await;
-    let pool = PgPool::connect(&postgres.url()).await.unwrap();
+    let TestDatabase { url, pool } = TestDatabase::empty().await;
     assert!(matches!(schema::check(&pool).await, Err(SchemaError::Missing)));
 
     // Two at once wait for each other, and each migration runs once.
-    let url = postgres.url();
     let (one, other) = tokio::join!(schema::migrate(&url, |_| ()), schema::migrate(&url, |_| ()));
     assert!(one.is_ok() && other.is_ok(), "{one:?} {other:?}");
     schema::check(&pool).await.unwrap();

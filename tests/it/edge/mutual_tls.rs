@@ -73,7 +73,7 @@ async fn a_client_is_known_by_its_certificate() {
 }
 
 /// A CA, certificates of server and client under it, and a client's that it did not sign.
-fn certificates(folder: &Path) {
+pub fn certificates(folder: &Path) {
     let openssl = |line: &str| {
         let done = Command::new("openssl").current_dir(folder).args(line.split(' ')).output().expect("openssl; on Debian: apt-get install openssl");
         assert!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));

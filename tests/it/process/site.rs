@@ -1,0 +1,117 @@
+//! An installation: a database, topics and settings of its own, and the commands that run on it.
+
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::florin::{Process, Server};
+use crate::harness::TestDatabase;
+
+pub struct Site {
+    pub database: TestDatabase,
+    /// Begins the names of its topics.
+    pub name: String,
+    pub brokers: String,
+    settings: Vec<(String, String)>,
+}
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// The broker that `make up` started.
+pub fn brokers() -> String {
+    std::env::var("KAFKA_BROKERS").expect("KAFKA_BROKERS names the test broker: run `make up`, or all tests by `make test`")
+}
+
+impl Site {
+    /// On the shared servers, without limits of calls; light, because many run side by side.
+    pub async fn new() -> Self {
+        Self::on(TestDatabase::empty().await, brokers()).await
+    }
+
+    /// On this empty database and this broker.
+    pub async fn on(database: TestDatabase, brokers: String) -> Self {
+        let site = Self::unmigrated(database, brokers);
+        let migrated = site.run(&["migrate"]);
+        assert!(migrated.status.success(), "{migrated:?}");
+        site
+    }
+
+    pub fn unmigrated(database: TestDatabase, brokers: String) -> Self {
+        let name = format!("it{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let mut site = Self { database, brokers, settings: Vec::new(), name };
+        let (url, brokers, name) = (site.database.url.clone(), site.brokers.clone(), site.name.clone());
+        for (setting, value) in [
+            ("DATABASE_URL", url.as_str()),
+            ("DATABASE_POOL_MAX", "4"),
+            ("KAFKA_BROKERS", &brokers),
+            ("KAFKA_TOPIC_PREFIX", &name),
+            ("KAFKA_TRANSACTIONAL_ID", &name),
+            ("KAFKA_FLORIN_TOPIC", &format!("{name}.florin")),
+            ("KAFKA_POSITION_TOPIC", &format!("{name}.position")),
+            ("KAFKA_TOPIC_PARTITIONS", "2"),
+            ("GRPC_PORT", "0"),
+            ("HTTP_PORT", "0"),
+            ("METRICS_PORT", "0"),
+            ("RATE_LIMIT_ENABLED", "false"),
+            ("LEASE_SECONDS", "2"),
+            ("DRAIN_SECONDS", "5"),
+            ("OUTBOX_BATCH_SIZE", "50"),
+            ("OUTBOX_BASE_DELAY_SECONDS", "0.05"),
+            ("OUTBOX_MAX_DELAY_SECONDS", "1"),
+            ("LOG_FORMAT", "json"),
+        ] {
+            site.set(setting, value);
+        }
+        site
+    }
+
+    pub fn set(&mut self, setting: &str, value: &str) {
+        self.settings.retain(|(name, _)| name != setting);
+        self.settings.push((setting.into(), value.into()));
+    }
+
+    pub fn with(mut self, setting: &str, value: &str) -> Self {
+        self.set(setting, value);
+        self
+    }
+
+    /// A port for the gRPC listener that stays the same over restarts.
+    pub fn with_fixed_port(self) -> Self {
+        let port = florin::embedded::ports::free().unwrap().to_string();
+        self.with("GRPC_PORT", &port)
+    }
+
+    /// The binary with the settings of this site and none of the machine's.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_florin"));
+        command.args(args).env_clear().env("FLORIN_DATA", "/nonexistent").envs(self.settings.iter().cloned());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command(args).stdin(std::process::Stdio::null()).output().unwrap()
+    }
+
+    /// Starts `florin serve`; it listens, and may still wait for the lease.
+    pub async fn start(&self) -> Server {
+        Server::of(Process::spawn(self.command(&["serve"]))).await
+    }
+
+    /// Starts `florin serve`; it serves.
+    pub async fn serve(&self) -> Server {
+        let server = self.start().await;
+        server.serving().await;
+        server
+    }
+
+    /// `florin verify` and the tables themselves.
+    pub async fn check_books(&self) {
+        self.database.check_books().await;
+        let verified = self.run(&["verify"]);
+        assert!(verified.status.success(), "{}{}", text(&verified.stdout), text(&verified.stderr));
+    }
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,97 @@
+//! `florin migrate`: from empty, from the version before with data, and again. What was released never changes.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::load::{Load, account, open_accounts};
+use super::site::{Site, brokers, text};
+use crate::harness::TestDatabase;
+
+/// SHA-256 of every migration. A line here never changes: a change of the schema is a new file and a new line.
+const RELEASED: [(&str, &str); 4] = [
+    ("0001_ledger.sql", "55fcd28b56286de6b58678e73eb4e46c3787e7f91d2c0af85dabf00dc3008665"),
+    ("0002_commit_batch.sql", "ab15f4d61b037915abe38465ea2a5ad9cb9c4f56a58729678b9d06851a276257"),
+    ("0003_outbox.sql", "d6de3aee6f811fd09057c952b7c02b1b5d76d2729790bc538b6084d5b5345bfc"),
+    ("0004_leadership.sql", "5c2daa4877f510ffa3e4761b7c8b1be4df267a15323303f7e9989093d06dfc4b"),
+];
+
+#[test]
+fn a_released_migration_never_changes() {
+    let folder = format!("{}/migrations", env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<String> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    files.sort();
+    assert_eq!(files, RELEASED.map(|(name, _)| name), "a new migration gets a line in the table, and none leaves it");
+    for (name, sum) in RELEASED {
+        let bytes = std::fs::read(format!("{folder}/{name}")).unwrap();
+        let found = Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+        assert_eq!(found, sum, "{name} was released: write a new migration instead");
+    }
+}
+
+/// One payment of a cent by the function of the version before, as a lane of it would.
+const PAYMENT: &str = "
+INSERT INTO lanes (lane, epoch, session, generation) SELECT 0, 1, 1, max(generation) FROM key_generations ON CONFLICT DO NOTHING;
+WITH a AS (SELECT min(id) FILTER (WHERE name = 'acc-0') AS d, min(id) FILTER (WHERE name = 'acc-1') AS c FROM accounts),
+     t AS (SELECT gen_random_uuid() AS id, gen_random_uuid() AS key, gen_random_uuid() AS request)
+SELECT commit_batch(0, 1, 1, clock_timestamp() + interval '1 minute',
+  ARRAY[t.key], ARRAY[t.id], ARRAY[t.request], ARRAY[1]::smallint[],
+  ARRAY[t.id], ARRAY['default'], ARRAY[1]::smallint[], ARRAY[1]::smallint[], ARRAY[1]::smallint[], ARRAY[t.request], ARRAY['from before'], ARRAY[NULL],
+  ARRAY[NULL], ARRAY[NULL], ARRAY[NULL], ARRAY[NULL]::smallint[], ARRAY[NULL], ARRAY[clock_timestamp()],
+  ARRAY[t.id], ARRAY[0]::smallint[], ARRAY[a.d], ARRAY[a.c], ARRAY[1]::numeric[], ARRAY[0]::numeric[], ARRAY[0]::numeric[], ARRAY[clock_timestamp()],
+  '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',
+  ARRAY[a.d, a.c], ARRAY[1, 0]::numeric[], ARRAY[0, 1]::numeric[], NULL) FROM a, t;";
+
+/// Fails when a migration supposes empty tables, or when the binary's expectations of old rows do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_keeps_the_books_and_serves() {
+    let site = Site::unmigrated(TestDatabase::empty().await, brokers());
+    let all = sqlx::migrate!("./migrations");
+    let newest = florin::store::schema::newest();
+    let before = all.iter().map(|migration| migration.version).filter(|version| *version < newest).max().unwrap();
+    let mut connection = site.database.pool.acquire().await.unwrap();
+    all.run_to(before, &mut *connection).await.unwrap();
+    drop(connection);
+    open_accounts(&site.database).await;
+    sqlx::raw_sql(PAYMENT).execute(&site.database.pool).await.unwrap();
+    let refused = site.run(&["serve"]);
+    assert!(text(&refused.stderr).contains(&format!("version {before}, this florin needs {newest}; run `florin migrate`")), "{refused:?}");
+
+    let migrated = site.run(&["migrate"]);
+    assert!(
+        migrated.status.success() && text(&migrated.stdout).contains(&format!("the schema is now version {newest}: 1 migrations")),
+        "{migrated:?}"
+    );
+    let again = site.run(&["migrate"]);
+    assert!(
+        again.status.success() && text(&again.stdout).contains("the schema is up to date") && text(&again.stdout).contains("all topics are there")
+    );
+    site.check_books().await;
+    assert_eq!(site.database.count("SELECT count(*) FROM transactions WHERE key = 'from before'").await, 1);
+    // A cent back, so that the payers find what they expect.
+    let server = site.serve().await;
+    let back = server.client().authorize_payment(crate::harness::payment("back", &account(1), &account(0), 1, "USD")).await.unwrap().into_inner();
+    assert!(back.error.is_none(), "{back:?}");
+    let load = Load::start(&[server.grpc], 4);
+    load.more(50).await;
+    load.settle_beside(&site, 2).await;
+    assert_eq!(server.terminate(Duration::from_secs(8)).0, 0);
+}
+
+/// Fails when a migration cannot run on an empty database, or two at once break each other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_empty_twice_and_two_at_once() {
+    let site = Site::unmigrated(TestDatabase::empty().await, brokers());
+    let (one, other) = std::thread::scope(|scope| {
+        let (one, other) = (scope.spawn(|| site.run(&["migrate", "--no-topics"])), scope.spawn(|| site.run(&["migrate", "--no-topics"])));
+        (one.join().unwrap(), other.join().unwrap())
+    });
+    assert!(one.status.success() && other.status.success(), "{one:?} {other:?}");
+    assert!(site.run(&["migrate", "--check"]).status.success());
+    assert!(site.run(&["migrate"]).status.success());
+    open_accounts(&site.database).await;
+    let server = site.serve().await;
+    let load = Load::start(&[server.grpc], 4);
+    load.more(20).await;
+    load.settle(&site).await;
+}
