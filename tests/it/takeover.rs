@@ -15,7 +15,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::harness::money::{Client, Order, reason, spawn};
-use crate::harness::proxy::Proxy;
+use crate::harness::proxy::{Flow, Proxy};
 use crate::harness::{Florin, Options, TestDatabase, until};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -162,6 +162,41 @@ async fn a_batch_of_a_node_that_slept_through_the_takeover_fails_whole() {
         assert_eq!(order.send(&second.client).await.unwrap().status(), pb::PaymentStatus::Authorized, "{}", order.key);
     }
     second.check_no_open_legs(&NAMES).await;
+    first.kill().await;
+    second.stop().await;
+}
+
+// Fails when a node that is shut out before it could find out what became of its batch calls that batch not done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_answer_is_lost_before_a_takeover_is_unknown_to_the_old_node_and_done_to_the_new_one() {
+    let database = TestDatabase::fresh().await;
+    for name in NAMES {
+        database.account(name, 1_000_00).await;
+    }
+    let options = Options { lease: Duration::from_secs(1), answer_timeout: Duration::from_millis(500), ..Options::default() };
+    let (proxy, url) = (Proxy::start(&database.url).await, database.url.clone());
+    let first = Florin::standby(database.clone(), &proxy.url, options.clone(), "first").await;
+    first.serving().await;
+    assert!(first.pay("warm", "a", "b", 1_00).await.is_ok()); // the statement is prepared, so the next call is one round trip
+    let second = Florin::standby(database, &url, options, "second").await;
+    first.faults.hold("lane.before_commit");
+    let order = Order::new("k", "a", "b", 5_00);
+    let sent = spawn({
+        let (order, client) = (order.clone(), first.client.clone());
+        async move { order.send(&client).await }
+    });
+    until("the batch is about to be sent", || async { first.faults.hits("lane.before_commit") > 0 }).await;
+    first.faults.hold("leadership.tick");
+    proxy.answers(Flow::Swallow);
+    proxy.hold_new();
+    first.faults.release("lane.before_commit");
+    second.serving().await;
+    assert_eq!(second.database.effects().await.get("k"), Some(&1), "it was committed");
+    proxy.pass_new();
+    assert_eq!(reason(&sent.await.unwrap().unwrap_err()), "OUTCOME_UNKNOWN");
+    assert_eq!(order.send(&second.client).await.unwrap().status(), pb::PaymentStatus::Duplicate);
+    second.check_no_open_legs(&NAMES).await;
+    first.faults.release("leadership.tick");
     first.kill().await;
     second.stop().await;
 }
