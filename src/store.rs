@@ -85,7 +85,7 @@ impl Database {
 /// A pooled connection idle for longer is checked before it is used.
 const CHECK_IDLE: Duration = Duration::from_secs(1);
 /// How long the check of a pooled connection may take.
-const CHECK_TIMEOUT: Duration = Duration::from_millis(200);
+const CHECK_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a caller's read may take on this side; the statement itself ends earlier.
 const READ_TIMEOUT: Duration = Duration::from_secs(6);
 

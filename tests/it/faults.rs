@@ -2,8 +2,6 @@
 //!
 //! Each test names the mutation of the product that makes it fail.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use florin::actors::node::Active;
@@ -155,8 +153,8 @@ async fn a_repeat_hears_the_first_outcome_though_the_payee_was_suspended_meanwhi
     let suspended = florin.change("bob", Some(AccountStatus::Suspended), None, None).await;
     let repeat = background(&florin, Order::new("k", "alice", "bob", 10_00));
     let fresh = background(&florin, Order::new("k2", "alice", "bob", 1_00));
-    named_by(&florin, "alice", 3).await; // the fresh one waits for the change
-    assert!(!repeat.is_finished());
+    named_by(&florin, "alice", 3).await;
+    assert!(!repeat.is_finished() && !fresh.is_finished());
     florin.faults.release("lane.before_commit");
     assert_eq!(first.await.unwrap().unwrap().status(), pb::PaymentStatus::Authorized);
     assert_eq!(repeat.await.unwrap().unwrap().status(), pb::PaymentStatus::Duplicate);
@@ -194,7 +192,7 @@ async fn an_account_is_not_closed_while_a_credit_is_in_a_lane() {
     florin.stop().await;
 }
 
-// Fails when a wider limit binds before it is written: the database's CHECK then refuses what the actor admitted.
+// Fails when a wider limit counts before it is written: the database's CHECK then refuses what the actor admitted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wider_limit_counts_only_once_it_is_written() {
     let florin = Florin::start().await;
@@ -204,49 +202,59 @@ async fn a_wider_limit_counts_only_once_it_is_written() {
     let first = background(&florin, Order::new("k1", "alice", "bob", 5_00));
     until("the batch is about to be committed", || async { florin.faults.hits("lane.before_commit") > 0 }).await;
     let wider = florin.change("alice", None, Some(Some(-100_00)), None).await;
+    florin.faults.panic_at("account.slip", u32::MAX, 0); // only counts
     let second = background(&florin, Order::new("k2", "alice", "bob", 50_00));
-    named_by(&florin, "alice", 2).await;
+    until("the second has come to alice", || async { florin.faults.hits("account.slip") > 0 }).await;
     florin.faults.release("lane.before_commit");
     assert_eq!(first.await.unwrap().unwrap().status(), pb::PaymentStatus::Authorized);
     assert!(matches!(wider.await.unwrap(), Outcome::Done { .. }), "the change is written");
-    assert_eq!(second.await.unwrap().unwrap().status(), pb::PaymentStatus::Authorized, "it waited for the change");
-    let third = florin.pay("k3", "alice", "bob", 50_00).await.unwrap();
-    assert_eq!(third.status(), pb::PaymentStatus::Authorized, "the wider limit is there");
+    assert_eq!(second.await.unwrap().unwrap().status(), pb::PaymentStatus::Authorized, "it waited for the wider limit");
     florin.stop().await;
 }
 
 // Fails when slips are admitted while a change waits for the open legs: on an account that is never idle it then waits for ever.
 #[tokio::test(flavor = "multi_thread")]
-async fn limits_change_on_an_account_that_is_never_idle() {
+async fn a_change_gets_its_turn_on_an_account_that_is_never_idle() {
     let florin = Florin::start().await;
-    florin.database.account("alice", 1_000_00).await;
+    florin.database.account("alice", 10_00).await;
     florin.database.account("bob", 0).await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let payers: Vec<_> = (0..16)
-        .map(|payer| {
-            let (client, stop) = (florin.client.clone(), stop.clone());
-            spawn(async move {
-                for n in 0.. {
-                    if stop.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    let answer = Order::new(format!("k{payer}-{n}"), "alice", "bob", 1).send(&client).await.unwrap();
-                    assert_eq!(answer.status(), pb::PaymentStatus::Authorized);
-                }
-            })
-        })
-        .collect();
-    until("payments flow", || async { florin.balance("bob").await > 100 }).await;
+    florin.faults.hold("lane.before_commit");
+    let before = background(&florin, Order::new("before", "alice", "bob", 1_00));
+    until("the batch is about to be committed", || async { florin.faults.hits("lane.before_commit") > 0 }).await;
     let changed = florin.change("alice", None, Some(Some(5_00)), None).await;
-    let changed = tokio::time::timeout(Duration::from_secs(5), changed).await.expect("the change gets its turn").unwrap();
-    assert!(matches!(changed, Outcome::Done { .. }));
-    drop(changed);
-    stop.store(true, Ordering::Relaxed);
-    for payer in payers {
-        payer.await.unwrap();
+    florin.faults.panic_at("account.slip", u32::MAX, 0); // only counts
+    let after: Vec<_> = (0..5).map(|n| background(&florin, Order::new(format!("after-{n}"), "alice", "bob", 1_00))).collect();
+    until("the others have come to alice", || async { florin.faults.hits("account.slip") == 5 }).await;
+    assert_eq!(florin.tree.node.active().unwrap().journal.depth(), 1, "one that came after the change overtook it");
+    florin.faults.release("lane.before_commit");
+    assert_eq!(before.await.unwrap().unwrap().status(), pb::PaymentStatus::Authorized);
+    assert!(matches!(changed.await.unwrap(), Outcome::Done { .. }));
+    let mut counts = Vec::new();
+    for after in after {
+        counts.push(after.await.unwrap());
     }
-    let rest = florin.balance("alice").await - 4_99;
-    assert_eq!(tally(&[florin.pay("beyond", "alice", "bob", rest).await])["INSUFFICIENT_FUNDS"], 1, "the new floor holds");
+    assert_eq!((tally(&counts)["AUTHORIZED"], tally(&counts)["INSUFFICIENT_FUNDS"]), (4, 1), "by the new floor");
+    assert_eq!(florin.database.posted("alice").await, 5_00);
+    florin.stop().await;
+}
+
+// Fails when those who waited for a change are forgotten once it was refused, or could not be decided.
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_wait_for_a_change_go_on_whatever_becomes_of_it() {
+    let florin = Florin::start().await;
+    florin.database.account("alice", 10_00).await;
+    florin.database.account("bob", 0).await;
+    florin.loaded("bob").await;
+    for round in 0..20 {
+        // Refused, twice over: there is money, and the floor is above it.
+        let closed = florin.change("alice", Some(AccountStatus::Closed), None, None).await;
+        let raised = florin.change("alice", None, Some(Some(100_00)), None).await;
+        let orders: Vec<_> = (0..10).map(|n| Order::new(format!("k{round}-{n}"), "alice", "bob", 1)).collect();
+        assert_eq!(tally(&florin.send_all(&orders).await)["AUTHORIZED"], 10);
+        assert!(matches!(closed.await.unwrap(), Outcome::Refused { .. }));
+        assert!(matches!(raised.await.unwrap(), Outcome::Refused { .. }));
+    }
+    florin.check_no_open_legs(&["alice", "bob"]).await;
     florin.stop().await;
 }
 

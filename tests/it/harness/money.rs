@@ -54,12 +54,13 @@ impl Order {
     pub async fn insist(&self, clients: &[Client]) -> pb::AuthorizePaymentResponse {
         let deadline = Instant::now() + Duration::from_secs(30);
         for n in 0.. {
-            let last = match self.send(&clients[n % clients.len()]).await {
+            match self.send(&clients[n % clients.len()]).await {
                 Ok(answer) => return answer,
-                Err(status) => status,
-            };
-            assert!(is_honest(&last), "{}: {last:?}", self.key);
-            assert!(Instant::now() < deadline, "no answer to {} within 30 s, the last: {last:?}", self.key);
+                Err(status) => {
+                    assert!(is_honest(&status), "{}: {status:?}", self.key);
+                    assert!(Instant::now() < deadline, "no answer to {} within 30 s, the last: {status:?}", self.key);
+                }
+            }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         unreachable!("the loop ends by return or panic")

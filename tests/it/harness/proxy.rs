@@ -75,9 +75,14 @@ impl Proxy {
 
     /// Nothing moves any more, on any connection, also new ones.
     pub fn stall(&self) {
-        *self.shared.fresh.lock().unwrap() = Flow::Hold;
+        self.hold_new();
         self.requests(Flow::Hold);
         self.answers(Flow::Hold);
+    }
+
+    /// Connections made from now on hear nothing and are not heard.
+    pub fn hold_new(&self) {
+        *self.shared.fresh.lock().unwrap() = Flow::Hold;
     }
 
     /// New connections work again; the stalled ones stay as they are for ever, as after a firewall forgot them.
