@@ -1,7 +1,7 @@
 //! Payers. Each pays from account to account with keys of its own and notes every answer; at the end what has no answer is asked for again
 //! with its key, until it has one, and all of it is compared with the tables.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -54,6 +54,8 @@ struct Paid {
     cents: i64,
     /// The payment's id, once acknowledged.
     id: Option<String>,
+    /// The answer was that nothing was done.
+    denied: bool,
 }
 
 struct Shared {
@@ -117,7 +119,12 @@ impl Load {
         }
         let payments = std::mem::take(&mut *self.shared.payments.lock().unwrap());
         let (known, open): (BTreeMap<_, _>, BTreeMap<_, _>) = payments.into_iter().partition(|(_, paid)| paid.id.is_some());
-        println!("{}: {} payments acknowledged, {} without an answer", site.name, known.len(), open.len());
+        let denied = open.values().filter(|paid| paid.denied).count();
+        println!("{}: {} payments acknowledged, {} not, {denied} of them surely not done", site.name, known.len(), open.len());
+        // Whoever was told that nothing was done may pay in another way.
+        let keys: HashSet<String> = keys(&site.database).await.into_iter().map(|(key, _)| key).collect();
+        let done: Vec<_> = open.iter().filter(|(key, paid)| paid.denied && keys.contains(*key)).collect();
+        assert!(done.is_empty(), "{} payments were done though the answer was that nothing was: {:?}", done.len(), done.first());
         let mut all = known.clone();
         let again = open.into_iter().map(async |(key, paid)| {
             let (_, id) = settled(&self.clients, &key, &paid).await;
@@ -141,7 +148,13 @@ async fn pay_on(shared: &Shared, clients: &[PaymentServiceClient<Channel>], run:
         if shared.stop.load(Ordering::Relaxed) {
             break;
         }
-        let paid = Paid { from: n + round, to: n + round + 1 + round % (ACCOUNTS - 1), cents: 1 + i64::try_from(round % 50).unwrap(), id: None };
+        let paid = Paid {
+            from: n + round,
+            to: n + round + 1 + round % (ACCOUNTS - 1),
+            cents: 1 + i64::try_from(round % 50).unwrap(),
+            id: None,
+            denied: false,
+        };
         let key = format!("{run}-{n}-{round}");
         shared.payments.lock().unwrap().insert(key.clone(), paid.clone());
         let began = Instant::now();
@@ -154,7 +167,8 @@ async fn pay_on(shared: &Shared, clients: &[PaymentServiceClient<Channel>], run:
                 shared.acknowledged.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_millis(4)).await; // a pace, so that a debug build on a busy machine is not saturated
             }
-            Err(_) => {
+            Err(status) => {
+                shared.payments.lock().unwrap().get_mut(&key).unwrap().denied = status.message().contains("nothing was done");
                 at += 1;
                 tokio::time::sleep(Duration::from_millis(50)).await; // so does a client that backs off
             }
@@ -186,10 +200,14 @@ async fn ask(client: &PaymentServiceClient<Channel>, key: &str, paid: &Paid) -> 
     Ok((answer.status(), answer.payment_id))
 }
 
+/// The key and the id of every payment that was done.
+async fn keys(database: &TestDatabase) -> Vec<(String, Uuid)> {
+    sqlx::query_as("SELECT key, id FROM transactions WHERE key IS NOT NULL AND status = 1").fetch_all(&database.pool).await.unwrap()
+}
+
 /// Every payment is there once, with the id that was answered, and the balances are what they come to.
 async fn compare(database: &TestDatabase, payments: &BTreeMap<String, Paid>, others: usize) {
-    let rows: Vec<(String, Uuid)> =
-        sqlx::query_as("SELECT key, id FROM transactions WHERE key IS NOT NULL AND status = 1").fetch_all(&database.pool).await.unwrap();
+    let rows = keys(database).await;
     let mut ids: HashMap<&str, Vec<String>> = HashMap::new();
     for (key, id) in &rows {
         ids.entry(key).or_default().push(Ulid(id.as_u128()).to_string());

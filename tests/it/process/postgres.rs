@@ -10,8 +10,8 @@ use super::load::{Load, open_accounts, quantile};
 use super::site::{Site, brokers};
 use crate::harness::TestDatabase;
 
-/// Fails when the batch in flight at the kill is run again without a look at its keys (payments double), or is called not done without one (the
-/// payer's retry doubles it); when a lost session is not opened anew; when calls wait for the database instead of being refused.
+/// Fails when calls wait for a database that is known to be away instead of being refused, or when a lost session is not opened anew. (A batch whose
+/// commit had no answer is too rare here; a proxy that holds bytes back makes one at will.)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_of_postgresql_is_unavailable_at_once_and_heals() {
     let home = tempfile::tempdir().unwrap();
@@ -31,7 +31,9 @@ async fn kill_9_of_postgresql_is_unavailable_at_once_and_heals() {
     tokio::time::sleep(Duration::from_secs(2)).await; // the outage itself
     assert_eq!(server.health().await, Some(503));
     let refused = load.calls(known + Duration::from_millis(100), Instant::now() - Duration::from_millis(500));
-    assert!(refused.len() > 50 && refused.iter().all(|call| call.code == Code::Unavailable), "{refused:?}");
+    // Those in the batch that was in flight wait for the database, or for their deadline: nobody knows what became of it.
+    let wrong: Vec<_> = refused.iter().filter(|call| call.code != Code::Unavailable).collect();
+    assert!(refused.len() > 10 && wrong.is_empty(), "{} calls, {wrong:?}", refused.len());
     let p99 = quantile(&refused, 990);
     assert!(p99 < Duration::from_millis(500), "refused after {p99:?}");
 
@@ -45,7 +47,7 @@ async fn kill_9_of_postgresql_is_unavailable_at_once_and_heals() {
     assert_eq!(site.assert_events_once().await, payments);
 }
 
-/// Fails as the test above, and when a backend that is ended counts against the journal's restarts (it gives up).
+/// Fails as the test above, or when a backend that is ended counts against the journal's restarts (it gives up).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn backends_ended_every_100_ms_lose_and_double_nothing() {
     let site = Site::new().await;

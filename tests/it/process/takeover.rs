@@ -10,8 +10,8 @@ use crate::harness::until;
 
 const LEASE: Duration = Duration::from_secs(2); // of every site
 
-/// Fails when a batch does not lock its lane's row with epoch and session (the woken process writes balances from what it last knew, and the
-/// running sums break), when the woken process answers from its own batch without a look at the fence, or keeps publishing beside the other.
+/// Fails when the standby takes a lease that is still held, or does not take one that has ended. The woken process is kept from writing by three
+/// guards, each of which is enough: its own clock, the renewal under its epoch, and the fence in every batch; the events by Kafka's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_was_stopped_and_wakes_after_the_takeover_writes_nothing() {
     let site = Site::new().await;
@@ -21,6 +21,7 @@ async fn a_process_that_was_stopped_and_wakes_after_the_takeover_writes_nothing(
     let load = Load::start(&[active.grpc, standby.grpc], 8);
     for round in 0..2 {
         load.more(150).await;
+        assert_eq!((active.health().await, standby.health().await), (Some(200), Some(503)));
         active.process.signal(Signal::SIGSTOP);
         let stopped = Instant::now();
         standby.serving().await;
