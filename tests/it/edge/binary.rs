@@ -38,7 +38,7 @@ fn errors_name_what_is_wrong_and_exit_with_1() {
         (vec!["config", "--config", "/nonexistent.toml"], vec![], "config file /nonexistent.toml"),
         (vec!["keys", "list"], vec![], "DATABASE_URL is not set, and no `florin dev` runs here"),
         (vec!["events"], vec![], "KAFKA_BROKERS is not set, and no `florin dev` runs here"),
-        (vec!["pay", "a", "b", "1.005", "USD"], vec![], "has more than the 2 decimals"),
+        (vec!["pay", "a", "b", "1.005", "USD"], vec![], "has more decimals than USD allows: 2"),
         (vec!["pay", "a"], vec![], "required arguments"),
         (vec!["balance", "a", "--server", "127.0.0.1:1"], vec![("FLORIN_DATA", ""), ("FLORIN_CA_FILE", "")], "no answer from 127.0.0.1:1"),
         (vec!["balance", "a", "--cert", "c.pem"], vec![], "--cert, --cert-key and --ca go together"),
