@@ -1,4 +1,4 @@
-//! A client of payment.v1 for the commands that need one.
+//! Clients of payment.v1 and florin.v1 for the commands that need one.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use tonic::{Code, Request, Status};
 
 use super::discovery::{ServerArgs, path};
 use super::output::{Failure, Hint};
+use crate::protocol::pb::florin_v1::ledger_client::LedgerClient;
 use crate::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
 
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -51,12 +52,29 @@ impl Interceptor for Credentials {
     }
 }
 
+/// The client of florin.v1.
+pub type Ledger = LedgerClient<InterceptedService<Channel, Credentials>>;
+
 impl ClientArgs {
-    /// Connects.
+    /// Connects to payment.v1.
     ///
     /// # Errors
     /// When nobody answers there, or an option is wrong.
     pub async fn connect(&self) -> Result<Payments, Failure> {
+        let (channel, credentials) = self.channel().await?;
+        Ok(PaymentServiceClient::with_interceptor(channel, credentials))
+    }
+
+    /// Connects to florin.v1.
+    ///
+    /// # Errors
+    /// When nobody answers there, or an option is wrong.
+    pub async fn ledger(&self) -> Result<Ledger, Failure> {
+        let (channel, credentials) = self.channel().await?;
+        Ok(LedgerClient::with_interceptor(channel, credentials))
+    }
+
+    async fn channel(&self) -> Result<(Channel, Credentials), Failure> {
         let address = self.server.address()?;
         let file = |given: &Option<PathBuf>| given.clone().filter(|path| !path.as_os_str().is_empty());
         let (ca, cert, cert_key) = (file(&self.ca), file(&self.cert), file(&self.cert_key));
@@ -77,7 +95,7 @@ impl ClientArgs {
         let key = key.map_err(|_| Failure::new("the API key has characters that no key has"))?;
         let channel = endpoint.connect().await.map_err(|e| Failure::new(format!("no answer from {address}: {}", root(&e))));
         let channel = channel.hint("start a server with `florin dev`, or name one with --server HOST:PORT")?;
-        Ok(PaymentServiceClient::with_interceptor(channel, Credentials(key)))
+        Ok((channel, Credentials(key)))
     }
 }
 

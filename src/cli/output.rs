@@ -25,11 +25,6 @@ impl Failure {
         Self { error: anyhow::Error::msg(message.to_string()), hint: None }
     }
 
-    /// What a command answers until its body is written.
-    pub fn not_built_yet(what: &str) -> Self {
-        Self::new(format!("{what}: not built yet"))
-    }
-
     /// What [`report`] prints.
     pub fn text(&self) -> String {
         let hint = self.hint.as_ref().map_or(String::new(), |hint| format!("\n  hint: {hint}"));

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Message, Offset, TopicPartitionList};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,17 @@ const CALL: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(45);
 /// The newest position is nearly always among this many records at the end.
 const TAIL: i64 = 1000;
+
+/// The end of a partition is what we look for, and no error; what really fails comes back from the calls.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "while the position is read");
+    }
+}
+
+impl ConsumerContext for Quiet {}
 
 /// What a publisher says of itself with every transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,7 +139,7 @@ impl Reader {
         Ok(Some(found))
     }
 
-    fn scan(&self, consumer: &BaseConsumer, start: i64) -> Result<Option<Position>, ReadError> {
+    fn scan(&self, consumer: &BaseConsumer<Quiet>, start: i64) -> Result<Option<Position>, ReadError> {
         let topic = self.config.position_topic.as_str();
         let mut assignment = TopicPartitionList::new();
         assignment.add_partition_offset(topic, self.partition, Offset::Offset(start))?;
@@ -150,7 +162,7 @@ impl Reader {
         found.transpose().map_err(|error| ReadError::Unreadable { publisher: self.publisher.clone(), error: error.to_string() })
     }
 
-    fn consumer(&self, isolation: &str) -> KafkaResult<BaseConsumer> {
+    fn consumer(&self, isolation: &str) -> KafkaResult<BaseConsumer<Quiet>> {
         let mut client = self.config.client();
         client
             .set("group.id", "florin.position") // never joined, never committed to
@@ -160,6 +172,6 @@ impl Reader {
             .set("isolation.level", isolation)
             .set("fetch.wait.max.ms", "10")
             .set_log_level(RDKafkaLogLevel::Error);
-        client.create()
+        client.create_with_context(Quiet)
     }
 }

@@ -29,13 +29,17 @@ pub fn new_account(name: &str, kind: AccountKind, currency: CurrencyCode) -> New
 /// Whose the accounts are: the tenant of calls without authentication.
 pub const TENANT: &str = "default";
 
+/// The name of the account that opening balances of a currency come from.
+pub fn opening_name(currency: &str) -> String {
+    format!("florin-opening-{}", currency.to_lowercase())
+}
+
 /// The account that opening balances come from: the house's own, without a floor.
 ///
 /// # Errors
 /// Any failure of the statements.
 pub async fn opening(pool: &PgPool, currency: CurrencyCode) -> Result<AccountRow, StoreError> {
-    let name = format!("florin-opening-{}", currency.as_str().to_lowercase());
-    accounts::create(pool, &new_account(&name, AccountKind::System, currency)).await
+    accounts::create(pool, &new_account(&opening_name(currency.as_str()), AccountKind::System, currency)).await
 }
 
 /// Opens the accounts `{prefix}0` to `{prefix}{n - 1}` with this balance each; those that are there stay as they are. Answers how many
