@@ -203,9 +203,12 @@ impl DirectoryState {
             return;
         }
         let room = self.args.active_max.saturating_sub(self.active.len()).min(LOAD_MAX);
-        if room == 0 {
-            self.make_room(myself);
-            return;
+        let wanted = self.queue.len().min(LOAD_MAX);
+        if room < wanted {
+            self.make_room(wanted - room, myself);
+            if room == 0 || (room < wanted / 2 && !self.leaving.is_empty()) {
+                return; // more room is on its way, and one load for many is cheap
+            }
         }
         let mut keys: Vec<AccountKey> = Vec::new();
         while keys.len() < room
@@ -324,10 +327,9 @@ impl DirectoryState {
     }
 
     fn sweep(&mut self, myself: &ActorRef<DirectoryMessage>) {
-        self.args.registry.tick();
         self.args.health.report(Part::Accounts, Condition::Up);
-        let idle_s = u32::try_from(self.args.idle_after.as_secs()).unwrap_or(u32::MAX);
-        let oldest = self.args.registry.now().saturating_sub(idle_s);
+        let idle_ms = u64::try_from(self.args.idle_after.as_millis()).unwrap_or(u64::MAX);
+        let oldest = self.args.registry.now().saturating_sub(idle_ms);
         if oldest > 0 {
             let idle = self.args.registry.unused(usize::MAX, |account| account.last_used.load(std::sync::atomic::Ordering::Relaxed) < oldest);
             self.dismiss(idle);
@@ -336,10 +338,10 @@ impl DirectoryState {
     }
 
     /// At the bound: asks the longest unused to leave, a few at a time.
-    fn make_room(&mut self, myself: &ActorRef<DirectoryMessage>) {
-        let wanted = self.queue.len().min(LOAD_MAX).saturating_sub(self.leaving.len());
-        if wanted > 0 {
-            let unused = self.args.registry.unused(wanted, |_| true);
+    fn make_room(&mut self, wanted: usize, myself: &ActorRef<DirectoryMessage>) {
+        let missing = wanted.saturating_sub(self.leaving.len());
+        if missing > 0 {
+            let unused = self.args.registry.unused(missing, |_| true);
             self.dismiss(unused);
         }
         if !std::mem::replace(&mut self.looking, true) {

@@ -1,7 +1,7 @@
 //! How the rest of the tree speaks to an account: a handle, a message enum, and a cell in which the journal leaves what settled.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -49,8 +49,8 @@ pub struct AccountHandle {
     pub cell: Arc<AccountCell>,
     /// The mailbox.
     pub actor: ActorRef<AccountMessage>,
-    /// When it was last asked for, in seconds of the directory's clock.
-    pub last_used: AtomicU32,
+    /// When it was last asked for, in milliseconds of the directory's clock.
+    pub last_used: AtomicU64,
 }
 
 /// What an account's actor is told.

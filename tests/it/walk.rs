@@ -16,7 +16,7 @@ use crate::harness::{Florin, Options, TestDatabase, tally, until};
 // Fails when the directory loads without making room, or when an account that leaves keeps its place.
 #[tokio::test(flavor = "multi_thread")]
 async fn more_accounts_than_actors_are_paid_one_after_the_other() {
-    let count = if std::env::var("FLORIN_LARGE").is_ok() { 1_000_000 } else { 20_000 };
+    let count = if std::env::var("FLORIN_LARGE").is_ok() { 1_000_000 } else { 100_000 };
     let bound = 1_000;
     let florin = Florin::with(TestDatabase::fresh().await, Options { active_accounts_max: bound, ..Options::default() }).await;
     florin.database.account("hub", 100_000_000_00).await;

@@ -1,8 +1,9 @@
 //! The list of loaded accounts: read without a message by whoever moves money, written by the directory alone.
 
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::time::Instant;
 
 use hashbrown::{Equivalent, HashMap};
 use ractor::{ActorRef, ActorStatus};
@@ -55,15 +56,13 @@ pub struct Registry(Arc<Shared>);
 struct Shared {
     shards: Vec<RwLock<Shard>>,
     directory: RwLock<Option<ActorRef<DirectoryMessage>>>,
-    /// Seconds, roughly: one more at each sweep.
-    clock: AtomicU32,
-    cursor: AtomicUsize,
+    started: Instant,
 }
 
 impl Default for Shared {
     fn default() -> Self {
         let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
-        Self { shards, directory: RwLock::default(), clock: AtomicU32::new(1), cursor: AtomicUsize::new(0) }
+        Self { shards, directory: RwLock::default(), started: Instant::now() }
     }
 }
 
@@ -123,30 +122,27 @@ impl Registry {
         self.0.shards.iter().flat_map(drain).collect()
     }
 
-    pub(super) fn now(&self) -> u32 {
-        self.0.clock.load(Ordering::Relaxed)
+    /// Milliseconds since the list began.
+    pub(super) fn now(&self) -> u64 {
+        u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    pub(super) fn tick(&self) {
-        self.0.clock.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Up to `max` accounts that no slip names, the longest unused first within each shard, going round the shards.
+    /// The `max` longest unused of those accounts that no slip names and that are wanted.
     pub(super) fn unused(&self, max: usize, wanted: impl Fn(&AccountHandle) -> bool) -> Vec<Arc<AccountHandle>> {
-        let mut found = Vec::new();
-        let share = (max / 4).max(1);
-        for _ in 0..SHARDS {
-            if found.len() >= max {
-                break;
-            }
-            let shard = &self.0.shards[self.0.cursor.fetch_add(1, Ordering::Relaxed) % SHARDS];
+        let free = |account: &AccountHandle| account.cell.in_flight().load(Ordering::Relaxed) == 0 && wanted(account);
+        let last_used = |account: &AccountHandle| account.last_used.load(Ordering::Relaxed);
+        let mut times: Vec<u64> = Vec::new();
+        for shard in &self.0.shards {
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            let free = |account: &&Arc<AccountHandle>| account.cell.in_flight().load(Ordering::Relaxed) == 0 && wanted(account);
-            let mut unused: Vec<_> = shard.values().filter(free).cloned().collect();
-            unused.sort_unstable_by_key(|account| account.last_used.load(Ordering::Relaxed));
-            unused.truncate(share.min(max - found.len()));
-            found.append(&mut unused);
+            times.extend(shard.values().filter(|account| free(account)).map(|account| last_used(account)));
         }
+        let newest = if max < times.len() { *times.select_nth_unstable(max).1 } else { u64::MAX };
+        let mut found = Vec::with_capacity(max.min(times.len()));
+        for shard in &self.0.shards {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            found.extend(shard.values().filter(|account| last_used(account) <= newest && free(account)).cloned());
+        }
+        found.truncate(max);
         found
     }
 
