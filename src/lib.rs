@@ -1,21 +1,23 @@
 //! Florin: payments, ledger and billing as a resilient actor runtime.
 //!
-//! The rooms, and who may know whom (checked by `tests/tidy.rs`):
+//! The rooms, and who may know whom (`tests/tidy.rs` checks it on the imports):
 //!
 //! | room | owns | knows |
 //! | --- | --- | --- |
-//! | `money` | currencies, amounts, decimal text | nobody |
-//! | `ledger` | account rules: decide and apply | money |
-//! | `protocol` | messages between actors, records, events, wire conversion | money, ledger |
-//! | `store` | SQL, and only SQL | money, protocol |
-//! | `messaging` | Kafka in and out, and only that | protocol |
-//! | `actors` | one file per kind of actor | the rooms above |
-//! | `supervision` | the tree, restart policy, health | actors |
-//! | `gateway` | gRPC listeners, authentication, rate limit | talks to actors, reads through store |
-//! | `telemetry` | logs, metrics, traces | nobody |
-//! | `embedded` | a private PostgreSQL and a development broker | nobody |
-//! | `cli` | the command line | everybody |
-//! | `settings` | every setting: name, default, limits | nobody |
+//! | [`money`] | currencies, amounts, decimal text | nobody |
+//! | [`ledger`] | account rules: decide, open, settle | money |
+//! | [`protocol`] | messages between actors, records, events, generated wire types | money, ledger |
+//! | [`store`] | SQL, and only SQL | money, ledger, protocol |
+//! | [`messaging`] | Kafka in and out, and only that | protocol |
+//! | [`actors`] | one file per kind of actor | the rooms above; supervision's health, policy and tasks |
+//! | [`supervision`] | the tree, restart policy, health | actors, store, messaging |
+//! | [`gateway`] | gRPC: authentication, limits, validation, the adapters | actors, protocol, store (to read), settings, telemetry |
+//! | [`telemetry`] | logs, metrics, traces | settings |
+//! | [`settings`] | every setting: name, default, limits | nobody |
+//! | [`embedded`] | a private PostgreSQL, a development broker, a Redis for tests | nobody |
+//! | [`faults`] | named points at which tests make the product fail | nobody |
+//! | [`runtime`] | all of it put together, started and drained | everybody |
+//! | [`cli`] | the command line | everybody |
 
 pub mod actors;
 pub mod cli;
