@@ -18,6 +18,9 @@ pub struct Args {
     /// Leave the topics alone
     #[arg(long)]
     no_topics: bool,
+    /// Give this role what `serve` needs, and no more: for it the ledger is append-only
+    #[arg(long, value_name = "ROLE")]
+    grant_to: Option<String>,
     #[command(flatten)]
     settings: SettingsArgs,
 }
@@ -39,6 +42,10 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     match steps?.len() {
         0 => say(format!("the schema is up to date: version {}", schema::newest()))?,
         n => say(format!("the schema is now version {}: {n} migrations", schema::newest()))?,
+    }
+    if let Some(role) = &args.grant_to {
+        schema::grant(url.expose_secret(), role).await?;
+        say(format!("role {role} may serve"))?;
     }
     match (&settings.kafka.brokers, args.no_topics) {
         (_, true) => Ok(()),

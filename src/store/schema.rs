@@ -101,6 +101,26 @@ pub async fn migrate(url: &str, mut done: impl FnMut(&Step)) -> Result<Vec<Step>
     Ok(steps)
 }
 
+/// What a role that serves needs, and no more: the ledger is append-only for it, and what leaves by DROP is dropped by functions that run
+/// as their owner. `{role}` is the quoted name.
+const GRANTS: &str = "
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
+GRANT INSERT ON accounts, balances, transactions, postings, declined_postings, keys_even, keys_odd, lanes, outbox, outbox_positions, dead_letters, api_keys TO {role};
+GRANT UPDATE ON balances, lanes, leadership, outbox_positions, dead_letters, api_keys TO {role};
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role};";
+
+/// Gives a role what serving needs.
+///
+/// # Errors
+/// When there is no such role, or we may not.
+pub async fn grant(url: &str, role: &str) -> Result<(), SchemaError> {
+    let mut connection = PgConnection::connect(url).await?;
+    let quoted: String = sqlx::query_scalar("SELECT quote_ident($1)").bind(role).fetch_one(&mut connection).await?;
+    sqlx::raw_sql(AssertSqlSafe(GRANTS.replace("{role}", &quoted))).execute(&mut connection).await?;
+    connection.close().await?;
+    Ok(())
+}
+
 /// Refuses every schema but the one that this binary was built for.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use florin::store::schema::{self, SchemaError};
 
-use crate::harness::TestDatabase;
+use crate::harness::{Florin, Options, TestDatabase};
 
 #[tokio::test]
 async fn only_the_schema_of_this_binary_is_taken() {
@@ -32,4 +32,46 @@ async fn only_the_schema_of_this_binary_is_taken() {
     change("DELETE FROM _sqlx_migrations WHERE version IN (1000, $1)").await;
     let older = schema::check(&pool).await.unwrap_err();
     assert!(matches!(older, SchemaError::Older { .. }) && older.to_string().contains("`florin migrate`"), "{older}");
+}
+
+// Fails when a grant is missing that serving needs, or when one is there that would let the role rewrite the ledger.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_with_the_grants_serves_and_cannot_rewrite_the_ledger() {
+    let database = TestDatabase::fresh().await;
+    let role = format!("teller_{}", database.pool.connect_options().get_database().unwrap());
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE ROLE {role} LOGIN"))).execute(&database.pool).await.unwrap();
+    schema::grant(&database.url, &role).await.unwrap();
+    assert!(schema::grant(&database.url, "nobody of that name").await.is_err());
+    let url = database.url.replacen("postgres@", &format!("{role}@"), 1);
+    assert_ne!(url, database.url);
+
+    database.account("alice", 10_00).await;
+    database.account("bob", 0).await;
+    let florin = Florin::standby(database.clone(), &url, Options::default(), "teller").await;
+    florin.serving().await;
+    assert_eq!(florin.pay("k", "alice", "bob", 4_00).await.unwrap().payment_id.len(), 26);
+    assert_eq!(florin.pay("k2", "alice", "bob", 40_00).await.unwrap().payment_id, "");
+    assert_eq!(florin.balance("alice").await, 6_00);
+
+    let teller = sqlx::PgPool::connect(&url).await.unwrap();
+    for allowed in
+        ["SELECT outbox_grow(1000, 1)", "SELECT outbox_shrink(0, '1 hour')", "SELECT switch_key_generation('1 hour')", "SELECT outbox_marker()"]
+    {
+        sqlx::query(allowed).execute(&teller).await.unwrap();
+    }
+    schema::check(&teller).await.unwrap();
+    for refused in [
+        "UPDATE postings SET amount = 1",
+        "DELETE FROM transactions",
+        "TRUNCATE postings",
+        "DELETE FROM keys_even",
+        "DROP TABLE outbox",
+        "ALTER TABLE postings DISABLE TRIGGER ALL",
+    ] {
+        let error = sqlx::query(refused).execute(&teller).await.unwrap_err();
+        assert_eq!(error.as_database_error().unwrap().code().unwrap(), "42501", "{refused}: {error}");
+    }
+    teller.close().await;
+    florin.stop().await;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("DROP OWNED BY {role}; DROP ROLE {role}"))).execute(&database.pool).await.unwrap();
 }
