@@ -52,6 +52,9 @@ impl Default for HousekeepingConfig {
     }
 }
 
+/// So many waiting events are counted one by one; beyond, their ids tell.
+const COUNTED_MAX: i64 = 10_000;
+
 /// Everything housekeeping needs; the same for each of its lives.
 #[derive(Clone)]
 pub struct HousekeepingArgs {
@@ -131,8 +134,13 @@ impl HousekeepingState {
     async fn look(&mut self) -> Result<(), sqlx::Error> {
         let HousekeepingArgs { config, pool, backpressure, .. } = &self.args;
         let position = store::copy(pool, &config.publisher).await?.map_or(0, |copy| copy.position);
-        let backlog = store::backlog(pool, position, config.limits.stop_rows.saturating_add(1)).await?;
+        let mut backlog = store::backlog(pool, position, COUNTED_MAX).await?;
+        if backlog.rows == COUNTED_MAX {
+            backlog.rows = store::drawn(pool).await?.saturating_sub(position).max(COUNTED_MAX); // a few ids may have come to nothing
+        }
         let rows = u32::try_from(backlog.rows).map_or(f64::INFINITY, f64::from);
+        let dead = store::count_dead_letters(pool).await?;
+        metrics::gauge!("florin_dead_letters").set(u32::try_from(dead).map_or(f64::INFINITY, f64::from));
         metrics::gauge!("outbox_pending_events").set(rows);
         metrics::gauge!("florin_outbox_lag_events").set(rows);
         metrics::gauge!("florin_outbox_lag_seconds").set(backlog.age.as_secs_f64());

@@ -180,6 +180,7 @@ impl LeadershipState {
         let Some(epoch) = self.epoch.take() else { return };
         tracing::warn!(epoch, why, "the lease is lost");
         self.args.node.set_lease(None);
+        metrics::gauge!("florin_epoch").set(0.0);
         self.args.health.report(Part::Leadership, Condition::Down(format!("the lease is lost: {why}")));
         (self.args.events)(Leadership::Lost(epoch));
     }

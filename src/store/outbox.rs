@@ -9,7 +9,9 @@ mod upkeep;
 use sqlx::postgres::{PgConnectOptions, PgExecutor};
 use sqlx::{Error, Row as _};
 
-pub use dead_letters::{DeadLetterRow, ReplayError, dead_letters_after, insert_dead_letter, list_dead_letters, replay_dead_letter, show_dead_letter};
+pub use dead_letters::{
+    DeadLetterRow, ReplayError, count_dead_letters, dead_letters_after, insert_dead_letter, list_dead_letters, replay_dead_letter, show_dead_letter,
+};
 pub use upkeep::{Backlog, Holder, backlog, grow, oldest_holder, repair, shrink, switch_key_generation};
 
 /// Gives every session of the publisher and the housekeeping an end, so that none of ours holds events back.

@@ -34,6 +34,7 @@ pub struct Options {
     pub write_cutoff: Duration,
     pub answer_timeout: Duration,
     pub lease: Duration,
+    pub limits: Limits,
 }
 
 impl Default for Options {
@@ -46,6 +47,7 @@ impl Default for Options {
             write_cutoff: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(5),
             lease: Duration::from_secs(3),
+            limits: Limits::default(),
         }
     }
 }
@@ -237,7 +239,7 @@ impl Florin {
             tls: None,
             log_payments: false,
         };
-        let services = Services { ledger: ledger.clone(), limits: Limits::default(), authenticator: Authenticator::open(), health: health.clone() };
+        let services = Services { ledger: ledger.clone(), limits: options.limits, authenticator: Authenticator::open(), health: health.clone() };
         let server = GrpcServer::start(config, services).await.unwrap();
         let channel = Channel::from_shared(format!("http://{}", server.address)).unwrap().connect().await.unwrap();
         Self {
@@ -267,6 +269,16 @@ impl Florin {
     pub async fn pay_in(&self, key: &str, from: &str, to: &str, cents: i64, currency: &str) -> Result<pb::AuthorizePaymentResponse, tonic::Status> {
         let request = payment(key, from, to, cents, currency);
         Ok(self.client.clone().authorize_payment(request).await?.into_inner())
+    }
+
+    /// What the test changed behind the actors' backs they read anew.
+    pub fn kill_actors(&self) {
+        for name in ["alice", "bob"] {
+            if let Some(account) = self.tree.node.active().and_then(|active| active.registry.get("default", name)) {
+                account.cell.bury();
+                account.actor.get_cell().kill();
+            }
+        }
     }
 
     pub async fn balance(&self, account: &str) -> i64 {

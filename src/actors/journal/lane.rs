@@ -192,6 +192,7 @@ impl LaneState {
                     }
                     _ if error.is_transient() || error.code().is_none() => return Err(error.into()),
                     _ if group.len() > 1 => {
+                        metrics::counter!("florin_journal_splits_total").increment(1);
                         let second = group.split_off(group.len() / 2);
                         groups.extend([second, group]);
                     }
@@ -260,6 +261,9 @@ impl LaneState {
                 (shared.config.fenced)();
             }
             Err(Stopped::Lost(error)) => {
+                if !lock(&self.lane.in_flight).is_empty() {
+                    metrics::counter!("florin_journal_unknown_total").increment(1);
+                }
                 (self.session, self.healthy) = (None, false);
                 let news = !shared.database_away.swap(true, Ordering::Relaxed);
                 if news {

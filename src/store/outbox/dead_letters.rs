@@ -84,6 +84,11 @@ pub async fn list_dead_letters(db: impl PgExecutor<'_>, after: i64, replayed_too
     sqlx::query(LIST).bind(after).bind(replayed_too).bind(rows_max).try_map(|row| letter(&row)).fetch_all(db).await
 }
 
+/// How many dead letters were not replayed.
+pub async fn count_dead_letters(db: impl PgExecutor<'_>) -> Result<i64, Error> {
+    sqlx::query_scalar("SELECT count(*) FROM dead_letters WHERE replayed_as IS NULL").fetch_one(db).await
+}
+
 /// One dead letter.
 pub async fn show_dead_letter(db: impl PgExecutor<'_>, id: i64) -> Result<Option<DeadLetterRow>, Error> {
     sqlx::query(SHOW).bind(id).try_map(|row| letter(&row)).fetch_optional(db).await
