@@ -69,7 +69,7 @@ impl Runtime {
         let backpressure = Backpressure::default();
         let tree = Tree::start(TreeConfig {
             database: database.clone(),
-            pool: pool.clone(),
+            pool: database.pool(settings.database.pool_max), // of their own: callers' reads must not keep accounts from being loaded
             holder: Holder::this(),
             lease: settings.journal.lease,
             lanes: settings.journal.lanes,

@@ -10,6 +10,7 @@ mod open;
 mod reading;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
@@ -135,7 +136,12 @@ impl AccountState {
     /// Something ended: those who waited are looked at again, repeats of what was committed are answered.
     fn go_on(&mut self, committed: &[UsedKey]) {
         self.next_change();
+        let now = Instant::now();
         for slip in std::mem::take(&mut self.waiting) {
+            if slip.record().cutoff <= now && committed.iter().all(|used| used.key != slip.key()) {
+                slip.answer(Outcome::Aborted(Abort::TooLate)); // it is in no batch: certainly not done
+                continue;
+            }
             match committed.iter().find(|used| used.key == slip.key()) {
                 Some(used) => {
                     let outcome = repeat_outcome(used, &slip);

@@ -87,7 +87,8 @@ pub struct DirectoryState {
     leaving: HashMap<AccountKey, Arc<AccountHandle>>,
     waiting: HashMap<AccountKey, Vec<oneshot::Sender<Resolved>>>,
     queue: VecDeque<AccountKey>,
-    loading: bool,
+    /// Who waits for the load under way. Who comes later waits for the next: a "there is none" must come from a read that began after.
+    loading: Option<HashMap<AccountKey, Vec<oneshot::Sender<Resolved>>>>,
     barrier: bool,
     history: History,
     looking: bool,
@@ -120,7 +121,7 @@ impl Actor for Directory {
             leaving: HashMap::new(),
             waiting: HashMap::new(),
             queue: VecDeque::new(),
-            loading: false,
+            loading: None,
             barrier: true,
             history: History::default(),
             looking: false,
@@ -199,7 +200,7 @@ impl DirectoryState {
 
     /// Begins the next load, if somebody waits, none is under way and there is room.
     fn load(&mut self, myself: &ActorRef<DirectoryMessage>) {
-        if self.loading || self.queue.is_empty() {
+        if self.loading.is_some() || self.queue.is_empty() {
             return;
         }
         let room = self.args.active_max.saturating_sub(self.active.len()).min(LOAD_MAX);
@@ -210,22 +211,26 @@ impl DirectoryState {
                 return; // more room is on its way, and one load for many is cheap
             }
         }
-        let mut keys: Vec<AccountKey> = Vec::new();
-        while keys.len() < room
+        let mut loading = HashMap::new();
+        while loading.len() < room
             && let Some(key) = self.queue.pop_front()
         {
-            let waiting = self.waiting.entry(key.clone()).or_default();
+            if self.leaving.contains_key(&key) {
+                continue; // its end queues it again
+            }
+            let Some(mut waiting) = self.waiting.remove(&key) else { continue };
             waiting.retain(|reply| !reply.is_closed());
-            if waiting.is_empty() {
-                self.waiting.remove(&key);
-            } else {
-                keys.push(key);
+            if let Some(account) = self.args.registry.get(&key.tenant, &key.name) {
+                answer_all(waiting, || Resolved::Account(account.clone())); // loaded for somebody else meanwhile
+            } else if !waiting.is_empty() {
+                loading.insert(key, waiting);
             }
         }
-        if keys.is_empty() {
+        if loading.is_empty() {
             return;
         }
-        self.loading = true;
+        let keys = loading.keys().cloned().collect();
+        self.loading = Some(loading);
         let barrier = std::mem::take(&mut self.barrier).then(|| self.args.journal.clone());
         let mut answer = Answer { directory: myself.clone(), keys, result: Err("the load ended without an answer".into()) };
         let primary = self.args.primary.clone();
@@ -249,28 +254,23 @@ impl DirectoryState {
         result: Result<Vec<AccountRow>, String>,
         myself: &ActorRef<DirectoryMessage>,
     ) -> Result<(), ActorProcessingErr> {
-        self.loading = false;
+        let mut loading = self.loading.take().unwrap_or_default();
         let found = match result {
             Ok(rows) => rows,
             Err(error) => {
                 tracing::warn!(%error, accounts = keys.len(), "accounts could not be loaded");
                 self.barrier = true; // it may not have been passed
-                for reply in keys.iter().filter_map(|key| self.waiting.remove(key)).flatten() {
-                    let _ = reply.send(Resolved::Unavailable);
-                }
+                answer_all(loading.into_values().flatten(), || Resolved::Unavailable);
                 return Ok(());
             }
         };
         for row in found {
             let key = AccountKey { tenant: row.identity.tenant.clone(), name: row.identity.name.clone() };
             let account = self.spawn(row, myself).await?;
-            for reply in self.waiting.remove(&key).into_iter().flatten() {
-                let _ = reply.send(Resolved::Account(account.clone()));
-            }
+            let waiting = loading.remove(&key).into_iter().chain(self.waiting.remove(&key)).flatten();
+            answer_all(waiting, || Resolved::Account(account.clone()));
         }
-        for reply in keys.iter().filter_map(|key| self.waiting.remove(key)).flatten() {
-            let _ = reply.send(Resolved::NotFound);
-        }
+        answer_all(loading.into_values().flatten(), || Resolved::NotFound);
         metrics::gauge!("florin_active_accounts").set(count(self.active.len()));
         Ok(())
     }
@@ -356,6 +356,13 @@ impl DirectoryState {
             let _ = account.actor.cast(AccountMessage::Passivate); // if it has ended, its end is on the way here
             self.leaving.insert(key, account);
         }
+    }
+}
+
+/// Who asked may have left.
+fn answer_all(waiting: impl IntoIterator<Item = oneshot::Sender<Resolved>>, answer: impl Fn() -> Resolved) {
+    for reply in waiting {
+        let _ = reply.send(answer());
     }
 }
 

@@ -48,7 +48,7 @@ impl FlorinV1 {
         let (began, call, span) = (Instant::now(), Call::of(&request), request_span(method, request.metadata().as_ref()));
         let (metadata, _, asked) = request.into_parts();
         let answer = async {
-            limit(self.limits.native.as_ref(), &metadata, method).await?;
+            limit(self.limits.native.as_ref(), &call.tenant, &metadata, method).await?;
             work(self.ledger.clone(), call, asked).await
         };
         ended(method, began, answer.instrument(span).await)

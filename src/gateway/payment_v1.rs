@@ -48,8 +48,8 @@ impl PaymentV1 {
         validate::required("payer_account_id", &asked.payer_account_id, ACCOUNT_MAX)?;
         validate::required("payee_account_id", &asked.payee_account_id, ACCOUNT_MAX)?;
         validate::required("currency", &asked.currency, CURRENCY_MAX)?;
-        validate::text("description", &asked.description, DESCRIPTION_MAX)?;
-        limit(self.limits.payment.as_ref(), &metadata, "AuthorizePayment").await?;
+        validate::prose("description", &asked.description, DESCRIPTION_MAX)?;
+        limit(self.limits.payment.as_ref(), &call.tenant, &metadata, "AuthorizePayment").await?;
         let request = RequestHash::of(&[
             asked.payer_account_id.as_bytes(),
             asked.payee_account_id.as_bytes(),
@@ -70,7 +70,7 @@ impl PaymentV1 {
                 currency: asked.currency,
             }],
             reference: None,
-            description: Some(asked.description).filter(|text| !text.is_empty()),
+            description: Some(asked.description.replace('\0', "")).filter(|text| !text.is_empty()), // which PostgreSQL cannot store
             metadata: None,
             correlation: call.correlation,
             deadline,
@@ -99,8 +99,8 @@ impl PaymentV1 {
         if asked.payment_id.is_empty() {
             return Err(Failure::Invalid("payment_id is required".into()));
         }
-        limit(self.limits.payment.as_ref(), &metadata, "GetPayment").await?;
-        let missing = || Failure::NotFound(format!("Payment {} not found", validate::cut(&asked.payment_id)));
+        limit(self.limits.payment.as_ref(), &tenant, &metadata, "GetPayment").await?;
+        let missing = || Failure::NotFound(format!("Payment {} not found", as_asked(&asked.payment_id)));
         let id = Ulid::from_string(&asked.payment_id).map_err(|_| missing())?;
         self.ledger.active()?;
         let row = store::transactions::get(&self.ledger.parts().pool, &tenant, TransactionId(Uuid::from_u128(id.0))).await;
@@ -112,12 +112,12 @@ impl PaymentV1 {
         let tenant = Call::of(&request).tenant;
         let (metadata, _, asked) = request.into_parts();
         validate::required("account_id", &asked.account_id, ACCOUNT_MAX)?;
-        limit(self.limits.payment.as_ref(), &metadata, "GetAccountBalance").await?;
+        limit(self.limits.payment.as_ref(), &tenant, &metadata, "GetAccountBalance").await?;
         let (posted, currency) = self
             .ledger
             .posted(&tenant, &asked.account_id)
             .await?
-            .ok_or_else(|| Failure::NotFound(format!("Account balance for {} not found", validate::cut(&asked.account_id))))?;
+            .ok_or_else(|| Failure::NotFound(format!("Account balance for {} not found", asked.account_id)))?;
         let Posted { totals, held, status, .. } = posted;
         debug_assert!(status != AccountStatus::Closed || totals.credits == totals.debits);
         let cents = |amount: i128| {
@@ -223,6 +223,11 @@ fn declined(command: &Command, id: TransactionId, created_at: DateTime<Utc>, cod
         error_message: message,
     };
     Event::new(event_id(), &payment_id, &Payload::Declined(&payload), created_at)
+}
+
+/// The contract repeats ids; one longer than any account's is cut.
+fn as_asked(id: &str) -> String {
+    if id.len() <= ACCOUNT_MAX { id.to_owned() } else { validate::cut(id) }
 }
 
 /// Always within 64 bits: that is how it came in.

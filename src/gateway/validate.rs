@@ -28,15 +28,24 @@ pub const METADATA_MAX: usize = 8_192;
 /// # Errors
 /// `Invalid`, naming field, value and limit.
 pub fn text(field: &str, value: &str, bytes_max: usize) -> Result<(), Failure> {
-    if value.len() > bytes_max {
-        return Err(Failure::Invalid(format!("{field} {:?} is {} bytes long, the limit is {bytes_max}", cut(value), value.len())));
-    }
+    prose(field, value, bytes_max)?;
     if let Some(bad) = value.chars().find(|c| c.is_control()) {
         return Err(Failure::Invalid(format!(
             "{field} {:?} contains the control character U+{:04X}, which is not allowed",
             cut(value),
             u32::from(bad)
         )));
+    }
+    Ok(())
+}
+
+/// A text of people's, of any characters and perhaps several lines: at most so many bytes.
+///
+/// # Errors
+/// `Invalid`, naming field, value and limit.
+pub fn prose(field: &str, value: &str, bytes_max: usize) -> Result<(), Failure> {
+    if value.len() > bytes_max {
+        return Err(Failure::Invalid(format!("{field} {:?} is {} bytes long, the limit is {bytes_max}", cut(value), value.len())));
     }
     Ok(())
 }

@@ -175,7 +175,7 @@ pub async fn create(pool: &PgPool, new: &NewAccount) -> Result<AccountRow, Store
     .bind(new.floor.map(Numeric))
     .bind(new.ceiling.map(Numeric))
     .bind(status_code(Status::Active));
-    created.execute(pool).await?;
+    limited(async { Ok(created.execute(pool).await?) }).await?;
     get(pool, &new.tenant, &new.name).await?.ok_or_else(|| StoreError::Unreadable(format!("account {} was created and is not there", new.name)))
 }
 

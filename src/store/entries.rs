@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgPool};
 use uuid::Uuid;
 
-use super::StoreError;
 use super::numeric::Numeric;
+use super::{StoreError, limited};
 use crate::protocol::record::AccountId;
 
 /// One side of a posting.
@@ -43,5 +43,5 @@ const ENTRIES: &str = "SELECT p.transaction, p.n, p.seq, (SELECT a.name FROM acc
 /// # Errors
 /// Any failure of the statement.
 pub async fn list(pool: &PgPool, account: AccountId, below: i64, count: i64) -> Result<Vec<EntryRow>, StoreError> {
-    Ok(sqlx::query_as(ENTRIES).bind(account.0).bind(below).bind(count).fetch_all(pool).await?)
+    limited(async { Ok(sqlx::query_as(ENTRIES).bind(account.0).bind(below).bind(count).fetch_all(pool).await?) }).await
 }

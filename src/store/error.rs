@@ -32,13 +32,17 @@ impl StoreError {
         }
     }
 
-    /// Connection loss, resources, shutdown, lock and statement timeouts, deadlocks: nothing is wrong with what was sent.
+    /// Connection loss, resources, shutdown, a database that takes no writes for now, lock and statement timeouts, deadlocks: nothing is wrong with what was sent.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Lost(_) => true,
             Self::Unreadable(_) => false,
             Self::Database { code, .. } => {
-                ["08", "40", "53", "58", "57P0"].iter().any(|class| code.starts_with(class)) || code == "55P03" || code == "57014" || code == "25P03"
+                ["08", "40", "53", "58", "57P0"].iter().any(|class| code.starts_with(class))
+                    || code == "55P03"
+                    || code == "57014"
+                    || code == "25P03"
+                    || code == "25006"
             }
         }
     }
@@ -69,7 +73,7 @@ mod tests {
     #[test]
     fn only_what_is_nobodys_fault_is_transient() {
         let error = |code: &str| StoreError::Database { code: code.into(), message: String::new(), constraint: None };
-        for code in ["08006", "40P01", "40001", "53100", "53300", "58030", "55P03", "57014", "57P01", "57P03"] {
+        for code in ["25006", "08006", "40P01", "40001", "53100", "53300", "58030", "55P03", "57014", "57P01", "57P03"] {
             assert!(error(code).is_transient(), "{code}");
         }
         for code in ["22003", "22021", "23514", "23505", "42703", "FL001", "XX000"] {

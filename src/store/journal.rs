@@ -206,7 +206,9 @@ impl LaneSession {
         let before = Instant::now();
         let now: DateTime<Utc> = within(self.answer_timeout, sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut self.connection)).await?;
         let since = (now - self.clock.1).to_std().unwrap_or_default();
-        Ok(self.clock.0.checked_add(since).unwrap_or(before))
+        let by_the_old = self.clock.0.checked_add(since).unwrap_or(before);
+        self.clock = (before, now); // one of the two was set, or stood still: the next batch goes by what they say now
+        Ok(by_the_old)
     }
 }
 

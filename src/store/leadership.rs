@@ -66,8 +66,12 @@ impl LeaseSession {
             Ok((None, by, remaining_ms)) => Ok(Attempt::Held { by, remaining: Duration::from_millis(u64::try_from(remaining_ms).unwrap_or(0)) }),
             Err(error) => {
                 if error.code() == Some("55P03") {
-                    let end = sqlx::query("SELECT pg_terminate_backend(pid) FROM lanes WHERE pid IS NOT NULL").execute(&mut self.connection);
-                    within(self.answer_timeout, end).await?;
+                    // Only once the lease is over: it may have been the lease's own row that a slow disk held, and its holder is well.
+                    let end = sqlx::query(
+                        "SELECT pg_terminate_backend(pid) FROM lanes WHERE pid IS NOT NULL \
+                         AND EXISTS (SELECT FROM leadership WHERE expires_at <= clock_timestamp() OR holder = $1)",
+                    );
+                    within(self.answer_timeout, end.bind(dead).execute(&mut self.connection)).await?;
                 }
                 Err(error)
             }

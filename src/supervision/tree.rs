@@ -188,6 +188,9 @@ impl Actor for Root {
             RootMessage::Leadership(Leadership::Taken(epoch)) => state.activate(epoch, &myself).await?,
             RootMessage::Leadership(Leadership::Lost(_)) => state.deactivate(),
             RootMessage::Fenced(epoch) => {
+                if state.node.active().is_some_and(|active| active.epoch == epoch) {
+                    state.deactivate(); // also when leadership was restarted since and knows nothing of this epoch
+                }
                 if let Some(leadership) = &state.leadership {
                     let _ = leadership.cast(LeadershipMessage::Fenced(epoch)); // being restarted: it finds out by itself
                 }

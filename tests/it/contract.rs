@@ -104,7 +104,7 @@ async fn refusals_come_in_the_contracts_order_and_words() {
 async fn a_used_key_is_a_duplicate_whatever_became_of_the_accounts_and_its_description_is_not_compared() {
     let florin = with_accounts().await;
     let mut request = payment("k", "alice", "bob", 100_00, "USD");
-    request.description = "rent".into();
+    request.description = "rent\nof\tMay\0".into(); // lines are kept, U+0000 cannot be
     let first = florin.client.clone().authorize_payment(request).await.unwrap().into_inner();
     let again = florin.pay("k", "alice", "bob", 100_00).await.unwrap(); // no description, and no money left
     assert_eq!((again.status(), &again.payment_id, &again.processed_at), (pb::PaymentStatus::Duplicate, &first.payment_id, &first.processed_at));
@@ -117,7 +117,7 @@ async fn a_used_key_is_a_duplicate_whatever_became_of_the_accounts_and_its_descr
         assert!(String::from_utf8_lossy(refused.details()).contains("IDEMPOTENCY_KEY_REUSED"));
     }
     let read = florin.client.clone().get_payment(pb::GetPaymentRequest { payment_id: first.payment_id }).await.unwrap().into_inner().payment.unwrap();
-    assert_eq!((read.description.as_str(), read.created_at.as_str()), ("rent", first.processed_at.as_str()));
+    assert_eq!((read.description.as_str(), read.created_at.as_str()), ("rent\nof\tMay", first.processed_at.as_str()));
     florin.stop().await;
 }
 

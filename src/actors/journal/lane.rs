@@ -258,6 +258,7 @@ impl LaneState {
                 }
                 tracing::warn!(lane = self.lane.number, epoch = shared.config.epoch, "fenced off: another process has taken over");
                 self.journal.close();
+                self.barriers.clear(); // nothing is loaded under this epoch any more
                 (shared.config.fenced)();
             }
             Err(Stopped::Lost(error)) => {

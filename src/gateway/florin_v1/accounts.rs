@@ -12,6 +12,7 @@ use crate::money::{Currency, decimal_text};
 use crate::protocol::pb::florin_v1 as pb;
 use crate::protocol::record::{Api, RequestHash};
 use crate::store;
+use crate::store::StoreError;
 use crate::store::accounts::{AccountKind, AccountRow, NewAccount, NormalSide};
 
 /// Bytes of an owner's name.
@@ -22,7 +23,10 @@ pub(super) async fn create(ledger: &Ledger, call: &Call, asked: pb::CreateAccoun
     let new = new_account(ledger, call, &asked)?;
     ledger.active()?;
     let _permit = ledger.enter()?;
-    let row = store::accounts::create(&ledger.parts().pool, &new).await.map_err(|error| read_failure(&error))?;
+    let row = store::accounts::create(&ledger.parts().pool, &new).await.map_err(|error| match error {
+        StoreError::Lost(_) => Failure::Unknown, // it may be there: a repeat finds it
+        other => read_failure(&other),
+    })?;
     same(&row, &new)?;
     Ok(convert::account(row))
 }

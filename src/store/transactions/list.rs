@@ -11,7 +11,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{TransactionRow, by_ids};
-use crate::store::StoreError;
+use crate::store::{StoreError, limited};
 
 /// What is wanted; all of it holds together.
 #[derive(Clone, Debug, Default)]
@@ -69,6 +69,10 @@ const COMMIT_SLACK: TimeDelta = TimeDelta::hours(1);
 /// # Errors
 /// Any failure of the statements.
 pub async fn list(pool: &PgPool, filter: &Filter, start: Cursor, count: usize) -> Result<Page, StoreError> {
+    limited(find(pool, filter, start, count)).await
+}
+
+async fn find(pool: &PgPool, filter: &Filter, start: Cursor, count: usize) -> Result<Page, StoreError> {
     let source = Source::of(pool, filter).await?;
     let (mut at, mut rows, mut scanned) = (start, Vec::new(), 0);
     loop {
