@@ -59,6 +59,10 @@ impl Runtime {
     /// # Errors
     /// When the database cannot be reached or has another schema, or an address cannot be had.
     pub async fn start(settings: &Settings, faults: Faults) -> anyhow::Result<Self> {
+        if settings.metrics.is_some() {
+            // First of all: what takes its handles before there is a recorder is never seen.
+            crate::telemetry::metrics::install().map_err(anyhow::Error::msg)?;
+        }
         let url = settings.database.url.as_ref().context("DATABASE_URL is not set")?;
         let mut database = Database::new(url.expose_secret()).context("DATABASE_URL cannot be read")?;
         database.connect_timeout = settings.database.connect_timeout;
@@ -176,7 +180,7 @@ fn connections_max(wanted: usize) -> usize {
     let asked = needed.min(hard).max(soft);
     let allowed = if setrlimit(Resource::RLIMIT_NOFILE, asked, hard).is_ok() { asked } else { soft };
     if allowed < needed {
-        tracing::warn!(
+        tracing::info!(
             wanted,
             allowed_files = allowed,
             "the system allows fewer open files than GRPC_CONNECTIONS_MAX needs: fewer connections are taken"

@@ -20,6 +20,7 @@ use crate::protocol::slip::{Abort, Outcome, Slip, Taken};
 use crate::store::Database;
 use crate::supervision::health::{Health, Part};
 use crate::supervision::policy::{self, History, Verdict};
+use crate::supervision::tasks;
 
 /// What the journal's lanes are made of.
 #[derive(Clone)]
@@ -226,7 +227,7 @@ impl Actor for JournalActor {
         state.journal.0.config.health.restarted(Part::Journal, &cause);
         match state.history.next(&policy::row("lane").policy, Instant::now()) {
             Verdict::RestartAfter(delay) => {
-                drop(myself.send_after(delay, move || JournalMessage::Restart(lane)));
+                drop(myself.send_after(tasks::jittered(delay), move || JournalMessage::Restart(lane)));
                 Ok(())
             }
             Verdict::Escalate => Err(format!("lanes fail too often, the last with: {cause}").into()),

@@ -41,14 +41,18 @@ impl Call {
     /// Of a request that just came.
     pub fn of<T>(request: &Request<T>) -> Self {
         let tenant = request.extensions().get::<Identity>().map_or_else(|| DEFAULT_TENANT.into(), |identity| identity.tenant.clone());
-        let correlation = CorrelationId::given(request.metadata().as_ref()).map(|id| id.as_str().to_owned());
-        Self { tenant, correlation, began: Instant::now(), patience: patience(request.metadata()) }
+        Self { tenant, correlation: correlation(request.metadata()), began: Instant::now(), patience: patience(request.metadata()) }
     }
 
     /// When a command that begins now ends; the caller's own deadline runs from the beginning of the call.
     pub fn deadline(&self, ledger: &Ledger) -> Deadline {
         ledger.deadline(self.patience.map(|patience| patience.saturating_sub(self.began.elapsed() + AHEAD)))
     }
+}
+
+/// The caller's correlation id, if it gave one that can be carried.
+pub fn correlation(metadata: &MetadataMap) -> Option<String> {
+    CorrelationId::given(metadata.as_ref()).map(|id| id.as_str().to_owned())
 }
 
 /// Lets the client's call count against its limit: named by `x-client-id`, else by the first address of `x-forwarded-for`, else by the method;
@@ -79,13 +83,18 @@ pub async fn limit(limiter: Option<&RateLimiter>, tenant: &str, metadata: &Metad
 ///
 /// # Errors
 /// The failure.
-pub fn ended<T>(method: &'static str, began: Instant, answer: Result<T, Failure>) -> Result<tonic::Response<T>, Status> {
+pub fn ended<T>(method: &'static str, correlation: Option<&str>, began: Instant, answer: Result<T, Failure>) -> Result<tonic::Response<T>, Status> {
     let code = answer.as_ref().map_or_else(Failure::code, |_| Code::Ok);
     metrics::counter!("grpc_requests_total", "method" => method, "status_code" => name(code)).increment(1);
     metrics::histogram!("grpc_request_duration_seconds", "method" => method, "status_code" => name(code)).record(began.elapsed());
     match answer {
         Ok(message) => Ok(tonic::Response::new(message)),
-        Err(failure) => Err(failure.into()),
+        Err(failure) => {
+            if matches!(failure, Failure::Unknown | Failure::Guard) {
+                tracing::warn!(method, correlation_id = correlation, reason = failure.reason(), "a call was not answered as it should be");
+            }
+            Err(failure.into())
+        }
     }
 }
 

@@ -46,12 +46,13 @@ impl FlorinV1 {
         F: Future<Output = Result<R, Failure>>,
     {
         let (began, call, span) = (Instant::now(), Call::of(&request), request_span(method, request.metadata().as_ref()));
+        let correlation = call.correlation.clone();
         let (metadata, _, asked) = request.into_parts();
         let answer = async {
             limit(self.limits.native.as_ref(), &call.tenant, &metadata, method).await?;
             work(self.ledger.clone(), call, asked).await
         };
-        ended(method, began, answer.instrument(span).await)
+        ended(method, correlation.as_deref(), began, answer.instrument(span).await)
     }
 }
 

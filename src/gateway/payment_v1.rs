@@ -9,7 +9,7 @@ use tracing::Instrument;
 use ulid::Ulid;
 use uuid::Uuid;
 
-use super::call::{Call, Limits, ended, limit};
+use super::call::{Call, Limits, correlation, ended, limit};
 use super::events::event_id;
 use super::failure::Failure;
 use super::ledger::{Answer, Command, Ledger, PostingCommand, read_failure};
@@ -137,13 +137,14 @@ impl PaymentService for PaymentV1 {
     async fn authorize_payment(&self, request: Request<pb::AuthorizePaymentRequest>) -> Result<Response<pb::AuthorizePaymentResponse>, Status> {
         let began = Instant::now();
         let span = request_span("AuthorizePayment", request.metadata().as_ref());
+        let correlation = correlation(request.metadata());
         let work = async {
             let answer = self.authorize(request).await;
             measure(&answer, began);
             if self.log_payments {
                 tracing::info!(?answer, seconds = began.elapsed().as_secs_f64(), "payment");
             }
-            ended("AuthorizePayment", began, answer)
+            ended("AuthorizePayment", correlation.as_deref(), began, answer)
         };
         work.instrument(span).await
     }
@@ -151,14 +152,16 @@ impl PaymentService for PaymentV1 {
     async fn get_payment(&self, request: Request<pb::GetPaymentRequest>) -> Result<Response<pb::GetPaymentResponse>, Status> {
         let began = Instant::now();
         let span = request_span("GetPayment", request.metadata().as_ref());
+        let correlation = correlation(request.metadata());
         let payment = self.payment(request).instrument(span).await;
-        ended("GetPayment", began, payment.map(|payment| pb::GetPaymentResponse { payment: Some(payment) }))
+        ended("GetPayment", correlation.as_deref(), began, payment.map(|payment| pb::GetPaymentResponse { payment: Some(payment) }))
     }
 
     async fn get_account_balance(&self, request: Request<pb::GetAccountBalanceRequest>) -> Result<Response<pb::GetAccountBalanceResponse>, Status> {
         let began = Instant::now();
         let span = request_span("GetAccountBalance", request.metadata().as_ref());
-        ended("GetAccountBalance", began, self.balance(request).instrument(span).await)
+        let correlation = correlation(request.metadata());
+        ended("GetAccountBalance", correlation.as_deref(), began, self.balance(request).instrument(span).await)
     }
 }
 

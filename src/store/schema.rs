@@ -105,8 +105,8 @@ pub async fn migrate(url: &str, mut done: impl FnMut(&Step)) -> Result<Vec<Step>
 /// as their owner. `{role}` is the quoted name.
 const GRANTS: &str = "
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
-GRANT INSERT ON accounts, balances, transactions, postings, declined_postings, keys_even, keys_odd, lanes, outbox, outbox_positions, dead_letters, api_keys TO {role};
-GRANT UPDATE ON balances, lanes, leadership, outbox_positions, dead_letters, api_keys TO {role};
+GRANT INSERT ON accounts, balances, transactions, postings, declined_postings, keys_even, keys_odd, lanes, outbox, outbox_positions, dead_letters TO {role};
+GRANT UPDATE ON balances, lanes, leadership, outbox_positions, dead_letters TO {role};
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role};";
 
 /// Gives a role what serving needs.

@@ -370,7 +370,7 @@ impl RootState {
         });
         match self.histories[at].1.next(&row.policy, Instant::now()) {
             Verdict::RestartAfter(delay) => {
-                drop(myself.send_after(jittered(delay), move || RootMessage::Restart(child)));
+                drop(myself.send_after(tasks::jittered(delay), move || RootMessage::Restart(child)));
                 Ok(())
             }
             Verdict::Escalate => Err(format!("{} fails too often, the last time with: {cause}", child.name()).into()),
@@ -380,9 +380,3 @@ impl RootState {
 
 /// How often the lease is looked at before a publisher comes back.
 const CONFIRM_EVERY: Duration = Duration::from_millis(200);
-
-/// Up to half as long again, so that processes that failed together do not come back together.
-fn jittered(delay: Duration) -> Duration {
-    let random = u32::from(uuid::Uuid::new_v4().as_bytes()[0]);
-    delay + delay * random / 512
-}

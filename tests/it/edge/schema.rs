@@ -66,6 +66,7 @@ async fn a_role_with_the_grants_serves_and_cannot_rewrite_the_ledger() {
         "TRUNCATE postings",
         "DELETE FROM keys_even",
         "DROP TABLE outbox",
+        "INSERT INTO api_keys (id, tenant, hash, scopes) VALUES ('k', 'default', '', '{admin}')",
         "ALTER TABLE postings DISABLE TRIGGER ALL",
     ] {
         let error = sqlx::query(refused).execute(&teller).await.unwrap_err();
