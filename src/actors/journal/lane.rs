@@ -234,7 +234,6 @@ impl LaneState {
     /// What a batch's end means for those who wait, and for health.
     fn after(&mut self, result: Result<(), Stopped>, myself: &ActorRef<LaneMessage>) {
         let shared = &self.journal.0;
-        metrics::gauge!("florin_journal_queue_depth").set(count(lock(&self.lane.queue).len()));
         match result {
             Ok(()) => {
                 if self.session.is_some() {
