@@ -82,6 +82,20 @@ impl Ledger {
         if active.journal.is_database_away() { Err(Failure::DatabaseAway) } else { Ok(active) }
     }
 
+    /// A place in the node's bound for a read that asks the database; it takes nothing of an account's share, since it never comes to its actor.
+    ///
+    /// # Errors
+    /// `NotLeader`, `DatabaseAway`, `AtBound`.
+    pub fn enter_read(&self) -> Result<Permit, Failure> {
+        self.active()?;
+        self.0.in_flight.enter().ok_or_else(|| self.at_bound())
+    }
+
+    fn at_bound(&self) -> Failure {
+        metrics::counter!("florin_shed_requests_total", "reason" => "in_flight").increment(1);
+        Failure::AtBound { max: self.0.in_flight.max() }
+    }
+
     /// A place in the node's bound.
     ///
     /// # Errors
@@ -91,10 +105,7 @@ impl Ledger {
             metrics::counter!("florin_shed_requests_total", "reason" => "outbox").increment(1);
             return Err(Failure::Backpressure(reason));
         }
-        self.0.in_flight.enter().ok_or_else(|| {
-            metrics::counter!("florin_shed_requests_total", "reason" => "in_flight").increment(1);
-            Failure::AtBound { max: self.0.in_flight.max() }
-        })
+        self.0.in_flight.enter().ok_or_else(|| self.at_bound())
     }
     /// Hands the journal a record that concerns no account.
     ///
@@ -136,6 +147,7 @@ impl Ledger {
         if active.journal.is_database_away() {
             return Err(Failure::DatabaseAway);
         }
+        let _place = self.enter_read()?;
         let row = store::accounts::get(&self.0.pool, tenant, name).await.map_err(|error| read_failure(&error))?;
         Ok(row.map(|row| (row.posted, row.identity.currency.code)))
     }

@@ -102,7 +102,7 @@ impl PaymentV1 {
         limit(self.limits.payment.as_ref(), &tenant, &metadata, "GetPayment").await?;
         let missing = || Failure::NotFound(format!("Payment {} not found", as_asked(&asked.payment_id)));
         let id = Ulid::from_string(&asked.payment_id).map_err(|_| missing())?;
-        self.ledger.active()?;
+        let _place = self.ledger.enter_read()?;
         let row = store::transactions::get(&self.ledger.parts().pool, &tenant, TransactionId(Uuid::from_u128(id.0))).await;
         let row = row.map_err(|error| read_failure(&error))?.filter(|row| row.kind == Kind::PAYMENT.code()).ok_or_else(missing)?;
         payment(&row).ok_or_else(missing)

@@ -98,7 +98,7 @@ fn same(row: &AccountRow, new: &NewAccount) -> Result<(), Failure> {
 
 /// An account as the primary has it.
 pub(super) async fn get(ledger: &Ledger, call: &Call, id: &str) -> Result<AccountRow, Failure> {
-    ledger.active()?;
+    let _place = ledger.enter_read()?;
     let row = store::accounts::get(&ledger.parts().pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
     row.ok_or_else(|| Failure::NotFound(format!("account {id} not found")))
 }

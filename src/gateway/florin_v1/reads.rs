@@ -20,7 +20,7 @@ const ID_MAX: usize = 64;
 pub(super) async fn transaction(ledger: &Ledger, call: &Call, asked: &pb::GetTransactionRequest) -> Result<pb::Transaction, Failure> {
     validate::required("id", &asked.id, ID_MAX)?;
     let id = Uuid::try_parse(&asked.id).map_err(|_| Failure::Invalid(format!("id {:?} is not a UUID", cut(&asked.id))))?;
-    ledger.active()?;
+    let _place = ledger.enter_read()?;
     read(ledger, call, TransactionId(id)).await?.ok_or_else(|| Failure::NotFound(format!("transaction {id} not found")))
 }
 
@@ -67,7 +67,7 @@ pub(super) async fn transactions(
         declined,
         reference: Some(asked.reference.clone()).filter(|text| !text.is_empty()),
     };
-    ledger.active()?;
+    let _place = ledger.enter_read()?;
     let count = usize::try_from(size).unwrap_or(usize::MAX);
     let page = store::transactions::list(&ledger.parts().pool, &filter, start, count).await.map_err(|error| read_failure(&error))?;
     let (mut transactions, mut next, mut bytes) = (Vec::with_capacity(page.rows.len()), page.next, 0);
