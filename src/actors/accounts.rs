@@ -186,7 +186,7 @@ impl Drop for DirectoryState {
 impl DirectoryState {
     fn resolve(&mut self, key: AccountKey, reply: oneshot::Sender<Resolved>) {
         let listed = self.args.registry.get(&key.tenant, &key.name);
-        let ending = listed.as_ref().is_some_and(|account| matches!(account.actor.get_status(), ActorStatus::Stopping | ActorStatus::Stopped));
+        let ending = listed.as_ref().is_some_and(|account| is_ending(account));
         if let Some(account) = listed.filter(|_| !ending) {
             let _ = reply.send(Resolved::Account(account)); // who asked may have left
             return;
@@ -221,7 +221,11 @@ impl DirectoryState {
             let Some(mut waiting) = self.waiting.remove(&key) else { continue };
             waiting.retain(|reply| !reply.is_closed());
             if let Some(account) = self.args.registry.get(&key.tenant, &key.name) {
-                answer_all(waiting, || Resolved::Account(account.clone())); // loaded for somebody else meanwhile
+                if is_ending(&account) {
+                    self.waiting.insert(key, waiting); // its end queues it again
+                } else {
+                    answer_all(waiting, || Resolved::Account(account.clone())); // loaded for somebody else meanwhile
+                }
             } else if !waiting.is_empty() {
                 loading.insert(key, waiting);
             }
@@ -267,7 +271,11 @@ impl DirectoryState {
         for row in found {
             let key = AccountKey { tenant: row.identity.tenant.clone(), name: row.identity.name.clone() };
             let account = self.spawn(row, myself).await?;
-            let waiting = loading.remove(&key).into_iter().chain(self.waiting.remove(&key)).flatten();
+            let later = self.waiting.remove(&key);
+            if later.is_some() {
+                self.queue.retain(|queued| *queued != key); // or room would be made for it in vain
+            }
+            let waiting = loading.remove(&key).into_iter().chain(later).flatten();
             answer_all(waiting, || Resolved::Account(account.clone()));
         }
         answer_all(loading.into_values().flatten(), || Resolved::NotFound);
@@ -357,6 +365,11 @@ impl DirectoryState {
             self.leaving.insert(key, account);
         }
     }
+}
+
+/// Whether its actor has ended, or is about to: the directory hears of it next.
+fn is_ending(account: &AccountHandle) -> bool {
+    matches!(account.actor.get_status(), ActorStatus::Stopping | ActorStatus::Stopped)
 }
 
 /// Who asked may have left.

@@ -28,12 +28,15 @@ async fn nudge(florin: &Florin) {
     for round in 0..40 {
         if let Some(Active { registry, .. }) = florin.tree.node.active() {
             for name in NAMES {
+                if round % 8 == 0 {
+                    let _ = tokio::time::timeout(Duration::from_millis(200), registry.resolve("default", name)).await; // so that somebody is there
+                }
                 if let Some(account) = registry.get("default", name) {
+                    if round % 8 == 0 {
+                        drop(florin.change_loaded(account.clone(), None, Some(Some(0)), None)); // before it leaves
+                    }
                     let _ = account.actor.cast(AccountMessage::Wake); // it may have ended: that is the point
                     let _ = account.actor.cast(AccountMessage::Passivate);
-                    if round % 8 == 0 {
-                        drop(florin.change_loaded(account, None, Some(Some(0)), None));
-                    }
                 }
             }
         }
@@ -285,7 +288,6 @@ async fn zero_bytes_and_amounts_at_their_limits_do_not_stop_the_lane() {
         with(|r| r.payer_account_id = "a\0b".into()),
         with(|r| r.payee_account_id = "a\0b".into()),
         with(|r| r.currency = "U\0D".into()),
-        with(|r| r.description = "a\0b".into()),
         with(|r| r.amount_cents = i64::MAX),
         with(|r| r.amount_cents = i64::MIN),
     ];
