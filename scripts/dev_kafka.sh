@@ -7,13 +7,15 @@
 #   dev_kafka.sh fetch                              only download it
 #
 # DIR may move to other ports between runs. The controller's port is PORT+1 unless given. Both listen on 127.0.0.1 only.
-# Environment: FLORIN_KAFKA_VERSION, FLORIN_KAFKA_JARS (where the jars are kept), FLORIN_KAFKA_HEAP, FLORIN_KAFKA_WAIT_S.
+# Environment: FLORIN_KAFKA_VERSION, FLORIN_KAFKA_JARS (where the jars are kept), FLORIN_KAFKA_HEAP, FLORIN_KAFKA_JVM (its options: the
+# default starts fast and stays small; a broker under load for long wants its second compiler), FLORIN_KAFKA_WAIT_S.
 set -euo pipefail
 
 version=${FLORIN_KAFKA_VERSION:-4.3.1}
 log4j=2.25.5
 jars=${FLORIN_KAFKA_JARS:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/florin/kafka-$version}
 heap=${FLORIN_KAFKA_HEAP:-384m}
+read -ra jvm <<<"${FLORIN_KAFKA_JVM:--XX:+UseSerialGC -XX:TieredStopAtLevel=1}"
 wait_s=${FLORIN_KAFKA_WAIT_S:-120} # the first start downloads 44 MB
 java_min=17
 
@@ -105,7 +107,7 @@ CONF
 }
 
 java_command() {
-  command=(java -Xms64m "-Xmx$heap" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -Djava.awt.headless=true
+  command=(java -Xms64m "-Xmx$heap" "${jvm[@]}" -Xshare:auto -Djava.awt.headless=true
     "-Dlog4j2.configurationFile=$dir/log4j2.properties" -cp "$jars/*" "$@")
 }
 

@@ -219,6 +219,7 @@ pub fn kafka(settings: &Settings) -> KafkaConfig {
 pub fn outbox(settings: &Settings) -> OutboxConfig {
     OutboxConfig {
         batch_rows_max: settings.outbox.batch_max,
+        linger: settings.outbox.linger,
         poll_interval: settings.outbox.poll_interval,
         base_delay: settings.outbox.delay_min,
         max_delay: settings.outbox.delay_max,

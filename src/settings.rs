@@ -211,8 +211,10 @@ pub struct JournalSettings {
 /// The outbox and its publisher.
 #[derive(Clone, Debug)]
 pub struct OutboxSettings {
-    /// Events in one Kafka transaction.
+    /// Events in one Kafka transaction, at most.
     pub batch_max: usize,
+    /// Shortest time between two Kafka transactions that are not full.
+    pub linger: Duration,
     /// How often it looks by itself.
     pub poll_interval: Duration,
     /// Tries after the first before an event is a dead letter.

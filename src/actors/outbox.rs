@@ -38,6 +38,8 @@ pub struct OutboxConfig {
     pub partition: i32,
     /// Rows in one Kafka transaction, at most.
     pub batch_rows_max: usize,
+    /// Shortest time between two Kafka transactions that are not full: a transaction costs the broker the same for one event as for many.
+    pub linger: Duration,
     /// How often it looks by itself.
     pub poll_interval: Duration,
     /// The first delay after a failure.
@@ -60,6 +62,7 @@ impl Default for OutboxConfig {
             publisher: "main".into(),
             partition: 0,
             batch_rows_max: 1000,
+            linger: Duration::from_millis(20),
             poll_interval: Duration::from_secs(1),
             base_delay: Duration::from_secs(1),
             max_delay: Duration::from_secs(60),
@@ -193,11 +196,16 @@ impl OutboxState {
             myself.stop(None);
             return Ok(());
         }
+        let began = Instant::now();
         match self.work().await {
             Ok(Outcome::More) => {
                 self.well(None);
                 self.next = Next::Now;
                 myself.cast(OutboxMessage::Step)?;
+            }
+            Ok(Outcome::CaughtUp) => {
+                self.well(None);
+                self.later(myself, self.args.config.linger.saturating_sub(began.elapsed()));
             }
             Ok(Outcome::HeldBack { delay, holder }) => {
                 self.well(holder);
@@ -242,7 +250,7 @@ impl OutboxState {
         };
         let started = Instant::now();
         let outcome = session.step(&self.args, &self.topics).await?;
-        if matches!(outcome, Outcome::More) {
+        if matches!(outcome, Outcome::More | Outcome::CaughtUp) {
             metrics::histogram!("florin_outbox_publish_seconds").record(started.elapsed());
         }
         Ok(outcome)

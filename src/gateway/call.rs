@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use metrics::{Counter, Histogram};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Status};
 
@@ -84,9 +85,38 @@ pub async fn limit(limiter: Option<&RateLimiter>, tenant: &str, metadata: &Metad
 /// # Errors
 /// The failure.
 pub fn ended<T>(method: &'static str, correlation: Option<&str>, began: Instant, answer: Result<T, Failure>) -> Result<tonic::Response<T>, Status> {
-    let code = answer.as_ref().map_or_else(Failure::code, |_| Code::Ok);
-    metrics::counter!("grpc_requests_total", "method" => method, "status_code" => name(code)).increment(1);
-    metrics::histogram!("grpc_request_duration_seconds", "method" => method, "status_code" => name(code)).record(began.elapsed());
+    Answers::of(method, answer.as_ref().map_or_else(Failure::code, |_| Code::Ok)).count(began);
+    answered(method, correlation, answer)
+}
+
+/// What is counted of the calls of one method that ended alike. Handles are kept where calls are many: looking them up costs more than counting.
+#[derive(Clone)]
+pub struct Answers {
+    calls: Counter,
+    seconds: Histogram,
+}
+
+impl Answers {
+    /// Looks the handles up; the recorder must be installed before.
+    pub fn of(method: &'static str, code: Code) -> Self {
+        Self {
+            calls: metrics::counter!("grpc_requests_total", "method" => method, "status_code" => name(code)),
+            seconds: metrics::histogram!("grpc_request_duration_seconds", "method" => method, "status_code" => name(code)),
+        }
+    }
+
+    /// One more.
+    pub fn count(&self, began: Instant) {
+        self.calls.increment(1);
+        self.seconds.record(began.elapsed());
+    }
+}
+
+/// Turns what became of a call into what its caller hears.
+///
+/// # Errors
+/// The failure.
+fn answered<T>(method: &'static str, correlation: Option<&str>, answer: Result<T, Failure>) -> Result<tonic::Response<T>, Status> {
     match answer {
         Ok(message) => Ok(tonic::Response::new(message)),
         Err(failure) => {

@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
+use metrics::{Counter, Histogram};
 use smallvec::smallvec;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 use tracing::Instrument;
 use ulid::Ulid;
 use uuid::Uuid;
 
-use super::call::{Call, Limits, correlation, ended, limit};
+use super::call::{Answers, Call, Limits, correlation, ended, limit};
 use super::events::event_id;
 use super::failure::Failure;
 use super::ledger::{Answer, Command, Ledger, PostingCommand, read_failure};
@@ -31,12 +32,26 @@ pub struct PaymentV1 {
     ledger: Ledger,
     limits: Limits,
     log_payments: bool,
+    meters: Meters,
+}
+
+/// Of the commonest answer; the others are looked up.
+#[derive(Clone)]
+struct Meters {
+    authorized: Counter,
+    seconds: Histogram,
+    answers: Answers,
 }
 
 impl PaymentV1 {
     /// The service in front of a ledger.
     pub fn new(ledger: Ledger, limits: Limits, log_payments: bool) -> Self {
-        Self { ledger, limits, log_payments }
+        let meters = Meters {
+            authorized: metrics::counter!("payment_requests_total", "status" => "authorized", "error_code" => "none"),
+            seconds: metrics::histogram!("payment_duration_seconds"),
+            answers: Answers::of("AuthorizePayment", Code::Ok),
+        };
+        Self { ledger, limits, log_payments, meters }
     }
 
     async fn authorize(&self, request: Request<pb::AuthorizePaymentRequest>) -> Result<pb::AuthorizePaymentResponse, Failure> {
@@ -93,6 +108,20 @@ impl PaymentV1 {
         })
     }
 
+    /// The contract's metrics of a payment.
+    fn measure(&self, answer: &Result<pb::AuthorizePaymentResponse, Failure>, began: Instant) {
+        self.meters.seconds.record(began.elapsed());
+        let (status, code) = match answer {
+            Ok(answer) => match answer.status() {
+                pb::PaymentStatus::Authorized => return self.meters.authorized.increment(1),
+                pb::PaymentStatus::Duplicate => ("duplicate", "none"),
+                _ => ("declined", answer.error.as_ref().map_or("none", |error| error.code().as_str_name())),
+            },
+            Err(failure) => ("error", failure.reason()),
+        };
+        metrics::counter!("payment_requests_total", "status" => status, "error_code" => code).increment(1);
+    }
+
     async fn payment(&self, request: Request<pb::GetPaymentRequest>) -> Result<pb::Payment, Failure> {
         let tenant = Call::of(&request).tenant;
         let (metadata, _, asked) = request.into_parts();
@@ -140,11 +169,17 @@ impl PaymentService for PaymentV1 {
         let correlation = correlation(request.metadata());
         let work = async {
             let answer = self.authorize(request).await;
-            measure(&answer, began);
+            self.measure(&answer, began);
             if self.log_payments {
                 tracing::info!(?answer, seconds = began.elapsed().as_secs_f64(), "payment");
             }
-            ended("AuthorizePayment", correlation.as_deref(), began, answer)
+            match answer {
+                Ok(message) => {
+                    self.meters.answers.count(began);
+                    Ok(Response::new(message))
+                }
+                failed => ended("AuthorizePayment", correlation.as_deref(), began, failed),
+            }
         };
         work.instrument(span).await
     }
@@ -163,20 +198,6 @@ impl PaymentService for PaymentV1 {
         let correlation = correlation(request.metadata());
         ended("GetAccountBalance", correlation.as_deref(), began, self.balance(request).instrument(span).await)
     }
-}
-
-/// The contract's metrics of a payment.
-fn measure(answer: &Result<pb::AuthorizePaymentResponse, Failure>, began: Instant) {
-    let (status, code) = match answer {
-        Ok(answer) => match answer.status() {
-            pb::PaymentStatus::Authorized => ("authorized", "none"),
-            pb::PaymentStatus::Duplicate => ("duplicate", "none"),
-            _ => ("declined", answer.error.as_ref().map_or("none", |error| error.code().as_str_name())),
-        },
-        Err(failure) => ("error", failure.reason()),
-    };
-    metrics::counter!("payment_requests_total", "status" => status, "error_code" => code).increment(1);
-    metrics::histogram!("payment_duration_seconds").record(began.elapsed());
 }
 
 fn payment(row: &TransactionRow) -> Option<pb::Payment> {

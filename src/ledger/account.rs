@@ -1,7 +1,8 @@
 //! One account: its posted totals, its open legs, and the two functions that matter, [`Account::decide`] and [`Account::settle`].
 
-use std::collections::HashMap;
 use std::hash::Hash;
+
+use hashbrown::HashMap;
 
 use super::Rejection;
 use crate::money::Amount;

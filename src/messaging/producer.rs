@@ -79,7 +79,7 @@ impl Producer {
         client
             .set("acks", "all")
             .set("enable.idempotence", "true")
-            .set("linger.ms", "1")
+            .set("linger.ms", "5") // one request per partition; a commit does not wait for it
             .set("compression.codec", "lz4")
             .set("partitioner", "murmur2_random") // as Kafka's own clients choose
             .set("message.max.bytes", config.record_bytes_max.to_string())

@@ -1,8 +1,7 @@
 //! Many records as the arrays of one call. Pure: the sums and the remainders are computed here, once per batch.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
+use hashbrown::HashMap;
 use uuid::Uuid;
 
 use super::record::{AccountChange, Body, Record};
@@ -29,6 +28,9 @@ pub struct Batch {
     pub decline_codes: Vec<Option<i16>>,
     pub decline_messages: Vec<Option<String>>,
     pub created: Vec<DateTime<Utc>>,
+    /// The places of the record's first and last posting in the batch, counted from 1.
+    pub firsts: Vec<Option<i32>>,
+    pub lasts: Vec<Option<i32>>,
     pub postings: PostingRows,
     pub declined: DeclinedRows,
     pub event_types: Vec<i16>,
@@ -38,6 +40,8 @@ pub struct Batch {
     pub accounts: Vec<i64>,
     pub debits: Vec<i128>,
     pub credits: Vec<i128>,
+    /// The place of the account's last posting in the batch.
+    pub account_lasts: Vec<i32>,
     pub changes: Vec<AccountChange>,
 }
 
@@ -54,6 +58,10 @@ pub struct PostingRows {
     pub rest_debits: Vec<i128>,
     /// The same for the credited account.
     pub rest_credits: Vec<i128>,
+    /// The place of the posting before this one on the debited account, if this batch has one.
+    pub prev_debits: Vec<Option<i32>>,
+    /// The same for the credited account.
+    pub prev_credits: Vec<Option<i32>>,
     pub created: Vec<DateTime<Utc>>,
 }
 
@@ -96,6 +104,7 @@ impl Batch {
 
     fn push(&mut self, record: &Record) {
         let (mut decline_code, mut decline_message) = (None, None);
+        let before = self.postings.places();
         match &record.body {
             Body::Tombstone => return, // a key and nothing else
             Body::AccountChange(change) => self.changes.push(*change),
@@ -138,6 +147,9 @@ impl Batch {
         self.decline_codes.push(decline_code);
         self.decline_messages.push(decline_message);
         self.created.push(record.created_at);
+        let (first, last) = (before + 1, self.postings.places());
+        self.firsts.push((first <= last).then_some(first));
+        self.lasts.push((first <= last).then_some(last));
         if let Some(event) = &record.event {
             self.event_types.push(event.event.code());
             self.event_aggregates.push(event.aggregate.clone());
@@ -145,26 +157,47 @@ impl Batch {
         }
     }
 
-    /// Totals per account, and for each posting what the later ones still do to its accounts.
+    /// Totals per account; for each posting, what the later ones still do to its accounts and which came before it there.
     fn sum(&mut self) {
         let rows = &mut self.postings;
-        let mut sums: HashMap<i64, (i128, i128)> = HashMap::with_capacity(rows.ids.len() * 2);
+        let mut sums: HashMap<i64, Sum> = HashMap::with_capacity(rows.ids.len() * 2);
+        for (place, (debit, credit)) in (1..).zip(rows.debits.iter().zip(&rows.credits)) {
+            rows.prev_debits.push(sums.entry(*debit).or_default().last.replace(place));
+            rows.prev_credits.push(sums.entry(*credit).or_default().last.replace(place));
+        }
         (rows.rest_debits, rows.rest_credits) = (vec![0; rows.ids.len()], vec![0; rows.ids.len()]);
         for n in (0..rows.ids.len()).rev() {
             let debited = sums.entry(rows.debits[n]).or_default();
-            rows.rest_debits[n] = debited.1 - debited.0;
-            debited.0 += rows.amounts[n];
+            rows.rest_debits[n] = debited.credit - debited.debit;
+            debited.debit += rows.amounts[n];
             let credited = sums.entry(rows.credits[n]).or_default();
-            rows.rest_credits[n] = credited.1 - credited.0;
-            credited.1 += rows.amounts[n];
+            rows.rest_credits[n] = credited.credit - credited.debit;
+            credited.credit += rows.amounts[n];
         }
         let mut sums: Vec<_> = sums.into_iter().collect();
         sums.sort_unstable_by_key(|(account, _)| *account);
-        for (account, (debit, credit)) in sums {
+        for (account, sum) in sums {
             self.accounts.push(account);
-            self.debits.push(debit);
-            self.credits.push(credit);
+            self.debits.push(sum.debit);
+            self.credits.push(sum.credit);
+            self.account_lasts.push(sum.last.unwrap_or_default());
         }
+    }
+}
+
+/// What a batch does to one account.
+#[derive(Default)]
+struct Sum {
+    debit: i128,
+    credit: i128,
+    /// The place of its last posting so far.
+    last: Option<i32>,
+}
+
+impl PostingRows {
+    /// How many there are; a batch has at most 1,000,000.
+    fn places(&self) -> i32 {
+        i32::try_from(self.ids.len()).unwrap_or(i32::MAX)
     }
 }
 
@@ -232,6 +265,24 @@ mod tests {
                 prop_assert_eq!(closing[&c] - batch.postings.rest_credits[n], running[&c]);
             }
             prop_assert_eq!(batch.debits.iter().sum::<i128>(), batch.credits.iter().sum::<i128>());
+            // From an account's last posting the chain leads through all of its postings, newest first.
+            for (account, last) in batch.accounts.iter().zip(&batch.account_lasts) {
+                let (mut at, mut walked) = (Some(*last), Vec::new());
+                while let Some(place) = at {
+                    walked.push(place);
+                    let n = usize::try_from(place - 1).unwrap();
+                    at = if batch.postings.debits[n] == *account { batch.postings.prev_debits[n] } else { batch.postings.prev_credits[n] };
+                }
+                let own = |n: &usize| batch.postings.debits[*n] == *account || batch.postings.credits[*n] == *account;
+                let expected: Vec<i32> = (0..batch.postings.ids.len()).rev().filter(own).map(|n| i32::try_from(n).unwrap() + 1).collect();
+                prop_assert_eq!(walked, expected);
+            }
+            for (n, id) in batch.ids.iter().enumerate() {
+                let (first, last) = (batch.firsts[n].unwrap(), batch.lasts[n].unwrap());
+                for place in 1..=batch.postings.places() {
+                    prop_assert_eq!(batch.postings.ids[usize::try_from(place - 1).unwrap()] == *id, (first..=last).contains(&place));
+                }
+            }
         }
     }
 }

@@ -81,6 +81,7 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
         },
         outbox: OutboxSettings {
             batch_max: v.whole("OUTBOX_BATCH_SIZE"),
+            linger: v.span("OUTBOX_LINGER_SECONDS"),
             poll_interval: v.span("OUTBOX_POLL_INTERVAL_SECONDS"),
             retries_max: v.whole("OUTBOX_MAX_RETRIES"),
             delay_min: v.span("OUTBOX_BASE_DELAY_SECONDS"),

@@ -23,7 +23,7 @@ fn load(sources: &Sources) -> Result<Settings, String> {
 fn defaults_are_those_of_the_contract() {
     let s = load(&Sources::default()).unwrap();
     assert_eq!((s.grpc.listen.port, s.http.port, s.metrics.unwrap().port), (50_051, 3_000, 9_090));
-    assert_eq!((s.outbox.batch_max, s.outbox.poll_interval, s.outbox.retries_max), (100, Duration::from_secs(1), 5));
+    assert_eq!((s.outbox.batch_max, s.outbox.poll_interval, s.outbox.retries_max), (1000, Duration::from_secs(1), 5));
     assert_eq!((s.outbox.delay_min, s.outbox.delay_max), (Duration::from_secs(1), Duration::from_secs(60)));
     assert_eq!(s.kafka.topic_prefix, "payments");
     assert_eq!(s.rate_limit.payment, Some(WindowSettings { requests_max: 100, window: Duration::from_secs(60) }));

@@ -29,16 +29,14 @@ pub struct EntryRow {
     pub created_at: DateTime<Utc>,
 }
 
-/// Each side by its own index, merged; names by their key, so that no plan reads a table whole.
-const ENTRIES: &str = "SELECT p.transaction, p.n, p.seq, (SELECT a.name FROM accounts a WHERE a.id = p.counter) AS counter, p.amount, p.balance_after, p.created_at FROM ( \
-       (SELECT transaction, n, seq, credit_account AS counter, -amount AS amount, debit_balance_after AS balance_after, created_at \
-          FROM postings WHERE debit_account = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3) \
-       UNION ALL \
-       (SELECT transaction, n, seq, debit_account, amount, credit_balance_after, created_at \
-          FROM postings WHERE credit_account = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3) \
-     ) p ORDER BY p.seq DESC LIMIT $3";
+/// Names by their key, so that no plan reads a table whole.
+const ENTRIES: &str = "SELECT p.transaction, p.n, p.seq, (SELECT a.name FROM accounts a WHERE a.id = CASE $1 WHEN p.debit_account THEN p.credit_account ELSE p.debit_account END) AS counter, \
+       CASE $1 WHEN p.debit_account THEN -p.amount ELSE p.amount END AS amount, \
+       CASE $1 WHEN p.debit_account THEN p.debit_balance_after ELSE p.credit_balance_after END AS balance_after, p.created_at \
+     FROM account_postings($1, $2, $3) p";
 
-/// Up to `count` entries below a place, newest first. The places of an account only grow, so that paging by them leaves nothing out.
+/// Up to `count` entries from the newest (`below` is `i64::MAX`), or from the one before the entry at `below`, newest first. The places of an
+/// account only grow, so that paging by them leaves nothing out.
 ///
 /// # Errors
 /// Any failure of the statement.

@@ -16,14 +16,20 @@ use crate::protocol::record::{AccountId, KeyHash, RequestHash, TransactionId};
 
 /// SQLSTATEs of our own functions.
 pub mod code {
-    /// A key of the batch is used.
+    /// A key of the batch is used, in the older generation; see [`super::is_key_used`].
     pub const KEY_USED: &str = "FL001";
     /// Epoch or session is not the lane's.
     pub const FENCED: &str = "FL002";
     /// A record is past its cut-off.
     pub const TOO_LATE: &str = "FL004";
-    /// unique_violation: a transaction's own id.
+    /// unique_violation: a key, or a transaction's own id.
     pub const UNIQUE: &str = "23505";
+}
+
+/// Whether a batch failed because one of its keys is used, in whichever generation.
+pub fn is_key_used(error: &StoreError) -> bool {
+    let constraint = if let StoreError::Database { constraint, .. } = error { constraint.as_deref() } else { None };
+    error.code() == Some(code::KEY_USED) || (error.code() == Some(code::UNIQUE) && matches!(constraint, Some("keys_even_pkey" | "keys_odd_pkey")))
 }
 
 /// Why a session could not be opened.
@@ -110,7 +116,7 @@ impl LaneSession {
         let (postings, declined) = (&batch.postings, &batch.declined);
         let query = sqlx::query_as::<_, (i64, Numeric, Numeric, i64)>(
             "SELECT account, debits, credits, version FROM commit_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
-             $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44)",
+             $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49)",
         )
         .bind(self.lane)
         .bind(self.epoch)
@@ -134,6 +140,8 @@ impl LaneSession {
         .bind(&batch.decline_codes)
         .bind(&batch.decline_messages)
         .bind(&batch.created)
+        .bind(&batch.firsts)
+        .bind(&batch.lasts)
         .bind(&postings.ids)
         .bind(&postings.ns)
         .bind(&postings.debits)
@@ -141,6 +149,8 @@ impl LaneSession {
         .bind(numerics(&postings.amounts))
         .bind(numerics(&postings.rest_debits))
         .bind(numerics(&postings.rest_credits))
+        .bind(&postings.prev_debits)
+        .bind(&postings.prev_credits)
         .bind(&postings.created)
         .bind(&declined.ids)
         .bind(&declined.ns)
@@ -155,6 +165,7 @@ impl LaneSession {
         .bind(&batch.accounts)
         .bind(numerics(&batch.debits))
         .bind(numerics(&batch.credits))
+        .bind(&batch.account_lasts)
         .bind(changes);
         let rows = within(self.answer_timeout, query.fetch_all(&mut self.connection)).await?;
         let totals = |(account, debits, credits, version): (i64, Numeric, Numeric, i64)| {

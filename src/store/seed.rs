@@ -70,12 +70,16 @@ async fn chunk(
         "WITH made AS (INSERT INTO accounts (tenant, name, kind, normal_side, currency) SELECT $1, $2 || n, 1, 1, $3 FROM generate_series($4::bigint, $5::bigint) n \
            ON CONFLICT (tenant, name) DO NOTHING RETURNING id), \
          numbered AS (SELECT id, row_number() OVER (ORDER BY id) AS place, count(*) OVER () AS of FROM made), \
-         funded AS (INSERT INTO balances (account, credits, floor, version) SELECT id, $6, 0, CASE WHEN $6 > 0 THEN 1 ELSE 0 END FROM made), \
-         opening AS (UPDATE balances SET debits = debits + $6 * (SELECT count(*) FROM made), version = version + 1 \
-           WHERE account = $7 AND $6 > 0 AND EXISTS (SELECT FROM made) RETURNING credits - debits AS after), \
-         topup AS (INSERT INTO transactions (id, tenant, api, kind, status, request, created_at) SELECT $8, $1, $9, $10, 1, $11, $12 FROM opening), \
-         posted AS (INSERT INTO postings (transaction, n, seq, debit_account, credit_account, amount, debit_balance_after, credit_balance_after, created_at) \
-           SELECT $8, p.place - 1, nextval('posting_seq'), $7, p.id, $6, p.after + $6 * (p.of - p.place), $6, $12 \
+         opening AS (UPDATE balances SET debits = debits + $6 * (SELECT count(*) FROM made), version = version + 1, \
+             prior_seq = last_seq, last_seq = nextval('batch_seq') * 1048576 + (SELECT count(*) FROM made) \
+           WHERE account = $7 AND $6 > 0 AND EXISTS (SELECT FROM made) RETURNING credits - debits AS after, last_seq, prior_seq), \
+         funded AS (INSERT INTO balances (account, credits, floor, version, last_seq) SELECT n.id, $6, 0, CASE WHEN $6 > 0 THEN 1 ELSE 0 END, \
+           coalesce((SELECT last_seq FROM opening) - n.of + n.place, 0) FROM numbered n), \
+         topup AS (INSERT INTO transactions (id, tenant, api, kind, status, request, created_at, first_seq, last_seq) \
+           SELECT $8, $1, $9, $10, 1, $11, $12, last_seq - (SELECT count(*) FROM made) + 1, last_seq FROM opening), \
+         posted AS (INSERT INTO postings (transaction, n, seq, debit_account, credit_account, amount, debit_balance_after, credit_balance_after, created_at, debit_prev, credit_prev) \
+           SELECT $8, p.place - 1, p.last_seq - p.of + p.place, $7, p.id, $6, p.after + $6 * (p.of - p.place), $6, $12, \
+             CASE WHEN p.place > 1 THEN p.last_seq - p.of + p.place - 1 ELSE p.prior_seq END, 0 \
            FROM (SELECT * FROM numbered CROSS JOIN opening ORDER BY place) p) \
          SELECT count(*) FROM made",
     )

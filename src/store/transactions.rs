@@ -86,7 +86,8 @@ const HEAD: &str =
     "SELECT id, kind, status, key, reference, description, metadata, correlation, decline_code, decline_message, created_at FROM transactions";
 
 const POSTINGS: &str = "SELECT p.transaction, d.name AS debit, c.name AS credit, p.amount, d.currency, k.exponent, p.debit_balance_after AS debit_after, p.credit_balance_after AS credit_after, p.n \
-     FROM postings p JOIN accounts d ON d.id = p.debit_account JOIN accounts c ON c.id = p.credit_account JOIN currencies k ON k.code = d.currency WHERE p.transaction = ANY($1) \
+     FROM postings p JOIN accounts d ON d.id = p.debit_account JOIN accounts c ON c.id = p.credit_account JOIN currencies k ON k.code = d.currency \
+       JOIN transactions t ON p.seq BETWEEN t.first_seq AND t.last_seq AND p.transaction = t.id WHERE t.id = ANY($1) \
      UNION ALL SELECT p.transaction, p.debit_account, p.credit_account, p.amount, p.currency, k.exponent, NULL, NULL, p.n \
      FROM declined_postings p LEFT JOIN currencies k ON k.code = p.currency WHERE p.transaction = ANY($1) ORDER BY 1, 9";
 

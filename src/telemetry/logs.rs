@@ -9,8 +9,8 @@ use tracing_subscriber::{EnvFilter, Layer, fmt};
 use super::{TelemetryError, parse_filter};
 use crate::settings::LogSettings;
 
-/// Libraries that say at `info` what an operator need not read; LOG_FILTER can turn each up again.
-const QUIET: &str = "h2=warn,hyper=warn,tower=warn,sqlx=warn,rdkafka=warn,librdkafka=warn,opentelemetry=warn";
+/// Libraries that say at `info` what an operator need not read, or keep a span per actor, which costs every message; LOG_FILTER can turn each up again.
+const QUIET: &str = "ractor=warn,h2=warn,hyper=warn,tower=warn,sqlx=warn,rdkafka=warn,librdkafka=warn,opentelemetry=warn";
 
 /// The level for everything, the quiet libraries, and what the settings add.
 ///

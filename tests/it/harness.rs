@@ -133,10 +133,14 @@ impl TestDatabase {
             let opening = format!("opening-{currency}");
             store::accounts::create(&self.pool, &new(&opening, AccountKind::System, None)).await.unwrap();
             sqlx::query(
-                "WITH d AS (UPDATE balances SET debits = debits + $3, version = version + 1 WHERE account = (SELECT id FROM accounts WHERE name = $1) RETURNING account, credits - debits AS after), \
-                      c AS (UPDATE balances SET credits = credits + $3, version = version + 1 WHERE account = (SELECT id FROM accounts WHERE name = $2) RETURNING account, credits - debits AS after), \
-                      t AS (INSERT INTO transactions (id, tenant, api, kind, status, request, created_at) VALUES (gen_random_uuid(), 'default', 2, 9, 1, gen_random_uuid(), now()) RETURNING id) \
-                 INSERT INTO postings SELECT t.id, 0, nextval('posting_seq'), d.account, c.account, $3, d.after, c.after, now() FROM t, d, c",
+                "WITH s AS (SELECT nextval('batch_seq') * 1048576 + 1 AS seq), \
+                      d AS (UPDATE balances SET debits = debits + $3, version = version + 1, prior_seq = last_seq, last_seq = (SELECT seq FROM s) \
+                        WHERE account = (SELECT id FROM accounts WHERE name = $1) RETURNING account, credits - debits AS after, prior_seq), \
+                      c AS (UPDATE balances SET credits = credits + $3, version = version + 1, prior_seq = last_seq, last_seq = (SELECT seq FROM s) \
+                        WHERE account = (SELECT id FROM accounts WHERE name = $2) RETURNING account, credits - debits AS after, prior_seq), \
+                      t AS (INSERT INTO transactions (id, tenant, api, kind, status, request, created_at, first_seq, last_seq) \
+                        SELECT gen_random_uuid(), 'default', 2, 9, 1, gen_random_uuid(), now(), seq, seq FROM s RETURNING id, first_seq) \
+                 INSERT INTO postings SELECT t.id, 0, t.first_seq, d.account, c.account, $3, d.after, c.after, now(), d.prior_seq, c.prior_seq FROM t, d, c",
             )
             .bind(&opening)
             .bind(name)

@@ -1,6 +1,6 @@
 //! The keys of an account's open legs: a repeat waits for that outcome, it is never decided twice.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::protocol::account::UsedKey;
 use crate::protocol::record::{KeyHash, Record, TransactionId};

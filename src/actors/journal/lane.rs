@@ -5,13 +5,13 @@
 //! [`Lane::in_flight`]. If it dies there, the next lane raises the session (which waits out the old backend), looks the keys up and
 //! runs the rest again.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
+use hashbrown::HashSet;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
@@ -22,7 +22,7 @@ use crate::protocol::batch::Batch;
 use crate::protocol::record::{KeyHash, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store::StoreError;
-use crate::store::journal::{LaneSession, OpenError, code};
+use crate::store::journal::{LaneSession, OpenError, code, is_key_used};
 use crate::supervision::health::{Condition, Part};
 
 /// The actor; all it has is in its state.
@@ -180,7 +180,7 @@ impl LaneState {
                 }
                 Err(error) => match error.code() {
                     Some(code::FENCED) => return Err(Stopped::Fenced { known: true }), // it failed whole
-                    Some(code::KEY_USED) => {
+                    _ if is_key_used(&error) => {
                         let used = session.used_keys(&lane.keys(&group)).await?;
                         lane.resolve_used(&mut group, &used, session).await?;
                         groups.push(group);

@@ -1,7 +1,8 @@
 //! How records of the batch in flight are resolved: accounts hear of it first, then callers.
 
-use std::collections::{HashMap, HashSet};
 use std::time::Instant;
+
+use hashbrown::{HashMap, HashSet};
 
 use super::{Lane, lock};
 use crate::faults::Faults;

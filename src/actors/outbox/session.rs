@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(super) enum Outcome {
     /// There may be more.
     More,
+    /// Everything that was final is published; what came since shares the next transaction.
+    CaughtUp,
     /// Nothing is there.
     Idle,
     /// Something may be there, but a transaction that is still running could yet commit a row before it.
@@ -135,8 +137,12 @@ impl Session {
         let rows = within(store::read(&mut self.db, self.scanned, self.last_final, i64::try_from(rows_max).unwrap_or(i64::MAX))).await?;
         if rows.is_empty() {
             self.scanned = self.last_final;
-        } else {
-            self.publish(args, topics, &rows).await?;
+            return Ok(Outcome::More);
+        }
+        self.publish(args, topics, &rows).await?;
+        if rows.len() < rows_max && rows.last().is_some_and(|last| last.id == self.scanned) {
+            self.scanned = self.last_final;
+            return Ok(Outcome::CaughtUp);
         }
         Ok(Outcome::More)
     }

@@ -1,7 +1,7 @@
-//! Lists transactions newest first, page by page, along an index in every case:
+//! Lists transactions newest first, page by page, never through a whole table:
 //!
 //! - by reference: along `transactions_by_reference`, the rest of the filter applied to what it finds;
-//! - by account: its completed ones in order of commitment (both posting indexes, merged), its declined ones by id, and both merged by id;
+//! - by account: its completed ones in order of commitment (along the chain of its postings), its declined ones by id, and both merged by id;
 //! - else by id, which is in order of time.
 //!
 //! A page looks at no more than [`SCAN_MAX`] candidates: a filter that few of them pass ends a page early, with the place to go on from.
@@ -33,7 +33,7 @@ pub struct Filter {
 /// The place after a transaction: how far each of the lists that are merged has been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// Of the account's postings: those below this are still to come.
+    /// Of the account's postings: the last one seen.
     pub seq: i64,
     /// The transaction of the posting there: the rest of its postings are skipped.
     pub last: Uuid,
@@ -215,10 +215,7 @@ fn heads(rows: Vec<Head>, at: Cursor, count: usize) -> Chunk {
 
 /// An account's postings from a place on, in order of commitment: the postings of one transaction follow each other.
 async fn completed(pool: &PgPool, account: i64, below: i64, limit: i64) -> Result<Vec<(i64, Uuid, DateTime<Utc>)>, StoreError> {
-    let sql = "SELECT seq, transaction, created_at FROM ( \
-                 (SELECT seq, transaction, created_at FROM postings WHERE debit_account = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3) UNION ALL \
-                 (SELECT seq, transaction, created_at FROM postings WHERE credit_account = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3) \
-               ) p ORDER BY seq DESC LIMIT $3";
+    let sql = "SELECT seq, transaction, created_at FROM account_postings($1, $2, $3)";
     Ok(sqlx::query_as(sql).bind(account).bind(below).bind(limit).fetch_all(pool).await?)
 }
 

@@ -32,15 +32,20 @@ pub(super) const STEPS: &[Step] = &[
             "postings without transaction",
             "declined with postings",
             "kind with postings",
+            "postings of a transaction",
         ],
         bad: "SELECT CASE WHEN t.id IS NULL THEN 'postings without transaction' WHEN t.status NOT IN (1, 2) THEN 'transaction status' \
-                          WHEN t.status = 2 THEN 'declined with postings' WHEN p.transaction IS NULL THEN 'transaction without postings' ELSE 'kind with postings' END, \
+                          WHEN t.status = 2 THEN 'declined with postings' WHEN t.status = 1 AND (p.transaction IS NULL) = (t.kind = ANY (g.without_postings)) THEN 'postings of a transaction' \
+                          WHEN p.transaction IS NULL THEN 'transaction without postings' ELSE 'kind with postings' END, \
               'transaction ' || coalesce(t.id, p.transaction), \
-              CASE WHEN t.id IS NULL THEN 'a transaction' WHEN t.status NOT IN (1, 2) THEN 'status 1 or 2' WHEN t.status = 2 OR p.transaction IS NOT NULL THEN 'no postings' ELSE 'postings' END, \
-              CASE WHEN t.id IS NULL OR t.status IN (1, 2) THEN coalesce(p.n, 0) || ' postings' || coalesce(', kind ' || t.kind, '') ELSE 'status ' || t.status END \
-              FROM transactions t FULL JOIN (SELECT transaction, count(*) AS n FROM postings GROUP BY transaction) p ON p.transaction = t.id CROSS JOIN given g \
+              CASE WHEN t.id IS NULL THEN 'a transaction' WHEN t.status NOT IN (1, 2) THEN 'status 1 or 2' WHEN t.status = 1 AND (p.transaction IS NULL) = (t.kind = ANY (g.without_postings)) THEN format('postings %s to %s', p.first, p.last) \
+                   WHEN t.status = 2 OR p.transaction IS NOT NULL THEN 'no postings' ELSE 'postings' END, \
+              CASE WHEN t.status = 1 AND (p.transaction IS NULL) = (t.kind = ANY (g.without_postings)) THEN format('%s to %s', t.first_seq, t.last_seq) \
+                   WHEN t.id IS NULL OR t.status IN (1, 2) THEN coalesce(p.n, 0) || ' postings' || coalesce(', kind ' || t.kind, '') ELSE 'status ' || t.status END \
+              FROM transactions t FULL JOIN (SELECT transaction, count(*) AS n, min(seq) AS first, max(seq) AS last FROM postings GROUP BY transaction) p ON p.transaction = t.id CROSS JOIN given g \
               WHERE t.id IS NULL OR t.status NOT IN (1, 2) OR (t.status = 2 AND p.transaction IS NOT NULL) \
-                 OR (t.status = 1 AND (p.transaction IS NULL) <> (t.kind = ANY (g.without_postings)))",
+                 OR (t.status = 1 AND (p.transaction IS NULL) <> (t.kind = ANY (g.without_postings))) \
+                 OR t.first_seq IS DISTINCT FROM p.first OR t.last_seq IS DISTINCT FROM p.last",
     },
     Step {
         name: "balances",
@@ -62,11 +67,17 @@ pub(super) const STEPS: &[Step] = &[
     // One wrong row puts all later ones of its account out by the same: only where the difference changes is a finding.
     Step {
         name: "running balances",
-        checks: &["balance after"],
-        bad: "SELECT 'balance after', format('account %s at posting %s, transaction %s', coalesce(a.name, r.account::text), lpad(r.seq::text, 12, '0'), r.transaction), r.running::text, r.balance_after::text \
+        checks: &["balance after", "chain"],
+        bad: "SELECT CASE WHEN r.previous <> r.before THEN 'chain' ELSE 'balance after' END, \
+              format('account %s at posting %s, transaction %s', coalesce(a.name, r.account::text), lpad(r.seq::text, 20, '0'), r.transaction), \
+              CASE WHEN r.previous <> r.before THEN 'after posting ' || r.before ELSE r.running::text END, CASE WHEN r.previous <> r.before THEN 'after posting ' || r.previous ELSE r.balance_after::text END \
               FROM (SELECT *, lag(running - balance_after, 1, 0) OVER (PARTITION BY account ORDER BY seq) AS off_before FROM \
-                     (SELECT account, seq, transaction, balance_after, sum(amount) OVER (PARTITION BY account ORDER BY seq ROWS UNBOUNDED PRECEDING) AS running FROM ledger_entries) e) r \
-                LEFT JOIN accounts a ON a.id = r.account WHERE r.running <> r.balance_after AND r.running - r.balance_after <> r.off_before",
+                     (SELECT account, seq, transaction, balance_after, previous, lag(seq, 1, 0::bigint) OVER (PARTITION BY account ORDER BY seq) AS before, \
+                        sum(amount) OVER (PARTITION BY account ORDER BY seq ROWS UNBOUNDED PRECEDING) AS running FROM ledger_entries) e) r \
+                LEFT JOIN accounts a ON a.id = r.account WHERE r.previous <> r.before OR (r.running <> r.balance_after AND r.running - r.balance_after <> r.off_before) \
+              UNION ALL SELECT 'chain', format('account %s of %s', a.name, a.tenant), 'newest posting ' || coalesce(e.last, 0), 'newest posting ' || b.last_seq \
+                FROM accounts a JOIN balances b ON b.account = a.id LEFT JOIN (SELECT account, max(seq) AS last FROM ledger_entries GROUP BY account) e ON e.account = a.id \
+                WHERE b.last_seq <> coalesce(e.last, 0)",
     },
     Step {
         name: "limits",

@@ -21,7 +21,7 @@ use super::site::Site;
 use crate::harness::{TestDatabase, payment};
 
 pub const ACCOUNTS: usize = 6;
-const OPENING: i64 = 1_000_000_00;
+pub const OPENING: i64 = 1_000_000_00;
 /// A payer waits no longer for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Asking again goes on for no longer.

@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::load::{Load, account, open_accounts};
+use super::load::{ACCOUNTS, Load, OPENING, account, open_accounts};
 use super::site::{Site, brokers, text};
 use crate::harness::TestDatabase;
 
 /// SHA-256 of every migration. A line here never changes: a change of the schema is a new file and a new line.
-const RELEASED: [(&str, &str); 4] = [
+const RELEASED: [(&str, &str); 5] = [
     ("0001_ledger.sql", "469d58039eee36437f90aa0606a2c4d2c342f55b25d47b07cf8c4d4436ddafe8"),
     ("0002_commit_batch.sql", "a17695da60a9cdc400d1f4d0ea7d6e0e2ac8027908273a33ee77dd77f19c3370"),
     ("0003_outbox.sql", "7efb237437fb5da91a34723bb510ceed4d7882f9fcd2be5e2a1433258d1dd378"),
     ("0004_leadership.sql", "5c2daa4877f510ffa3e4761b7c8b1be4df267a15323303f7e9989093d06dfc4b"),
+    ("0005_chained_postings.sql", "5bc8e7b7243dbad38006cd7c407645085303b33936e02b6dc7a6d2fbeafb5257"),
 ];
 
 #[test]
@@ -28,6 +29,17 @@ fn a_released_migration_never_changes() {
         assert_eq!(found, sum, "{name} was released: write a new migration instead");
     }
 }
+
+/// The payers' accounts as the version before has them: one transaction of many postings opens them all.
+const ACCOUNTS_BEFORE: &str = "
+WITH made AS (INSERT INTO accounts (tenant, name, kind, normal_side, currency)
+       SELECT 'default', name, 1, 1, 'USD' FROM (SELECT 'opening-USD' UNION ALL SELECT 'acc-' || n FROM generate_series(0, $1::bigint - 1) n) v(name) RETURNING id, name),
+     funded AS (INSERT INTO balances (account, debits, credits, floor, version)
+       SELECT id, CASE name WHEN 'opening-USD' THEN $1 * $2 ELSE 0 END, CASE name WHEN 'opening-USD' THEN 0 ELSE $2 END, CASE name WHEN 'opening-USD' THEN NULL ELSE 0 END, 1 FROM made),
+     opened AS (INSERT INTO transactions (id, tenant, api, kind, status, request, created_at) VALUES (gen_random_uuid(), 'default', 2, 3, 1, gen_random_uuid(), now()) RETURNING id)
+INSERT INTO postings (transaction, n, seq, debit_account, credit_account, amount, debit_balance_after, credit_balance_after, created_at)
+  SELECT opened.id, p.place - 1, nextval('posting_seq'), p.payer, p.id, $2, -$2 * p.place, $2, now()
+    FROM opened, (SELECT m.id, o.id AS payer, row_number() OVER (ORDER BY m.id) AS place FROM made m, made o WHERE o.name = 'opening-USD' AND m.id <> o.id ORDER BY place) p";
 
 /// One payment of a cent by the function of the version before, as a lane of it would.
 const PAYMENT: &str = "
@@ -52,7 +64,8 @@ async fn an_upgrade_keeps_the_books_and_serves() {
     let mut connection = site.database.pool.acquire().await.unwrap();
     all.run_to(before, &mut *connection).await.unwrap();
     drop(connection);
-    open_accounts(&site.database).await;
+    let accounts = i64::try_from(ACCOUNTS).unwrap();
+    sqlx::query(ACCOUNTS_BEFORE).bind(accounts).bind(OPENING).execute(&site.database.pool).await.unwrap();
     sqlx::raw_sql(PAYMENT).execute(&site.database.pool).await.unwrap();
     let refused = site.run(&["serve"]);
     assert!(text(&refused.stderr).contains(&format!("version {before}, this florin needs {newest}; run `florin migrate`")), "{refused:?}");
