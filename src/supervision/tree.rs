@@ -345,6 +345,7 @@ impl RootState {
     async fn restart(&mut self, child: Child, myself: &ActorRef<RootMessage>) -> Result<(), ActorProcessingErr> {
         if matches!(child, Child::Outbox(_)) && !self.node.is_lease_valid() && self.node.active().is_some() {
             // A publisher that was shut out comes back only once the epoch is confirmed, or two nodes shut each other out for ever.
+            self.config.faults.point("root.unconfirmed");
             drop(myself.send_after(CONFIRM_EVERY, move || RootMessage::Restart(child)));
             return Ok(());
         }
