@@ -45,7 +45,8 @@ async fn assert_told_in_time(waiting: JoinHandle<(Answered, Duration)>) {
 async fn an_account_opened_while_a_load_finds_none_is_there_for_who_comes_after() {
     let florin = Florin::start().await;
     florin.database.account("alice", 10_00).await;
-    florin.loaded("alice").await;
+    florin.database.account("bob", 0).await;
+    florin.pay("warm", "alice", "bob", 1_00).await.unwrap(); // alice is found without asking the directory
     florin.faults.panic_at("directory.resolve", u32::MAX, 0); // only counts
     florin.faults.hold("directory.loading");
     let before = background(&florin, Order::new("before", "alice", "new", 1_00));
