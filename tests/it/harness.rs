@@ -3,6 +3,7 @@
 pub mod money;
 mod owned;
 pub mod proxy;
+mod template;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -79,20 +80,10 @@ fn with_database(url: &str, name: &str) -> String {
 }
 
 impl TestDatabase {
-    /// A fresh one with the schema, copied from a template that the first test of this process makes.
+    /// A fresh one with the schema, copied from a template that the first test makes.
     pub async fn fresh() -> Self {
         static TEMPLATE: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
-        let template = TEMPLATE
-            .get_or_init(|| async {
-                let name = format!("florin_template_{}", std::process::id());
-                let mut admin = PgConnection::connect(&base_url()).await.unwrap();
-                admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
-                let mut fresh = PgConnection::connect(&with_database(&base_url(), &name)).await.unwrap();
-                sqlx::migrate!("./migrations").run(&mut fresh).await.unwrap();
-                fresh.close().await.unwrap();
-                name
-            })
-            .await;
+        let template = TEMPLATE.get_or_init(|| async { template::ready(&base_url()).await }).await;
         let name = format!("florin_test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let mut admin = PgConnection::connect(&base_url()).await.unwrap();
         admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {template}"))).await.unwrap();
