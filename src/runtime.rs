@@ -71,9 +71,12 @@ impl Runtime {
         store::schema::check(&pool).await?;
         let health = Health::default();
         let backpressure = Backpressure::default();
+        let loading = database.pool(settings.database.pool_max); // of their own: callers' reads must not keep accounts from being loaded
+        let publishing = settings.kafka.brokers.is_some().then(|| publishing(settings, &database, &backpressure));
+        let pools = [Some(&pool), Some(&loading), publishing.as_ref().map(|publishing| &publishing.pool)].into_iter().flatten().cloned().collect();
         let tree = Tree::start(TreeConfig {
             database: database.clone(),
-            pool: database.pool(settings.database.pool_max), // of their own: callers' reads must not keep accounts from being loaded
+            pool: loading,
             holder: Holder::this(),
             lease: settings.journal.lease,
             lanes: settings.journal.lanes,
@@ -81,7 +84,7 @@ impl Runtime {
             answer_timeout: settings.journal.timeout,
             active_accounts_max: settings.admission.active_accounts_max,
             account_idle_after: settings.admission.account_idle,
-            publishing: settings.kafka.brokers.is_some().then(|| publishing(settings, &database, &backpressure)),
+            publishing,
             health: health.clone(),
             faults: faults.clone(),
         });
@@ -114,7 +117,7 @@ impl Runtime {
         let services = Services { ledger: ledger.clone(), limits, authenticator, health: health.clone() };
         let server = GrpcServer::start(config, services).await?;
         let (stop, stopped) = watch::channel(false);
-        let mut beside = vec![tasks::spawn(gauges(ledger.clone(), stopped.clone()))];
+        let mut beside = vec![tasks::spawn(gauges(ledger.clone(), database, pools, stopped.clone()))];
         let mut metrics = None;
         if let Some(listen) = &settings.metrics {
             let listener =
@@ -275,12 +278,12 @@ fn read_tls(tls: &TlsSettings) -> anyhow::Result<Tls> {
 
 /// What is measured by looking, once a second.
 #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
-async fn gauges(ledger: Ledger, mut stopped: watch::Receiver<bool>) {
+async fn gauges(ledger: Ledger, database: Database, pools: Vec<PgPool>, mut stopped: watch::Receiver<bool>) {
     let parts = ledger.parts();
     while tokio::time::timeout(Duration::from_secs(1), stopped.wait_for(|stopped| *stopped)).await.is_err() {
         metrics::gauge!("florin_in_flight").set(parts.in_flight.now() as f64);
-        let idle = u32::try_from(parts.pool.num_idle()).unwrap_or(u32::MAX);
-        metrics::gauge!("db_connections_active").set(f64::from(parts.pool.size().saturating_sub(idle)));
+        let busy = |pool: &PgPool| pool.size().saturating_sub(u32::try_from(pool.num_idle()).unwrap_or(u32::MAX));
+        metrics::gauge!("db_connections_active").set(f64::from(pools.iter().map(busy).sum::<u32>() + database.sessions()));
         if let Some(active) = parts.node.active() {
             metrics::gauge!("florin_journal_queue_depth").set(active.journal.depth() as f64);
         }

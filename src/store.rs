@@ -14,6 +14,8 @@ pub mod transactions;
 pub mod verify;
 
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -29,6 +31,17 @@ pub struct Database {
     pub connect_timeout: Duration,
     /// How long a read may take.
     pub read_timeout: Duration,
+    /// Sessions beside the pools: the lanes' and the lease's.
+    sessions: Arc<AtomicU32>,
+}
+
+/// Counts a session for as long as it is open.
+struct Counted(Arc<AtomicU32>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Database {
@@ -41,7 +54,17 @@ impl Database {
             .split_once("://")
             .map_or_else(|| url.to_owned(), |(scheme, rest)| format!("{}://{rest}", scheme.split('+').next().unwrap_or("postgres")));
         let options = PgConnectOptions::from_str(&plain)?.application_name("florin");
-        Ok(Self { options, connect_timeout: Duration::from_secs(2), read_timeout: Duration::from_secs(5) })
+        Ok(Self { options, connect_timeout: Duration::from_secs(2), read_timeout: Duration::from_secs(5), sessions: Arc::default() })
+    }
+
+    /// How many sessions are open beside the pools.
+    pub fn sessions(&self) -> u32 {
+        self.sessions.load(Ordering::Relaxed)
+    }
+
+    fn counted(&self) -> Counted {
+        self.sessions.fetch_add(1, Ordering::Relaxed);
+        Counted(self.sessions.clone())
     }
 
     /// Options for a session whose idle transactions and statements end by themselves: a write transaction that hangs would hold

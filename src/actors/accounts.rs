@@ -5,6 +5,7 @@
 //! cannot be loaded yet waits. After an actor failed, the next load waits behind a barrier through all lanes, so that it sees every
 //! batch that holds an approval of the failed one.
 
+mod load;
 mod registry;
 
 use std::collections::{HashMap, VecDeque};
@@ -20,10 +21,8 @@ use crate::faults::Faults;
 use crate::protocol::account::{AccountCell, AccountHandle, AccountMessage};
 use crate::protocol::record::AccountId;
 use crate::store::accounts::AccountRow;
-use crate::store::{self, StoreError};
 use crate::supervision::health::{Condition, Health, Part};
 use crate::supervision::policy::{self, History, Verdict};
-use crate::supervision::tasks;
 
 pub use registry::{AccountKey, Registry};
 
@@ -236,20 +235,7 @@ impl DirectoryState {
         let keys = loading.keys().cloned().collect();
         self.loading = Some(loading);
         let barrier = std::mem::take(&mut self.barrier).then(|| self.args.journal.clone());
-        let mut answer = Answer { directory: myself.clone(), keys, result: Err("the load ended without an answer".into()) };
-        let primary = self.args.primary.clone();
-        tasks::spawn(async move {
-            if let Some(journal) = barrier {
-                journal.barrier().await;
-            }
-            let (tenants, names): (Vec<_>, Vec<_>) = answer.keys.iter().map(|key| (key.tenant.to_string(), key.name.to_string())).unzip();
-            let load = store::accounts::load(&primary.pool, &tenants, &names);
-            let result = tokio::time::timeout(primary.timeout, load).await;
-            answer.result = result
-                .unwrap_or_else(|_| Err(StoreError::Lost(format!("no answer within {:?}", primary.timeout))))
-                .map_err(|error| error.to_string());
-            drop(answer); // whole, so that it is in here and answers whatever happens
-        });
+        load::start(myself.clone(), keys, barrier, self.args.primary.clone(), self.args.faults.clone());
     }
 
     async fn loaded(
@@ -376,20 +362,6 @@ fn is_ending(account: &AccountHandle) -> bool {
 fn answer_all(waiting: impl IntoIterator<Item = oneshot::Sender<Resolved>>, answer: impl Fn() -> Resolved) {
     for reply in waiting {
         let _ = reply.send(answer());
-    }
-}
-
-/// Answers when dropped, so also when the load panics.
-struct Answer {
-    directory: ActorRef<DirectoryMessage>,
-    keys: Vec<AccountKey>,
-    result: Result<Vec<AccountRow>, String>,
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        let result = std::mem::replace(&mut self.result, Ok(Vec::new()));
-        let _ = self.directory.cast(DirectoryMessage::Loaded(std::mem::take(&mut self.keys), result)); // a directory that ended asks nothing
     }
 }
 

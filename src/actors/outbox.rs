@@ -12,6 +12,7 @@ pub mod judge;
 pub mod repair;
 mod session;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backoff::ExponentialBackoff;
@@ -89,7 +90,12 @@ pub struct OutboxArgs {
     pub faults: Faults,
     /// How others reach it.
     pub handle: OutboxHandle,
+    /// Whether the lease is confirmed: else it does not connect to Kafka, which shuts out whoever publishes.
+    pub confirmed: Arc<dyn Fn() -> bool + Send + Sync>,
 }
+
+/// How often the lease is looked at before a publisher connects.
+const CONFIRM_EVERY: Duration = Duration::from_millis(200);
 
 /// What it is told.
 #[derive(Debug)]
@@ -222,6 +228,11 @@ impl OutboxState {
                 self.poll.abort();
                 return Err(reason.into());
             }
+            Err(Trouble::Unconfirmed) => {
+                self.args.faults.point("outbox.unconfirmed");
+                self.report(Condition::Degraded(Trouble::Unconfirmed.to_string()));
+                self.later(myself, CONFIRM_EVERY);
+            }
             Err(Trouble::Refused(refusal)) => {
                 self.give_up().await;
                 if self.report(Condition::Down(refusal.to_string())) {
@@ -246,6 +257,8 @@ impl OutboxState {
     async fn work(&mut self) -> Result<Outcome, Trouble> {
         let session = match &mut self.session {
             Some(session) => session,
+            // However it lost the one before: two nodes whose publishers always come back would shut each other out for ever.
+            _ if !(self.args.confirmed)() => return Err(Trouble::Unconfirmed),
             none => none.insert(Session::open(&self.args).await?),
         };
         let started = Instant::now();

@@ -69,7 +69,7 @@ pub async fn limit(limiter: Option<&RateLimiter>, tenant: &str, metadata: &Metad
         (None, Some(addresses)) => ("ip", addresses.split(',').next().unwrap_or(addresses).trim()),
         (None, None) => ("method", method),
     };
-    let own = (tenant != DEFAULT_TENANT).then(|| format!("{tenant} {client}")); // one tenant cannot spend another's window
+    let own = (tenant != DEFAULT_TENANT).then(|| format!("{tenant}\n{client}")); // no header has a line's end: none names itself into a tenant's window
     match limiter.check(own.as_deref().unwrap_or(client)).await {
         Decision::Allowed { .. } => Ok(()),
         Decision::Refused { retry_after } => {

@@ -8,7 +8,7 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::numeric::{Numeric, numerics};
-use super::{Database, StoreError, within};
+use super::{Counted, Database, StoreError, within};
 use crate::ledger::{Status, Totals};
 use crate::protocol::account::{Posted, UsedKey, UsedKeys};
 use crate::protocol::batch::Batch;
@@ -52,6 +52,7 @@ pub struct LaneSession {
     /// One moment on both clocks.
     clock: (Instant, DateTime<Utc>),
     answer_timeout: Duration,
+    _counted: Counted,
 }
 
 /// How often the old backend's lock is waited for, half a second each, before giving up for now.
@@ -90,7 +91,7 @@ impl LaneSession {
         let before = Instant::now();
         let now = within(answer_timeout, sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut connection)).await?;
         within(answer_timeout, sqlx::raw_sql("SET lock_timeout = 0").execute(&mut connection)).await?;
-        Ok(Self { connection, lane, epoch, session, clock: (before, now), answer_timeout })
+        Ok(Self { connection, lane, epoch, session, clock: (before, now), answer_timeout, _counted: database.counted() })
     }
 
     /// A moment of this process's clock on the database's.

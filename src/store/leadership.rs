@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
 
-use super::{Database, StoreError, within};
+use super::{Counted, Database, StoreError, within};
 
 /// The answer to an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,7 @@ pub enum Attempt {
 pub struct LeaseSession {
     connection: PgConnection,
     answer_timeout: Duration,
+    _counted: Counted,
 }
 
 /// The locks of batches in flight are waited for this long before their backends are ended.
@@ -45,7 +46,7 @@ impl LeaseSession {
             sqlx::query(LOCK_PATIENCE).execute(&mut connection).await?;
             Ok(connection)
         };
-        Ok(Self { connection: within(database.connect_timeout, connect).await?, answer_timeout })
+        Ok(Self { connection: within(database.connect_timeout, connect).await?, answer_timeout, _counted: database.counted() })
     }
 
     /// Tries to take the lease. `dead` names a holder of which we know that it has ended.

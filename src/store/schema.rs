@@ -107,7 +107,9 @@ const GRANTS: &str = "
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
 GRANT INSERT ON accounts, balances, transactions, postings, declined_postings, keys_even, keys_odd, lanes, outbox, outbox_positions, dead_letters TO {role};
 GRANT UPDATE ON balances, lanes, leadership, outbox_positions, dead_letters TO {role};
-GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role};";
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role};
+GRANT EXECUTE ON FUNCTION apply_deltas, number_anew, commit_batch, account_postings, switch_key_generation, raise_session, outbox_drawn, outbox_marker, outbox_grow, outbox_shrink,
+  outbox_repair, take_leadership TO {role};";
 
 /// Gives a role what serving needs.
 ///

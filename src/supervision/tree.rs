@@ -316,7 +316,9 @@ impl RootState {
             }
             (Child::Outbox(epoch), Some(active)) if active.epoch == epoch => {
                 let Some(publishing) = config.publishing else { return Ok(()) };
+                let node = self.node.clone();
                 let args = OutboxArgs {
+                    confirmed: Arc::new(move || node.is_lease_valid()),
                     config: publishing.outbox,
                     kafka: publishing.kafka,
                     pool: publishing.pool,
@@ -343,11 +345,6 @@ impl RootState {
     }
 
     async fn restart(&mut self, child: Child, myself: &ActorRef<RootMessage>) -> Result<(), ActorProcessingErr> {
-        if matches!(child, Child::Outbox(_)) && !self.node.is_lease_valid() && self.node.active().is_some() {
-            // A publisher that was shut out comes back only once the epoch is confirmed, or two nodes shut each other out for ever.
-            drop(myself.send_after(CONFIRM_EVERY, move || RootMessage::Restart(child)));
-            return Ok(());
-        }
         match self.start(child, myself).await {
             Ok(()) => Ok(()),
             Err(error) => self.failed(child, &error.to_string(), myself),
@@ -377,6 +374,3 @@ impl RootState {
         }
     }
 }
-
-/// How often the lease is looked at before a publisher comes back.
-const CONFIRM_EVERY: Duration = Duration::from_millis(200);

@@ -60,7 +60,7 @@ metrics_table! {
     OUTBOX_FAILED = Counter "outbox_events_failed_total" ["event_type"] NONE, Count, "events that became dead letters";
     OUTBOX_PENDING = Gauge "outbox_pending_events" [] NONE, Count, "events that wait for Kafka";
     REDIS_CONNECTIONS = Gauge "redis_connections_active" [] NONE, Count, "connections to Redis";
-    DB_CONNECTIONS = Gauge "db_connections_active" [] NONE, Count, "connections to PostgreSQL";
+    DB_CONNECTIONS = Gauge "db_connections_active" [] NONE, Count, "connections to PostgreSQL that are in use: of the pools, the lanes and the lease";
     JOURNAL_BATCH_SIZE = Histogram "florin_journal_batch_size" [] BATCH_RECORDS, Count, "records in a committed batch";
     JOURNAL_COMMIT = Histogram "florin_journal_commit_seconds" [] COMMIT_SECONDS, Seconds, "time that the commit of a batch took";
     JOURNAL_QUEUE = Gauge "florin_journal_queue_depth" [] NONE, Count, "records that wait for a batch or are in one";

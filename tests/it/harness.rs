@@ -1,7 +1,9 @@
 //! A Florin of one's own: a fresh database, the whole tree, a gRPC client. On drop the books must balance.
 
 pub mod money;
+mod owned;
 pub mod proxy;
+mod template;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,9 +22,11 @@ use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClie
 use florin::store::accounts::{AccountKind, NewAccount, NormalSide};
 use florin::store::{self, Database};
 use florin::supervision::health::{Health, Overall};
-use florin::supervision::tree::{Tree, TreeConfig};
+use florin::supervision::tree::{Publishing, Tree, TreeConfig};
 use sqlx::{Connection, Executor, PgConnection, PgPool};
 use tonic::transport::Channel;
+
+use self::owned::Owned;
 
 /// What a test may want otherwise.
 #[derive(Clone)]
@@ -35,6 +39,7 @@ pub struct Options {
     pub answer_timeout: Duration,
     pub lease: Duration,
     pub limits: Limits,
+    pub publishing: Option<Publishing>,
 }
 
 impl Default for Options {
@@ -48,15 +53,17 @@ impl Default for Options {
             answer_timeout: Duration::from_secs(5),
             lease: Duration::from_secs(3),
             limits: Limits::default(),
+            publishing: None,
         }
     }
 }
 
-/// A database of one's own.
+/// A database of one's own; the last clone of one that was made on the shared server drops it when the test ends well.
 #[derive(Clone)]
 pub struct TestDatabase {
     pub url: String,
     pub pool: PgPool,
+    _owned: Option<Owned>,
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -73,41 +80,42 @@ fn with_database(url: &str, name: &str) -> String {
 }
 
 impl TestDatabase {
-    /// A fresh one with the schema, copied from a template that the first test of this process makes.
+    /// A fresh one with the schema, copied from a template that the first test makes.
     pub async fn fresh() -> Self {
         static TEMPLATE: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
-        let template = TEMPLATE
-            .get_or_init(|| async {
-                let name = format!("florin_template_{}", std::process::id());
-                let mut admin = PgConnection::connect(&base_url()).await.unwrap();
-                admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
-                let mut fresh = PgConnection::connect(&with_database(&base_url(), &name)).await.unwrap();
-                sqlx::migrate!("./migrations").run(&mut fresh).await.unwrap();
-                fresh.close().await.unwrap();
-                name
-            })
-            .await;
+        let template = TEMPLATE.get_or_init(|| async { template::ready(&base_url()).await }).await;
         let name = format!("florin_test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let mut admin = PgConnection::connect(&base_url()).await.unwrap();
         admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {template}"))).await.unwrap();
-        let url = with_database(&base_url(), &name);
-        let pool = sqlx::postgres::PgPoolOptions::new().max_connections(4).connect_lazy(&url).unwrap();
-        Self { url, pool }
+        Self::named(&base_url(), name, true)
     }
 
     /// A fresh one without the schema.
     pub async fn empty() -> Self {
-        Self::empty_on(&base_url()).await
+        Self::create(&base_url(), true).await
     }
 
     /// A fresh one without the schema, on the server that this URL names a database of.
     pub async fn empty_on(server: &str) -> Self {
+        Self::create(server, false).await
+    }
+
+    async fn create(server: &str, shared: bool) -> Self {
         let name = format!("florin_test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let mut admin = PgConnection::connect(server).await.unwrap();
         admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+        Self::named(server, name, shared)
+    }
+
+    fn named(server: &str, name: String, shared: bool) -> Self {
         let url = with_database(server, &name);
         let pool = sqlx::postgres::PgPoolOptions::new().max_connections(4).connect_lazy(&url).unwrap();
-        Self { url, pool }
+        Self { url, pool, _owned: shared.then(|| Owned::new(server, name)) }
+    }
+
+    /// One that is there already and stays.
+    pub fn of(url: String, pool: PgPool) -> Self {
+        Self { url, pool, _owned: None }
     }
 
     /// Opens an account; balances come from a system account that may go below zero.
@@ -218,7 +226,7 @@ impl Florin {
             answer_timeout: options.answer_timeout,
             active_accounts_max: options.active_accounts_max,
             account_idle_after: Duration::from_secs(300),
-            publishing: None,
+            publishing: options.publishing.clone(),
             health: health.clone(),
             faults: faults.clone(),
         })
@@ -230,7 +238,7 @@ impl Florin {
             node: tree.node.clone(),
             pool,
             in_flight: in_flight.clone(),
-            backpressure: florin::actors::housekeeping::Backpressure::default(),
+            backpressure: options.publishing.map(|publishing| publishing.backpressure).unwrap_or_default(),
             account_share_max: options.account_share_max,
             write_cutoff: options.write_cutoff,
             currencies,

@@ -17,4 +17,5 @@ mod takeover;
 mod unknown;
 mod verify;
 mod view;
+mod waiting;
 mod walk;

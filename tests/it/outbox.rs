@@ -7,5 +7,6 @@ mod lost_data;
 mod markers;
 mod rig;
 mod schemas;
+mod served;
 mod servers;
 mod speed;

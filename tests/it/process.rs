@@ -16,6 +16,7 @@ mod load;
 mod postgres;
 mod redis;
 mod refusals;
+mod sessions;
 mod site;
 mod takeover;
 mod tls;

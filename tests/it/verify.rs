@@ -45,7 +45,7 @@ async fn unguarded(books: &TestDatabase, n: usize) -> TestDatabase {
     )
     .await
     .unwrap();
-    TestDatabase { url, pool }
+    TestDatabase::of(url, pool)
 }
 
 async fn drop_copy(copy: TestDatabase) {

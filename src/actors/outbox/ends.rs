@@ -25,6 +25,8 @@ pub(super) enum Trouble {
     Refused(Refusal),
     #[error("{reason}")]
     Passing { reason: String, renew: bool },
+    #[error("the lease is not confirmed")]
+    Unconfirmed,
     #[error("stopped")]
     Stopped,
 }

@@ -2,6 +2,7 @@
 //!
 //! "Fails when" names the change of the code that was tried and made the test fail.
 
+mod apart;
 mod script;
 mod server;
 mod speed;

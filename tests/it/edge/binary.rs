@@ -63,8 +63,8 @@ fn a_reader_that_leaves_is_no_error() {
 
 #[tokio::test]
 async fn migrate_then_keys() {
-    let url = TestDatabase::empty().await.url;
-    let run = |args: &[&str]| florin(args, &[("DATABASE_URL", &url)]);
+    let database = TestDatabase::empty().await;
+    let run = |args: &[&str]| florin(args, &[("DATABASE_URL", &database.url)]);
 
     let refused = run(&["keys", "list"]);
     assert!(text(&refused.stderr).contains("run `florin migrate`"), "{refused:?}");

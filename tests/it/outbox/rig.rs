@@ -58,8 +58,15 @@ impl Rig {
             batch_rows_max: 50,
             ..OutboxConfig::default()
         };
-        let args =
-            OutboxArgs { config, kafka, pool: pool.clone(), health: Health::default(), faults: Faults::default(), handle: OutboxHandle::default() };
+        let args = OutboxArgs {
+            config,
+            kafka,
+            pool: pool.clone(),
+            health: Health::default(),
+            faults: Faults::default(),
+            handle: OutboxHandle::default(),
+            confirmed: Arc::new(|| true),
+        };
         sqlx::raw_sql(TEST_SQL).execute(&pool).await.unwrap();
         Self { name: name.into(), pool, args }
     }

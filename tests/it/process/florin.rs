@@ -171,6 +171,12 @@ impl Server {
         body["parts"][part]["condition"].as_str().unwrap_or("up").to_owned()
     }
 
+    /// A gauge or counter without labels, as `/metrics` says it.
+    pub async fn metric(&self, name: &str) -> Option<f64> {
+        let (_, page) = self.get("/metrics").await?;
+        page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+    }
+
     pub async fn serving(&self) {
         until("it serves", async || {
             assert!(self.process.ended().is_none(), "it ended:\n{}", self.process.said());

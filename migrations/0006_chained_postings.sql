@@ -164,3 +164,16 @@ BEGIN
   END IF;
   RETURN QUERY SELECT unnest(acc), unnest(deb), unnest(cre), unnest(ver);
 END $$;
+
+-- What is new goes to roles that serve already, and to nobody else.
+REVOKE EXECUTE ON FUNCTION account_postings, apply_deltas, number_anew, commit_batch FROM PUBLIC;
+DO $$
+DECLARE role_ regrole;
+BEGIN
+  FOR role_ IN SELECT DISTINCT a.grantee::regrole FROM pg_class c, aclexplode(c.relacl) a
+    WHERE c.oid = 'lanes'::regclass AND a.privilege_type = 'INSERT' AND a.grantee <> 0 AND a.grantee <> c.relowner
+  LOOP
+    EXECUTE format('GRANT EXECUTE ON FUNCTION account_postings, apply_deltas, number_anew, commit_batch TO %s', role_);
+    EXECUTE format('GRANT USAGE, SELECT ON SEQUENCE batch_seq TO %s', role_);
+  END LOOP;
+END $$;

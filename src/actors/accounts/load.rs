@@ -1,0 +1,42 @@
+//! One load: behind the barrier if need be, one query for many accounts, and an answer whatever happens.
+
+use ractor::ActorRef;
+
+use super::{AccountKey, DirectoryMessage};
+use crate::actors::account::Primary;
+use crate::actors::journal::Journal;
+use crate::faults::Faults;
+use crate::store::accounts::AccountRow;
+use crate::store::{self, StoreError};
+use crate::supervision::tasks;
+
+/// Loads these accounts beside the directory, and tells it what was found.
+pub(super) fn start(directory: ActorRef<DirectoryMessage>, keys: Vec<AccountKey>, barrier: Option<Journal>, primary: Primary, faults: Faults) {
+    let mut answer = Answer { directory, keys, result: Err("the load ended without an answer".into()) };
+    tasks::spawn(async move {
+        if let Some(journal) = barrier {
+            journal.barrier().await;
+        }
+        let (tenants, names): (Vec<_>, Vec<_>) = answer.keys.iter().map(|key| (key.tenant.to_string(), key.name.to_string())).unzip();
+        let load = store::accounts::load(&primary.pool, &tenants, &names);
+        let result = tokio::time::timeout(primary.timeout, load).await;
+        faults.pause("directory.loading").await;
+        answer.result =
+            result.unwrap_or_else(|_| Err(StoreError::Lost(format!("no answer within {:?}", primary.timeout)))).map_err(|error| error.to_string());
+        drop(answer); // whole, so that it is in here and answers whatever happens
+    });
+}
+
+/// Answers when dropped, so also when the load panics.
+struct Answer {
+    directory: ActorRef<DirectoryMessage>,
+    keys: Vec<AccountKey>,
+    result: Result<Vec<AccountRow>, String>,
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let result = std::mem::replace(&mut self.result, Ok(Vec::new()));
+        let _ = self.directory.cast(DirectoryMessage::Loaded(std::mem::take(&mut self.keys), result)); // a directory that ended asks nothing
+    }
+}
