@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, Executor, PgPool};
+use sqlx::{Connection, Executor, PgConnection, PgPool};
 
 pub use error::StoreError;
 
@@ -91,18 +91,27 @@ impl Database {
                 // After an outage the idle connections are dead, and whoever came first would pay for it.
                 Box::pin(async move { Ok(used.idle_for < CHECK_IDLE || within(CHECK_TIMEOUT, connection.ping()).await.is_ok()) })
             })
-            .after_release(|connection, _| {
-                // The pool's own check has no limit: a connection that went dead unnoticed would never come back, nor free its place.
-                Box::pin(async move { within(CHECK_TIMEOUT, connection.ping()).await.map(|()| true).map_err(|_| sqlx::Error::PoolTimedOut) })
-            })
+            .after_release(|connection, _| Box::pin(is_to_be_kept(connection)))
             .connect_lazy_with(self.session(self.read_timeout))
     }
 
     /// A small pool for the publisher and the housekeeping; connects when first used.
     pub fn publishing_pool(&self) -> PgPool {
         let options = outbox::bounded(self.options.clone());
-        PgPoolOptions::new().max_connections(4).acquire_timeout(self.connect_timeout).idle_timeout(Duration::from_secs(60)).connect_lazy_with(options)
+        PgPoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(self.connect_timeout)
+            .idle_timeout(Duration::from_secs(60))
+            .after_release(|connection, _| Box::pin(is_to_be_kept(connection)))
+            .connect_lazy_with(options)
     }
+}
+
+/// Whether a connection goes back into its pool. The pool's own check has no limit: one that went dead unnoticed would never come back,
+/// nor free its place. And one that takes no writes may take none for as long as it lives, though the database long does.
+async fn is_to_be_kept(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let read_only = sqlx::query_scalar::<_, String>("SHOW transaction_read_only").fetch_one(connection);
+    within(CHECK_TIMEOUT, read_only).await.map(|read_only| read_only == "off").map_err(|_| sqlx::Error::PoolTimedOut)
 }
 
 /// A pooled connection idle for longer is checked before it is used.

@@ -18,7 +18,7 @@ use crate::faults::Faults;
 use crate::protocol::record::KeyHash;
 use crate::protocol::slip::{Abort, Outcome, Slip, Taken};
 use crate::store::Database;
-use crate::supervision::health::{Health, Part};
+use crate::supervision::health::{Condition, Health, Part};
 use crate::supervision::policy::{self, History, Verdict};
 use crate::supervision::tasks;
 
@@ -53,7 +53,21 @@ struct Shared {
     lanes: Vec<Arc<Lane>>,
     config: JournalConfig,
     closed: AtomicBool,
+    /// By lane. Health hears the sum of it: the first lane to come back must not speak for those still away.
+    reach: Mutex<Vec<Reach>>,
+    /// Whether one of them is away.
     database_away: AtomicBool,
+}
+
+/// Whether a lane reaches the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Reach {
+    /// It has not tried yet.
+    Untried,
+    /// It has a session.
+    Well,
+    /// It has none, and why.
+    Away(String),
 }
 
 /// What a lane owns that its actor's death must not take away.
@@ -82,8 +96,9 @@ impl Journal {
                 actor: RwLock::default(),
             })
         };
-        let lanes = (0..config.lanes.max(1)).map(lane).collect();
-        Self(Arc::new(Shared { lanes, config, closed: AtomicBool::new(false), database_away: AtomicBool::new(false) }))
+        let lanes: Vec<_> = (0..config.lanes.max(1)).map(lane).collect();
+        let reach = Mutex::new(vec![Reach::Untried; lanes.len()]);
+        Self(Arc::new(Shared { lanes, config, closed: AtomicBool::new(false), reach, database_away: AtomicBool::new(false) }))
     }
 
     /// Hands over a slip that all its accounts approved. A key always goes to the same lane.
@@ -124,7 +139,7 @@ impl Journal {
         self.0.lanes.iter().map(|lane| lock(&lane.queue).len() + lock(&lane.in_flight).len()).sum()
     }
 
-    /// Whether the database did not answer when last asked.
+    /// Whether the database did not answer one of the lanes when last asked.
     pub fn is_database_away(&self) -> bool {
         self.0.database_away.load(Ordering::Relaxed)
     }
@@ -154,6 +169,33 @@ impl Journal {
         let lanes = self.0.lanes.len();
         let n = usize::from(u16::from_le_bytes([key.0.as_bytes()[14], key.0.as_bytes()[15]]));
         &self.0.lanes[n % lanes]
+    }
+}
+
+impl Shared {
+    /// A lane reaches the database, or does not. It is down while one does not, and up once all do.
+    fn reach(&self, lane: u16, now: Reach) {
+        let mut reach = lock(&self.reach);
+        reach[usize::from(lane)] = now;
+        if self.closed.load(Ordering::Acquire) {
+            return; // how the database is, is for the lanes of the next epoch to say
+        }
+        let away = reach.iter().find_map(|lane| if let Reach::Away(why) = lane { Some(why) } else { None });
+        let news = self.database_away.swap(away.is_some(), Ordering::Relaxed) != away.is_some();
+        if let Some(why) = away {
+            if news {
+                tracing::warn!(lane, error = %why, "the database is away");
+            }
+            self.config.health.report(Part::Database, Condition::Down(why.clone()));
+            return;
+        }
+        if news {
+            tracing::info!(lane, "the database is back");
+        }
+        if reach.iter().all(|lane| *lane == Reach::Well) {
+            self.config.health.report(Part::Database, Condition::Up);
+            self.config.health.report(Part::Journal, Condition::Up);
+        }
     }
 }
 

@@ -67,10 +67,10 @@ impl LeaseSession {
             Ok((None, by, remaining_ms)) => Ok(Attempt::Held { by, remaining: Duration::from_millis(u64::try_from(remaining_ms).unwrap_or(0)) }),
             Err(error) => {
                 if error.code() == Some("55P03") {
-                    // Only once the lease is over: it may have been the lease's own row that a slow disk held, and its holder is well.
+                    // Only once the lease is over, and only if its row can be had: else that row was waited for, and the lanes are well.
                     let end = sqlx::query(
                         "SELECT pg_terminate_backend(pid) FROM lanes WHERE pid IS NOT NULL \
-                         AND EXISTS (SELECT FROM leadership WHERE expires_at <= clock_timestamp() OR holder = $1)",
+                         AND EXISTS (SELECT FROM leadership WHERE expires_at <= clock_timestamp() OR holder = $1 FOR UPDATE)",
                     );
                     within(self.answer_timeout, end.bind(dead).execute(&mut self.connection)).await?;
                 }

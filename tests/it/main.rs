@@ -3,16 +3,21 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod changes;
+mod clock;
 mod contract;
 mod edge;
 mod faults;
 mod harness;
 mod keys;
+mod lease;
 mod native;
 mod outbox;
+mod own_ids;
 mod payments;
 mod process;
+mod read_only;
 mod seed;
+mod sessions;
 mod takeover;
 mod unknown;
 mod verify;

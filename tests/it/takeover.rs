@@ -18,10 +18,10 @@ use crate::harness::money::{Client, Order, reason, spawn};
 use crate::harness::proxy::{Flow, Proxy};
 use crate::harness::{Florin, Options, TestDatabase, until};
 
-const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+pub const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
 /// The first of two, serving, and its standby.
-async fn two(options: Options) -> (Florin, Florin) {
+pub async fn two(options: Options) -> (Florin, Florin) {
     let database = TestDatabase::fresh().await;
     for name in NAMES {
         database.account(name, 1_000_00).await;

@@ -12,7 +12,7 @@ use crate::harness::proxy::{Flow, Proxy};
 use crate::harness::{Florin, Options, TestDatabase, tally, until};
 
 /// A Florin behind a proxy, with these accounts.
-async fn behind_proxy(options: Options, accounts: &[(&str, i64)]) -> (Florin, Proxy) {
+pub async fn behind_proxy(options: Options, accounts: &[(&str, i64)]) -> (Florin, Proxy) {
     let database = TestDatabase::fresh().await;
     for (name, balance) in accounts {
         database.account(name, *balance).await;

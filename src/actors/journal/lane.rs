@@ -16,14 +16,13 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
 use super::settle::Resolved;
-use super::{Journal, JournalConfig, Lane, lock};
+use super::{Journal, JournalConfig, Lane, Reach, lock};
 use crate::protocol::account::UsedKeys;
 use crate::protocol::batch::Batch;
 use crate::protocol::record::{KeyHash, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store::StoreError;
 use crate::store::journal::{LaneSession, OpenError, code, is_key_used};
-use crate::supervision::health::{Condition, Part};
 
 /// The actor; all it has is in its state.
 pub struct LaneActor;
@@ -51,7 +50,7 @@ pub struct LaneState {
     session: Option<LaneSession>,
     barriers: Vec<oneshot::Sender<()>>,
     backoff: ExponentialBackoff,
-    /// Health was told that all is well.
+    /// The journal was told that this lane reaches the database.
     healthy: bool,
 }
 
@@ -237,13 +236,9 @@ impl LaneState {
         match result {
             Ok(()) => {
                 if self.session.is_some() {
-                    if shared.database_away.swap(false, Ordering::Relaxed) {
-                        tracing::info!(lane = self.lane.number, "the database is back");
-                    }
                     if !std::mem::replace(&mut self.healthy, true) {
                         self.backoff.reset();
-                        shared.config.health.report(Part::Database, Condition::Up);
-                        shared.config.health.report(Part::Journal, Condition::Up);
+                        shared.reach(self.lane.number, Reach::Well);
                     }
                     for barrier in self.barriers.drain(..) {
                         let _ = barrier.send(()); // who asked may have left
@@ -265,11 +260,7 @@ impl LaneState {
                     metrics::counter!("florin_journal_unknown_total").increment(1);
                 }
                 (self.session, self.healthy) = (None, false);
-                let news = !shared.database_away.swap(true, Ordering::Relaxed);
-                if news {
-                    tracing::warn!(lane = self.lane.number, %error, "the database is away");
-                }
-                shared.config.health.report(Part::Database, Condition::Down(error.to_string()));
+                shared.reach(self.lane.number, Reach::Away(error.to_string()));
                 self.journal.refuse_queued(Abort::DatabaseAway);
                 let delay = self.backoff.next_backoff().unwrap_or(Duration::from_secs(1));
                 drop(myself.send_after(delay, || LaneMessage::Recover));

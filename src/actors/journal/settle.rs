@@ -22,6 +22,11 @@ impl Resolved {
         let group: HashSet<TransactionId> = if all { HashSet::new() } else { group.iter().copied().collect() };
         in_flight.iter().filter(move |taken| all || group.contains(&taken.record.id))
     }
+
+    fn of_mut<'a>(in_flight: &'a mut [Taken], group: &[TransactionId]) -> impl Iterator<Item = &'a mut Taken> + use<'a> {
+        let group: HashSet<TransactionId> = group.iter().copied().collect();
+        in_flight.iter_mut().filter(move |taken| group.contains(&taken.record.id))
+    }
 }
 
 impl Taken {
@@ -72,9 +77,14 @@ impl Lane {
     /// Takes out of `group` those whose keys are used: by themselves, in a batch whose answer was lost, or by another record.
     pub(super) async fn resolve_used(&self, group: &mut Vec<TransactionId>, used: &UsedKeys, session: &mut LaneSession) -> Result<(), StoreError> {
         let (mut own, mut others) = (Vec::new(), Vec::new());
-        for taken in Resolved::of(&lock(&self.in_flight), group) {
+        for taken in Resolved::of_mut(&mut lock(&self.in_flight), group) {
             match used.get(&taken.record.key) {
-                Some(used) if used.transaction == taken.record.id => own.push(taken.record.id),
+                Some(used) if used.transaction == taken.record.id && used.request == taken.record.request => {
+                    if !used.retired {
+                        taken.record.created_at = used.created_at; // another's, if it repeats an id that its source gave it
+                    }
+                    own.push(taken.record.id);
+                }
                 Some(_) => others.push(taken.record.id),
                 None => {}
             }
@@ -138,8 +148,10 @@ impl Lane {
     pub(super) async fn resolve_guilty(&self, id: TransactionId, error: &StoreError, session: &mut LaneSession) -> Result<(), StoreError> {
         let existing = if error.code() == Some(code::UNIQUE) { session.transaction(id).await? } else { None };
         if let Some((request, created_at)) = existing {
-            let same = lock(&self.in_flight).iter().any(|taken| taken.record.id == id && taken.record.request == request);
-            if same {
+            let same = lock(&self.in_flight).iter_mut().find(|taken| taken.record.id == id && taken.record.request == request).map(|taken| {
+                taken.record.created_at = created_at; // what is answered is the first one's
+            });
+            if same.is_some() {
                 return self.settle_late(&[id], session).await.map(|()| tracing::debug!(id = %id.0, %created_at, "it was done before"));
             }
         }
