@@ -38,6 +38,8 @@ impl Rig {
     }
 
     pub async fn on(name: &str, kafka: &Kafka, transactional: bool) -> Self {
+        // A broker that outlives this run keeps positions in a database that does not.
+        let name = &*format!("{name}{:x}", Ulid::new().random() >> 48);
         let pool = servers::postgres().database(name).await;
         let kafka = KafkaConfig {
             brokers: kafka.brokers(),
