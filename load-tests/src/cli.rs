@@ -1,0 +1,148 @@
+//! The command line.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, Parser, Subcommand};
+
+use crate::grpc::{Dial, GrpcPayer};
+use crate::mix::{Chooser, Mix};
+use crate::run::{self, Timing};
+use crate::{address, batch, seed};
+
+#[derive(Debug, Parser)]
+#[command(name = "florin-load", version, about = "Measures Florin, and what one would build instead. Load goes to loopback addresses only.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Open accounts with money in Florin's database
+    Seed(SeedArgs),
+    /// Pay through a running server's gRPC for a while, and print rate, latencies and every outcome
+    Pay(PayArgs),
+}
+
+#[derive(Debug, Args)]
+struct SeedArgs {
+    /// Florin's database
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database: String,
+    /// How many accounts
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=10_000_000))]
+    accounts: u32,
+    /// What their names begin with
+    #[arg(long, default_value = seed::PREFIX)]
+    prefix: String,
+}
+
+#[derive(Debug, Args)]
+struct PayArgs {
+    /// The server
+    #[arg(long, default_value = "http://127.0.0.1:50051")]
+    address: String,
+    /// Payments in flight at a time; with --batch: messages
+    #[arg(long, default_value_t = 256, value_parser = in_flight)]
+    in_flight: usize,
+    /// Measured time
+    #[arg(long, default_value_t = 5.0, value_parser = seconds)]
+    seconds: f64,
+    /// Time before that
+    #[arg(long, default_value_t = 1.0, value_parser = seconds)]
+    warm_up: f64,
+    /// How many accounts there are
+    #[arg(long, default_value_t = 10_000)]
+    accounts: u32,
+    /// What their names begin with
+    #[arg(long, default_value = seed::PREFIX)]
+    prefix: String,
+    /// How payments spread over the accounts
+    #[arg(long, value_enum, default_value_t = Mix::Uniform)]
+    mix: Mix,
+    /// The payments' seed: the same one makes the same payments (with new keys)
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Client ids that the limiter sees
+    #[arg(long, default_value_t = 64, value_parser = connections)]
+    clients: usize,
+    /// Connections
+    #[arg(long, default_value_t = 4, value_parser = connections)]
+    connections: usize,
+    /// Open loop: payments due per second, whatever the server does
+    #[arg(long, value_parser = seconds, conflicts_with_all = ["in_flight", "batch"])]
+    open_rate: Option<f64>,
+    /// florin.v1 PostTransactions with so many payments per message
+    #[arg(long, value_parser = in_flight)]
+    batch: Option<usize>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+fn in_flight(text: &str) -> Result<usize> {
+    whole(text, 10_000)
+}
+
+fn connections(text: &str) -> Result<usize> {
+    whole(text, 1_000)
+}
+
+fn whole(text: &str, max: usize) -> Result<usize> {
+    let n = text.parse()?;
+    ensure!((1..=max).contains(&n), "{n} is not from 1 to {max}");
+    Ok(n)
+}
+
+fn seconds(text: &str) -> Result<f64> {
+    let n: f64 = text.parse()?;
+    ensure!(n > 0.0 && n <= 1_000_000.0, "{n} is not above 0, up to 1000000");
+    Ok(n)
+}
+
+/// Runs the command line; 1 for failures and for runs with errors.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let ended = runtime.context("no runtime").and_then(|runtime| runtime.block_on(run(cli)));
+    match ended {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("florin-load: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Command::Seed(args) => {
+            let opened = seed::accounts(address::database(&args.database)?, args.accounts, &args.prefix).await?;
+            println!("{opened} accounts opened, {} were there", u64::from(args.accounts) - opened);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Pay(args) => pay(args).await,
+    }
+}
+
+async fn pay(args: PayArgs) -> Result<ExitCode> {
+    let chooser = Chooser::new(args.mix, args.accounts, args.seed)?;
+    let endpoint = address::grpc(&args.address)?;
+    let dial = Dial { endpoint, connections: args.connections, clients: args.clients, prefix: args.prefix };
+    let timing = Timing { warm_up: Duration::from_secs_f64(args.warm_up), run: Duration::from_secs_f64(args.seconds) };
+    let figures = match (args.batch, args.open_rate) {
+        (Some(payments), _) => batch::closed(&dial, &chooser, payments, args.in_flight, timing).await?,
+        (None, Some(per_s)) => run::open(Arc::new(GrpcPayer::connect(&dial).await?), &chooser, per_s, timing).await?,
+        (None, None) => run::closed(Arc::new(GrpcPayer::connect(&dial).await?), &chooser, args.in_flight, timing).await?,
+    };
+    if args.json {
+        println!("{}", serde_json::to_string(&figures)?);
+    } else {
+        println!("{figures}");
+    }
+    Ok(if figures.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
