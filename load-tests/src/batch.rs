@@ -14,7 +14,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Streaming};
 
-use crate::grpc::{CURRENCY, Dial, run_id};
+use crate::grpc::{CURRENCY, Dial, Keys};
 use crate::mix::Chooser;
 use crate::outcome::Outcome;
 use crate::record::{Figures, Recorder, Window};
@@ -31,7 +31,7 @@ pub async fn closed(dial: &Dial, chooser: &Chooser, payments: usize, in_flight: 
     let channels = dial.channels().await?;
     let recorder = Arc::new(Recorder::new(Window::after(timing.warm_up, timing.run))?);
     let maker = Arc::new(Maker {
-        run: run_id(),
+        keys: Keys::fresh(),
         prefix: dial.prefix.clone(),
         chooser: chooser.clone(),
         payments: payments.clamp(1, MESSAGE_PAYMENTS_MAX),
@@ -56,7 +56,7 @@ pub async fn closed(dial: &Dial, chooser: &Chooser, payments: usize, in_flight: 
 
 /// Makes messages.
 struct Maker {
-    run: String,
+    keys: Keys,
     prefix: String,
     chooser: Chooser,
     payments: usize,
@@ -72,7 +72,7 @@ impl Maker {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
         let choice = self.chooser.choose(n);
         pb::PostTransactionRequest {
-            idempotency_key: format!("{}-{n}", self.run),
+            idempotency_key: self.keys.next(),
             kind: "payment".to_owned(),
             postings: vec![pb::Posting {
                 debit_account_id: format!("{}{}", self.prefix, choice.payer),

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::grpc::{Dial, GrpcPayer};
 use crate::mix::{Chooser, Mix};
 use crate::run::{self, Timing};
-use crate::{address, batch, seed};
+use crate::{address, baseline, batch, seed};
 
 #[derive(Debug, Parser)]
 #[command(name = "florin-load", version, about = "Measures Florin, and what one would build instead. Load goes to loopback addresses only.")]
@@ -25,6 +26,24 @@ enum Command {
     Seed(SeedArgs),
     /// Pay through a running server's gRPC for a while, and print rate, latencies and every outcome
     Pay(PayArgs),
+    /// Serve payment.v1 by one SQL transaction per payment
+    ServeBaseline(ServeArgs),
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// The baseline's database; it is made when it is not there
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database: String,
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:50061")]
+    listen: SocketAddr,
+    /// How many accounts there shall be
+    #[arg(long, default_value_t = 10_000)]
+    accounts: u32,
+    /// What their names begin with
+    #[arg(long, default_value = seed::PREFIX)]
+    prefix: String,
 }
 
 #[derive(Debug, Args)]
@@ -126,6 +145,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Pay(args) => pay(args).await,
+        Command::ServeBaseline(args) => serve_baseline(args).await,
     }
 }
 
@@ -145,4 +165,12 @@ async fn pay(args: PayArgs) -> Result<ExitCode> {
         println!("{figures}");
     }
     Ok(if figures.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn serve_baseline(args: ServeArgs) -> Result<ExitCode> {
+    baseline::create(&args.database, args.accounts, &args.prefix).await?;
+    let serving = baseline::serve(args.listen, baseline::sql(&address::database(&args.database)?).await?).await?;
+    println!("listening on {}", serving.address);
+    serving.ended().await?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,7 @@
 //! The client's side of payment.v1: some connections, many clients, a new key for each payment.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use anyhow::{Context, Result};
 use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
@@ -60,10 +62,24 @@ impl Dial {
     }
 }
 
-/// What the keys of one run begin with: no other run's do.
-#[must_use]
-pub fn run_id() -> String {
-    Ulid(Uuid::now_v7().as_u128()).to_string()
+/// Makes idempotency keys: each of them new, over all runs.
+pub struct Keys {
+    prefix: String,
+    next: AtomicU64,
+}
+
+impl Keys {
+    /// Keys that nobody else makes.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self { prefix: Ulid(Uuid::now_v7().as_u128()).to_string(), next: AtomicU64::new(0) }
+    }
+
+    /// The next one.
+    #[must_use]
+    pub fn next(&self) -> String {
+        format!("{}-{}", self.prefix, self.next.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 /// Pays through payment.v1.
@@ -71,7 +87,7 @@ pub struct GrpcPayer {
     services: Vec<PaymentServiceClient<Channel>>,
     clients: Vec<MetadataValue<Ascii>>,
     prefix: String,
-    run: String,
+    keys: Keys,
 }
 
 impl GrpcPayer {
@@ -81,12 +97,12 @@ impl GrpcPayer {
     /// When the server cannot be reached.
     pub async fn connect(dial: &Dial) -> Result<Self> {
         let services = dial.channels().await?.into_iter().map(PaymentServiceClient::new).collect();
-        Ok(Self { services, clients: dial.client_names()?, prefix: dial.prefix.clone(), run: run_id() })
+        Ok(Self { services, clients: dial.client_names()?, prefix: dial.prefix.clone(), keys: Keys::fresh() })
     }
 
-    async fn ask(&self, worker: usize, n: u64, choice: Choice) -> Result<pb::AuthorizePaymentResponse, Status> {
+    async fn ask(&self, worker: usize, choice: Choice) -> Result<pb::AuthorizePaymentResponse, Status> {
         let mut request = Request::new(pb::AuthorizePaymentRequest {
-            idempotency_key: format!("{}-{n}", self.run),
+            idempotency_key: self.keys.next(),
             payer_account_id: format!("{}{}", self.prefix, choice.payer),
             payee_account_id: format!("{}{}", self.prefix, choice.payee),
             amount_cents: choice.cents,
@@ -100,8 +116,8 @@ impl GrpcPayer {
 }
 
 impl Payer for GrpcPayer {
-    async fn pay(&self, worker: usize, n: u64, choice: Choice) -> Outcome {
-        match tokio::time::timeout(PATIENCE, self.ask(worker, n, choice)).await {
+    async fn pay(&self, worker: usize, choice: Choice) -> Outcome {
+        match tokio::time::timeout(PATIENCE, self.ask(worker, choice)).await {
             Err(_) => Outcome::Unanswered,
             Ok(Err(status)) => Outcome::of(&status),
             Ok(Ok(answer)) => match answer.status() {

@@ -9,10 +9,12 @@
 //! | [`run`] | the closed loop and the open loop |
 //! | [`grpc`], [`batch`] | the client's side of payment.v1, and of florin.v1's batches |
 //! | [`seed`] | the accounts that a run pays from |
+//! | [`baseline`] | what one would build instead |
 //! | [`cli`] | the command line |
 #![expect(clippy::float_arithmetic, reason = "figures of measurements, never money")]
 
 pub mod address;
+pub mod baseline;
 pub mod batch;
 pub mod cli;
 pub mod grpc;

@@ -25,8 +25,8 @@ pub const OPEN_IN_FLIGHT_MAX: usize = 4_096;
 
 /// Somebody who carries payments out.
 pub trait Payer: Send + Sync + 'static {
-    /// Carries one out, as the n-th of the run. Must answer within [`PATIENCE`], or a little later.
-    fn pay(&self, worker: usize, n: u64, choice: Choice) -> impl Future<Output = Outcome> + Send;
+    /// Carries one out, with a new key. Must answer within [`PATIENCE`], or a little later.
+    fn pay(&self, worker: usize, choice: Choice) -> impl Future<Output = Outcome> + Send;
 }
 
 /// How a run goes.
@@ -55,7 +55,7 @@ pub async fn closed<P: Payer>(payer: Arc<P>, chooser: &Chooser, in_flight: usize
                     break;
                 }
                 let n = next.fetch_add(1, Ordering::Relaxed);
-                let outcome = payer.pay(worker, n, chooser.choose(n)).await;
+                let outcome = payer.pay(worker, chooser.choose(n)).await;
                 recorder.add(worker, began, outcome, 1);
                 if matches!(outcome, Outcome::Transport | Outcome::Refused(_)) {
                     tokio::time::sleep(Duration::from_millis(1)).await; // a server that is gone is not asked a million times a second
@@ -87,7 +87,7 @@ pub async fn open<P: Payer>(payer: Arc<P>, chooser: &Chooser, per_s: f64, timing
                     break;
                 }
                 tokio::time::sleep_until(due.into()).await;
-                let outcome = if Instant::now() < give_up { payer.pay(worker, n, chooser.choose(n)).await } else { Outcome::Unsent };
+                let outcome = if Instant::now() < give_up { payer.pay(worker, chooser.choose(n)).await } else { Outcome::Unsent };
                 recorder.add(worker, due, outcome, 1);
             }
         });
