@@ -1,13 +1,16 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
+use crate::bench::{self, Config};
 use crate::grpc::{Dial, GrpcPayer};
 use crate::mix::{Chooser, Mix};
 use crate::run::{self, Timing};
@@ -28,6 +31,52 @@ enum Command {
     Pay(PayArgs),
     /// Serve payment.v1 by one SQL transaction per payment
     ServeBaseline(ServeArgs),
+    /// Run Florin and the baselines side by side, and write report.md and report.json
+    Bench(BenchArgs),
+}
+
+#[derive(Debug, Args)]
+struct BenchArgs {
+    /// The program under test, built for release
+    #[arg(long)]
+    florin: PathBuf,
+    /// Where the reports go
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+    /// One short round with 256 in flight: shows that everything works, not how fast
+    #[arg(long, env = "BENCH_QUICK", value_parser = clap::builder::FalseyValueParser::new())]
+    quick: bool,
+    /// How many times everything is run
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
+    rounds: Option<u8>,
+    /// Measured time of each run
+    #[arg(long, value_parser = seconds)]
+    run_seconds: Option<f64>,
+    /// Accounts that pay each other
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    accounts: u32,
+    /// The payments' seed
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// One of Florin's settings that is not to have its default, to try something
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
+}
+
+impl BenchArgs {
+    fn config(self) -> Result<Config> {
+        let (rounds, run_s) = if self.quick { (1, 2.0) } else { (3, 5.0) };
+        Ok(Config {
+            florin: self.florin.canonicalize().with_context(|| format!("{} is not there", self.florin.display()))?,
+            out: self.out,
+            rounds: self.rounds.map_or(rounds, usize::from),
+            run: Duration::from_secs_f64(self.run_seconds.unwrap_or(run_s)),
+            quick: self.quick,
+            accounts: self.accounts,
+            seed: self.seed,
+            settings: self.settings,
+        })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -122,6 +171,11 @@ fn seconds(text: &str) -> Result<f64> {
     Ok(n)
 }
 
+fn setting(text: &str) -> Result<(String, String)> {
+    let (name, value) = text.split_once('=').context("must be NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 /// Runs the command line; 1 for failures and for runs with errors.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -146,6 +200,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Pay(args) => pay(args).await,
         Command::ServeBaseline(args) => serve_baseline(args).await,
+        Command::Bench(args) => until_told(bench::run(args.config()?)).await,
     }
 }
 
@@ -173,4 +228,15 @@ async fn serve_baseline(args: ServeArgs) -> Result<ExitCode> {
     println!("listening on {}", serving.address);
     serving.ended().await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Does the work, or stops it when told to: either way everything that it started is stopped.
+async fn until_told(work: impl Future<Output = Result<()>>) -> Result<ExitCode> {
+    let mut term = signal(SignalKind::terminate())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        done = work => done.map(|()| ExitCode::SUCCESS),
+        _ = term.recv() => bail!("told to stop"),
+        _ = int.recv() => bail!("told to stop"),
+    }
 }
