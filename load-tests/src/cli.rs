@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::bench::{self, Config};
+use crate::bench::{self, Config, large};
 use crate::grpc::{Dial, GrpcPayer};
 use crate::mix::{Chooser, Mix};
 use crate::run::{self, Timing};
@@ -33,6 +33,47 @@ enum Command {
     ServeBaseline(ServeArgs),
     /// Run Florin and the baselines side by side, and write report.md and report.json
     Bench(BenchArgs),
+    /// Compare the cost of a payment with none and with millions of payments in the tables
+    BenchLarge(LargeArgs),
+}
+
+#[derive(Debug, Args)]
+struct LargeArgs {
+    /// The program under test, built for release
+    #[arg(long)]
+    florin: PathBuf,
+    /// Where the report goes
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+    /// Payments in the tables
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
+    payments: u64,
+    /// Accounts that pay each other
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    accounts: u32,
+    /// Runs with none, and again with all
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=100))]
+    runs: u8,
+    /// Measured time of each run
+    #[arg(long, default_value_t = 5.0, value_parser = seconds)]
+    run_seconds: f64,
+    /// One of Florin's settings that is not to have its default, to try something
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
+}
+
+impl LargeArgs {
+    fn config(self) -> Result<large::Config> {
+        Ok(large::Config {
+            florin: program(&self.florin)?,
+            out: self.out,
+            payments: self.payments,
+            accounts: self.accounts,
+            runs: usize::from(self.runs),
+            run: Duration::from_secs_f64(self.run_seconds),
+            settings: self.settings,
+        })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -67,7 +108,7 @@ impl BenchArgs {
     fn config(self) -> Result<Config> {
         let (rounds, run_s) = if self.quick { (1, 2.0) } else { (3, 5.0) };
         Ok(Config {
-            florin: self.florin.canonicalize().with_context(|| format!("{} is not there", self.florin.display()))?,
+            florin: program(&self.florin)?,
             out: self.out,
             rounds: self.rounds.map_or(rounds, usize::from),
             run: Duration::from_secs_f64(self.run_seconds.unwrap_or(run_s)),
@@ -171,6 +212,10 @@ fn seconds(text: &str) -> Result<f64> {
     Ok(n)
 }
 
+fn program(path: &Path) -> Result<PathBuf> {
+    path.canonicalize().with_context(|| format!("{} is not there", path.display()))
+}
+
 fn setting(text: &str) -> Result<(String, String)> {
     let (name, value) = text.split_once('=').context("must be NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
@@ -201,6 +246,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Pay(args) => pay(args).await,
         Command::ServeBaseline(args) => serve_baseline(args).await,
         Command::Bench(args) => until_told(bench::run(args.config()?)).await,
+        Command::BenchLarge(args) => until_told(large::run(args.config()?)).await,
     }
 }
 

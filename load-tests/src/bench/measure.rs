@@ -23,31 +23,32 @@ use crate::{batch, process, seed};
 /// How long Florin may take to publish what is left of a run.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(120);
 
+/// The baselines that run in this process.
+type Baselines = (Arc<Direct<Sql>>, Arc<Direct<Plpgsql>>);
+
 /// The ways to all systems, kept open between runs.
 pub struct Bench<'a> {
     site: &'a Site,
-    sql: Arc<Direct<Sql>>,
-    plpgsql: Arc<Direct<Plpgsql>>,
-    connections: [Arc<Connections>; 2],
+    direct: Option<Baselines>,
+    connections: Vec<Arc<Connections>>,
     /// For questions about the outbox and the log.
     side: Mutex<PgConnection>,
 }
 
 impl<'a> Bench<'a> {
-    /// Connects to the databases of the baselines.
+    /// Connects to the databases of the baselines, if the site has them.
     ///
     /// # Errors
     /// When one cannot be reached.
     pub async fn new(site: &'a Site) -> Result<Self> {
-        let open = async |database| Ok::<_, anyhow::Error>(Arc::new(Connections::open(&site.database(database)?, baseline::CONNECTIONS).await?));
-        let (sql, plpgsql) = (open("sql").await?, open("plpgsql").await?);
-        Ok(Self {
-            site,
-            sql: Arc::new(Direct::new(Sql::new(sql.clone()), seed::PREFIX)),
-            plpgsql: Arc::new(Direct::new(Plpgsql::new(plpgsql.clone()), seed::PREFIX)),
-            connections: [sql, plpgsql],
-            side: Mutex::new(connect(&site.database("florin")?).await?),
-        })
+        let mut bench = Self { site, direct: None, connections: Vec::new(), side: Mutex::new(connect(&site.database("florin")?).await?) };
+        if site.baseline_address.is_some() {
+            let open = async |database| Ok::<_, anyhow::Error>(Arc::new(Connections::open(&site.database(database)?, baseline::CONNECTIONS).await?));
+            let (sql, plpgsql) = (open("sql").await?, open("plpgsql").await?);
+            bench.connections = vec![sql.clone(), plpgsql.clone()];
+            bench.direct = Some((Arc::new(Direct::new(Sql::new(sql), seed::PREFIX)), Arc::new(Direct::new(Plpgsql::new(plpgsql), seed::PREFIX))));
+        }
+        Ok(bench)
     }
 
     /// Closes the connections.
@@ -113,7 +114,7 @@ impl<'a> Bench<'a> {
 
     fn server(&self, system: System) -> Option<u32> {
         match system {
-            System::Florin => Some(self.site.florin_pid()),
+            System::Florin => self.site.florin_pid(),
             System::SqlGrpc => self.site.baseline_pid(),
             System::Sql | System::Plpgsql => None,
         }
@@ -138,9 +139,10 @@ impl<'a> Bench<'a> {
         if workload == Workload::Batch100 {
             return batch::closed(&self.dial(system)?, chooser, BATCH, in_flight, timing).await;
         }
+        let direct = || self.direct.clone().context("there are no baselines here");
         match system {
-            System::Sql => pay(self.sql.clone(), chooser, in_flight, per_s, timing).await,
-            System::Plpgsql => pay(self.plpgsql.clone(), chooser, in_flight, per_s, timing).await,
+            System::Sql => pay(direct()?.0, chooser, in_flight, per_s, timing).await,
+            System::Plpgsql => pay(direct()?.1, chooser, in_flight, per_s, timing).await,
             System::Florin | System::SqlGrpc => {
                 pay(Arc::new(GrpcPayer::connect(&self.dial(system)?).await?), chooser, in_flight, per_s, timing).await
             }

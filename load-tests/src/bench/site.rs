@@ -43,9 +43,11 @@ pub struct Options {
 
 /// The servers. Fields are dropped from the first to the last: whoever uses a server goes before it.
 pub struct Site {
-    florin: Child,
+    florin: Option<Child>,
     grpc_baseline: Option<Child>,
-    options: Options,
+    program: PathBuf,
+    environment: Environment,
+    log: PathBuf,
     /// Florin's address.
     pub florin_address: String,
     /// The address of `sql-grpc`.
@@ -78,7 +80,6 @@ impl Site {
         let environment = environment(&options, &postgres, &kafka, &redis)?;
         run(tool(&options.florin, &environment, &["migrate"])).await?;
         seed::accounts(address::database(&postgres.url("florin"))?, options.accounts, seed::PREFIX).await?;
-        let florin = Child::start("florin", tool(&options.florin, &environment, &["serve"]), &out.join("florin.log"))?;
         let florin_address = format!("http://127.0.0.1:{}", value(&environment, "GRPC_PORT"));
 
         let (mut grpc_baseline, mut baseline_address) = (None, None);
@@ -94,9 +95,29 @@ impl Site {
             baseline_address = Some(format!("http://127.0.0.1:{port}"));
         }
         postgres::warm_wal(&postgres, options.warm_wal_mb).await?;
-        let site = Self { florin, grpc_baseline, options, florin_address, baseline_address, redis, kafka, postgres, _home: home };
-        site.ready().await?;
+        let (program, log) = (options.florin, out.join("florin.log"));
+        let mut site =
+            Self { florin: None, grpc_baseline, program, environment, log, florin_address, baseline_address, redis, kafka, postgres, _home: home };
+        site.start_florin().await?;
         Ok(site)
+    }
+
+    /// Starts Florin and waits until it serves.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn start_florin(&mut self) -> Result<()> {
+        self.florin = Some(Child::start("florin", tool(&self.program, &self.environment, &["serve"]), &self.log)?);
+        self.ready().await
+    }
+
+    /// Stops Florin; what it has accepted it finishes.
+    ///
+    /// # Errors
+    /// When the task that waits for it fails.
+    pub async fn stop_florin(&mut self) -> Result<()> {
+        let florin = self.florin.take();
+        Ok(tokio::task::spawn_blocking(move || drop(florin)).await?)
     }
 
     /// The cluster.
@@ -123,8 +144,8 @@ impl Site {
 
     /// The process of Florin.
     #[must_use]
-    pub fn florin_pid(&self) -> u32 {
-        self.florin.pid()
+    pub fn florin_pid(&self) -> Option<u32> {
+        self.florin.as_ref().map(Child::pid)
     }
 
     /// The process of `sql-grpc`.
@@ -145,8 +166,7 @@ impl Site {
     /// # Errors
     /// Which, and what it said last.
     pub fn check(&self) -> Result<()> {
-        self.florin.check()?;
-        self.grpc_baseline.as_ref().map_or(Ok(()), Child::check)
+        self.florin.iter().chain(&self.grpc_baseline).try_for_each(Child::check)
     }
 
     /// Runs `florin verify`, beside the serving node.
@@ -154,8 +174,7 @@ impl Site {
     /// # Errors
     /// When it finds anything.
     pub async fn verify(&self) -> Result<String> {
-        let environment = environment(&self.options, &self.postgres, &self.kafka, &self.redis)?;
-        run(tool(&self.options.florin, &environment, &["verify"])).await
+        run(tool(&self.program, &self.environment, &["verify"])).await
     }
 
     async fn ready(&self) -> Result<()> {
