@@ -18,7 +18,7 @@ TESTS ?=
 
 # One step after the other: they share the machine, and the last lines are those of the tests.
 .NOTPARALLEL:
-.PHONY: help run build test test-large smoke bench bench-large bench-micro up down env fmt fmt-check lint deny check-compose ci clean
+.PHONY: help run build test test-large smoke bench bench-large bench-memory bench-micro up down env fmt fmt-check lint deny check-compose ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { gsub(/[$$][$$]/, "$$", $$2); printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,11 @@ bench-large: ## Measure what a payment costs with 10 million payments in the tab
 	@scripts/require.sh build postgres redis kafka
 	cargo build --locked --profile $(BENCH_PROFILE) --package florin --package florin-load
 	@$(bench_folder)/florin-load bench-large --florin $(bench_folder)/florin --out $(BENCH_OUT) $(BENCH_ARGS)
+
+bench-memory: ## Watch Florin's memory through 10 minutes of load over 100,000 accounts; BENCH_ARGS="--accounts 10000"
+	@scripts/require.sh build postgres redis kafka
+	cargo build --locked --profile $(BENCH_PROFILE) --package florin --package florin-load
+	@$(bench_folder)/florin-load bench-memory --florin $(bench_folder)/florin --out $(BENCH_OUT) $(BENCH_ARGS)
 
 bench-micro: ## Measure single functions: decide, encode, the limiter
 	@scripts/require.sh build

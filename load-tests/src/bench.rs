@@ -3,6 +3,7 @@
 mod child;
 pub mod large;
 mod measure;
+pub mod memory;
 mod plan;
 mod postgres;
 mod site;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::bench::{self, Config, large};
+use crate::bench::{self, Config, large, memory};
 use crate::grpc::{Dial, GrpcPayer};
 use crate::mix::{Chooser, Mix};
 use crate::run::{self, Timing};
@@ -35,6 +35,34 @@ enum Command {
     Bench(BenchArgs),
     /// Compare the cost of a payment with none and with millions of payments in the tables
     BenchLarge(LargeArgs),
+    /// Watch Florin's memory under minutes of load
+    BenchMemory(MemoryArgs),
+}
+
+#[derive(Debug, Args)]
+struct MemoryArgs {
+    /// The program under test, built for release
+    #[arg(long)]
+    florin: PathBuf,
+    /// Where the report goes
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+    /// Accounts that pay each other
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    accounts: u32,
+    /// How long
+    #[arg(long, default_value_t = 600.0, value_parser = seconds)]
+    seconds: f64,
+    /// One of Florin's settings that is not to have its default, to try something
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
+}
+
+impl MemoryArgs {
+    fn config(self) -> Result<memory::Config> {
+        let length = Duration::from_secs_f64(self.seconds);
+        Ok(memory::Config { florin: program(&self.florin)?, out: self.out, accounts: self.accounts, length, settings: self.settings })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -247,6 +275,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::ServeBaseline(args) => serve_baseline(args).await,
         Command::Bench(args) => until_told(bench::run(args.config()?)).await,
         Command::BenchLarge(args) => until_told(large::run(args.config()?)).await,
+        Command::BenchMemory(args) => until_told(memory::run(args.config()?)).await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Everything that a benchmark runs on: PostgreSQL, Kafka, Redis, Florin and the baselines' server, started here and stopped when dropped.
 
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -23,6 +24,8 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 pub const CONNECTIONS: usize = 4;
 /// Client ids, each with a limit of its own.
 pub const CLIENTS: usize = 64;
+/// What the folders of servers are called.
+const HOME: &str = "site-";
 /// Calls of one client within a minute: above any rate, so that the limiter works and refuses nobody.
 const LIMIT: &str = "100000000";
 
@@ -56,6 +59,7 @@ pub struct Site {
     kafka: DevKafka,
     postgres: PrivatePostgres,
     _home: tempfile::TempDir,
+    _lock: File,
 }
 
 impl Site {
@@ -64,7 +68,8 @@ impl Site {
     /// # Errors
     /// When something cannot be started.
     pub async fn start(options: Options, out: &Path) -> Result<Self> {
-        let home = tempfile::Builder::new().prefix("site-").tempdir_in(out)?;
+        let lock = take(out)?;
+        let home = tempfile::Builder::new().prefix(HOME).tempdir_in(out)?;
         let folder = home.path().to_owned();
         let started = tokio::task::spawn_blocking(move || -> Result<_> {
             let postgres = postgres::start(&folder.join("postgres"))?;
@@ -96,8 +101,20 @@ impl Site {
         }
         postgres::warm_wal(&postgres, options.warm_wal_mb).await?;
         let (program, log) = (options.florin, out.join("florin.log"));
-        let mut site =
-            Self { florin: None, grpc_baseline, program, environment, log, florin_address, baseline_address, redis, kafka, postgres, _home: home };
+        let mut site = Self {
+            florin: None,
+            grpc_baseline,
+            program,
+            environment,
+            log,
+            florin_address,
+            baseline_address,
+            redis,
+            kafka,
+            postgres,
+            _home: home,
+            _lock: lock,
+        };
         site.start_florin().await?;
         Ok(site)
     }
@@ -193,6 +210,18 @@ impl Site {
         })
         .await
     }
+}
+
+/// Takes the folder for this process, and removes what a killed one left in it.
+fn take(out: &Path) -> Result<File> {
+    let lock = File::create(out.join("lock"))?;
+    if lock.try_lock().is_err() {
+        bail!("another benchmark writes to {}", out.display());
+    }
+    for entry in fs::read_dir(out)?.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(HOME)) {
+        fs::remove_dir_all(entry.path()).with_context(|| format!("{} cannot be removed", entry.path().display()))?;
+    }
+    Ok(lock)
 }
 
 /// Asks every 50 ms until the answer is yes.
