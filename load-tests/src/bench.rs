@@ -44,6 +44,8 @@ pub struct Config {
 
 /// Of each run, before it is measured.
 const WARM_UP: Duration = Duration::from_millis(700);
+/// The same of the open loop, which begins at its full rate with new connections: what piles up then is to be gone.
+const OPEN_WARM_UP: Duration = Duration::from_secs(2);
 /// As much as PostgreSQL keeps for use again.
 const WARM_WAL_MB: u32 = 2_048;
 const WARM_WAL_QUICK_MB: u32 = 256;
@@ -109,8 +111,9 @@ async fn warm_up(bench: &Bench<'_>, config: &Config, runs: &mut Vec<Run>) -> Res
 }
 
 async fn one_round(bench: &Bench<'_>, config: &Config, round: usize, runs: &mut Vec<Run>) -> Result<()> {
-    let timing = Timing { warm_up: WARM_UP, run: config.run };
     for Case { workload, in_flight, systems } in plan::cases(config.quick) {
+        let warm_up = if workload == Workload::OpenHalfPeak { OPEN_WARM_UP } else { WARM_UP };
+        let timing = Timing { warm_up, run: config.run };
         for n in 0..systems.len() {
             let system = systems[(n + round - 1) % systems.len()]; // each begins in turn
             // Another seed for each run, the same for each system: nobody pays what somebody else has just warmed.
