@@ -18,7 +18,7 @@ TESTS ?=
 
 # One step after the other: they share the machine, and the last lines are those of the tests.
 .NOTPARALLEL:
-.PHONY: help run build test test-large smoke up down env fmt fmt-check lint deny check-compose ci clean
+.PHONY: help run build test test-large smoke bench bench-large bench-memory bench-micro up down env fmt fmt-check lint deny check-compose ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { gsub(/[$$][$$]/, "$$", $$2); printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,30 @@ test-large: ## Run the tests that take too long for every day
 smoke: build ## Run `make run` with each Kafka, pay, stop it, start it again
 	@scripts/require.sh postgres kafka
 	@FLORIN=$(FLORIN) scripts/smoke.sh mock real
+
+# The measuring tool goes with the Florin of the same profile: figures of anything but release mean nothing.
+BENCH_PROFILE ?= release
+BENCH_OUT ?= target/bench
+bench_folder := $(CARGO_TARGET_DIR)/$(if $(filter dev,$(BENCH_PROFILE)),debug,$(BENCH_PROFILE))
+
+bench: ## Measure Florin and the baselines side by side into target/bench; BENCH_QUICK=1: whether it works, in under 3 minutes; BENCH_ARGS
+	@scripts/require.sh build postgres redis kafka
+	cargo build --locked --profile $(BENCH_PROFILE) --package florin --package florin-load
+	@$(bench_folder)/florin-load bench --florin $(bench_folder)/florin --out $(BENCH_OUT) $(BENCH_ARGS)
+
+bench-large: ## Measure what a payment costs with 10 million payments in the tables, over the cost with none; BENCH_ARGS
+	@scripts/require.sh build postgres redis kafka
+	cargo build --locked --profile $(BENCH_PROFILE) --package florin --package florin-load
+	@$(bench_folder)/florin-load bench-large --florin $(bench_folder)/florin --out $(BENCH_OUT) $(BENCH_ARGS)
+
+bench-memory: ## Watch Florin's memory through 10 minutes of load over 100,000 accounts; BENCH_ARGS="--accounts 10000"
+	@scripts/require.sh build postgres redis kafka
+	cargo build --locked --profile $(BENCH_PROFILE) --package florin --package florin-load
+	@$(bench_folder)/florin-load bench-memory --florin $(bench_folder)/florin --out $(BENCH_OUT) $(BENCH_ARGS)
+
+bench-micro: ## Measure single functions: decide, encode, the limiter
+	@scripts/require.sh build
+	cargo bench --locked --package florin-load --bench micro
 
 up: ## Start the test servers and print their addresses; one test alone: eval "$$(make env)" && cargo test NAME
 	@scripts/require.sh postgres redis kafka

@@ -68,6 +68,9 @@ const SQL: &[&str] = &[
     "\"ALTER ",
 ];
 
+/// Where our code is.
+const FOLDERS: &[&str] = &["src", "tests", "load-tests"];
+
 const LINES_MAX: usize = 400;
 
 /// Longer files, each with the reason.
@@ -135,7 +138,7 @@ fn sql_stands_in_the_store_alone() {
 #[test]
 fn files_are_short() {
     let mut wrong = Vec::new();
-    for file in rust("src").into_iter().chain(rust("tests")) {
+    for file in FOLDERS.iter().flat_map(|folder| rust(folder)) {
         let lines = file.text.lines().count();
         if lines > LINES_MAX && !LONG_FILES.iter().any(|(path, _)| *path == file.path) {
             wrong.push(format!("{}: {lines} lines are more than {LINES_MAX}: look for the second noun", file.path));
@@ -154,7 +157,7 @@ fn files_are_short() {
 fn ignored_tests_say_why() {
     let bare = concat!("#[ign", "ore]");
     let mut wrong = Vec::new();
-    for file in rust("src").into_iter().chain(rust("tests")) {
+    for file in FOLDERS.iter().flat_map(|folder| rust(folder)) {
         wrong.extend(file.code().filter(|(_, text)| text.contains(bare)).map(|(line, _)| format!("{}:{line}: {bare} without a reason", file.path)));
     }
     tidy(&wrong);

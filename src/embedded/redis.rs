@@ -35,6 +35,12 @@ impl PrivateRedis {
         self.port
     }
 
+    /// The process id of the server.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.process.pid().as_raw()
+    }
+
     /// Where to connect.
     #[must_use]
     pub fn url(&self) -> String {

@@ -1,0 +1,158 @@
+//! What a payment costs when the tables are large: the same load before and after millions of payments are written into Florin's tables.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Serialize;
+use sqlx::{Connection, Executor};
+
+use super::measure::Bench;
+use super::plan::{System, Workload};
+use super::postgres;
+use super::site::{Options, Site};
+use crate::mix::{Chooser, Mix};
+use crate::report::{Machine, Run, machine, median};
+use crate::run::Timing;
+use crate::seed;
+
+/// What is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The program under test.
+    pub florin: PathBuf,
+    /// Where the report goes.
+    pub out: PathBuf,
+    /// Payments to be written before the second half, rounded to whole turns of all accounts.
+    pub payments: u64,
+    /// Accounts that pay each other.
+    pub accounts: u32,
+    /// Runs of each half.
+    pub runs: usize,
+    /// How long each is measured.
+    pub run: Duration,
+    /// More of Florin's settings.
+    pub settings: Vec<(String, String)>,
+}
+
+/// The cost with many payments over the cost with none: at most this.
+const FLOOR: f64 = 1.5;
+const IN_FLIGHT: usize = 256;
+const WARM_UP: Duration = Duration::from_secs(2);
+const PREFILL: &str = include_str!("../../sql/prefill.sql");
+/// Written in one transaction, about.
+const CHUNK: u64 = 500_000;
+
+/// What was found.
+#[derive(Debug, Serialize)]
+struct Large {
+    commit: String,
+    machine: Machine,
+    /// Payments that were written between the two halves.
+    payments: u64,
+    /// With none.
+    before: Vec<Run>,
+    /// With all of them.
+    after: Vec<Run>,
+    /// CPU time per payment of all servers, after over before: medians.
+    cost: f64,
+    /// The rate, after over before: medians.
+    rate: f64,
+    /// What the cost may be at most.
+    floor: f64,
+    /// Whether it is.
+    met: bool,
+}
+
+/// Measures, fills, measures again, verifies; writes `large.json`.
+///
+/// # Errors
+/// When something cannot be run, or a result is wrong.
+pub async fn run(config: Config) -> Result<()> {
+    std::fs::create_dir_all(&config.out).with_context(|| format!("{} cannot be made", config.out.display()))?;
+    let Config { florin, accounts, settings, .. } = config.clone();
+    let mut site = Site::start(Options { florin, accounts, warm_wal_mb: 2_048, baselines: false, settings }, &config.out).await?;
+    let before = measure(&site, &config, 1).await?;
+    site.stop_florin().await?;
+    let payments = prefill(&site, config.payments, config.accounts).await?;
+    site.start_florin().await?;
+    let after = measure(&site, &config, 2).await?;
+    eprintln!("florin verify ...");
+    site.verify().await?;
+    tokio::task::spawn_blocking(move || drop(site)).await?;
+    let cost = over(&after, &before, |run| run.cpu_us.server + run.cpu_us.postgres + run.cpu_us.redis + run.cpu_us.kafka);
+    let rate = over(&after, &before, |run| run.payments_per_s);
+    let large = Large { commit: super::commit(), machine: machine(), payments, before, after, cost, rate, floor: FLOOR, met: cost <= FLOOR };
+    std::fs::write(config.out.join("large.json"), format!("{}\n", serde_json::to_string_pretty(&large)?))?;
+    println!(
+        "with {payments} payments in the tables a payment costs {cost:.2} times as much CPU of the servers as with none (at most {FLOOR}: {})",
+        large.met
+    );
+    println!("the rate is {rate:.2} times that with none; see {}", config.out.join("large.json").display());
+    Ok(())
+}
+
+fn over(after: &[Run], before: &[Run], figure: impl Fn(&Run) -> f64) -> f64 {
+    let of = |runs: &[Run]| median(&runs.iter().map(&figure).collect::<Vec<_>>()).unwrap_or_default();
+    of(after) / of(before)
+}
+
+async fn measure(site: &Site, config: &Config, half: usize) -> Result<Vec<Run>> {
+    let bench = Bench::new(site).await?;
+    let mut runs = Vec::new();
+    for n in 0..=config.runs {
+        let chooser = Chooser::new(Mix::Uniform, config.accounts, u64::try_from(half * 1_000 + n)?)?;
+        let timing = Timing { warm_up: WARM_UP, run: config.run };
+        let run = bench.measure(System::Florin, Workload::Closed(Mix::Uniform), IN_FLIGHT, &chooser, None, timing, half).await?;
+        eprintln!("half {half}: {:>8.0}/s  p50 {:>7.2} ms  p99 {:>7.2} ms  {} errors", run.payments_per_s, run.p50_ms, run.p99_ms, run.errors);
+        if run.errors > 0 {
+            bail!("{} payments did not move money: {:?}", run.errors, run.outcomes);
+        }
+        runs.push(run);
+    }
+    runs.remove(0); // loads the accounts and fills the caches
+    Ok(runs)
+}
+
+/// Writes the payments; answers how many.
+async fn prefill(site: &Site, payments: u64, accounts: u32) -> Result<u64> {
+    let accounts = u64::from(accounts);
+    let chunk = (CHUNK / accounts).max(1) * accounts;
+    let payments = payments / accounts * accounts;
+    ensure!(payments > 0, "fewer payments than accounts");
+    let mut connection = postgres::connect(&site.database("florin")?).await?;
+    connection.execute("SET work_mem = '256MB'; SET jit = off").await?;
+    let base = "CREATE TEMP TABLE base AS SELECT row_number() OVER (ORDER BY a.id) - 1 AS k, a.id AS account, b.credits - b.debits AS balance \
+         FROM accounts a JOIN balances b ON b.account = a.id WHERE starts_with(a.name, $1)";
+    sqlx::query(base).bind(seed::PREFIX).execute(&mut connection).await?;
+    connection.execute("ANALYZE base").await?;
+    let seq: i64 = sqlx::query_scalar("SELECT nextval('posting_seq')").fetch_one(&mut connection).await?;
+    // The oldest was paid ten hours ago, the newest five.
+    let from: i64 = sqlx::query_scalar("SELECT (extract(epoch FROM now() - interval '10 hours') * 1000)::bigint").fetch_one(&mut connection).await?;
+    let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let mut first = 0;
+    while first < payments {
+        let last = (first + chunk).min(payments) - 1;
+        sqlx::query(PREFILL)
+            .bind(whole(first))
+            .bind(whole(last))
+            .bind(whole(accounts))
+            .bind(seq + 1)
+            .bind(from)
+            .bind(5 * 3_600 * 1_000i64)
+            .bind(whole(payments))
+            .execute(&mut connection)
+            .await
+            .context("the tables could not be filled")?;
+        first = last + 1;
+        eprintln!("{first} of {payments} payments written");
+    }
+    sqlx::query("SELECT setval('posting_seq', $1)").bind(seq + whole(payments)).execute(&mut connection).await?;
+    for step in
+        ["VACUUM (ANALYZE) transactions", "VACUUM (ANALYZE) postings", "VACUUM (ANALYZE) keys_even", "VACUUM (ANALYZE) balances", "CHECKPOINT"]
+    {
+        connection.execute(step).await?;
+    }
+    connection.close().await?;
+    Ok(payments)
+}

@@ -1,0 +1,86 @@
+//! What is run, in order.
+
+use crate::mix::Mix;
+
+/// Who is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum System {
+    /// Florin, through payment.v1 and florin.v1.
+    Florin,
+    /// One SQL transaction per payment, straight to the database.
+    Sql,
+    /// One PL/pgSQL call per payment, straight to the database.
+    Plpgsql,
+    /// The first behind payment.v1.
+    SqlGrpc,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workload {
+    /// So many payments in flight.
+    Closed(Mix),
+    /// florin.v1, 100 payments per message; in flight are messages.
+    Batch100,
+    /// Payments due at half the rate of uniform with 256 in flight, of the same round.
+    OpenHalfPeak,
+}
+
+impl Workload {
+    /// How the payments spread.
+    pub fn mix(self) -> Mix {
+        match self {
+            Self::Closed(mix) => mix,
+            Self::Batch100 | Self::OpenHalfPeak => Mix::Uniform,
+        }
+    }
+}
+
+/// Runs of several systems, one after the other.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What is asked for.
+    pub workload: Workload,
+    /// How much of it at a time.
+    pub in_flight: usize,
+    /// Of whom.
+    pub systems: &'static [System],
+}
+
+/// Payments per message of `batch100`.
+pub const BATCH: usize = 100;
+
+const ALL: &[System] = &[System::Florin, System::Sql, System::Plpgsql, System::SqlGrpc];
+const FLORIN: &[System] = &[System::Florin];
+
+/// One round. The open loop comes right after its peak.
+pub fn cases(quick: bool) -> Vec<Case> {
+    let in_flights: &[usize] = if quick { &[256] } else { &[1, 64, 256, 1_024] };
+    let mut cases = Vec::new();
+    for mix in [Mix::Uniform, Mix::HotPayee, Mix::HotPayer] {
+        for &in_flight in in_flights {
+            cases.push(Case { workload: Workload::Closed(mix), in_flight, systems: ALL });
+            if (mix, in_flight) == (Mix::Uniform, 256) {
+                cases.push(Case { workload: Workload::OpenHalfPeak, in_flight, systems: FLORIN });
+                cases.push(Case { workload: Workload::Batch100, in_flight: 16, systems: FLORIN });
+            }
+        }
+    }
+    cases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_full_round_has_every_case_and_the_quick_one_only_256() {
+        let runs = |quick| cases(quick).iter().map(|case| case.systems.len()).sum::<usize>();
+        assert_eq!((runs(false), runs(true)), (3 * 4 * 4 + 2, 3 * 4 + 2));
+        let closed = |case: &Case| matches!(case.workload, Workload::Closed(_));
+        assert!(cases(true).iter().filter(|case| closed(case)).all(|case| case.in_flight == 256));
+        let full = cases(false);
+        let open = full.iter().position(|case| case.workload == Workload::OpenHalfPeak).unwrap();
+        assert_eq!((full[open - 1].workload, full[open - 1].in_flight), (Workload::Closed(Mix::Uniform), 256));
+    }
+}

@@ -1,0 +1,317 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::bench::{self, Config, large, memory};
+use crate::grpc::{Dial, GrpcPayer};
+use crate::mix::{Chooser, Mix};
+use crate::run::{self, Timing};
+use crate::{address, baseline, batch, seed};
+
+#[derive(Debug, Parser)]
+#[command(name = "florin-load", version, about = "Measures Florin, and what one would build instead. Load goes to loopback addresses only.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Open accounts with money in Florin's database
+    Seed(SeedArgs),
+    /// Pay through a running server's gRPC for a while, and print rate, latencies and every outcome
+    Pay(PayArgs),
+    /// Serve payment.v1 by one SQL transaction per payment
+    ServeBaseline(ServeArgs),
+    /// Run Florin and the baselines side by side, and write report.md and report.json
+    Bench(BenchArgs),
+    /// Compare the cost of a payment with none and with millions of payments in the tables
+    BenchLarge(LargeArgs),
+    /// Watch Florin's memory under minutes of load
+    BenchMemory(MemoryArgs),
+}
+
+#[derive(Debug, Args)]
+struct MemoryArgs {
+    /// The program under test, built for release
+    #[arg(long)]
+    florin: PathBuf,
+    /// Where the report goes
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+    /// Accounts that pay each other
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    accounts: u32,
+    /// How long
+    #[arg(long, default_value_t = 600.0, value_parser = seconds)]
+    seconds: f64,
+    /// One of Florin's settings that is not to have its default, to try something
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
+}
+
+impl MemoryArgs {
+    fn config(self) -> Result<memory::Config> {
+        let length = Duration::from_secs_f64(self.seconds);
+        Ok(memory::Config { florin: program(&self.florin)?, out: self.out, accounts: self.accounts, length, settings: self.settings })
+    }
+}
+
+#[derive(Debug, Args)]
+struct LargeArgs {
+    /// The program under test, built for release
+    #[arg(long)]
+    florin: PathBuf,
+    /// Where the report goes
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+    /// Payments in the tables
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
+    payments: u64,
+    /// Accounts that pay each other
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    accounts: u32,
+    /// Runs with none, and again with all
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=100))]
+    runs: u8,
+    /// Measured time of each run
+    #[arg(long, default_value_t = 5.0, value_parser = seconds)]
+    run_seconds: f64,
+    /// One of Florin's settings that is not to have its default, to try something
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
+}
+
+impl LargeArgs {
+    fn config(self) -> Result<large::Config> {
+        Ok(large::Config {
+            florin: program(&self.florin)?,
+            out: self.out,
+            payments: self.payments,
+            accounts: self.accounts,
+            runs: usize::from(self.runs),
+            run: Duration::from_secs_f64(self.run_seconds),
+            settings: self.settings,
+        })
+    }
+}
+
+#[derive(Debug, Args)]
+struct BenchArgs {
+    /// The program under test, built for release
+    #[arg(long)]
+    florin: PathBuf,
+    /// Where the reports go
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+    /// One short round with 256 in flight: shows that everything works, not how fast
+    #[arg(long, env = "BENCH_QUICK", value_parser = clap::builder::FalseyValueParser::new())]
+    quick: bool,
+    /// How many times everything is run
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
+    rounds: Option<u8>,
+    /// Measured time of each run
+    #[arg(long, value_parser = seconds)]
+    run_seconds: Option<f64>,
+    /// Accounts that pay each other
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    accounts: u32,
+    /// The payments' seed
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// One of Florin's settings that is not to have its default, to try something
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
+}
+
+impl BenchArgs {
+    fn config(self) -> Result<Config> {
+        let (rounds, run_s) = if self.quick { (1, 2.0) } else { (3, 5.0) };
+        Ok(Config {
+            florin: program(&self.florin)?,
+            out: self.out,
+            rounds: self.rounds.map_or(rounds, usize::from),
+            run: Duration::from_secs_f64(self.run_seconds.unwrap_or(run_s)),
+            quick: self.quick,
+            accounts: self.accounts,
+            seed: self.seed,
+            settings: self.settings,
+        })
+    }
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// The baseline's database; it is made when it is not there
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database: String,
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:50061")]
+    listen: SocketAddr,
+    /// How many accounts there shall be
+    #[arg(long, default_value_t = 10_000)]
+    accounts: u32,
+    /// What their names begin with
+    #[arg(long, default_value = seed::PREFIX)]
+    prefix: String,
+}
+
+#[derive(Debug, Args)]
+struct SeedArgs {
+    /// Florin's database
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database: String,
+    /// How many accounts
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=10_000_000))]
+    accounts: u32,
+    /// What their names begin with
+    #[arg(long, default_value = seed::PREFIX)]
+    prefix: String,
+}
+
+#[derive(Debug, Args)]
+struct PayArgs {
+    /// The server
+    #[arg(long, default_value = "http://127.0.0.1:50051")]
+    address: String,
+    /// Payments in flight at a time; with --batch: messages
+    #[arg(long, default_value_t = 256, value_parser = in_flight)]
+    in_flight: usize,
+    /// Measured time
+    #[arg(long, default_value_t = 5.0, value_parser = seconds)]
+    seconds: f64,
+    /// Time before that
+    #[arg(long, default_value_t = 1.0, value_parser = seconds)]
+    warm_up: f64,
+    /// How many accounts there are
+    #[arg(long, default_value_t = 10_000)]
+    accounts: u32,
+    /// What their names begin with
+    #[arg(long, default_value = seed::PREFIX)]
+    prefix: String,
+    /// How payments spread over the accounts
+    #[arg(long, value_enum, default_value_t = Mix::Uniform)]
+    mix: Mix,
+    /// The payments' seed: the same one makes the same payments (with new keys)
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Client ids that the limiter sees
+    #[arg(long, default_value_t = 64, value_parser = connections)]
+    clients: usize,
+    /// Connections
+    #[arg(long, default_value_t = 4, value_parser = connections)]
+    connections: usize,
+    /// Open loop: payments due per second, whatever the server does
+    #[arg(long, value_parser = seconds, conflicts_with_all = ["in_flight", "batch"])]
+    open_rate: Option<f64>,
+    /// florin.v1 PostTransactions with so many payments per message
+    #[arg(long, value_parser = in_flight)]
+    batch: Option<usize>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+fn in_flight(text: &str) -> Result<usize> {
+    whole(text, 10_000)
+}
+
+fn connections(text: &str) -> Result<usize> {
+    whole(text, 1_000)
+}
+
+fn whole(text: &str, max: usize) -> Result<usize> {
+    let n = text.parse()?;
+    ensure!((1..=max).contains(&n), "{n} is not from 1 to {max}");
+    Ok(n)
+}
+
+fn seconds(text: &str) -> Result<f64> {
+    let n: f64 = text.parse()?;
+    ensure!(n > 0.0 && n <= 1_000_000.0, "{n} is not above 0, up to 1000000");
+    Ok(n)
+}
+
+fn program(path: &Path) -> Result<PathBuf> {
+    path.canonicalize().with_context(|| format!("{} is not there", path.display()))
+}
+
+fn setting(text: &str) -> Result<(String, String)> {
+    let (name, value) = text.split_once('=').context("must be NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Runs the command line; 1 for failures and for runs with errors.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let ended = runtime.context("no runtime").and_then(|runtime| runtime.block_on(run(cli)));
+    match ended {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("florin-load: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Command::Seed(args) => {
+            let opened = seed::accounts(address::database(&args.database)?, args.accounts, &args.prefix).await?;
+            println!("{opened} accounts opened, {} were there", u64::from(args.accounts) - opened);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Pay(args) => pay(args).await,
+        Command::ServeBaseline(args) => serve_baseline(args).await,
+        Command::Bench(args) => until_told(bench::run(args.config()?)).await,
+        Command::BenchLarge(args) => until_told(large::run(args.config()?)).await,
+        Command::BenchMemory(args) => until_told(memory::run(args.config()?)).await,
+    }
+}
+
+async fn pay(args: PayArgs) -> Result<ExitCode> {
+    let chooser = Chooser::new(args.mix, args.accounts, args.seed)?;
+    let endpoint = address::grpc(&args.address)?;
+    let dial = Dial { endpoint, connections: args.connections, clients: args.clients, prefix: args.prefix };
+    let timing = Timing { warm_up: Duration::from_secs_f64(args.warm_up), run: Duration::from_secs_f64(args.seconds) };
+    let figures = match (args.batch, args.open_rate) {
+        (Some(payments), _) => batch::closed(&dial, &chooser, payments, args.in_flight, timing).await?,
+        (None, Some(per_s)) => run::open(Arc::new(GrpcPayer::connect(&dial).await?), &chooser, per_s, timing).await?,
+        (None, None) => run::closed(Arc::new(GrpcPayer::connect(&dial).await?), &chooser, args.in_flight, timing).await?,
+    };
+    if args.json {
+        println!("{}", serde_json::to_string(&figures)?);
+    } else {
+        println!("{figures}");
+    }
+    Ok(if figures.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn serve_baseline(args: ServeArgs) -> Result<ExitCode> {
+    baseline::create(&args.database, args.accounts, &args.prefix).await?;
+    let serving = baseline::serve(args.listen, baseline::sql(&address::database(&args.database)?).await?).await?;
+    println!("listening on {}", serving.address);
+    serving.ended().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Does the work, or stops it when told to: either way everything that it started is stopped.
+async fn until_told(work: impl Future<Output = Result<()>>) -> Result<ExitCode> {
+    let mut term = signal(SignalKind::terminate())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        done = work => done.map(|()| ExitCode::SUCCESS),
+        _ = term.recv() => bail!("told to stop"),
+        _ = int.recv() => bail!("told to stop"),
+    }
+}
