@@ -7,6 +7,10 @@ CREATE SEQUENCE batch_seq CACHE 1;
 SELECT setval('batch_seq', (SELECT coalesce(max(seq), 0) / 1048576 + 1 FROM postings));
 
 ALTER TABLE balances ADD last_seq bigint NOT NULL DEFAULT 0, ADD prior_seq bigint NOT NULL DEFAULT 0; -- the newest posting, and the newest before the last batch
+-- The fill factor says both how full a page is filled and how empty it must be kept: a page filled up to it is pruned at every touch. So rows are
+-- born with spare bytes, which the first update gives up, and pages are pruned when they are nearly full.
+ALTER TABLE balances ADD spare bytea DEFAULT decode(repeat('00', 64), 'hex');
+ALTER TABLE balances ALTER spare SET STORAGE PLAIN, SET (fillfactor = 95);
 ALTER TABLE transactions ADD first_seq bigint, ADD last_seq bigint;                                   -- all of its postings, and no other's, lie between
 ALTER TABLE postings ADD debit_prev bigint NOT NULL DEFAULT 0, ADD credit_prev bigint NOT NULL DEFAULT 0; -- 0: it is the account's first
 
@@ -66,7 +70,7 @@ SET jit = off SET enable_nestloop = on SET enable_hashjoin = off SET enable_merg
 #variable_conflict use_column
 BEGIN
   RETURN QUERY
-    UPDATE balances b SET debits = b.debits + d.dd, credits = b.credits + d.cc, version = b.version + 1, last_seq = base_ + d.l, prior_seq = b.last_seq
+    UPDATE balances b SET debits = b.debits + d.dd, credits = b.credits + d.cc, version = b.version + 1, last_seq = base_ + d.l, prior_seq = b.last_seq, spare = NULL
       FROM (SELECT unnest(accounts_) AS a, unnest(debits_) AS dd, unnest(credits_) AS cc, unnest(lasts_) AS l) d WHERE b.account = d.a -- sorted by the caller: lanes lock in one order
       RETURNING b.account, b.debits, b.credits, b.version, b.prior_seq;
 END $$;
@@ -85,7 +89,7 @@ DROP FUNCTION commit_batch;
 -- Record arrays run in parallel, as do posting, declined-posting, outbox and account arrays. Places (firsts_, lasts_, p_prev_*, a_lasts_)
 -- count the batch's postings from 1: firsts_ and lasts_ are a record's own (null: it has none), p_prev_* the posting before this one on the
 -- account in this batch (null: there is none), a_lasts_ the last of an account. rest_*: what later postings of this batch still change on the
--- row's accounts (credit less debit). Sets are unnested side by side in the select list, which costs a third of what FROM unnest(...) does.
+-- row's accounts (credit less debit). Answers the accounts with their totals and versions after the batch. Sets are unnested side by side in the select list, which costs a third of what FROM unnest(...) does.
 -- Errors: 23505 on keys_*_pkey or FL001 a key is used, FL002 fenced, FL003 a posting names no account, FL004 a record is past its cut-off.
 CREATE FUNCTION commit_batch(
   lane_ int, epoch_ bigint, session_ bigint, cutoff_ timestamptz,
@@ -98,13 +102,13 @@ CREATE FUNCTION commit_batch(
   d_ids_ uuid[], d_ns_ smallint[], d_tenants_ text[], d_debits_ text[], d_credits_ text[], d_amounts_ numeric[], d_currencies_ text[],
   o_events_ smallint[], o_aggregates_ text[], o_bodies_ text[],
   accounts_ bigint[], debits_ numeric[], credits_ numeric[], a_lasts_ int[],                                      -- sorted by account
-  changes_ jsonb                                                                                                  -- of accounts: null, or [{account, status, floor, ceiling}]
-) RETURNS TABLE (account bigint, debits numeric, credits numeric, version bigint) LANGUAGE plpgsql
+  changes_ jsonb,                                                                                                 -- of accounts: null, or [{account, status, floor, ceiling}]
+  OUT acc bigint[], OUT deb numeric[], OUT cre numeric[], OUT ver bigint[]
+) LANGUAGE plpgsql
 SET jit = off SET enable_nestloop = off AS $$
 #variable_conflict use_column
 DECLARE
-  g bigint; base bigint; written int; now_ timestamptz := clock_timestamp();
-  acc bigint[] := '{}'; deb numeric[] := '{}'; cre numeric[] := '{}'; ver bigint[] := '{}'; pri bigint[] := '{}';
+  g bigint; base bigint; written int; now_ timestamptz := clock_timestamp(); pri bigint[];
 BEGIN
   SELECT l.generation INTO g FROM lanes l WHERE l.lane = lane_ AND l.epoch = epoch_ AND l.session = session_ FOR UPDATE;
   IF NOT FOUND THEN RAISE EXCEPTION 'fenced' USING ERRCODE = 'FL002'; END IF;
@@ -162,7 +166,6 @@ BEGIN
   IF cardinality(o_events_) > 0 THEN
     INSERT INTO outbox (event, aggregate, body, created_at) SELECT unnest(o_events_), unnest(o_aggregates_), unnest(o_bodies_), now_;
   END IF;
-  RETURN QUERY SELECT unnest(acc), unnest(deb), unnest(cre), unnest(ver);
 END $$;
 
 -- What is new goes to roles that serve already, and to nobody else.

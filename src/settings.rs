@@ -24,6 +24,8 @@ pub use table::{Row, TABLE, UNAUTHENTICATED_WORDS, find};
 pub struct Settings {
     /// For whom they were read.
     pub mode: Mode,
+    /// Threads that do the work; 0: one for every two cores.
+    pub worker_threads: usize,
     /// The folder of `florin dev`.
     pub data: PathBuf,
     /// The gRPC listener.

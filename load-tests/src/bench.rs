@@ -104,7 +104,9 @@ pub async fn run(config: Config) -> Result<()> {
 async fn warm_up(bench: &Bench<'_>, config: &Config, runs: &mut Vec<Run>) -> Result<()> {
     let chooser = Chooser::new(Mix::Uniform, config.accounts, config.seed)?;
     for system in [System::Florin, System::Sql, System::Plpgsql, System::SqlGrpc] {
-        let timing = Timing { warm_up: Duration::ZERO, run: config.run };
+        // A broker needs half a minute of events until its code is compiled.
+        let run = if system == System::Florin && !config.quick { config.run * 6 } else { config.run };
+        let timing = Timing { warm_up: Duration::ZERO, run };
         runs.push(bench.measure(system, Workload::Closed(Mix::Uniform), 256, &chooser, None, timing, 0).await?);
     }
     Ok(())

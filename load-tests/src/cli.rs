@@ -253,7 +253,11 @@ fn setting(text: &str) -> Result<(String, String)> {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if !matches!(cli.command, Command::ServeBaseline(_)) {
+        runtime.worker_threads(1); // a second one only makes the two wake each other up
+    }
+    let runtime = runtime.enable_all().build();
     let ended = runtime.context("no runtime").and_then(|runtime| runtime.block_on(run(cli)));
     match ended {
         Ok(code) => code,

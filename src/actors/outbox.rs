@@ -63,7 +63,7 @@ impl Default for OutboxConfig {
             publisher: "main".into(),
             partition: 0,
             batch_rows_max: 1000,
-            linger: Duration::from_millis(20),
+            linger: Duration::from_millis(50),
             poll_interval: Duration::from_secs(1),
             base_delay: Duration::from_secs(1),
             max_delay: Duration::from_secs(60),

@@ -48,8 +48,13 @@ impl Broker {
     }
 }
 
-pub async fn run(args: Args) -> Result<(), Failure> {
-    let mut settings = args.settings.load(Mode::Dev)?;
+impl Args {
+    pub fn settings(&self) -> Result<Settings, Failure> {
+        self.settings.load(Mode::Dev)
+    }
+}
+
+pub async fn run(mut settings: Settings) -> Result<(), Failure> {
     let _telemetry = Telemetry::start(&settings.log, settings.traces.as_ref())?;
     let mut told = Told::listen()?;
     std::fs::create_dir_all(&settings.data).map_err(|e| Failure::new(format!("{}: {e}", settings.data.display())))?;

@@ -8,7 +8,7 @@ use super::options::SettingsArgs;
 use super::output::Failure;
 use crate::faults::Faults;
 use crate::runtime::Runtime;
-use crate::settings::Mode;
+use crate::settings::{Mode, Settings};
 use crate::telemetry::Telemetry;
 
 #[derive(Debug, clap::Args)]
@@ -17,8 +17,13 @@ pub struct Args {
     settings: SettingsArgs,
 }
 
-pub async fn run(args: Args) -> Result<(), Failure> {
-    let settings = args.settings.load(Mode::Serve)?;
+impl Args {
+    pub fn settings(&self) -> Result<Settings, Failure> {
+        self.settings.load(Mode::Serve)
+    }
+}
+
+pub async fn run(settings: Settings) -> Result<(), Failure> {
     let _telemetry = Telemetry::start(&settings.log, settings.traces.as_ref())?;
     let mut told = Told::listen()?;
     let runtime = Runtime::start(&settings, Faults::default()).await.map_err(|error| Failure::new(format!("{error:#}")))?;

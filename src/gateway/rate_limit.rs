@@ -3,9 +3,9 @@
 //! **With Redis.** No window of any position, by the clock of Redis and at the moment it counts, holds more than `requests_max` granted requests,
 //! over all nodes. A request counts for at least a window and at most a window and a bucket (1/60 of it) more; a refused one does not count.
 //! Checks of one client that meet are put to Redis in one call, and a node has one call in flight per client. When the limit is 200 or more, a
-//! node takes permits ahead: as many as the recent rate uses in 50 ms, at most `requests_max / 100`, good for the rest of their bucket, and
+//! node takes permits ahead: as many as the recent rate uses in 200 ms, at most `requests_max / 100`, good for the rest of their bucket, and
 //! given back with its next call. So a client spread over n nodes may be refused up to `(n - 1) * (requests_max / 100)` early, and for
-//! up to 50 ms longer than it must, since a node repeats a refusal that long. A node asks for one client about 20 times a second (60 with a window of one
+//! up to 50 ms longer than it must, since a node repeats a refusal that long. A node asks for one client about 5 times a second (60 with a window of one
 //! second, because permits end with their bucket), and while a burst uses a full window up at most 100 times more (199 times when the limit is below 200).
 //!
 //! **Without.** The first error, or a call longer than `call_timeout`, ends the use of Redis for all clients at once; whoever waits is decided by the

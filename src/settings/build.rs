@@ -19,6 +19,7 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
     let window = |enabled, max, window| v.flag(enabled).then(|| WindowSettings { requests_max: v.whole(max), window: v.span(window) });
     Settings {
         mode,
+        worker_threads: v.whole("WORKER_THREADS"),
         data: v.path("FLORIN_DATA").unwrap_or_else(|| PathBuf::from(".florin")),
         grpc: GrpcSettings {
             listen: v.listen("GRPC_HOST", "GRPC_PORT"),

@@ -89,6 +89,7 @@ const LEVELS: &[(&str, &[&str])] =
 /// Every setting there is.
 #[rustfmt::skip]
 pub const TABLE: &[Row] = &[
+    row("Process", "WORKER_THREADS", Kind::Whole(0, 1_024), "0", "threads that do the work; 0: one for every two cores, which is cheapest where PostgreSQL or clients share them"),
     row("gRPC", "GRPC_HOST", Kind::Host, "127.0.0.1", "address of the gRPC listener; beyond loopback a method of authentication is needed"),
     row("gRPC", "GRPC_PORT", Kind::Port, "50051", "port of the gRPC listener"),
     row("gRPC", "GRPC_MESSAGE_BYTES_MAX", Kind::Bytes(64 << 10, 64 << 20), "4 MiB", "largest message that is read or sent"),
@@ -136,7 +137,7 @@ pub const TABLE: &[Row] = &[
     row("Keys", "KEY_RETENTION_HOURS", Kind::Hours(1, 24 * 366), "24", "how long idempotency keys are kept at least; less than 24 needs ALLOW_SHORT_RETENTION"),
     row("Keys", "ALLOW_SHORT_RETENTION", Kind::Flag, "false", "allows KEY_RETENTION_HOURS below 24"),
     row("Outbox", "OUTBOX_BATCH_SIZE", Kind::Whole(1, 10_000), "1000", "events in one Kafka transaction, at most"),
-    row("Outbox", "OUTBOX_LINGER_SECONDS", Kind::Seconds(0, 1_000), "0.02", "shortest time between two Kafka transactions that are not full: events that come faster share one"),
+    row("Outbox", "OUTBOX_LINGER_SECONDS", Kind::Seconds(0, 1_000), "0.05", "shortest time between two Kafka transactions that are not full: events that come faster share one"),
     row("Outbox", "OUTBOX_POLL_INTERVAL_SECONDS", Kind::Seconds(10, 60_000), "1.0", "how often the outbox is looked at when nobody woke it"),
     row("Outbox", "OUTBOX_MAX_RETRIES", Kind::Whole(0, 1_000), "5", "tries after the first for an event that Kafka refuses for itself; then it is a dead letter"),
     row("Outbox", "OUTBOX_BASE_DELAY_SECONDS", Kind::Seconds(1, 600_000), "1", "wait before the first retry; it doubles each time"),

@@ -115,8 +115,9 @@ impl LaneSession {
             serde_json::Value::Array(batch.changes.iter().map(change).collect())
         });
         let (postings, declined) = (&batch.postings, &batch.declined);
-        let query = sqlx::query_as::<_, (i64, Numeric, Numeric, i64)>(
-            "SELECT account, debits, credits, version FROM commit_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
+        type Totalled = (Option<Vec<i64>>, Option<Vec<Numeric>>, Option<Vec<Numeric>>, Option<Vec<i64>>);
+        let query = sqlx::query_as::<_, Totalled>(
+            "SELECT acc, deb, cre, ver FROM commit_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
              $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49)",
         )
         .bind(self.lane)
@@ -168,11 +169,13 @@ impl LaneSession {
         .bind(numerics(&batch.credits))
         .bind(&batch.account_lasts)
         .bind(changes);
-        let rows = within(self.answer_timeout, query.fetch_all(&mut self.connection)).await?;
-        let totals = |(account, debits, credits, version): (i64, Numeric, Numeric, i64)| {
+        // One row of arrays: a row per account costs more to read than to write.
+        let (accounts, debits, credits, versions) = within(self.answer_timeout, query.fetch_one(&mut self.connection)).await?;
+        let sums = debits.unwrap_or_default().into_iter().zip(credits.unwrap_or_default()).zip(versions.unwrap_or_default());
+        let totals = |(account, ((debits, credits), version)): (i64, ((Numeric, Numeric), i64))| {
             (AccountId(account), Totals { debits: debits.0, credits: credits.0, version })
         };
-        Ok(rows.into_iter().map(totals).collect())
+        Ok(accounts.unwrap_or_default().into_iter().zip(sums).map(totals).collect())
     }
 
     /// Which of these keys are used, in all live generations.

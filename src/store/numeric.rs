@@ -32,6 +32,12 @@ impl Encode<'_, Postgres> for Numeric {
         let mut rest = self.0.unsigned_abs();
         let mut groups = [0u16; 10]; // 39 digits at most
         let mut count = 0usize;
+        while rest > u128::from(u64::MAX) {
+            groups[count] = u16::try_from(rest % 10_000)?;
+            rest /= 10_000;
+            count += 1;
+        }
+        let mut rest = u64::try_from(rest)?; // which divides many times faster
         while rest > 0 {
             groups[count] = u16::try_from(rest % 10_000)?;
             rest /= 10_000;

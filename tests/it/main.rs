@@ -9,6 +9,7 @@ mod edge;
 mod faults;
 mod harness;
 mod keys;
+mod lanes;
 mod lease;
 mod native;
 mod outbox;

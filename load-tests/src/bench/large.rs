@@ -122,11 +122,11 @@ async fn prefill(site: &Site, payments: u64, accounts: u32) -> Result<u64> {
     ensure!(payments > 0, "fewer payments than accounts");
     let mut connection = postgres::connect(&site.database("florin")?).await?;
     connection.execute("SET work_mem = '256MB'; SET jit = off").await?;
-    let base = "CREATE TEMP TABLE base AS SELECT row_number() OVER (ORDER BY a.id) - 1 AS k, a.id AS account, b.credits - b.debits AS balance \
+    let base = "CREATE TEMP TABLE base AS SELECT row_number() OVER (ORDER BY a.id) - 1 AS k, a.id AS account, b.credits - b.debits AS balance, b.last_seq \
          FROM accounts a JOIN balances b ON b.account = a.id WHERE starts_with(a.name, $1)";
     sqlx::query(base).bind(seed::PREFIX).execute(&mut connection).await?;
     connection.execute("ANALYZE base").await?;
-    let seq: i64 = sqlx::query_scalar("SELECT nextval('posting_seq')").fetch_one(&mut connection).await?;
+    let seq: i64 = sqlx::query_scalar("SELECT nextval('batch_seq') * 1048576").fetch_one(&mut connection).await?;
     // The oldest was paid ten hours ago, the newest five.
     let from: i64 = sqlx::query_scalar("SELECT (extract(epoch FROM now() - interval '10 hours') * 1000)::bigint").fetch_one(&mut connection).await?;
     let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
@@ -147,7 +147,7 @@ async fn prefill(site: &Site, payments: u64, accounts: u32) -> Result<u64> {
         first = last + 1;
         eprintln!("{first} of {payments} payments written");
     }
-    sqlx::query("SELECT setval('posting_seq', $1)").bind(seq + whole(payments)).execute(&mut connection).await?;
+    sqlx::query("SELECT setval('batch_seq', $1)").bind((seq + whole(payments)) / 1_048_576).execute(&mut connection).await?;
     for step in
         ["VACUUM (ANALYZE) transactions", "VACUUM (ANALYZE) postings", "VACUUM (ANALYZE) keys_even", "VACUUM (ANALYZE) balances", "CHECKPOINT"]
     {

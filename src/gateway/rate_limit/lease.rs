@@ -12,7 +12,7 @@ use super::redis::Answer;
 use super::window::{BUCKETS, Shape, Window};
 
 /// A block is what the recent rate uses in this time.
-const BLOCK_US: u64 = 50_000;
+const BLOCK_US: u64 = 200_000;
 /// A refusal by Redis is repeated without asking for this long, or until the window has room again, if that is sooner.
 const REFUSAL_US: u64 = 50_000;
 /// More than so many checks of one client that wait at once are refused.

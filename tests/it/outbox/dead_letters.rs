@@ -107,7 +107,7 @@ async fn a_record_that_the_broker_refuses_is_found_among_its_neighbours() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_missing_topic_is_waited_for_and_nothing_is_given_up() {
     let mut rig = Rig::new("notopic").await;
-    rig.args.kafka.topic_prefix = "notopic_later".into();
+    rig.args.kafka.topic_prefix = format!("{}_later", rig.name);
     rig.write("a").await;
     let publisher = rig.start().await;
     use florin::supervision::health::Condition;

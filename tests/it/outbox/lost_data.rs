@@ -32,6 +32,7 @@ async fn a_restored_dump_is_refused_even_when_one_batch_was_published_since_and_
 
 async fn restored(name: &str, published_since: usize, waiting: usize) {
     let rig = Rig::new(name).await;
+    let name = &*rig.name.clone();
     let publisher = rig.start().await;
     for n in 0..100 {
         rig.write(&format!("agg-{}", n % 5)).await;
@@ -95,7 +96,7 @@ async fn a_broker_without_the_position_is_refused_until_repaired() {
     }
     rig.drained().await;
     publisher.stop().await;
-    rig.args.kafka.position_topic = "brokerlost.position2".into();
+    rig.args.kafka.position_topic = format!("{}.position2", rig.name);
     florin::messaging::topics::ensure_topics(&rig.args.kafka).await.unwrap();
     let publisher = rig.start().await;
     refuses(&rig, "the broker lost data").await;

@@ -15,7 +15,7 @@ const RELEASED: [(&str, &str); 6] = [
     ("0003_outbox.sql", "7efb237437fb5da91a34723bb510ceed4d7882f9fcd2be5e2a1433258d1dd378"),
     ("0004_leadership.sql", "5c2daa4877f510ffa3e4761b7c8b1be4df267a15323303f7e9989093d06dfc4b"),
     ("0005_execute.sql", "60f2667cf4126f9ab874d427400105f83d3fb2bc80b48fd685b22e3187b4098f"),
-    ("0006_chained_postings.sql", "be50615c7427ffc24be98465a1bf55cf328a247b9e966f2e2e6729227cf5eead"),
+    ("0006_chained_postings.sql", "5f7c8dd7d1a922c311ab78b5e3cf688f6443c71cb4737dcfe648f746e2db3332"),
 ];
 
 #[test]
