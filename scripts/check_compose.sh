@@ -4,7 +4,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 exec "$("$root/scripts/tools.sh" python)" - "$root" <<'PYTHON'
-import pathlib, sys, yaml
+import pathlib, re, sys, yaml
 
 root = pathlib.Path(sys.argv[1])
 compose = yaml.safe_load((root / "docker-compose.yml").read_text())
@@ -36,6 +36,10 @@ check("build" in services["migrate"] and services["migrate"]["image"] == florin[
 
 steps = [line.split(None, 1) for line in (root / "Dockerfile").read_text().splitlines() if line and line[0].isalpha()]
 last = {step[0]: step[1] for step in steps}
+members = re.search(r"members = \[(.*?)\]", (root / "Cargo.toml").read_text())[1]
+ignored = (root / ".dockerignore").read_text().splitlines()
+for member in set(re.findall(r'"([^"]+)"', members)) - {"."}:
+    check(f"!{member}" in ignored and ["COPY", f"{member} {member}"] in steps, f"Dockerfile, .dockerignore: cargo does not find the member {member}")
 check(last.get("STOPSIGNAL") == "SIGTERM", "Dockerfile: Florin drains on SIGTERM")
 check(last.get("USER", "0") not in ("0", "root"), "Dockerfile: runs as root")
 check([s[1] for s in steps if s[0] == "FROM"][-1].startswith("debian:"), "Dockerfile: the last stage is not the small one")
