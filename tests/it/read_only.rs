@@ -114,7 +114,8 @@ async fn a_server_that_takes_no_writes_for_a_while_is_away_and_nothing_is_lost_o
 // Fails when a connection that takes no writes goes back into the pool: it takes none for as long as it lives.
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_opened_while_the_database_took_no_writes_do_not_outlive_that() {
-    let database = writable(&TestDatabase::fresh().await);
+    let whole = TestDatabase::fresh().await; // dropped with its last handle
+    let database = writable(&whole);
     let florin = paying(database.clone()).await;
     let alter = |what: &str| AssertSqlSafe(format!("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I {what}', current_database()); END $$"));
     database.pool.execute(alter("SET default_transaction_read_only = on")).await.unwrap();
