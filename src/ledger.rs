@@ -5,8 +5,10 @@
 
 mod account;
 mod rejection;
+mod small_map;
 #[cfg(test)]
 mod tests;
 
 pub use account::{Account, Decision, Leg, Status, Totals};
 pub use rejection::Rejection;
+pub use small_map::SmallMap;

@@ -47,7 +47,7 @@ const WARM_UP: Duration = Duration::from_millis(700);
 /// The same of the open loop, which begins at its full rate with new connections: what piles up then is to be gone.
 const OPEN_WARM_UP: Duration = Duration::from_secs(2);
 /// As much as PostgreSQL keeps for use again.
-const WARM_WAL_MB: u32 = 2_048;
+const WARM_WAL_MB: u32 = 4_096;
 const WARM_WAL_QUICK_MB: u32 = 256;
 
 /// Runs everything and writes the reports.

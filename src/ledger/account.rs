@@ -2,9 +2,7 @@
 
 use std::hash::Hash;
 
-use hashbrown::HashMap;
-
-use super::Rejection;
+use super::{Rejection, SmallMap};
 use crate::money::Amount;
 
 /// Whether an account takes part.
@@ -64,7 +62,7 @@ pub struct Account<T> {
     floor: Option<i128>,
     ceiling: Option<i128>,
     status: Status,
-    legs: HashMap<T, Leg>,
+    legs: SmallMap<T, Leg>,
     open_debits: i128,
     open_credits: i128,
 }
@@ -72,7 +70,7 @@ pub struct Account<T> {
 impl<T: Eq + Hash + Copy> Account<T> {
     /// An account as read from the database, without open legs.
     pub fn new(totals: Totals, held: i128, floor: Option<i128>, ceiling: Option<i128>, status: Status) -> Self {
-        Self { totals, held, floor, ceiling, status, legs: HashMap::new(), open_debits: 0, open_credits: 0 }
+        Self { totals, held, floor, ceiling, status, legs: SmallMap::default(), open_debits: 0, open_credits: 0 }
     }
 
     /// What is posted, in minor units.

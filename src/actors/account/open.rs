@@ -1,15 +1,14 @@
 //! The keys of an account's open legs: a repeat waits for that outcome, it is never decided twice.
 
-use hashbrown::HashMap;
-
+use crate::ledger::SmallMap;
 use crate::protocol::account::UsedKey;
 use crate::protocol::record::{KeyHash, Record, TransactionId};
 
 /// Open legs by transaction and by key.
 #[derive(Default)]
 pub(super) struct OpenLegs {
-    keys: HashMap<KeyHash, TransactionId>,
-    legs: HashMap<TransactionId, UsedKey>,
+    keys: SmallMap<KeyHash, TransactionId>,
+    legs: SmallMap<TransactionId, UsedKey>,
 }
 
 impl OpenLegs {
