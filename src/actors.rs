@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod accounts;
+pub mod expiry;
 pub mod housekeeping;
 pub mod journal;
 pub mod leadership;

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod api_keys;
 pub mod entries;
 pub mod error;
+pub mod holds;
 pub mod journal;
 pub mod leadership;
 pub mod numeric;

@@ -15,8 +15,8 @@ use ulid::Ulid;
 
 /// An account with so many open legs.
 fn account(open: u64) -> Account<u64> {
-    let totals = Totals { debits: 5_000, credits: 1_000_000_000, version: 7 };
-    let mut account = Account::new(totals, 0, Some(0), None, Status::Active);
+    let totals = Totals { debits: 5_000, credits: 1_000_000_000, held: 0, version: 7 };
+    let mut account = Account::new(totals, Some(0), None, Status::Active);
     (0..open).for_each(|n| account.open(n, Leg::net(10, 0)));
     account
 }

@@ -93,6 +93,22 @@ impl Ledger for Moody {
         Err(Status::unimplemented(""))
     }
 
+    async fn authorize_hold(&self, _: Request<pb::AuthorizeHoldRequest>) -> Result<Response<pb::AuthorizeHoldResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn capture_hold(&self, _: Request<pb::CaptureHoldRequest>) -> Result<Response<pb::CaptureHoldResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn void_hold(&self, _: Request<pb::VoidHoldRequest>) -> Result<Response<pb::VoidHoldResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn get_hold(&self, _: Request<pb::GetHoldRequest>) -> Result<Response<pb::GetHoldResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn list_entries(&self, _: Request<pb::ListEntriesRequest>) -> Result<Response<pb::ListEntriesResponse>, Status> {
         Err(Status::unimplemented(""))
     }

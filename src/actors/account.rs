@@ -70,9 +70,9 @@ impl Actor for AccountActor {
     type Arguments = AccountArgs;
 
     async fn pre_start(&self, myself: ActorRef<AccountMessage>, args: AccountArgs) -> Result<AccountState, ActorProcessingErr> {
-        let Posted { totals, held, floor, ceiling, status } = args.posted;
+        let Posted { totals, floor, ceiling, status } = args.posted;
         Ok(AccountState {
-            account: ledger::Account::new(totals, held, floor, ceiling, status),
+            account: ledger::Account::new(totals, floor, ceiling, status),
             reading: Reading::new(Reader { primary: args.primary, account: args.identity.id, actor: myself }),
             identity: args.identity,
             cell: args.cell,
@@ -154,7 +154,7 @@ impl AccountState {
 
     fn see(&mut self, posted: &Posted) {
         self.account.see(posted.totals);
-        self.account.see_guards(posted.held, posted.floor, posted.ceiling, posted.status);
+        self.account.see_guards(posted.floor, posted.ceiling, posted.status);
     }
 
     /// Decides on the account's own leg of a slip.
@@ -172,6 +172,7 @@ impl AccountState {
         } else {
             match self.account.decide(slip.stop().leg()) {
                 Decision::Admit => self.approve(slip),
+                Decision::Refuse(_) if slip.is_release() => self.approve(slip),
                 Decision::Wait => self.wait(slip),
                 Decision::Refuse(_) => self.reading.want(slip), // never without asking the database first
             }
@@ -258,7 +259,7 @@ fn repeat_outcome(used: &UsedKey, slip: &Slip) -> Outcome {
     if used.retired {
         Outcome::KeyRetired
     } else if used.transaction == slip.id() {
-        Outcome::Done { id: used.transaction, created_at: used.created_at }
+        Outcome::Done { id: used.transaction, created_at: used.created_at, balances: None }
     } else if used.request == slip.request() {
         Outcome::Replayed { id: used.transaction, created_at: used.created_at }
     } else {

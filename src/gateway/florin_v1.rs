@@ -3,6 +3,7 @@
 mod accounts;
 mod convert;
 mod fields;
+mod holds;
 mod pages;
 mod post;
 mod reads;
@@ -115,6 +116,29 @@ impl ledger_server::Ledger for FlorinV1 {
         let work = |ledger: Ledger, call: Call, asked| async move { accounts::update(&ledger, &call, asked).await };
         let answer = self.serve("UpdateAccount", request, work).await?;
         Ok(answer.map(|account| pb::UpdateAccountResponse { account: Some(account) }))
+    }
+
+    async fn authorize_hold(&self, request: Request<pb::AuthorizeHoldRequest>) -> Result<Response<pb::AuthorizeHoldResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { holds::authorize(&ledger, &call, asked).await };
+        self.serve("AuthorizeHold", request, work).await
+    }
+
+    async fn capture_hold(&self, request: Request<pb::CaptureHoldRequest>) -> Result<Response<pb::CaptureHoldResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { holds::capture(&ledger, &call, asked).await };
+        let answer = self.serve("CaptureHold", request, work).await?;
+        Ok(answer.map(|answer| pb::CaptureHoldResponse { transaction: answer.transaction, replayed: answer.replayed }))
+    }
+
+    async fn void_hold(&self, request: Request<pb::VoidHoldRequest>) -> Result<Response<pb::VoidHoldResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { holds::void(&ledger, &call, asked).await };
+        let answer = self.serve("VoidHold", request, work).await?;
+        Ok(answer.map(|answer| pb::VoidHoldResponse { transaction: answer.transaction, replayed: answer.replayed }))
+    }
+
+    async fn get_hold(&self, request: Request<pb::GetHoldRequest>) -> Result<Response<pb::GetHoldResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { holds::get(&ledger, &call, &asked).await };
+        let answer = self.serve("GetHold", request, work).await?;
+        Ok(answer.map(|hold| pb::GetHoldResponse { hold: Some(hold) }))
     }
 
     async fn list_entries(&self, request: Request<pb::ListEntriesRequest>) -> Result<Response<pb::ListEntriesResponse>, Status> {

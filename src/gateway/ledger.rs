@@ -1,6 +1,7 @@
 //! Posts commands: resolves accounts, sends the slip, waits for its outcome, and records declines. Every contract is an adapter of this.
 
 mod change;
+mod holds;
 mod operation;
 mod post;
 
@@ -22,7 +23,7 @@ use crate::store::{self, StoreError};
 
 pub use self::change::ChangeCommand;
 pub use self::operation::Operation;
-pub use self::post::{Answer, Command, PostingCommand};
+pub use self::post::{Action, Answer, Command, PostingCommand};
 
 /// The way into the ledger; clones share it.
 #[derive(Clone)]
@@ -161,7 +162,7 @@ pub fn abort(why: Abort) -> Failure {
         Abort::NotLeader => Failure::NotLeader,
         Abort::AccountBusy => Failure::AccountBusy { max: 0 },
         Abort::TooLate => Failure::TooLate,
-        Abort::Guard => Failure::Guard,
+        Abort::Guard | Abort::Exceeded => Failure::Guard, // the second is answered where holds and refunds are posted
     }
 }
 

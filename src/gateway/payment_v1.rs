@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::call::{Answers, Call, Limits, correlation, ended, limit};
 use super::events::event_id;
 use super::failure::Failure;
-use super::ledger::{Answer, Command, Ledger, PostingCommand, read_failure};
+use super::ledger::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
 use super::validate::{self, ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX, KEY_MAX};
 use crate::ledger::Status as AccountStatus;
 use crate::money::Amount;
@@ -89,11 +89,14 @@ impl PaymentV1 {
             metadata: None,
             correlation: call.correlation,
             deadline,
+            action: Action::Post,
+            declines_bind: false,
+            with_balances: false,
             on_completed: authorized,
             on_declined: declined,
         };
         Ok(match self.ledger.post(&command, permit).await? {
-            Answer::Completed { id, created_at, replayed } => pb::AuthorizePaymentResponse {
+            Answer::Completed { id, created_at, replayed, .. } => pb::AuthorizePaymentResponse {
                 payment_id: ulid(id),
                 status: if replayed { pb::PaymentStatus::Duplicate } else { pb::PaymentStatus::Authorized }.into(),
                 error: None,
@@ -147,15 +150,15 @@ impl PaymentV1 {
             .posted(&tenant, &asked.account_id)
             .await?
             .ok_or_else(|| Failure::NotFound(format!("Account balance for {} not found", asked.account_id)))?;
-        let Posted { totals, held, status, .. } = posted;
+        let Posted { totals, status, .. } = posted;
         debug_assert!(status != AccountStatus::Closed || totals.credits == totals.debits);
         let cents = |amount: i128| {
             i64::try_from(amount).map_err(|_| Failure::Invalid("the balance does not fit this contract's 64 bits: ask florin.v1".into()))
         };
         Ok(pb::GetAccountBalanceResponse {
             account_id: asked.account_id,
-            available_balance_cents: cents(totals.credits - totals.debits - held)?,
-            pending_balance_cents: cents(held)?,
+            available_balance_cents: cents(totals.credits - totals.debits - totals.held)?,
+            pending_balance_cents: cents(totals.held)?,
             currency: currency.to_string(),
         })
     }

@@ -5,7 +5,7 @@ use sqlx::PgPool;
 
 use super::events;
 use super::failure::Failure;
-use super::ledger::{Answer, Command, Ledger, PostingCommand, read_failure};
+use super::ledger::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
 use crate::money::{Amount, CurrencyCode, decimal_text};
 use crate::protocol::record::{Api, Kind, RequestHash};
 use crate::store::accounts::{self, AccountKind, AccountRow};
@@ -56,6 +56,9 @@ async fn fund(ledger: &Ledger, source: &AccountRow, name: &str, cents: i64) -> R
         metadata: None,
         correlation: None,
         deadline: ledger.deadline(None),
+        action: Action::Post,
+        declines_bind: false,
+        with_balances: false,
         on_completed: events::posted,
         on_declined: events::declined,
     };

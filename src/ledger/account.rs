@@ -23,14 +23,16 @@ pub struct Totals {
     pub debits: i128,
     /// Sum of all credits ever, in minor units.
     pub credits: i128,
+    /// The sum of what open holds promise, in minor units: posted, but not available.
+    pub held: i128,
     /// Raised by each batch that touches the account.
     pub version: i64,
 }
 
-/// What an open transaction will do to the account: the net of its postings, in minor units. One of the two is zero.
+/// What an open transaction will do to the account, in minor units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Leg {
-    /// Leaves the account.
+    /// What is no longer available: it leaves the account, or is held.
     pub debit: i128,
     /// Arrives.
     pub credit: i128,
@@ -39,7 +41,13 @@ pub struct Leg {
 impl Leg {
     /// The net of so much in both directions.
     pub fn net(debit: i128, credit: i128) -> Self {
-        Self { debit: (debit - credit).max(0), credit: (credit - debit).max(0) }
+        Self::with_hold(debit, credit, 0)
+    }
+
+    /// The net of so much in both directions, with so much more held, or less if negative. What a hold lets go makes room only when it is
+    /// committed, and never counts against a ceiling.
+    pub fn with_hold(debit: i128, credit: i128, held: i128) -> Self {
+        Self { debit: (debit - credit + held).max(0), credit: (credit - debit).max(0) }
     }
 }
 
@@ -58,7 +66,6 @@ pub enum Decision {
 #[derive(Clone, Debug)]
 pub struct Account<T> {
     totals: Totals,
-    held: i128,
     floor: Option<i128>,
     ceiling: Option<i128>,
     status: Status,
@@ -69,13 +76,18 @@ pub struct Account<T> {
 
 impl<T: Eq + Hash + Copy> Account<T> {
     /// An account as read from the database, without open legs.
-    pub fn new(totals: Totals, held: i128, floor: Option<i128>, ceiling: Option<i128>, status: Status) -> Self {
-        Self { totals, held, floor, ceiling, status, legs: SmallMap::default(), open_debits: 0, open_credits: 0 }
+    pub fn new(totals: Totals, floor: Option<i128>, ceiling: Option<i128>, status: Status) -> Self {
+        Self { totals, floor, ceiling, status, legs: SmallMap::default(), open_debits: 0, open_credits: 0 }
     }
 
     /// What is posted, in minor units.
     pub fn balance(&self) -> i128 {
         self.totals.credits - self.totals.debits
+    }
+
+    /// What is posted and not held, in minor units.
+    pub fn available(&self) -> i128 {
+        self.balance() - self.totals.held
     }
 
     /// The totals last seen.
@@ -85,7 +97,7 @@ impl<T: Eq + Hash + Copy> Account<T> {
 
     /// The sum of active holds, in minor units.
     pub fn held(&self) -> i128 {
-        self.held
+        self.totals.held
     }
 
     /// Whether it takes part.
@@ -119,10 +131,10 @@ impl<T: Eq + Hash + Copy> Account<T> {
             return Decision::Refuse(Rejection::Inactive { status: self.status });
         }
         // Without a floor the range of amounts is the limit, of what is posted; holds do not count against it.
-        let (free, floor) = self.floor.map_or((self.balance(), -Amount::MAX.minor_units()), |floor| (self.balance() - self.held, floor));
+        let (free, floor) = self.floor.map_or((self.balance(), -Amount::MAX.minor_units()), |floor| (self.available(), floor));
         if leg.debit > 0 {
             if free - leg.debit < floor {
-                return Decision::Refuse(Rejection::InsufficientFunds { available: (free - floor).max(0), requested: leg.debit });
+                return Decision::Refuse(Rejection::InsufficientFunds { available: (free - floor).max(0), requested: leg.debit, before_floor: free });
             }
             if free - self.open_debits - leg.debit < floor {
                 return Decision::Wait;
@@ -170,28 +182,21 @@ impl<T: Eq + Hash + Copy> Account<T> {
     }
 
     /// Takes over what only a read brings.
-    pub fn see_guards(&mut self, held: i128, floor: Option<i128>, ceiling: Option<i128>, status: Status) {
-        (self.held, self.floor, self.ceiling, self.status) = (held, floor, ceiling, status);
+    pub fn see_guards(&mut self, floor: Option<i128>, ceiling: Option<i128>, status: Status) {
+        (self.floor, self.ceiling, self.status) = (floor, ceiling, status);
     }
 
-    /// Decides on a change of status and limits against what is posted. Open legs do not matter here: the change binds admission at
-    /// once and is written when they have settled.
+    /// Decides on a change of status against what is posted. Open legs do not matter here: the change binds admission at once and is written
+    /// when they have settled. Limits may be set past the balance: they bind new movements, and move nothing.
     ///
     /// # Errors
-    /// `AlreadyClosed`; `NotEmpty` when closing with money; limits that the present balance breaks.
-    pub fn decide_change(&self, status: Status, floor: Option<i128>, ceiling: Option<i128>) -> Result<(), Rejection> {
+    /// `AlreadyClosed`; `NotEmpty` when closing with money.
+    pub fn decide_change(&self, status: Status) -> Result<(), Rejection> {
         if self.status == Status::Closed {
             return Err(Rejection::AlreadyClosed);
         }
-        if status == Status::Closed && (self.balance() != 0 || self.held != 0) {
-            return Err(Rejection::NotEmpty { balance: self.balance(), held: self.held });
-        }
-        let free = self.balance() - self.held;
-        if floor.is_some_and(|floor| free < floor) {
-            return Err(Rejection::InsufficientFunds { available: free, requested: 0 });
-        }
-        if let Some(ceiling) = ceiling.filter(|ceiling| self.balance() > *ceiling) {
-            return Err(Rejection::LimitExceeded { ceiling });
+        if status == Status::Closed && (self.balance() != 0 || self.totals.held != 0) {
+            return Err(Rejection::NotEmpty { balance: self.balance(), held: self.totals.held });
         }
         Ok(())
     }

@@ -16,6 +16,8 @@ pub enum Rejection {
         available: i128,
         /// What was asked for, in minor units.
         requested: i128,
+        /// What is available down to zero, whatever the floor is, in minor units.
+        before_floor: i128,
     },
     /// A credit would lift the account above its ceiling, or beyond what an amount can carry.
     LimitExceeded {

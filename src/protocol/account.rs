@@ -31,8 +31,6 @@ pub struct Identity {
 pub struct Posted {
     /// The money.
     pub totals: Totals,
-    /// The sum of active holds, in minor units.
-    pub held: i128,
     /// The lowest available balance allowed.
     pub floor: Option<i128>,
     /// The highest balance allowed.

@@ -1,10 +1,14 @@
 //! Many records as the arrays of one call. Pure: the sums and the remainders are computed here, once per batch.
 
+mod rows;
+
 use chrono::{DateTime, Utc};
 use hashbrown::HashMap;
 use uuid::Uuid;
 
-use super::record::{AccountChange, Body, Record};
+pub use self::rows::{DeclinedRows, HoldRows, PostingRows, RefundRows, TakeRows};
+use super::record::{AccountChange, AccountId, BalancesAfter, Body, Record, Rows, TransactionId};
+use crate::ledger::Totals;
 
 /// The arguments of `commit_batch`, arrays in parallel by group.
 #[derive(Debug, Default)]
@@ -33,6 +37,9 @@ pub struct Batch {
     pub lasts: Vec<Option<i32>>,
     pub postings: PostingRows,
     pub declined: DeclinedRows,
+    pub holds: HoldRows,
+    pub takes: TakeRows,
+    pub refunds: RefundRows,
     pub event_types: Vec<i16>,
     pub event_aggregates: Vec<String>,
     pub event_bodies: Vec<String>,
@@ -40,42 +47,13 @@ pub struct Batch {
     pub accounts: Vec<i64>,
     pub debits: Vec<i128>,
     pub credits: Vec<i128>,
-    /// The place of the account's last posting in the batch.
-    pub account_lasts: Vec<i32>,
+    /// How much more is held.
+    pub helds: Vec<i128>,
+    /// The place of the account's last posting in the batch, if it has one.
+    pub account_lasts: Vec<Option<i32>>,
     pub changes: Vec<AccountChange>,
-}
-
-/// Rows of `postings`.
-#[derive(Debug, Default)]
-#[allow(missing_docs, reason = "named as the function's parameters")]
-pub struct PostingRows {
-    pub ids: Vec<Uuid>,
-    pub ns: Vec<i16>,
-    pub debits: Vec<i64>,
-    pub credits: Vec<i64>,
-    pub amounts: Vec<i128>,
-    /// What later postings of this batch still change on the debited account: credit less debit.
-    pub rest_debits: Vec<i128>,
-    /// The same for the credited account.
-    pub rest_credits: Vec<i128>,
-    /// The place of the posting before this one on the debited account, if this batch has one.
-    pub prev_debits: Vec<Option<i32>>,
-    /// The same for the credited account.
-    pub prev_credits: Vec<Option<i32>>,
-    pub created: Vec<DateTime<Utc>>,
-}
-
-/// Rows of `declined_postings`.
-#[derive(Debug, Default)]
-#[allow(missing_docs, reason = "named as the function's parameters")]
-pub struct DeclinedRows {
-    pub ids: Vec<Uuid>,
-    pub ns: Vec<i16>,
-    pub tenants: Vec<String>,
-    pub debits: Vec<String>,
-    pub credits: Vec<String>,
-    pub amounts: Vec<i128>,
-    pub currencies: Vec<String>,
+    /// By record: summed up into `helds` at the end.
+    held: Vec<(AccountId, i128)>,
 }
 
 /// `transactions.status` and `keys.status`.
@@ -103,6 +81,9 @@ impl Batch {
     }
 
     fn push(&mut self, record: &Record) {
+        if let Some(rows) = &record.rows {
+            self.push_rows(record, rows);
+        }
         let (mut decline_code, mut decline_message) = (None, None);
         let before = self.postings.places();
         match &record.body {
@@ -157,6 +138,45 @@ impl Batch {
         }
     }
 
+    fn push_rows(&mut self, record: &Record, rows: &Rows) {
+        match rows {
+            Rows::Refund { payment, limit } => {
+                let Body::Postings(postings) = &record.body else { return };
+                self.refunds.ids.push(record.id.0);
+                self.refunds.payments.push(payment.0);
+                self.refunds.limits.push(limit.minor_units());
+                self.refunds.amounts.push(postings.iter().map(|posting| posting.amount.minor_units()).sum());
+            }
+            Rows::Hold { debit, credit, amount, expires_at } => {
+                self.holds.ids.push(record.id.0);
+                self.holds.debits.push(debit.0);
+                self.holds.credits.push(credit.0);
+                self.holds.amounts.push(amount.minor_units());
+                self.holds.expires.push(*expires_at);
+            }
+            Rows::Take { hold, captured, voided, .. } => {
+                self.takes.ids.push(record.id.0);
+                self.takes.holds.push(hold.0);
+                self.takes.captured.push(captured.minor_units());
+                self.takes.voided.push(voided.minor_units());
+            }
+        }
+        self.held.extend(rows.held());
+    }
+
+    /// Credits less debits after each posting of a record, from the totals after the batch; `None` if it is not in this batch.
+    pub fn balances_after(&self, record: TransactionId, totals: &HashMap<AccountId, Totals>) -> Option<Box<[BalancesAfter]>> {
+        let n = self.ids.iter().position(|id| *id == record.0)?;
+        let (Some(first), Some(last)) = (self.firsts[n], self.lasts[n]) else { return Some(Box::default()) };
+        let rows = &self.postings;
+        let after = |account: i64, rest: i128| totals.get(&AccountId(account)).map(|totals| totals.credits - totals.debits - rest);
+        let balances = |place: i32| {
+            let n = usize::try_from(place - 1).ok()?;
+            Some(BalancesAfter { debit: after(rows.debits[n], rows.rest_debits[n])?, credit: after(rows.credits[n], rows.rest_credits[n])? })
+        };
+        (first..=last).map(balances).collect()
+    }
+
     /// Totals per account; for each posting, what the later ones still do to its accounts and which came before it there.
     fn sum(&mut self) {
         let rows = &mut self.postings;
@@ -174,13 +194,17 @@ impl Batch {
             rows.rest_credits[n] = credited.credit - credited.debit;
             credited.credit += rows.amounts[n];
         }
+        for (account, held) in self.held.drain(..) {
+            sums.entry(account.0).or_default().held += held;
+        }
         let mut sums: Vec<_> = sums.into_iter().collect();
         sums.sort_unstable_by_key(|(account, _)| *account);
         for (account, sum) in sums {
             self.accounts.push(account);
             self.debits.push(sum.debit);
             self.credits.push(sum.credit);
-            self.account_lasts.push(sum.last.unwrap_or_default());
+            self.helds.push(sum.held);
+            self.account_lasts.push(sum.last);
         }
     }
 }
@@ -190,15 +214,9 @@ impl Batch {
 struct Sum {
     debit: i128,
     credit: i128,
+    held: i128,
     /// The place of its last posting so far.
     last: Option<i32>,
-}
-
-impl PostingRows {
-    /// How many there are; a batch has at most 1,000,000.
-    fn places(&self) -> i32 {
-        i32::try_from(self.ids.len()).unwrap_or(i32::MAX)
-    }
 }
 
 fn status(record: &Record) -> i16 {
@@ -241,6 +259,8 @@ mod tests {
             created_at: now_micros(),
             cutoff: Instant::now(),
             body: Body::Postings(postings.iter().map(posting).collect()),
+            rows: None,
+            with_balances: false,
             event: None,
         }
     }
@@ -267,7 +287,7 @@ mod tests {
             prop_assert_eq!(batch.debits.iter().sum::<i128>(), batch.credits.iter().sum::<i128>());
             // From an account's last posting the chain leads through all of its postings, newest first.
             for (account, last) in batch.accounts.iter().zip(&batch.account_lasts) {
-                let (mut at, mut walked) = (Some(*last), Vec::new());
+                let (mut at, mut walked) = (*last, Vec::new());
                 while let Some(place) = at {
                     walked.push(place);
                     let n = usize::try_from(place - 1).unwrap();

@@ -6,9 +6,14 @@
 mod dead_letter;
 mod payloads;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use ulid::Ulid;
+use uuid::Uuid;
+
+use super::record::{Kind, TransactionId};
 
 pub use dead_letter::DeadLetter;
 pub use payloads::{Outcome, PaymentAuthorized, PaymentDeclined, PostingPayload, TransactionPayload};
@@ -136,6 +141,21 @@ pub fn encode(id: Ulid, aggregate: &str, payload: &Payload<'_>, at: DateTime<Utc
         Payload::Declined(payload) => write(event, id, aggregate, payload, &timestamp),
         Payload::Transaction(payload) => write(event, id, aggregate, payload, &timestamp),
     }
+}
+
+/// What is left of a hold was let go because its time had come.
+pub fn hold_expired(id: TransactionId, hold: TransactionId, posting: &PostingPayload<'_>, at: DateTime<Utc>) -> Event {
+    let (text_id, hold) = (id.0.to_string(), hold.0.to_string());
+    let metadata = BTreeMap::from([("hold_id".to_owned(), hold)]);
+    let payload = TransactionPayload {
+        transaction_id: &text_id,
+        kind: Kind::VOID.as_str(),
+        outcome: Outcome::Posted,
+        postings: std::slice::from_ref(posting),
+        reference: None,
+        metadata: &metadata,
+    };
+    Event::new(Ulid(Uuid::now_v7().as_u128()), &Ulid(id.0.as_u128()).to_string(), &Payload::Transaction(&payload), at)
 }
 
 /// A time as every event writes it: RFC 3339 with microseconds and `+00:00`.

@@ -35,6 +35,13 @@ impl TransactionId {
     }
 }
 
+impl TransactionId {
+    /// The id of what follows from another transaction by this step, whoever does it and however often. A UUID version 8: it does not sort by time.
+    pub fn derived(source: Self, step: &str) -> Self {
+        Self(uuid::Builder::from_custom_bytes(*hash(&[source.0.as_bytes(), step.as_bytes()]).as_bytes()).into_uuid())
+    }
+}
+
 /// Where a command came in; part of the scope of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Api {
@@ -42,6 +49,8 @@ pub enum Api {
     PaymentV1 = 1,
     /// florin.v1
     FlorinV1 = 2,
+    /// accounts and transactions over REST
+    AccountsV1 = 3,
 }
 
 impl Api {
@@ -55,6 +64,7 @@ impl Api {
         match name {
             "payment.v1" => Some(Self::PaymentV1),
             "florin.v1" | "" => Some(Self::FlorinV1),
+            "accounts.v1" => Some(Self::AccountsV1),
             _ => None,
         }
     }
@@ -107,6 +117,9 @@ impl Kind {
         (7, "fx"),
         (8, "fee"),
         (9, "adjustment"),
+        (10, "hold"),
+        (11, "capture"),
+        (12, "void"),
         (20, "account_change"),
     ];
     /// payment.v1's only kind.
@@ -115,12 +128,22 @@ impl Kind {
     pub const TRANSFER: Self = Self(2);
     /// Money comes in from outside.
     pub const TOPUP: Self = Self(3);
+    /// Money goes out.
+    pub const WITHDRAWAL: Self = Self(4);
+    /// Money of a payment goes back.
+    pub const REFUND: Self = Self(5);
+    /// Money is promised; has no postings.
+    pub const HOLD: Self = Self(10);
+    /// Held money is paid.
+    pub const CAPTURE: Self = Self(11);
+    /// Held money is let go; has no postings.
+    pub const VOID: Self = Self(12);
     /// A change of status or limits; has no postings.
     pub const ACCOUNT_CHANGE: Self = Self(20);
 
-    /// By name; account changes cannot be posted.
+    /// By name; what has a call of its own cannot be posted.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(code, known)| *known == name && *code < 20).map(|(code, _)| Self(*code))
+        Self::NAMES.iter().find(|(code, known)| *known == name && *code < 10).map(|(code, _)| Self(*code))
     }
 
     /// Its number in the database.
@@ -140,7 +163,7 @@ impl Kind {
 
     /// All names that can be posted, for error messages.
     pub fn names() -> String {
-        Self::NAMES.iter().filter(|(code, _)| *code < 20).map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
+        Self::NAMES.iter().filter(|(code, _)| *code < 10).map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -185,6 +208,10 @@ pub enum DeclineCode {
     AccountInactive = 7,
     /// A ceiling would be passed.
     LimitExceeded = 8,
+    /// More than is left of the payment.
+    RefundExceeded = 9,
+    /// More than is left of the hold.
+    HoldExceeded = 10,
 }
 
 impl DeclineCode {
@@ -198,6 +225,8 @@ impl DeclineCode {
             Self::CurrencyMismatch => "CURRENCY_MISMATCH",
             Self::AccountInactive => "ACCOUNT_INACTIVE",
             Self::LimitExceeded => "LIMIT_EXCEEDED",
+            Self::RefundExceeded => "REFUND_EXCEEDED",
+            Self::HoldExceeded => "HOLD_EXCEEDED",
         }
     }
 }
@@ -213,6 +242,60 @@ pub struct AccountChange {
     pub floor: Option<i128>,
     /// The new ceiling, in minor units.
     pub ceiling: Option<i128>,
+}
+
+/// Credits less debits of a posting's two accounts after it, in minor units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BalancesAfter {
+    /// Of the account that paid.
+    pub debit: i128,
+    /// Of the account that was paid.
+    pub credit: i128,
+}
+
+/// Rows of its own that a record brings beside its postings: the same batch writes them, or nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// It gives back part of a payment, or all.
+    Refund {
+        /// The payment.
+        payment: TransactionId,
+        /// The payment's amount: no more is ever given back.
+        limit: Amount,
+    },
+    /// It promises money; its id is the hold's.
+    Hold {
+        /// Whose money.
+        debit: AccountId,
+        /// Who will be paid.
+        credit: AccountId,
+        /// How much.
+        amount: Amount,
+        /// When the rest is let go.
+        expires_at: DateTime<Utc>,
+    },
+    /// It takes from a hold, by its postings or by letting go.
+    Take {
+        /// The hold.
+        hold: TransactionId,
+        /// Whose money is held.
+        debit: AccountId,
+        /// Paid by this record's postings.
+        captured: Amount,
+        /// Let go.
+        voided: Amount,
+    },
+}
+
+impl Rows {
+    /// The account on which this record holds more money, or less, and how much more.
+    pub fn held(&self) -> Option<(AccountId, i128)> {
+        match self {
+            Self::Refund { .. } => None,
+            Self::Hold { debit, amount, .. } => Some((*debit, amount.minor_units())),
+            Self::Take { debit, captured, voided, .. } => Some((*debit, -captured.minor_units() - voided.minor_units())),
+        }
+    }
 }
 
 /// What a record does.
@@ -266,6 +349,10 @@ pub struct Record {
     pub cutoff: Instant,
     /// What it does.
     pub body: Body,
+    /// Rows of its own.
+    pub rows: Option<Box<Rows>>,
+    /// Whoever waits wants to know the balances after each posting.
+    pub with_balances: bool,
     /// What Kafka hears of it.
     pub event: Option<Event>,
 }

@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 
 use super::account::{AccountHandle, AccountMessage};
 use super::admission::Permit;
-use super::record::{AccountId, Body, KeyHash, Record, RequestHash, TransactionId};
+use super::record::{AccountId, BalancesAfter, Body, KeyHash, Record, RequestHash, Rows, TransactionId};
 use crate::ledger::{Leg, Rejection};
+use crate::money::Amount;
 
 /// What became of a command.
 pub enum Outcome {
@@ -20,6 +21,8 @@ pub enum Outcome {
         id: TransactionId,
         /// When it was accepted.
         created_at: DateTime<Utc>,
+        /// Of each posting, if they were wanted and are known here: else the transaction tells.
+        balances: Option<Box<[BalancesAfter]>>,
     },
     /// The key was used before by the same request: its first transaction.
     Replayed {
@@ -60,6 +63,8 @@ pub enum Abort {
     AccountBusy,
     /// It waited until its cut-off.
     TooLate,
+    /// Less is left of the payment or the hold than it asks for.
+    Exceeded,
     /// The database refused this record for itself, though the rules admitted it.
     Guard,
 }
@@ -72,6 +77,8 @@ pub struct Stop {
     pub debit: i128,
     /// All credits of the record here, in minor units.
     pub credit: i128,
+    /// How much more is held here, in minor units; negative: less.
+    pub held: i128,
     /// Its leg is open.
     pub approved: bool,
 }
@@ -79,7 +86,7 @@ pub struct Stop {
 impl Stop {
     /// The net effect.
     pub fn leg(&self) -> Leg {
-        Leg::net(self.debit, self.credit)
+        Leg::with_hold(self.debit, self.credit, self.held)
     }
 }
 
@@ -133,7 +140,7 @@ impl Slip {
         let mut busy = false;
         for account in accounts {
             busy |= account.cell.in_flight().fetch_add(1, Ordering::Relaxed) >= share_max;
-            stops.push(Stop { account: Arc::clone(account), debit: 0, credit: 0, approved: false });
+            stops.push(Stop { account: Arc::clone(account), debit: 0, credit: 0, held: 0, approved: false });
         }
         stops.sort_unstable_by_key(|stop| stop.account.identity.id);
         if let Body::Postings(postings) = &record.body {
@@ -144,6 +151,11 @@ impl Slip {
                     stop.credit += if posting.credit == id { posting.amount.minor_units() } else { 0 };
                 }
             }
+        }
+        if let Some((account, held)) = record.rows.as_ref().and_then(|rows| rows.held())
+            && let Some(stop) = stops.iter_mut().find(|stop| stop.account.identity.id == account)
+        {
+            stop.held = held;
         }
         if busy {
             return Err(Abort::AccountBusy);
@@ -184,6 +196,11 @@ impl Slip {
         &self.stops
     }
 
+    /// Whether it only lets held money go: nothing stands against that, whatever the account's status is.
+    pub fn is_release(&self) -> bool {
+        matches!(&self.record().rows, Some(rows) if matches!(**rows, Rows::Take { captured, .. } if captured == Amount::ZERO))
+    }
+
     /// Whether an account has refused it: from then on it only looks.
     pub fn is_refused(&self) -> bool {
         self.refusal.is_some()
@@ -200,7 +217,7 @@ impl Slip {
         self.release();
         let here = (self.stop().account.identity.id, rejection);
         let rank = |refusal: &(AccountId, Rejection)| {
-            let pays = self.stops.iter().any(|stop| stop.account.identity.id == refusal.0 && stop.debit > 0);
+            let pays = self.stops.iter().any(|stop| stop.account.identity.id == refusal.0 && (stop.debit > 0 || stop.held > 0));
             (matches!(refusal.1, Rejection::LimitExceeded { .. }), matches!(refusal.1, Rejection::InsufficientFunds { .. }), !pays, refusal.0)
         };
         if self.refusal.as_ref().is_none_or(|before| rank(&here) < rank(before)) {

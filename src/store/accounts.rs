@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgPool};
+use uuid::Uuid;
 
 use super::journal::{USED_KEYS, UsedKeyRow, status, status_code, used_keys};
 use super::numeric::Numeric;
@@ -9,7 +10,7 @@ use super::{StoreError, limited};
 use crate::ledger::{Status, Totals};
 use crate::money::{Currencies, Currency, CurrencyCode};
 use crate::protocol::account::{Identity, Posted, UsedKey};
-use crate::protocol::record::{AccountId, KeyHash};
+use crate::protocol::record::{AccountId, KeyHash, TransactionId};
 
 /// Who keeps an account, which decides its default floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +47,11 @@ pub struct NewAccount {
     pub currency: CurrencyCode,
     /// The caller's words for its owner.
     pub owner: String,
-    /// A JSON object of texts.
+    /// And for what kind of owner that is.
+    pub owner_type: String,
+    /// The caller's finer kind of account.
+    pub subtype: Option<String>,
+    /// A JSON object.
     pub metadata: Option<String>,
     /// The lowest available balance allowed, in minor units.
     pub floor: Option<i128>,
@@ -67,10 +72,16 @@ pub struct AccountRow {
     pub normal_side: NormalSide,
     /// The caller's words for its owner.
     pub owner: String,
-    /// A JSON object of texts.
+    /// And for what kind of owner that is.
+    pub owner_type: String,
+    /// The caller's finer kind of account.
+    pub subtype: Option<String>,
+    /// A JSON object.
     pub metadata: Option<String>,
     /// When it was opened.
     pub created_at: DateTime<Utc>,
+    /// Its newest posting's transaction, and when that was accepted.
+    pub last_transaction: Option<(TransactionId, DateTime<Utc>)>,
 }
 
 #[derive(FromRow)]
@@ -83,8 +94,12 @@ struct Row {
     currency: String,
     exponent: i16,
     owner: String,
+    owner_type: String,
+    subtype: Option<String>,
     metadata: Option<String>,
     created_at: DateTime<Utc>,
+    last: Option<Uuid>,
+    last_at: Option<DateTime<Utc>>,
     debits: Numeric,
     credits: Numeric,
     held: Numeric,
@@ -94,9 +109,11 @@ struct Row {
     version: i64,
 }
 
-const COLUMNS: &str = "a.id, a.tenant, a.name, a.kind, a.normal_side, a.currency, c.exponent, a.owner, a.metadata, a.created_at, \
+const COLUMNS: &str = "a.id, a.tenant, a.name, a.kind, a.normal_side, a.currency, c.exponent, a.owner, a.owner_type, a.subtype, a.metadata, a.created_at, \
+     p.transaction AS last, p.created_at AS last_at, \
      b.debits, b.credits, b.held, b.floor, b.ceiling, b.status, b.version \
-     FROM accounts a JOIN balances b ON b.account = a.id JOIN currencies c ON c.code = a.currency";
+     FROM accounts a JOIN balances b ON b.account = a.id JOIN currencies c ON c.code = a.currency \
+     LEFT JOIN postings p ON p.seq = b.last_seq";
 
 impl Row {
     fn read(self) -> Result<AccountRow, StoreError> {
@@ -108,8 +125,7 @@ impl Row {
         Ok(AccountRow {
             identity: Identity { id: AccountId(self.id), tenant: self.tenant.into(), name: self.name.into(), currency },
             posted: Posted {
-                totals: Totals { debits: self.debits.0, credits: self.credits.0, version: self.version },
-                held: self.held.0,
+                totals: Totals { debits: self.debits.0, credits: self.credits.0, held: self.held.0, version: self.version },
                 floor: self.floor.map(|n| n.0),
                 ceiling: self.ceiling.map(|n| n.0),
                 status: status(self.status),
@@ -121,6 +137,9 @@ impl Row {
             },
             normal_side: if self.normal_side == 1 { NormalSide::Credit } else { NormalSide::Debit },
             owner: self.owner,
+            owner_type: self.owner_type,
+            subtype: self.subtype,
+            last_transaction: self.last.map(TransactionId).zip(self.last_at),
             metadata: self.metadata,
             created_at: self.created_at,
         })
@@ -161,9 +180,10 @@ pub async fn get(pool: &PgPool, tenant: &str, name: &str) -> Result<Option<Accou
 /// Any failure of the statement.
 pub async fn create(pool: &PgPool, new: &NewAccount) -> Result<AccountRow, StoreError> {
     let created = sqlx::query(
-        "WITH made AS (INSERT INTO accounts (tenant, name, kind, normal_side, currency, owner, metadata) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+        "WITH made AS (INSERT INTO accounts (tenant, name, kind, normal_side, currency, owner, metadata, owner_type, subtype) VALUES ($1, $2, $3, $4, $5, $6, $7, $11, $12) \
          ON CONFLICT (tenant, name) DO NOTHING RETURNING id) \
-         INSERT INTO balances (account, floor, ceiling, status) SELECT id, $8, $9, $10 FROM made",
+         INSERT INTO balances (account, floor, floor_from, ceiling, ceiling_from, status) \
+         SELECT id, $8, CASE WHEN $8 > 0 THEN 0 END, $9, CASE WHEN $9 < 0 THEN 0 END, $10 FROM made",
     )
     .bind(&new.tenant)
     .bind(&new.name)
@@ -174,9 +194,48 @@ pub async fn create(pool: &PgPool, new: &NewAccount) -> Result<AccountRow, Store
     .bind(&new.metadata)
     .bind(new.floor.map(Numeric))
     .bind(new.ceiling.map(Numeric))
-    .bind(status_code(Status::Active));
+    .bind(status_code(Status::Active))
+    .bind(&new.owner_type)
+    .bind(&new.subtype);
     limited(async { Ok(created.execute(pool).await?) }).await?;
     get(pool, &new.tenant, &new.name).await?.ok_or_else(|| StoreError::Unreadable(format!("account {} was created and is not there", new.name)))
+}
+
+/// Accounts of an owner, the oldest first, up to `count`.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn by_owner(pool: &PgPool, tenant: &str, owner: &str, owner_type: Option<&str>, count: i64) -> Result<Vec<AccountRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} WHERE a.tenant = $1 AND a.owner = $2 AND ($3::text IS NULL OR a.owner_type = $3) ORDER BY a.id LIMIT $4");
+    let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(owner).bind(owner_type).bind(count);
+    let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
+    rows.into_iter().map(Row::read).collect()
+}
+
+/// A currency with all that is said of it.
+#[derive(Clone, Debug, FromRow)]
+pub struct CurrencyRow {
+    /// Its code.
+    pub code: String,
+    /// Decimals of its minor unit.
+    pub exponent: i16,
+    /// Its name.
+    pub name: String,
+    /// Whether a state issues it.
+    pub fiat: bool,
+    /// Whether new accounts may be kept in it.
+    pub active: bool,
+    /// A JSON object.
+    pub metadata: Option<String>,
+}
+
+/// All currencies, by code.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn currency_rows(pool: &PgPool) -> Result<Vec<CurrencyRow>, StoreError> {
+    let query = sqlx::query_as("SELECT code, exponent, name, fiat, active, metadata FROM currencies ORDER BY code");
+    limited(async { Ok(query.fetch_all(pool).await?) }).await
 }
 
 /// An account's posted state, and which of these keys are used, as of one snapshot.

@@ -26,6 +26,12 @@ pub mod code {
     pub const UNIQUE: &str = "23505";
 }
 
+/// Whether a record failed alone because less is left of its hold or its payment than it asks for. What is held on its account may run out
+/// before the hold is looked at.
+pub fn is_exceeded(error: &StoreError) -> bool {
+    matches!(error, StoreError::Database { constraint: Some(constraint), .. } if ["hold_taken", "refund_given", "balances_held_check"].contains(&constraint.as_str()))
+}
+
 /// Whether a batch failed because one of its keys is used, in whichever generation.
 pub fn is_key_used(error: &StoreError) -> bool {
     let constraint = if let StoreError::Database { constraint, .. } = error { constraint.as_deref() } else { None };
@@ -115,10 +121,12 @@ impl LaneSession {
             serde_json::Value::Array(batch.changes.iter().map(change).collect())
         });
         let (postings, declined) = (&batch.postings, &batch.declined);
-        type Totalled = (Option<Vec<i64>>, Option<Vec<Numeric>>, Option<Vec<Numeric>>, Option<Vec<i64>>);
+        let (holds, takes, refunds) = (&batch.holds, &batch.takes, &batch.refunds);
+        type Totalled = (Option<Vec<i64>>, Option<Vec<Numeric>>, Option<Vec<Numeric>>, Option<Vec<Numeric>>, Option<Vec<i64>>);
         let query = sqlx::query_as::<_, Totalled>(
-            "SELECT acc, deb, cre, ver FROM commit_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
-             $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49)",
+            "SELECT acc, deb, cre, hel, ver FROM commit_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
+             $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, \
+             $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63)",
         )
         .bind(self.lane)
         .bind(self.epoch)
@@ -168,14 +176,30 @@ impl LaneSession {
         .bind(numerics(&batch.debits))
         .bind(numerics(&batch.credits))
         .bind(&batch.account_lasts)
-        .bind(changes);
+        .bind(changes)
+        .bind(numerics(&batch.helds))
+        .bind(&holds.ids)
+        .bind(&holds.debits)
+        .bind(&holds.credits)
+        .bind(numerics(&holds.amounts))
+        .bind(&holds.expires)
+        .bind(&takes.ids)
+        .bind(&takes.holds)
+        .bind(numerics(&takes.captured))
+        .bind(numerics(&takes.voided))
+        .bind(&refunds.ids)
+        .bind(&refunds.payments)
+        .bind(numerics(&refunds.limits))
+        .bind(numerics(&refunds.amounts));
         // One row of arrays: a row per account costs more to read than to write.
-        let (accounts, debits, credits, versions) = within(self.answer_timeout, query.fetch_one(&mut self.connection)).await?;
-        let sums = debits.unwrap_or_default().into_iter().zip(credits.unwrap_or_default()).zip(versions.unwrap_or_default());
-        let totals = |(account, ((debits, credits), version)): (i64, ((Numeric, Numeric), i64))| {
-            (AccountId(account), Totals { debits: debits.0, credits: credits.0, version })
+        let (accounts, debits, credits, held, versions) = within(self.answer_timeout, query.fetch_one(&mut self.connection)).await?;
+        let (debits, credits, held, versions) =
+            (debits.unwrap_or_default(), credits.unwrap_or_default(), held.unwrap_or_default(), versions.unwrap_or_default());
+        let totals = |(n, account): (usize, i64)| {
+            let totals = Totals { debits: debits[n].0, credits: credits[n].0, held: held[n].0, version: versions[n] }; // columns of one aggregate
+            (AccountId(account), totals)
         };
-        Ok(accounts.unwrap_or_default().into_iter().zip(sums).map(totals).collect())
+        Ok(accounts.unwrap_or_default().into_iter().enumerate().map(totals).collect())
     }
 
     /// Which of these keys are used, in all live generations.
@@ -197,8 +221,8 @@ impl LaneSession {
         let sql = "SELECT account, debits, credits, version, held, floor, ceiling, status FROM balances WHERE account = ANY($1)";
         let rows = within(self.answer_timeout, sqlx::query_as::<_, Row>(sql).bind(accounts).fetch_all(&mut self.connection)).await?;
         let posted = |(account, debits, credits, version, held, floor, ceiling, code): Row| {
-            let totals = Totals { debits: debits.0, credits: credits.0, version };
-            (AccountId(account), Posted { totals, held: held.0, floor: floor.map(|n| n.0), ceiling: ceiling.map(|n| n.0), status: status(code) })
+            let totals = Totals { debits: debits.0, credits: credits.0, held: held.0, version };
+            (AccountId(account), Posted { totals, floor: floor.map(|n| n.0), ceiling: ceiling.map(|n| n.0), status: status(code) })
         };
         Ok(rows.into_iter().map(posted).collect())
     }

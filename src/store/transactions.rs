@@ -19,6 +19,8 @@ pub use self::list::{Cursor, Filter, Page, list};
 pub struct TransactionRow {
     /// Its id.
     pub id: TransactionId,
+    /// [`crate::protocol::record::Api`] by number.
+    pub api: i16,
     /// [`crate::protocol::record::Kind`] by number.
     pub kind: i16,
     /// The caller's key.
@@ -35,6 +37,10 @@ pub struct TransactionRow {
     pub decline: Option<(i16, String)>,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
+    /// The payment that it gives back, in part or whole.
+    pub refund_of: Option<TransactionId>,
+    /// What was given back of it so far, in minor units; none if nothing was.
+    pub refunded: Option<i128>,
     /// In order.
     pub postings: Vec<PostingRow>,
 }
@@ -70,6 +76,7 @@ impl From<Numeric> for i128 {
 #[derive(FromRow)]
 struct Head {
     id: Uuid,
+    api: i16,
     kind: i16,
     status: i16,
     key: Option<String>,
@@ -80,10 +87,12 @@ struct Head {
     decline_code: Option<i16>,
     decline_message: Option<String>,
     created_at: DateTime<Utc>,
+    refund_of: Option<Uuid>,
+    refunded: Option<Numeric>,
 }
 
-const HEAD: &str =
-    "SELECT id, kind, status, key, reference, description, metadata, correlation, decline_code, decline_message, created_at FROM transactions";
+const HEAD: &str = "SELECT id, api, kind, status, key, reference, description, metadata, correlation, decline_code, decline_message, created_at, \
+     CASE kind WHEN 5 THEN (SELECT payment FROM refunds WHERE refund = id) END AS refund_of, CASE kind WHEN 1 THEN (SELECT given FROM refunded WHERE payment = id) END AS refunded FROM transactions";
 
 const POSTINGS: &str = "SELECT p.transaction, d.name AS debit, c.name AS credit, p.amount, d.currency, k.exponent, p.debit_balance_after AS debit_after, p.credit_balance_after AS credit_after, p.n \
      FROM postings p JOIN accounts d ON d.id = p.debit_account JOIN accounts c ON c.id = p.credit_account JOIN currencies k ON k.code = d.currency \
@@ -102,6 +111,19 @@ pub async fn get(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Optio
         with_postings(pool, head).await
     };
     Ok(limited(read).await?.pop())
+}
+
+/// Transactions of contract 4 with this correlation id, the newest first, up to `count`.
+///
+/// # Errors
+/// Any failure of the statements.
+pub async fn by_correlation(pool: &PgPool, tenant: &str, correlation: &str, count: i64) -> Result<Vec<TransactionRow>, StoreError> {
+    let read = async {
+        let sql = format!("{HEAD} WHERE tenant = $1 AND correlation = $2 AND api = 3 ORDER BY id DESC LIMIT $3");
+        let heads: Vec<Head> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(correlation).bind(count).fetch_all(pool).await?;
+        with_postings(pool, heads).await
+    };
+    limited(read).await
 }
 
 /// These transactions of a tenant, in this order, those that exist.
@@ -127,6 +149,9 @@ async fn with_postings(pool: &PgPool, heads: Vec<Head>) -> Result<Vec<Transactio
     }
     let row = |head: Head| TransactionRow {
         id: TransactionId(head.id),
+        api: head.api,
+        refund_of: head.refund_of.map(TransactionId),
+        refunded: head.refunded.map(|given| given.0),
         kind: head.kind,
         key: head.key,
         reference: head.reference,

@@ -12,6 +12,7 @@ use super::policy::{self, History, Verdict};
 use super::tasks;
 use crate::actors::account::Primary;
 use crate::actors::accounts::{Directory, DirectoryArgs, Registry};
+use crate::actors::expiry::{Expiry, ExpiryArgs};
 use crate::actors::housekeeping::{Backpressure, Housekeeping, HousekeepingArgs, HousekeepingConfig};
 use crate::actors::journal::{Journal, JournalActor, JournalConfig};
 use crate::actors::leadership::{Holder, Leadership, LeadershipActor, LeadershipArgs, LeadershipMessage};
@@ -98,6 +99,8 @@ pub enum Child {
     Outbox(i64),
     /// Keeps outbox and keys in order, under an epoch.
     Housekeeping(i64),
+    /// Lets go holds whose time has come, under an epoch.
+    Expiry(i64),
 }
 
 impl Child {
@@ -108,6 +111,7 @@ impl Child {
             Self::Accounts(_) => "accounts",
             Self::Outbox(_) => "outbox",
             Self::Housekeeping(_) => "housekeeping",
+            Self::Expiry(_) => "expiry",
         }
     }
 }
@@ -245,7 +249,7 @@ impl RootState {
             faults: config.faults.clone(),
         });
         self.node.set_active(Some(Active { epoch, journal, registry: Registry::default() }));
-        for child in [Child::Journal(epoch), Child::Accounts(epoch)] {
+        for child in [Child::Journal(epoch), Child::Accounts(epoch), Child::Expiry(epoch)] {
             self.start(child, myself).await?;
         }
         if self.config.publishing.is_some() {
@@ -337,6 +341,10 @@ impl RootState {
                     faults: config.faults,
                 };
                 Actor::spawn_linked(None, Housekeeping, args, supervisor).await?.0.get_cell()
+            }
+            (Child::Expiry(epoch), Some(active)) if active.epoch == epoch => {
+                let args = ExpiryArgs { pool: config.pool, registry: active.registry, journal: active.journal, faults: config.faults };
+                Actor::spawn_linked(None, Expiry, args, supervisor).await?.0.get_cell()
             }
             _ => return Ok(()), // of an epoch that is over
         };

@@ -115,13 +115,13 @@ async fn those_who_wait_for_a_change_go_on_whatever_becomes_of_it() {
     florin.database.account("bob", 0).await;
     florin.loaded("bob").await;
     for round in 0..20 {
-        // Refused, twice over: there is money, and the floor is above it.
+        // Refused, twice over: there is money.
         let closed = florin.change("alice", Some(AccountStatus::Closed), None, None).await;
-        let raised = florin.change("alice", None, Some(Some(100_00)), None).await;
+        let again = florin.change("alice", Some(AccountStatus::Closed), None, None).await;
         let orders: Vec<_> = (0..10).map(|n| Order::new(format!("k{round}-{n}"), "alice", "bob", 1)).collect();
         assert_eq!(tally(&florin.send_all(&orders).await)["AUTHORIZED"], 10);
         assert!(matches!(closed.await.unwrap(), Outcome::Refused { .. }));
-        assert!(matches!(raised.await.unwrap(), Outcome::Refused { .. }));
+        assert!(matches!(again.await.unwrap(), Outcome::Refused { .. }));
     }
     florin.check_no_open_legs(&["alice", "bob"]).await;
     florin.stop().await;

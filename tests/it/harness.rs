@@ -125,6 +125,8 @@ impl TestDatabase {
 
     pub async fn account_in(&self, name: &str, balance: i64, currency: &str) {
         let new = |name: &str, kind, floor| NewAccount {
+            owner_type: String::new(),
+            subtype: None,
             tenant: "default".into(),
             name: name.into(),
             kind,
@@ -170,7 +172,7 @@ impl TestDatabase {
                LEFT JOIN (SELECT account, sum(amount) FROM ledger_entries GROUP BY account) e ON e.account = a.id WHERE b.credits - b.debits <> coalesce(e.sum, 0) \
              UNION ALL SELECT 'after', a.name || ' at ' || seq FROM (SELECT account, seq, balance_after, sum(amount) OVER (PARTITION BY account ORDER BY seq) AS running FROM ledger_entries) r \
                JOIN accounts a ON a.id = r.account WHERE r.running <> r.balance_after \
-             UNION ALL SELECT 'floor', a.name FROM accounts a JOIN balances b ON b.account = a.id WHERE b.credits - b.debits - b.held < b.floor \
+             UNION ALL SELECT 'floor', a.name FROM accounts a JOIN balances b ON b.account = a.id WHERE b.credits - b.debits - b.held < least(b.floor, b.floor_from) \
              UNION ALL SELECT 'key', k.key::text FROM (SELECT * FROM keys_even UNION ALL SELECT * FROM keys_odd) k LEFT JOIN transactions t ON t.id = k.transaction WHERE t.id IS NULL AND k.status <> 3 \
              UNION ALL SELECT 'key twice', key FROM transactions WHERE key IS NOT NULL AND status = 1 GROUP BY api, tenant, key HAVING count(*) > 1 \
              UNION ALL SELECT 'currency', p.transaction::text FROM postings p JOIN accounts d ON d.id = p.debit_account JOIN accounts c ON c.id = p.credit_account WHERE d.currency <> c.currency",

@@ -8,6 +8,7 @@ mod contract;
 mod edge;
 mod faults;
 mod harness;
+mod holds;
 mod keys;
 mod lanes;
 mod lease;

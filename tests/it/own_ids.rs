@@ -36,6 +36,8 @@ async fn send(florin: &Florin, id: TransactionId, from: &str, to: &str, cents: i
         created_at: now_micros(),
         cutoff: Instant::now() + Duration::from_secs(10),
         body: Body::Postings([posting].into_iter().collect()),
+        rows: None,
+        with_balances: false,
         event: None,
     };
     let (reply, outcome) = oneshot::channel();
@@ -47,7 +49,7 @@ async fn send(florin: &Florin, id: TransactionId, from: &str, to: &str, cents: i
 /// What it was answered: done under which id, accepted when.
 async fn done(outcome: oneshot::Receiver<Outcome>) -> (TransactionId, DateTime<Utc>) {
     match outcome.await.unwrap() {
-        Outcome::Done { id, created_at } | Outcome::Replayed { id, created_at } => (id, created_at),
+        Outcome::Done { id, created_at, .. } | Outcome::Replayed { id, created_at } => (id, created_at),
         Outcome::Aborted(why) => panic!("aborted: {why:?}"),
         _ => panic!("neither done nor aborted"),
     }

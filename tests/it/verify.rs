@@ -97,6 +97,16 @@ const CORRUPTIONS: &[(&str, &str, &str)] = &[
     ("floor", "at least 0 available", "UPDATE balances SET held = 1 WHERE account = (SELECT id FROM accounts WHERE name = 'carol')"),
     ("ceiling", "at most 1", "UPDATE balances SET ceiling = 1 WHERE account = (SELECT id FROM accounts WHERE name = 'bob')"),
     ("closed", "account bob", "UPDATE balances SET status = 3 WHERE account = (SELECT id FROM accounts WHERE name = 'bob')"),
+    ("held", "account bob", "UPDATE balances SET held = 1 WHERE account = (SELECT id FROM accounts WHERE name = 'bob')"),
+    (
+        "hold",
+        "captured 5, voided 0, of none",
+        "INSERT INTO holds SELECT gen_random_uuid(), a.id, b.id, 5, 5, 0, now() FROM accounts a, accounts b WHERE a.name = 'alice' AND b.name = 'bob'",
+    ),
+    ("hold step", "of none", "INSERT INTO hold_steps SELECT gen_random_uuid(), gen_random_uuid(), 0, 1"),
+    ("hold step", "expected captured 500", "INSERT INTO hold_steps SELECT id, gen_random_uuid(), 499, 1 FROM transactions WHERE key = 'back'"),
+    ("refunded", "expected 0 of 500, found 1 of 500", "INSERT INTO refunded SELECT id, 500, 1 FROM transactions WHERE key = 'back'"),
+    ("refund", "of kind 1", "INSERT INTO refunds SELECT id, gen_random_uuid(), 500 FROM transactions WHERE key = 'back'"),
     ("key transaction", "found none", "INSERT INTO keys_odd VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1)"),
     (
         "key request",

@@ -61,16 +61,16 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let totals = Totals { debits: 0, credits: 100, version: 1 };
-        let row = Posted { totals, held: 0, floor: Some(0), ceiling: Some(CEILING), status: Status::Active };
-        let account = Account::new(totals, 0, row.floor, row.ceiling, row.status);
+        let totals = Totals { debits: 0, credits: 100, held: 0, version: 1 };
+        let row = Posted { totals, floor: Some(0), ceiling: Some(CEILING), status: Status::Active };
+        let account = Account::new(totals, row.floor, row.ceiling, row.status);
         Self { row, cell: AccountCell::new(row), account, open: Vec::new(), told_later: Vec::new(), reads: Vec::new(), next: 1 }
     }
 
     fn absorb(&mut self) {
         while let Some((posted, closed)) = self.cell.take() {
             self.account.see(posted.totals);
-            self.account.see_guards(posted.held, posted.floor, posted.ceiling, posted.status);
+            self.account.see_guards(posted.floor, posted.ceiling, posted.status);
             for (transaction, _) in closed {
                 self.account.close(&transaction);
             }
@@ -167,8 +167,8 @@ proptest! {
 #[test]
 fn a_read_from_before_a_change_never_brings_the_old_guards_back() {
     let id = |n| TransactionId(Uuid::from_u128(n));
-    let at = |version| Totals { debits: 0, credits: 100, version };
-    let before = Posted { totals: at(1), held: 0, floor: Some(0), ceiling: None, status: Status::Active };
+    let at = |version| Totals { debits: 0, credits: 100, held: 0, version };
+    let before = Posted { totals: at(1), floor: Some(0), ceiling: None, status: Status::Active };
     let change = AccountChange { account: AccountId(1), status: Status::Suspended, floor: Some(0), ceiling: Some(500) };
     let after = Posted { totals: at(2), ceiling: Some(500), status: Status::Suspended, ..before };
     for read_first in [false, true] {

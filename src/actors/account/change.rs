@@ -84,13 +84,13 @@ impl AccountState {
         let Some(order) = self.changes.queue.pop_front() else { return };
         let posted = self.cell.posted();
         let AccountChange { status, floor, ceiling, .. } = order.change(&posted);
-        let now = ledger::Account::<TransactionId>::new(posted.totals, posted.held, posted.floor, posted.ceiling, posted.status);
+        let now = ledger::Account::<TransactionId>::new(posted.totals, posted.floor, posted.ceiling, posted.status);
         let ChangeOrder { account, mut record, reply, permit, .. } = *order;
         let outcome = match used.iter().find(|used| used.key == record.key) {
             Some(used) if used.retired => Outcome::KeyRetired,
             Some(used) if used.request == record.request => Outcome::Replayed { id: used.transaction, created_at: used.created_at },
             Some(_) => Outcome::KeyReused,
-            None => match now.decide_change(status, floor, ceiling) {
+            None => match now.decide_change(status) {
                 Err(rejection) => Outcome::Refused { account: self.identity.id, rejection, permit },
                 Ok(()) => {
                     record.body = Body::AccountChange(AccountChange { account: self.identity.id, status, floor, ceiling });

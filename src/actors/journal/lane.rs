@@ -172,7 +172,7 @@ impl LaneState {
                 Ok(totals) => {
                     metrics::histogram!("florin_journal_commit_seconds").record(began.elapsed());
                     metrics::histogram!("florin_journal_batch_size").record(count(group.len()));
-                    lane.settle(&group, &totals, &config.faults);
+                    lane.settle(&group, &batch, &totals, &config.faults);
                     if !batch.event_types.is_empty() {
                         (config.published)();
                     }

@@ -8,10 +8,11 @@ use super::{Lane, lock};
 use crate::faults::Faults;
 use crate::ledger::Totals;
 use crate::protocol::account::{AccountMessage, UsedKeys};
+use crate::protocol::batch::Batch;
 use crate::protocol::record::{AccountId, Body, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Taken, release_legs};
 use crate::store::StoreError;
-use crate::store::journal::{LaneSession, code};
+use crate::store::journal::{LaneSession, code, is_exceeded};
 
 /// Picks records out of those in flight.
 pub(super) struct Resolved;
@@ -62,7 +63,7 @@ impl Lane {
     }
 
     /// The batch is durable. Every account is told before any caller is answered.
-    pub(super) fn settle(&self, group: &[TransactionId], totals: &[(AccountId, Totals)], faults: &Faults) {
+    pub(super) fn settle(&self, group: &[TransactionId], batch: &Batch, totals: &[(AccountId, Totals)], faults: &Faults) {
         let totals: HashMap<_, _> = totals.iter().copied().collect();
         for taken in Resolved::of(&lock(&self.in_flight), group) {
             taken.settle(&totals);
@@ -70,7 +71,8 @@ impl Lane {
         faults.point("lane.settled");
         for taken in self.remove(group) {
             let (id, created_at) = (taken.record.id, taken.record.created_at);
-            taken.answer(Outcome::Done { id, created_at });
+            let balances = if taken.record.with_balances { batch.balances_after(id, &totals) } else { None };
+            taken.answer(Outcome::Done { id, created_at, balances });
         }
     }
 
@@ -126,7 +128,7 @@ impl Lane {
         }
         for taken in own {
             let (id, created_at) = (taken.record.id, taken.record.created_at);
-            taken.answer(Outcome::Done { id, created_at });
+            taken.answer(Outcome::Done { id, created_at, balances: None });
         }
         Ok(())
     }
@@ -154,6 +156,12 @@ impl Lane {
             if same.is_some() {
                 return self.settle_late(&[id], session).await.map(|()| tracing::debug!(id = %id.0, %created_at, "it was done before"));
             }
+        }
+        if is_exceeded(error) {
+            for taken in self.remove_some(&[id]) {
+                taken.answer(Outcome::Aborted(Abort::Exceeded)); // two met on it: no actor of an account knows of holds and payments
+            }
+            return Ok(());
         }
         tracing::error!(transaction = %id.0, %error, "the database refuses a record that the rules admitted");
         for taken in self.remove_some(&[id]) {

@@ -45,7 +45,7 @@ fn posting(row: PostingRow) -> pb::Posting {
 /// An account with all that is known of it.
 pub(super) fn account(row: AccountRow) -> pb::Account {
     let text = |amount: i128| decimal_text(amount, row.identity.currency.exponent);
-    let (totals, held) = (row.posted.totals, row.posted.held);
+    let (totals, held) = (row.posted.totals, row.posted.totals.held);
     let balance = totals.credits - totals.debits;
     pb::Account {
         id: row.identity.name.to_string(),

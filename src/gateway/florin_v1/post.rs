@@ -4,7 +4,7 @@ use super::{convert, fields};
 use crate::gateway::call::Call;
 use crate::gateway::events;
 use crate::gateway::failure::Failure;
-use crate::gateway::ledger::{Answer, Command, Deadline, Ledger, PostingCommand};
+use crate::gateway::ledger::{Action, Answer, Command, Deadline, Ledger, PostingCommand};
 use crate::gateway::validate::{self, ACCOUNT_MAX, DESCRIPTION_MAX, KEY_MAX, POSTINGS_MAX, REFERENCE_MAX};
 use crate::money::Amount;
 use crate::protocol::events::timestamp;
@@ -22,6 +22,11 @@ pub(super) async fn post(
     let permit = ledger.enter()?;
     let command = command(ledger, call, deadline, asked)?;
     let answer = ledger.post(&command, permit).await?;
+    answered(ledger, call, command, answer).await
+}
+
+/// The answer as a message; a repeat hears the first one's.
+pub(super) async fn answered(ledger: &Ledger, call: &Call, command: Command, answer: Answer) -> Result<pb::PostTransactionResponse, Failure> {
     if let Answer::Completed { id, replayed: true, .. } = &answer {
         // The first request's own words. Should they not be readable now, the repeat's stand in: what counts was compared.
         let first = store::transactions::get(&ledger.parts().pool, &call.tenant, *id).await;
@@ -46,7 +51,7 @@ fn command(ledger: &Ledger, call: &Call, deadline: Deadline, asked: pb::PostTran
     if postings.len() > POSTINGS_MAX {
         return Err(Failure::Invalid(format!("postings has {} entries, the limit is {POSTINGS_MAX}", postings.len())));
     }
-    let postings = postings.into_iter().enumerate().map(|(n, asked)| posting(ledger, n, asked)).collect::<Result<_, _>>()?;
+    let postings = postings.into_iter().enumerate().map(|(n, asked)| posting(ledger, &format!("postings[{n}]."), asked)).collect::<Result<_, _>>()?;
     validate::text("reference", &reference, REFERENCE_MAX)?;
     validate::text("description", &description, DESCRIPTION_MAX)?;
     let metadata = fields::metadata(&metadata)?;
@@ -62,6 +67,9 @@ fn command(ledger: &Ledger, call: &Call, deadline: Deadline, asked: pb::PostTran
         metadata,
         correlation: call.correlation.clone(),
         deadline,
+        action: Action::Post,
+        declines_bind: false,
+        with_balances: false,
         on_completed: events::posted,
         on_declined: events::declined,
     };
@@ -69,19 +77,19 @@ fn command(ledger: &Ledger, call: &Call, deadline: Deadline, asked: pb::PostTran
     Ok(command)
 }
 
-fn posting(ledger: &Ledger, n: usize, asked: pb::Posting) -> Result<PostingCommand, Failure> {
+pub(super) fn posting(ledger: &Ledger, field: &str, asked: pb::Posting) -> Result<PostingCommand, Failure> {
     let checked = |field: &str| -> Result<(Amount, u8), Failure> {
-        validate::required(&format!("{field}.debit_account_id"), &asked.debit_account_id, ACCOUNT_MAX)?;
-        validate::required(&format!("{field}.credit_account_id"), &asked.credit_account_id, ACCOUNT_MAX)?;
-        let currency = fields::currency(&ledger.parts().currencies, &format!("{field}.currency"), &asked.currency)?;
-        Ok((fields::amount(&format!("{field}.amount"), &asked.amount, currency)?, currency.exponent))
+        validate::required(&format!("{field}debit_account_id"), &asked.debit_account_id, ACCOUNT_MAX)?;
+        validate::required(&format!("{field}credit_account_id"), &asked.credit_account_id, ACCOUNT_MAX)?;
+        let currency = fields::currency(&ledger.parts().currencies, &format!("{field}currency"), &asked.currency)?;
+        Ok((fields::amount(&format!("{field}amount"), &asked.amount, currency)?, currency.exponent))
     };
-    let (amount, exponent) = checked(&format!("postings[{n}]"))?;
+    let (amount, exponent) = checked(field)?;
     Ok(PostingCommand { debit: asked.debit_account_id, credit: asked.credit_account_id, amount, currency: asked.currency, exponent })
 }
 
 /// What makes a repeat the same request: all but the description.
-fn request_hash(command: &Command) -> RequestHash {
+pub(super) fn request_hash(command: &Command) -> RequestHash {
     let (kind, count) = (command.kind.code().to_le_bytes(), command.postings.len().to_le_bytes());
     let amounts: Vec<[u8; 16]> = command.postings.iter().map(|posting| posting.amount.minor_units().to_le_bytes()).collect();
     let mut parts: Vec<&[u8]> = vec![&kind, &count];
@@ -93,11 +101,12 @@ fn request_hash(command: &Command) -> RequestHash {
 }
 
 /// The command and its answer as a transaction.
-fn response(command: Command, answer: Answer) -> pb::PostTransactionResponse {
+pub(super) fn response(command: Command, answer: Answer) -> pb::PostTransactionResponse {
     let (id, created_at, replayed, decline) = match answer {
-        Answer::Completed { id, created_at, replayed } => (id, created_at, replayed, None),
+        Answer::Completed { id, created_at, replayed, .. } => (id, created_at, replayed, None),
         Answer::Declined { id, created_at, code, message } => (id, created_at, false, Some(pb::Decline { code: code as i32, message })),
     };
+    let posts = decline.is_some() || !matches!(command.action, Action::Hold { .. } | Action::Void { .. }); // as it is read back
     let status = if decline.is_some() { pb::TransactionStatus::Declined } else { pb::TransactionStatus::Completed };
     let posting = |posting: PostingCommand| pb::Posting {
         amount: posting.amount.text(posting.exponent),
@@ -110,7 +119,7 @@ fn response(command: Command, answer: Answer) -> pb::PostTransactionResponse {
         id: id.0.to_string(),
         kind: Kind::name(command.kind.code()).into(),
         status: status.into(),
-        postings: command.postings.into_iter().map(posting).collect(),
+        postings: if posts { command.postings.into_iter().map(posting).collect() } else { Vec::new() },
         idempotency_key: command.key.unwrap_or_default(),
         reference: command.reference.unwrap_or_default(),
         description: command.description.unwrap_or_default(),

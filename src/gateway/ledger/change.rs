@@ -111,6 +111,8 @@ fn record(command: &ChangeCommand, account: &AccountHandle) -> Record {
         cutoff: command.deadline.at,
         // The account's actor fills in the guards that it has now.
         body: Body::AccountChange(AccountChange { account: account.identity.id, status: Status::Active, floor: None, ceiling: None }),
+        rows: None,
+        with_balances: false,
         event: None,
     }
 }
@@ -119,19 +121,11 @@ fn record(command: &ChangeCommand, account: &AccountHandle) -> Record {
 fn refusal(rejection: Rejection, account: &AccountHandle) -> Failure {
     let (name, currency) = (&account.identity.name, account.identity.currency);
     let money = |minor_units: i128| format!("{} {}", decimal_text(minor_units, currency.exponent), currency.code);
-    let posted = account.cell.posted();
     Failure::FailedPrecondition(match rejection {
         Rejection::NotEmpty { balance, held } => {
             format!("account {name} cannot be closed: its balance is {} and {} is held, both must be zero", money(balance), money(held))
         }
         Rejection::AlreadyClosed | Rejection::Inactive { .. } => format!("account {name} is closed, which is final"),
-        Rejection::InsufficientFunds { available, .. } => format!("account {name} has {} available, which is below that floor", money(available)),
-        Rejection::LimitExceeded { ceiling } => {
-            format!(
-                "account {name} has a balance of {}, which is above the ceiling {}",
-                money(posted.totals.credits - posted.totals.debits),
-                money(ceiling)
-            )
-        }
+        other => format!("account {name} cannot be changed so: {other:?}"),
     })
 }

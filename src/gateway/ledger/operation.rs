@@ -87,6 +87,8 @@ impl Ledger {
             created_at: now_micros(),
             cutoff: deadline.at,
             body: Body::Tombstone,
+            rows: None,
+            with_balances: false,
             event: None,
         };
         let permit = self.enter()?;

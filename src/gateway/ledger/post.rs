@@ -16,7 +16,9 @@ use crate::money::Amount;
 use crate::protocol::account::{AccountHandle, UsedKey};
 use crate::protocol::admission::Permit;
 use crate::protocol::events::Event;
-use crate::protocol::record::{Api, Body, DeclineCode, DeclinedPosting, KeyHash, Kind, Posting, Record, RequestHash, TransactionId, now_micros};
+use crate::protocol::record::{
+    Api, BalancesAfter, Body, DeclineCode, DeclinedPosting, KeyHash, Kind, Posting, Record, RequestHash, Rows, TransactionId, now_micros,
+};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store;
 
@@ -60,10 +62,47 @@ pub struct Command {
     pub correlation: Option<String>,
     /// When it ends.
     pub deadline: Deadline,
+    /// What it does with its postings.
+    pub action: Action,
+    /// A refusal for an account's own limits is an answer with an id, which binds the key.
+    pub declines_bind: bool,
+    /// The answer should have the balances after each posting.
+    pub with_balances: bool,
     /// What Kafka hears when it is done.
     pub on_completed: fn(&Command, TransactionId, DateTime<Utc>) -> Event,
     /// What Kafka hears when it is declined.
     pub on_declined: fn(&Command, TransactionId, DateTime<Utc>, DeclineCode, &str) -> Event,
+}
+
+/// What a command does with its postings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Posts them.
+    Post,
+    /// Posts them, and counts them as given back of a payment.
+    Refund {
+        /// The payment.
+        payment: TransactionId,
+        /// The payment's amount.
+        limit: Amount,
+    },
+    /// Holds the one posting's money.
+    Hold {
+        /// When what is left is let go.
+        expires_at: DateTime<Utc>,
+    },
+    /// Posts them out of what is held, and lets so much more go.
+    Capture {
+        /// The hold.
+        hold: TransactionId,
+        /// What else is let go.
+        voided: Amount,
+    },
+    /// Lets the one posting's money go.
+    Void {
+        /// The hold.
+        hold: TransactionId,
+    },
 }
 
 /// A business answer.
@@ -77,6 +116,8 @@ pub enum Answer {
         created_at: DateTime<Utc>,
         /// It was done before, under the same key.
         replayed: bool,
+        /// After each posting, if they were wanted and are known without asking the database.
+        balances: Option<Box<[BalancesAfter]>>,
     },
     /// Refused; the refusal is durable, and moved nothing.
     Declined {
@@ -138,9 +179,12 @@ impl Ledger {
             .map(|posting| Some(Posting { debit: find(&posting.debit)?, credit: find(&posting.credit)?, amount: posting.amount }))
             .collect();
         let Some(postings) = postings else { return Tried::Failed(Failure::Interrupted) };
-        let record = self.record(command, id, created_at, Body::Postings(postings), Some((command.on_completed)(command, id, created_at)));
+        let (body, rows) = effect(command.action, postings);
+        let mut record = self.record(command, id, created_at, body, Some((command.on_completed)(command, id, created_at)));
+        record.rows = rows;
         let (reply, outcome) = oneshot::channel();
-        let named: SmallVec<[&Arc<AccountHandle>; 2]> = accounts.iter().collect();
+        let payer_alone = matches!(command.action, Action::Hold { .. } | Action::Void { .. }); // nobody is paid yet
+        let named: SmallVec<[&Arc<AccountHandle>; 2]> = accounts.iter().take(if payer_alone { 1 } else { accounts.len() }).collect();
         match Slip::new(Box::new(record), &named, self.0.account_share_max, reply, permit) {
             Ok(slip) => slip.enter(),
             Err(_) => {
@@ -154,6 +198,13 @@ impl Ledger {
                 let (code, message) = refusal(rejection, name.as_deref().unwrap_or_default(), command);
                 match self.decline(active, command, code, message, permit).await {
                     Ok(answer) => Tried::Answer(answer),
+                    Err(failure) => Tried::Failed(failure),
+                }
+            }
+            Ok(Outcome::Aborted(Abort::Exceeded)) => {
+                let (code, message) = exceeded(command.action);
+                match self.enter() {
+                    Ok(permit) => self.decline_unless_repeated(active, command, code, message, permit).await,
                     Err(failure) => Tried::Failed(failure),
                 }
             }
@@ -194,7 +245,14 @@ impl Ledger {
     }
 
     /// A refusal that rests on accounts: a used key is answered first, whatever has become of them since.
-    async fn decline_unless_repeated(&self, active: &Active, command: &Command, code: DeclineCode, message: String, permit: Permit) -> Tried {
+    pub(super) async fn decline_unless_repeated(
+        &self,
+        active: &Active,
+        command: &Command,
+        code: DeclineCode,
+        message: String,
+        permit: Permit,
+    ) -> Tried {
         if command.key.is_some() {
             let keys = [key_of(command, TransactionId::draw())];
             let used = store::accounts::keys_used(&self.0.pool, &keys);
@@ -226,9 +284,11 @@ impl Ledger {
         let event = (command.on_declined)(command, id, created_at, code, &message);
         let body = Body::Declined { code, message: message.clone(), postings: command.postings.iter().map(declined).collect() };
         let mut record = self.record(command, id, created_at, body, Some(event));
-        record.key = KeyHash::own(id);
+        if !(command.declines_bind && code == DeclineCode::LimitExceeded) {
+            record.key = KeyHash::own(id);
+        }
         match self.submit(active, record, permit, command.deadline).await? {
-            Outcome::Done { id, created_at } => Ok(Answer::Declined { id, created_at, code, message }),
+            Outcome::Done { id, created_at, .. } => Ok(Answer::Declined { id, created_at, code, message }),
             other => match answer(other) {
                 Tried::Answer(answer) => Ok(answer),
                 Tried::Failed(failure) => Err(failure),
@@ -253,8 +313,32 @@ impl Ledger {
             created_at,
             cutoff: command.deadline.at,
             body,
+            rows: None,
+            with_balances: command.with_balances,
             event,
         }
+    }
+}
+
+/// What a command writes.
+fn effect(action: Action, postings: SmallVec<[Posting; 1]>) -> (Body, Option<Box<Rows>>) {
+    let Some(Posting { debit, credit, amount }) = postings.first().copied() else { return (Body::Postings(postings), None) };
+    let nothing = || Body::Postings(SmallVec::new());
+    match action {
+        Action::Post => (Body::Postings(postings), None),
+        Action::Refund { payment, limit } => (Body::Postings(postings), Some(Box::new(Rows::Refund { payment, limit }))),
+        Action::Hold { expires_at } => (nothing(), Some(Box::new(Rows::Hold { debit, credit, amount, expires_at }))),
+        Action::Capture { hold, voided } => (Body::Postings(postings), Some(Box::new(Rows::Take { hold, debit, captured: amount, voided }))),
+        Action::Void { hold } => (nothing(), Some(Box::new(Rows::Take { hold, debit, captured: Amount::ZERO, voided: amount }))),
+    }
+}
+
+/// Less is left than a command asks for.
+pub(super) fn exceeded(action: Action) -> (DeclineCode, String) {
+    match action {
+        Action::Capture { hold, .. } | Action::Void { hold } => (DeclineCode::HoldExceeded, format!("Less than that is left of hold {}", hold.0)),
+        Action::Refund { payment, .. } => (DeclineCode::RefundExceeded, format!("Less than that is left to refund of payment {}", payment.0)),
+        Action::Post | Action::Hold { .. } => (DeclineCode::LimitExceeded, "More than there is".into()),
     }
 }
 
@@ -274,8 +358,11 @@ fn wrong_in_itself(command: &Command) -> Option<(DeclineCode, String)> {
 }
 
 /// An account's refusal in the words of the contract.
-fn refusal(rejection: Rejection, account: &str, _command: &Command) -> (DeclineCode, String) {
+fn refusal(rejection: Rejection, account: &str, command: &Command) -> (DeclineCode, String) {
     match rejection {
+        Rejection::InsufficientFunds { requested, before_floor, .. } if command.declines_bind && requested <= before_floor => {
+            (DeclineCode::LimitExceeded, format!("Account {account} would fall below its minimum balance"))
+        }
         Rejection::InsufficientFunds { .. } => (DeclineCode::InsufficientFunds, "Insufficient funds".into()),
         Rejection::Inactive { status } => {
             let status = format!("{status:?}").to_lowercase();
@@ -290,7 +377,7 @@ fn repeat(used: &UsedKey, request: RequestHash) -> Tried {
     if used.retired {
         Tried::Failed(Failure::KeyRetired)
     } else if used.request == request {
-        Tried::Answer(Answer::Completed { id: used.transaction, created_at: used.created_at, replayed: true })
+        Tried::Answer(Answer::Completed { id: used.transaction, created_at: used.created_at, replayed: true, balances: None })
     } else {
         Tried::Failed(Failure::KeyReused)
     }
@@ -299,8 +386,8 @@ fn repeat(used: &UsedKey, request: RequestHash) -> Tried {
 /// An outcome other than a refusal, as an answer.
 pub(super) fn answer(outcome: Outcome) -> Tried {
     match outcome {
-        Outcome::Done { id, created_at } => Tried::Answer(Answer::Completed { id, created_at, replayed: false }),
-        Outcome::Replayed { id, created_at } => Tried::Answer(Answer::Completed { id, created_at, replayed: true }),
+        Outcome::Done { id, created_at, balances } => Tried::Answer(Answer::Completed { id, created_at, replayed: false, balances }),
+        Outcome::Replayed { id, created_at } => Tried::Answer(Answer::Completed { id, created_at, replayed: true, balances: None }),
         Outcome::KeyReused => Tried::Failed(Failure::KeyReused),
         Outcome::KeyRetired => Tried::Failed(Failure::KeyRetired),
         Outcome::Aborted(Abort::Interrupted) => Tried::Again,

@@ -11,6 +11,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{TransactionRow, by_ids};
+use crate::protocol::record::DeclineCode;
 use crate::store::{StoreError, limited};
 
 /// What is wanted; all of it holds together.
@@ -28,6 +29,12 @@ pub struct Filter {
     pub declined: Option<bool>,
     /// The caller's reference.
     pub reference: Option<String>,
+    /// Only these kinds, by number; empty: all.
+    pub kinds: Vec<i16>,
+    /// Declined ones only if the refusal is bound to the caller's key, so that the caller knows of them.
+    pub bound: bool,
+    /// So many are left out first.
+    pub offset: usize,
 }
 
 /// The place after a transaction: how far each of the lists that are merged has been read.
@@ -73,7 +80,7 @@ pub async fn list(pool: &PgPool, filter: &Filter, start: Cursor, count: usize) -
 }
 
 async fn find(pool: &PgPool, filter: &Filter, start: Cursor, count: usize) -> Result<Page, StoreError> {
-    let source = Source::of(pool, filter).await?;
+    let (source, count) = (Source::of(pool, filter).await?, count + filter.offset);
     let (mut at, mut rows, mut scanned) = (start, Vec::new(), 0);
     loop {
         let missing = count + 1 - rows.len();
@@ -92,17 +99,15 @@ async fn find(pool: &PgPool, filter: &Filter, start: Cursor, count: usize) -> Re
                 rows.push((row, place));
             }
         }
-        if rows.len() > count {
-            rows.truncate(count);
-            let next = rows.last().map(|(_, after)| *after);
-            return Ok(Page { rows, next });
-        }
-        if chunk.ends {
-            return Ok(Page { rows, next: None });
-        }
-        if scanned >= SCAN_MAX {
-            return Ok(Page { rows, next: Some(at) });
-        }
+        let next = match rows.get(count.wrapping_sub(1)) {
+            Some((_, after)) if rows.len() > count => Some(*after),
+            _ if chunk.ends => None,
+            _ if scanned >= SCAN_MAX + filter.offset => Some(at),
+            _ => continue,
+        };
+        rows.truncate(count);
+        rows.drain(..filter.offset.min(rows.len()));
+        return Ok(Page { rows, next });
     }
 }
 
@@ -112,6 +117,8 @@ impl Filter {
         let names = |account: &String| row.postings.iter().any(|posting| posting.debit == *account || posting.credit == *account);
         self.in_time(row.created_at)
             && self.declined.is_none_or(|declined| declined == row.decline.is_some())
+            && (self.kinds.is_empty() || self.kinds.contains(&row.kind))
+            && (!self.bound || row.decline.as_ref().is_none_or(|(code, _)| *code == DeclineCode::LimitExceeded as i16))
             && self.reference.as_ref().is_none_or(|reference| row.reference.as_ref() == Some(reference))
             && self.account.as_ref().is_none_or(names)
     }

@@ -82,12 +82,37 @@ pub(super) const STEPS: &[Step] = &[
     Step {
         name: "limits",
         checks: &["floor", "ceiling", "closed"],
-        bad: "SELECT 'floor', format('account %s of %s', a.name, a.tenant), 'at least ' || b.floor || ' available', b.credits - b.debits - b.held || ' available' \
-                FROM accounts a JOIN balances b ON b.account = a.id WHERE b.credits - b.debits - b.held < b.floor \
-              UNION ALL SELECT 'ceiling', format('account %s of %s', a.name, a.tenant), 'at most ' || b.ceiling, (b.credits - b.debits)::text \
-                FROM accounts a JOIN balances b ON b.account = a.id WHERE b.credits - b.debits > b.ceiling \
+        bad: "SELECT 'floor', format('account %s of %s', a.name, a.tenant), 'at least ' || least(b.floor, b.floor_from) || ' available', b.credits - b.debits - b.held || ' available' \
+                FROM accounts a JOIN balances b ON b.account = a.id WHERE b.credits - b.debits - b.held < least(b.floor, b.floor_from) \
+              UNION ALL SELECT 'ceiling', format('account %s of %s', a.name, a.tenant), 'at most ' || greatest(b.ceiling, b.ceiling_from), (b.credits - b.debits)::text \
+                FROM accounts a JOIN balances b ON b.account = a.id WHERE b.credits - b.debits > greatest(b.ceiling, b.ceiling_from) \
               UNION ALL SELECT 'closed', format('account %s of %s', a.name, a.tenant), '0, 0 held', format('%s, %s held', b.credits - b.debits, b.held) \
                 FROM accounts a JOIN balances b ON b.account = a.id WHERE b.status = 3 AND (b.credits <> b.debits OR b.held <> 0)",
+    },
+    Step {
+        name: "holds",
+        checks: &["held", "hold", "hold step"],
+        bad: "SELECT 'held', format('account %s of %s', a.name, a.tenant), coalesce(h.open, 0) || ' held', b.held || ' held' \
+                FROM accounts a JOIN balances b ON b.account = a.id \
+                  LEFT JOIN (SELECT debit_account, sum(amount - captured - voided) AS open FROM holds GROUP BY debit_account) h ON h.debit_account = a.id WHERE b.held <> coalesce(h.open, 0) \
+              UNION ALL SELECT 'hold', 'hold ' || h.id, format('captured %s, voided %s, of a transaction', coalesce(s.captured, 0), coalesce(s.voided, 0)), \
+                  format('captured %s, voided %s, of %s', h.captured, h.voided, coalesce('kind ' || t.kind, 'none')) \
+                FROM holds h LEFT JOIN (SELECT hold, sum(captured) AS captured, sum(voided) AS voided FROM hold_steps GROUP BY hold) s ON s.hold = h.id LEFT JOIN transactions t ON t.id = h.id \
+                WHERE t.id IS NULL OR t.kind <> 10 OR h.captured <> coalesce(s.captured, 0) OR h.voided <> coalesce(s.voided, 0) \
+              UNION ALL SELECT 'hold step', 'transaction ' || s.transaction, 'captured ' || coalesce(p.sum, 0), format('captured %s of hold %s, of %s', s.captured, s.hold, coalesce('kind ' || t.kind, 'none')) \
+                FROM hold_steps s LEFT JOIN transactions t ON t.id = s.transaction LEFT JOIN holds h ON h.id = s.hold LEFT JOIN (SELECT transaction, sum(amount) FROM postings GROUP BY transaction) p ON p.transaction = s.transaction \
+                WHERE t.id IS NULL OR h.id IS NULL OR t.kind NOT IN (11, 12) OR s.captured <> coalesce(p.sum, 0)",
+    },
+    Step {
+        name: "refunds",
+        checks: &["refunded", "refund"],
+        bad: "SELECT 'refunded', 'payment ' || r.payment, format('%s of %s', coalesce(g.sum, 0), coalesce(p.sum, 0)), format('%s of %s', r.given, r.amount) \
+                FROM refunded r LEFT JOIN (SELECT payment, sum(amount) FROM refunds GROUP BY payment) g ON g.payment = r.payment \
+                  LEFT JOIN (SELECT transaction, sum(amount) FROM postings GROUP BY transaction) p ON p.transaction = r.payment \
+                WHERE r.given <> coalesce(g.sum, 0) OR r.amount <> coalesce(p.sum, 0) OR r.given > r.amount \
+              UNION ALL SELECT 'refund', 'transaction ' || r.refund, 'refunds ' || coalesce(p.sum, 0), format('refunds %s of payment %s, of %s', r.amount, r.payment, coalesce('kind ' || t.kind, 'none')) \
+                FROM refunds r LEFT JOIN transactions t ON t.id = r.refund LEFT JOIN (SELECT transaction, sum(amount) FROM postings GROUP BY transaction) p ON p.transaction = r.refund \
+                WHERE t.id IS NULL OR t.kind <> 5 OR r.amount <> coalesce(p.sum, 0)",
     },
     Step {
         name: "keys",

@@ -156,6 +156,8 @@ impl Florin {
             created_at: now_micros(),
             cutoff: Instant::now() + Duration::from_secs(10),
             body: Body::Tombstone, // the actor replaces it
+            rows: None,
+            with_balances: false,
             event: None,
         };
         let (reply, outcome) = oneshot::channel();

@@ -93,12 +93,16 @@ async fn status_and_limits_bind_from_the_answer_on() {
     assert_eq!((changed.floor.as_deref(), changed.ceiling.as_deref()), (Some("-10.00"), Some("150.00")));
     assert_eq!(florin.move_money("", &[("a", "b", "109")]).await.unwrap().status(), pb::TransactionStatus::Completed);
     assert_eq!(code(&florin.move_money("", &[("a", "b", "0.01")]).await.unwrap()), Some(pb::DeclineCode::InsufficientFunds));
-    refused(florin.update(limits("0", "")).await, Code::FailedPrecondition, &["account a has -10.00 USD available"]);
-    refused(
-        florin.update(pb::UpdateAccountRequest { ceiling: limit("-10.01"), id: "a".into(), ..Default::default() }).await,
-        Code::FailedPrecondition,
-        &["-10.00 USD", "ceiling -10.01 USD"],
-    );
+    // Limits past the balance bind what is new and move nothing.
+    let past = florin.update(limits("0", "-10.01")).await.unwrap();
+    assert_eq!((past.floor.as_deref(), past.ceiling.as_deref(), past.balance.as_str()), (Some("0.00"), Some("-10.01"), "-10.00"));
+    assert_eq!(code(&florin.move_money("", &[("a", "b", "0.01")]).await.unwrap()), Some(pb::DeclineCode::InsufficientFunds));
+    assert_eq!(code(&florin.move_money("", &[("b", "a", "0.01")]).await.unwrap()), Some(pb::DeclineCode::LimitExceeded));
+    florin.update(limits("0", "")).await.unwrap();
+    assert_eq!(florin.move_money("", &[("b", "a", "0.01")]).await.unwrap().status(), pb::TransactionStatus::Completed, "towards the floor");
+    assert_eq!(code(&florin.move_money("", &[("a", "b", "0.01")]).await.unwrap()), Some(pb::DeclineCode::InsufficientFunds));
+    florin.update(limits("-10", "")).await.unwrap();
+    assert_eq!(florin.move_money("", &[("a", "b", "0.01")]).await.unwrap().status(), pb::TransactionStatus::Completed);
     let unlimited = florin.update(pb::UpdateAccountRequest { ceiling: limit(""), id: "a".into(), ..Default::default() }).await.unwrap();
     assert_eq!((unlimited.ceiling, unlimited.floor.as_deref()), (None, Some("-10.00")));
 

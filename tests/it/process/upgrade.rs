@@ -9,13 +9,14 @@ use super::site::{Site, brokers, text};
 use crate::harness::TestDatabase;
 
 /// SHA-256 of every migration. A line here never changes: a change of the schema is a new file and a new line.
-const RELEASED: [(&str, &str); 6] = [
+const RELEASED: [(&str, &str); 7] = [
     ("0001_ledger.sql", "469d58039eee36437f90aa0606a2c4d2c342f55b25d47b07cf8c4d4436ddafe8"),
     ("0002_commit_batch.sql", "a17695da60a9cdc400d1f4d0ea7d6e0e2ac8027908273a33ee77dd77f19c3370"),
     ("0003_outbox.sql", "7efb237437fb5da91a34723bb510ceed4d7882f9fcd2be5e2a1433258d1dd378"),
     ("0004_leadership.sql", "5c2daa4877f510ffa3e4761b7c8b1be4df267a15323303f7e9989093d06dfc4b"),
     ("0005_execute.sql", "60f2667cf4126f9ab874d427400105f83d3fb2bc80b48fd685b22e3187b4098f"),
     ("0006_chained_postings.sql", "5f7c8dd7d1a922c311ab78b5e3cf688f6443c71cb4737dcfe648f746e2db3332"),
+    ("0007_holds_and_refunds.sql", "089a938fc0f1361a1ca093687405f501bb2e06a2c2117de2e266c30f94dd06e6"),
 ];
 
 #[test]
@@ -33,14 +34,17 @@ fn a_released_migration_never_changes() {
 
 /// The payers' accounts as the version before has them: one transaction of many postings opens them all.
 const ACCOUNTS_BEFORE: &str = "
-WITH made AS (INSERT INTO accounts (tenant, name, kind, normal_side, currency)
+WITH b AS (SELECT nextval('batch_seq') * 1048576 AS base),
+     made AS (INSERT INTO accounts (tenant, name, kind, normal_side, currency)
        SELECT 'default', name, 1, 1, 'USD' FROM (SELECT 'opening-USD' UNION ALL SELECT 'acc-' || n FROM generate_series(0, $1::bigint - 1) n) v(name) RETURNING id, name),
-     funded AS (INSERT INTO balances (account, debits, credits, floor, version)
-       SELECT id, CASE name WHEN 'opening-USD' THEN $1 * $2 ELSE 0 END, CASE name WHEN 'opening-USD' THEN 0 ELSE $2 END, CASE name WHEN 'opening-USD' THEN NULL ELSE 0 END, 1 FROM made),
-     opened AS (INSERT INTO transactions (id, tenant, api, kind, status, request, created_at) VALUES (gen_random_uuid(), 'default', 2, 3, 1, gen_random_uuid(), now()) RETURNING id)
-INSERT INTO postings (transaction, n, seq, debit_account, credit_account, amount, debit_balance_after, credit_balance_after, created_at)
-  SELECT opened.id, p.place - 1, nextval('posting_seq'), p.payer, p.id, $2, -$2 * p.place, $2, now()
-    FROM opened, (SELECT m.id, o.id AS payer, row_number() OVER (ORDER BY m.id) AS place FROM made m, made o WHERE o.name = 'opening-USD' AND m.id <> o.id ORDER BY place) p";
+     placed AS (SELECT m.id, o.id AS payer, row_number() OVER (ORDER BY m.id) AS place FROM made m, made o WHERE o.name = 'opening-USD' AND m.id <> o.id),
+     funded AS (INSERT INTO balances (account, debits, credits, floor, version, last_seq)
+       SELECT made.id, CASE name WHEN 'opening-USD' THEN $1 * $2 ELSE 0 END, CASE name WHEN 'opening-USD' THEN 0 ELSE $2 END, CASE name WHEN 'opening-USD' THEN NULL ELSE 0 END, 1,
+         base + coalesce(place, $1) FROM b CROSS JOIN made LEFT JOIN placed ON placed.id = made.id),
+     opened AS (INSERT INTO transactions (id, tenant, api, kind, status, request, created_at, first_seq, last_seq)
+       SELECT gen_random_uuid(), 'default', 2, 3, 1, gen_random_uuid(), now(), base + 1, base + $1 FROM b RETURNING id)
+INSERT INTO postings (transaction, n, seq, debit_account, credit_account, amount, debit_balance_after, credit_balance_after, created_at, debit_prev, credit_prev)
+  SELECT opened.id, p.place - 1, base + p.place, p.payer, p.id, $2, -$2 * p.place, $2, now(), CASE WHEN p.place > 1 THEN base + p.place - 1 ELSE 0 END, 0 FROM opened, b, placed p";
 
 /// One payment of a cent by the function of the version before, as a lane of it would.
 const PAYMENT: &str = "
@@ -50,10 +54,11 @@ WITH a AS (SELECT min(id) FILTER (WHERE name = 'acc-0') AS d, min(id) FILTER (WH
 SELECT commit_batch(0, 1, 1, clock_timestamp() + interval '1 minute',
   ARRAY[t.key], ARRAY[t.id], ARRAY[t.request], ARRAY[1]::smallint[],
   ARRAY[t.id], ARRAY['default'], ARRAY[1]::smallint[], ARRAY[1]::smallint[], ARRAY[1]::smallint[], ARRAY[t.request], ARRAY['from before'], ARRAY[NULL],
-  ARRAY[NULL], ARRAY[NULL], ARRAY[NULL], ARRAY[NULL]::smallint[], ARRAY[NULL], ARRAY[clock_timestamp()],
-  ARRAY[t.id], ARRAY[0]::smallint[], ARRAY[a.d], ARRAY[a.c], ARRAY[1]::numeric[], ARRAY[0]::numeric[], ARRAY[0]::numeric[], ARRAY[clock_timestamp()],
+  ARRAY[NULL], ARRAY[NULL], ARRAY[NULL], ARRAY[NULL]::smallint[], ARRAY[NULL], ARRAY[clock_timestamp()], ARRAY[1], ARRAY[1],
+  ARRAY[t.id], ARRAY[0]::smallint[], ARRAY[a.d], ARRAY[a.c], ARRAY[1]::numeric[], ARRAY[0]::numeric[], ARRAY[0]::numeric[], ARRAY[NULL]::int[], ARRAY[NULL]::int[],
+  ARRAY[clock_timestamp()],
   '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',
-  ARRAY[a.d, a.c], ARRAY[1, 0]::numeric[], ARRAY[0, 1]::numeric[], NULL) FROM a, t;";
+  ARRAY[a.d, a.c], ARRAY[1, 0]::numeric[], ARRAY[0, 1]::numeric[], ARRAY[1, 1], NULL) FROM a, t;";
 
 /// Fails when a migration supposes empty tables, or when the binary's expectations of old rows do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

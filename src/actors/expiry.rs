@@ -1,0 +1,139 @@
+//! Lets go what holds have left when their time has come: one actor, in order of time, along the index of open holds.
+//!
+//! It owns nothing but its clock: a hold's time is a row. It runs on the leader alone, sends slips to accounts like any gateway, and waits for
+//! their outcomes. The record's id is derived from the hold, so that whoever does it again after a crash or a takeover does nothing twice.
+//! If it dies between any two lines, the next one finds the same holds due.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use smallvec::SmallVec;
+use sqlx::PgPool;
+use tokio::sync::oneshot;
+
+use super::accounts::{Registry, Resolved};
+use super::journal::Journal;
+use crate::faults::Faults;
+use crate::money::Amount;
+use crate::protocol::admission::InFlight;
+use crate::protocol::events::{self, PostingPayload};
+use crate::protocol::record::{AccountId, Api, Body, KeyHash, Kind, Record, RequestHash, Rows, TransactionId, now_micros};
+use crate::protocol::slip::{Outcome, Slip};
+use crate::store::StoreError;
+use crate::store::holds::{self, HoldRow};
+
+/// Holds that are let go side by side.
+const BATCH: usize = 500;
+/// How long it sleeps at most: a new hold may expire before all that it knew of.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+/// And at least, when something that is due could not be done.
+const SLEEP_MIN: Duration = Duration::from_millis(100);
+/// How long an outcome is waited for; what comes later is found done.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The actor; all it has is in its state.
+pub struct Expiry;
+
+/// What it is told.
+pub enum ExpiryMessage {
+    /// Look.
+    Tick,
+}
+
+/// What it is made of.
+pub struct ExpiryArgs {
+    /// Reads from the primary.
+    pub pool: PgPool,
+    /// The accounts.
+    pub registry: Registry,
+    /// Where slips go that their accounts approved.
+    pub journal: Journal,
+    /// Where tests make it fail.
+    pub faults: Faults,
+}
+
+/// What it owns.
+pub struct ExpiryState {
+    args: ExpiryArgs,
+    places: InFlight,
+}
+
+impl Actor for Expiry {
+    type Msg = ExpiryMessage;
+    type State = ExpiryState;
+    type Arguments = ExpiryArgs;
+
+    async fn pre_start(&self, myself: ActorRef<ExpiryMessage>, args: ExpiryArgs) -> Result<ExpiryState, ActorProcessingErr> {
+        myself.cast(ExpiryMessage::Tick)?;
+        Ok(ExpiryState { args, places: InFlight::new(BATCH) })
+    }
+
+    async fn handle(&self, myself: ActorRef<ExpiryMessage>, _: ExpiryMessage, state: &mut ExpiryState) -> Result<(), ActorProcessingErr> {
+        let sleep = state.tick().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "holds whose time has come cannot be looked up: tried again");
+            SLEEP_MAX
+        });
+        drop(myself.send_after(sleep, || ExpiryMessage::Tick));
+        Ok(())
+    }
+}
+
+impl ExpiryState {
+    /// Lets go what is due; answers when to look again.
+    async fn tick(&mut self) -> Result<Duration, StoreError> {
+        self.args.faults.pause("expiry.tick").await;
+        let due = holds::due(&self.args.pool, i64::try_from(BATCH).unwrap_or(i64::MAX)).await?;
+        let mut outcomes = Vec::with_capacity(due.len());
+        for hold in &due {
+            outcomes.extend(self.send(hold).await);
+        }
+        self.args.faults.point("expiry.sent");
+        let until = tokio::time::Instant::now() + PATIENCE;
+        for outcome in outcomes {
+            if let Ok(Ok(Outcome::Done { .. })) = tokio::time::timeout_at(until, outcome).await {
+                metrics::counter!("florin_holds_expired_total").increment(1);
+            }
+        }
+        let next = holds::next_due(&self.args.pool).await?.map_or(SLEEP_MAX, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+        Ok(next.clamp(if due.is_empty() { Duration::from_millis(1) } else { SLEEP_MIN }, SLEEP_MAX))
+    }
+
+    /// Sends the slip; the hold stays due if it cannot be sent, or does not arrive.
+    async fn send(&self, hold: &HoldRow) -> Option<oneshot::Receiver<Outcome>> {
+        let Resolved::Account(account) = self.args.registry.resolve(&hold.tenant, &hold.debit).await else { return None };
+        let (reply, outcome) = oneshot::channel();
+        let record = record(hold, account.identity.id);
+        let slip = Slip::new(Box::new(record), &[&account], usize::MAX, reply, self.places.enter()?).ok()?;
+        slip.enter();
+        Some(outcome)
+    }
+}
+
+/// The record that lets go what is left of a hold.
+fn record(hold: &HoldRow, debit: AccountId) -> Record {
+    let (source, created_at) = (TransactionId(hold.id), now_micros());
+    let id = TransactionId::derived(source, "expire");
+    let voided = Amount::new(hold.remaining()).unwrap_or(Amount::ZERO);
+    let amount = voided.text(hold.exponent);
+    let posting = PostingPayload { debit_account_id: &hold.debit, credit_account_id: &hold.credit, amount: &amount, currency: &hold.currency };
+    Record {
+        id,
+        tenant: Arc::from(hold.tenant.as_str()),
+        api: Api::FlorinV1,
+        kind: Kind::VOID,
+        key: KeyHash::own(id),
+        key_text: None,
+        request: RequestHash::of(&[b"expire", hold.id.as_bytes()]),
+        reference: None,
+        description: Some(format!("Hold {} expired", hold.id)),
+        metadata: None,
+        correlation: None,
+        created_at,
+        cutoff: Instant::now() + PATIENCE,
+        body: Body::Postings(SmallVec::new()),
+        rows: Some(Box::new(Rows::Take { hold: source, debit, captured: Amount::ZERO, voided })),
+        with_balances: false,
+        event: Some(events::hold_expired(id, source, &posting, created_at)),
+    }
+}

@@ -1,0 +1,78 @@
+//! Reading holds back.
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgPool};
+use uuid::Uuid;
+
+use super::numeric::Numeric;
+use super::{StoreError, limited};
+use crate::protocol::record::TransactionId;
+
+/// A hold as it stands.
+#[derive(Clone, Debug, FromRow)]
+pub struct HoldRow {
+    /// Its id, which is its transaction's.
+    pub id: Uuid,
+    /// Whose it is.
+    pub tenant: String,
+    /// Whose money.
+    pub debit: String,
+    /// Who is to be paid.
+    pub credit: String,
+    /// In which currency.
+    pub currency: String,
+    /// Decimals of the currency.
+    #[sqlx(try_from = "i16")]
+    pub exponent: u8,
+    /// How much, in minor units.
+    #[sqlx(try_from = "Numeric")]
+    pub amount: i128,
+    /// Paid so far, in minor units.
+    #[sqlx(try_from = "Numeric")]
+    pub captured: i128,
+    /// Let go so far, in minor units.
+    #[sqlx(try_from = "Numeric")]
+    pub voided: i128,
+    /// When what is left is let go.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl HoldRow {
+    /// What is still held, in minor units.
+    pub fn remaining(&self) -> i128 {
+        self.amount - self.captured - self.voided
+    }
+}
+
+const HOLD: &str = "SELECT h.id, d.tenant, d.name AS debit, c.name AS credit, d.currency, k.exponent, h.amount, h.captured, h.voided, h.expires_at \
+     FROM holds h JOIN accounts d ON d.id = h.debit_account JOIN accounts c ON c.id = h.credit_account JOIN currencies k ON k.code = d.currency";
+
+/// One hold of a tenant.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn get(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Option<HoldRow>, StoreError> {
+    let sql = format!("{HOLD} WHERE h.id = $1 AND d.tenant = $2");
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id.0).bind(tenant);
+    limited(async { Ok(query.fetch_optional(pool).await?) }).await
+}
+
+/// Holds whose time has come, the earliest first, up to `count`; and when the next one after them comes.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn due(pool: &PgPool, count: i64) -> Result<Vec<HoldRow>, StoreError> {
+    let sql = format!("{HOLD} WHERE h.captured + h.voided < h.amount AND h.expires_at <= clock_timestamp() ORDER BY h.expires_at, h.id LIMIT $1");
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(count);
+    limited(async { Ok(query.fetch_all(pool).await?) }).await
+}
+
+/// How long until the earliest open hold expires, in milliseconds, by the database's clock; `None` when none is open.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn next_due(pool: &PgPool) -> Result<Option<i64>, StoreError> {
+    let sql = "SELECT (extract(epoch FROM expires_at - clock_timestamp()) * 1000)::bigint FROM holds WHERE captured + voided < amount ORDER BY expires_at, id LIMIT 1";
+    let query = sqlx::query_scalar(sql);
+    limited(async { Ok(query.fetch_optional(pool).await?) }).await
+}
