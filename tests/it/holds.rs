@@ -149,6 +149,7 @@ async fn held_money_keeps_an_account_open_and_can_always_be_let_go() {
 #[tokio::test(flavor = "multi_thread")]
 async fn captured_and_voided_at_the_same_moment_one_wins_and_the_other_is_told() {
     let florin = started().await;
+    florin.held(hold("other", "50")).await; // so that it is the hold that runs out, not what the account holds
     for round in 0..4 {
         let id = florin.held(hold(&format!("h{round}"), "20")).await;
         florin.faults.hold("lane.before_commit");
@@ -167,12 +168,11 @@ async fn captured_and_voided_at_the_same_moment_one_wins_and_the_other_is_told()
         assert_eq!(codes.iter().flatten().collect::<Vec<_>>(), [&pb::DeclineCode::HoldExceeded]);
         assert_eq!(florin.hold(&id).await.remaining, "0.00");
     }
-    assert_eq!(florin.money("a").await.1, "0.00");
+    assert_eq!(florin.money("a").await.1, "50.00");
     florin.stop().await;
 }
 
-// Fails when the expiry's record has an id of its own making (after the panic the rest is let go twice, and the database refuses), and when the actor that
-// failed is not started again.
+// Fails when the root starts no expiry, or does not start it again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hold_expires_at_its_time_also_when_its_actor_fails() {
     let florin = started().await;
@@ -188,7 +188,7 @@ async fn a_hold_expires_at_its_time_also_when_its_actor_fails() {
     florin.stop().await;
 }
 
-// Fails when what is due is kept in memory instead of in the database.
+// Fails when the root of the next node starts no expiry.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hold_expires_though_the_node_died_before() {
     let database = TestDatabase::fresh().await;
@@ -205,7 +205,7 @@ async fn a_hold_expires_though_the_node_died_before() {
     florin.stop().await;
 }
 
-// Rule 17. Fails when holds are guarded by what an actor remembers instead of by the database.
+// Rule 17. Fails when what was captured is neither counted before a capture nor guarded by CHECKs.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_capture_in_a_lane_when_the_actor_and_then_the_node_die_is_not_captured_again() {
     let database = TestDatabase::fresh().await;
