@@ -1,5 +1,6 @@
 //! Posts commands: resolves accounts, sends the slip, waits for its outcome, and records declines. Every contract is an adapter of this.
 
+mod audit;
 mod change;
 mod holds;
 mod operation;

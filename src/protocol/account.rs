@@ -193,6 +193,12 @@ impl AccountCell {
         }
     }
 
+    /// Somebody set the balance right: the actor takes it in at its next message.
+    pub fn renew(&self, read: &Posted) {
+        self.see(read);
+        self.news.store(true, Ordering::Release);
+    }
+
     /// The actor: takes what has come since; `None` when nothing has.
     pub fn take(&self) -> Option<(Posted, Vec<(TransactionId, Closing)>)> {
         if !self.news.swap(false, Ordering::Acquire) {
