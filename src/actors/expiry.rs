@@ -11,13 +11,15 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use smallvec::SmallVec;
 use sqlx::PgPool;
 use tokio::sync::oneshot;
+use ulid::Ulid;
+use uuid::Uuid;
 
 use super::accounts::{Registry, Resolved};
 use super::journal::Journal;
 use crate::faults::Faults;
 use crate::money::Amount;
 use crate::protocol::admission::InFlight;
-use crate::protocol::events::{self, PostingPayload};
+use crate::protocol::events::{Event, HoldPayload, Payload};
 use crate::protocol::record::{AccountId, Api, Body, KeyHash, Kind, Record, RequestHash, Rows, TransactionId, now_micros};
 use crate::protocol::slip::{Outcome, Slip};
 use crate::store::StoreError;
@@ -115,8 +117,18 @@ fn record(hold: &HoldRow, debit: AccountId) -> Record {
     let (source, created_at) = (TransactionId(hold.id), now_micros());
     let id = TransactionId::derived(source, "expire");
     let voided = Amount::new(hold.remaining()).unwrap_or(Amount::ZERO);
-    let amount = voided.text(hold.exponent);
-    let posting = PostingPayload { debit_account_id: &hold.debit, credit_account_id: &hold.credit, amount: &amount, currency: &hold.currency };
+    let (amount, hold_text, id_text) = (voided.text(hold.exponent), hold.id.to_string(), id.0.to_string());
+    let payload = HoldPayload {
+        hold_id: &hold_text,
+        transaction_id: &id_text,
+        debit_account_id: &hold.debit,
+        credit_account_id: &hold.credit,
+        amount: &amount,
+        currency: &hold.currency,
+        expires_at: None,
+        reference: None,
+    };
+    let event = Event::new(Ulid(Uuid::now_v7().as_u128()), &Ulid(hold.id.as_u128()).to_string(), &Payload::Hold(&payload), created_at);
     Record {
         id,
         tenant: Arc::from(hold.tenant.as_str()),
@@ -134,6 +146,6 @@ fn record(hold: &HoldRow, debit: AccountId) -> Record {
         body: Body::Postings(SmallVec::new()),
         rows: Some(Box::new(Rows::Take { hold: source, debit, captured: Amount::ZERO, voided })),
         with_balances: false,
-        event: Some(events::hold_expired(id, source, &posting, created_at)),
+        event: Some(event),
     }
 }

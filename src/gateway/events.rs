@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 use ulid::Ulid;
 use uuid::Uuid;
 
-use super::ledger::Command;
-use crate::protocol::events::{Event, Outcome, Payload, PostingPayload, TransactionPayload};
+use super::ledger::{Action, Command};
+use crate::protocol::events::{Event, HoldPayload, Outcome, Payload, PostingPayload, TransactionPayload, timestamp};
 use crate::protocol::record::{DeclineCode, TransactionId};
 
 /// A fresh event's id.
@@ -18,7 +18,27 @@ pub fn event_id() -> Ulid {
 
 /// It took effect.
 pub fn posted(command: &Command, id: TransactionId, at: DateTime<Utc>) -> Event {
-    transaction(command, id, at, Outcome::Posted)
+    match command.action {
+        Action::Hold { expires_at } => hold(command, id, id, Some(&timestamp(expires_at)), at),
+        Action::Void { hold: held } => hold(command, held, id, None, at),
+        Action::Post | Action::Refund { .. } | Action::Capture { .. } => transaction(command, id, at, Outcome::Posted),
+    }
+}
+
+/// A step of a hold: events of one hold keep their order.
+fn hold(command: &Command, hold: TransactionId, id: TransactionId, expires_at: Option<&str>, at: DateTime<Utc>) -> Event {
+    let (posting, hold_text, id_text) = (&command.postings[0], hold.0.to_string(), id.0.to_string());
+    let payload = HoldPayload {
+        hold_id: &hold_text,
+        transaction_id: &id_text,
+        debit_account_id: &posting.debit,
+        credit_account_id: &posting.credit,
+        amount: &posting.amount.text(posting.exponent),
+        currency: &posting.currency,
+        expires_at,
+        reference: command.reference.as_deref(),
+    };
+    Event::new(event_id(), &Ulid(hold.0.as_u128()).to_string(), &Payload::Hold(&payload), at)
 }
 
 /// It was refused.

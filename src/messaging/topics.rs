@@ -156,7 +156,8 @@ mod tests {
     fn every_event_has_the_topic_that_the_contract_names() {
         let topics = Topics::new(&KafkaConfig::default());
         let names = EventType::ALL.map(|event| topics.of(event).to_owned());
-        assert_eq!(names, ["payments.paymentauthorized", "payments.paymentdeclined", "florin.transactions", "florin.transactions"]);
+        assert_eq!(names[..2], ["payments.paymentauthorized", "payments.paymentdeclined"]);
+        assert!(names[2..].iter().all(|name| name == "florin.transactions"), "{names:?}");
         assert_eq!(topics.dead_letters, "payments.dlq");
         assert_eq!(topics.plan(&KafkaConfig::default()).len(), 5);
     }

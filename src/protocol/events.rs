@@ -6,17 +6,12 @@
 mod dead_letter;
 mod payloads;
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use ulid::Ulid;
-use uuid::Uuid;
-
-use super::record::{Kind, TransactionId};
 
 pub use dead_letter::DeadLetter;
-pub use payloads::{Outcome, PaymentAuthorized, PaymentDeclined, PostingPayload, TransactionPayload};
+pub use payloads::{HoldPayload, Outcome, PaymentAuthorized, PaymentDeclined, PostingPayload, TransactionPayload};
 
 /// Which event: its number is what the outbox keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,11 +24,16 @@ pub enum EventType {
     TransactionPosted = 3,
     /// A transaction was refused: florin's own, richer form.
     TransactionDeclined = 4,
+    /// Money was promised: nothing was posted.
+    HoldAuthorized = 5,
+    /// Promised money was let go, by a call or because its time had come: nothing was posted.
+    HoldVoided = 6,
 }
 
 impl EventType {
     /// Every event there is.
-    pub const ALL: [Self; 4] = [Self::PaymentAuthorized, Self::PaymentDeclined, Self::TransactionPosted, Self::TransactionDeclined];
+    pub const ALL: [Self; 6] =
+        [Self::PaymentAuthorized, Self::PaymentDeclined, Self::TransactionPosted, Self::TransactionDeclined, Self::HoldAuthorized, Self::HoldVoided];
 
     /// The number that the outbox keeps.
     pub const fn code(self) -> i16 {
@@ -42,6 +42,8 @@ impl EventType {
             Self::PaymentDeclined => 2,
             Self::TransactionPosted => 3,
             Self::TransactionDeclined => 4,
+            Self::HoldAuthorized => 5,
+            Self::HoldVoided => 6,
         }
     }
 
@@ -57,6 +59,8 @@ impl EventType {
             Self::PaymentDeclined => "PaymentDeclined",
             Self::TransactionPosted => "TransactionPosted",
             Self::TransactionDeclined => "TransactionDeclined",
+            Self::HoldAuthorized => "HoldAuthorized",
+            Self::HoldVoided => "HoldVoided",
         }
     }
 
@@ -65,6 +69,7 @@ impl EventType {
         match self {
             Self::PaymentAuthorized | Self::PaymentDeclined => "Payment",
             Self::TransactionPosted | Self::TransactionDeclined => "Transaction",
+            Self::HoldAuthorized | Self::HoldVoided => "Hold",
         }
     }
 
@@ -73,7 +78,7 @@ impl EventType {
         match self {
             Self::PaymentAuthorized => Some("paymentauthorized"),
             Self::PaymentDeclined => Some("paymentdeclined"),
-            Self::TransactionPosted | Self::TransactionDeclined => None,
+            Self::TransactionPosted | Self::TransactionDeclined | Self::HoldAuthorized | Self::HoldVoided => None,
         }
     }
 }
@@ -98,6 +103,8 @@ pub enum Payload<'a> {
     Declined(&'a PaymentDeclined<'a>),
     /// A transaction took effect or was refused: its outcome says which.
     Transaction(&'a TransactionPayload<'a>),
+    /// Money was promised or let go: its step says which.
+    Hold(&'a HoldPayload<'a>),
 }
 
 impl Payload<'_> {
@@ -108,6 +115,8 @@ impl Payload<'_> {
             Self::Declined(_) => EventType::PaymentDeclined,
             Self::Transaction(TransactionPayload { outcome: Outcome::Posted, .. }) => EventType::TransactionPosted,
             Self::Transaction(TransactionPayload { outcome: Outcome::Declined { .. }, .. }) => EventType::TransactionDeclined,
+            Self::Hold(HoldPayload { expires_at: Some(_), .. }) => EventType::HoldAuthorized,
+            Self::Hold(HoldPayload { expires_at: None, .. }) => EventType::HoldVoided,
         }
     }
 }
@@ -140,22 +149,8 @@ pub fn encode(id: Ulid, aggregate: &str, payload: &Payload<'_>, at: DateTime<Utc
         Payload::Authorized(payload) => write(event, id, aggregate, payload, &timestamp),
         Payload::Declined(payload) => write(event, id, aggregate, payload, &timestamp),
         Payload::Transaction(payload) => write(event, id, aggregate, payload, &timestamp),
+        Payload::Hold(payload) => write(event, id, aggregate, payload, &timestamp),
     }
-}
-
-/// What is left of a hold was let go because its time had come.
-pub fn hold_expired(id: TransactionId, hold: TransactionId, posting: &PostingPayload<'_>, at: DateTime<Utc>) -> Event {
-    let (text_id, hold) = (id.0.to_string(), hold.0.to_string());
-    let metadata = BTreeMap::from([("hold_id".to_owned(), hold)]);
-    let payload = TransactionPayload {
-        transaction_id: &text_id,
-        kind: Kind::VOID.as_str(),
-        outcome: Outcome::Posted,
-        postings: std::slice::from_ref(posting),
-        reference: None,
-        metadata: &metadata,
-    };
-    Event::new(Ulid(Uuid::now_v7().as_u128()), &Ulid(id.0.as_u128()).to_string(), &Payload::Transaction(&payload), at)
 }
 
 /// A time as every event writes it: RFC 3339 with microseconds and `+00:00`.

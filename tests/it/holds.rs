@@ -151,7 +151,7 @@ async fn captured_and_voided_at_the_same_moment_one_wins_and_the_other_is_told()
     let florin = started().await;
     florin.held(hold("other", "50")).await; // so that it is the hold that runs out, not what the account holds
     for round in 0..4 {
-        let id = florin.held(hold(&format!("h{round}"), "20")).await;
+        let id = florin.held(hold(&format!("h{round}"), "10")).await;
         florin.faults.hold("lane.before_commit");
         let (native, hold_id) = (florin.native.clone(), id.clone());
         let capture = spawn(async move {
@@ -185,6 +185,13 @@ async fn a_hold_expires_at_its_time_also_when_its_actor_fails() {
     assert_eq!((over.captured.as_str(), over.voided.as_str()), ("10.00", "50.00"));
     until("its actor was started again", || async { florin.faults.hits("expiry.sent") > 6 }).await;
     assert_eq!(florin.database.count("SELECT count(*) FROM transactions WHERE kind = 12").await, 1);
+    for (event, name) in [(5, "HoldAuthorized"), (3, "TransactionPosted"), (6, "HoldVoided")] {
+        let bodies: Vec<String> =
+            sqlx::query_scalar("SELECT body FROM outbox WHERE event = $1").bind(event).fetch_all(&florin.database.pool).await.unwrap();
+        let bodies: Vec<serde_json::Value> = bodies.iter().map(|body| serde_json::from_str(body).unwrap()).collect();
+        assert!(bodies.iter().any(|body| body["event_type"] == name), "{name} in {bodies:?}");
+        bodies.iter().for_each(crate::outbox::schemas::check);
+    }
     florin.stop().await;
 }
 

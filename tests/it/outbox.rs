@@ -6,7 +6,7 @@ mod housekeeping;
 mod lost_data;
 mod markers;
 mod rig;
-mod schemas;
+pub mod schemas;
 mod served;
 mod servers;
 mod speed;

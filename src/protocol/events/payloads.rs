@@ -59,6 +59,29 @@ pub struct TransactionPayload<'a> {
     pub metadata: &'a BTreeMap<String, String>,
 }
 
+/// A step of a hold that posts nothing: florin's own event. A capture is a transaction like any other.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct HoldPayload<'a> {
+    /// UUID text: the transaction that authorized it.
+    pub hold_id: &'a str,
+    /// UUID text: the transaction of this step.
+    pub transaction_id: &'a str,
+    /// Whose money.
+    pub debit_account_id: &'a str,
+    /// Who is to be paid.
+    pub credit_account_id: &'a str,
+    /// How much is promised, or let go.
+    pub amount: &'a str,
+    /// Currency code.
+    pub currency: &'a str,
+    /// When what is left is let go; none in the event of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<&'a str>,
+    /// The caller's reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<&'a str>,
+}
+
 /// Whether a transaction took effect.
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome<'a> {

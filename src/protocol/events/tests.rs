@@ -92,6 +92,30 @@ fn every_event_validates_against_its_schema() {
 }
 
 #[test]
+fn steps_of_a_hold_say_which_they_are() {
+    let id = uuid::Uuid::from_u128(ID.0).to_string();
+    let time = timestamp(at());
+    for (expires_at, event, schema) in
+        [(Some(time.as_str()), EventType::HoldAuthorized, "hold-authorized"), (None, EventType::HoldVoided, "hold-voided")]
+    {
+        for reference in [None, Some("ref")] {
+            let payload = HoldPayload {
+                hold_id: &id,
+                transaction_id: &id,
+                debit_account_id: "a",
+                credit_account_id: "b",
+                amount: "1.50",
+                currency: "USD",
+                expires_at,
+                reference,
+            };
+            let built = Event::new(ID, &id, &Payload::Hold(&payload), at());
+            assert_eq!((built.event, check(schema, &built.body)["aggregate_type"].as_str()), (event, Some("Hold")));
+        }
+    }
+}
+
+#[test]
 fn the_schemas_refuse_what_does_not_belong() {
     let payment = authorized(5);
     let good: Value = serde_json::from_str(&encode(ID, payment.payment_id, &Payload::Authorized(&payment), at())).unwrap();

@@ -6,11 +6,13 @@ use std::sync::OnceLock;
 use jsonschema::Validator;
 use serde_json::Value;
 
-const NAMES: [(&str, &str); 5] = [
+const NAMES: [(&str, &str); 7] = [
     ("PaymentAuthorized", "payment-authorized"),
     ("PaymentDeclined", "payment-declined"),
     ("TransactionPosted", "transaction-posted"),
     ("TransactionDeclined", "transaction-declined"),
+    ("HoldAuthorized", "hold-authorized"),
+    ("HoldVoided", "hold-voided"),
     ("", "dead-letter"),
 ];
 
