@@ -88,12 +88,15 @@ impl PaymentV1 {
             description: Some(asked.description.replace('\0', "")).filter(|text| !text.is_empty()), // which PostgreSQL cannot store
             metadata: None,
             correlation: call.correlation,
+            refund_of: None,
+            declines_bind: false,
+            with_balances: false,
             deadline,
             on_completed: authorized,
             on_declined: declined,
         };
         Ok(match self.ledger.post(&command, permit).await? {
-            Answer::Completed { id, created_at, replayed } => pb::AuthorizePaymentResponse {
+            Answer::Completed { id, created_at, replayed, .. } => pb::AuthorizePaymentResponse {
                 payment_id: ulid(id),
                 status: if replayed { pb::PaymentStatus::Duplicate } else { pb::PaymentStatus::Authorized }.into(),
                 error: None,

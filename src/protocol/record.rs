@@ -42,6 +42,8 @@ pub enum Api {
     PaymentV1 = 1,
     /// florin.v1
     FlorinV1 = 2,
+    /// The REST contract of accounts and transactions.
+    AccountsV1 = 3,
 }
 
 impl Api {
@@ -55,6 +57,7 @@ impl Api {
         match name {
             "payment.v1" => Some(Self::PaymentV1),
             "florin.v1" | "" => Some(Self::FlorinV1),
+            "accounts.v1" => Some(Self::AccountsV1),
             _ => None,
         }
     }
@@ -115,6 +118,10 @@ impl Kind {
     pub const TRANSFER: Self = Self(2);
     /// Money comes in from outside.
     pub const TOPUP: Self = Self(3);
+    /// Money goes out.
+    pub const WITHDRAWAL: Self = Self(4);
+    /// A payment, or a part of it, goes back.
+    pub const REFUND: Self = Self(5);
     /// A change of status or limits; has no postings.
     pub const ACCOUNT_CHANGE: Self = Self(20);
 
@@ -155,6 +162,24 @@ pub struct Posting {
     pub amount: Amount,
 }
 
+/// Which payment a refund is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefundOf {
+    /// The payment.
+    pub payment: TransactionId,
+    /// What was paid: all refunds together are at most that.
+    pub amount: Amount,
+}
+
+/// The balances that a posting left behind, in minor units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BalancesAfter {
+    /// Of the account that paid.
+    pub debit: i128,
+    /// Of the account that was paid.
+    pub credit: i128,
+}
+
 /// A posting as it was asked for; its accounts need not exist.
 #[derive(Clone, Debug)]
 pub struct DeclinedPosting {
@@ -185,6 +210,8 @@ pub enum DeclineCode {
     AccountInactive = 7,
     /// A ceiling would be passed.
     LimitExceeded = 8,
+    /// More would be given back than was paid.
+    RefundExceeded = 9,
 }
 
 impl DeclineCode {
@@ -198,6 +225,7 @@ impl DeclineCode {
             Self::CurrencyMismatch => "CURRENCY_MISMATCH",
             Self::AccountInactive => "ACCOUNT_INACTIVE",
             Self::LimitExceeded => "LIMIT_EXCEEDED",
+            Self::RefundExceeded => "REFUND_EXCEEDED",
         }
     }
 }

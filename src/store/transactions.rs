@@ -19,6 +19,8 @@ pub use self::list::{Cursor, Filter, Page, list};
 pub struct TransactionRow {
     /// Its id.
     pub id: TransactionId,
+    /// [`crate::protocol::record::Api`] by number.
+    pub api: i16,
     /// [`crate::protocol::record::Kind`] by number.
     pub kind: i16,
     /// The caller's key.
@@ -33,6 +35,10 @@ pub struct TransactionRow {
     pub correlation: Option<String>,
     /// Code and words, if it was declined.
     pub decline: Option<(i16, String)>,
+    /// The payment that it gives back.
+    pub refund_of: Option<TransactionId>,
+    /// What was given back of it so far, in minor units.
+    pub refunded: Option<i128>,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
     /// In order.
@@ -104,6 +110,15 @@ pub async fn get(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Optio
     Ok(limited(read).await?.pop())
 }
 
+/// Those of one correlation id, newest first.
+///
+/// # Errors
+/// Any failure of the statements.
+pub async fn by_correlation(pool: &PgPool, tenant: &str, correlation: &str, limit: usize) -> Result<Vec<TransactionRow>, StoreError> {
+    let page = list(pool, &Filter { tenant: tenant.to_owned(), ..Filter::default() }, Cursor::START, 1_000).await?;
+    Ok(page.rows.into_iter().map(|(row, _)| row).filter(|row| row.correlation.as_deref() == Some(correlation)).take(limit).collect())
+}
+
 /// These transactions of a tenant, in this order, those that exist.
 async fn by_ids(pool: &PgPool, tenant: &str, ids: &[Uuid]) -> Result<Vec<TransactionRow>, StoreError> {
     if ids.is_empty() {
@@ -127,6 +142,9 @@ async fn with_postings(pool: &PgPool, heads: Vec<Head>) -> Result<Vec<Transactio
     }
     let row = |head: Head| TransactionRow {
         id: TransactionId(head.id),
+        api: 0,
+        refund_of: None,
+        refunded: None,
         kind: head.kind,
         key: head.key,
         reference: head.reference,

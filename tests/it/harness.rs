@@ -131,6 +131,8 @@ impl TestDatabase {
             normal_side: NormalSide::Credit,
             currency: florin::money::CurrencyCode::parse(currency).unwrap(),
             owner: String::new(),
+            owner_type: String::new(),
+            subtype: None,
             metadata: None,
             floor,
             ceiling: None,

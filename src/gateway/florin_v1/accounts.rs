@@ -70,6 +70,8 @@ fn new_account(ledger: &Ledger, call: &Call, asked: &pb::CreateAccountRequest) -
         normal_side,
         currency: currency.code,
         owner: asked.owner.clone(),
+        owner_type: String::new(),
+        subtype: None,
         metadata: fields::metadata(&asked.metadata)?,
         floor: floor.or((kind == AccountKind::User).then_some(0)),
         ceiling,

@@ -61,6 +61,9 @@ fn command(ledger: &Ledger, call: &Call, deadline: Deadline, asked: pb::PostTran
         description: Some(description).filter(|text| !text.is_empty()),
         metadata,
         correlation: call.correlation.clone(),
+        refund_of: None,
+        declines_bind: false,
+        with_balances: false,
         deadline,
         on_completed: events::posted,
         on_declined: events::declined,
@@ -95,7 +98,7 @@ fn request_hash(command: &Command) -> RequestHash {
 /// The command and its answer as a transaction.
 fn response(command: Command, answer: Answer) -> pb::PostTransactionResponse {
     let (id, created_at, replayed, decline) = match answer {
-        Answer::Completed { id, created_at, replayed } => (id, created_at, replayed, None),
+        Answer::Completed { id, created_at, replayed, .. } => (id, created_at, replayed, None),
         Answer::Declined { id, created_at, code, message } => (id, created_at, false, Some(pb::Decline { code: code as i32, message })),
     };
     let status = if decline.is_some() { pb::TransactionStatus::Declined } else { pb::TransactionStatus::Completed };

@@ -66,6 +66,7 @@ pub(super) async fn transactions(
         to,
         declined,
         reference: Some(asked.reference.clone()).filter(|text| !text.is_empty()),
+        ..Filter::default()
     };
     let _place = ledger.enter_read()?;
     let count = usize::try_from(size).unwrap_or(usize::MAX);

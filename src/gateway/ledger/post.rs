@@ -16,7 +16,7 @@ use crate::money::Amount;
 use crate::protocol::account::{AccountHandle, UsedKey};
 use crate::protocol::admission::Permit;
 use crate::protocol::events::Event;
-use crate::protocol::record::{Api, Body, DeclineCode, DeclinedPosting, KeyHash, Kind, Posting, Record, RequestHash, TransactionId, now_micros};
+use crate::protocol::record::{Api, BalancesAfter, Body, DeclineCode, DeclinedPosting, KeyHash, Kind, Posting, Record, RefundOf, RequestHash, TransactionId, now_micros};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store;
 
@@ -58,6 +58,12 @@ pub struct Command {
     pub metadata: Option<String>,
     /// The request's correlation id.
     pub correlation: Option<String>,
+    /// The payment that it gives back.
+    pub refund_of: Option<RefundOf>,
+    /// A refusal for a limit uses the key up, as an effect does.
+    pub declines_bind: bool,
+    /// The answer should carry the balances after each posting.
+    pub with_balances: bool,
     /// When it ends.
     pub deadline: Deadline,
     /// What Kafka hears when it is done.
@@ -77,6 +83,8 @@ pub enum Answer {
         created_at: DateTime<Utc>,
         /// It was done before, under the same key.
         replayed: bool,
+        /// The balances after each posting, if they were asked for and are known.
+        balances: Option<SmallVec<[BalancesAfter; 1]>>,
     },
     /// Refused; the refusal is durable, and moved nothing.
     Declined {
@@ -290,7 +298,7 @@ fn repeat(used: &UsedKey, request: RequestHash) -> Tried {
     if used.retired {
         Tried::Failed(Failure::KeyRetired)
     } else if used.request == request {
-        Tried::Answer(Answer::Completed { id: used.transaction, created_at: used.created_at, replayed: true })
+        Tried::Answer(Answer::Completed { id: used.transaction, created_at: used.created_at, replayed: true, balances: None })
     } else {
         Tried::Failed(Failure::KeyReused)
     }
@@ -299,8 +307,8 @@ fn repeat(used: &UsedKey, request: RequestHash) -> Tried {
 /// An outcome other than a refusal, as an answer.
 pub(super) fn answer(outcome: Outcome) -> Tried {
     match outcome {
-        Outcome::Done { id, created_at } => Tried::Answer(Answer::Completed { id, created_at, replayed: false }),
-        Outcome::Replayed { id, created_at } => Tried::Answer(Answer::Completed { id, created_at, replayed: true }),
+        Outcome::Done { id, created_at } => Tried::Answer(Answer::Completed { id, created_at, replayed: false, balances: None }),
+        Outcome::Replayed { id, created_at } => Tried::Answer(Answer::Completed { id, created_at, replayed: true, balances: None }),
         Outcome::KeyReused => Tried::Failed(Failure::KeyReused),
         Outcome::KeyRetired => Tried::Failed(Failure::KeyRetired),
         Outcome::Aborted(Abort::Interrupted) => Tried::Again,

@@ -28,6 +28,10 @@ pub struct Filter {
     pub declined: Option<bool>,
     /// The caller's reference.
     pub reference: Option<String>,
+    /// Only these kinds; none means all.
+    pub kinds: Vec<i16>,
+    /// So many of them are passed over.
+    pub offset: u32,
 }
 
 /// The place after a transaction: how far each of the lists that are merged has been read.
