@@ -130,8 +130,7 @@ impl Runtime {
             head_timeout: REST_HEAD_TIMEOUT,
         };
         let (serving, parts) = (health.clone(), health.clone());
-        let view =
-            HealthView::new(move || serving.overall() != Overall::NotServing, move || serde_json::to_value(parts.parts()).unwrap_or_default());
+        let view = HealthView::new(move || serving.overall() != Overall::NotServing, move || serde_json::to_value(parts.parts()).unwrap_or_default());
         let room = Room::new(ledger.clone(), limits.clone(), authenticator.clone(), view.clone());
         let rest = RestServer::start(rest_config, room, health.clone()).await?;
         let services = Services { ledger: ledger.clone(), limits, authenticator, health: health.clone() };

@@ -16,7 +16,9 @@ use crate::money::Amount;
 use crate::protocol::account::{AccountHandle, UsedKey};
 use crate::protocol::admission::Permit;
 use crate::protocol::events::Event;
-use crate::protocol::record::{Api, BalancesAfter, Body, DeclineCode, DeclinedPosting, KeyHash, Kind, Posting, Record, RefundOf, RequestHash, TransactionId, now_micros};
+use crate::protocol::record::{
+    Api, BalancesAfter, Body, DeclineCode, DeclinedPosting, KeyHash, Kind, Posting, Record, RefundOf, RequestHash, TransactionId, now_micros,
+};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store;
 

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::body::JsonBody;
 use super::query::Query;
 use super::refusal::Refusal;
+use super::requests::{CreateAccountRequest, StatusRequest};
 use super::text::{self, AmountText};
 use super::views::{ACCOUNT_TYPES, Account, STATUSES, status};
 use super::{Caller, Id, Room};
@@ -29,49 +30,6 @@ const OWNER_MAX: usize = 255;
 const TYPE_MAX: usize = 64;
 /// Accounts of one owner in one answer.
 const LIST_MAX: u32 = 1_000;
-
-/// An account to be opened.
-#[derive(Debug, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CreateAccountRequest {
-    /// Whose it is.
-    #[schema(min_length = 1, max_length = 255)]
-    owner_id: String,
-    /// What kind of owner that is.
-    #[schema(example = "user", min_length = 1, max_length = 64)]
-    owner_type: String,
-    /// `user` (the default), `system` or `external`, in any case.
-    #[schema(value_type = Option<String>, pattern = "^(?i:user|system|external)$")]
-    account_type: Option<String>,
-    /// Another name of `accountType`.
-    #[serde(rename = "type")]
-    #[schema(value_type = Option<String>, pattern = "^(?i:user|system|external)$")]
-    kind: Option<String>,
-    /// What kind of account it is to its owner.
-    #[schema(min_length = 1, max_length = 64)]
-    account_subtype: Option<String>,
-    /// What it is kept in.
-    #[schema(example = "USD", min_length = 1, max_length = 12)]
-    currency: String,
-    /// Anything about it.
-    #[schema(value_type = Option<Object>)]
-    metadata: Option<String>,
-    /// The lowest balance allowed: zero unless given; below zero it is a credit line. External accounts have none.
-    #[schema(value_type = Option<String>, example = "0.00")]
-    min_balance: Option<AmountText>,
-    /// The highest balance allowed.
-    #[schema(value_type = Option<String>, example = "10000.00")]
-    max_balance: Option<AmountText>,
-}
-
-/// A new status.
-#[derive(Debug, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct StatusRequest {
-    /// `active`, `suspended` or `closed`; the last is final and needs a balance of zero.
-    #[schema(pattern = "^(?i:active|suspended|closed)$")]
-    status: String,
-}
 
 /// A balance.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,7 +1,7 @@
 //! Which accounts stand for the world outside: this contract shows their balances as zero. A kind never changes, so it is remembered.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::text::stored;
@@ -17,7 +17,9 @@ const LOOK_UP_MAX: Duration = Duration::from_secs(6);
 
 /// What is known so far: by tenant and name, whether the account is external.
 #[derive(Default)]
-pub struct Externals(Mutex<HashMap<(Arc<str>, Box<str>), bool>>);
+pub struct Externals(Mutex<Known>);
+
+type Known = HashMap<(Arc<str>, Box<str>), bool>;
 
 /// Those among a few accounts that are external.
 #[derive(Debug, Default)]
@@ -73,7 +75,7 @@ impl Externals {
         Ok(Among(external))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(Arc<str>, Box<str>), bool>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

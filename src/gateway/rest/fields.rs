@@ -196,7 +196,12 @@ mod tests {
 
     #[test]
     fn amounts_are_taken_from_the_characters_that_were_sent() {
-        for (sent, text) in [("10.50", Some("10.50")), ("\"10.50\"", Some("10.50")), ("0.1", Some("0.1")), ("12345678901234567890.12", Some("12345678901234567890.12"))] {
+        for (sent, text) in [
+            ("10.50", Some("10.50")),
+            ("\"10.50\"", Some("10.50")),
+            ("0.1", Some("0.1")),
+            ("12345678901234567890.12", Some("12345678901234567890.12")),
+        ] {
             let mut object: Object<'_> = serde_json::from_str(r#"{"a":1}"#).unwrap();
             assert_eq!(object.fields.len(), 1);
             let body = format!("{{\"amount\":{sent}}}");
@@ -211,7 +216,11 @@ mod tests {
 
     #[test]
     fn choices_limits_and_metadata_are_checked() {
-        let of = |text: &str| faults(text, |object| drop(object.choice("type", &[("user", 1), ("system", 2)])));
+        let of = |text: &str| {
+            faults(text, |object| {
+                let _ = object.choice("type", &[("user", 1), ("system", 2)]);
+            })
+        };
         assert!(of(r#"{"type":"USER"}"#).is_empty() && of("{}").is_empty());
         assert_eq!(of(r#"{"type":"x"}"#), ["type must be one of the following values: user, system"]);
         let limit = |text: &str, negative| faults(&format!("{{\"l\":{text}}}"), |object| drop(object.limit("l", negative))).len();

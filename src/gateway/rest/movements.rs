@@ -12,59 +12,14 @@ use utoipa::ToSchema;
 
 use super::body::{JsonBody, Object};
 use super::refusal::Refusal;
+use super::requests::{MovementRequest, PaymentRequest};
 use super::text::{AmountText, time};
 use super::views::metadata;
 use super::{Caller, Room};
 use crate::gateway::validate::{ACCOUNT_MAX, CURRENCY_MAX, REFERENCE_MAX};
 use crate::protocol::record::Kind;
 
-pub use self::carried::{Asked, Moved, carry};
-
-/// A top-up, withdrawal or transfer.
-#[derive(Debug, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct MovementRequest {
-    /// A UUID: the same key moves money once.
-    #[schema(format = Uuid)]
-    idempotency_key: String,
-    /// Who pays; of a top-up usually an external account.
-    #[schema(min_length = 1, max_length = 128)]
-    source_account_id: String,
-    /// Who is paid; of a withdrawal usually an external account.
-    #[schema(min_length = 1, max_length = 128)]
-    destination_account_id: String,
-    /// How much.
-    amount: AmountText,
-    /// Of which currency.
-    #[schema(example = "USD", min_length = 1, max_length = 12)]
-    currency: String,
-    /// The caller's reference.
-    #[schema(min_length = 1, max_length = 255)]
-    reference: Option<String>,
-}
-
-/// A payment.
-#[derive(Debug, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PaymentRequest {
-    /// Who pays.
-    #[schema(min_length = 1, max_length = 128)]
-    customer_account_id: String,
-    /// Who is paid.
-    #[schema(min_length = 1, max_length = 128)]
-    merchant_account_id: String,
-    /// How much.
-    amount: AmountText,
-    /// Of which currency.
-    #[schema(example = "USD", min_length = 1, max_length = 12)]
-    currency: String,
-    /// A UUID: the same key moves money once. Without one a repeat pays again.
-    #[schema(format = Uuid)]
-    idempotency_key: Option<String>,
-    /// Anything about it.
-    #[schema(value_type = Option<Object>)]
-    payment_metadata: Option<String>,
-}
+pub use self::carried::{Asked, carry};
 
 /// A movement that was accepted.
 #[derive(Debug, Serialize, ToSchema)]

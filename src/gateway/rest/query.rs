@@ -106,7 +106,18 @@ mod tests {
             let read = query.number("limit", 1..=1_000, 50, "");
             assert_eq!(query.end().is_ok().then_some(read), limit, "{text}");
         }
-        for text in ["limit=0", "limit=1001", "limit=-1", "limit=+1", "limit=abc", "limit=", "limit=1.5", "limit=%201", "limit=99999999999", "limit=1&limit=2"] {
+        for text in [
+            "limit=0",
+            "limit=1001",
+            "limit=-1",
+            "limit=+1",
+            "limit=abc",
+            "limit=",
+            "limit=1.5",
+            "limit=%201",
+            "limit=99999999999",
+            "limit=1&limit=2",
+        ] {
             let mut query = query(text).await;
             query.number("limit", 1..=1_000, 50, "");
             assert!(query.end().is_err(), "{text}");

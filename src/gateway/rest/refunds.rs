@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::body::JsonBody;
 use super::movements::{Asked, PENDING, carry};
 use super::refusal::Refusal;
+use super::requests::RefundRequest;
 use super::text::{AmountText, time};
 use super::views::metadata;
 use super::{Caller, Room};
@@ -24,26 +25,6 @@ use crate::store::transactions::TransactionRow;
 
 /// Bytes of a transaction's id.
 const ID_MAX: usize = 128;
-
-/// A refund.
-#[derive(Debug, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RefundRequest {
-    /// The payment.
-    #[schema(min_length = 1, max_length = 128)]
-    original_payment_id: String,
-    /// How much of it.
-    refund_amount: AmountText,
-    /// Of which currency: the payment's.
-    #[schema(example = "USD", min_length = 1, max_length = 12)]
-    currency: String,
-    /// A UUID: the same key moves money once. Without one a repeat gives back again.
-    #[schema(format = Uuid)]
-    idempotency_key: Option<String>,
-    /// Anything about it.
-    #[schema(value_type = Option<Object>)]
-    refund_metadata: Option<String>,
-}
 
 /// A refund that was accepted.
 #[derive(Debug, Serialize, ToSchema)]
@@ -131,7 +112,9 @@ async fn payment(room: &Room, caller: &Caller, id: &str) -> Result<TransactionRo
     let row = row.map_err(|error| read_failure(&error))?.filter(|row| row.decline.is_none()).ok_or_else(missing)?;
     match row.kind {
         kind if kind == Kind::PAYMENT.code() => Ok(row),
-        kind if kind == Kind::REFUND.code() => Err(Refusal::bad("VALIDATION_FAILED", format!("Transaction {uuid} is a refund: it cannot be given back"))),
+        kind if kind == Kind::REFUND.code() => {
+            Err(Refusal::bad("VALIDATION_FAILED", format!("Transaction {uuid} is a refund: it cannot be given back")))
+        }
         _ => Err(missing()),
     }
 }

@@ -97,7 +97,11 @@ impl Refusal {
 
     /// 500: a bug of ours.
     pub fn bug() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "an error inside the ledger: look the transaction up, or repeat with the same key")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL_ERROR",
+            "an error inside the ledger: look the transaction up, or repeat with the same key",
+        )
     }
 
     /// Writes it out into the response that carried it, whose headers stay.
@@ -144,12 +148,9 @@ impl From<Failure> for Refusal {
             Failure::KeyReused | Failure::KeyRetired => return Self::new(StatusCode::CONFLICT, "DUPLICATE_TRANSACTION", failure.to_string()),
             Failure::RateLimited { retry_after_ms } => (StatusCode::TOO_MANY_REQUESTS, Some(retry_after_ms.div_ceil(1_000).max(1))),
             Failure::AtBound { .. } | Failure::AccountBusy { .. } => (StatusCode::TOO_MANY_REQUESTS, Some(1)),
-            Failure::DatabaseAway
-            | Failure::NotLeader
-            | Failure::Interrupted
-            | Failure::TooLate
-            | Failure::Backpressure(_)
-            | Failure::Unknown => (StatusCode::SERVICE_UNAVAILABLE, Some(1)),
+            Failure::DatabaseAway | Failure::NotLeader | Failure::Interrupted | Failure::TooLate | Failure::Backpressure(_) | Failure::Unknown => {
+                (StatusCode::SERVICE_UNAVAILABLE, Some(1))
+            }
             Failure::Deadline => (StatusCode::GATEWAY_TIMEOUT, None),
             Failure::Guard => (StatusCode::INTERNAL_SERVER_ERROR, None),
         };

@@ -24,13 +24,8 @@ use crate::telemetry::correlation;
 /// The steps of every movement; the journal takes all of them at once.
 const STEPS: [&str; 4] = ["validate", "debit_source", "credit_destination", "complete"];
 /// Types, and the kinds that they are.
-const TYPES: [(&str, Kind); 5] = [
-    ("topup", Kind::TOPUP),
-    ("withdrawal", Kind::WITHDRAWAL),
-    ("transfer", Kind::TRANSFER),
-    ("payment", Kind::PAYMENT),
-    ("refund", Kind::REFUND),
-];
+const TYPES: [(&str, Kind); 5] =
+    [("topup", Kind::TOPUP), ("withdrawal", Kind::WITHDRAWAL), ("transfer", Kind::TRANSFER), ("payment", Kind::PAYMENT), ("refund", Kind::REFUND)];
 /// Sagas of one answer.
 const LIMIT: std::ops::RangeInclusive<u32> = 1..=1_000;
 const LIMIT_DEFAULT: u32 = 100;
@@ -138,11 +133,7 @@ fn saga(row: TransactionRow) -> Option<Saga> {
     let (id, at, failed) = (row.id.0.to_string(), time(row.created_at), row.decline.is_some());
     let done = if failed { 0 } else { STEPS.len() };
     let activity = |step, status| Activity { step, status, timestamp: at.clone() };
-    let history = if failed {
-        vec![activity(STEPS[0], "failed")]
-    } else {
-        STEPS.iter().map(|step| activity(step, "completed")).collect()
-    };
+    let history = if failed { vec![activity(STEPS[0], "failed")] } else { STEPS.iter().map(|step| activity(step, "completed")).collect() };
     Some(Saga {
         saga_type: Kind::name(row.kind),
         status: if failed { "failed" } else { "completed" },

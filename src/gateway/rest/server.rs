@@ -163,7 +163,7 @@ async fn speak(
     let mut conversation = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = conversation.as_mut() => ended,
-        _ = stopped.wait_for(|stopped| *stopped) => {
+        () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => {
             conversation.as_mut().graceful_shutdown();
             conversation.await
         }

@@ -139,7 +139,8 @@ async fn bodies_are_read_strictly_and_all_faults_are_told() {
     assert_eq!((said.status, &said.body["message"]), (400, &json!("Invalid currency: XXX")));
     let said = call(&router, "PATCH", "/api/v1/accounts/a/status", r#"{"status":"gone"}"#).await;
     assert_eq!(said.body["message"], json!(["status must be one of the following values: active, suspended, closed"]));
-    let plain = Request::builder().method("POST").uri("/api/v1/transactions/topup").header("content-type", "text/plain").body(Body::from(good)).unwrap();
+    let plain =
+        Request::builder().method("POST").uri("/api/v1/transactions/topup").header("content-type", "text/plain").body(Body::from(good)).unwrap();
     assert_eq!(send(&router, plain).await.status, 415);
     assert_eq!(call(&router, "POST", "/api/v1/transactions/topup", &" ".repeat(10 << 20)).await.status, 413);
 }

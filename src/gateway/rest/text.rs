@@ -124,7 +124,9 @@ mod tests {
             assert!(is_positive(text), "{text}");
         }
         let long = "9".repeat(65);
-        for text in ["", " 5", "5 ", "0", "0.00", "-5", "+5", "1e3", "1E3", "NaN", "Infinity", "abc", ".5", "5.", "1,5", "٣", "0x10", "1.2.3", "--1", &long] {
+        for text in
+            ["", " 5", "5 ", "0", "0.00", "-5", "+5", "1e3", "1E3", "NaN", "Infinity", "abc", ".5", "5.", "1,5", "٣", "0x10", "1.2.3", "--1", &long]
+        {
             assert!(!is_positive(text), "{text}");
         }
         assert!(is_decimal("-100.00") && is_decimal("0") && !is_decimal("-") && !is_decimal("-.5"));
