@@ -3,7 +3,7 @@
 
 use utoipa::ToSchema;
 
-use super::text::AmountText;
+use super::text::{AmountText, LimitText};
 
 /// An account to be opened.
 #[derive(Debug, ToSchema)]
@@ -16,11 +16,11 @@ pub struct CreateAccountRequest {
     #[schema(example = "user", min_length = 1, max_length = 64)]
     owner_type: String,
     /// `user` (the default), `system` or `external`, in any case.
-    #[schema(value_type = Option<String>, pattern = "^(?i:user|system|external)$")]
+    #[schema(value_type = Option<String>, pattern = "^([Uu][Ss][Ee][Rr]|[Ss][Yy][Ss][Tt][Ee][Mm]|[Ee][Xx][Tt][Ee][Rr][Nn][Aa][Ll])$")]
     account_type: Option<String>,
     /// Another name of `accountType`.
     #[serde(rename = "type")]
-    #[schema(value_type = Option<String>, pattern = "^(?i:user|system|external)$")]
+    #[schema(value_type = Option<String>, pattern = "^([Uu][Ss][Ee][Rr]|[Ss][Yy][Ss][Tt][Ee][Mm]|[Ee][Xx][Tt][Ee][Rr][Nn][Aa][Ll])$")]
     kind: Option<String>,
     /// What kind of account it is to its owner.
     #[schema(min_length = 1, max_length = 64)]
@@ -32,10 +32,10 @@ pub struct CreateAccountRequest {
     #[schema(value_type = Option<Object>)]
     metadata: Option<String>,
     /// The lowest balance allowed: zero unless given; below zero it is a credit line. External accounts have none.
-    #[schema(value_type = Option<String>, example = "0.00")]
+    #[schema(value_type = Option<LimitText>, example = "0.00")]
     min_balance: Option<AmountText>,
     /// The highest balance allowed.
-    #[schema(value_type = Option<String>, example = "10000.00")]
+    #[schema(value_type = Option<LimitText>, example = "10000.00")]
     max_balance: Option<AmountText>,
 }
 
@@ -44,7 +44,7 @@ pub struct CreateAccountRequest {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StatusRequest {
     /// `active`, `suspended` or `closed`; the last is final and needs a balance of zero.
-    #[schema(pattern = "^(?i:active|suspended|closed)$")]
+    #[schema(pattern = "^([Aa][Cc][Tt][Ii][Vv][Ee]|[Ss][Uu][Ss][Pp][Ee][Nn][Dd][Ee][Dd]|[Cc][Ll][Oo][Ss][Ee][Dd])$")]
     status: String,
 }
 

@@ -52,6 +52,23 @@ impl ToSchema for AmountText {
     }
 }
 
+/// How a limit of an account may be sent: as an amount, or zero, or below it.
+pub struct LimitText;
+
+impl PartialSchema for LimitText {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^-?[0-9]{1,28}(\.[0-9]{1,18})?$"));
+        let number = ObjectBuilder::new().schema_type(Type::Number).format(Some(SchemaFormat::KnownFormat(KnownFormat::Double)));
+        OneOfBuilder::new().item(text).item(number).into()
+    }
+}
+
+impl ToSchema for LimitText {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Limit".into()
+    }
+}
+
 /// A stored amount: exactly 8 decimals, or the currency's own if it has more.
 pub fn stored(minor_units: i128, exponent: u8) -> String {
     let (mut text, places) = (decimal_text(minor_units, exponent), usize::from(exponent));
