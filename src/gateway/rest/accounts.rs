@@ -90,8 +90,11 @@ pub async fn create(State(room): State<Room>, Extension(caller): Extension<Calle
 /// Why an account was not opened.
 fn unopened(error: &StoreError) -> Refusal {
     match error {
-        // Its id was drawn here: a repeat opens another one, and this one, if it is there, stays empty.
-        StoreError::Lost(_) => Failure::Unknown.into(),
+        // Its id was drawn here: a repeat opens another one.
+        StoreError::Lost(_) => {
+            let why = "outcome unknown: the account may be open, see the accounts of its owner before it is tried again";
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Failure::Unknown.reason(), why)
+        }
         StoreError::Database { constraint: Some(constraint), .. } if constraint == "balance_floor" => {
             Refusal::faults(vec!["minBalance must not be above zero, which is the balance of a new account".into()])
         }

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 
 use super::Caller;
 use super::movements::Asked;
-use super::refusal::Refusal;
+use super::refusal::{Message, Refusal};
 use super::text::stored;
 use crate::gateway::failure::Failure;
 use crate::gateway::ledger::{Ledger, read_failure};
@@ -77,6 +77,12 @@ pub async fn balances(ledger: &Ledger, caller: &Caller, asked: &Asked) -> Option
         Some(posted.totals.credits - posted.totals.debits)
     };
     Some(BalancesAfter { debit: balance(&asked.debit).await?, credit: balance(&asked.credit).await? })
+}
+
+/// Nobody knows what became of a movement without a key; its correlation id tells.
+pub fn unknown_outcome(failure: Failure, caller: &Caller) -> Refusal {
+    let message = format!("outcome unknown: see /api/v1/sagas/by-correlation/{} before it is tried again", caller.correlation);
+    Refusal { message: Message::Text(message), ..failure.into() }
 }
 
 /// 409: the key has a transaction already.

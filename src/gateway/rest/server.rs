@@ -1,5 +1,6 @@
 //! The REST listener: connections up to a limit, TLS where it is configured, time limits for the slow and the silent, and the drain at the end.
 
+mod patient;
 mod tls;
 
 use std::convert::Infallible;
@@ -21,6 +22,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use self::patient::Patient;
 use super::{Room, router};
 use crate::gateway::auth::PeerCertificate;
 use crate::gateway::connections::{Connection, Connections};
@@ -130,6 +132,7 @@ fn note(ended: Result<(), tokio::task::JoinError>) {
 
 /// One connection from its first byte to its last.
 async fn talk(connection: Connection, tls: Option<TlsAcceptor>, router: Router, head_timeout: Duration, stopped: watch::Receiver<bool>) {
+    let connection = Patient::new(connection);
     let Some(tls) = tls else { return speak(connection, None, router, head_timeout, stopped).await };
     match tokio::time::timeout(HANDSHAKE_MAX, tls.accept(connection)).await {
         Ok(Ok(stream)) => {

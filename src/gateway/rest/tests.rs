@@ -146,6 +146,36 @@ async fn bodies_are_read_strictly_and_all_faults_are_told() {
 }
 
 #[tokio::test]
+async fn what_is_described_is_what_is_read() {
+    let (router, description) = (open(), serde_json::to_value(openapi()).unwrap());
+    for (method, path, name) in [
+        ("POST", "/api/v1/accounts", "CreateAccountRequest"),
+        ("PATCH", "/api/v1/accounts/a/status", "StatusRequest"),
+        ("POST", "/api/v1/transactions/topup", "MovementRequest"),
+        ("POST", "/api/v1/transactions/withdraw", "MovementRequest"),
+        ("POST", "/api/v1/transactions/transfer", "MovementRequest"),
+        ("POST", "/api/v1/transactions/payment", "PaymentRequest"),
+        ("POST", "/api/v1/transactions/refund", "RefundRequest"),
+    ] {
+        let schema = &description["components"]["schemas"][name];
+        let told = async |body: Value| -> Vec<String> {
+            let said = call(&router, method, path, &body.to_string()).await;
+            assert_eq!(said.status, 400, "{path}: {}", said.text);
+            serde_json::from_value(said.body["message"].clone()).unwrap()
+        };
+        let fields: BTreeSet<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        let wrong: serde_json::Map<String, Value> = fields.iter().map(|field| ((*field).to_owned(), json!([]))).collect();
+        let faults = told(Value::Object(wrong)).await;
+        let named: BTreeSet<&str> = faults.iter().filter_map(|fault| fault.split(' ').next()).collect();
+        assert_eq!(named, fields, "{path}: {faults:?}");
+        let required: BTreeSet<&str> = schema["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let faults = told(json!({})).await;
+        let named: BTreeSet<&str> = faults.iter().filter_map(|fault| fault.split(' ').next()).collect();
+        assert_eq!(named, required, "{path}: {faults:?}");
+    }
+}
+
+#[tokio::test]
 async fn every_route_has_its_line_in_the_table_of_who_may_call() {
     let keys = AuthSettings { api_keys: false, client_certificates: true, cache: Duration::ZERO, allow_unauthenticated: false };
     let router = router(room(Authenticator::new(&keys, None)));

@@ -132,6 +132,10 @@ pub async fn carry(room: &Room, caller: &Caller, asked: &Asked, permit: Permit) 
             Ok(moved(room, caller, asked, (id, created_at), now.map(|now| (now, now)), currency).await)
         }
         Ok(Answer::Declined { code, message, .. }) => Err(declines::refusal(ledger, caller, asked, code, message, currency).await),
+        // Without a key a repeat would move the money again.
+        Err(failure @ (Failure::Unknown | Failure::Deadline)) if asked.key.is_none() => {
+            Err(Refusal { retry_after: None, ..declines::unknown_outcome(failure, caller) })
+        }
         Err(Failure::KeyReused) => Err(declines::key_reused(ledger, caller, asked).await),
         Err(failure) => Err(failure.into()),
     }
