@@ -9,6 +9,7 @@ pub mod florin_v1;
 pub mod ledger;
 pub mod payment_v1;
 pub mod rate_limit;
+pub mod rest;
 pub mod seed;
 pub mod server;
 pub mod validate;

@@ -11,7 +11,7 @@
 //! | [`messaging`] | Kafka in and out, and only that | protocol |
 //! | [`actors`] | one file per kind of actor | the rooms above; supervision's health, policy and tasks |
 //! | [`supervision`] | the tree, restart policy, health | actors, store, messaging |
-//! | [`gateway`] | gRPC: authentication, limits, validation, the adapters | actors, protocol, store (to read), settings, telemetry |
+//! | [`gateway`] | gRPC and REST: authentication, limits, validation, the adapters | actors, protocol, store (to read), settings, telemetry |
 //! | [`telemetry`] | logs, metrics, traces | settings |
 //! | [`settings`] | every setting: name, default, limits | nobody |
 //! | [`embedded`] | a private PostgreSQL, a development broker, a Redis for tests | nobody |

@@ -19,6 +19,7 @@ use crate::gateway::auth::Authenticator;
 use crate::gateway::call::Limits;
 use crate::gateway::ledger::{Ledger, LedgerParts};
 use crate::gateway::rate_limit::{RateLimitConfig, RateLimiter};
+use crate::gateway::rest::{RestConfig, RestServer, Room};
 use crate::gateway::server::{GrpcConfig, GrpcServer, Services, Tls};
 use crate::messaging::KafkaConfig;
 use crate::protocol::admission::InFlight;
@@ -32,13 +33,19 @@ use crate::telemetry::http::{HealthView, MetricsListener};
 /// A stopping process in which nothing was in flight for so long waits for no connection any more.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// Files that are no connections of gRPC: the metrics' ones, those to the servers, logs.
+/// Connections of REST at a time, where the system allows as many files.
+const REST_CONNECTIONS_MAX: usize = 10_000;
+/// How long a connection of REST may take to send a request's head, or be silent between two.
+const REST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Files that are no connections of callers: the metrics' ones, those to the servers, logs.
 const OTHER_FILES: u64 = 400;
 
 /// A running Florin.
 pub struct Runtime {
     /// Where gRPC listens.
     pub grpc: SocketAddr,
+    /// Where REST listens.
+    pub http: Option<SocketAddr>,
     /// Where metrics are, if they are on.
     pub metrics: Option<SocketAddr>,
     /// The way into the ledger.
@@ -48,6 +55,7 @@ pub struct Runtime {
     pool: PgPool,
     tree: Arc<Tree>,
     server: GrpcServer,
+    rest: RestServer,
     stop: watch::Sender<bool>,
     beside: Vec<JoinHandle<()>>,
     drain: Duration,
@@ -106,14 +114,25 @@ impl Runtime {
             payment: limiter(settings.rate_limit.payment, "florin:rate:payment")?,
             native: limiter(settings.rate_limit.native, "florin:rate:native")?,
         };
+        let (grpc_connections_max, rest_connections_max) = connections_max(settings.grpc.connections_max);
         let config = GrpcConfig {
             listen: resolve(&settings.grpc.listen).await?,
             message_bytes_max: settings.grpc.message_bytes_max,
-            connections_max: connections_max(settings.grpc.connections_max),
+            connections_max: grpc_connections_max,
             streams_max: 2_000,
             tls: settings.tls.as_ref().map(read_tls).transpose()?,
             log_payments: settings.log.payments,
         };
+        let rest_config = RestConfig {
+            listen: resolve(&settings.http).await?,
+            connections_max: rest_connections_max,
+            tls: config.tls.clone(),
+            head_timeout: REST_HEAD_TIMEOUT,
+        };
+        let (serving, parts) = (health.clone(), health.clone());
+        let view = HealthView::new(move || serving.overall() != Overall::NotServing, move || serde_json::to_value(parts.parts()).unwrap_or_default());
+        let room = Room::new(ledger.clone(), limits.clone(), authenticator.clone(), view.clone());
+        let rest = RestServer::start(rest_config, room, health.clone()).await?;
         let services = Services { ledger: ledger.clone(), limits, authenticator, health: health.clone() };
         let server = GrpcServer::start(config, services).await?;
         let (stop, stopped) = watch::channel(false);
@@ -123,9 +142,6 @@ impl Runtime {
             let listener =
                 MetricsListener::bind(listen).await.with_context(|| format!("cannot listen for metrics on {}:{}", listen.host, listen.port))?;
             metrics = Some(listener.address()?);
-            let (serving, parts) = (health.clone(), health.clone());
-            let view =
-                HealthView::new(move || serving.overall() != Overall::NotServing, move || serde_json::to_value(parts.parts()).unwrap_or_default());
             let mut until = stopped.clone();
             beside.push(tasks::spawn(async move {
                 let until = async move { drop(until.wait_for(|stopped| *stopped).await) };
@@ -134,7 +150,20 @@ impl Runtime {
                 }
             }));
         }
-        Ok(Self { grpc: server.address, metrics, ledger, health, pool, tree, server, stop, beside, drain: settings.grpc.drain })
+        Ok(Self {
+            grpc: server.address,
+            http: Some(rest.address),
+            metrics,
+            ledger,
+            health,
+            pool,
+            tree,
+            server,
+            rest,
+            stop,
+            beside,
+            drain: settings.grpc.drain,
+        })
     }
 
     /// Connections for reads.
@@ -159,7 +188,7 @@ impl Runtime {
     pub async fn drain(self) {
         let until = Instant::now() + self.drain;
         let in_flight = &self.ledger.parts().in_flight;
-        self.server.stop_when(self.drain, quiet(in_flight)).await;
+        tokio::join!(self.server.stop_when(self.drain, quiet(in_flight)), self.rest.stop_when(self.drain, quiet(in_flight)));
         while in_flight.now() > 0 && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(5)).await; // callers that hung up leave work behind that is finished all the same
         }
@@ -175,9 +204,16 @@ impl Runtime {
     }
 }
 
+/// Connections of gRPC and of REST. Where the system allows too few files for both, REST has at most a quarter of them.
+fn connections_max(grpc: usize) -> (usize, usize) {
+    let all = files_for(grpc.saturating_add(REST_CONNECTIONS_MAX));
+    let rest = REST_CONNECTIONS_MAX.min(all / 4).max(1);
+    (grpc.min(all.saturating_sub(rest)).max(1), rest)
+}
+
 /// Each connection is an open file, of which a process is allowed few at first: asks for more, up to what the system allows. What is
 /// allowed in the end bounds the connections: beyond it nothing else could be opened either.
-fn connections_max(wanted: usize) -> usize {
+fn files_for(wanted: usize) -> usize {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
     let needed = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_add(OTHER_FILES);
     let asked = needed.min(hard).max(soft);
@@ -186,7 +222,7 @@ fn connections_max(wanted: usize) -> usize {
         tracing::info!(
             wanted,
             allowed_files = allowed,
-            "the system allows fewer open files than GRPC_CONNECTIONS_MAX needs: fewer connections are taken"
+            "the system allows fewer open files than GRPC_CONNECTIONS_MAX and REST need: fewer connections are taken"
         );
     }
     wanted.min(usize::try_from(allowed.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX)).max(1)

@@ -44,6 +44,8 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// Libraries that stay where they belong. A name stands for all that begin with it (`tonic_types`).
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("rdkafka", &["src/messaging", "src/embedded", "src/cli/events.rs"]),
+    ("axum", &["src/gateway/rest", "src/telemetry"]),
+    ("hyper", &["src/gateway/rest"]),
     ("tonic", &["src/gateway", "src/protocol", "src/cli"]),
     ("redis", &["src/gateway/rate_limit", "src/embedded", "src/cli"]),
     ("sqlx", &["src/store", "src/actors", "src/supervision", "src/gateway", "src/runtime", "src/embedded", "src/cli"]), // the pool's type; for SQL see below

@@ -135,6 +135,7 @@ async fn serve(settings: &Settings, servers: &Servers, told: &mut Told) -> Resul
     };
     let running = Running {
         grpc: Some(runtime.grpc.to_string()),
+        http: runtime.http.map(|address| address.to_string()),
         metrics: runtime.metrics.map(|address| address.to_string()),
         kafka: settings.kafka.brokers.clone(),
         database: Some(servers.database.clone()),
@@ -149,6 +150,9 @@ fn banner(settings: &Settings, servers: &Servers, runtime: &Runtime, accounts: &
     let mut text = String::from("\n");
     let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<11} {value}\n"));
     line("gRPC", format!("{} (payment.v1, florin.v1, health, reflection)", runtime.grpc));
+    if let Some(http) = runtime.http {
+        line("REST", format!("http://{http}/api/v1, described at http://{http}/api/docs"));
+    }
     if let Some(metrics) = runtime.metrics {
         line("metrics", format!("http://{metrics}/metrics and /health"));
     }

@@ -19,6 +19,8 @@ const DATA_DEFAULT: &str = ".florin";
 pub struct Running {
     /// `host:port` of the gRPC listener.
     pub grpc: Option<String>,
+    /// `host:port` of the REST listener.
+    pub http: Option<String>,
     /// `host:port` of the metrics listener.
     pub metrics: Option<String>,
     /// The brokers.

@@ -21,7 +21,7 @@ use crate::settings::AuthSettings;
 use crate::store::api_keys::{self, ApiKey, KeyHash, KeyText, Scope, Scopes};
 use cache::Cache;
 pub use layer::{AuthLayer, AuthService, PeerCertificate};
-pub use table::{Access, TABLE, access};
+pub use table::{Access, TABLE, access, rest_access};
 
 /// The tenant of callers that nobody asked who they are.
 pub const DEFAULT_TENANT: &str = "default";

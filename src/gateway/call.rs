@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::HeaderMap;
 use metrics::{Counter, Histogram};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Status};
@@ -19,7 +20,7 @@ use crate::telemetry::correlation::CorrelationId;
 pub struct Limits {
     /// Of payment.v1.
     pub payment: Option<RateLimiter>,
-    /// Of florin.v1; a batch counts once.
+    /// Of florin.v1, where a batch counts once, and of REST.
     pub native: Option<RateLimiter>,
 }
 
@@ -61,9 +62,9 @@ pub fn correlation(metadata: &MetadataMap) -> Option<String> {
 ///
 /// # Errors
 /// `RateLimited`.
-pub async fn limit(limiter: Option<&RateLimiter>, tenant: &str, metadata: &MetadataMap, method: &'static str) -> Result<(), Failure> {
+pub async fn limit(limiter: Option<&RateLimiter>, tenant: &str, headers: &HeaderMap, method: &'static str) -> Result<(), Failure> {
     let Some(limiter) = limiter else { return Ok(()) };
-    let text = |name| metadata.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|text| !text.is_empty());
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|text| !text.is_empty());
     let (named_by, client) = match (text("x-client-id"), text("x-forwarded-for")) {
         (Some(client), _) => ("client_id", client),
         (None, Some(addresses)) => ("ip", addresses.split(',').next().unwrap_or(addresses).trim()),

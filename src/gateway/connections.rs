@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_stream::Stream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-/// Every HTTP/2 connection, also one inside TLS, begins with more bytes than this.
+/// Every HTTP/2 connection, and every one inside TLS, begins with at least so many bytes; a request of HTTP/1.1 with its `host` has more.
 const OPENING_BYTES: usize = 24;
 /// How long a connection may take to send them.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,13 +24,14 @@ pub struct Connections {
     listener: TcpListener,
     open: Arc<AtomicUsize>,
     max: usize,
+    gauge: &'static str,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Connections {
-    /// At most `max` at once; more are closed at once.
-    pub fn new(listener: TcpListener, max: usize) -> Self {
-        Self { listener, open: Arc::default(), max, pause: None }
+    /// At most `max` at once; more are closed at once. The metric `gauge` says how many there are.
+    pub fn new(listener: TcpListener, max: usize, gauge: &'static str) -> Self {
+        Self { listener, open: Arc::default(), max, gauge, pause: None }
     }
 }
 
@@ -46,13 +47,13 @@ impl Stream for Connections {
             match std::task::ready!(self.listener.poll_accept(context)) {
                 Ok((stream, _)) => {
                     let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
-                    let counted = Counted(self.open.clone());
+                    let counted = Counted(self.open.clone(), self.gauge);
                     if open > self.max {
                         metrics::counter!("florin_shed_requests_total", "reason" => "connections").increment(1);
                         drop((stream, counted));
                         continue;
                     }
-                    report(open);
+                    report(self.gauge, open);
                     let _ = stream.set_nodelay(true); // only a little slower without
                     let opening = Some((Box::pin(tokio::time::sleep(OPENING_TIMEOUT)), 0));
                     return Poll::Ready(Some(Ok(Connection { stream, opening, _counted: counted })));
@@ -68,15 +69,15 @@ impl Stream for Connections {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-fn report(open: usize) {
-    metrics::gauge!("florin_grpc_connections").set(open as f64);
+fn report(gauge: &'static str, open: usize) {
+    metrics::gauge!(gauge).set(open as f64);
 }
 
-struct Counted(Arc<AtomicUsize>);
+struct Counted(Arc<AtomicUsize>, &'static str);
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        report(self.0.fetch_sub(1, Ordering::Relaxed) - 1);
+        report(self.1, self.0.fetch_sub(1, Ordering::Relaxed) - 1);
     }
 }
 

@@ -4,7 +4,7 @@ mod accounts;
 mod convert;
 mod fields;
 mod holds;
-mod pages;
+pub(super) mod pages;
 mod post;
 mod reads;
 mod stream;
@@ -50,7 +50,7 @@ impl FlorinV1 {
         let correlation = call.correlation.clone();
         let (metadata, _, asked) = request.into_parts();
         let answer = async {
-            limit(self.limits.native.as_ref(), &call.tenant, &metadata, method).await?;
+            limit(self.limits.native.as_ref(), &call.tenant, metadata.as_ref(), method).await?;
             work(self.ledger.clone(), call, asked).await
         };
         ended(method, correlation.as_deref(), began, answer.instrument(span).await)

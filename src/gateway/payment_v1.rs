@@ -64,7 +64,7 @@ impl PaymentV1 {
         validate::required("payee_account_id", &asked.payee_account_id, ACCOUNT_MAX)?;
         validate::required("currency", &asked.currency, CURRENCY_MAX)?;
         validate::prose("description", &asked.description, DESCRIPTION_MAX)?;
-        limit(self.limits.payment.as_ref(), &call.tenant, &metadata, "AuthorizePayment").await?;
+        limit(self.limits.payment.as_ref(), &call.tenant, metadata.as_ref(), "AuthorizePayment").await?;
         let request = RequestHash::of(&[
             asked.payer_account_id.as_bytes(),
             asked.payee_account_id.as_bytes(),
@@ -131,7 +131,7 @@ impl PaymentV1 {
         if asked.payment_id.is_empty() {
             return Err(Failure::Invalid("payment_id is required".into()));
         }
-        limit(self.limits.payment.as_ref(), &tenant, &metadata, "GetPayment").await?;
+        limit(self.limits.payment.as_ref(), &tenant, metadata.as_ref(), "GetPayment").await?;
         let missing = || Failure::NotFound(format!("Payment {} not found", as_asked(&asked.payment_id)));
         let id = Ulid::from_string(&asked.payment_id).map_err(|_| missing())?;
         let _place = self.ledger.enter_read()?;
@@ -144,7 +144,7 @@ impl PaymentV1 {
         let tenant = Call::of(&request).tenant;
         let (metadata, _, asked) = request.into_parts();
         validate::required("account_id", &asked.account_id, ACCOUNT_MAX)?;
-        limit(self.limits.payment.as_ref(), &tenant, &metadata, "GetAccountBalance").await?;
+        limit(self.limits.payment.as_ref(), &tenant, metadata.as_ref(), "GetAccountBalance").await?;
         let (posted, currency) = self
             .ledger
             .posted(&tenant, &asked.account_id)

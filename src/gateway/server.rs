@@ -113,21 +113,40 @@ impl GrpcServer {
 
     /// The same, but ends as soon as `enough` does: a connection that neither asks nor leaves holds nobody up.
     pub async fn stop_when(self, patience: Duration, enough: impl Future<Output = ()>) {
-        self.stop.send_replace(true);
-        let abort = self.ended.abort_handle();
-        let ended = tokio::time::timeout(patience, self.ended);
-        let in_order = tokio::select! {
-            ended = ended => ended.is_ok(),
-            () = enough => false,
-        };
-        if !in_order {
-            abort.abort();
-        }
+        wind_up(&self.stop, self.ended, patience, enough).await;
+    }
+}
+
+/// Tells a listener to stop and waits until it has, but not for longer than `patience` or `enough`.
+pub(super) async fn wind_up(stop: &watch::Sender<bool>, ended: JoinHandle<()>, patience: Duration, enough: impl Future<Output = ()>) {
+    stop.send_replace(true);
+    let abort = ended.abort_handle();
+    let ended = tokio::time::timeout(patience, ended);
+    let in_order = tokio::select! {
+        ended = ended => ended.is_ok(),
+        () = enough => false,
+    };
+    if !in_order {
+        abort.abort();
+    }
+}
+
+/// Notes that a listener ended by itself, and says after which delay it begins anew.
+pub(super) fn ended_by_itself(health: &Health, history: &mut History, listener: &'static str, error: &io::Error) -> Duration {
+    tracing::error!(%error, listener, "a listener ended");
+    metrics::counter!("florin_actor_restarts_total", "actor" => "gateway").increment(1);
+    health.restarted(Part::Gateway, &error.to_string());
+    health.report(Part::Gateway, Condition::Down(error.to_string()));
+    // There is nothing above it that could do better: when it fails too often it goes on trying at the longest delay.
+    let row = policy::row("gateway");
+    match history.next(&row.policy, Instant::now()) {
+        Verdict::RestartAfter(delay) => delay,
+        Verdict::Escalate => row.policy.delay_max,
     }
 }
 
 /// Binds with a long queue: when all clients come back at once, none shall wait a second because its first packet was dropped.
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let bind = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_reuseaddr(true)?; // a process that is started again gets its port at once
@@ -183,7 +202,7 @@ impl Listening {
             .add_service(reflection().build_v1alpha().map_err(io::Error::other)?)
             .add_service(payment)
             .add_service(native);
-        let incoming = Connections::new(listener, config.connections_max);
+        let incoming = Connections::new(listener, config.connections_max, crate::telemetry::metrics::CONNECTIONS);
         let mut stopped = self.stopped.clone();
         let until = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
         let serve = server.serve_with_incoming_shutdown(incoming, until);
@@ -192,17 +211,7 @@ impl Listening {
 
     /// It ended by itself: once more, on the same address.
     async fn again(&mut self, error: &io::Error, history: &mut History) -> io::Result<()> {
-        tracing::error!(%error, "the gRPC listener ended");
-        metrics::counter!("florin_actor_restarts_total", "actor" => "gateway").increment(1);
-        self.services.health.restarted(Part::Gateway, &error.to_string());
-        self.services.health.report(Part::Gateway, Condition::Down(error.to_string()));
-        // There is nothing above it that could do better: when it fails too often it goes on trying at the longest delay.
-        let row = policy::row("gateway");
-        let delay = match history.next(&row.policy, Instant::now()) {
-            Verdict::RestartAfter(delay) => delay,
-            Verdict::Escalate => row.policy.delay_max,
-        };
-        tokio::time::sleep(delay).await;
+        tokio::time::sleep(ended_by_itself(&self.services.health, history, "grpc", error)).await;
         let serving = self.serve(listen(self.config.listen)?)?;
         self.services.health.report(Part::Gateway, Condition::Up);
         serving.await

@@ -122,7 +122,7 @@ pub const TABLE: &[Row] = &[
     row("Rate limit", "RATE_LIMIT_ENABLED", Kind::Flag, "true", "limit the calls of payment.v1 by client"),
     row("Rate limit", "RATE_LIMIT_MAX_REQUESTS", Kind::Whole(1, 100_000_000), "100", "calls of one client in one window"),
     row("Rate limit", "RATE_LIMIT_WINDOW_SECONDS", Kind::Seconds(1_000, DAY_MS), "60", "length of the sliding window"),
-    row("Rate limit", "RATE_LIMIT_NATIVE_ENABLED", Kind::Flag, "false", "limit the calls of florin.v1 by client; a batch counts once"),
+    row("Rate limit", "RATE_LIMIT_NATIVE_ENABLED", Kind::Flag, "false", "limit the calls of florin.v1 and REST by client; a batch counts once"),
     row("Rate limit", "RATE_LIMIT_NATIVE_MAX_REQUESTS", Kind::Whole(1, 100_000_000), "10000", "calls of one client in one window"),
     row("Rate limit", "RATE_LIMIT_NATIVE_WINDOW_SECONDS", Kind::Seconds(1_000, DAY_MS), "60", "length of the sliding window"),
     row("Admission", "IN_FLIGHT_MAX", Kind::Whole(1, 1_000_000), "10000", "commands at work at a time; more get RESOURCE_EXHAUSTED"),

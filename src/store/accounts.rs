@@ -205,9 +205,9 @@ pub async fn create(pool: &PgPool, new: &NewAccount) -> Result<AccountRow, Store
 ///
 /// # Errors
 /// Any failure of the statement.
-pub async fn by_owner(pool: &PgPool, tenant: &str, owner: &str, owner_type: Option<&str>, count: i64) -> Result<Vec<AccountRow>, StoreError> {
+pub async fn by_owner(pool: &PgPool, tenant: &str, owner: &str, owner_type: Option<&str>, count: u32) -> Result<Vec<AccountRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} WHERE a.tenant = $1 AND a.owner = $2 AND ($3::text IS NULL OR a.owner_type = $3) ORDER BY a.id LIMIT $4");
-    let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(owner).bind(owner_type).bind(count);
+    let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(owner).bind(owner_type).bind(i64::from(count));
     let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
     rows.into_iter().map(Row::read).collect()
 }

@@ -117,10 +117,15 @@ pub async fn get(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Optio
 ///
 /// # Errors
 /// Any failure of the statements.
-pub async fn by_correlation(pool: &PgPool, tenant: &str, correlation: &str, count: i64) -> Result<Vec<TransactionRow>, StoreError> {
+pub async fn by_correlation(pool: &PgPool, tenant: &str, correlation: &str, count: usize) -> Result<Vec<TransactionRow>, StoreError> {
     let read = async {
         let sql = format!("{HEAD} WHERE tenant = $1 AND correlation = $2 AND api = 3 ORDER BY id DESC LIMIT $3");
-        let heads: Vec<Head> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(correlation).bind(count).fetch_all(pool).await?;
+        let heads: Vec<Head> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(tenant)
+            .bind(correlation)
+            .bind(i64::try_from(count).unwrap_or(i64::MAX))
+            .fetch_all(pool)
+            .await?;
         with_postings(pool, heads).await
     };
     limited(read).await

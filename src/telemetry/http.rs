@@ -53,6 +53,16 @@ impl HealthView {
     }
 }
 
+impl HealthView {
+    /// What `/health` answers: 200 while payments are taken, else 503.
+    pub fn answer(&self) -> Response {
+        match (self.serving)() {
+            true => Json(json!({ "status": "healthy" })).into_response(),
+            false => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "unhealthy" }))).into_response(),
+        }
+    }
+}
+
 impl MetricsListener {
     /// Installs the recorder, if this process has none yet, and binds.
     ///
@@ -104,10 +114,7 @@ async fn metrics(State(app): State<App>) -> impl IntoResponse {
 }
 
 async fn overall(State(app): State<App>) -> Response {
-    match (app.health.serving)() {
-        true => Json(json!({ "status": "healthy" })).into_response(),
-        false => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "unhealthy" }))).into_response(),
-    }
+    app.health.answer()
 }
 
 async fn parts(State(app): State<App>) -> Json<Value> {

@@ -79,6 +79,9 @@ metrics_table! {
     EPOCH = Gauge "florin_epoch" [] NONE, Count, "epoch under which this process writes; 0 on a standby";
     IN_FLIGHT = Gauge "florin_in_flight" [] NONE, Count, "commands at work";
     CONNECTIONS = Gauge "florin_grpc_connections" [] NONE, Count, "open gRPC connections";
+    HTTP_CONNECTIONS = Gauge "florin_http_connections" [] NONE, Count, "open REST connections";
+    HTTP_REQUESTS = Counter "florin_http_requests_total" ["route", "status"] NONE, Count, "REST calls by route and status code";
+    HTTP_DURATION = Histogram "florin_http_request_duration_seconds" ["route", "status"] REQUEST_SECONDS, Seconds, "time that REST calls took";
     DEAD_LETTERS = Gauge "florin_dead_letters" [] NONE, Count, "dead letters that were not replayed";
     AUTH_REFUSED = Counter "florin_auth_refused_total" ["reason"] NONE, Count, "calls refused by authentication";
     BUILD_INFO = Gauge "florin_build_info" ["version"] NONE, Count, "1, with the version as a label";

@@ -22,12 +22,12 @@ pub(super) fn size(asked: u32) -> Result<u32, Failure> {
 }
 
 /// Writes a token: four numbers in hexadecimal.
-pub(super) fn token(query: RequestHash, place: &Cursor) -> String {
+pub(in crate::gateway) fn token(query: RequestHash, place: &Cursor) -> String {
     format!("{:032x}{:016x}{:032x}{:032x}", query.0.as_u128(), place.seq, place.last.as_u128(), place.id.as_u128())
 }
 
 /// Reads a token; an empty one is the beginning.
-pub(super) fn place(query: RequestHash, token: &str) -> Result<Cursor, Failure> {
+pub(in crate::gateway) fn place(query: RequestHash, token: &str) -> Result<Cursor, Failure> {
     if token.is_empty() {
         return Ok(Cursor::START);
     }

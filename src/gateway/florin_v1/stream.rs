@@ -88,7 +88,7 @@ impl Driver {
                         let limiter = self.limiter.clone().filter(|_| !std::mem::take(&mut first)); // the first was counted as the call
                         let metadata = self.metadata.clone();
                         running.push_back(async move {
-                            let answer = match limit(limiter.as_ref(), &call.tenant, &metadata, "PostTransactions").await {
+                            let answer = match limit(limiter.as_ref(), &call.tenant, metadata.as_ref(), "PostTransactions").await {
                                 Ok(()) => Ok(execute(&ledger, &call, message, self.bytes_max).await),
                                 Err(failure) => Err(failure.into()),
                             };

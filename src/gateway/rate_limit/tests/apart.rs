@@ -17,7 +17,7 @@ async fn greedy(limiter: &RateLimiter, tenant: &str, client: &str) -> usize {
     metadata.insert("x-client-id", MetadataValue::try_from(client).unwrap());
     let mut through = 0;
     for _ in 0..LIMIT * 2 {
-        match limit(Some(limiter), tenant, &metadata, "Method").await {
+        match limit(Some(limiter), tenant, metadata.as_ref(), "Method").await {
             Ok(()) => through += 1,
             Err(Failure::RateLimited { retry_after_ms }) => assert!(retry_after_ms > 0),
             Err(other) => panic!("{other}"),

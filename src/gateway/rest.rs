@@ -1,0 +1,140 @@
+//! The REST contract of accounts and transactions, under `/api/v1`: an adapter. It reads strictly, translates names, defaults and errors, and
+//! holds no rule of money. Commands go through [`Ledger::post`](super::ledger::Ledger::post) like everybody's; reads go through the store.
+//!
+//! [`around`] stands before every route: correlation id, authentication, limits, metrics, the error body. [`server`] owns the listener.
+
+mod accounts;
+mod around;
+mod body;
+mod currencies;
+mod declines;
+mod docs;
+mod externals;
+mod fields;
+mod listing;
+mod movements;
+mod query;
+mod refunds;
+mod refusal;
+mod requests;
+mod sagas;
+mod server;
+mod text;
+mod transactions;
+mod views;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware;
+use axum::response::Response;
+use axum::routing::{get, patch, post};
+
+use self::externals::Externals;
+use self::refusal::Refusal;
+use super::auth::Authenticator;
+use super::call::Limits;
+use super::ledger::Ledger;
+use super::validate::cut;
+use crate::telemetry::correlation::CorrelationId;
+use crate::telemetry::http::HealthView;
+
+pub use self::docs::openapi;
+pub use self::server::{RestConfig, RestServer};
+
+/// What the routes are made of; clones share it.
+#[derive(Clone)]
+pub struct Room(Arc<RoomParts>);
+
+/// The parts of [`Room`].
+pub struct RoomParts {
+    /// The way into the ledger.
+    pub ledger: Ledger,
+    /// Who may call how often.
+    pub limits: Limits,
+    /// Who may call.
+    pub authenticator: Authenticator,
+    /// What `/health` answers.
+    pub health: HealthView,
+    /// Which accounts stand for the world outside.
+    externals: Externals,
+}
+
+/// Who calls. In the extensions of every request that got past [`around`].
+#[derive(Clone, Debug)]
+struct Caller {
+    /// Whose accounts and keys it is about.
+    tenant: Arc<str>,
+    /// What links the call to its cause.
+    correlation: CorrelationId,
+}
+
+impl Room {
+    /// Puts it together.
+    pub fn new(ledger: Ledger, limits: Limits, authenticator: Authenticator, health: HealthView) -> Self {
+        Self(Arc::new(RoomParts { ledger, limits, authenticator, health, externals: Externals::default() }))
+    }
+}
+
+/// All routes.
+pub fn router(room: Room) -> Router {
+    Router::new()
+        .route("/health", get(health))
+        .route("/api/v1/health", get(health))
+        .route("/api/v1/accounts", get(accounts::list).post(accounts::create))
+        .route("/api/v1/accounts/{id}", get(accounts::read))
+        .route("/api/v1/accounts/{id}/balance", get(accounts::balance))
+        .route("/api/v1/accounts/{id}/status", patch(accounts::change_status))
+        .route("/api/v1/transactions", get(listing::list))
+        .route("/api/v1/transactions/topup", post(movements::topup))
+        .route("/api/v1/transactions/withdraw", post(movements::withdraw))
+        .route("/api/v1/transactions/transfer", post(movements::transfer))
+        .route("/api/v1/transactions/payment", post(movements::payment))
+        .route("/api/v1/transactions/refund", post(refunds::refund))
+        .route("/api/v1/transactions/{id}", get(transactions::read))
+        .route("/api/v1/currencies", get(currencies::list))
+        .route("/api/v1/currencies/{code}", get(currencies::read))
+        .route("/api/v1/sagas", get(sagas::list))
+        .route("/api/v1/sagas/{id}", get(sagas::read))
+        .route("/api/v1/sagas/{id}/complete", get(sagas::complete))
+        .route("/api/v1/sagas/by-correlation/{id}", get(sagas::by_correlation))
+        .merge(docs::routes())
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(room.clone(), around::around))
+        .with_state(room)
+}
+
+/// Whether payments are taken.
+#[utoipa::path(
+    get, path = "/api/v1/health", tag = "health",
+    responses((status = 200, description = "payments are taken"), (status = 503, description = "payments are not taken"))
+)]
+async fn health(State(room): State<Room>) -> Response {
+    room.0.health.answer()
+}
+
+async fn unknown(method: Method, uri: Uri) -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", format!("Cannot {method} {}", cut(uri.path())))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Refusal {
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", format!("Cannot {method} {}", cut(uri.path())))
+}
+
+/// The one name in a path, decoded; what cannot be decoded names nothing.
+struct Id(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(Path::from_request_parts(parts, state).await.map_or_else(|_| parts.uri.path().to_owned(), |Path(id)| id)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! Lists transactions newest first: by the contract's offset near the beginning, by a page token from anywhere.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Json, Response};
+
+use super::query::Query;
+use super::refusal::Refusal;
+use super::transactions::{Transaction, externals, transaction};
+use super::views::is_refunded;
+use super::{Caller, Room};
+use crate::gateway::florin_v1::pages;
+use crate::gateway::ledger::read_failure;
+use crate::gateway::validate::{ACCOUNT_MAX, cut};
+use crate::protocol::record::{Kind, RequestHash};
+use crate::store;
+use crate::store::transactions::{Cursor, Filter, TransactionRow};
+
+/// Where the token of the next page is answered; the body is a bare array.
+const NEXT_PAGE: HeaderName = HeaderName::from_static("x-next-page-token");
+/// The contract's bounds.
+const LIMIT: std::ops::RangeInclusive<u32> = 1..=1_000;
+const LIMIT_DEFAULT: u32 = 50;
+const OFFSET: std::ops::RangeInclusive<u32> = 0..=10_000;
+/// Bytes of a page token.
+const TOKEN_MAX: usize = 112;
+/// Rows that one answer looks at, where only some of them are wanted.
+const LOOK_MAX: usize = 20_000;
+/// Rows that are read at a time then.
+const CHUNK: usize = 1_000;
+
+/// Kinds that move money, by the names that may be asked for.
+const KINDS: [(&str, &[i16]); 13] = [
+    ("topup", &[3]),
+    ("withdrawal", &[4]),
+    ("transfer", &[2]),
+    ("transfer_debit", &[2]),
+    ("transfer_credit", &[2]),
+    ("payment", &[1]),
+    ("refund", &[5]),
+    ("cancellation", &[]),
+    ("invoice", &[6]),
+    ("fx", &[7]),
+    ("fee", &[8]),
+    ("adjustment", &[9]),
+    ("all", &[1, 2, 3, 4, 5, 6, 7, 8, 9]),
+];
+
+/// What a status means here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// Everything.
+    Any,
+    /// In effect, and not wholly given back.
+    Completed,
+    /// Wholly given back.
+    Refunded,
+    /// Refused, and kept.
+    Failed,
+    /// No transaction is ever in that state.
+    Nothing,
+}
+
+const STATUSES: [(&str, Wanted); 6] = [
+    ("pending", Wanted::Nothing),
+    ("completed", Wanted::Completed),
+    ("failed", Wanted::Failed),
+    ("cancelled", Wanted::Nothing),
+    ("refunded", Wanted::Refunded),
+    ("compensated", Wanted::Nothing),
+];
+
+impl Wanted {
+    fn declined(self) -> Option<bool> {
+        match self {
+            Self::Any | Self::Nothing => None,
+            Self::Completed | Self::Refunded => Some(false),
+            Self::Failed => Some(true),
+        }
+    }
+
+    /// What the store cannot tell by itself.
+    fn takes(self, row: &TransactionRow) -> bool {
+        match self {
+            Self::Completed => !is_refunded(row),
+            Self::Refunded => is_refunded(row),
+            Self::Any | Self::Failed => true,
+            Self::Nothing => false,
+        }
+    }
+}
+
+/// Transactions, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/transactions", tag = "transactions",
+    params(
+        ("accountId" = Option<String>, Query, description = "those of this account"),
+        ("status" = Option<String>, Query, description = "`pending`, `completed`, `failed`, `cancelled`, `refunded` or `compensated`"),
+        ("type" = Option<String>, Query, description = "`topup`, `withdrawal`, `transfer_debit`, `transfer_credit`, `payment`, `refund`, ..."),
+        ("limit" = Option<u32>, Query, description = "1 to 1000, 50 by default"),
+        ("offset" = Option<u32>, Query, description = "how many are passed over, up to 10000; use pageToken beyond"),
+        ("pageToken" = Option<String>, Query, description = "the header `X-Next-Page-Token` of the page before"),
+    ),
+    responses((status = 200, description = "a page", body = Vec<Transaction>,
+        headers(("x-next-page-token" = String, description = "where the next page begins; absent after the last"))))
+)]
+pub async fn list(State(room): State<Room>, Extension(caller): Extension<Caller>, mut query: Query) -> Result<Response, Refusal> {
+    let account = query.text("accountId", ACCOUNT_MAX);
+    let wanted = query.choice("status", &STATUSES).unwrap_or(Wanted::Any);
+    let kinds: Vec<(&str, &(&str, &[i16]))> = KINDS.iter().filter(|(name, _)| *name != "all").map(|kind| (kind.0, kind)).collect();
+    let (kind, kinds) = *query.choice("type", &kinds).unwrap_or(&KINDS[KINDS.len() - 1]);
+    let limit = query.number("limit", LIMIT, LIMIT_DEFAULT, "");
+    let offset = query.number("offset", OFFSET, 0, ": use pageToken to go further");
+    let token = query.text("pageToken", TOKEN_MAX).unwrap_or_default();
+    if offset > 0 && !token.is_empty() {
+        query.fault("offset and pageToken cannot be used together");
+    }
+    let hash = RequestHash::of(&[
+        b"GET /transactions",
+        caller.tenant.as_bytes(),
+        account.as_deref().unwrap_or_default().as_bytes(),
+        format!("{wanted:?} {kind}").as_bytes(),
+    ]);
+    let start = pages::place(hash, &token).unwrap_or_else(|_| {
+        query.fault(format!("pageToken {:?} is not a token of this query", cut(&token)));
+        Cursor::START
+    });
+    query.end()?;
+    if wanted == Wanted::Nothing || kinds.is_empty() || (wanted == Wanted::Refunded && !kinds.contains(&Kind::PAYMENT.code())) {
+        return Ok(Json(Vec::<Transaction>::new()).into_response());
+    }
+    let kinds = if wanted == Wanted::Refunded { vec![Kind::PAYMENT.code()] } else { kinds.to_vec() };
+    let filter = Filter { tenant: caller.tenant.to_string(), account, declined: wanted.declined(), kinds, bound: true, ..Filter::default() };
+    let (rows, next) = page(&room, filter, wanted, start, (offset, limit)).await?;
+    let among = externals(&room, &caller, &rows).await?;
+    let as_credit = kind == "transfer_credit";
+    let shown: Vec<Transaction> = rows.into_iter().filter_map(|row| transaction(row, &among, as_credit)).collect();
+    let mut response = Json(shown).into_response();
+    if let Some(value) = next.and_then(|next| HeaderValue::from_str(&pages::token(hash, &next)).ok()) {
+        response.headers_mut().insert(NEXT_PAGE, value);
+    }
+    Ok(response)
+}
+
+/// One page and the place after it. Where the store can tell by itself what is wanted, it passes over the rest; else rows are read and counted.
+async fn page(
+    room: &Room,
+    mut filter: Filter,
+    wanted: Wanted,
+    start: Cursor,
+    (offset, limit): (u32, u32),
+) -> Result<(Vec<TransactionRow>, Option<Cursor>), Refusal> {
+    let _place = room.0.ledger.enter_read()?;
+    let pool = &room.0.ledger.parts().pool;
+    let (limit, mut passed_over) = (usize::try_from(limit).unwrap_or(usize::MAX), offset);
+    if matches!(wanted, Wanted::Any | Wanted::Failed) {
+        filter.offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        let page = store::transactions::list(pool, &filter, start, limit).await.map_err(|error| read_failure(&error))?;
+        return Ok((page.rows.into_iter().map(|(row, _)| row).collect(), page.next));
+    }
+    let (mut rows, mut at, mut looked_at) = (Vec::new(), start, 0);
+    while looked_at < LOOK_MAX {
+        let page = store::transactions::list(pool, &filter, at, CHUNK).await.map_err(|error| read_failure(&error))?;
+        looked_at += page.rows.len().max(1);
+        for (row, after) in page.rows {
+            at = after;
+            if !wanted.takes(&row) {
+                continue;
+            }
+            if passed_over > 0 {
+                passed_over -= 1;
+                continue;
+            }
+            rows.push(row);
+            if rows.len() == limit {
+                return Ok((rows, Some(at)));
+            }
+        }
+        match page.next {
+            Some(next) => at = next,
+            None => return Ok((rows, None)),
+        }
+    }
+    Ok((rows, Some(at)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_that_moves_money_can_be_asked_for() {
+        let (_, all) = KINDS[KINDS.len() - 1];
+        for code in all {
+            assert_ne!(Kind::name(*code), "unknown");
+            assert!(KINDS.iter().any(|(name, codes)| *name != "all" && codes.contains(code)), "{code}");
+        }
+        for (name, codes) in KINDS.iter().filter(|(name, codes)| *name != "all" && !codes.is_empty()) {
+            assert!(name.starts_with(Kind::name(codes[0])), "{name}");
+        }
+        assert!(!all.contains(&Kind::ACCOUNT_CHANGE.code()));
+    }
+}

@@ -1,0 +1,120 @@
+//! Refunds: a payment, or a part of it, goes back. The ledger sees to it that all parts together are at most the payment.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::body::JsonBody;
+use super::movements::{Asked, PENDING, RefundOf, carry};
+use super::refusal::Refusal;
+use super::requests::RefundRequest;
+use super::text::{AmountText, time};
+use super::views::metadata;
+use super::{Caller, Room};
+use crate::gateway::ledger::read_failure;
+use crate::gateway::validate::CURRENCY_MAX;
+use crate::money::Amount;
+use crate::protocol::record::{Kind, TransactionId};
+use crate::store;
+use crate::store::transactions::TransactionRow;
+
+/// Bytes of a transaction's id.
+const ID_MAX: usize = 128;
+
+/// A refund that was accepted.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Refund {
+    refund_id: String,
+    transaction_id: String,
+    original_payment_id: String,
+    idempotency_key: Option<String>,
+    #[serde(rename = "type")]
+    #[schema(value_type = String)]
+    kind: &'static str,
+    merchant_account_id: String,
+    customer_account_id: String,
+    source_account_id: String,
+    destination_account_id: String,
+    /// As it was sent.
+    refund_amount: AmountText,
+    /// The same.
+    amount: AmountText,
+    currency: String,
+    merchant_balance_before: Option<String>,
+    merchant_balance_after: Option<String>,
+    customer_balance_before: Option<String>,
+    customer_balance_after: Option<String>,
+    /// `pending`: the movement is durable, and its saga tells what became of it.
+    #[schema(value_type = String)]
+    status: &'static str,
+    #[schema(value_type = Object)]
+    refund_metadata: Box<RawValue>,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+/// Gives back a payment, or a part of it.
+#[utoipa::path(
+    post, path = "/api/v1/transactions/refund", tag = "transactions", request_body = RefundRequest,
+    responses((status = 201, description = "durable", body = Refund))
+)]
+pub async fn refund(State(room): State<Room>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
+    let permit = room.0.ledger.enter()?;
+    let mut fields = body.object()?;
+    let original = fields.required("originalPaymentId", ID_MAX);
+    let mut asked = Asked::new(Kind::REFUND, "refundAmount");
+    asked.amount = fields.amount("refundAmount");
+    asked.currency = fields.required("currency", CURRENCY_MAX);
+    asked.key = fields.uuid("idempotencyKey");
+    asked.metadata = fields.metadata("refundMetadata");
+    fields.end()?;
+    let row = payment(&room, &caller, &original).await?;
+    let paid = row.postings.first().ok_or_else(|| Refusal::no_transaction(&original))?;
+    (asked.debit, asked.credit) = (paid.credit.clone(), paid.debit.clone());
+    let amount = Amount::new(paid.amount).map_err(|_| Refusal::no_transaction(&original))?;
+    asked.refund_of = Some(RefundOf { payment: row.id, amount, left: paid.amount - row.refunded.unwrap_or(0) });
+    let moved = carry(&room, &caller, &asked, permit).await?;
+    let answer = Refund {
+        refund_id: moved.id.0.to_string(),
+        transaction_id: moved.id.0.to_string(),
+        original_payment_id: row.id.0.to_string(),
+        idempotency_key: asked.key,
+        kind: asked.kind.as_str(),
+        merchant_account_id: asked.debit.clone(),
+        customer_account_id: asked.credit.clone(),
+        source_account_id: asked.debit,
+        destination_account_id: asked.credit,
+        refund_amount: asked.amount.clone(),
+        amount: asked.amount,
+        currency: asked.currency,
+        merchant_balance_before: moved.debit.0,
+        merchant_balance_after: moved.debit.1,
+        customer_balance_before: moved.credit.0,
+        customer_balance_after: moved.credit.1,
+        status: PENDING,
+        refund_metadata: metadata(asked.metadata.as_deref()),
+        created_at: time(moved.created_at),
+    };
+    Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+/// The payment that is to be given back.
+async fn payment(room: &Room, caller: &Caller, id: &str) -> Result<TransactionRow, Refusal> {
+    let missing = || Refusal::no_transaction(id);
+    let uuid = Uuid::try_parse(id).map_err(|_| missing())?;
+    let row = store::transactions::get(&room.0.ledger.parts().pool, &caller.tenant, TransactionId(uuid)).await;
+    let row = row.map_err(|error| read_failure(&error))?.filter(|row| row.decline.is_none()).ok_or_else(missing)?;
+    match row.kind {
+        kind if kind == Kind::PAYMENT.code() => Ok(row),
+        kind if kind == Kind::REFUND.code() => {
+            Err(Refusal::bad("VALIDATION_FAILED", format!("Transaction {uuid} is a refund: it cannot be given back")))
+        }
+        _ => Err(missing()),
+    }
+}

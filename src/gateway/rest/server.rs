@@ -1,0 +1,180 @@
+//! The REST listener: connections up to a limit, TLS where it is configured, time limits for the slow and the silent, and the drain at the end.
+
+mod patient;
+mod tls;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use futures::StreamExt;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+
+use self::patient::Patient;
+use super::{Room, router};
+use crate::gateway::auth::PeerCertificate;
+use crate::gateway::connections::{Connection, Connections};
+use crate::gateway::server::{Tls, ended_by_itself, listen, wind_up};
+use crate::supervision::health::{Condition, Health, Part};
+use crate::supervision::policy::History;
+use crate::supervision::tasks;
+use crate::telemetry::metrics::HTTP_CONNECTIONS;
+
+/// How the listener is set up.
+#[derive(Clone)]
+pub struct RestConfig {
+    /// Where to listen; port 0: any free one.
+    pub listen: SocketAddr,
+    /// Connections at once.
+    pub connections_max: usize,
+    /// Certificates, and the CA that client certificates are checked against.
+    pub tls: Option<Tls>,
+    /// How long a connection may take to send a request's head, or be silent before it.
+    pub head_timeout: Duration,
+}
+
+/// A running listener.
+pub struct RestServer {
+    /// Where it really listens.
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    ended: JoinHandle<()>,
+}
+
+/// How long a TLS handshake may take.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+/// Bytes of a request's head that are kept while it is read.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// All that a listener is made of, to be made again.
+struct Listening {
+    config: RestConfig,
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl RestServer {
+    /// Listens and serves.
+    ///
+    /// # Errors
+    /// When the address cannot be had, or the certificates cannot be used.
+    pub async fn start(config: RestConfig, room: Room, health: Health) -> io::Result<Self> {
+        let listener = listen(config.listen)?;
+        let address = listener.local_addr()?;
+        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let (stop, stopped) = watch::channel(false);
+        let listening = Listening { config: RestConfig { listen: address, ..config }, router: router(room), tls, stopped };
+        let ended = tasks::spawn(async move {
+            let mut ended = listening.serve(listener).await;
+            let mut history = History::default();
+            while let Err(error) = ended {
+                tokio::time::sleep(ended_by_itself(&health, &mut history, "rest", &error)).await;
+                ended = match listen(address) {
+                    Ok(listener) => {
+                        health.report(Part::Gateway, Condition::Up);
+                        listening.serve(listener).await
+                    }
+                    Err(error) => Err(error),
+                };
+            }
+        });
+        Ok(Self { address, stop, ended })
+    }
+
+    /// Stops accepting, lets what is running finish for at most `patience` or until `enough` is done, and ends.
+    pub async fn stop_when(self, patience: Duration, enough: impl Future<Output = ()>) {
+        wind_up(&self.stop, self.ended, patience, enough).await;
+    }
+}
+
+impl Listening {
+    /// Serves until told to stop, and then until the last connection has ended. Dropped, it ends every connection.
+    async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        let mut incoming = Connections::new(listener, self.config.connections_max, HTTP_CONNECTIONS);
+        let (mut open, mut stopped) = (JoinSet::new(), self.stopped.clone());
+        loop {
+            tokio::select! {
+                _ = stopped.wait_for(|stopped| *stopped) => break,
+                Some(ended) = open.join_next(), if !open.is_empty() => note(ended),
+                next = incoming.next() => match next {
+                    Some(connection) => drop(open.spawn(talk(connection?, self.tls.clone(), self.router.clone(), self.config.head_timeout, self.stopped.clone()))),
+                    None => return Err(io::Error::other("no more connections are accepted")),
+                },
+            }
+        }
+        drop(incoming);
+        while let Some(ended) = open.join_next().await {
+            note(ended);
+        }
+        Ok(())
+    }
+}
+
+/// A connection's task that panicked took nothing else with it.
+fn note(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended.map_err(|error| error.to_string()) {
+        tracing::error!(error, "a REST connection ended by a bug");
+    }
+}
+
+/// One connection from its first byte to its last.
+async fn talk(connection: Connection, tls: Option<TlsAcceptor>, router: Router, head_timeout: Duration, stopped: watch::Receiver<bool>) {
+    let connection = Patient::new(connection);
+    let Some(tls) = tls else { return speak(connection, None, router, head_timeout, stopped).await };
+    match tokio::time::timeout(HANDSHAKE_MAX, tls.accept(connection)).await {
+        Ok(Ok(stream)) => {
+            let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+            let certificate = certificate.map(|der| PeerCertificate(Arc::from(der.as_ref())));
+            speak(stream, certificate, router, head_timeout, stopped).await;
+        }
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+}
+
+/// HTTP/1.1 over a stream. Told to stop, it answers what it is at and ends.
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send,
+    certificate: Option<PeerCertificate>,
+    router: Router,
+    head_timeout: Duration,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        if let Some(certificate) = &certificate {
+            request.extensions_mut().insert(certificate.clone());
+        }
+        let answer = router.clone().oneshot(request);
+        async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(HEAD_BYTES_MAX);
+    let mut conversation = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = conversation.as_mut() => ended,
+        () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => {
+            conversation.as_mut().graceful_shutdown();
+            conversation.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a REST connection ended early"); // slow, silent, gone, or no HTTP: its own affair
+    }
+}
+
+#[cfg(test)]
+mod tests;
