@@ -132,7 +132,8 @@ impl Runtime {
         let (serving, parts) = (health.clone(), health.clone());
         let view = HealthView::new(move || serving.overall() != Overall::NotServing, move || serde_json::to_value(parts.parts()).unwrap_or_default());
         let room = Room::new(ledger.clone(), limits.clone(), authenticator.clone(), view.clone());
-        let rest = RestServer::start(rest_config, room, health.clone()).await?;
+        let rest = RestServer::start(rest_config, room, health.clone()).await;
+        let rest = rest.with_context(|| format!("REST cannot listen (HTTP_HOST {}, HTTP_PORT {})", settings.http.host, settings.http.port))?;
         let services = Services { ledger: ledger.clone(), limits, authenticator, health: health.clone() };
         let server = GrpcServer::start(config, services).await?;
         let (stop, stopped) = watch::channel(false);

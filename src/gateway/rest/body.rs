@@ -228,6 +228,8 @@ impl<'de> Visitor<'de> for Walk<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::gateway::rest::refusal::Message;
 
@@ -251,6 +253,19 @@ mod tests {
         assert!(faults(b" \n").is_empty() && faults(b"").is_empty());
         let many: Vec<String> = (0..=FIELDS_MAX).map(|n| format!("\"{n}\":1")).collect();
         assert_eq!(faults(format!("{{{}}}", many.join(",")).as_bytes()).len(), 1);
+    }
+
+    proptest! {
+        /// Whatever is sent, it is read or refused; what is read has each name once.
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), text in r#"[{}\[\]",:0-9a-e\\ ]{0,60}"#) {
+            for bytes in [bytes, text.into_bytes()] {
+                if let Ok(object) = JsonBody(bytes).object() {
+                    let names: std::collections::HashSet<_> = object.fields.iter().map(|(name, _)| name).collect();
+                    prop_assert_eq!(names.len(), object.fields.len());
+                }
+            }
+        }
     }
 
     #[test]

@@ -117,6 +117,8 @@ pub fn amount(field: &str, text: &str, currency: Currency) -> Result<Amount, Str
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::money::CurrencyCode;
 
@@ -132,6 +134,17 @@ mod tests {
             (1_500_000_000_000_000_000, 18, "1.500000000000000000"),
         ] {
             assert_eq!(stored(units, exponent), text);
+        }
+    }
+
+    proptest! {
+        /// What is stored and shown is read back as the same amount; what passes for positive is positive in every currency that can carry it.
+        #[test]
+        fn amounts_come_back_as_they_were(units in 1i128..=9_999_999_999_999_999_999_999_999_999, exponent in 0u8..=18, text in "[0-9+.e -]{0,12}") {
+            let shown = stored(units, exponent);
+            prop_assert_eq!(Amount::parse(&shown, exponent).map(Amount::minor_units), Ok(units));
+            prop_assert!(shown.split_once('.').is_some_and(|(_, fraction)| fraction.len() == DECIMALS.max(usize::from(exponent))));
+            prop_assert_eq!(is_positive(&text), Amount::parse(&text, 18).is_ok_and(|amount| amount > Amount::ZERO), "{}", text);
         }
     }
 
