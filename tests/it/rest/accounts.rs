@@ -43,7 +43,10 @@ async fn an_account_takes_every_field_and_reads_back_with_eight_decimals() {
     let read = world.get(&format!("accounts/{plain}")).await.ok(200);
     has(&read, "minBalance maxBalance");
     assert_eq!((&read["accountType"], &read["minBalance"], &read["maxBalance"]), (&json!("user"), &Value::Null, &Value::Null), "{read}");
-    assert_eq!(world.get(&format!("accounts/{plain}/balance")).await.ok(200), json!({ "balance": "0.00000000", "currency": "USD", "status": "active" }));
+    assert_eq!(
+        world.get(&format!("accounts/{plain}/balance")).await.ok(200),
+        json!({ "balance": "0.00000000", "currency": "USD", "status": "active" })
+    );
 
     // A movement is an event of the account.
     let before = read;
@@ -78,7 +81,9 @@ async fn an_owners_accounts_are_a_bare_array() {
     let world = World::start().await;
     let nasty = "o'; DROP TABLE accounts; -- é/?&";
     let mut ids = Vec::new();
-    for (owner, kind, currency) in [("ada", "user", "USD"), ("ada", "user", "EUR"), ("ada", "merchant", "USD"), ("bob", "user", "USD"), (nasty, "user", "BTC")] {
+    for (owner, kind, currency) in
+        [("ada", "user", "USD"), ("ada", "user", "EUR"), ("ada", "merchant", "USD"), ("bob", "user", "USD"), (nasty, "user", "BTC")]
+    {
         ids.push(world.open(json!({ "ownerId": owner, "ownerType": kind, "currency": currency })).await);
     }
     for (owner, kind, expected) in [
@@ -181,7 +186,11 @@ async fn every_fault_of_a_new_account_is_told() {
         world.post("accounts", &with(&good, fields.clone())).await.refused_naming(400, "VALIDATION_FAILED", &words);
     }
     for code in ["XYZ", "usd", "Usd", "DOLLAR"] {
-        world.post("accounts", &with(&good, json!({ "currency": code }))).await.refused(400, "INVALID_CURRENCY", &format!("Invalid currency: {code}"));
+        world.post("accounts", &with(&good, json!({ "currency": code }))).await.refused(
+            400,
+            "INVALID_CURRENCY",
+            &format!("Invalid currency: {code}"),
+        );
     }
     assert_eq!(world.get("accounts?ownerId=ada").await.ok(200), json!([]), "what was refused left nothing behind");
     world.end().await;

@@ -13,16 +13,68 @@ const BAD_AMOUNT: &str = "amount must be a positive decimal amount (e.g., \"10.5
 const NO_AMOUNTS: [&str; 5] = [r#""0""#, r#""-5""#, r#""abc""#, r#""""#, r#"" 5""#];
 const NO_AMOUNTS_EITHER: [&str; 59] = [
     // numbers
-    "0", "-5", "0.0", "0.00", "-0", "-0.0", "1e2", "1E2", "1e-2", "1.5e1", "1e400", "1.005", "0.001", "12345678901234567890123456789012345678901",
-    "0.1234567890123456789012345678901234567890", "99999999999999999999999999.999",
+    "0",
+    "-5",
+    "0.0",
+    "0.00",
+    "-0",
+    "-0.0",
+    "1e2",
+    "1E2",
+    "1e-2",
+    "1.5e1",
+    "1e400",
+    "1.005",
+    "0.001",
+    "12345678901234567890123456789012345678901",
+    "0.1234567890123456789012345678901234567890",
+    "99999999999999999999999999.999",
     // other values
-    "true", "false", "[]", "[1]", "{}", r#"{"amount":"1"}"#, "null",
+    "true",
+    "false",
+    "[]",
+    "[1]",
+    "{}",
+    r#"{"amount":"1"}"#,
+    "null",
     // texts
-    r#""-0""#, r#""0.00""#, r#""+5""#, r#""--5""#, r#""5-""#, r#""(5)""#, r#""1e2""#, r#""1E2""#, r#""NaN""#, r#""nan""#, r#""Infinity""#, r#""-Infinity""#,
-    r#""inf""#, r#""0x10""#, r#""1_000""#, r#""1,000""#, r#""1,5""#, r#""1.2.3""#, r#"".""#, r#"".5""#, r#""5.""#, r#""5 ""#, r#""\t5""#, r#""5\n""#,
-    r#""5\u00a0""#, r#""\u20035""#, r#""1 000""#, r#""5\u0000""#, r#""$5""#, r#""1.005""#, r#""1234567890123456789012345678901234567890""#,
+    r#""-0""#,
+    r#""0.00""#,
+    r#""+5""#,
+    r#""--5""#,
+    r#""5-""#,
+    r#""(5)""#,
+    r#""1e2""#,
+    r#""1E2""#,
+    r#""NaN""#,
+    r#""nan""#,
+    r#""Infinity""#,
+    r#""-Infinity""#,
+    r#""inf""#,
+    r#""0x10""#,
+    r#""1_000""#,
+    r#""1,000""#,
+    r#""1,5""#,
+    r#""1.2.3""#,
+    r#"".""#,
+    r#"".5""#,
+    r#""5.""#,
+    r#""5 ""#,
+    r#""\t5""#,
+    r#""5\n""#,
+    r#""5\u00a0""#,
+    r#""\u20035""#,
+    r#""1 000""#,
+    r#""5\u0000""#,
+    r#""$5""#,
+    r#""1.005""#,
+    r#""1234567890123456789012345678901234567890""#,
     // digits of other scripts: Arabic, Devanagari, full width, a mathematical bold one
-    r#""٥""#, r#""५.५""#, r#""５""#, r#""𝟓""#, r#""²""#,
+    r#""٥""#,
+    r#""५.५""#,
+    r#""５""#,
+    r#""𝟓""#,
+    r#""²""#,
 ];
 
 /// Mutations: an amount that goes through a float; `char::is_numeric` for a digit; trimmed text; a sign that is let pass.
@@ -157,7 +209,9 @@ async fn strange_ids_and_texts_in_a_body_are_refused_or_kept_as_they_are() {
     world.balances(&[(&ada, "100"), (&bob, "0")]).await;
     // Texts of people's come back as they went in, whatever is in them; one that cannot be kept is refused.
     let mut spent = 0;
-    for reference in ["'; DROP TABLE accounts; --", "a \"quoted\" \\ text", "Grüße, 世界 😀", "<b>&amp;</b>", "%s %n {0}", "x", "tab\there", "nul\u{0}"] {
+    for reference in
+        ["'; DROP TABLE accounts; --", "a \"quoted\" \\ text", "Grüße, 世界 😀", "<b>&amp;</b>", "%s %n {0}", "x", "tab\there", "nul\u{0}"]
+    {
         let answer = world.post("transactions/transfer", &with(&movement(&ada, &bob, "1"), json!({ "reference": reference }))).await;
         if answer.status == 201 {
             assert!(answer.body["reference"] == reference || reference.contains('\0'), "{}", answer.text);

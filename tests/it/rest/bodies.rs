@@ -113,7 +113,8 @@ async fn only_json_is_taken() {
         let answer = world.post_raw("transactions/topup", kind, good()).await;
         assert_eq!(answer.status, 415, "{kind:?}: {}", answer.text);
     }
-    for (n, kind) in ["application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8", "Application/JSON"].iter().enumerate() {
+    for (n, kind) in ["application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8", "Application/JSON"].iter().enumerate()
+    {
         let answer = world.post_raw("transactions/topup", Some(kind), good()).await;
         assert_eq!(answer.status, 201, "{kind}: {}", answer.text);
         world.balances(&[(&user, &(n + 1).to_string())]).await;
@@ -150,7 +151,9 @@ async fn unknown_fields_and_missing_ones_are_all_told() {
         answer.refused(400, "VALIDATION_FAILED", "property yyy should not exist");
         answer.refused_naming(400, "VALIDATION_FAILED", &required.split(' ').collect::<Vec<_>>());
         assert!(answer.messages().len() >= 2 + required.split(' ').count(), "{:?}", answer.messages());
-        for (field, value) in [("idempotencyKey", ""), ("idempotencyKey", "abc"), ("idempotencyKey", &format!("{} ", key())), ("idempotencyKey", &"1".repeat(36))] {
+        for (field, value) in
+            [("idempotencyKey", ""), ("idempotencyKey", "abc"), ("idempotencyKey", &format!("{} ", key())), ("idempotencyKey", &"1".repeat(36))]
+        {
             world.post(&path, &with(&good, json!({ field: value }))).await.refused_naming(400, "VALIDATION_FAILED", &[field]);
         }
     }

@@ -24,7 +24,9 @@ async fn done(world: &World, route: &str, id: &str, body: Value) -> Value {
 async fn a_clients_suite_from_the_first_account_to_the_last_list() {
     let world = World::start().await;
     world.get("/health").await.ok(200);
-    assert!(world.get("currencies").await.ok(200).as_array().unwrap().iter().any(|currency| currency["code"] == "USD" && currency["isActive"] == true));
+    assert!(
+        world.get("currencies").await.ok(200).as_array().unwrap().iter().any(|currency| currency["code"] == "USD" && currency["isActive"] == true)
+    );
     let open = async |owner: &str, owner_type: &str, kind: &str| {
         let body = json!({ "ownerId": owner, "ownerType": owner_type, "accountType": kind, "currency": "USD", "metadata": { "suite": "e2e" } });
         text(&world.post("accounts", &body).await.ok(201)["id"])
@@ -47,9 +49,7 @@ async fn a_clients_suite_from_the_first_account_to_the_last_list() {
     let paid = done(&world, "payment", "transactionId", payment).await;
     world.balances(&[(&bank, "0"), (&customer, "150.1"), (&merchant, "99.9")]).await;
 
-    let refund = |amount: &str| {
-        json!({ "originalPaymentId": paid["id"], "refundAmount": amount, "currency": "USD", "idempotencyKey": key(), "refundMetadata": { "reason": "scratched" } })
-    };
+    let refund = |amount: &str| json!({ "originalPaymentId": paid["id"], "refundAmount": amount, "currency": "USD", "idempotencyKey": key(), "refundMetadata": { "reason": "scratched" } });
     done(&world, "refund", "refundId", refund("40.00")).await;
     world.post("transactions/refund", &refund("60.00")).await.refused_naming(400, "VALIDATION_FAILED", &[]);
     done(&world, "refund", "refundId", refund("9.9")).await;
@@ -61,9 +61,7 @@ async fn a_clients_suite_from_the_first_account_to_the_last_list() {
     let moved = done(&world, "transfer", "debitTransactionId", transfer).await;
     assert_eq!((&moved["sourceNewBalance"], &moved["destinationNewBalance"]), (&json!("174.50000000"), &json!("75.50000000")));
 
-    let withdraw = |amount: &str| {
-        json!({ "idempotencyKey": key(), "sourceAccountId": merchant, "destinationAccountId": bank, "amount": amount, "currency": "USD" })
-    };
+    let withdraw = |amount: &str| json!({ "idempotencyKey": key(), "sourceAccountId": merchant, "destinationAccountId": bank, "amount": amount, "currency": "USD" });
     world.post("transactions/withdraw", &withdraw("75.51")).await.refused_naming(400, "INSUFFICIENT_BALANCE", &[&merchant]);
     done(&world, "withdraw", "transactionId", withdraw("75.50")).await;
 

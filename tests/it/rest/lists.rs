@@ -38,7 +38,8 @@ async fn transactions_are_listed_newest_first_filtered_and_paged() {
         }
     }
     made.reverse();
-    let own = |keep: &dyn Fn(&(String, &str, &str)) -> bool| -> Vec<String> { made.iter().filter(|row| keep(row)).map(|row| row.0.clone()).collect() };
+    let own =
+        |keep: &dyn Fn(&(String, &str, &str)) -> bool| -> Vec<String> { made.iter().filter(|row| keep(row)).map(|row| row.0.clone()).collect() };
     let list = async |query: &str| world.get(&format!("transactions?accountId={ada}{query}")).await.ok(200);
 
     let all = own(&|_| true);

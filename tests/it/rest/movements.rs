@@ -100,7 +100,8 @@ async fn a_transfer_is_one_transaction_under_two_names() {
 async fn a_payment_needs_no_key_and_carries_its_metadata_and_correlation() {
     let world = World::start().await;
     let (customer, merchant) = (world.user("50").await, world.user("0").await);
-    let body = with(&payment(&customer, &merchant, "12.5"), json!({ "paymentMetadata": { "orderId": "order-77", "lines": [{ "sku": "a", "n": 2 }] } }));
+    let body =
+        with(&payment(&customer, &merchant, "12.5"), json!({ "paymentMetadata": { "orderId": "order-77", "lines": [{ "sku": "a", "n": 2 }] } }));
     let mut ids = Vec::new();
     for correlation in ["shop-1", "shop-2"] {
         let request = world.request(reqwest::Method::POST, "transactions/payment").header(CORRELATION, correlation).json(&body);
@@ -149,7 +150,11 @@ async fn an_amount_is_text_or_a_number_and_is_echoed_as_sent() {
         assert_eq!(answer.status, 201, "{token}: {}", answer.text);
         let compact: String = answer.text.split_whitespace().collect();
         let echoed = [format!("\"amount\":{token}"), format!("\"amount\":\"{token}\"")];
-        assert!(echoed.iter().any(|echo| compact.contains(&format!("{echo},")) || compact.contains(&format!("{echo}}}"))), "{token}: {}", answer.text);
+        assert!(
+            echoed.iter().any(|echo| compact.contains(&format!("{echo},")) || compact.contains(&format!("{echo}}}"))),
+            "{token}: {}",
+            answer.text
+        );
         expected += units(&json!(token.trim_matches('"')));
         assert_eq!(units(&json!(world.balance(&user).await)), expected, "{token}");
     }

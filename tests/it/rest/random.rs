@@ -21,10 +21,18 @@ enum Step {
         cents: i64,
     },
     /// Of one of the payments so far.
-    Refund { pick: usize, cents: i64 },
+    Refund {
+        pick: usize,
+        cents: i64,
+    },
     /// One of the requests that bound their key, again.
-    Repeat { pick: usize },
-    Suspend { account: usize, suspended: bool },
+    Repeat {
+        pick: usize,
+    },
+    Suspend {
+        account: usize,
+        suspended: bool,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -122,7 +130,8 @@ impl<'a> Case<'a> {
         match *step {
             Step::Move { route, from, to, cents } => {
                 let (route, id) =
-                    [("topup", "transactionId"), ("withdraw", "transactionId"), ("transfer", "debitTransactionId"), ("payment", "transactionId")][route];
+                    [("topup", "transactionId"), ("withdraw", "transactionId"), ("transfer", "debitTransactionId"), ("payment", "transactionId")]
+                        [route];
                 let (source, destination, amount) = (&self.ids[from], &self.ids[to], decimal(cents));
                 let body = if route == "payment" { payment(source, destination, &amount) } else { movement(source, destination, &amount) };
                 let allowed = self.model.judge(from, to, cents);
@@ -193,7 +202,8 @@ impl<'a> Case<'a> {
         for (n, id) in self.ids[..BANK].iter().enumerate() {
             let list = self.world.get(&format!("transactions?accountId={id}&limit=1000")).await.ok(200);
             let moved = list.as_array().unwrap().iter().filter(|row| row["status"] == "completed" || row["status"] == "refunded");
-            let sum: i128 = moved.map(|row| units(&row[if row["sourceAccountId"] == **id { "sourceSignedAmount" } else { "destinationSignedAmount" }])).sum();
+            let sum: i128 =
+                moved.map(|row| units(&row[if row["sourceAccountId"] == **id { "sourceSignedAmount" } else { "destinationSignedAmount" }])).sum();
             assert_eq!(sum, i128::from(self.model.balances[n]) * 1_000_000, "account {n}: {list}");
         }
         assert!(self.model.payments.iter().all(|payment| payment.left >= 0));

@@ -12,9 +12,15 @@ async fn parts_add_up_to_the_payment_at_most() {
     let (customer, merchant) = (world.user("100").await, world.user("500").await);
     let paid = world.pay(&customer, &merchant, "100").await;
     let mut ids = Vec::new();
-    for (amount, fits, left) in
-        [("100.01", false, "0"), ("60", true, "60"), ("40.01", false, "60"), ("39.99", true, "99.99"), ("0.02", false, "99.99"), ("0.01", true, "100"), ("0.01", false, "100")]
-    {
+    for (amount, fits, left) in [
+        ("100.01", false, "0"),
+        ("60", true, "60"),
+        ("40.01", false, "60"),
+        ("39.99", true, "99.99"),
+        ("0.02", false, "99.99"),
+        ("0.01", true, "100"),
+        ("0.01", false, "100"),
+    ] {
         let answer = world.post("transactions/refund", &refund(&paid, amount)).await;
         if fits {
             ids.push(text(&answer.ok(201)["refundId"]));
@@ -42,7 +48,8 @@ async fn of_two_refunds_of_60_of_100_at_once_one_succeeds() {
     let world = World::start().await;
     let (customer, merchant) = (world.user("1000").await, world.user("1000").await);
     let payments = join_all((0..10).map(|_| world.pay(&customer, &merchant, "100"))).await;
-    let bodies: Vec<_> = payments.iter().flat_map(|paid| [refund(paid, "60"), with(&refund(paid, "60"), json!({ "idempotencyKey": key() }))]).collect();
+    let bodies: Vec<_> =
+        payments.iter().flat_map(|paid| [refund(paid, "60"), with(&refund(paid, "60"), json!({ "idempotencyKey": key() }))]).collect();
     let answers = join_all(bodies.iter().map(|body| world.post("transactions/refund", body))).await;
     for (n, two) in answers.chunks(2).enumerate() {
         let done = two.iter().filter(|answer| answer.status == 201).count();
@@ -74,7 +81,11 @@ async fn what_is_no_payment_cannot_be_refunded() {
     post(refund(&unknown, "1")).await.refused_naming(404, "TRANSACTION_NOT_FOUND", &[&unknown]);
     post(refund(&topup, "1")).await.refused_naming(404, "TRANSACTION_NOT_FOUND", &[&topup]);
     post(refund(&back, "1")).await.refused_naming(400, "", &[]);
-    post(with(&refund(&paid, "1"), json!({ "currency": "EUR" }))).await.refused(400, "CURRENCY_MISMATCH", "Currency mismatch. Expected: USD, Got: EUR");
+    post(with(&refund(&paid, "1"), json!({ "currency": "EUR" }))).await.refused(
+        400,
+        "CURRENCY_MISMATCH",
+        "Currency mismatch. Expected: USD, Got: EUR",
+    );
     post(with(&refund(&paid, "1"), json!({ "currency": "XYZ" }))).await.refused(400, "INVALID_CURRENCY", "Invalid currency: XYZ");
     post(with(&refund(&unknown, "1"), json!({ "currency": "XYZ" }))).await.refused_naming(404, "TRANSACTION_NOT_FOUND", &[]);
     for id in ["", "abc", "1' OR '1'='1", "0", "\u{0}"] {

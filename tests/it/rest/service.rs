@@ -86,7 +86,8 @@ async fn every_call_is_described_with_its_refusals() {
 fn loaded(page: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (mark, ends) in [("src=\"", "\""), ("href=\"", "\""), ("src='", "'"), ("href='", "'"), ("url(", ")"), ("@import \"", "\"")] {
-        found.extend(page.split(mark).skip(1).filter_map(|rest| rest.split_once(ends)).map(|(target, _)| target.trim_matches(['"', '\'']).to_owned()));
+        found
+            .extend(page.split(mark).skip(1).filter_map(|rest| rest.split_once(ends)).map(|(target, _)| target.trim_matches(['"', '\'']).to_owned()));
     }
     found.retain(|target| !target.starts_with("data:") && !target.starts_with('#') && !target.is_empty());
     found
@@ -175,9 +176,19 @@ async fn a_correlation_id_is_taken_over_or_made_and_carried_everywhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn routes_and_methods_that_are_not_there() {
     let world = World::start().await;
-    for path in
-        ["/", "/api", "/api/v1", "/api/v2/accounts", "nothing", "accounts/a/b/c", "transactions/topup/x", "/accounts", "/API/V1/accounts", "/.env", "/api/v1//accounts"]
-    {
+    for path in [
+        "/",
+        "/api",
+        "/api/v1",
+        "/api/v2/accounts",
+        "nothing",
+        "accounts/a/b/c",
+        "transactions/topup/x",
+        "/accounts",
+        "/API/V1/accounts",
+        "/.env",
+        "/api/v1//accounts",
+    ] {
         assert_eq!(world.get(path).await.status, 404, "{path}");
     }
     for (method, path) in [
