@@ -91,9 +91,13 @@ impl World {
 
     /// Asks for the saga until it has ended, as clients of the contract do.
     pub async fn ended(&self, id: &str) -> Value {
-        let ask = async || self.get(&format!("sagas/{id}")).await.ok(200);
-        crate::harness::until(&format!("saga {id} has ended"), async || ENDED.iter().any(|status| ask().await["status"] == *status)).await;
-        ask().await
+        let path = format!("sagas/{id}");
+        crate::harness::until(&format!("saga {id} has ended"), async || {
+            let status = self.get(&path).await.ok(200)["status"].clone();
+            ENDED.iter().any(|ended| status == *ended)
+        })
+        .await;
+        self.get(&path).await.ok(200)
     }
 
     /// These balances, and no others.

@@ -5,10 +5,18 @@ use serde_json::{Value, json};
 use super::client::{encoded, is_time, is_uuid, units};
 use super::{World, has, movement, text, with};
 
-/// Mutations: a floor of zero shown as a minBalance that nobody gave; limits read back as they were sent and not with 8 decimals.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_takes_every_field_and_reads_back_with_eight_decimals() {
+async fn accounts_are_opened_read_and_listed() {
     let world = World::start().await;
+    the_type_is_taken_in_any_case_and_under_both_names(&world).await;
+    an_account_takes_every_field_and_reads_back_with_eight_decimals(&world).await;
+    an_owners_accounts_are_a_bare_array(&world).await;
+    every_fault_of_a_new_account_is_told(&world).await;
+    world.end().await;
+}
+
+/// Mutations: a floor of zero shown as a minBalance that nobody gave; limits read back as they were sent and not with 8 decimals.
+async fn an_account_takes_every_field_and_reads_back_with_eight_decimals(world: &World) {
     let metadata = json!({ "tier": "gold", "n": 3, "deep": { "list": [1, "two", null, true] } });
     let full = json!({
         "ownerId": "owner-7", "ownerType": "merchant", "accountType": "user", "accountSubtype": "savings", "currency": "EUR",
@@ -55,12 +63,9 @@ async fn an_account_takes_every_field_and_reads_back_with_eight_decimals() {
     assert_eq!(after["balance"], "12.30000000");
     assert_ne!(after["aggregateVersion"], before["aggregateVersion"]);
     assert!(is_time(&after["lastEventTimestamp"]) && !after["lastEventId"].is_null(), "{after}");
-    world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_type_is_taken_in_any_case_and_under_both_names() {
-    let world = World::start().await;
+async fn the_type_is_taken_in_any_case_and_under_both_names(world: &World) {
     for (field, given, shown) in [
         ("accountType", "user", "user"),
         ("accountType", "SYSTEM", "system"),
@@ -72,13 +77,10 @@ async fn the_type_is_taken_in_any_case_and_under_both_names() {
         let id = world.open(json!({ field: given })).await;
         assert_eq!(world.get(&format!("accounts/{id}")).await.ok(200)["accountType"], shown, "{field}: {given}");
     }
-    world.end().await;
 }
 
 /// Mutations: `ownerType` ignored; a list with an envelope; an owner's text that reaches SQL.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_owners_accounts_are_a_bare_array() {
-    let world = World::start().await;
+async fn an_owners_accounts_are_a_bare_array(world: &World) {
     let nasty = "o'; DROP TABLE accounts; -- é/?&";
     let mut ids = Vec::new();
     for (owner, kind, currency) in
@@ -109,7 +111,6 @@ async fn an_owners_accounts_are_a_bare_array() {
             has(account, "ownerType accountType currency balance status createdAt");
         }
     }
-    world.end().await;
 }
 
 /// Mutations: closing with money in the account; any way out of `closed`; a status that binds only after the answer.
@@ -158,10 +159,8 @@ async fn status_changes_bind_at_once_and_closed_is_final_and_only_at_zero() {
 }
 
 /// Mutation: validation that stops at the first fault.
-#[tokio::test(flavor = "multi_thread")]
-async fn every_fault_of_a_new_account_is_told() {
-    let world = World::start().await;
-    let good = json!({ "ownerId": "ada", "ownerType": "user", "currency": "USD" });
+async fn every_fault_of_a_new_account_is_told(world: &World) {
+    let good = json!({ "ownerId": "refused", "ownerType": "user", "currency": "USD" });
     let long = |n: usize| "x".repeat(n);
     for (fields, words) in [
         (json!({ "ownerId": null }), vec!["ownerId"]),
@@ -192,6 +191,5 @@ async fn every_fault_of_a_new_account_is_told() {
             &format!("Invalid currency: {code}"),
         );
     }
-    assert_eq!(world.get("accounts?ownerId=ada").await.ok(200), json!([]), "what was refused left nothing behind");
-    world.end().await;
+    assert_eq!(world.get("accounts?ownerId=refused").await.ok(200), json!([]), "what was refused left nothing behind");
 }

@@ -65,13 +65,20 @@ async fn a_broken_body_is_400_on_every_route_and_moves_nothing() {
     world.end().await;
 }
 
-/// Mutations: a body read to its end before its length is looked at; a limit on the length that is announced alone.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_large_body_is_413_or_cut_off_and_others_are_served_meanwhile() {
+async fn a_body_is_a_small_json_object_of_known_fields() {
     let world = World::start().await;
+    only_json_is_taken(&world).await;
+    unknown_fields_and_missing_ones_are_all_told(&world).await;
+    a_large_body_is_413_or_cut_off_and_others_are_served_meanwhile(&world).await;
+    world.end().await;
+}
+
+/// Mutations: a body read to its end before its length is looked at; a limit on the length that is announced alone.
+async fn a_large_body_is_413_or_cut_off_and_others_are_served_meanwhile(world: &World) {
     let user = world.user("5").await;
     let padded = |bytes: usize| with(&movement(&world.bank, &user, "1"), json!({ "reference": "x".repeat(bytes) })).to_string();
-    let good = movement(&world.bank, &user, "1");
+    let (good, path) = (movement(&world.bank, &user, "1"), format!("accounts/{user}/balance"));
     for (what, body) in [
         ("70 KB", reqwest::Body::from(padded(70_000))),
         ("10 MB", reqwest::Body::from(padded(10 << 20))),
@@ -79,7 +86,7 @@ async fn a_large_body_is_413_or_cut_off_and_others_are_served_meanwhile() {
     ] {
         let request = world.request(Method::POST, "transactions/topup").header("content-type", "application/json").body(body);
         // Who does not stop talking may find the line cut before the answer is read.
-        let (large, small) = tokio::join!(world.try_send(request), world.get(&format!("accounts/{user}/balance")));
+        let (large, small) = tokio::join!(world.try_send(request), world.get(&path));
         small.ok(200);
         match large {
             Ok(answer) => answer.refused_naming(413, "", &[]),
@@ -90,13 +97,10 @@ async fn a_large_body_is_413_or_cut_off_and_others_are_served_meanwhile() {
     world.post_raw("transactions/topup", JSON, padded(60_000)).await.refused_naming(400, "VALIDATION_FAILED", &["reference"]);
     world.post("transactions/topup", &good).await.ok(201);
     world.balances(&[(&user, "6")]).await;
-    world.end().await;
 }
 
 /// Mutation: whatever looks like JSON is taken, whatever it says it is.
-#[tokio::test(flavor = "multi_thread")]
-async fn only_json_is_taken() {
-    let world = World::start().await;
+async fn only_json_is_taken(world: &World) {
     let user = world.user("0").await;
     let good = || movement(&world.bank, &user, "1").to_string();
     for kind in [
@@ -119,13 +123,10 @@ async fn only_json_is_taken() {
         assert_eq!(answer.status, 201, "{kind}: {}", answer.text);
         world.balances(&[(&user, &(n + 1).to_string())]).await;
     }
-    world.end().await;
 }
 
 /// Mutations: unknown fields dropped; aliases taken; only the first of several faults told.
-#[tokio::test(flavor = "multi_thread")]
-async fn unknown_fields_and_missing_ones_are_all_told() {
-    let world = World::start().await;
+async fn unknown_fields_and_missing_ones_are_all_told(world: &World) {
     let (ada, bob) = (world.user("10").await, world.user("0").await);
     let paid = world.pay(&ada, &bob, "1").await;
     for (route, good, required) in [
@@ -158,5 +159,4 @@ async fn unknown_fields_and_missing_ones_are_all_told() {
         }
     }
     world.balances(&[(&ada, "9"), (&bob, "1")]).await;
-    world.end().await;
 }

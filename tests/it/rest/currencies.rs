@@ -9,10 +9,16 @@ use super::{World, has, movement_in, text};
 const CURRENCIES: [(&str, u64, &str); 6] =
     [("USD", 2, "fiat"), ("EUR", 2, "fiat"), ("GBP", 2, "fiat"), ("BTC", 8, "non-fiat"), ("ETH", 8, "non-fiat"), ("POINTS", 0, "non-fiat")];
 
-/// Mutations: codes compared without their case; 404 for an unknown one.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_contracts_currencies_are_there_and_codes_have_a_case() {
+async fn currencies_and_their_decimals() {
     let world = World::start().await;
+    the_contracts_currencies_are_there_and_codes_have_a_case(&world).await;
+    every_currency_keeps_its_decimals_and_reads_back_with_eight(&world).await;
+    world.end().await;
+}
+
+/// Mutations: codes compared without their case; 404 for an unknown one.
+async fn the_contracts_currencies_are_there_and_codes_have_a_case(world: &World) {
     let all = world.get("currencies").await.ok(200);
     let all = all.as_array().expect("a bare array");
     for (code, precision, kind) in CURRENCIES {
@@ -25,13 +31,10 @@ async fn the_contracts_currencies_are_there_and_codes_have_a_case() {
         let shown = if code.starts_with('%') { "' OR 1=1" } else { code };
         world.get(&format!("currencies/{code}")).await.refused(400, "INVALID_CURRENCY", &format!("Invalid currency: {shown}"));
     }
-    world.end().await;
 }
 
 /// Mutations: the currency's own decimals instead of eight when reading back; a conversion through a float.
-#[tokio::test(flavor = "multi_thread")]
-async fn every_currency_keeps_its_decimals_and_reads_back_with_eight() {
-    let world = World::start().await;
+async fn every_currency_keeps_its_decimals_and_reads_back_with_eight(world: &World) {
     for (code, smallest, too_small, large) in [
         ("USD", "0.01", "0.001", "9007199254740993.01"),
         ("EUR", "0.07", "0.005", "123456789012345678901.23"),
@@ -55,5 +58,4 @@ async fn every_currency_keeps_its_decimals_and_reads_back_with_eight() {
         assert_eq!(world.balance(&user).await, "0.00000000");
         assert_eq!(world.get(&format!("transactions?accountId={user}")).await.ok(200), Value::Array(Vec::new()));
     }
-    world.end().await;
 }

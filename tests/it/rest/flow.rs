@@ -86,7 +86,7 @@ async fn a_clients_suite_from_the_first_account_to_the_last_list() {
         assert_eq!(found, wanted, "{id}");
     }
     let owned = world.get("accounts?ownerId=user-1&ownerType=user").await.ok(200);
-    assert_eq!(owned.as_array().unwrap().iter().map(|account| text(&account["id"])).collect::<Vec<_>>(), [customer.clone()]);
+    assert_eq!(owned.as_array().unwrap().iter().map(|account| text(&account["id"])).collect::<Vec<_>>(), [customer.as_str()]);
 
     // The merchant leaves.
     world.patch(&format!("accounts/{merchant}/status"), &json!({ "status": "closed" })).await.ok(200);

@@ -5,10 +5,18 @@ use serde_json::{Value, json};
 use super::client::{CORRELATION, is_time, is_uuid, stored, units};
 use super::{World, has, key, movement, payment, refund, text, with};
 
-/// Mutations: balances of the answer read after a later movement; the stored form of the amount in the answer.
 #[tokio::test(flavor = "multi_thread")]
-async fn topup_and_withdrawal_tell_the_balances_before_and_after() {
+async fn each_movement_is_answered_and_kept() {
     let world = World::start().await;
+    topup_and_withdrawal_tell_the_balances_before_and_after(&world).await;
+    a_transfer_is_one_transaction_under_two_names(&world).await;
+    a_payment_needs_no_key_and_carries_its_metadata_and_correlation(&world).await;
+    an_amount_is_text_or_a_number_and_is_echoed_as_sent(&world).await;
+    world.end().await;
+}
+
+/// Mutations: balances of the answer read after a later movement; the stored form of the amount in the answer.
+async fn topup_and_withdrawal_tell_the_balances_before_and_after(world: &World) {
     let user = world.open(json!({})).await;
     let mut expected = 0;
     for (route, kind, amount, change) in [
@@ -64,12 +72,9 @@ async fn topup_and_withdrawal_tell_the_balances_before_and_after() {
     }
     world.balances(&[(&user, "0"), (&world.bank, "0")]).await;
     assert_eq!(world.get(&format!("accounts/{}/balance", world.bank)).await.ok(200)["status"], "active");
-    world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_transfer_is_one_transaction_under_two_names() {
-    let world = World::start().await;
+async fn a_transfer_is_one_transaction_under_two_names(world: &World) {
     let (ada, bob) = (world.user("20").await, world.user("5.5").await);
     let body = with(&movement(&ada, &bob, "4.25"), json!({ "reference": "rent, May" }));
     let made = world.post("transactions/transfer", &body).await.ok(201);
@@ -92,13 +97,10 @@ async fn a_transfer_is_one_transaction_under_two_names() {
     ] {
         assert_eq!(read[field], value, "{field} in {read}");
     }
-    world.end().await;
 }
 
 /// Mutation: a payment without a key takes a fixed one: the second of two equal ones is a replay.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_payment_needs_no_key_and_carries_its_metadata_and_correlation() {
-    let world = World::start().await;
+async fn a_payment_needs_no_key_and_carries_its_metadata_and_correlation(world: &World) {
     let (customer, merchant) = (world.user("50").await, world.user("0").await);
     let body =
         with(&payment(&customer, &merchant, "12.5"), json!({ "paymentMetadata": { "orderId": "order-77", "lines": [{ "sku": "a", "n": 2 }] } }));
@@ -135,13 +137,10 @@ async fn a_payment_needs_no_key_and_carries_its_metadata_and_correlation() {
     assert_eq!((&read["sourceAccountId"], &read["destinationAccountId"]), (&json!(merchant), &json!(customer)));
     assert!(read["metadata"].to_string().contains("too salty"), "{read}");
     world.balances(&[(&customer, "24.4"), (&merchant, "25.6")]).await;
-    world.end().await;
 }
 
 /// Mutation: a number that goes through a float loses the cent of the large one, and gains one in the sum of tenths.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_amount_is_text_or_a_number_and_is_echoed_as_sent() {
-    let world = World::start().await;
+async fn an_amount_is_text_or_a_number_and_is_echoed_as_sent(world: &World) {
     let user = world.open(json!({})).await;
     let mut expected = 0;
     for token in ["25", "0.1", "0.2", "10.50", "1234567.89", "9007199254740993.01", "\"25\"", "\"10.5\"", "\"0.01\"", "\"9007199254740993.03\""] {
@@ -158,7 +157,6 @@ async fn an_amount_is_text_or_a_number_and_is_echoed_as_sent() {
         expected += units(&json!(token.trim_matches('"')));
         assert_eq!(units(&json!(world.balance(&user).await)), expected, "{token}");
     }
-    world.end().await;
 }
 
 /// A hundred at once: each answer's balances join to one chain, nothing is lost.

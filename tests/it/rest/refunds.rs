@@ -5,10 +5,17 @@ use serde_json::json;
 
 use super::{World, key, movement, payment, refund, text, with};
 
-/// Mutations: each refund held against the payment alone and not against what was given back before; a failed refund that counts.
 #[tokio::test(flavor = "multi_thread")]
-async fn parts_add_up_to_the_payment_at_most() {
+async fn a_payment_is_given_back_once() {
     let world = World::start().await;
+    parts_add_up_to_the_payment_at_most(&world).await;
+    each_payment_has_a_remainder_of_its_own(&world).await;
+    what_is_no_payment_cannot_be_refunded(&world).await;
+    world.end().await;
+}
+
+/// Mutations: each refund held against the payment alone and not against what was given back before; a failed refund that counts.
+async fn parts_add_up_to_the_payment_at_most(world: &World) {
     let (customer, merchant) = (world.user("100").await, world.user("500").await);
     let paid = world.pay(&customer, &merchant, "100").await;
     let mut ids = Vec::new();
@@ -39,7 +46,6 @@ async fn parts_add_up_to_the_payment_at_most() {
     let listed = world.get(&format!("transactions?accountId={customer}&type=refund")).await.ok(200);
     let listed: Vec<String> = listed.as_array().unwrap().iter().filter(|row| row["status"] == "completed").map(|row| text(&row["id"])).collect();
     assert_eq!(listed, ids.iter().rev().cloned().collect::<Vec<_>>(), "newest first");
-    world.end().await;
 }
 
 /// Mutation: what was given back is read before the account is asked and not written with it: both of two at once fit.
@@ -68,9 +74,7 @@ async fn of_two_refunds_of_60_of_100_at_once_one_succeeds() {
 }
 
 /// Mutations: a 500 for an unknown payment; the refund of a top-up; another currency's refund; aliases for the names of the fields.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_payment_cannot_be_refunded() {
-    let world = World::start().await;
+async fn what_is_no_payment_cannot_be_refunded(world: &World) {
     let (customer, merchant) = (world.user("100").await, world.user("0").await);
     let paid = world.pay(&customer, &merchant, "50").await;
     let back = text(&world.post("transactions/refund", &refund(&paid, "5")).await.ok(201)["refundId"]);
@@ -111,13 +115,10 @@ async fn what_is_no_payment_cannot_be_refunded() {
     world.patch(&format!("accounts/{merchant}/status"), &json!({ "status": "active" })).await.ok(200);
     post(refund(&paid, "5")).await.ok(201);
     world.balances(&[(&customer, "61"), (&merchant, "0")]).await;
-    world.end().await;
 }
 
 /// Mutation: the refund of one payment counted against another one between the same accounts.
-#[tokio::test(flavor = "multi_thread")]
-async fn each_payment_has_a_remainder_of_its_own() {
-    let world = World::start().await;
+async fn each_payment_has_a_remainder_of_its_own(world: &World) {
     let (customer, merchant) = (world.user("10").await, world.user("0").await);
     let keyed = with(&payment(&customer, &merchant, "4"), json!({ "idempotencyKey": key() }));
     let first = text(&world.post("transactions/payment", &keyed).await.ok(201)["transactionId"]);
@@ -132,5 +133,4 @@ async fn each_payment_has_a_remainder_of_its_own() {
     let told = format!("Transaction with idempotency key {} already exists: {id}", text(&body["idempotencyKey"]));
     world.post("transactions/refund", &body).await.refused(409, "DUPLICATE_TRANSACTION", &told);
     world.balances(&[(&customer, "1"), (&merchant, "9")]).await;
-    world.end().await;
 }

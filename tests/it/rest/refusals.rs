@@ -76,10 +76,17 @@ async fn every_refusal_has_its_status_code_and_text_and_moves_nothing() {
     world.end().await;
 }
 
-/// Mutations: a replay answered 201 again; a key scoped by route; the ID left out for a key that another request used.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_used_key_is_refused_with_the_id_of_its_transaction() {
+async fn a_key_is_used_once() {
     let world = World::start().await;
+    a_used_key_is_refused_with_the_id_of_its_transaction(&world).await;
+    one_key_many_times_at_once_has_one_effect(&world).await;
+    a_refusal_leaves_its_key_free(&world).await;
+    world.end().await;
+}
+
+/// Mutations: a replay answered 201 again; a key scoped by route; the ID left out for a key that another request used.
+async fn a_used_key_is_refused_with_the_id_of_its_transaction(world: &World) {
     let (ada, bob) = (world.user("100").await, world.user("100").await);
     let paid = world.pay(&ada, &bob, "10").await;
     let keyed = |body: Value| with(&body, json!({ "idempotencyKey": key() }));
@@ -101,13 +108,10 @@ async fn a_used_key_is_refused_with_the_id_of_its_transaction() {
     }
     // 100 - 10 + 1 (topup) - 1 (withdrawal) - 1 (transfer) - 1 (payment) + 1 (refund)
     world.balances(&[(&ada, "89"), (&bob, "111")]).await;
-    world.end().await;
 }
 
 /// Mutation: a repeat that does not wait for the first in flight is decided by itself.
-#[tokio::test(flavor = "multi_thread")]
-async fn one_key_many_times_at_once_has_one_effect() {
-    let world = World::start().await;
+async fn one_key_many_times_at_once_has_one_effect(world: &World) {
     let (ada, bob) = (world.user("5").await, world.open(json!({})).await);
     for _ in 0..5 {
         let body = movement(&ada, &bob, "1");
@@ -121,14 +125,11 @@ async fn one_key_many_times_at_once_has_one_effect() {
         }
     }
     world.balances(&[(&ada, "0"), (&bob, "5")]).await;
-    world.end().await;
 }
 
 /// Only what was answered with an id binds its key: who was refused may try again with it.
 /// Mutation: every decline binds.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_leaves_its_key_free() {
-    let world = World::start().await;
+async fn a_refusal_leaves_its_key_free(world: &World) {
     let (ada, bob) = (world.open(json!({})).await, world.open(json!({})).await);
     let body = movement(&ada, &bob, "5");
     for _ in 0..2 {
@@ -138,5 +139,4 @@ async fn a_refusal_leaves_its_key_free() {
     world.post("transactions/topup", &movement(&world.bank, &ada, "5")).await.ok(201);
     world.post("transactions/transfer", &body).await.ok(201);
     world.balances(&[(&ada, "0"), (&bob, "5")]).await;
-    world.end().await;
 }

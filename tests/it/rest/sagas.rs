@@ -6,10 +6,16 @@ use serde_json::{Value, json};
 use super::client::{CORRELATION, is_time};
 use super::{World, has, key, movement, payment, refund, text};
 
-/// Mutations: a saga that is completed and not complete; no `data`; steps that stay pending.
 #[tokio::test(flavor = "multi_thread")]
-async fn each_movement_is_a_saga_that_has_ended_when_it_is_first_asked_for() {
+async fn sagas_are_a_view_of_transactions() {
     let world = World::start().await;
+    each_movement_is_a_saga_that_has_ended_when_it_is_first_asked_for(&world).await;
+    sagas_that_are_not_there_are_not_found_and_a_shared_correlation_has_them_all(&world).await;
+    world.end().await;
+}
+
+/// Mutations: a saga that is completed and not complete; no `data`; steps that stay pending.
+async fn each_movement_is_a_saga_that_has_ended_when_it_is_first_asked_for(world: &World) {
     let (ada, bob) = (world.user("100").await, world.user("100").await);
     let paid = world.pay(&ada, &bob, "10").await;
     for (route, kind, id, body) in [
@@ -41,7 +47,7 @@ async fn each_movement_is_a_saga_that_has_ended_when_it_is_first_asked_for() {
 
         let found = world.get(&format!("sagas/by-correlation/{correlation}")).await.ok(200);
         let found = found.as_array().cloned().unwrap_or_else(|| vec![found]);
-        assert_eq!(found.iter().map(|saga| text(&saga["sagaId"])).collect::<Vec<_>>(), [id.clone()], "by correlation");
+        assert_eq!(found.iter().map(|saga| text(&saga["sagaId"])).collect::<Vec<_>>(), [id.as_str()], "by correlation");
 
         let listed = world.get(&format!("sagas?type={kind}&limit=1")).await.ok(200);
         let listed = listed.as_array().expect("a bare array");
@@ -54,7 +60,6 @@ async fn each_movement_is_a_saga_that_has_ended_when_it_is_first_asked_for() {
         assert_eq!(listed.as_array().unwrap().len(), count, "{kind}");
         assert!(listed.as_array().unwrap().iter().all(|saga| saga["sagaType"] == kind));
     }
-    world.end().await;
 }
 
 /// A count, or a list of so many.
@@ -63,9 +68,7 @@ fn steps(value: &Value) -> u64 {
 }
 
 /// Mutation: a correlation that two movements share shows the first alone.
-#[tokio::test(flavor = "multi_thread")]
-async fn sagas_that_are_not_there_are_not_found_and_a_shared_correlation_has_them_all() {
-    let world = World::start().await;
+async fn sagas_that_are_not_there_are_not_found_and_a_shared_correlation_has_them_all(world: &World) {
     let (ada, bob) = (world.user("10").await, world.open(json!({})).await);
     let unknown = key();
     for path in [format!("sagas/{unknown}"), format!("sagas/{unknown}/complete"), "sagas/abc".into(), "sagas/%27%3B--".into()] {
@@ -87,5 +90,4 @@ async fn sagas_that_are_not_there_are_not_found_and_a_shared_correlation_has_the
     } else {
         assert!(ids.contains(&text(&found["sagaId"])));
     }
-    world.end().await;
 }

@@ -47,10 +47,19 @@ fn references(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// Mutation: a route that is served and not described, or described with the answers of a good day alone.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_call_is_described_with_its_refusals() {
+async fn what_belongs_to_no_row() {
     let world = World::start().await;
+    health_is_told_at_both_addresses(&world).await;
+    every_call_is_described_with_its_refusals(&world).await;
+    the_page_loads_nothing_from_elsewhere(&world).await;
+    routes_and_methods_that_are_not_there(&world).await;
+    a_correlation_id_is_taken_over_or_made_and_carried_everywhere(&world).await;
+    world.end().await;
+}
+
+/// Mutation: a route that is served and not described, or described with the answers of a good day alone.
+async fn every_call_is_described_with_its_refusals(world: &World) {
     let docs = world.get("/api/docs-json").await.ok(200);
     assert!(text(&docs["openapi"]).starts_with("3.1"), "{}", docs["openapi"]);
     let paths = docs["paths"].as_object().unwrap();
@@ -79,7 +88,6 @@ async fn every_call_is_described_with_its_refusals() {
         let pointer = target.strip_prefix('#').unwrap_or_else(|| panic!("{target} is elsewhere"));
         assert!(docs.pointer(pointer).is_some(), "{target} points nowhere");
     }
-    world.end().await;
 }
 
 /// Values of `src` and `href`, and of `url(...)`, in a page.
@@ -94,9 +102,7 @@ fn loaded(page: &str) -> Vec<String> {
 }
 
 /// Mutation: a page that loads its script or its font from elsewhere.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_page_loads_nothing_from_elsewhere() {
-    let world = World::start().await;
+async fn the_page_loads_nothing_from_elsewhere(world: &World) {
     let url = |target: &str| match target.strip_prefix("./") {
         _ if target.starts_with('/') => target.to_owned(),
         Some(rest) => format!("/api/docs/{rest}"),
@@ -122,23 +128,17 @@ async fn the_page_loads_nothing_from_elsewhere() {
         seen.push(target);
     }
     assert!(bytes > 20_000, "{bytes} bytes are no interactive page: {seen:?}");
-    world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn health_is_told_at_both_addresses() {
-    let world = World::start().await;
+async fn health_is_told_at_both_addresses(world: &World) {
     for path in ["/health", "/api/v1/health"] {
         let body = world.get(path).await.ok(200);
         assert_eq!(body["status"], "healthy", "{body}");
     }
-    world.end().await;
 }
 
 /// Mutations: an id that is made although one was given; one of a caller's that breaks the answer's head; none on a refusal.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_correlation_id_is_taken_over_or_made_and_carried_everywhere() {
-    let world = World::start().await;
+async fn a_correlation_id_is_taken_over_or_made_and_carried_everywhere(world: &World) {
     let (ada, bob) = (world.user("10").await, world.user("0").await);
     let longest = "x".repeat(128);
     for given in ["order-7", "0190cafe-0000-7000-8000-000000000000", "a.b:c/d=e~f", "<id>", longest.as_str()] {
@@ -169,13 +169,10 @@ async fn a_correlation_id_is_taken_over_or_made_and_carried_everywhere() {
         made.insert(own);
     }
     assert_eq!(made.len(), 5);
-    world.end().await;
 }
 
 /// Mutation: the framework's own 404 and 405, without a body (the client checks the body of every refusal).
-#[tokio::test(flavor = "multi_thread")]
-async fn routes_and_methods_that_are_not_there() {
-    let world = World::start().await;
+async fn routes_and_methods_that_are_not_there(world: &World) {
     for path in [
         "/",
         "/api",
@@ -210,5 +207,4 @@ async fn routes_and_methods_that_are_not_there() {
         let answer = world.send(world.request(method.clone(), "accounts")).await;
         assert!(answer.status == 405 || answer.status == 404, "{method}: {}", answer.status);
     }
-    world.end().await;
 }
