@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use super::{World, has, key, movement, payment, text, with};
+use super::{World, has, key, movement, payment, refund, text, with};
 
 /// Posts it: it is answered as if it would be done, is failed, bound its key and moved nothing.
 async fn fails_after_201(world: &World, route: &str, body: &Value) {
@@ -31,41 +31,52 @@ async fn fails_after_201(world: &World, route: &str, body: &Value) {
 
 /// Mutations: the ceiling answered 400; a failed row whose key is free; money moved by a movement that failed.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_movement_beyond_a_limit_is_taken_and_fails_and_binds_its_key() {
+async fn a_movement_beyond_a_max_balance_is_taken_and_fails_and_binds_its_key() {
     let world = World::start().await;
     let capped = world.user_with("80", json!({ "maxBalance": "100" })).await;
-    let kept = world.user_with("100", json!({ "minBalance": "40" })).await;
     let other = world.user("500").await;
     for (route, body) in [
         ("topup", movement(&world.bank, &capped, "20.01")),
         ("transfer", movement(&other, &capped, "21")),
         ("payment", payment(&other, &capped, "400")),
-        ("withdraw", movement(&kept, &world.bank, "60.01")),
-        ("transfer", movement(&kept, &other, "99")),
-        ("payment", payment(&kept, &other, "100")),
     ] {
         fails_after_201(&world, route, &body).await;
-        world.balances(&[(&capped, "80"), (&kept, "100"), (&other, "500")]).await;
+        world.balances(&[(&capped, "80"), (&other, "500")]).await;
     }
-    // Up to the limits, to the cent.
+    // Up to the limit, to the cent.
     world.post("transactions/transfer", &movement(&other, &capped, "20")).await.ok(201);
-    world.post("transactions/withdraw", &movement(&kept, &world.bank, "60")).await.ok(201);
-    world.balances(&[(&capped, "100"), (&kept, "40"), (&other, "480")]).await;
     fails_after_201(&world, "topup", &movement(&world.bank, &capped, "0.01")).await;
-    fails_after_201(&world, "withdraw", &movement(&kept, &world.bank, "0.01")).await;
-    // What failed is listed as such.
-    for (id, failed) in [(&capped, 4), (&kept, 4)] {
-        let list = world.get(&format!("transactions?accountId={id}&status=failed")).await.ok(200);
-        assert_eq!(list.as_array().unwrap().len(), failed, "{list}");
-    }
+    world.balances(&[(&capped, "100"), (&other, "480")]).await;
+    // A refund to an account that is full by now.
+    let paid = world.pay(&capped, &other, "30").await;
+    world.post("transactions/topup", &movement(&world.bank, &capped, "30")).await.ok(201);
+    let made = world.post("transactions/refund", &refund(&paid, "30")).await.ok(201);
+    assert_eq!(world.transaction(&text(&made["refundId"])).await["status"], "failed");
+    world.post("transactions/withdraw", &movement(&capped, &world.bank, "30")).await.ok(201);
+    world.post("transactions/refund", &refund(&paid, "30")).await.ok(201); // what failed was not counted
+    world.balances(&[(&capped, "100"), (&other, "480")]).await;
+    let list = world.get(&format!("transactions?accountId={capped}&status=failed")).await.ok(200);
+    assert_eq!(list.as_array().unwrap().len(), 5, "{list}");
     world.end().await;
 }
 
+/// Mutation: a floor above zero that counts as too little money.
 #[tokio::test(flavor = "multi_thread")]
-async fn bounds_hold_and_external_accounts_have_none() {
+async fn a_movement_below_a_min_balance_above_zero_is_taken_and_fails() {
     let world = World::start().await;
-    a_min_balance_below_zero_is_a_credit_line_and_a_ceiling_holds_under_a_race(&world).await;
-    external_accounts_go_below_zero_and_show_zero(&world).await;
+    let (kept, other) = (world.user_with("100", json!({ "minBalance": "40" })).await, world.user("500").await);
+    for (route, body) in
+        [("withdraw", movement(&kept, &world.bank, "60.01")), ("transfer", movement(&kept, &other, "99")), ("payment", payment(&kept, &other, "100"))]
+    {
+        fails_after_201(&world, route, &body).await;
+        world.balances(&[(&kept, "100"), (&other, "500")]).await;
+    }
+    world.post("transactions/withdraw", &movement(&kept, &world.bank, "60")).await.ok(201);
+    fails_after_201(&world, "withdraw", &movement(&kept, &world.bank, "0.01")).await;
+    world.balances(&[(&kept, "40"), (&other, "500")]).await;
+    assert_eq!(world.get(&format!("accounts/{kept}")).await.ok(200)["minBalance"], "40.00000000");
+    let list = world.get(&format!("transactions?accountId={kept}&status=failed")).await.ok(200);
+    assert_eq!(list.as_array().unwrap().len(), 4, "{list}");
     world.end().await;
 }
 
