@@ -80,6 +80,14 @@ async fn a_movement_below_a_min_balance_above_zero_is_taken_and_fails() {
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn bounds_hold_and_external_accounts_have_none() {
+    let world = World::start().await;
+    a_min_balance_below_zero_is_a_credit_line_and_a_ceiling_holds_under_a_race(&world).await;
+    external_accounts_go_below_zero_and_show_zero(&world).await;
+    world.end().await;
+}
+
 /// Mutation: a credit line that ends one cent too late, or shows as a positive balance.
 async fn a_min_balance_below_zero_is_a_credit_line_and_a_ceiling_holds_under_a_race(world: &World) {
     let (line, shop) = (world.open(json!({ "minBalance": "-50" })).await, world.open(json!({})).await);
