@@ -215,7 +215,7 @@ impl<'a> Case<'a> {
 async fn any_sequence_of_movements_leaves_the_balances_of_the_model() {
     let world = World::start().await;
     let steps = proptest::collection::vec(step(), 1..30);
-    let mut runner = TestRunner::new(Config { cases: 24, max_shrink_iters: 100, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 24, max_shrink_iters: 60, failure_persistence: None, ..Config::default() });
     let run = async |steps: Vec<Step>| {
         let mut case = Case::open(&world).await;
         for step in &steps {
