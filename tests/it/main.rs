@@ -19,6 +19,7 @@ mod own_ids;
 mod payments;
 mod process;
 mod read_only;
+mod rest;
 mod seed;
 mod sessions;
 mod takeover;

@@ -1,0 +1,104 @@
+//! GET /transactions: newest first, filters, pages, and the bounds of both.
+
+use serde_json::{Value, json};
+
+use super::client::stored;
+use super::{World, key, movement, payment, refund, text};
+
+fn ids(list: &Value) -> Vec<String> {
+    list.as_array().unwrap_or_else(|| panic!("no bare array: {list}")).iter().map(|row| text(&row["id"])).collect()
+}
+
+/// Mutations: an offset applied before the filter; oldest first; a type that hides the other side of a transfer.
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_are_listed_newest_first_filtered_and_paged() {
+    let world = World::start().await;
+    let capped = json!({ "maxBalance": "1000" });
+    let (ada, bob) = (world.user_with("0", capped).await, world.user("0").await);
+    let mut made: Vec<(String, &str, &str)> = Vec::new(); // id, type, status: oldest first
+    let mut paid = String::new();
+    for n in 1..=4 {
+        for (route, kind, id, body) in [
+            ("topup", "topup", "transactionId", movement(&world.bank, &ada, "20")),
+            ("transfer", "transfer_debit", "debitTransactionId", movement(&ada, &bob, "1")),
+            ("payment", "payment", "transactionId", payment(&ada, &bob, "2")),
+            ("refund", "refund", "refundId", refund(&paid, "1")),
+            ("withdraw", "withdrawal", "transactionId", movement(&ada, &world.bank, "3")),
+            ("topup", "topup", "transactionId", movement(&world.bank, &ada, "2000")),
+        ] {
+            if kind == "refund" && n == 1 {
+                continue;
+            }
+            let status = if body["amount"] == "2000" { "failed" } else { "completed" };
+            let id = text(&world.post(&format!("transactions/{route}"), &body).await.ok(201)[id]);
+            if kind == "payment" {
+                paid.clone_from(&id);
+            }
+            made.push((id, kind, status));
+        }
+    }
+    made.reverse();
+    let own =
+        |keep: &dyn Fn(&(String, &str, &str)) -> bool| -> Vec<String> { made.iter().filter(|row| keep(row)).map(|row| row.0.clone()).collect() };
+    let list = async |query: &str| world.get(&format!("transactions?accountId={ada}{query}")).await.ok(200);
+
+    let all = own(&|_| true);
+    let everything = list("").await;
+    assert_eq!(ids(&everything), all);
+    for row in everything.as_array().unwrap() {
+        assert_eq!(*row, world.transaction(&text(&row["id"])).await, "a row of the list is the transaction");
+    }
+    for kind in ["topup", "payment", "refund", "withdrawal", "transfer_debit"] {
+        assert_eq!(ids(&list(&format!("&type={kind}")).await), own(&|row| row.1 == kind), "{kind}");
+    }
+    assert_eq!(ids(&list("&status=failed").await), own(&|row| row.2 == "failed"));
+    assert_eq!(ids(&list("&status=failed&type=topup").await), own(&|row| row.2 == "failed"));
+    assert_eq!(ids(&list("&status=failed&type=payment").await), Vec::<String>::new());
+    assert_eq!(ids(&list("&status=pending").await), Vec::<String>::new(), "nothing is pending: it is durable when it is answered");
+    assert_eq!(ids(&list("&status=completed&type=topup").await), own(&|row| row.2 == "completed" && row.1 == "topup"));
+    for (limit, offset) in [(1, 0), (5, 0), (5, 5), (7, 3), (1000, 0), (1000, all.len() - 1), (10, all.len()), (10, 5_000)] {
+        let wanted: Vec<String> = all.iter().skip(offset).take(limit).cloned().collect();
+        assert_eq!(ids(&list(&format!("&limit={limit}&offset={offset}")).await), wanted, "limit {limit}, offset {offset}");
+    }
+    let topups = own(&|row| row.1 == "topup");
+    assert_eq!(ids(&list("&type=topup&limit=3&offset=2").await), topups[2..5], "the offset counts what the filter left");
+    // The other account of them, and everybody's.
+    let bobs = ids(&world.get(&format!("transactions?accountId={bob}")).await.ok(200));
+    assert_eq!(bobs, own(&|row| ["transfer_debit", "payment", "refund"].contains(&row.1)));
+    assert_eq!(ids(&world.get("transactions?limit=1000").await.ok(200)), all);
+    assert_eq!(ids(&world.get(&format!("transactions?accountId={}", key())).await.ok(200)), Vec::<String>::new());
+    world.end().await;
+}
+
+/// Mutation: an offset that walks a million rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_limit_or_offset_is_refused_and_the_default_is_50() {
+    let world = World::start().await;
+    let user = world.open(json!({})).await;
+    futures::future::join_all((0..60).map(async |_| world.post("transactions/topup", &movement(&world.bank, &user, "0.01")).await.ok(201))).await;
+    assert_eq!(world.balance(&user).await, stored("0.60"));
+    assert_eq!(ids(&world.get(&format!("transactions?accountId={user}")).await.ok(200)).len(), 50);
+    for (query, word) in [
+        ("limit=0", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=abc", "limit"),
+        ("limit=1.5", "limit"),
+        ("limit=1e2", "limit"),
+        ("limit=99999999999999999999", "limit"),
+        ("limit=%D9%A1", "limit"),
+        ("offset=-1", "offset"),
+        ("offset=abc", "offset"),
+        ("offset=10001", "pageToken"),
+        ("offset=99999999999999999999", "offset"),
+    ] {
+        world.get(&format!("transactions?accountId={user}&{query}")).await.refused_naming(400, "VALIDATION_FAILED", &[word]);
+    }
+    world.get(&format!("transactions?accountId={user}&limit=1000&offset=10000")).await.ok(200);
+    // Anything else in a query is answered, whatever it means.
+    for query in ["type=%00", "status=%27%20OR%201%3D1--", "zzz=1", "accountId=%FF%FE", "limit=5&limit=6", "%%%", "type=nothing"] {
+        let answer = world.get(&format!("transactions?{query}")).await;
+        assert!(answer.status == 200 || answer.status == 400, "{query}: {}", answer.text);
+    }
+    world.end().await;
+}
