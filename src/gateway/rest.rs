@@ -4,6 +4,7 @@
 //! [`around`] stands before every route: correlation id, authentication, limits, metrics, the error body. [`server`] owns the listener.
 
 mod accounts;
+mod admin;
 mod around;
 mod body;
 mod currencies;
@@ -101,6 +102,11 @@ pub fn router(room: Room) -> Router {
         .route("/api/v1/sagas/{id}", get(sagas::read))
         .route("/api/v1/sagas/{id}/complete", get(sagas::complete))
         .route("/api/v1/sagas/by-correlation/{id}", get(sagas::by_correlation))
+        .route("/api/v1/admin/accounts/{id}/reconcile", post(admin::reconcile))
+        .route("/api/v1/admin/accounts/reconcile-all", post(admin::reconcile_all))
+        .route("/api/v1/admin/accounts/{id}/rebuild", post(admin::rebuild))
+        .route("/api/v1/admin/accounts/rebuild-all", post(admin::rebuild_all))
+        .route("/api/v1/admin/accounting-equation", get(admin::equation).post(admin::equation_by_post))
         .merge(docs::routes())
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)

@@ -1,6 +1,7 @@
 //! Accounts and transactions over REST (the fourth contract), row by row, as its clients see them: HTTP and JSON against a whole Florin.
 
 mod accounts;
+mod admin;
 mod bad_input;
 mod bodies;
 mod client;
