@@ -127,7 +127,10 @@ pub async fn read(State(room): State<Room>, Extension(caller): Extension<Caller>
 /// The accounts of an owner.
 #[utoipa::path(
     get, path = "/api/v1/accounts", tag = "accounts",
-    params(("ownerId" = String, Query, description = "whose"), ("ownerType" = Option<String>, Query, description = "of which kind")),
+    params(
+        ("ownerId" = String, Query, description = "whose", min_length = 1, max_length = 255),
+        ("ownerType" = Option<String>, Query, description = "of which kind of owner", min_length = 1, max_length = 64)
+    ),
     responses((status = 200, description = "at most 1000 accounts, in the order in which they were opened", body = Vec<Account>))
 )]
 pub async fn list(State(room): State<Room>, Extension(caller): Extension<Caller>, mut query: Query) -> Result<Json<Vec<Account>>, Refusal> {

@@ -95,11 +95,12 @@ impl Wanted {
 #[utoipa::path(
     get, path = "/api/v1/transactions", tag = "transactions",
     params(
-        ("accountId" = Option<String>, Query, description = "those of this account"),
-        ("status" = Option<String>, Query, description = "`pending`, `completed`, `failed`, `cancelled`, `refunded` or `compensated`"),
-        ("type" = Option<String>, Query, description = "`topup`, `withdrawal`, `transfer_debit`, `transfer_credit`, `payment`, `refund`, ..."),
-        ("limit" = Option<u32>, Query, description = "1 to 1000, 50 by default"),
-        ("offset" = Option<u32>, Query, description = "how many are passed over, up to 10000; use pageToken beyond"),
+        ("accountId" = Option<String>, Query, description = "those of this account", min_length = 1, max_length = 128),
+        ("status" = Option<String>, Query, description = "in this state", pattern = "^(pending|completed|failed|cancelled|refunded|compensated)$"),
+        ("type" = Option<String>, Query, description = "of this type; transfers are shown as debits unless `transfer_credit` is asked for",
+            pattern = "^(topup|withdrawal|transfer|transfer_debit|transfer_credit|payment|refund|cancellation|invoice|fx|fee|adjustment)$"),
+        ("limit" = Option<u32>, Query, description = "50 by default", minimum = 1, maximum = 1000),
+        ("offset" = Option<u32>, Query, description = "how many are passed over; use pageToken beyond", minimum = 0, maximum = 10000),
         ("pageToken" = Option<String>, Query, description = "the header `X-Next-Page-Token` of the page before"),
     ),
     responses((status = 200, description = "a page", body = Vec<Transaction>,
@@ -161,7 +162,10 @@ async fn page(
     }
     let (mut rows, mut at, mut looked_at) = (Vec::new(), start, 0);
     while looked_at < LOOK_MAX {
-        let page = store::transactions::list(pool, &filter, at, CHUNK).await.map_err(|error| read_failure(&error))?;
+        // Nearly all that is completed is wanted; of what is refunded wholly, few.
+        let missing = usize::try_from(passed_over).unwrap_or(CHUNK) + limit - rows.len();
+        let chunk = if wanted == Wanted::Completed { missing.min(CHUNK) } else { CHUNK };
+        let page = store::transactions::list(pool, &filter, at, chunk).await.map_err(|error| read_failure(&error))?;
         looked_at += page.rows.len().max(1);
         for (row, after) in page.rows {
             at = after;

@@ -189,8 +189,8 @@ pub async fn complete(State(room): State<Room>, Extension(caller): Extension<Cal
 #[utoipa::path(
     get, path = "/api/v1/sagas", tag = "sagas",
     params(
-        ("type" = Option<String>, Query, description = "`topup`, `withdrawal`, `transfer`, `payment` or `refund`"),
-        ("limit" = Option<u32>, Query, description = "1 to 1000, 100 by default"),
+        ("type" = Option<String>, Query, description = "of this type", pattern = "^(topup|withdrawal|transfer|payment|refund)$"),
+        ("limit" = Option<u32>, Query, description = "100 by default", minimum = 1, maximum = 1000),
     ),
     responses((status = 200, description = "the newest", body = Vec<Saga>))
 )]
