@@ -16,6 +16,13 @@ pub fn event_id() -> Ulid {
     Ulid(Uuid::now_v7().as_u128())
 }
 
+/// Metadata as a map of texts; what came over REST may be any JSON object: then values that are no texts are shown as JSON.
+pub fn metadata_texts(json: Option<&str>) -> BTreeMap<String, String> {
+    let object: serde_json::Map<String, serde_json::Value> = json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+    let text = |value| if let serde_json::Value::String(text) = value { text } else { value.to_string() };
+    object.into_iter().map(|(key, value)| (key, text(value))).collect()
+}
+
 /// It took effect.
 pub fn posted(command: &Command, id: TransactionId, at: DateTime<Utc>) -> Event {
     match command.action {
@@ -55,7 +62,7 @@ fn transaction(command: &Command, id: TransactionId, at: DateTime<Utc>, outcome:
         currency: &posting.currency,
     });
     let postings: SmallVec<[PostingPayload<'_>; 4]> = postings.collect();
-    let metadata: BTreeMap<String, String> = command.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let metadata: BTreeMap<String, String> = metadata_texts(command.metadata.as_deref());
     let text_id = id.0.to_string();
     let payload = TransactionPayload {
         transaction_id: &text_id,

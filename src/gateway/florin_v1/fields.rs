@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 
+use crate::gateway::events::metadata_texts;
 use crate::gateway::failure::Failure;
 use crate::gateway::validate::{self, CURRENCY_MAX, METADATA_ENTRIES_MAX, METADATA_KEY_MAX, METADATA_MAX, METADATA_VALUE_MAX, cut};
 use crate::money::{Amount, AmountError, Currencies, Currency};
@@ -67,7 +68,7 @@ pub(super) fn metadata(map: &HashMap<String, String>) -> Result<Option<String>, 
 
 /// The map of a stored JSON object.
 pub(super) fn metadata_map(json: Option<&str>) -> HashMap<String, String> {
-    json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
+    metadata_texts(json).into_iter().collect()
 }
 
 /// A name of a closed list.
