@@ -3,6 +3,7 @@
 pub mod account;
 pub mod accounts;
 pub mod expiry;
+pub mod feed;
 pub mod housekeeping;
 pub mod journal;
 pub mod leadership;

@@ -13,3 +13,4 @@ pub mod rest;
 pub mod seed;
 pub mod server;
 pub mod validate;
+pub mod watch;

@@ -8,6 +8,7 @@ pub mod error;
 pub mod holds;
 pub mod journal;
 pub mod leadership;
+pub mod live;
 pub mod numeric;
 pub mod outbox;
 pub mod schema;

@@ -109,6 +109,12 @@ impl Ledger for Moody {
         Err(Status::unimplemented(""))
     }
 
+    type WatchEventsStream = Pin<Box<dyn Stream<Item = Result<pb::WatchEventsResponse, Status>> + Send>>;
+
+    async fn watch_events(&self, _: Request<pb::WatchEventsRequest>) -> Result<Response<Self::WatchEventsStream>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn list_entries(&self, _: Request<pb::ListEntriesRequest>) -> Result<Response<pb::ListEntriesResponse>, Status> {
         Err(Status::unimplemented(""))
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::accounts::Registry;
 use super::journal::Journal;
+use crate::protocol::live::Feed;
 
 /// The parts of the tree that exist while the lease is ours.
 #[derive(Clone)]
@@ -15,6 +16,8 @@ pub struct Active {
     pub journal: Journal,
     /// Who is loaded.
     pub registry: Registry,
+    /// Where committed events come out.
+    pub feed: Feed,
 }
 
 /// This process as the gateway sees it; clones share it.

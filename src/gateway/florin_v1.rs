@@ -8,12 +8,13 @@ pub(super) mod pages;
 mod post;
 mod reads;
 mod stream;
+mod watch;
 
 use std::pin::Pin;
 use std::time::Instant;
 
 use futures::Stream;
-use tokio::sync::watch;
+use tokio::sync::watch::Receiver;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument;
 
@@ -32,12 +33,12 @@ pub struct FlorinV1 {
     ledger: Ledger,
     limits: Limits,
     bytes_max: usize,
-    stopping: watch::Receiver<bool>,
+    stopping: Receiver<bool>,
 }
 
 impl FlorinV1 {
     /// The service in front of a ledger; answers have at most `bytes_max` bytes, and streams are not read on once `stopping` is true.
-    pub fn new(ledger: Ledger, limits: Limits, bytes_max: usize, stopping: watch::Receiver<bool>) -> Self {
+    pub fn new(ledger: Ledger, limits: Limits, bytes_max: usize, stopping: Receiver<bool>) -> Self {
         Self { ledger, limits, bytes_max, stopping }
     }
 
@@ -59,6 +60,7 @@ impl FlorinV1 {
 
 #[tonic::async_trait]
 impl ledger_server::Ledger for FlorinV1 {
+    type WatchEventsStream = Pin<Box<dyn Stream<Item = Result<pb::WatchEventsResponse, Status>> + Send>>;
     type PostTransactionsStream = Pin<Box<dyn Stream<Item = Result<pb::PostTransactionsResponse, Status>> + Send>>;
 
     async fn post_transaction(&self, request: Request<pb::PostTransactionRequest>) -> Result<Response<pb::PostTransactionResponse>, Status> {
@@ -139,6 +141,15 @@ impl ledger_server::Ledger for FlorinV1 {
         let work = |ledger: Ledger, call: Call, asked| async move { holds::get(&ledger, &call, &asked).await };
         let answer = self.serve("GetHold", request, work).await?;
         Ok(answer.map(|hold| pb::GetHoldResponse { hold: Some(hold) }))
+    }
+
+    async fn watch_events(&self, request: Request<pb::WatchEventsRequest>) -> Result<Response<Self::WatchEventsStream>, Status> {
+        let stopping = self.stopping.clone();
+        let (call, ledger) = (Call::of(&request), self.ledger.clone());
+        let metadata = request.metadata().clone();
+        limit(self.limits.native.as_ref(), &call.tenant, metadata.as_ref(), "WatchEvents").await?;
+        let events = watch::watch(&ledger, &call, request.into_inner(), stopping).await?;
+        Ok(Response::new(Box::pin(events)))
     }
 
     async fn list_entries(&self, request: Request<pb::ListEntriesRequest>) -> Result<Response<pb::ListEntriesResponse>, Status> {

@@ -13,6 +13,7 @@ use super::tasks;
 use crate::actors::account::Primary;
 use crate::actors::accounts::{Directory, DirectoryArgs, Registry};
 use crate::actors::expiry::{Expiry, ExpiryArgs};
+use crate::actors::feed::{FeedActor, FeedArgs};
 use crate::actors::housekeeping::{Backpressure, Housekeeping, HousekeepingArgs, HousekeepingConfig};
 use crate::actors::journal::{Journal, JournalActor, JournalConfig};
 use crate::actors::leadership::{Holder, Leadership, LeadershipActor, LeadershipArgs, LeadershipMessage};
@@ -20,6 +21,7 @@ use crate::actors::node::{Active, Node};
 use crate::actors::outbox::{OutboxArgs, OutboxConfig, OutboxHandle, OutboxPublisher};
 use crate::faults::Faults;
 use crate::messaging::KafkaConfig;
+use crate::protocol::live::Feed;
 use crate::store::Database;
 
 /// What the tree is made of.
@@ -101,6 +103,8 @@ pub enum Child {
     Housekeeping(i64),
     /// Lets go holds whose time has come, under an epoch.
     Expiry(i64),
+    /// Hands out committed events to those who watch, under an epoch.
+    Feed(i64),
 }
 
 impl Child {
@@ -112,6 +116,7 @@ impl Child {
             Self::Outbox(_) => "outbox",
             Self::Housekeeping(_) => "housekeeping",
             Self::Expiry(_) => "expiry",
+            Self::Feed(_) => "feed",
         }
     }
 }
@@ -236,7 +241,8 @@ impl RootState {
         let root = myself.clone();
         let fenced = Arc::new(move || drop(root.cast(RootMessage::Fenced(epoch))));
         let config = &self.config;
-        let outbox = self.outbox.clone();
+        let (outbox, feed) = (self.outbox.clone(), Feed::default());
+        let live = feed.clone();
         let journal = Journal::new(JournalConfig {
             database: config.database.clone(),
             epoch,
@@ -244,12 +250,15 @@ impl RootState {
             batch_max: config.batch_max,
             answer_timeout: config.answer_timeout,
             fenced,
-            published: Arc::new(move || outbox.wake()),
+            published: Arc::new(move || {
+                outbox.wake();
+                live.wake();
+            }),
             health: config.health.clone(),
             faults: config.faults.clone(),
         });
-        self.node.set_active(Some(Active { epoch, journal, registry: Registry::default() }));
-        for child in [Child::Journal(epoch), Child::Accounts(epoch), Child::Expiry(epoch)] {
+        self.node.set_active(Some(Active { epoch, journal, registry: Registry::default(), feed }));
+        for child in [Child::Journal(epoch), Child::Accounts(epoch), Child::Expiry(epoch), Child::Feed(epoch)] {
             self.start(child, myself).await?;
         }
         if self.config.publishing.is_some() {
@@ -265,6 +274,7 @@ impl RootState {
         let Some(active) = self.node.active() else { return };
         self.node.set_active(None);
         active.journal.close();
+        active.feed.close();
         self.config.health.report(Part::Journal, Condition::Down("standby".into()));
         for (_, child, cell) in self.running.extract_if(.., |(_, child, _)| *child != Child::Leadership) {
             match child {
@@ -345,6 +355,10 @@ impl RootState {
             (Child::Expiry(epoch), Some(active)) if active.epoch == epoch => {
                 let args = ExpiryArgs { pool: config.pool, registry: active.registry, journal: active.journal, faults: config.faults };
                 Actor::spawn_linked(None, Expiry, args, supervisor).await?.0.get_cell()
+            }
+            (Child::Feed(epoch), Some(active)) if active.epoch == epoch => {
+                let args = FeedArgs { feed: active.feed, pool: config.pool, faults: config.faults };
+                Actor::spawn_linked(None, FeedActor, args, supervisor).await?.0.get_cell()
             }
             _ => return Ok(()), // of an epoch that is over
         };

@@ -28,3 +28,4 @@ mod verify;
 mod view;
 mod waiting;
 mod walk;
+mod watch;

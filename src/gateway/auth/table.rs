@@ -29,6 +29,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("/florin.v1.Ledger/CaptureHold", Access::Needs(Scope::Write)),
     ("/florin.v1.Ledger/VoidHold", Access::Needs(Scope::Write)),
     ("/florin.v1.Ledger/GetHold", Access::Needs(Scope::Read)),
+    ("/florin.v1.Ledger/WatchEvents", Access::Needs(Scope::Read)),
     ("/florin.v1.Ledger/ListEntries", Access::Needs(Scope::Read)),
     ("POST /api/v1/accounts", Access::Needs(Scope::Admin)),
     ("GET /api/v1/accounts", Access::Needs(Scope::Read)),

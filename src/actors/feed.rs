@@ -1,0 +1,120 @@
+//! Reads committed events from the outbox for those who watch, in its order, and hands them out.
+//!
+//! One actor on the leader, which does nothing while nobody watches. An id is final by the publisher's rule: a marker's transaction, and a later
+//! snapshot whose xmin is beyond it; so no event comes out that could still be missing one before it. The actor owns its place and its
+//! marker. If it dies between any two lines, the next one begins where the outbox then is, and watchers
+//! read from the outbox what it had not handed out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use sqlx::PgPool;
+
+use crate::faults::Faults;
+use crate::protocol::live::{Batch, Feed, FeedMessage};
+use crate::store::live;
+use crate::store::outbox::{self as store, Marker};
+
+/// Events of one look.
+const ROWS_MAX: i64 = 1_000;
+/// Between two looks while somebody watches and nothing woke it: what other processes write, and markers that wait.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// After a batch, so that many events share the next.
+const LOOK_NEXT: Duration = Duration::from_millis(2);
+/// While a transaction that is still running holds events back.
+const HELD_BACK: Duration = Duration::from_millis(5);
+
+type Timer = tokio::task::JoinHandle<Result<(), ractor::MessagingErr<FeedMessage>>>;
+
+/// The actor; all it has is in its state.
+pub struct FeedActor;
+
+/// What it is made of.
+pub struct FeedArgs {
+    /// Where it hands them out.
+    pub feed: Feed,
+    /// Reads from the primary.
+    pub pool: PgPool,
+    /// Where tests make it fail.
+    pub faults: Faults,
+}
+
+/// What it owns.
+pub struct FeedState {
+    args: FeedArgs,
+    marker: Option<Marker>,
+    /// Every id up to here is final.
+    last_final: i64,
+    /// It hands out batch after batch since somebody watches.
+    running: bool,
+    timer: Option<Timer>,
+}
+
+impl Actor for FeedActor {
+    type Msg = FeedMessage;
+    type State = FeedState;
+    type Arguments = FeedArgs;
+
+    async fn pre_start(&self, myself: ActorRef<FeedMessage>, args: FeedArgs) -> Result<FeedState, ActorProcessingErr> {
+        args.feed.attach(myself.clone());
+        myself.cast(FeedMessage::Look)?;
+        Ok(FeedState { args, marker: None, last_final: 0, running: false, timer: None })
+    }
+
+    async fn handle(&self, myself: ActorRef<FeedMessage>, _: FeedMessage, state: &mut FeedState) -> Result<(), ActorProcessingErr> {
+        state.args.feed.looking();
+        state.args.faults.pause("feed.look").await;
+        if state.args.feed.watchers() == 0 {
+            (state.running, state.marker) = (false, None); // whoever comes next begins where the outbox then is
+            return Ok(());
+        }
+        let again = state.look().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "live events cannot be read: tried again");
+            LOOK_EVERY
+        });
+        if let Some(timer) = state.timer.replace(myself.send_after(again, || FeedMessage::Look)) {
+            timer.abort(); // a look that was asked for meanwhile must not leave two clocks behind
+        }
+        Ok(())
+    }
+
+    async fn post_stop(&self, _: ActorRef<FeedMessage>, state: &mut FeedState) -> Result<(), ActorProcessingErr> {
+        if let Some(timer) = state.timer.take() {
+            timer.abort();
+        }
+        Ok(())
+    }
+}
+
+impl FeedState {
+    /// One look; answers when to look again.
+    async fn look(&mut self) -> Result<Duration, sqlx::Error> {
+        let (feed, pool, position) = (&self.args.feed, &self.args.pool, self.args.feed.position());
+        if position >= self.last_final || !self.running {
+            let marker = match self.marker {
+                Some(marker) => marker,
+                None if self.running && store::drawn(pool).await? <= position => return Ok(LOOK_EVERY),
+                None => *self.marker.insert(store::marker(pool).await?),
+            };
+            if store::xmin(pool).await? <= marker.xact {
+                return Ok(HELD_BACK);
+            }
+            (self.marker, self.last_final) = (None, marker.last_id);
+        }
+        if !self.running {
+            // Nobody watched for a while: what came meanwhile, watchers read from the outbox.
+            self.running = true;
+            feed.send(Batch { from: self.last_final, to: self.last_final, events: Arc::new([]) });
+            return Ok(LOOK_NEXT);
+        }
+        let events = live::read(pool, position, self.last_final, ROWS_MAX).await?;
+        self.args.faults.point("feed.read");
+        let to = match events.last() {
+            Some(last) if i64::try_from(events.len()).is_ok_and(|read| read >= ROWS_MAX) => last.id,
+            _ => self.last_final,
+        };
+        feed.send(Batch { from: position, to, events: events.into() });
+        Ok(LOOK_NEXT)
+    }
+}

@@ -1,0 +1,144 @@
+//! Watches events from a place on, without a gap or a repeat: first what the outbox has, then what comes. Every contract is an adapter of this.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::failure::Failure;
+use super::ledger::{Ledger, read_failure};
+use crate::protocol::live::{Batch, LiveEvent, Next, Subscription};
+use crate::store::{StoreError, live};
+
+/// Which events are wanted; all of it holds together.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Whose.
+    pub tenant: Arc<str>,
+    /// Those that name it.
+    pub account: Option<String>,
+    /// Those that tell of it.
+    pub transaction: Option<uuid::Uuid>,
+}
+
+/// Who watch at once, at most.
+pub const WATCHERS_MAX: usize = 20_000;
+/// Events read from the outbox at a time, and kept for a watcher that has not taken them yet.
+const PAGE: i64 = 500;
+
+/// Somebody who watches.
+pub struct Watcher {
+    ledger: Ledger,
+    subscription: Subscription,
+    wanted: Wanted,
+    /// Up to here everything was looked at for this watcher.
+    at: i64,
+    /// Up to here it is still to be read from the outbox.
+    catch_up: i64,
+    /// What came while it was catching up.
+    waiting: Option<Batch>,
+    ready: VecDeque<LiveEvent>,
+    /// It has caught up once: from then on it must keep up.
+    live: bool,
+}
+
+/// Why nothing more comes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Ended {
+    /// Events from that place on are no longer kept.
+    #[error("events from there on are no longer kept: the oldest is {oldest}; look at what is there, and watch from now on")]
+    TooOld {
+        /// The oldest that is.
+        oldest: i64,
+    },
+    /// It did not take what came; it can go on after the last id it has.
+    #[error("too slow: what came was not taken; watch again after the last event")]
+    TooSlow,
+    /// This process is not the leader any more; another is.
+    #[error("another process leads: watch there after the last event")]
+    NotLeader,
+    /// They cannot be read now.
+    #[error(transparent)]
+    Failed(Failure),
+}
+
+impl Watcher {
+    /// Begins after the event of this id, or with what comes from now on.
+    ///
+    /// # Errors
+    /// `NotLeader`; `TooOld`; `Failed` with `Invalid` for an id that was not given yet.
+    pub async fn start(ledger: &Ledger, wanted: Wanted, after: Option<i64>) -> Result<Self, Ended> {
+        let active = ledger.active().map_err(Ended::Failed)?;
+        if active.feed.watchers() >= WATCHERS_MAX {
+            return Err(Ended::Failed(Failure::AtBound { max: WATCHERS_MAX }));
+        }
+        let subscription = active.feed.subscribe();
+        let pool = &ledger.parts().pool;
+        let failed = |error: sqlx::Error| Ended::Failed(read_failure(&StoreError::from(error)));
+        // Subscribed first: what is drawn from here on comes out, at the latest after a look at the outbox.
+        let drawn = crate::store::outbox::drawn(pool).await.map_err(failed)?;
+        let at = after.unwrap_or(drawn);
+        if at > drawn || at < 0 {
+            return Err(Ended::Failed(Failure::Invalid(format!("last event id {at} was not given yet: the last is {drawn}"))));
+        }
+        let gone = live::gone(pool).await.map_err(failed)?;
+        if at < gone {
+            return Err(Ended::TooOld { oldest: gone + 1 });
+        }
+        let catch_up = active.feed.position();
+        Ok(Self { ledger: ledger.clone(), subscription, wanted, at, catch_up, waiting: None, ready: VecDeque::new(), live: false })
+    }
+
+    /// The next event that is wanted.
+    ///
+    /// # Errors
+    /// Why nothing more comes.
+    pub async fn next(&mut self) -> Result<LiveEvent, Ended> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(event);
+            }
+            if self.at < self.catch_up {
+                self.read().await?;
+                continue;
+            }
+            if let Some(batch) = self.waiting.take() {
+                for event in batch.events.iter().filter(|event| event.id > self.at) {
+                    if self.wanted.takes(event) {
+                        self.ready.push_back(event.clone());
+                    }
+                }
+                self.at = self.at.max(batch.to);
+                continue;
+            }
+            match self.subscription.next().await {
+                Next::Batch(batch) => {
+                    self.catch_up = batch.from; // what lies before it and was missed is in the outbox
+                    self.live |= batch.from <= self.at;
+                    self.waiting = Some(batch);
+                }
+                Next::Behind if self.live => return Err(Ended::TooSlow),
+                Next::Behind => {} // it is catching up: the next batch says where to
+                Next::Closed => return Err(Ended::NotLeader),
+            }
+        }
+    }
+
+    /// A page of the outbox, of final ids alone.
+    async fn read(&mut self) -> Result<(), Ended> {
+        let events = live::read(&self.ledger.parts().pool, self.at, self.catch_up, PAGE).await;
+        let events = events.map_err(|error| Ended::Failed(read_failure(&StoreError::from(error))))?;
+        self.at = match events.last() {
+            Some(last) if i64::try_from(events.len()).is_ok_and(|read| read >= PAGE) => last.id,
+            _ => self.catch_up,
+        };
+        self.ready.extend(events.into_iter().filter(|event| self.wanted.takes(event)));
+        Ok(())
+    }
+}
+
+impl Wanted {
+    fn takes(&self, event: &LiveEvent) -> bool {
+        self.tenant == event.tenant
+            && self.account.as_ref().is_none_or(|account| event.accounts.iter().any(|named| **named == **account))
+            && self.transaction.is_none_or(|transaction| event.transaction.0 == transaction)
+    }
+}
