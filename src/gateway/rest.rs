@@ -13,6 +13,7 @@ mod docs;
 mod externals;
 mod fields;
 mod listing;
+mod live;
 mod movements;
 mod query;
 mod refunds;
@@ -96,6 +97,9 @@ pub fn router(room: Room) -> Router {
         .route("/api/v1/transactions/payment", post(movements::payment))
         .route("/api/v1/transactions/refund", post(refunds::refund))
         .route("/api/v1/transactions/{id}", get(transactions::read))
+        .route("/api/v1/events/accounts/{id}", get(live::account))
+        .route("/api/v1/events/transactions/{id}", get(live::transaction))
+        .route("/api/v1/events/stream", get(live::all))
         .route("/api/v1/currencies", get(currencies::list))
         .route("/api/v1/currencies/{code}", get(currencies::read))
         .route("/api/v1/sagas", get(sagas::list))

@@ -9,6 +9,7 @@ mod currencies;
 mod flow;
 mod limits;
 mod lists;
+mod live;
 mod movements;
 mod random;
 mod refunds;

@@ -59,8 +59,7 @@ async fn started() -> Florin {
     florin
 }
 
-// Fails when the feed hands out ids that are not final (ids drawn in another order than they commit are missed), when it does not say where a batch begins
-// (what came between reading the outbox and the first batch is missed), and when a watcher does not pass over what it has read already.
+// Fails when a watcher takes from a batch what it has read from the outbox already.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_watches_hears_everything_once_in_order_wherever_it_begins() {
     let florin = started().await;
@@ -130,7 +129,7 @@ async fn an_event_whose_transaction_commits_late_is_not_passed_over() {
     florin.stop().await;
 }
 
-// Fails when an actor that failed hands out what was handed out before, or goes on after what was not.
+// Fails when a watcher does not ask where a batch begins: what the actor that failed had not handed out is missed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_feed_that_fails_loses_and_repeats_nothing() {
     let florin = started().await;

@@ -6,7 +6,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{Room, accounts, admin, currencies, listing, movements, refunds, refusal, sagas, text, transactions};
+use super::{Room, accounts, admin, currencies, listing, live, movements, refunds, refusal, sagas, text, transactions};
 
 /// Where the description is.
 const JSON: &str = "/api/docs-json";
@@ -28,6 +28,7 @@ const PAGE: &str = "/api/docs";
         listing::list, transactions::read,
         currencies::list, currencies::read,
         sagas::list, sagas::read, sagas::complete, sagas::by_correlation,
+        live::account, live::transaction, live::all,
         admin::reconcile, admin::reconcile_all, admin::rebuild, admin::rebuild_all, admin::equation, admin::equation_by_post,
     ),
     components(schemas(refusal::ErrorBody<'static>, refusal::Message, text::AmountText)),
@@ -37,6 +38,7 @@ const PAGE: &str = "/api/docs";
         (name = "transactions", description = "Money that moves"),
         (name = "sagas", description = "What became of it"),
         (name = "currencies", description = "What it is counted in"),
+        (name = "events", description = "What happens, as it happens"),
         (name = "admin", description = "Whether the books balance"),
         (name = "health", description = "Whether payments are taken"),
     )

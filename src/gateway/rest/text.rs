@@ -79,6 +79,12 @@ pub fn stored(minor_units: i128, exponent: u8) -> String {
     text
 }
 
+/// The same of an amount's own decimal text.
+pub fn at_rest(text: &str) -> String {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    format!("{whole}.{fraction:0<DECIMALS$}")
+}
+
 /// A time as this contract writes it: RFC 3339 in UTC with milliseconds.
 pub fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)

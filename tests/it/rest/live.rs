@@ -1,0 +1,103 @@
+//! Server-sent events: what happens, as it happens, resumed by `Last-Event-ID` without a gap or a repeat.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::client::Rest;
+use super::{World, payment};
+
+/// One event as a client reads it.
+#[derive(Clone, Debug)]
+struct Heard {
+    id: String,
+    name: String,
+    data: Value,
+}
+
+/// A stream that is being read.
+struct Listening {
+    response: reqwest::Response,
+    text: String,
+}
+
+impl Listening {
+    async fn to(rest: &Rest, path: &str, after: Option<&str>) -> Self {
+        let request = rest.request(Method::GET, path);
+        let request = after.into_iter().fold(request, |request, id| request.header("last-event-id", id));
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { response, text: String::new() }
+    }
+
+    /// The next so many, within 10 s each.
+    async fn take(&mut self, count: usize) -> Vec<Heard> {
+        let mut heard = Vec::new();
+        while heard.len() < count {
+            while let Some((event, rest)) = self.text.split_once("\n\n").map(|(event, rest)| (event.to_owned(), rest.to_owned())) {
+                self.text = rest;
+                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned();
+                if !field("event:").is_empty() {
+                    heard.push(Heard { id: field("id:"), name: field("event:"), data: serde_json::from_str(&field("data:")).unwrap() });
+                }
+                if heard.len() == count {
+                    return heard;
+                }
+            }
+            let chunk = tokio::time::timeout(Duration::from_secs(10), self.response.chunk()).await;
+            let chunk = chunk.unwrap_or_else(|_| panic!("{} of {count} events: {heard:?}", heard.len()));
+            self.text.push_str(std::str::from_utf8(&chunk.unwrap().expect("the stream goes on")).unwrap());
+        }
+        heard
+    }
+}
+
+fn names(heard: &[Heard]) -> Vec<&str> {
+    heard.iter().map(|event| event.name.as_str()).collect()
+}
+
+// Mutations: the event of the place passed over whole (its later frames are missed), or told again from its first frame.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_is_heard_once_by_whom_it_concerns_and_from_any_place_on() {
+    let world = World::start().await;
+    let (ann, shop) = (world.user("100.00").await, world.open(json!({})).await);
+    let mut all = Listening::to(&world, "events/stream", None).await;
+    let mut of_ann = Listening::to(&world, &format!("events/accounts/{ann}"), None).await;
+    let paid = world.pay(&ann, &shop, "12.50").await;
+    let heard = all.take(4).await;
+    assert_eq!(names(&heard), ["PaymentRequested", "BalanceChanged", "BalanceChanged", "PaymentCompleted"]);
+    for event in &heard {
+        assert_eq!(event.data["type"], event.name.as_str());
+        assert!(event.data["timestamp"].is_string() && event.data["payload"].is_object(), "{event:?}");
+    }
+    assert_eq!((&heard[0].data["transactionId"], &heard[3].data["payload"]["amount"]), (&json!(paid), &json!("12.50000000")));
+    let changed = of_ann.take(1).await;
+    assert_eq!((&changed[0].data["accountId"], &changed[0].data["payload"]["change"]), (&json!(ann), &json!("-12.50000000")));
+
+    // From each of them on: exactly the others, and then what comes.
+    let too_much = world.post("transactions/payment", &payment(&ann, &shop, "1000")).await;
+    assert_eq!(too_much.status, 400);
+    let failed = all.take(1).await;
+    assert_eq!(names(&failed), ["TransactionFailed"]);
+    for (n, event) in heard.iter().enumerate() {
+        let mut again = Listening::to(&world, "events/stream", Some(&event.id)).await;
+        let ids: Vec<String> = again.take(4 - n).await.into_iter().map(|event| event.id).collect();
+        let expected: Vec<String> = heard[n + 1..].iter().chain(&failed).map(|event| event.id.clone()).collect();
+        assert_eq!(ids, expected, "after {}", event.id);
+    }
+    let mut of_one = Listening::to(&world, &format!("events/transactions/{paid}"), Some("1.9")).await;
+    assert_eq!(names(&of_one.take(2).await), ["PaymentRequested", "PaymentCompleted"]);
+
+    for bad in ["x", "1", "1.x", "0.0", "-1.0"] {
+        let refused = world.send(world.request(Method::GET, "events/stream").header("last-event-id", bad)).await;
+        assert_eq!(refused.status, 400, "{bad}");
+    }
+    let ahead = world.send(world.request(Method::GET, "events/stream").header("last-event-id", "999999.0")).await;
+    assert_eq!(ahead.status, 400);
+    world.get("events/accounts/nobody").await.refused(404, "ACCOUNT_NOT_FOUND", "Account not found: nobody");
+    world.get("events/transactions/nothing").await.refused(404, "TRANSACTION_NOT_FOUND", "Transaction not found: nothing");
+    drop((all, of_ann, of_one));
+    world.end().await;
+}
