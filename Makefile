@@ -59,7 +59,7 @@ bench bench-large bench-memory: export FLORIN_KAFKA_JVM ?= -XX:+UseSerialGC
 bench bench-large bench-memory: export FLORIN_KAFKA_HEAP ?= 1g
 bench_folder := $(CARGO_TARGET_DIR)/$(if $(filter dev,$(BENCH_PROFILE)),debug,$(BENCH_PROFILE))
 
-bench: ## Measure Florin and the baselines side by side into target/bench; BENCH_QUICK=1: whether it works, in under 3 minutes; BENCH_ARGS
+bench: ## Measure Florin and the baselines side by side, and Florin's REST, holds and balances, into target/bench; BENCH_QUICK=1: whether it works, in under 3 minutes; BENCH_ARGS
 	@scripts/require.sh build postgres redis kafka
 	cargo build --locked --profile $(BENCH_PROFILE) --package florin --package florin-load
 	@$(bench_folder)/florin-load bench --florin $(bench_folder)/florin --out $(BENCH_OUT) $(BENCH_ARGS)

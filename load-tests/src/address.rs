@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use anyhow::{Context, Result, bail};
+use http::Uri;
 use sqlx::postgres::PgConnectOptions;
 use tonic::transport::Endpoint;
 
@@ -11,12 +12,29 @@ use tonic::transport::Endpoint;
 /// # Errors
 /// When it is no such address, or not on the loopback interface.
 pub fn grpc(text: &str) -> Result<Endpoint> {
-    let uri: http::Uri = text.parse().with_context(|| format!("{text} is no address such as http://127.0.0.1:50051"))?;
+    Ok(Endpoint::from(plain(text, "http://127.0.0.1:50051")?))
+}
+
+/// Parses `http://HOST:PORT` of a REST server, whose host must be this machine.
+///
+/// # Errors
+/// When it is no such address, or not on the loopback interface.
+pub fn rest(text: &str) -> Result<Uri> {
+    let example = "http://127.0.0.1:3000";
+    let uri = plain(text, example)?;
+    if uri.port().is_none() || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+        bail!("{text} is no address such as {example}");
+    }
+    Ok(uri)
+}
+
+fn plain(text: &str, example: &str) -> Result<Uri> {
+    let uri: Uri = text.parse().with_context(|| format!("{text} is no address such as {example}"))?;
     if uri.scheme_str() != Some("http") {
-        bail!("{text} is no address such as http://127.0.0.1:50051");
+        bail!("{text} is no address such as {example}");
     }
     loopback(uri.host().unwrap_or_default())?;
-    Ok(Endpoint::from(uri))
+    Ok(uri)
 }
 
 /// Parses a PostgreSQL address, which must be a Unix socket or this machine.
@@ -47,7 +65,7 @@ mod tests {
     #[test]
     fn only_this_machine_gets_load() {
         for good in ["http://127.0.0.1:50051", "http://localhost:1", "http://[::1]:50051", "http://127.8.9.1:5"] {
-            assert!(grpc(good).is_ok(), "{good}");
+            assert!(grpc(good).is_ok() && rest(good).is_ok(), "{good}");
         }
         let wrong = [
             "http://10.0.0.1:50051",
@@ -58,7 +76,10 @@ mod tests {
             "http://localhost.example.com:1",
         ];
         for wrong in wrong {
-            assert!(grpc(wrong).is_err(), "{wrong}");
+            assert!(grpc(wrong).is_err() && rest(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["http://127.0.0.1", "http://127.0.0.1:3000/api/v1", "http://127.0.0.1:3000/?a=b"] {
+            assert!(rest(wrong).is_err(), "{wrong}");
         }
     }
 

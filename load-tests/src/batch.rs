@@ -77,7 +77,7 @@ impl Maker {
             postings: vec![pb::Posting {
                 debit_account_id: format!("{}{}", self.prefix, choice.payer),
                 credit_account_id: format!("{}{}", self.prefix, choice.payee),
-                amount: format!("{}.{:02}", choice.cents / 100, choice.cents % 100),
+                amount: choice.amount(),
                 currency: CURRENCY.to_owned(),
                 ..pb::Posting::default()
             }],

@@ -140,7 +140,7 @@ async fn check(site: &Site, runs: &[Run], round: usize) -> Result<Vec<String>> {
     site.check()?;
     for run in runs.iter().filter(|run| (run.round == round || round == 1 && run.round == 0) && run.errors > 0) {
         let kind = format!("{} {} {}", run.system, run.workload, run.in_flight);
-        problems.push(format!("round {round}: {kind}: {} payments did not move money: {:?}", run.errors, run.outcomes));
+        problems.push(format!("round {round}: {kind}: {} were not done: {:?}", run.errors, run.outcomes));
     }
     let paid = |system: &str| runs.iter().filter(|run| run.system == system).filter_map(|run| run.outcomes.get("paid")).sum::<u64>();
     let mut compare = |system: &str, rows: i64| {
@@ -151,7 +151,11 @@ async fn check(site: &Site, runs: &[Run], round: usize) -> Result<Vec<String>> {
     for (system, database) in [("sql", "sql"), ("plpgsql", "plpgsql"), ("sql-grpc", "sql_grpc")] {
         compare(system, baseline::books(&site.database(database)?).await.with_context(|| format!("{system}'s books"))?.payments);
     }
-    compare("florin", measure::florin_payments(&site.database("florin")?).await?);
+    let books = measure::florin_books(&site.database("florin")?).await?;
+    compare("florin", books.payments);
+    if books.held != 0 {
+        problems.push(format!("round {round}: {} minor units are still held, though every hold was captured as a whole", books.held));
+    }
     eprintln!("round {round}: florin verify ...");
     if let Err(error) = site.verify().await {
         problems.push(format!("round {round}: {error:#}"));
@@ -189,6 +193,9 @@ impl Workload {
             Self::Closed(mix) => mix.name(),
             Self::Batch100 => "batch100",
             Self::OpenHalfPeak => "open-half-peak",
+            Self::Rest => "rest",
+            Self::HoldCapture => "hold-capture",
+            Self::Balance => "balance",
         }
     }
 }

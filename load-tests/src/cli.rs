@@ -1,9 +1,10 @@
 //! The command line.
 
+mod load;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -11,10 +12,8 @@ use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::bench::{self, Config, large, memory};
-use crate::grpc::{Dial, GrpcPayer};
-use crate::mix::{Chooser, Mix};
-use crate::run::{self, Timing};
-use crate::{address, baseline, batch, seed};
+use crate::{address, baseline, seed};
+use load::{BalanceArgs, PayArgs};
 
 #[derive(Debug, Parser)]
 #[command(name = "florin-load", version, about = "Measures Florin, and what one would build instead. Load goes to loopback addresses only.")]
@@ -27,8 +26,10 @@ struct Cli {
 enum Command {
     /// Open accounts with money in Florin's database
     Seed(SeedArgs),
-    /// Pay through a running server's gRPC for a while, and print rate, latencies and every outcome
+    /// Pay through a running server's gRPC or REST for a while, and print rate, latencies and every outcome
     Pay(PayArgs),
+    /// Ask a running server for balances for a while: those of accounts that paid a moment ago are in its memory
+    Balances(BalanceArgs),
     /// Serve payment.v1 by one SQL transaction per payment
     ServeBaseline(ServeArgs),
     /// Run Florin and the baselines side by side, and write report.md and report.json
@@ -177,63 +178,6 @@ struct SeedArgs {
     prefix: String,
 }
 
-#[derive(Debug, Args)]
-struct PayArgs {
-    /// The server
-    #[arg(long, default_value = "http://127.0.0.1:50051")]
-    address: String,
-    /// Payments in flight at a time; with --batch: messages
-    #[arg(long, default_value_t = 256, value_parser = in_flight)]
-    in_flight: usize,
-    /// Measured time
-    #[arg(long, default_value_t = 5.0, value_parser = seconds)]
-    seconds: f64,
-    /// Time before that
-    #[arg(long, default_value_t = 1.0, value_parser = seconds)]
-    warm_up: f64,
-    /// How many accounts there are
-    #[arg(long, default_value_t = 10_000)]
-    accounts: u32,
-    /// What their names begin with
-    #[arg(long, default_value = seed::PREFIX)]
-    prefix: String,
-    /// How payments spread over the accounts
-    #[arg(long, value_enum, default_value_t = Mix::Uniform)]
-    mix: Mix,
-    /// The payments' seed: the same one makes the same payments (with new keys)
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Client ids that the limiter sees
-    #[arg(long, default_value_t = 64, value_parser = connections)]
-    clients: usize,
-    /// Connections
-    #[arg(long, default_value_t = 4, value_parser = connections)]
-    connections: usize,
-    /// Open loop: payments due per second, whatever the server does
-    #[arg(long, value_parser = seconds, conflicts_with_all = ["in_flight", "batch"])]
-    open_rate: Option<f64>,
-    /// florin.v1 PostTransactions with so many payments per message
-    #[arg(long, value_parser = in_flight)]
-    batch: Option<usize>,
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
-}
-
-fn in_flight(text: &str) -> Result<usize> {
-    whole(text, 10_000)
-}
-
-fn connections(text: &str) -> Result<usize> {
-    whole(text, 1_000)
-}
-
-fn whole(text: &str, max: usize) -> Result<usize> {
-    let n = text.parse()?;
-    ensure!((1..=max).contains(&n), "{n} is not from 1 to {max}");
-    Ok(n)
-}
-
 fn seconds(text: &str) -> Result<f64> {
     let n: f64 = text.parse()?;
     ensure!(n > 0.0 && n <= 1_000_000.0, "{n} is not above 0, up to 1000000");
@@ -275,30 +219,13 @@ async fn run(cli: Cli) -> Result<ExitCode> {
             println!("{opened} accounts opened, {} were there", u64::from(args.accounts) - opened);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Pay(args) => pay(args).await,
+        Command::Pay(args) => load::pay(args).await,
+        Command::Balances(args) => load::balances(args).await,
         Command::ServeBaseline(args) => serve_baseline(args).await,
         Command::Bench(args) => until_told(bench::run(args.config()?)).await,
         Command::BenchLarge(args) => until_told(large::run(args.config()?)).await,
         Command::BenchMemory(args) => until_told(memory::run(args.config()?)).await,
     }
-}
-
-async fn pay(args: PayArgs) -> Result<ExitCode> {
-    let chooser = Chooser::new(args.mix, args.accounts, args.seed)?;
-    let endpoint = address::grpc(&args.address)?;
-    let dial = Dial { endpoint, connections: args.connections, clients: args.clients, prefix: args.prefix };
-    let timing = Timing { warm_up: Duration::from_secs_f64(args.warm_up), run: Duration::from_secs_f64(args.seconds) };
-    let figures = match (args.batch, args.open_rate) {
-        (Some(payments), _) => batch::closed(&dial, &chooser, payments, args.in_flight, timing).await?,
-        (None, Some(per_s)) => run::open(Arc::new(GrpcPayer::connect(&dial).await?), &chooser, per_s, timing).await?,
-        (None, None) => run::closed(Arc::new(GrpcPayer::connect(&dial).await?), &chooser, args.in_flight, timing).await?,
-    };
-    if args.json {
-        println!("{}", serde_json::to_string(&figures)?);
-    } else {
-        println!("{figures}");
-    }
-    Ok(if figures.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn serve_baseline(args: ServeArgs) -> Result<ExitCode> {

@@ -7,7 +7,9 @@
 //! | [`outcome`] | what became of each payment; nothing is left uncounted |
 //! | [`record`] | latencies and counts of one run |
 //! | [`run`] | the closed loop and the open loop |
-//! | [`grpc`], [`batch`] | the client's side of payment.v1, and of florin.v1's batches |
+//! | [`grpc`], [`batch`], [`holds`] | the client's side of payment.v1, of florin.v1's batches, and of its holds |
+//! | [`rest`] | the client's side of transfers over REST |
+//! | [`balances`] | asks for balances |
 //! | [`seed`] | the accounts that a run pays from |
 //! | [`baseline`] | what one would build instead |
 //! | [`process`] | CPU time and memory, from `/proc` |
@@ -17,15 +19,18 @@
 #![expect(clippy::float_arithmetic, reason = "figures of measurements, never money")]
 
 pub mod address;
+pub mod balances;
 pub mod baseline;
 pub mod batch;
 pub mod bench;
 pub mod cli;
 pub mod grpc;
+pub mod holds;
 pub mod mix;
 pub mod outcome;
 pub mod process;
 pub mod record;
 pub mod report;
+pub mod rest;
 pub mod run;
 pub mod seed;

@@ -41,6 +41,14 @@ pub struct Choice {
     pub cents: i64,
 }
 
+impl Choice {
+    /// How much, as decimal text in the major unit of a currency with two decimals.
+    #[must_use]
+    pub fn amount(&self) -> String {
+        format!("{}.{:02}", self.cents / 100, self.cents % 100)
+    }
+}
+
 /// Chooses payments.
 #[derive(Clone, Debug)]
 pub struct Chooser {

@@ -55,7 +55,7 @@ pub struct Recorder {
 struct Shard {
     latency_us: Histogram<u64>,
     outcomes: Outcomes,
-    paid_in_window: u64,
+    done_in_window: u64,
 }
 
 impl Recorder {
@@ -64,7 +64,7 @@ impl Recorder {
     /// # Errors
     /// Never with the bounds of this file.
     pub fn new(window: Window) -> Result<Self> {
-        let shard = || Ok(Mutex::new(Shard { latency_us: histogram()?, outcomes: Outcomes::default(), paid_in_window: 0 }));
+        let shard = || Ok(Mutex::new(Shard { latency_us: histogram()?, outcomes: Outcomes::default(), done_in_window: 0 }));
         Ok(Self { window, shards: (0..SHARDS).map(|_| shard()).collect::<Result<_>>()? })
     }
 
@@ -79,8 +79,8 @@ impl Recorder {
         let ended = Instant::now();
         let mut shard = lock(&self.shards[worker % SHARDS]);
         shard.outcomes.add(outcome, n);
-        if outcome == Outcome::Paid && self.window.has(ended) {
-            shard.paid_in_window += n;
+        if outcome.is_done() && self.window.has(ended) {
+            shard.done_in_window += n;
         }
         if self.window.has(began) {
             let latency = u64::try_from(ended.saturating_duration_since(began).as_micros()).unwrap_or(u64::MAX);
@@ -98,14 +98,14 @@ impl Recorder {
             let shard = lock(shard);
             latency.add(&shard.latency_us)?;
             outcomes.merge(&shard.outcomes);
-            paid += shard.paid_in_window;
+            paid += shard.done_in_window;
         }
         let run_s = self.window.length().as_secs_f64();
         Ok(Figures { run_s, paid, payments_per_s: paid as f64 / run_s, latency_ms: Latency::of(&latency), errors: outcomes.errors(), outcomes })
     }
 }
 
-/// What a run came to.
+/// What a run came to; where balances are asked for, each of them stands for a payment.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
     /// The measured time.
@@ -116,7 +116,7 @@ pub struct Figures {
     pub payments_per_s: f64,
     /// Of the payments that began in it.
     pub latency_ms: Latency,
-    /// Everything that did not move money, at any time of the run, warm-up and end included.
+    /// Everything that was not done, at any time of the run, warm-up and end included.
     pub errors: u64,
     /// Every payment of the run.
     pub outcomes: Outcomes,

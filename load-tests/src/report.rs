@@ -53,7 +53,7 @@ pub struct Machine {
 pub struct Run {
     /// `florin`, `sql`, `plpgsql` or `sql-grpc`.
     pub system: &'static str,
-    /// `uniform`, `hot-payee`, `hot-payer`, `batch100` or `open-half-peak`.
+    /// `uniform`, `hot-payee`, `hot-payer`, `batch100`, `open-half-peak`, `rest`, `hold-capture` or `balance`.
     pub workload: &'static str,
     /// Payments in flight; messages for `batch100`; for `open-half-peak` those of the peak.
     pub in_flight: usize,
@@ -63,7 +63,7 @@ pub struct Run {
     pub round: usize,
     /// Measured seconds.
     pub run_s: f64,
-    /// Payments answered per second.
+    /// Payments answered per second; of `balance`, as everywhere below: balances.
     pub payments_per_s: f64,
     /// Half of the payments took no longer.
     pub p50_ms: f64,
@@ -73,7 +73,7 @@ pub struct Run {
     pub p999_ms: f64,
     /// The longest.
     pub max_ms: f64,
-    /// Payments that did not move money.
+    /// What was not done: payments that did not move money, balances that were not answered.
     pub errors: u64,
     /// Every payment by what became of it, warm-up included.
     pub outcomes: BTreeMap<String, u64>,

@@ -23,7 +23,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// The most payments that the open loop has in flight; what is due beyond waits its turn, and its latency grows.
 pub const OPEN_IN_FLIGHT_MAX: usize = 4_096;
 
-/// Somebody who carries payments out.
+/// Somebody who carries payments out, or asks for balances.
 pub trait Payer: Send + Sync + 'static {
     /// Carries one out, with a new key. Must answer within [`PATIENCE`], or a little later.
     fn pay(&self, worker: usize, choice: Choice) -> impl Future<Output = Outcome> + Send;
@@ -57,7 +57,7 @@ pub async fn closed<P: Payer>(payer: Arc<P>, chooser: &Chooser, in_flight: usize
                 let n = next.fetch_add(1, Ordering::Relaxed);
                 let outcome = payer.pay(worker, chooser.choose(n)).await;
                 recorder.add(worker, began, outcome, 1);
-                if matches!(outcome, Outcome::Transport | Outcome::Refused(_)) {
+                if matches!(outcome, Outcome::Transport | Outcome::Refused(_) | Outcome::Status(_)) {
                     tokio::time::sleep(Duration::from_millis(1)).await; // a server that is gone is not asked a million times a second
                 }
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use florin::protocol::record::Kind;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Mutex;
@@ -11,12 +12,14 @@ use tokio::sync::Mutex;
 use super::plan::{BATCH, System, Workload};
 use super::postgres::{connect, wal_bytes};
 use super::site::Site;
+use crate::balances::BalanceReader;
 use crate::baseline::{self, Connections, Direct, Plpgsql, Sql};
 use crate::grpc::{Dial, GrpcPayer};
+use crate::holds::HoldPayer;
 use crate::mix::Chooser;
-use crate::outcome::Outcome;
 use crate::record::Figures;
 use crate::report::{Cpu, Run};
+use crate::rest::RestPayer;
 use crate::run::{Payer, Timing, closed, open};
 use crate::{batch, process, seed};
 
@@ -78,7 +81,7 @@ impl<'a> Bench<'a> {
         let per_s = half_peak.filter(|_| workload == Workload::OpenHalfPeak);
         let before = Spent::read(self.site, server);
         let wal_before = wal_bytes(&mut *self.side.lock().await).await?;
-        let figures = self.load(system, workload, in_flight, chooser, per_s, timing).await?;
+        let figures = Box::pin(self.load(system, workload, in_flight, chooser, per_s, timing)).await?; // large: one way for each system
         let rss_mb = server.and_then(process::rss_mb);
         let (mut events_waiting, mut publish_s) = (None, None);
         if system == System::Florin {
@@ -89,7 +92,7 @@ impl<'a> Bench<'a> {
         }
         let spent = Spent::read(self.site, server).since(&before);
         let wal = wal_bytes(&mut *self.side.lock().await).await? - wal_before;
-        let paid = (figures.outcomes.of(Outcome::Paid) as f64).max(1.0);
+        let done = (figures.outcomes.done() as f64).max(1.0);
         Ok(Run {
             system: system.name(),
             workload: workload.name(),
@@ -105,8 +108,8 @@ impl<'a> Bench<'a> {
             errors: figures.errors,
             outcomes: figures.outcomes.named(),
             rss_mb,
-            cpu_us: spent.per(paid),
-            wal_bytes: wal as f64 / paid,
+            cpu_us: spent.per(done),
+            wal_bytes: wal as f64 / done,
             events_waiting,
             publish_s,
         })
@@ -136,8 +139,12 @@ impl<'a> Bench<'a> {
         per_s: Option<f64>,
         timing: Timing,
     ) -> Result<Figures> {
-        if workload == Workload::Batch100 {
-            return batch::closed(&self.dial(system)?, chooser, BATCH, in_flight, timing).await;
+        match workload {
+            Workload::Batch100 => return batch::closed(&self.dial(system)?, chooser, BATCH, in_flight, timing).await,
+            Workload::Rest => return closed(Arc::new(RestPayer::connect(&self.site.rest_dial()?).await?), chooser, in_flight, timing).await,
+            Workload::HoldCapture => return closed(Arc::new(HoldPayer::connect(&self.dial(system)?).await?), chooser, in_flight, timing).await,
+            Workload::Balance => return closed(Arc::new(BalanceReader::connect(&self.dial(system)?).await?), chooser, in_flight, timing).await,
+            Workload::Closed(_) | Workload::OpenHalfPeak => {}
         }
         let direct = || self.direct.clone().context("there are no baselines here");
         match system {
@@ -178,16 +185,25 @@ async fn pay<P: Payer>(payer: Arc<P>, chooser: &Chooser, in_flight: usize, per_s
     }
 }
 
-/// How many payments of the load generator Florin's tables have.
+/// What Florin's tables say of the load generator's work.
+pub struct FlorinBooks {
+    /// Payments that moved money, whichever way they came. A hold moves none: its capture does.
+    pub payments: i64,
+    /// What is held on all accounts, in minor units.
+    pub held: i64,
+}
+
+/// Reads Florin's tables.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn florin_payments(options: &PgConnectOptions) -> Result<i64> {
+pub async fn florin_books(options: &PgConnectOptions) -> Result<FlorinBooks> {
     let mut connection = connect(options).await?;
-    let count = "SELECT count(*) FROM transactions WHERE key IS NOT NULL AND status = 1";
-    let payments = sqlx::query_scalar(count).fetch_one(&mut connection).await?;
+    let count = "SELECT count(*) FROM transactions WHERE key IS NOT NULL AND status = 1 AND kind <> $1";
+    let payments = sqlx::query_scalar(count).bind(Kind::HOLD.code()).fetch_one(&mut connection).await?;
+    let held = sqlx::query_scalar("SELECT coalesce(sum(held), 0)::bigint FROM balances").fetch_one(&mut connection).await?;
     connection.close().await?;
-    Ok(payments)
+    Ok(FlorinBooks { payments, held })
 }
 
 /// CPU time in microseconds, since the processes began.

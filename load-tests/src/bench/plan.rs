@@ -5,7 +5,7 @@ use crate::mix::Mix;
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum System {
-    /// Florin, through payment.v1 and florin.v1.
+    /// Florin, through payment.v1, florin.v1 and REST.
     Florin,
     /// One SQL transaction per payment, straight to the database.
     Sql,
@@ -24,6 +24,12 @@ pub enum Workload {
     Batch100,
     /// Payments due at half the rate of uniform with 256 in flight, of the same round.
     OpenHalfPeak,
+    /// So many transfers in flight over REST.
+    Rest,
+    /// So many payments in flight, each first held and then captured.
+    HoldCapture,
+    /// So many questions for a balance in flight.
+    Balance,
 }
 
 impl Workload {
@@ -31,7 +37,7 @@ impl Workload {
     pub fn mix(self) -> Mix {
         match self {
             Self::Closed(mix) => mix,
-            Self::Batch100 | Self::OpenHalfPeak => Mix::Uniform,
+            Self::Batch100 | Self::OpenHalfPeak | Self::Rest | Self::HoldCapture | Self::Balance => Mix::Uniform,
         }
     }
 }
@@ -53,7 +59,7 @@ pub const BATCH: usize = 100;
 const ALL: &[System] = &[System::Florin, System::Sql, System::Plpgsql, System::SqlGrpc];
 const FLORIN: &[System] = &[System::Florin];
 
-/// One round. The open loop comes right after its peak.
+/// One round. The open loop comes right after its peak, and so does what is compared with it; balances come last of these: their accounts are active.
 pub fn cases(quick: bool) -> Vec<Case> {
     let in_flights: &[usize] = if quick { &[256] } else { &[1, 64, 256, 1_024] };
     let mut cases = Vec::new();
@@ -63,6 +69,9 @@ pub fn cases(quick: bool) -> Vec<Case> {
             if (mix, in_flight) == (Mix::Uniform, 256) {
                 cases.push(Case { workload: Workload::OpenHalfPeak, in_flight, systems: FLORIN });
                 cases.push(Case { workload: Workload::Batch100, in_flight: 16, systems: FLORIN });
+                for workload in [Workload::Rest, Workload::HoldCapture, Workload::Balance] {
+                    cases.push(Case { workload, in_flight, systems: FLORIN });
+                }
             }
         }
     }
@@ -76,9 +85,15 @@ mod tests {
     #[test]
     fn the_full_round_has_every_case_and_the_quick_one_only_256() {
         let runs = |quick| cases(quick).iter().map(|case| case.systems.len()).sum::<usize>();
-        assert_eq!((runs(false), runs(true)), (3 * 4 * 4 + 2, 3 * 4 + 2));
+        assert_eq!((runs(false), runs(true)), (3 * 4 * 4 + 5, 3 * 4 + 5));
         let closed = |case: &Case| matches!(case.workload, Workload::Closed(_));
         assert!(cases(true).iter().filter(|case| closed(case)).all(|case| case.in_flight == 256));
+        for workload in [Workload::Rest, Workload::HoldCapture, Workload::Balance] {
+            for quick in [false, true] {
+                let ours: Vec<Case> = cases(quick).into_iter().filter(|case| case.workload == workload).collect();
+                assert!(matches!(&ours[..], [Case { in_flight: 256, systems: FLORIN, .. }]), "{ours:?}");
+            }
+        }
         let full = cases(false);
         let open = full.iter().position(|case| case.workload == Workload::OpenHalfPeak).unwrap();
         assert_eq!((full[open - 1].workload, full[open - 1].in_flight), (Workload::Closed(Mix::Uniform), 256));

@@ -13,14 +13,16 @@ use florin::embedded::redis::PrivateRedis;
 use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
 use sqlx::postgres::PgConnectOptions;
+use tokio::net::TcpStream;
 
 use super::child::Child;
 use super::postgres;
 use crate::grpc::Dial;
+use crate::rest::{self, RestDial};
 use crate::{address, baseline, seed};
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
-/// Connections of the load generator.
+/// Connections of the load generator over gRPC; over REST it has as many as it may.
 pub const CONNECTIONS: usize = 4;
 /// Client ids, each with a limit of its own.
 pub const CLIENTS: usize = 64;
@@ -51,8 +53,10 @@ pub struct Site {
     program: PathBuf,
     environment: Environment,
     log: PathBuf,
-    /// Florin's address.
+    /// Florin's address for gRPC.
     pub florin_address: String,
+    /// And for REST.
+    pub rest_address: String,
     /// The address of `sql-grpc`.
     pub baseline_address: Option<String>,
     redis: PrivateRedis,
@@ -86,6 +90,7 @@ impl Site {
         run(tool(&options.florin, &environment, &["migrate"])).await?;
         seed::accounts(address::database(&postgres.url("florin"))?, options.accounts, seed::PREFIX).await?;
         let florin_address = format!("http://127.0.0.1:{}", value(&environment, "GRPC_PORT"));
+        let rest_address = format!("http://127.0.0.1:{}", value(&environment, "HTTP_PORT"));
 
         let (mut grpc_baseline, mut baseline_address) = (None, None);
         if options.baselines {
@@ -108,6 +113,7 @@ impl Site {
             environment,
             log,
             florin_address,
+            rest_address,
             baseline_address,
             redis,
             kafka,
@@ -159,6 +165,15 @@ impl Site {
         Ok(Dial { endpoint: address::grpc(address)?, connections: CONNECTIONS, clients: CLIENTS, prefix: seed::PREFIX.to_owned() })
     }
 
+    /// How Florin's REST is dialled.
+    ///
+    /// # Errors
+    /// Never: it is this machine's.
+    pub fn rest_dial(&self) -> Result<RestDial> {
+        let address = address::rest(&self.rest_address)?;
+        Ok(RestDial { address, connections: rest::CONNECTIONS_MAX, clients: CLIENTS, prefix: seed::PREFIX.to_owned() })
+    }
+
     /// The process of Florin.
     #[must_use]
     pub fn florin_pid(&self) -> Option<u32> {
@@ -200,7 +215,8 @@ impl Site {
             self.check()?;
             let Ok(channel) = address::grpc(&self.florin_address)?.connect().await else { return Ok(false) };
             let asked = pb::GetAccountBalanceRequest { account_id: account.clone() };
-            Ok(PaymentServiceClient::new(channel).get_account_balance(asked).await.is_ok())
+            let rest = TcpStream::connect(self.rest_address.trim_start_matches("http://")).await;
+            Ok(rest.is_ok() && PaymentServiceClient::new(channel).get_account_balance(asked).await.is_ok())
         })
         .await?;
         wait_until("sql-grpc serves", || async {

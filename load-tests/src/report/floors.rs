@@ -23,8 +23,10 @@ pub struct Floor {
 
 #[derive(Clone, Copy)]
 enum Figure {
-    /// Florin's rate over a system's: workload, in flight; and those of the system.
+    /// Florin's rate over a system's, or over its own: workload, in flight; and those of the system.
     Rate((&'static str, usize), (&'static str, &'static str, usize)),
+    /// Florin's rate, per second.
+    Speed(&'static str, usize),
     /// Florin's p50 over a system's.
     Median((&'static str, usize), (&'static str, &'static str, usize)),
     /// Florin's p99 in ms.
@@ -44,6 +46,9 @@ const FLOORS: &[(&str, f64, bool, Figure)] = &[
     ("uniform, 1 in flight: p50 x sql's", 1.0, false, Figure::Median(("uniform", 1), ("sql", "uniform", 1))),
     ("open loop at half the peak: p99 in ms", 20.0, false, Figure::Tail("open-half-peak", 256)),
     ("100 payments per message, 16 messages in flight: x sql at 256", 8.0, true, Figure::Rate(("batch100", 16), ("sql", "uniform", 256))),
+    ("transfers over REST, 256 in flight: x uniform over gRPC", 0.7, true, Figure::Rate(("rest", 256), ("florin", "uniform", 256))),
+    ("hold and capture, 256 in flight: x uniform", 0.45, true, Figure::Rate(("hold-capture", 256), ("florin", "uniform", 256))),
+    ("balances of active accounts, 256 in flight: per second", 20_000.0, true, Figure::Speed("balance", 256)),
     ("resident memory with 10,000 active accounts in MB", 200.0, false, Figure::Memory),
 ];
 
@@ -66,6 +71,7 @@ fn reached(runs: &[Run], round: usize, figure: Figure) -> Option<f64> {
     };
     match figure {
         Figure::Rate((workload, n), (system, other, m)) => Some(find("florin", workload, n)?.payments_per_s / find(system, other, m)?.payments_per_s),
+        Figure::Speed(workload, n) => Some(find("florin", workload, n)?.payments_per_s),
         Figure::Median((workload, n), (system, other, m)) => Some(find("florin", workload, n)?.p50_ms / find(system, other, m)?.p50_ms),
         Figure::Tail(workload, n) => Some(find("florin", workload, n)?.p99_ms),
         Figure::Memory => runs.iter().filter(|run| run.round == round && run.system == "florin").filter_map(|run| run.rss_mb).reduce(f64::max),

@@ -31,6 +31,9 @@ fn report() -> Report {
         runs.push(run("florin", "uniform", 256, round, florin));
         runs.push(run("sql", "uniform", 256, round, 4_000.0));
         runs.push(run("florin", "batch100", 16, round, 40_000.0));
+        runs.push(run("florin", "rest", 256, round, 16_000.0));
+        runs.push(run("florin", "hold-capture", 256, round, 9_600.0));
+        runs.push(run("florin", "balance", 256, round, 19_000.0));
     }
     let machine = Machine { cores: 2, processor: "p".into(), memory_mb: 1, system: "Linux".into() };
     let (ratios, floors) = (ratios(&runs), floors(&runs));
@@ -40,7 +43,7 @@ fn report() -> Report {
 #[test]
 fn ratios_are_taken_within_a_round_and_their_median_counts() {
     let report = report();
-    assert_eq!(report.ratios.len(), 1, "batch100 has no counterpart of its own");
+    assert_eq!(report.ratios.len(), 1, "what Florin does alone has no counterpart");
     let ratio = &report.ratios[0];
     assert_eq!((ratio.of, ratio.workload, ratio.in_flight), ("sql", "uniform", 256));
     assert_eq!((ratio.rounds.as_slice(), ratio.median), ([5.0, 7.5, 6.0].as_slice(), 6.0));
@@ -53,6 +56,10 @@ fn floors_are_met_missed_or_not_measured() {
     assert_eq!((of("256 in flight: x sql").reached, of("256 in flight: x sql").met), (Some(6.0), Some(true)));
     assert_eq!((of("100 payments").reached, of("100 payments").met), (Some(10.0), Some(true)));
     assert_eq!((of("1 in flight").reached, of("1 in flight").met), (None, None));
+    let rest = of("over REST");
+    assert_eq!((rest.rounds.len(), rest.reached, rest.met), (3, Some(16.0 / 24.0), Some(false)), "of Florin's own rate in the same round");
+    assert_eq!((of("hold and capture").reached, of("hold and capture").met), (Some(0.4), Some(false)));
+    assert_eq!((of("balances").reached, of("balances").met), (Some(19_000.0), Some(false)));
     assert_eq!(of("resident").met, Some(true));
 }
 
