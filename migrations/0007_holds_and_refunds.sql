@@ -89,9 +89,8 @@ DECLARE n int; found int;
 BEGIN
   INSERT INTO holds (id, debit_account, credit_account, amount, expires_at) SELECT unnest(ids_), unnest(debits_), unnest(credits_), unnest(amounts_), unnest(expires_);
   IF cardinality(t_ids_) = 0 THEN RETURN; END IF;
-  PERFORM FROM holds WHERE id = ANY (t_holds_) ORDER BY id FOR UPDATE;
   UPDATE holds h SET captured = h.captured + t.c, voided = h.voided + t.v
-    FROM (SELECT s.hold, sum(s.c) AS c, sum(s.v) AS v FROM (SELECT unnest(t_holds_) AS hold, unnest(t_captured_) AS c, unnest(t_voided_) AS v) s GROUP BY s.hold) t WHERE h.id = t.hold;
+    FROM (SELECT s.hold, sum(s.c) AS c, sum(s.v) AS v FROM (SELECT unnest(t_holds_) AS hold, unnest(t_captured_) AS c, unnest(t_voided_) AS v) s GROUP BY s.hold ORDER BY s.hold) t WHERE h.id = t.hold;
   GET DIAGNOSTICS found = ROW_COUNT;
   SELECT count(DISTINCT h) INTO n FROM unnest(t_holds_) h;
   IF found <> n THEN RAISE EXCEPTION 'unknown hold' USING ERRCODE = 'FL005'; END IF;

@@ -17,7 +17,7 @@ use crate::outcome::Outcome;
 use crate::run::{PATIENCE, Payer};
 
 /// The most connections. Each carries one request at a time: what is in flight beyond waits for one, and its latency grows.
-pub const CONNECTIONS_MAX: usize = 64;
+pub const CONNECTIONS_MAX: usize = 256;
 
 const TRANSFER: &str = "/api/v1/transactions/transfer";
 

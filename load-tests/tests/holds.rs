@@ -53,6 +53,7 @@ fn transaction(id: &str, status: pb::TransactionStatus) -> Option<pb::Transactio
 
 #[tonic::async_trait]
 impl Ledger for Moody {
+    type WatchEventsStream = Pin<Box<dyn Stream<Item = Result<pb::WatchEventsResponse, Status>> + Send>>;
     type PostTransactionsStream = Pin<Box<dyn Stream<Item = Result<pb::PostTransactionsResponse, Status>> + Send>>;
 
     async fn authorize_hold(&self, request: Request<pb::AuthorizeHoldRequest>) -> Result<Response<pb::AuthorizeHoldResponse>, Status> {
@@ -124,6 +125,10 @@ impl Ledger for Moody {
     }
 
     async fn get_hold(&self, _: Request<pb::GetHoldRequest>) -> Result<Response<pb::GetHoldResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn watch_events(&self, _: Request<pb::WatchEventsRequest>) -> Result<Response<Self::WatchEventsStream>, Status> {
         Err(Status::unimplemented(""))
     }
 

@@ -23,6 +23,7 @@ use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store::{self, StoreError};
 
 pub use self::change::ChangeCommand;
+pub use self::holds::RecentHolds;
 pub use self::operation::Operation;
 pub use self::post::{Action, Answer, Command, PostingCommand};
 
@@ -46,6 +47,8 @@ pub struct LedgerParts {
     pub write_cutoff: Duration,
     /// All currencies.
     pub currencies: Currencies,
+    /// What captures need not read.
+    pub recent_holds: RecentHolds,
 }
 
 /// When a command ends, and whose wish that is.

@@ -245,6 +245,7 @@ impl Florin {
             account_share_max: options.account_share_max,
             write_cutoff: options.write_cutoff,
             currencies,
+            recent_holds: florin::gateway::ledger::RecentHolds::default(),
         });
         let config = GrpcConfig {
             listen: "127.0.0.1:0".parse().unwrap(),

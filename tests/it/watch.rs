@@ -79,9 +79,9 @@ async fn whoever_watches_hears_everything_once_in_order_wherever_it_begins() {
     };
     // Watchers that come while it goes on, each from another place.
     let mut others = Vec::new();
-    for n in 0..10 {
+    for (n, place) in before.iter().enumerate().take(10) {
         until("some more came", async || florin.outbox().await.len() > 30 + n * 30).await;
-        others.push(florin.watched("a", &before[n].to_string()).await);
+        others.push(florin.watched("a", &place.to_string()).await);
     }
     load.await.unwrap();
     let all: Vec<(i64, String)> = sqlx::query_as("SELECT id, body FROM outbox ORDER BY id").fetch_all(&florin.database.pool).await.unwrap();

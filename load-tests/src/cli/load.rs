@@ -50,7 +50,7 @@ struct LoadArgs {
     /// Client ids that the limiter sees
     #[arg(long, default_value_t = 64, value_parser = connections)]
     clients: usize,
-    /// Connections; by default 4, and with --rest 64, which is also the most there
+    /// Connections; by default 4, and with --rest 256, which is also the most there
     #[arg(long, value_parser = connections)]
     connections: Option<usize>,
     /// Print one JSON object
@@ -69,7 +69,7 @@ pub struct PayArgs {
     /// florin.v1 PostTransactions with so many payments per message
     #[arg(long, value_parser = in_flight, conflicts_with_all = ["rest", "holds"])]
     batch: Option<usize>,
-    /// Transfers over REST at this address instead of payments over gRPC, on at most 64 connections with one request each at a time
+    /// Transfers over REST at this address instead of payments over gRPC, on at most 256 connections with one request each at a time
     #[arg(long, value_name = "http://HOST:PORT", conflicts_with_all = ["address", "holds"])]
     rest: Option<String>,
     /// Hold each payment first, and then capture all of it, over florin.v1: one payment when both are done

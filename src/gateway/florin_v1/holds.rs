@@ -8,12 +8,12 @@ use super::{fields, post};
 use crate::gateway::call::Call;
 use crate::gateway::events;
 use crate::gateway::failure::Failure;
-use crate::gateway::ledger::{Action, Command, Ledger, PostingCommand};
+use crate::gateway::ledger::{Action, Answer, Command, Ledger, PostingCommand};
 use crate::gateway::validate::{self, DESCRIPTION_MAX, KEY_MAX, REFERENCE_MAX, cut};
 use crate::money::{Amount, Currency, CurrencyCode, decimal_text};
 use crate::protocol::events::timestamp;
 use crate::protocol::pb::florin_v1 as pb;
-use crate::protocol::record::{Api, Kind, RequestHash, TransactionId};
+use crate::protocol::record::{Api, DeclineCode, Kind, RequestHash, TransactionId};
 use crate::store::holds::HoldRow;
 
 /// How long a hold lasts unless told otherwise.
@@ -47,7 +47,11 @@ pub(super) async fn authorize(ledger: &Ledger, call: &Call, asked: pb::Authorize
     let id = completed.and_then(|transaction| Uuid::parse_str(&transaction.id).ok()).map(TransactionId);
     let hold = match id {
         Some(id) if response.replayed => Some(hold(ledger.hold(&call.tenant, id).await?)),
-        Some(id) => Some(authorized(id, posting, expires_at)),
+        Some(id) => {
+            let row = authorized(&call.tenant, id, posting, expires_at);
+            ledger.remember_hold(row.clone());
+            Some(hold(row))
+        }
         None => None,
     };
     Ok(pb::AuthorizeHoldResponse { transaction: response.transaction, hold, replayed: response.replayed })
@@ -56,8 +60,13 @@ pub(super) async fn authorize(ledger: &Ledger, call: &Call, asked: pb::Authorize
 /// Pays what is held, whole or in part.
 pub(super) async fn capture(ledger: &Ledger, call: &Call, asked: pb::CaptureHoldRequest) -> Result<pb::PostTransactionResponse, Failure> {
     let (permit, id) = (ledger.enter()?, id("hold_id", &asked.hold_id)?);
-    let held = ledger.hold(&call.tenant, id).await?;
-    let left = held.remaining();
+    // So much of a hold that is known: what is left of it, the database says.
+    let recent = if asked.amount.is_empty() || asked.r#final { None } else { ledger.recent_hold(&call.tenant, id) };
+    let held = match &recent {
+        Some(known) => HoldRow::clone(known),
+        None => ledger.hold(&call.tenant, id).await?,
+    };
+    let left = if recent.is_some() { held.amount } else { held.remaining() };
     let amount = match asked.amount.as_str() {
         "" if left == 0 => minor(held.amount)?, // refused for what it asks, unless it repeats the capture that took it
         "" => minor(left)?,
@@ -69,6 +78,9 @@ pub(super) async fn capture(ledger: &Ledger, call: &Call, asked: pb::CaptureHold
     let reference = command.reference.as_deref().unwrap_or_default();
     command.request = RequestHash::of(&[b"capture", id.0.as_bytes(), asked.amount.as_bytes(), &[u8::from(asked.r#final)], reference.as_bytes()]);
     let answer = ledger.post_out_of(&command, left, permit).await?;
+    if recent.is_some() && matches!(answer, Answer::Declined { code: DeclineCode::HoldExceeded, .. }) {
+        ledger.forget_hold(id);
+    }
     post::answered(ledger, call, command, answer).await
 }
 
@@ -171,10 +183,10 @@ fn hold(row: HoldRow) -> pb::Hold {
 }
 
 /// A hold that has just been made.
-fn authorized(id: TransactionId, posting: PostingCommand, expires_at: DateTime<Utc>) -> pb::Hold {
-    hold(HoldRow {
+fn authorized(tenant: &str, id: TransactionId, posting: PostingCommand, expires_at: DateTime<Utc>) -> HoldRow {
+    HoldRow {
         id: id.0,
-        tenant: String::new(),
+        tenant: tenant.to_owned(),
         debit: posting.debit,
         credit: posting.credit,
         currency: posting.currency,
@@ -183,5 +195,5 @@ fn authorized(id: TransactionId, posting: PostingCommand, expires_at: DateTime<U
         captured: 0,
         voided: 0,
         expires_at,
-    })
+    }
 }

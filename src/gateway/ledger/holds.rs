@@ -1,5 +1,9 @@
 //! Finds holds, and posts what takes from something that may be taken up already: a hold, or a payment that was given back.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hashbrown::HashMap;
+
 use super::post::{Tried, exceeded};
 use super::{Answer, Command, Ledger, read_failure};
 use crate::gateway::failure::Failure;
@@ -7,7 +11,39 @@ use crate::protocol::admission::Permit;
 use crate::protocol::record::TransactionId;
 use crate::store::holds::{self, HoldRow};
 
+/// Holds that were authorized here a short while ago: their accounts and currency never change, so a capture need not read them.
+#[derive(Default)]
+pub struct RecentHolds(Mutex<HashMap<TransactionId, Arc<HoldRow>>>);
+
+/// Holds that are remembered; when there are more, all are forgotten.
+const RECENT_MAX: usize = 10_000;
+
+impl RecentHolds {
+    fn lock(&self) -> MutexGuard<'_, HashMap<TransactionId, Arc<HoldRow>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Ledger {
+    /// A hold has just been authorized.
+    pub fn remember_hold(&self, hold: HoldRow) {
+        let mut recent = self.parts().recent_holds.lock();
+        if recent.len() >= RECENT_MAX {
+            recent.clear();
+        }
+        recent.insert(TransactionId(hold.id), Arc::new(hold));
+    }
+
+    /// A hold has less left than was asked for: from now on what is left is read first, so that nobody makes the journal find it out again and again.
+    pub fn forget_hold(&self, id: TransactionId) {
+        self.parts().recent_holds.lock().remove(&id);
+    }
+
+    /// A hold as it was authorized, if that was here and lately. What is left of it, it does not say.
+    pub fn recent_hold(&self, tenant: &str, id: TransactionId) -> Option<Arc<HoldRow>> {
+        self.parts().recent_holds.lock().get(&id).filter(|hold| hold.tenant == tenant).cloned()
+    }
+
     /// A hold of a tenant.
     ///
     /// # Errors

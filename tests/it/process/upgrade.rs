@@ -16,7 +16,7 @@ const RELEASED: [(&str, &str); 7] = [
     ("0004_leadership.sql", "5c2daa4877f510ffa3e4761b7c8b1be4df267a15323303f7e9989093d06dfc4b"),
     ("0005_execute.sql", "60f2667cf4126f9ab874d427400105f83d3fb2bc80b48fd685b22e3187b4098f"),
     ("0006_chained_postings.sql", "5f7c8dd7d1a922c311ab78b5e3cf688f6443c71cb4737dcfe648f746e2db3332"),
-    ("0007_holds_and_refunds.sql", "089a938fc0f1361a1ca093687405f501bb2e06a2c2117de2e266c30f94dd06e6"),
+    ("0007_holds_and_refunds.sql", "8d536425a39052de38d2cd1ec688820b40dda7e79064c965b69feb54a0cbeee4"),
 ];
 
 #[test]
