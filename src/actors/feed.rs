@@ -12,7 +12,8 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use sqlx::PgPool;
 
 use crate::faults::Faults;
-use crate::protocol::live::{Batch, Feed, FeedMessage};
+pub use crate::protocol::live::Feed;
+use crate::protocol::live::{Batch, FeedMessage};
 use crate::store::live;
 use crate::store::outbox::{self as store, Marker};
 

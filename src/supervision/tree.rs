@@ -13,7 +13,7 @@ use super::tasks;
 use crate::actors::account::Primary;
 use crate::actors::accounts::{Directory, DirectoryArgs, Registry};
 use crate::actors::expiry::{Expiry, ExpiryArgs};
-use crate::actors::feed::{FeedActor, FeedArgs};
+use crate::actors::feed::{Feed, FeedActor, FeedArgs};
 use crate::actors::housekeeping::{Backpressure, Housekeeping, HousekeepingArgs, HousekeepingConfig};
 use crate::actors::journal::{Journal, JournalActor, JournalConfig};
 use crate::actors::leadership::{Holder, Leadership, LeadershipActor, LeadershipArgs, LeadershipMessage};
@@ -21,7 +21,6 @@ use crate::actors::node::{Active, Node};
 use crate::actors::outbox::{OutboxArgs, OutboxConfig, OutboxHandle, OutboxPublisher};
 use crate::faults::Faults;
 use crate::messaging::KafkaConfig;
-use crate::protocol::live::Feed;
 use crate::store::Database;
 
 /// What the tree is made of.
