@@ -6,7 +6,7 @@
 //! read from the outbox what it had not handed out.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use sqlx::PgPool;
@@ -21,8 +21,8 @@ use crate::store::outbox::{self as store, Marker};
 const ROWS_MAX: i64 = 1_000;
 /// Between two looks while somebody watches and nothing woke it: what other processes write, and markers that wait.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// After a batch, so that many events share the next.
-const LOOK_NEXT: Duration = Duration::from_millis(2);
+/// Between two looks at least, so that many events share a marker: each is a commit.
+const LOOK_NEXT: Duration = Duration::from_millis(20);
 /// While a transaction that is still running holds events back.
 const HELD_BACK: Duration = Duration::from_millis(5);
 
@@ -49,6 +49,7 @@ pub struct FeedState {
     last_final: i64,
     /// It hands out batch after batch since somebody watches.
     running: bool,
+    looked: Option<Instant>,
     timer: Option<Timer>,
 }
 
@@ -60,11 +61,16 @@ impl Actor for FeedActor {
     async fn pre_start(&self, myself: ActorRef<FeedMessage>, args: FeedArgs) -> Result<FeedState, ActorProcessingErr> {
         args.feed.attach(myself.clone());
         myself.cast(FeedMessage::Look)?;
-        Ok(FeedState { args, marker: None, last_final: 0, running: false, timer: None })
+        Ok(FeedState { args, marker: None, last_final: 0, running: false, looked: None, timer: None })
     }
 
     async fn handle(&self, myself: ActorRef<FeedMessage>, _: FeedMessage, state: &mut FeedState) -> Result<(), ActorProcessingErr> {
         state.args.feed.looking();
+        let early = state.looked.map_or(Duration::ZERO, |looked| LOOK_NEXT.saturating_sub(looked.elapsed()));
+        if !early.is_zero() {
+            state.look_after(early, &myself);
+            return Ok(());
+        }
         state.args.faults.pause("feed.look").await;
         if state.args.feed.watchers() == 0 {
             (state.running, state.marker) = (false, None); // whoever comes next begins where the outbox then is
@@ -74,9 +80,8 @@ impl Actor for FeedActor {
             tracing::warn!(%error, "live events cannot be read: tried again");
             LOOK_EVERY
         });
-        if let Some(timer) = state.timer.replace(myself.send_after(again, || FeedMessage::Look)) {
-            timer.abort(); // a look that was asked for meanwhile must not leave two clocks behind
-        }
+        state.looked = (again != HELD_BACK).then(Instant::now);
+        state.look_after(again, &myself);
         Ok(())
     }
 
@@ -89,6 +94,13 @@ impl Actor for FeedActor {
 }
 
 impl FeedState {
+    /// One clock: a look that was asked for meanwhile must not leave two behind.
+    fn look_after(&mut self, delay: Duration, myself: &ActorRef<FeedMessage>) {
+        if let Some(timer) = self.timer.replace(myself.send_after(delay, || FeedMessage::Look)) {
+            timer.abort();
+        }
+    }
+
     /// One look; answers when to look again.
     async fn look(&mut self) -> Result<Duration, sqlx::Error> {
         let (feed, pool, position) = (&self.args.feed, &self.args.pool, self.args.feed.position());
