@@ -121,12 +121,8 @@ impl FeedState {
             feed.send(Batch { from: self.last_final, to: self.last_final, events: Arc::new([]) });
             return Ok(LOOK_NEXT);
         }
-        let events = live::read(pool, position, self.last_final, ROWS_MAX).await?;
+        let (events, to) = live::read(pool, position, self.last_final, ROWS_MAX).await?;
         self.args.faults.point("feed.read");
-        let to = match events.last() {
-            Some(last) if i64::try_from(events.len()).is_ok_and(|read| read >= ROWS_MAX) => last.id,
-            _ => self.last_final,
-        };
         feed.send(Batch { from: position, to, events: events.into() });
         Ok(LOOK_NEXT)
     }

@@ -125,11 +125,8 @@ impl Watcher {
     /// A page of the outbox, of final ids alone.
     async fn read(&mut self) -> Result<(), Ended> {
         let events = live::read(&self.ledger.parts().pool, self.at, self.catch_up, PAGE).await;
-        let events = events.map_err(|error| Ended::Failed(read_failure(&StoreError::from(error))))?;
-        self.at = match events.last() {
-            Some(last) if i64::try_from(events.len()).is_ok_and(|read| read >= PAGE) => last.id,
-            _ => self.catch_up,
-        };
+        let (events, to) = events.map_err(|error| Ended::Failed(read_failure(&StoreError::from(error))))?;
+        self.at = to;
         self.ready.extend(events.into_iter().filter(|event| self.wanted.takes(event)));
         Ok(())
     }

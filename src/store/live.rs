@@ -14,16 +14,21 @@ use crate::protocol::events::EventType;
 use crate::protocol::live::LiveEvent;
 use crate::protocol::record::TransactionId;
 
-/// Up to `rows_max` events in (after, last], by id. Of ids that are not final nothing may be asked.
+/// Events in (after, last] from up to `rows_max` rows, by id, and the id up to which that is all: rows that concern nobody are left out.
+/// Of ids that are not final nothing may be asked.
 ///
 /// # Errors
 /// Any failure of the statements.
-pub async fn read(pool: &PgPool, after: i64, last: i64, rows_max: i64) -> Result<Vec<LiveEvent>, Error> {
+pub async fn read(pool: &PgPool, after: i64, last: i64, rows_max: i64) -> Result<(Vec<LiveEvent>, i64), Error> {
     let rows = outbox::read(pool, after, last, rows_max).await?;
     let aggregates: Vec<Uuid> = rows.iter().filter_map(aggregate).collect();
     let sql = "SELECT id, tenant FROM transactions WHERE id = ANY($1)";
     let tenants: HashMap<Uuid, String> = sqlx::query_as(sql).bind(&aggregates).fetch_all(pool).await?.into_iter().collect();
-    Ok(rows.into_iter().filter_map(|row| event(row, &tenants)).collect())
+    let to = match rows.last() {
+        Some(row) if i64::try_from(rows.len()).is_ok_and(|read| read >= rows_max) => row.id,
+        _ => last,
+    };
+    Ok((rows.into_iter().filter_map(|row| event(row, &tenants)).collect(), to))
 }
 
 /// Ids up to this one may have left: the events before the oldest that is kept; 0 if none has.
