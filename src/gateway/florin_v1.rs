@@ -2,11 +2,13 @@
 
 mod accounts;
 mod convert;
+mod exchanges;
 mod fields;
 mod holds;
 pub(super) mod pages;
 mod post;
 mod reads;
+mod returns;
 mod stream;
 mod watch;
 
@@ -141,6 +143,29 @@ impl ledger_server::Ledger for FlorinV1 {
         let work = |ledger: Ledger, call: Call, asked| async move { holds::get(&ledger, &call, &asked).await };
         let answer = self.serve("GetHold", request, work).await?;
         Ok(answer.map(|hold| pb::GetHoldResponse { hold: Some(hold) }))
+    }
+
+    async fn reverse_transaction(&self, request: Request<pb::ReverseTransactionRequest>) -> Result<Response<pb::ReverseTransactionResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { returns::reverse(&ledger, &call, asked).await };
+        let answer = self.serve("ReverseTransaction", request, work).await?;
+        Ok(answer.map(|answer| pb::ReverseTransactionResponse { transaction: answer.transaction, replayed: answer.replayed }))
+    }
+
+    async fn exchange(&self, request: Request<pb::ExchangeRequest>) -> Result<Response<pb::ExchangeResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { exchanges::exchange(&ledger, &call, asked).await };
+        let answer = self.serve("Exchange", request, work).await?;
+        Ok(answer.map(|answer| pb::ExchangeResponse { transaction: answer.transaction, replayed: answer.replayed }))
+    }
+
+    async fn add_rate(&self, request: Request<pb::AddRateRequest>) -> Result<Response<pb::AddRateResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { exchanges::add_rate(&ledger, &call, asked).await };
+        let answer = self.serve("AddRate", request, work).await?;
+        Ok(answer.map(|rate| pb::AddRateResponse { rate: Some(rate) }))
+    }
+
+    async fn list_rates(&self, request: Request<pb::ListRatesRequest>) -> Result<Response<pb::ListRatesResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { exchanges::list(&ledger, &call, &asked).await };
+        self.serve("ListRates", request, work).await
     }
 
     async fn watch_events(&self, request: Request<pb::WatchEventsRequest>) -> Result<Response<Self::WatchEventsStream>, Status> {

@@ -133,6 +133,7 @@ pub const TABLE: &[Row] = &[
     row("Journal", "JOURNAL_BATCH_MAX", Kind::Whole(1, 10_000), "2000", "records in one batch"),
     row("Journal", "JOURNAL_TIMEOUT_SECONDS", Kind::Seconds(100, 60_000), "5", "a batch without an answer for so long counts as unknown: it is fenced off and looked up"),
     row("Journal", "WRITE_CUTOFF_SECONDS", Kind::Seconds(100, 600_000), "10", "a command that is not written so long after it arrived is given up, never run later"),
+    row("Exchange", "RATE_AGE_MAX_SECONDS", Kind::Seconds(1_000, 31_536_000_000), "86400", "money is exchanged at no rate that was observed longer ago"),
     row("Journal", "LEASE_SECONDS", Kind::Seconds(500, 60_000), "5", "how long the right to write lasts without renewal; a standby takes over after it"),
     row("Keys", "KEY_RETENTION_HOURS", Kind::Hours(1, 24 * 366), "24", "how long idempotency keys are kept at least; less than 24 needs ALLOW_SHORT_RETENTION"),
     row("Keys", "ALLOW_SHORT_RETENTION", Kind::Flag, "false", "allows KEY_RETENTION_HOURS below 24"),

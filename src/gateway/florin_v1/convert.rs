@@ -5,14 +5,16 @@ use crate::ledger::Status;
 use crate::money::decimal_text;
 use crate::protocol::events::timestamp;
 use crate::protocol::pb::florin_v1 as pb;
-use crate::protocol::record::Kind;
+use crate::protocol::record::{ExchangeRow, Kind};
 use crate::store::accounts::{AccountKind, AccountRow, NormalSide};
 use crate::store::entries::EntryRow;
-use crate::store::transactions::{PostingRow, TransactionRow};
+use crate::store::transactions::{Exchange, PostingRow, TransactionRow};
 
 /// A transaction as it was written.
 pub(super) fn transaction(row: TransactionRow) -> pb::Transaction {
     let status = if row.decline.is_some() { pb::TransactionStatus::Declined } else { pb::TransactionStatus::Completed };
+    let given_back = row.refund_of.map(|(id, _)| id.0.to_string()).unwrap_or_default();
+    let (refund_of, reverses) = if row.kind == Kind::REVERSAL.code() { (String::new(), given_back) } else { (given_back, String::new()) };
     pb::Transaction {
         id: row.id.0.to_string(),
         kind: Kind::name(row.kind).into(),
@@ -25,7 +27,16 @@ pub(super) fn transaction(row: TransactionRow) -> pb::Transaction {
         correlation_id: row.correlation.unwrap_or_default(),
         created_at: timestamp(row.created_at),
         decline: row.decline.map(|(code, message)| pb::Decline { code: code.into(), message }),
+        refund_of,
+        reverses,
+        rate: row.exchange.map(|Exchange { rate_id, base, quote, rate, rounding }| pb::PinnedRate { rate_id, base, quote, rate, rounding }),
     }
+}
+
+/// The rate that a transaction pins.
+pub(super) fn rate(row: &ExchangeRow) -> pb::PinnedRate {
+    let (base, quote) = (row.base.to_string(), row.quote.to_string());
+    pb::PinnedRate { rate_id: row.rate_id, base, quote, rate: row.rate.to_string(), rounding: row.rounding.into() }
 }
 
 fn posting(row: PostingRow) -> pb::Posting {

@@ -1,6 +1,10 @@
 //! Posts one transaction: checks every field, translates, and answers.
 
-use super::{convert, fields};
+use std::collections::HashMap;
+
+use smallvec::SmallVec;
+
+use super::{convert, fields, returns};
 use crate::gateway::call::Call;
 use crate::gateway::events;
 use crate::gateway::failure::Failure;
@@ -20,6 +24,9 @@ pub(super) async fn post(
     asked: pb::PostTransactionRequest,
 ) -> Result<pb::PostTransactionResponse, Failure> {
     let permit = ledger.enter()?;
+    if !asked.refund_of.is_empty() {
+        return returns::refund(ledger, call, deadline, asked, permit).await;
+    }
     let command = command(ledger, call, deadline, asked)?;
     let answer = ledger.post(&command, permit).await?;
     answered(ledger, call, command, answer).await
@@ -39,8 +46,7 @@ pub(super) async fn answered(ledger: &Ledger, call: &Call, command: Command, ans
 
 /// Checks every field.
 fn command(ledger: &Ledger, call: &Call, deadline: Deadline, asked: pb::PostTransactionRequest) -> Result<Command, Failure> {
-    let pb::PostTransactionRequest { idempotency_key, kind, postings, reference, description, metadata } = asked;
-    validate::text("idempotency_key", &idempotency_key, KEY_MAX)?;
+    let pb::PostTransactionRequest { idempotency_key, kind, postings, reference, description, metadata, refund_of: _ } = asked;
     let kind = match kind.as_str() {
         "" => Kind::TRANSFER,
         name => Kind::parse(name).map_or_else(|| fields::unknown("kind", name, &Kind::names()), Ok)?,
@@ -52,29 +58,47 @@ fn command(ledger: &Ledger, call: &Call, deadline: Deadline, asked: pb::PostTran
         return Err(Failure::Invalid(format!("postings has {} entries, the limit is {POSTINGS_MAX}", postings.len())));
     }
     let postings = postings.into_iter().enumerate().map(|(n, asked)| posting(ledger, &format!("postings[{n}]."), asked)).collect::<Result<_, _>>()?;
-    validate::text("reference", &reference, REFERENCE_MAX)?;
-    validate::text("description", &description, DESCRIPTION_MAX)?;
-    let metadata = fields::metadata(&metadata)?;
-    let mut command = Command {
-        tenant: call.tenant.clone(),
-        api: Api::FlorinV1,
-        kind,
-        key: Some(idempotency_key).filter(|key| !key.is_empty()),
-        request: RequestHash::of(&[]),
-        postings,
-        reference: Some(reference).filter(|text| !text.is_empty()),
-        description: Some(description).filter(|text| !text.is_empty()),
-        metadata,
-        correlation: call.correlation.clone(),
-        deadline,
-        action: Action::Post,
-        declines_bind: false,
-        with_balances: false,
-        on_completed: events::posted,
-        on_declined: events::declined,
-    };
+    let texts = Texts { idempotency_key, reference, description, metadata };
+    let mut command = texts.command(call, kind, deadline)?;
+    command.postings = postings;
     command.request = request_hash(&command);
     Ok(command)
+}
+
+/// What the caller says of every transaction.
+pub(super) struct Texts {
+    pub idempotency_key: String,
+    pub reference: String,
+    pub description: String,
+    pub metadata: HashMap<String, String>,
+}
+
+impl Texts {
+    /// A command that says this, with nothing in it yet.
+    pub(super) fn command(self, call: &Call, kind: Kind, deadline: Deadline) -> Result<Command, Failure> {
+        validate::text("idempotency_key", &self.idempotency_key, KEY_MAX)?;
+        validate::text("reference", &self.reference, REFERENCE_MAX)?;
+        validate::text("description", &self.description, DESCRIPTION_MAX)?;
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        Ok(Command {
+            tenant: call.tenant.clone(),
+            api: Api::FlorinV1,
+            kind,
+            key: given(self.idempotency_key),
+            request: RequestHash::of(&[]),
+            postings: SmallVec::new(),
+            reference: given(self.reference),
+            description: given(self.description),
+            metadata: fields::metadata(&self.metadata)?,
+            correlation: call.correlation.clone(),
+            deadline,
+            action: Action::Post,
+            declines_bind: false,
+            with_balances: false,
+            on_completed: events::posted,
+            on_declined: events::declined,
+        })
+    }
 }
 
 pub(super) fn posting(ledger: &Ledger, field: &str, asked: pb::Posting) -> Result<PostingCommand, Failure> {
@@ -108,6 +132,12 @@ pub(super) fn response(command: Command, answer: Answer) -> pb::PostTransactionR
     };
     let posts = decline.is_some() || !matches!(command.action, Action::Hold { .. } | Action::Void { .. }); // as it is read back
     let status = if decline.is_some() { pb::TransactionStatus::Declined } else { pb::TransactionStatus::Completed };
+    let (refund_of, reverses, rate) = match command.action {
+        Action::Refund { payment, .. } => (payment.0.to_string(), String::new(), None),
+        Action::Reverse { original, .. } => (String::new(), original.0.to_string(), None),
+        Action::Exchange(row) => (String::new(), String::new(), Some(convert::rate(&row))),
+        Action::Post | Action::Hold { .. } | Action::Capture { .. } | Action::Void { .. } => (String::new(), String::new(), None),
+    };
     let posting = |posting: PostingCommand| pb::Posting {
         amount: posting.amount.text(posting.exponent),
         debit_account_id: posting.debit,
@@ -127,6 +157,9 @@ pub(super) fn response(command: Command, answer: Answer) -> pb::PostTransactionR
         correlation_id: command.correlation.unwrap_or_default(),
         created_at: timestamp(created_at),
         decline,
+        refund_of,
+        reverses,
+        rate,
     };
     pb::PostTransactionResponse { transaction: Some(transaction), replayed }
 }

@@ -17,7 +17,7 @@ use crate::protocol::account::{AccountHandle, UsedKey};
 use crate::protocol::admission::Permit;
 use crate::protocol::events::Event;
 use crate::protocol::record::{
-    Api, BalancesAfter, Body, DeclineCode, DeclinedPosting, KeyHash, Kind, Posting, Record, RequestHash, Rows, TransactionId, now_micros,
+    Api, BalancesAfter, Body, DeclineCode, DeclinedPosting, ExchangeRow, KeyHash, Kind, Posting, Record, RequestHash, Rows, TransactionId, now_micros,
 };
 use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store;
@@ -86,6 +86,17 @@ pub enum Action {
         /// The payment's amount.
         limit: Amount,
     },
+    /// Posts them, and counts the transaction that they undo as given back whole.
+    Reverse {
+        /// The transaction.
+        original: TransactionId,
+        /// The amount of its first posting: what a refund counts against, too.
+        limit: Amount,
+        /// It was a refund itself, or a reversal: of this, so much may be given back again.
+        undone: Option<(TransactionId, Amount)>,
+    },
+    /// Posts them at this rate.
+    Exchange(ExchangeRow),
     /// Holds the one posting's money.
     Hold {
         /// When what is left is let go.
@@ -244,6 +255,27 @@ impl Ledger {
         Ok(Ok(accounts))
     }
 
+    /// What became of a command whose key was used before; `None` if it was not. To be asked before a refusal that rests on what is read.
+    ///
+    /// # Errors
+    /// `KeyReused`, `KeyRetired`; what kept it from being read.
+    pub(super) async fn repeated(&self, command: &Command) -> Result<Option<Answer>, Failure> {
+        if command.key.is_none() {
+            return Ok(None);
+        }
+        let keys = [key_of(command, TransactionId::draw())];
+        let used = store::accounts::keys_used(&self.0.pool, &keys);
+        match tokio::time::timeout_at(command.deadline.at.into(), used).await {
+            Ok(Ok(used)) => match used.first().map(|used| repeat(used, command.request)) {
+                None | Some(Tried::Again) => Ok(None),
+                Some(Tried::Answer(answer)) => Ok(Some(answer)),
+                Some(Tried::Failed(failure)) => Err(failure),
+            },
+            Ok(Err(error)) => Err(read_failure(&error)),
+            Err(_) => Err(if command.deadline.is_callers { Failure::Deadline } else { Failure::TooLate }),
+        }
+    }
+
     /// A refusal that rests on accounts: a used key is answered first, whatever has become of them since.
     pub(super) async fn decline_unless_repeated(
         &self,
@@ -253,18 +285,10 @@ impl Ledger {
         message: String,
         permit: Permit,
     ) -> Tried {
-        if command.key.is_some() {
-            let keys = [key_of(command, TransactionId::draw())];
-            let used = store::accounts::keys_used(&self.0.pool, &keys);
-            match tokio::time::timeout_at(command.deadline.at.into(), used).await {
-                Ok(Ok(used)) => {
-                    if let Some(used) = used.first() {
-                        return repeat(used, command.request);
-                    }
-                }
-                Ok(Err(error)) => return Tried::Failed(read_failure(&error)),
-                Err(_) => return Tried::Failed(if command.deadline.is_callers { Failure::Deadline } else { Failure::TooLate }),
-            }
+        match self.repeated(command).await {
+            Ok(None) => {}
+            Ok(Some(answer)) => return Tried::Answer(answer),
+            Err(failure) => return Tried::Failed(failure),
         }
         match self.decline(active, command, code, message, permit).await {
             Ok(answer) => Tried::Answer(answer),
@@ -327,6 +351,12 @@ fn effect(action: Action, postings: SmallVec<[Posting; 1]>) -> (Body, Vec<Rows>)
     match action {
         Action::Post => (Body::Postings(postings), Vec::new()),
         Action::Refund { payment, limit } => (Body::Postings(postings), vec![Rows::Refund { payment, limit, given: amount }]),
+        Action::Reverse { original, limit, undone } => {
+            let mut rows = vec![Rows::Refund { payment: original, limit, given: limit }];
+            rows.extend(undone.map(|(payment, given)| Rows::Undone { payment, given }));
+            (Body::Postings(postings), rows)
+        }
+        Action::Exchange(row) => (Body::Postings(postings), vec![Rows::Exchange(row)]),
         Action::Hold { expires_at } => (nothing(), vec![Rows::Hold { debit, credit, amount, expires_at }]),
         Action::Capture { hold, voided } => (Body::Postings(postings), vec![Rows::Take { hold, debit, captured: amount, voided }]),
         Action::Void { hold } => (nothing(), vec![Rows::Take { hold, debit, captured: Amount::ZERO, voided: amount }]),
@@ -338,7 +368,10 @@ pub(super) fn exceeded(action: Action) -> (DeclineCode, String) {
     match action {
         Action::Capture { hold, .. } | Action::Void { hold } => (DeclineCode::HoldExceeded, format!("Less than that is left of hold {}", hold.0)),
         Action::Refund { payment, .. } => (DeclineCode::RefundExceeded, format!("Less than that is left to refund of payment {}", payment.0)),
-        Action::Post | Action::Hold { .. } => (DeclineCode::LimitExceeded, "More than there is".into()),
+        Action::Reverse { original, .. } => {
+            (DeclineCode::RefundExceeded, format!("Transaction {} was given back already, in part or whole", original.0))
+        }
+        Action::Post | Action::Exchange(_) | Action::Hold { .. } => (DeclineCode::LimitExceeded, "More than there is".into()),
     }
 }
 
