@@ -2,6 +2,7 @@
 
 mod audit;
 mod change;
+mod command;
 mod exchange;
 mod holds;
 mod operation;
@@ -25,9 +26,10 @@ use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store::{self, StoreError};
 
 pub use self::change::ChangeCommand;
+pub use self::command::{Action, Answer, Command, PostingCommand};
 pub use self::holds::RecentHolds;
 pub use self::operation::Operation;
-pub use self::post::{Action, Answer, Command, PostingCommand};
+
 pub use self::reverse::{NotRefundable, Refundable};
 
 /// The way into the ledger; clones share it.
