@@ -50,6 +50,11 @@ impl Call {
         Self { tenant, client, correlation: correlation(request.metadata()), began: Instant::now(), patience: patience(request.metadata()) }
     }
 
+    /// Of a request over HTTP: its caller says no deadline.
+    pub fn over_http(tenant: Arc<str>, correlation: String) -> Self {
+        Self { tenant, client: None, correlation: Some(correlation), began: Instant::now(), patience: None }
+    }
+
     /// When a command that begins now ends; the caller's own deadline runs from the beginning of the call.
     pub fn deadline(&self, ledger: &Ledger) -> Deadline {
         ledger.deadline(self.patience.map(|patience| patience.saturating_sub(self.began.elapsed() + AHEAD)))

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::numeric::Numeric;
 use super::{StoreError, limited};
-use crate::protocol::record::TransactionId;
+use crate::protocol::record::{ExchangeRow, TransactionId};
 
 pub use self::list::{Cursor, Filter, Page, list};
 
@@ -64,6 +64,14 @@ pub struct Exchange {
     pub rate: String,
     /// How the amount that arrived was rounded.
     pub rounding: String,
+}
+
+impl Exchange {
+    /// As it is about to be written.
+    pub fn of(row: &ExchangeRow) -> Self {
+        let (base, quote) = (row.base.to_string(), row.quote.to_string());
+        Self { rate_id: row.rate_id, base, quote, rate: row.rate.to_string(), rounding: row.rounding.into() }
+    }
 }
 
 /// A posting as it was written, or as it was asked for if declined.

@@ -112,7 +112,7 @@ async fn what_does_not_fit_is_refused_by_name_and_moves_nothing() {
         change(&mut request);
         florin.exchange(request)
     };
-    refused(ask(|r| r.credit_currency = "USD".into()).await, Code::InvalidArgument, &["credit_currency \"USD\""]);
+    refused(ask(|r| r.credit_currency = "USD".into()).await, Code::InvalidArgument, &["both currencies are USD"]);
     refused(ask(|r| r.credit_currency = "XXX".into()).await, Code::InvalidArgument, &["credit_currency \"XXX\" is not a currency"]);
     refused(ask(|r| r.amount = "0.001".into()).await, Code::InvalidArgument, &["amount \"0.001\" has more than the 2 decimals"]);
     refused(ask(|r| r.rate_id = -1).await, Code::InvalidArgument, &["rate_id -1"]);

@@ -1,13 +1,14 @@
 //! From rows to messages.
 
-use super::fields::metadata_map;
+use crate::gateway::native::fields::metadata_map;
 use crate::ledger::Status;
 use crate::money::decimal_text;
 use crate::protocol::events::timestamp;
 use crate::protocol::pb::florin_v1 as pb;
-use crate::protocol::record::{ExchangeRow, Kind};
+use crate::protocol::record::Kind;
 use crate::store::accounts::{AccountKind, AccountRow, NormalSide};
 use crate::store::entries::EntryRow;
+use crate::store::holds::{HoldRow, HoldState};
 use crate::store::transactions::{Exchange, PostingRow, TransactionRow};
 
 /// A transaction as it was written.
@@ -31,12 +32,6 @@ pub(super) fn transaction(row: TransactionRow) -> pb::Transaction {
         reverses,
         rate: row.exchange.map(|Exchange { rate_id, base, quote, rate, rounding }| pb::PinnedRate { rate_id, base, quote, rate, rounding }),
     }
-}
-
-/// The rate that a transaction pins.
-pub(super) fn rate(row: &ExchangeRow) -> pb::PinnedRate {
-    let (base, quote) = (row.base.to_string(), row.quote.to_string());
-    pb::PinnedRate { rate_id: row.rate_id, base, quote, rate: row.rate.to_string(), rounding: row.rounding.into() }
 }
 
 fn posting(row: PostingRow) -> pb::Posting {
@@ -110,5 +105,27 @@ pub(super) fn entry(row: EntryRow, exponent: u8) -> pb::Entry {
         amount: decimal_text(row.amount, exponent),
         balance_after: decimal_text(row.balance_after, exponent),
         created_at: timestamp(row.created_at),
+    }
+}
+
+/// A hold as it stands.
+pub(super) fn hold(row: HoldRow) -> pb::Hold {
+    let text = |units: i128| decimal_text(units, row.exponent);
+    let status = match row.state() {
+        HoldState::Open => pb::HoldStatus::Open,
+        HoldState::Captured => pb::HoldStatus::Captured,
+        HoldState::Voided => pb::HoldStatus::Voided,
+    };
+    pb::Hold {
+        id: row.id.to_string(),
+        amount: text(row.amount),
+        status: status.into(),
+        captured: text(row.captured),
+        voided: text(row.voided),
+        remaining: text(row.remaining()),
+        expires_at: timestamp(row.expires_at),
+        debit_account_id: row.debit,
+        credit_account_id: row.credit,
+        currency: row.currency,
     }
 }

@@ -10,9 +10,9 @@ use super::refusal::Refusal;
 use super::transactions::{Transaction, externals, transaction};
 use super::views::is_refunded;
 use super::{Caller, Room};
-use crate::gateway::florin_v1::pages;
 use crate::gateway::ledger::read_failure;
-use crate::gateway::validate::{ACCOUNT_MAX, cut};
+use crate::gateway::native::pages;
+use crate::gateway::validate::ACCOUNT_MAX;
 use crate::protocol::record::{Kind, RequestHash};
 use crate::store;
 use crate::store::transactions::{Cursor, Filter, TransactionRow};
@@ -127,8 +127,8 @@ pub async fn list(State(room): State<Room>, Extension(caller): Extension<Caller>
         account.as_deref().unwrap_or_default().as_bytes(),
         format!("{wanted:?} {kind}").as_bytes(),
     ]);
-    let start = pages::place(hash, &token).unwrap_or_else(|_| {
-        query.fault(format!("pageToken {:?} is not a token of this query", cut(&token)));
+    let start = pages::Token { field: "pageToken", text: &token }.place(hash).unwrap_or_else(|failure| {
+        query.fault(failure.to_string());
         Cursor::START
     });
     query.end()?;
