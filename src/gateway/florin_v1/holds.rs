@@ -67,7 +67,9 @@ pub(super) async fn list(ledger: &Ledger, call: &Call, asked: &pb::ListHoldsRequ
         Ok(pb::HoldStatus::Open) => Some(HoldState::Open),
         Ok(pb::HoldStatus::Captured) => Some(HoldState::Captured),
         Ok(pb::HoldStatus::Voided) => Some(HoldState::Voided),
-        Err(_) => return fields::unknown("status", &asked.status.to_string(), "HOLD_STATUS_OPEN (1), HOLD_STATUS_CAPTURED (2), HOLD_STATUS_VOIDED (3)"),
+        Err(_) => {
+            return fields::unknown("status", &asked.status.to_string(), "HOLD_STATUS_OPEN (1), HOLD_STATUS_CAPTURED (2), HOLD_STATUS_VOIDED (3)");
+        }
     };
     let page = (pages::size(asked.page_size)?, pages::Token { field: "page_token", text: &asked.page_token });
     let (rows, next) = holds::list(ledger, call, &asked.account_id, state, page).await?;

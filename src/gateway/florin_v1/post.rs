@@ -19,7 +19,7 @@ pub(super) async fn post(
 ) -> Result<pb::PostTransactionResponse, Failure> {
     let permit = ledger.enter()?;
     let asked = checked(ledger, asked)?;
-    let Posted { transaction, replayed } = native::post(ledger, call, deadline, asked, permit).await?;
+    let Posted { transaction, replayed, .. } = native::post(ledger, call, deadline, asked, permit).await?;
     Ok(pb::PostTransactionResponse { transaction: Some(convert::transaction(transaction)), replayed })
 }
 

@@ -8,7 +8,7 @@ use crate::gateway::failure::Failure;
 use crate::gateway::ledger::{Action, Answer, Command, Deadline, Ledger, PostingCommand};
 use crate::gateway::validate::{self, DESCRIPTION_MAX, KEY_MAX, POSTINGS_MAX, REFERENCE_MAX};
 use crate::protocol::admission::Permit;
-use crate::protocol::record::{Api, Kind, RequestHash};
+use crate::protocol::record::{Api, DeclineCode, Kind, RequestHash};
 use crate::store;
 use crate::store::transactions::{PostingRow, TransactionRow};
 
@@ -55,6 +55,8 @@ pub struct Transaction {
 pub struct Posted {
     /// The transaction: completed, or declined.
     pub transaction: TransactionRow,
+    /// Why it was declined.
+    pub declined: Option<DeclineCode>,
     /// The key was used before by the same request: this is its first answer.
     pub replayed: bool,
 }
@@ -83,14 +85,7 @@ pub async fn post(ledger: &Ledger, call: &Call, deadline: Deadline, asked: Trans
 }
 
 /// A command whose request is hashed by whoever builds it.
-pub(super) fn command(
-    call: &Call,
-    deadline: Deadline,
-    kind: Kind,
-    action: Action,
-    postings: SmallVec<[PostingCommand; 1]>,
-    words: Words,
-) -> Command {
+pub(super) fn command(call: &Call, deadline: Deadline, kind: Kind, action: Action, postings: SmallVec<[PostingCommand; 1]>, words: Words) -> Command {
     Command {
         tenant: call.tenant.clone(),
         api: Api::FlorinV1,
@@ -129,7 +124,7 @@ pub(super) async fn answered(ledger: &Ledger, call: &Call, command: Command, ans
         // The first request's own words. Should they not be readable now, the repeat's stand in: what counts was compared.
         let first = store::transactions::get(&ledger.parts().pool, &call.tenant, *id).await;
         if let Ok(Some(transaction)) = first {
-            return Ok(Posted { transaction, replayed: true });
+            return Ok(Posted { transaction, declined: None, replayed: true });
         }
     }
     Ok(written(command, answer))
@@ -137,9 +132,9 @@ pub(super) async fn answered(ledger: &Ledger, call: &Call, command: Command, ans
 
 /// The command and its answer as they read back, but for the balances after.
 fn written(command: Command, answer: Answer) -> Posted {
-    let (id, created_at, replayed, decline) = match answer {
-        Answer::Completed { id, created_at, replayed, .. } => (id, created_at, replayed, None),
-        Answer::Declined { id, created_at, code, message } => (id, created_at, false, Some((code as i16, message))),
+    let (id, created_at, replayed, declined, decline) = match answer {
+        Answer::Completed { id, created_at, replayed, .. } => (id, created_at, replayed, None, None),
+        Answer::Declined { id, created_at, code, message } => (id, created_at, false, Some(code), Some((code as i16, message))),
     };
     let posts = decline.is_some() || !matches!(command.action, Action::Hold { .. } | Action::Void { .. });
     let posting = |posting: PostingCommand| PostingRow {
@@ -167,5 +162,5 @@ fn written(command: Command, answer: Answer) -> Posted {
         refunded: None,
         postings: if posts { command.postings.into_iter().map(posting).collect() } else { Vec::new() },
     };
-    Posted { transaction, replayed }
+    Posted { transaction, declined, replayed }
 }
