@@ -140,6 +140,9 @@ async fn holds_are_refused_in_the_words_of_the_contract() {
     world.end().await;
 }
 
+/// What is said of an amount that is none.
+const AMOUNT: &str = "amount must be a positive decimal amount (e.g., \"10.50\")";
+
 /// Mutations: a field that is read past its bounds; a fault that hides the others; a metadata value that is no text.
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_fields_of_holds_are_named() {
@@ -150,16 +153,15 @@ async fn bad_fields_of_holds_are_named() {
         body[field] = value;
         body
     };
-    let amount = "amount must be a positive decimal amount (e.g., \"10.50\")";
     let table: Vec<(Value, &[&str])> = vec![
-        (json!({}), &["sourceAccountId is required", "destinationAccountId is required", amount, "currency is required"]),
+        (json!({}), &["sourceAccountId is required", "destinationAccountId is required", AMOUNT, "currency is required"]),
         (bad("sourceAccountId", json!("")), &["sourceAccountId should not be empty"]),
         (bad("sourceAccountId", json!(long)), &["sourceAccountId", "300 bytes", "128"]),
         (bad("destinationAccountId", json!("a\u{0}")), &["destinationAccountId", "U+0000"]),
         (bad("destinationAccountId", json!(7)), &["destinationAccountId must be a string"]),
-        (bad("amount", json!("0")), &[amount]),
-        (bad("amount", json!("-1")), &[amount]),
-        (bad("amount", json!("1e2")), &[amount]),
+        (bad("amount", json!("0")), &[AMOUNT]),
+        (bad("amount", json!("-1")), &[AMOUNT]),
+        (bad("amount", json!("1e2")), &[AMOUNT]),
         (bad("amount", json!("1.005")), &["amount \"1.005\" has more than the 2 decimals of USD"]),
         (bad("amount", json!("9".repeat(40))), &["amount", "28 digits"]),
         (bad("currency", json!("usd")), &["Invalid currency: usd"]),
@@ -180,7 +182,7 @@ async fn bad_fields_of_holds_are_named() {
     world.each_is_bad(Method::POST, "/v1/holds", &table).await;
     let id = world.held("1").await;
     let table: Vec<(Value, &[&str])> = vec![
-        (json!({ "amount": "0" }), &[amount]),
+        (json!({ "amount": "0" }), &[AMOUNT]),
         (json!({ "amount": "1.001" }), &["amount \"1.001\" has more than the 2 decimals of USD"]),
         (json!({ "final": "yes" }), &["final must be true or false"]),
         (json!({ "idempotencyKey": 1, "reference": [] }), &["idempotencyKey must be a string", "reference must be a string"]),
@@ -209,7 +211,7 @@ async fn of_a_capture_and_a_void_at_the_same_moment_one_wins_and_the_other_is_to
     let world = World::native().await;
     world.served.database.account("rich", 100_000_00).await;
     let rows = join_all((0..40).map(|_| async { text(&world.post("/v1/holds", &hold("rich", "shop", "10")).await.ok(201)["id"]) })).await;
-    let races = rows.iter().map(|id| async {
+    let races = rows.iter().map(async |id| {
         let capture = world.step(id, "capture", json!({ "idempotencyKey": format!("c {id}"), "amount": "10" }));
         let void = world.step(id, "void", json!({ "idempotencyKey": format!("v {id}") }));
         let expiry = world.step(id, "capture", json!({ "idempotencyKey": format!("f {id}"), "amount": "4", "final": true }));
