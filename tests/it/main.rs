@@ -22,6 +22,7 @@ mod read_only;
 mod rest;
 mod seed;
 mod sessions;
+mod slow_watchers;
 mod takeover;
 mod unknown;
 mod verify;
