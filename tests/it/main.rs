@@ -9,6 +9,7 @@ mod contract;
 mod edge;
 mod faults;
 mod harness;
+mod history;
 mod holds;
 mod keys;
 mod lanes;
