@@ -19,6 +19,7 @@ mod outbox;
 mod own_ids;
 mod payments;
 mod process;
+mod random;
 mod read_only;
 mod rest;
 mod seed;
