@@ -135,6 +135,7 @@ async fn page_tokens_walk_a_list_without_gap_or_repeat_while_rows_arrive() {
             let rows = ids(&page.ok(200));
             assert!(rows.len() == 7 || next.is_none(), "{query}: {} rows, and there is more", rows.len());
             walked.extend(rows);
+            assert!(walked.len() <= before.len(), "{query}: rows come again: {walked:?} {before:?}");
             let Some(next) = next else { break };
             token = format!("&pageToken={next}");
             move_on(walked.len()).await;
