@@ -121,7 +121,7 @@ impl Reader {
 
     /// Reads on; false at the end.
     async fn read(&mut self) -> bool {
-        let mut bytes = [0; 16 << 10];
+        let mut bytes = vec![0; 16 << 10];
         let read = tokio::time::timeout(WITHIN, self.stream.read(&mut bytes)).await;
         let count = read.unwrap_or_else(|_| panic!("nothing comes after {:?}", self.events.last())).unwrap();
         self.text.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
