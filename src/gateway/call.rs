@@ -11,8 +11,10 @@ use tonic::{Code, Request, Status};
 use super::auth::{DEFAULT_TENANT, Identity};
 use super::failure::Failure;
 use super::ledger::{Deadline, Ledger};
+use super::operator::operator;
 use super::rate_limit::{Decision, RateLimiter};
 use super::validate::cut;
+use crate::protocol::record::Operator;
 use crate::telemetry::correlation::CorrelationId;
 
 /// Who may call how often; none means no limit.
@@ -34,6 +36,8 @@ pub struct Call {
     pub tenant: Arc<str>,
     /// What links it to its cause.
     pub correlation: Option<String>,
+    /// Who calls, if they were asked.
+    client: Option<Arc<str>>,
     began: Instant,
     /// How long the caller waits, from the beginning.
     patience: Option<Duration>,
@@ -42,8 +46,18 @@ pub struct Call {
 impl Call {
     /// Of a request that just came.
     pub fn of<T>(request: &Request<T>) -> Self {
-        let tenant = request.extensions().get::<Identity>().map_or_else(|| DEFAULT_TENANT.into(), |identity| identity.tenant.clone());
-        Self { tenant, correlation: correlation(request.metadata()), began: Instant::now(), patience: patience(request.metadata()) }
+        let identity = request.extensions().get::<Identity>();
+        let tenant = identity.map_or_else(|| DEFAULT_TENANT.into(), |identity| identity.tenant.clone());
+        let client = identity.and_then(|identity| identity.client.clone());
+        Self { tenant, client, correlation: correlation(request.metadata()), began: Instant::now(), patience: patience(request.metadata()) }
+    }
+
+    /// Who makes a change by this call, for this reason.
+    ///
+    /// # Errors
+    /// `Invalid`: the reason is too long, or has a control character.
+    pub fn operator(&self, reason: &str) -> Result<Operator, Failure> {
+        operator(self.client.as_ref(), reason)
     }
 
     /// When a command that begins now ends; the caller's own deadline runs from the beginning of the call.

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::{get, patch, post};
@@ -39,8 +39,11 @@ use self::externals::Externals;
 use self::refusal::Refusal;
 use super::auth::Authenticator;
 use super::call::Limits;
+use super::failure::Failure;
 use super::ledger::Ledger;
+use super::operator::{operator, operator_by_header};
 use super::validate::cut;
+use crate::protocol::record::Operator;
 use crate::telemetry::correlation::CorrelationId;
 use crate::telemetry::http::HealthView;
 
@@ -72,6 +75,20 @@ struct Caller {
     tenant: Arc<str>,
     /// What links the call to its cause.
     correlation: CorrelationId,
+    /// Who it is, if they were asked.
+    client: Option<Arc<str>>,
+}
+
+impl Caller {
+    /// Who makes a change by this call, for this reason.
+    fn operator(&self, reason: Option<&str>) -> Result<Operator, Failure> {
+        operator(self.client.as_ref(), reason.unwrap_or_default())
+    }
+
+    /// The same for a call without a body.
+    fn operator_by_header(&self, headers: &HeaderMap) -> Result<Operator, Failure> {
+        operator_by_header(self.client.as_ref(), headers)
+    }
 }
 
 impl Room {

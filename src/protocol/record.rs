@@ -14,7 +14,7 @@ use super::events::Event;
 use crate::ledger::Status;
 use crate::money::Amount;
 
-pub use self::rows::{ExchangeRow, FactRow, OperatorAction, Rows};
+pub use self::rows::{ExchangeRow, FactRow, Operator, OperatorAction, Rows};
 
 /// A transaction: UUID version 7, so in order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
