@@ -3,6 +3,7 @@
 mod audit;
 mod change;
 mod holds;
+mod opening;
 mod operation;
 mod post;
 

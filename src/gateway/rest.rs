@@ -81,8 +81,8 @@ struct Caller {
 
 impl Caller {
     /// Who makes a change by this call, for this reason.
-    fn operator(&self, reason: Option<&str>) -> Result<Operator, Failure> {
-        operator(self.client.as_ref(), reason.unwrap_or_default())
+    fn operator(&self, reason: &str) -> Result<Operator, Failure> {
+        operator(self.client.as_ref(), reason)
     }
 
     /// The same for a call without a body.

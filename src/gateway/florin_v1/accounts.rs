@@ -20,10 +20,8 @@ const OWNER_MAX: usize = 255;
 
 /// Opens an account, or answers the one that is there if it is the same.
 pub(super) async fn create(ledger: &Ledger, call: &Call, asked: pb::CreateAccountRequest) -> Result<pb::Account, Failure> {
-    let new = new_account(ledger, call, &asked)?;
-    ledger.active()?;
-    let _permit = ledger.enter()?;
-    let row = store::accounts::create(&ledger.parts().pool, &new).await.map_err(|error| match error {
+    let (new, currency) = new_account(ledger, call, &asked)?;
+    let row = ledger.open(&new, currency).await?.map_err(|error| match error {
         StoreError::Lost(_) => Failure::Unknown, // it may be there: a repeat finds it
         other => read_failure(&other),
     })?;
@@ -31,7 +29,7 @@ pub(super) async fn create(ledger: &Ledger, call: &Call, asked: pb::CreateAccoun
     Ok(convert::account(row))
 }
 
-fn new_account(ledger: &Ledger, call: &Call, asked: &pb::CreateAccountRequest) -> Result<NewAccount, Failure> {
+fn new_account(ledger: &Ledger, call: &Call, asked: &pb::CreateAccountRequest) -> Result<(NewAccount, Currency), Failure> {
     validate::required("id", &asked.id, ACCOUNT_MAX)?;
     let kind = match pb::AccountKind::try_from(asked.kind) {
         Ok(pb::AccountKind::User) => AccountKind::User,
@@ -63,7 +61,7 @@ fn new_account(ledger: &Ledger, call: &Call, asked: &pb::CreateAccountRequest) -
             decimal_text(ceiling, currency.exponent)
         )));
     }
-    Ok(NewAccount {
+    let new = NewAccount {
         tenant: call.tenant.to_string(),
         name: asked.id.clone(),
         kind,
@@ -75,7 +73,8 @@ fn new_account(ledger: &Ledger, call: &Call, asked: &pb::CreateAccountRequest) -
         metadata: fields::metadata(&asked.metadata)?,
         floor: floor.or((kind == AccountKind::User).then_some(0)),
         ceiling,
-    })
+    };
+    Ok((new, currency))
 }
 
 /// Whether the account that is there is the one that was to be opened.
@@ -109,6 +108,7 @@ pub(super) async fn get(ledger: &Ledger, call: &Call, id: &str) -> Result<Accoun
 pub(super) async fn update(ledger: &Ledger, call: &Call, asked: pb::UpdateAccountRequest) -> Result<pb::Account, Failure> {
     validate::required("id", &asked.id, ACCOUNT_MAX)?;
     validate::text("idempotency_key", &asked.idempotency_key, KEY_MAX)?;
+    let by = call.operator(&asked.reason)?;
     let status = match pb::AccountStatus::try_from(asked.status) {
         Ok(pb::AccountStatus::Unspecified) => None,
         Ok(pb::AccountStatus::Active) => Some(Status::Active),
@@ -145,6 +145,7 @@ pub(super) async fn update(ledger: &Ledger, call: &Call, asked: pb::UpdateAccoun
         status,
         floor,
         ceiling,
+        by,
         correlation: call.correlation.clone(),
         deadline,
     };

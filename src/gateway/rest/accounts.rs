@@ -80,9 +80,7 @@ pub async fn create(State(room): State<Room>, Extension(caller): Extension<Calle
         floor: (kind != AccountKind::External).then(|| floor.unwrap_or(0)),
         ceiling,
     };
-    ledger.active()?;
-    let _permit = ledger.enter()?;
-    let row = store::accounts::create(&ledger.parts().pool, &new).await.map_err(|error| unopened(&error))?;
+    let row = ledger.open(&new, currency).await?.map_err(|error| unopened(&error))?;
     let answer = Account { min_balance: min.map(|limit| limit.text), max_balance: max.map(|limit| limit.text), ..Account::from(row) };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
@@ -172,6 +170,7 @@ pub async fn change_status(
     body: JsonBody,
 ) -> Result<Json<Account>, Refusal> {
     let mut fields = body.object()?;
+    let reason = fields.reason();
     let faults = fields.faults.len();
     let asked = fields.choice("status", &STATUSES);
     if asked.is_none() && fields.faults.len() == faults {
@@ -189,6 +188,7 @@ pub async fn change_status(
         status: Some(asked),
         floor: None,
         ceiling: None,
+        by: caller.operator(&reason)?,
         correlation: Some(caller.correlation.as_str().to_owned()),
         deadline: room.0.ledger.deadline(None),
     };

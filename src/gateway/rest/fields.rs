@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::body::Object;
 use super::refusal::Refusal;
 use super::text::{self, AMOUNT_MAX, AmountText};
+use crate::gateway::operator::REASON_MAX;
 use crate::gateway::validate::{self, METADATA_MAX, cut};
 
 /// Faults that one answer names.
@@ -42,6 +43,15 @@ impl<'a> Object<'a> {
                 None
             }
         }
+    }
+
+    /// Why something is changed, in the caller's words; an empty one is as good as none.
+    pub fn reason(&mut self) -> String {
+        let place = self.fields.iter().position(|(known, value)| known == "reason" && value.get() == "\"\"");
+        if let Some(place) = place {
+            self.fields.swap_remove(place);
+        }
+        self.optional("reason", REASON_MAX).unwrap_or_default()
     }
 
     /// A text that must be there. What this and its like answer is only meant to be used once [`Object::end`] found no fault.

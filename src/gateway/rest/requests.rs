@@ -46,6 +46,9 @@ pub struct StatusRequest {
     /// `active`, `suspended` or `closed`; the last is final and needs a balance of zero.
     #[schema(pattern = "^([Aa][Cc][Tt][Ii][Vv][Ee]|[Ss][Uu][Ss][Pp][Ee][Nn][Dd][Ee][Dd]|[Cc][Ll][Oo][Ss][Ee][Dd])$")]
     status: String,
+    /// Why, in the operator's words: kept with the change.
+    #[schema(max_length = 1024)]
+    reason: Option<String>,
 }
 
 /// A top-up, withdrawal or transfer.
