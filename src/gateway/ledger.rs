@@ -2,9 +2,11 @@
 
 mod audit;
 mod change;
+mod currencies;
 mod holds;
 mod opening;
 mod operation;
+mod operators;
 mod post;
 
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store::{self, StoreError};
 
 pub use self::change::ChangeCommand;
+pub use self::currencies::{EXPONENT_MAX, LastRead, NAME_MAX, new_currency};
 pub use self::holds::RecentHolds;
 pub use self::operation::Operation;
 pub use self::post::{Action, Answer, Command, PostingCommand};
@@ -46,8 +49,10 @@ pub struct LedgerParts {
     pub account_share_max: usize,
     /// How long a command may wait before it is written for the first time.
     pub write_cutoff: Duration,
-    /// All currencies.
+    /// All currencies that this process knows.
     pub currencies: Currencies,
+    /// When they were last read.
+    pub currencies_read: LastRead,
     /// What captures need not read.
     pub recent_holds: RecentHolds,
 }

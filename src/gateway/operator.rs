@@ -10,6 +10,10 @@ use crate::protocol::record::Operator;
 
 /// Bytes of a reason.
 pub const REASON_MAX: usize = 1_024;
+/// Bytes of what an action was done to.
+pub const SUBJECT_MAX: usize = 255;
+/// Bytes of an action's name.
+pub const ACTION_MAX: usize = 64;
 /// Where calls without a body give their reason.
 pub const REASON_HEADER: &str = "x-reason";
 /// Who makes a change when nobody is asked who they are.

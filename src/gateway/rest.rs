@@ -6,6 +6,7 @@
 mod accounts;
 mod admin;
 mod around;
+mod audit;
 mod body;
 mod currencies;
 mod declines;
@@ -15,6 +16,7 @@ mod fields;
 mod listing;
 mod live;
 mod movements;
+mod operators;
 mod query;
 mod refunds;
 mod refusal;
@@ -44,6 +46,7 @@ use super::ledger::Ledger;
 use super::operator::{operator, operator_by_header};
 use super::validate::cut;
 use crate::protocol::record::Operator;
+use crate::store::operators::Doing;
 use crate::telemetry::correlation::CorrelationId;
 use crate::telemetry::http::HealthView;
 
@@ -83,6 +86,11 @@ impl Caller {
     /// Who makes a change by this call, for this reason.
     fn operator(&self, reason: &str) -> Result<Operator, Failure> {
         operator(self.client.as_ref(), reason)
+    }
+
+    /// The same with what links the change to this call.
+    fn doing<'a>(&'a self, by: &'a Operator) -> Doing<'a> {
+        Doing { tenant: &self.tenant, by, correlation: Some(self.correlation.as_str()) }
     }
 
     /// The same for a call without a body.
@@ -128,6 +136,13 @@ pub fn router(room: Room) -> Router {
         .route("/api/v1/admin/accounts/{id}/rebuild", post(admin::rebuild))
         .route("/api/v1/admin/accounts/rebuild-all", post(admin::rebuild_all))
         .route("/api/v1/admin/accounting-equation", get(admin::equation).post(admin::equation_by_post))
+        .route("/api/v1/admin/transactions/{id}/reconcile", post(audit::reconcile))
+        .route("/api/v1/admin/transactions/reconcile-all", post(audit::reconcile_all))
+        .route("/api/v1/admin/transactions/{id}/rebuild", post(audit::rebuild))
+        .route("/api/v1/admin/transactions/rebuild-all", post(audit::rebuild_all))
+        .route("/v1/currencies", post(currencies::create))
+        .route("/v1/currencies/{code}", patch(currencies::update))
+        .route("/v1/operator-actions", get(operators::list))
         .merge(docs::routes())
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)

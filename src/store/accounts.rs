@@ -8,7 +8,7 @@ use super::journal::{USED_KEYS, UsedKeyRow, status, used_keys};
 use super::numeric::Numeric;
 use super::{StoreError, limited};
 use crate::ledger::Totals;
-use crate::money::{Currencies, Currency, CurrencyCode};
+use crate::money::{Currency, CurrencyCode};
 use crate::protocol::account::{Identity, Posted, UsedKey};
 use crate::protocol::events::Event;
 use crate::protocol::record::{AccountId, KeyHash, TransactionId};
@@ -168,16 +168,6 @@ impl Row {
     }
 }
 
-/// All currencies of this ledger.
-///
-/// # Errors
-/// Any failure of the statement.
-pub async fn currencies(pool: &PgPool) -> Result<Currencies, StoreError> {
-    let rows: Vec<(String, i16)> = sqlx::query_as("SELECT code, exponent FROM currencies").fetch_all(pool).await?;
-    let currency = |(code, exponent): (String, i16)| Some(Currency { code: CurrencyCode::parse(&code)?, exponent: u8::try_from(exponent).ok()? });
-    Ok(rows.into_iter().filter_map(currency).collect())
-}
-
 /// Loads accounts by tenant and name, those that exist.
 ///
 /// # Errors
@@ -239,32 +229,6 @@ pub async fn by_owner(pool: &PgPool, tenant: &str, owner: &str, owner_type: Opti
     let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(owner).bind(owner_type).bind(i64::from(count));
     let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
     rows.into_iter().map(Row::read).collect()
-}
-
-/// A currency with all that is said of it.
-#[derive(Clone, Debug, FromRow)]
-pub struct CurrencyRow {
-    /// Its code.
-    pub code: String,
-    /// Decimals of its minor unit.
-    pub exponent: i16,
-    /// Its name.
-    pub name: String,
-    /// Whether a state issues it.
-    pub fiat: bool,
-    /// Whether new accounts may be kept in it.
-    pub active: bool,
-    /// A JSON object.
-    pub metadata: Option<String>,
-}
-
-/// All currencies, by code.
-///
-/// # Errors
-/// Any failure of the statement.
-pub async fn currency_rows(pool: &PgPool) -> Result<Vec<CurrencyRow>, StoreError> {
-    let query = sqlx::query_as("SELECT code, exponent, name, fiat, active, metadata FROM currencies ORDER BY code");
-    limited(async { Ok(query.fetch_all(pool).await?) }).await
 }
 
 /// An account's posted state, and which of these keys are used, as of one snapshot.

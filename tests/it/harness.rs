@@ -236,7 +236,7 @@ impl Florin {
         .await
         .unwrap();
         let in_flight = InFlight::new(options.in_flight_max);
-        let currencies = store::accounts::currencies(&database.pool).await.unwrap();
+        let currencies = store::currencies::load(&database.pool).await.unwrap();
         let ledger = Ledger::new(LedgerParts {
             node: tree.node.clone(),
             pool,
@@ -245,6 +245,7 @@ impl Florin {
             account_share_max: options.account_share_max,
             write_cutoff: options.write_cutoff,
             currencies,
+            currencies_read: florin::gateway::ledger::LastRead::default(),
             recent_holds: florin::gateway::ledger::RecentHolds::default(),
         });
         let config = GrpcConfig {

@@ -20,6 +20,7 @@ const OWNER_MAX: usize = 255;
 
 /// Opens an account, or answers the one that is there if it is the same.
 pub(super) async fn create(ledger: &Ledger, call: &Call, asked: pb::CreateAccountRequest) -> Result<pb::Account, Failure> {
+    ledger.know(std::iter::once(asked.currency.as_str())).await?;
     let (new, currency) = new_account(ledger, call, &asked)?;
     let row = ledger.open(&new, currency).await?.map_err(|error| match error {
         StoreError::Lost(_) => Failure::Unknown, // it may be there: a repeat finds it

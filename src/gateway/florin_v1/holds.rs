@@ -26,6 +26,7 @@ const ID_MAX: usize = 64;
 /// Holds money, and answers when that is durable.
 pub(super) async fn authorize(ledger: &Ledger, call: &Call, asked: pb::AuthorizeHoldRequest) -> Result<pb::AuthorizeHoldResponse, Failure> {
     let permit = ledger.enter()?;
+    ledger.know(std::iter::once(asked.currency.as_str())).await?;
     let expires_at = expiry(&asked.expires_at, Utc::now())?;
     let posting = pb::Posting {
         debit_account_id: asked.debit_account_id,

@@ -12,6 +12,9 @@ const SIZE_DEFAULT: u32 = 50;
 /// Rows of a page at most.
 const SIZE_MAX: u32 = 1_000;
 
+/// Bytes of a token.
+pub(in crate::gateway) const TOKEN_LENGTH: usize = 112;
+
 /// The page size asked for.
 pub(super) fn size(asked: u32) -> Result<u32, Failure> {
     match asked {
@@ -32,7 +35,7 @@ pub(in crate::gateway) fn place(query: RequestHash, token: &str) -> Result<Curso
         return Ok(Cursor::START);
     }
     let wrong = || Failure::Invalid(format!("page_token {:?} is not a token of this query", cut(token)));
-    if token.len() != 112 || !token.bytes().all(|b| b.is_ascii_hexdigit()) {
+    if token.len() != TOKEN_LENGTH || !token.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(wrong());
     }
     let number = |from: usize, to: usize| u128::from_str_radix(&token[from..to], 16).map_err(|_| wrong());

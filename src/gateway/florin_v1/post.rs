@@ -20,6 +20,7 @@ pub(super) async fn post(
     asked: pb::PostTransactionRequest,
 ) -> Result<pb::PostTransactionResponse, Failure> {
     let permit = ledger.enter()?;
+    ledger.know(asked.postings.iter().map(|posting| posting.currency.as_str())).await?;
     let command = command(ledger, call, deadline, asked)?;
     let answer = ledger.post(&command, permit).await?;
     answered(ledger, call, command, answer).await

@@ -62,7 +62,7 @@ pub async fn create(State(room): State<Room>, Extension(caller): Extension<Calle
     let metadata = fields.metadata("metadata");
     let (min, max) = (fields.limit("minBalance", true), fields.limit("maxBalance", false));
     fields.end()?;
-    let currency = ledger.parts().currencies.get(&code).ok_or_else(|| Refusal::no_currency(&code))?;
+    let currency = ledger.currency(&code).await?.ok_or_else(|| Refusal::no_currency(&code))?;
     let (floor, ceiling) = (limit("minBalance", min.as_ref(), currency)?, limit("maxBalance", max.as_ref(), currency)?);
     if floor.is_some_and(|floor| ceiling.is_some_and(|ceiling| floor > ceiling)) {
         return Err(Refusal::faults(vec!["minBalance must not be above maxBalance".into()]));
@@ -148,7 +148,7 @@ pub async fn balance(State(room): State<Room>, Extension(caller): Extension<Call
     let ledger = &room.0.ledger;
     validate::required("id", &id, ACCOUNT_MAX).map_err(|_| Refusal::no_account(&id))?;
     let (posted, code) = ledger.posted(&caller.tenant, &id).await?.ok_or_else(|| Refusal::no_account(&id))?;
-    let exponent = ledger.parts().currencies.get(code.as_str()).map_or(0, |currency| currency.exponent);
+    let exponent = ledger.currency(code.as_str()).await?.map_or(0, |currency| currency.exponent);
     let balance = posted.totals.credits - posted.totals.debits;
     let balance = if posted.floor.is_some() {
         text::stored(balance, exponent) // an external account has none

@@ -6,7 +6,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{Room, accounts, admin, currencies, listing, live, movements, refunds, refusal, sagas, text, transactions};
+use super::{Room, accounts, admin, audit, currencies, listing, live, movements, operators, refunds, refusal, sagas, text, transactions};
 
 /// Where the description is.
 const JSON: &str = "/api/docs-json";
@@ -26,10 +26,11 @@ const PAGE: &str = "/api/docs";
         accounts::create, accounts::list, accounts::read, accounts::balance, accounts::change_status,
         movements::topup, movements::withdraw, movements::transfer, movements::payment, refunds::refund,
         listing::list, transactions::read,
-        currencies::list, currencies::read,
+        currencies::list, currencies::read, currencies::create, currencies::update,
         sagas::list, sagas::read, sagas::complete, sagas::by_correlation,
         live::account, live::transaction, live::all,
         admin::reconcile, admin::reconcile_all, admin::rebuild, admin::rebuild_all, admin::equation, admin::equation_by_post,
+        audit::reconcile, audit::reconcile_all, audit::rebuild, audit::rebuild_all, operators::list,
     ),
     components(schemas(refusal::ErrorBody<'static>, refusal::Message, text::AmountText)),
     modifiers(&Errors, &Credentials),
@@ -126,7 +127,7 @@ mod tests {
             described.extend(item.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())));
         }
         described.sort();
-        let mut routes: Vec<&str> = TABLE.iter().map(|(line, _)| *line).filter(|line| line.contains(" /api/v1/")).collect();
+        let mut routes: Vec<&str> = TABLE.iter().map(|(line, _)| *line).filter(|line| line.contains(" /api/v1/") || line.contains(" /v1/")).collect();
         routes.sort_unstable();
         assert_eq!(described, routes);
     }
@@ -135,7 +136,15 @@ mod tests {
     fn requests_are_closed_and_errors_are_described() {
         let json = serde_json::to_value(openapi()).unwrap();
         let schemas = &json["components"]["schemas"];
-        for request in ["MovementRequest", "PaymentRequest", "RefundRequest", "CreateAccountRequest", "StatusRequest"] {
+        for request in [
+            "MovementRequest",
+            "PaymentRequest",
+            "RefundRequest",
+            "CreateAccountRequest",
+            "StatusRequest",
+            "CreateCurrencyRequest",
+            "UpdateCurrencyRequest",
+        ] {
             assert_eq!(schemas[request]["additionalProperties"], Value::Bool(false), "{request}");
         }
         assert!(schemas["MovementRequest"]["properties"]["idempotencyKey"].is_object());

@@ -119,6 +119,29 @@ impl<'a> Object<'a> {
         choice
     }
 
+    /// Yes or no.
+    pub fn flag(&mut self, name: &str) -> Option<bool> {
+        let flag = serde_json::from_str(self.take(name)?.get()).ok();
+        if flag.is_none() {
+            self.fault(format!("{name} must be true or false"));
+        }
+        flag
+    }
+
+    /// A whole number from 0 to `max`.
+    pub fn whole(&mut self, name: &str, max: u32) -> Option<u32> {
+        let number = serde_json::from_str(self.take(name)?.get()).ok().filter(|number| *number <= max);
+        if number.is_none() {
+            self.fault(format!("{name} must be a whole number from 0 to {max}"));
+        }
+        number
+    }
+
+    /// Whether a field is there, and not `null`; asked before it is taken.
+    pub fn is_given(&self, name: &str) -> bool {
+        self.fields.iter().any(|(known, value)| known == name && value.get() != "null")
+    }
+
     /// A JSON object, kept as the text that was sent; an empty one is none.
     pub fn metadata(&mut self, name: &str) -> Option<String> {
         let text = self.take(name)?.get().to_owned();
