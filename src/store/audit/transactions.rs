@@ -25,6 +25,9 @@ enum Which {
     All,
 }
 
+/// What the database answers when the posting is not there that another names as the one before it: no row where one must be.
+const CHAIN_BROKEN: &str = "P0002";
+
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// Selects (transaction, issues), by transaction.
@@ -97,12 +100,20 @@ pub async fn reconcile_transaction(pool: &PgPool, tenant: &str, id: TransactionI
          UNION ALL SELECT h.debit_account FROM holds h WHERE h.id = $1 \
          UNION ALL SELECT h.debit_account FROM hold_steps s JOIN holds h ON h.id = s.hold WHERE s.transaction = $1) ORDER BY a.name";
     let names: Vec<String> = sqlx::query_scalar(touched).bind(id.0).fetch_all(&mut *transaction).await?;
-    let mut accounts = Vec::with_capacity(names.len());
+    let (mut accounts, mut issues) = (Vec::with_capacity(names.len()), found.map(|(_, issues)| issues).unwrap_or_default());
     for name in names {
-        accounts.extend(one(&mut transaction, tenant, &name).await?);
+        sqlx::raw_sql("SAVEPOINT account").execute(&mut *transaction).await?;
+        match one(&mut transaction, tenant, &name).await {
+            Ok(account) => accounts.extend(account),
+            Err(error) if error.code() == Some(CHAIN_BROKEN) => {
+                sqlx::raw_sql("ROLLBACK TO SAVEPOINT account").execute(&mut *transaction).await?;
+                issues.push(format!("the postings of account {name} cannot be followed to the first: one of its chain is missing"));
+            }
+            Err(error) => return Err(error),
+        }
     }
     transaction.rollback().await?;
-    Ok(Some(ReconciledTransaction { issues: found.map(|(_, issues)| issues).unwrap_or_default(), accounts }))
+    Ok(Some(ReconciledTransaction { issues, accounts }))
 }
 
 /// All transactions of a tenant: how many there are, and those with issues, up to `count`.

@@ -52,7 +52,7 @@ const DAMAGES: [(&str, &str, &str); 10] = [
     ("payment", "UPDATE postings SET debit_prev = 77 WHERE transaction = $1", "the posting before it is missing"),
     ("payment", "UPDATE transactions SET last_seq = last_seq + 1 WHERE id = $1", "1 postings are there, of 2"),
     ("payment", "UPDATE transactions SET kind = 10 WHERE id = $1", "it moves no money, and has postings"),
-    ("payment", "UPDATE postings SET credit_account = debit_account WHERE transaction = $1", "is not between two accounts"),
+    ("payment", "UPDATE postings SET credit_account = 999999 WHERE transaction = $1", "is not between two accounts"),
     ("payment", "UPDATE keys_even SET request = gen_random_uuid() WHERE transaction = $1", "its key is of request"),
     ("payment", "UPDATE refunded SET given = given + 1 WHERE payment = $1", "its refunds come to 400 of 1250"),
     ("refund", "UPDATE refunds SET amount = amount + 1 WHERE refund = $1", "its postings come to 400"),
@@ -110,7 +110,10 @@ async fn each_damage_to_a_transaction_is_told_and_its_accounts_are_set_right() {
         assert!(issues(&found).iter().any(|issue| issue.contains(told)) && found["match"] == json!(false), "{damage}: {found}");
         let all = world.post("admin/transactions/reconcile-all", &json!({})).await.ok(200);
         let mismatches = all["mismatches"].as_array().unwrap();
-        assert!(mismatches.iter().any(|one| one["transactionId"] == id(name).as_str() && one["issues"] == found["issues"]), "{damage}: {all}");
+        assert!(
+            mismatches.iter().any(|one| one["transactionId"] == id(name).as_str() && issues(&found).starts_with(&issues(one))),
+            "{damage}: {all}"
+        );
         let rebuilt = world.post(&format!("admin/transactions/{}/rebuild", id(name)), &json!({})).await.ok(200);
         assert_eq!((&rebuilt["success"], &rebuilt["issues"]), (&json!(false), &found["issues"]), "what is written is not rewritten");
         undo.put_back(&mut connection).await;
@@ -132,7 +135,7 @@ async fn each_damage_to_a_transaction_is_told_and_its_accounts_are_set_right() {
     let all = world.post("admin/transactions/rebuild-all", &json!({})).await.ok(200);
     assert_eq!((&all["total"], &all["successful"], &all["failed"], &all["accounts"]["failed"]), (&json!(5), &json!(5), &json!([]), &json!([])));
     let done = world.get(&format!("/v1/operator-actions?subject={ann}&action=account.rebuild")).await.ok(200);
-    assert_eq!((done.as_array().unwrap().len(), &done[1]["reason"]), (2, &json!("audit 7")));
+    assert_eq!((&done[0]["reason"], &done[1]["reason"]), (&json!(""), &json!("audit 7")));
     for nothing in ["nothing", "0190cafe-0000-7000-8000-000000000000"] {
         for what in ["reconcile", "rebuild"] {
             let said = format!("Transaction not found: {nothing}");
@@ -146,7 +149,7 @@ async fn each_damage_to_a_transaction_is_told_and_its_accounts_are_set_right() {
 /// Tables as they were.
 struct Undo;
 
-const TABLES: [&str; 7] = ["postings", "transactions", "keys_even", "refunded", "refunds", "holds", "hold_steps"];
+const TABLES: [&str; 8] = ["balances", "postings", "transactions", "keys_even", "refunded", "refunds", "holds", "hold_steps"];
 
 impl Undo {
     async fn of(connection: &mut sqlx::PgConnection) -> Self {
