@@ -6,6 +6,7 @@ use florin::protocol::pb::florin_v1 as pb;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
+use crate::harness::money::spawn;
 use crate::harness::{Florin, until};
 use crate::native::{limit, set_status};
 use crate::watch::take;
@@ -78,7 +79,7 @@ async fn an_opening_that_commits_late_has_drawn_no_id_while_it_waits() {
         .await
         .unwrap();
     let native = florin.native.clone();
-    let opening = tokio::spawn(async move { native.clone().create_account(ada()).await });
+    let opening = spawn(async move { native.clone().create_account(ada()).await });
     let waiting =
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%open_account%'";
     until("the opening waits for the other of its name", async || florin.database.count(waiting).await == 1).await;

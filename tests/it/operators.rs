@@ -9,6 +9,7 @@ use florin::protocol::pb::florin_v1 as pb;
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
+use crate::harness::money::spawn;
 use crate::harness::{Florin, Options, TestDatabase, until};
 use crate::native::{limit, refused, set_status};
 
@@ -204,7 +205,7 @@ async fn a_currency_out_of_use_takes_no_new_accounts_and_moves_what_it_has() {
     sqlx::query("UPDATE currencies SET active = false WHERE code = 'XAU'").execute(&mut *taking).await.unwrap();
     let (native, database) = (florin.native.clone(), florin.database.clone());
     let request = pb::CreateAccountRequest { id: "late".into(), kind: 2, currency: "XAU".into(), ..Default::default() };
-    let opening = tokio::spawn(async move { native.clone().create_account(request).await });
+    let opening = spawn(async move { native.clone().create_account(request).await });
     let waiting =
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%open_account%'";
     until("the opening waits", async || database.count(waiting).await == 1).await;
