@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 an error (also of usage), 2 a payment was declined.
 
+mod actions;
 pub mod amount;
 mod balance;
 mod client;
@@ -60,6 +61,8 @@ enum Command {
     /// Look at the publisher's position, and mend it.
     #[command(subcommand)]
     Outbox(outbox::Command),
+    /// List what operators did, newest first: who, when, to what, why.
+    Actions(actions::Args),
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -105,6 +108,7 @@ impl Cli {
             Command::Events(args) => done(events::run(args)),
             Command::Dlq(command) => done(block_on(dlq::run(command))),
             Command::Outbox(command) => done(block_on(outbox::run(command))),
+            Command::Actions(args) => done(block_on(actions::run(args))),
             Command::Keys(command) => done(block_on(keys::run(command))),
             Command::Config(args) => done(config::run(args)),
             Command::Completions(args) => done(completions::run(args)),
@@ -134,7 +138,7 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
         let names: Vec<_> = Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        let want = "serve dev migrate seed verify pay balance events dlq outbox keys config completions";
+        let want = "serve dev migrate seed verify pay balance events dlq outbox actions keys config completions";
         assert_eq!(names.join(" "), want);
         for command in Cli::command().get_subcommands() {
             assert!(command.get_about().is_some(), "{} says nothing of itself", command.get_name());
@@ -156,6 +160,8 @@ mod tests {
             ("dlq replay --all", true),
             ("dlq replay", false),
             ("outbox repair --yes", true),
+            ("actions --subject a --action account.limits --from 2026-01-31T12:00:00Z --limit 5 --json", true),
+            ("actions --from yesterday", false),
             ("keys create --tenant shop --scope read,write", true),
             ("keys create --scope fly", false),
             ("keys revoke abc", true),

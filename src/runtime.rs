@@ -17,7 +17,7 @@ use crate::actors::outbox::OutboxConfig;
 use crate::faults::Faults;
 use crate::gateway::auth::Authenticator;
 use crate::gateway::call::Limits;
-use crate::gateway::ledger::{Ledger, LedgerParts, RecentHolds};
+use crate::gateway::ledger::{LastRead, Ledger, LedgerParts, RecentHolds};
 use crate::gateway::rate_limit::{RateLimitConfig, RateLimiter};
 use crate::gateway::rest::{RestConfig, RestServer, Room};
 use crate::gateway::server::{GrpcConfig, GrpcServer, Services, Tls};
@@ -106,7 +106,8 @@ impl Runtime {
             account_share_max: (in_flight_max * usize::from(settings.admission.account_share_percent) / 100).max(1),
             write_cutoff: settings.journal.write_cutoff,
             rate_age_max: settings.rate_age_max,
-            currencies: store::accounts::currencies(&pool).await?,
+            currencies: store::currencies::load(&pool).await?,
+            currencies_read: LastRead::default(),
             recent_holds: RecentHolds::default(),
         });
         let authenticator = Authenticator::new(&settings.auth, settings.auth.api_keys.then(|| Box::new(pool.clone()) as _));

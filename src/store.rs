@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod api_keys;
 pub mod audit;
+pub mod currencies;
 pub mod entries;
 pub mod error;
 pub mod holds;
@@ -10,6 +11,7 @@ pub mod journal;
 pub mod leadership;
 pub mod live;
 pub mod numeric;
+pub mod operators;
 pub mod outbox;
 pub mod rates;
 pub mod schema;

@@ -14,7 +14,7 @@ use super::events::Event;
 use crate::ledger::Status;
 use crate::money::Amount;
 
-pub use self::rows::{ExchangeRow, FactRow, OperatorAction, Rows};
+pub use self::rows::{ExchangeRow, FactRow, Operator, OperatorAction, Rows};
 
 /// A transaction: UUID version 7, so in order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +61,11 @@ impl Api {
     /// Its number in the database.
     pub fn code(self) -> i16 {
         self as i16
+    }
+
+    /// The one of a number in the database.
+    pub fn from_code(code: i16) -> Option<Self> {
+        [Self::PaymentV1, Self::FlorinV1, Self::AccountsV1].into_iter().find(|api| api.code() == code)
     }
 
     /// By its name on the wire.
@@ -155,6 +160,9 @@ impl Kind {
     pub const CARD_TOPUP: Self = Self(15);
     /// A change of status or limits; has no postings.
     pub const ACCOUNT_CHANGE: Self = Self(20);
+
+    /// What is done by these moves no money, even when it is done.
+    pub const WITHOUT_POSTINGS: [Self; 5] = [Self::HOLD, Self::VOID, Self::PAYOUT, Self::CARD_TOPUP, Self::ACCOUNT_CHANGE];
 
     /// By name; what has a call of its own cannot be posted.
     pub fn parse(name: &str) -> Option<Self> {

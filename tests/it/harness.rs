@@ -237,7 +237,7 @@ impl Florin {
         .await
         .unwrap();
         let in_flight = InFlight::new(options.in_flight_max);
-        let currencies = store::accounts::currencies(&database.pool).await.unwrap();
+        let currencies = store::currencies::load(&database.pool).await.unwrap();
         let ledger = Ledger::new(LedgerParts {
             node: tree.node.clone(),
             pool,
@@ -247,6 +247,7 @@ impl Florin {
             write_cutoff: options.write_cutoff,
             rate_age_max: Duration::from_secs(3_600),
             currencies,
+            currencies_read: florin::gateway::ledger::LastRead::default(),
             recent_holds: florin::gateway::ledger::RecentHolds::default(),
         });
         let config = GrpcConfig {

@@ -16,6 +16,8 @@ mod keys;
 mod lanes;
 mod lease;
 mod native;
+mod openings;
+mod operators;
 mod outbox;
 mod own_ids;
 mod payments;

@@ -96,6 +96,7 @@ async fn watch(room: &Room, wanted: Wanted, of: Of, headers: &HeaderMap) -> Resu
         Some(text) if text.len() > ID_MAX => return Err(bad_place(text)),
         Some(text) => Some(Place::parse(text).ok_or_else(|| bad_place(text))?),
     };
+    room.0.ledger.know_all().await?; // old events too are shown with their currency's decimals
     // The event of the place is read again, for its frames that are still to come.
     let watcher = Watcher::start(&room.0.ledger, wanted, place.map(|place| place.event - 1)).await.map_err(refused)?;
     let currencies = room.0.ledger.parts().currencies.clone();

@@ -16,7 +16,7 @@ use super::views::PostedTransaction;
 use super::{Named, completed, reading, unposted};
 use crate::gateway::native::exchanges::{self, Exchange, Quote};
 use crate::gateway::native::pages::Token;
-use crate::gateway::validate::{CURRENCY_MAX, DESCRIPTION_MAX, REFERENCE_MAX};
+use crate::gateway::validate::{CURRENCY_MAX, REFERENCE_MAX};
 use crate::money::{Currency, CurrencyCode};
 use crate::protocol::events::timestamp;
 use crate::store::rates::RateRow;
@@ -85,8 +85,8 @@ pub async fn exchange(State(room): State<Room>, Extension(caller): Extension<Cal
     let rate = fields.number("rateId");
     let words = reading::all_words(&mut fields);
     fields.end()?;
-    let to = ledger.parts().currencies.get(&to).ok_or_else(|| Refusal::no_currency(&to))?;
-    let (posting, has_key) = (asked.checked(ledger, "")?, words.key.is_some());
+    let to = ledger.currency(&to).await?.ok_or_else(|| Refusal::no_currency(&to))?;
+    let (posting, has_key) = (asked.checked(ledger, "").await?, words.key.is_some());
     let code = CurrencyCode::parse(&posting.currency).ok_or_else(|| Refusal::no_currency(&posting.currency))?;
     let from = Currency { code, exponent: posting.exponent };
     let posted = exchanges::exchange(ledger, &caller.call(), Exchange { posting, from, to, rate, words }, permit).await;
@@ -104,7 +104,7 @@ pub async fn add_rate(State(room): State<Room>, Extension(caller): Extension<Cal
     let (base, quote) = (fields.required("base", CURRENCY_MAX), fields.required("quote", CURRENCY_MAX));
     let (rate, source) = (fields.required("rate", TEXT_MAX), fields.required("source", REFERENCE_MAX));
     let observed_at = fields.optional("observedAt", TEXT_MAX).unwrap_or_default();
-    let reason = fields.optional("reason", DESCRIPTION_MAX).unwrap_or_default();
+    let reason = fields.reason();
     fields.end()?;
     let quote = Quote { base: &base, quote: &quote, rate: &rate, source: &source, observed_at: ("observedAt", &observed_at), reason: &reason };
     let row = exchanges::add_rate(&room.0.ledger, &caller.call(), quote).await?;
