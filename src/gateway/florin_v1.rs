@@ -2,9 +2,11 @@
 
 mod accounts;
 mod convert;
+mod exchanges;
 mod holds;
 mod post;
 mod reads;
+mod returns;
 mod stream;
 mod watch;
 
@@ -21,6 +23,7 @@ use super::call::{Call, Limits, ended, limit};
 use super::failure::Failure;
 use super::ledger::Ledger;
 use super::native;
+use super::native::post::Posted;
 use super::validate::{self, ACCOUNT_MAX};
 use crate::protocol::pb::florin_v1 as pb;
 use crate::protocol::pb::florin_v1::ledger_server;
@@ -140,6 +143,32 @@ impl ledger_server::Ledger for FlorinV1 {
         let work = |ledger: Ledger, call: Call, asked| async move { holds::get(&ledger, &call, &asked).await };
         let answer = self.serve("GetHold", request, work).await?;
         Ok(answer.map(|hold| pb::GetHoldResponse { hold: Some(hold) }))
+    }
+
+    async fn reverse_transaction(&self, request: Request<pb::ReverseTransactionRequest>) -> Result<Response<pb::ReverseTransactionResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { returns::reverse(&ledger, &call, asked).await };
+        let answer = self.serve("ReverseTransaction", request, work).await?;
+        Ok(answer.map(|Posted { transaction, replayed, .. }| pb::ReverseTransactionResponse {
+            transaction: Some(convert::transaction(transaction)),
+            replayed,
+        }))
+    }
+
+    async fn exchange(&self, request: Request<pb::ExchangeRequest>) -> Result<Response<pb::ExchangeResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { exchanges::exchange(&ledger, &call, asked).await };
+        let answer = self.serve("Exchange", request, work).await?;
+        Ok(answer.map(|Posted { transaction, replayed, .. }| pb::ExchangeResponse { transaction: Some(convert::transaction(transaction)), replayed }))
+    }
+
+    async fn add_rate(&self, request: Request<pb::AddRateRequest>) -> Result<Response<pb::AddRateResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { exchanges::add_rate(&ledger, &call, asked).await };
+        let answer = self.serve("AddRate", request, work).await?;
+        Ok(answer.map(|rate| pb::AddRateResponse { rate: Some(rate) }))
+    }
+
+    async fn list_rates(&self, request: Request<pb::ListRatesRequest>) -> Result<Response<pb::ListRatesResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { exchanges::list(&ledger, &call, &asked).await };
+        self.serve("ListRates", request, work).await
     }
 
     async fn list_holds(&self, request: Request<pb::ListHoldsRequest>) -> Result<Response<pb::ListHoldsResponse>, Status> {

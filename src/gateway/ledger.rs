@@ -2,9 +2,12 @@
 
 mod audit;
 mod change;
+mod command;
+mod exchange;
 mod holds;
 mod operation;
 mod post;
+mod reverse;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,9 +26,11 @@ use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store::{self, StoreError};
 
 pub use self::change::ChangeCommand;
+pub use self::command::{Action, Answer, Command, PostingCommand};
 pub use self::holds::RecentHolds;
 pub use self::operation::Operation;
-pub use self::post::{Action, Answer, Command, PostingCommand};
+
+pub use self::reverse::{NotRefundable, Refundable};
 
 /// The way into the ledger; clones share it.
 #[derive(Clone)]
@@ -47,6 +52,8 @@ pub struct LedgerParts {
     pub write_cutoff: Duration,
     /// All currencies.
     pub currencies: Currencies,
+    /// How old a rate may be that money is exchanged at.
+    pub rate_age_max: Duration,
     /// What captures need not read.
     pub recent_holds: RecentHolds,
 }

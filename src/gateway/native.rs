@@ -2,8 +2,10 @@
 //! and a request the same request whichever way it comes. It builds commands and reads; it holds no rule of money.
 
 pub mod accounts;
+pub mod exchanges;
 pub mod fields;
 pub mod holds;
 pub mod pages;
 pub mod post;
 pub mod reads;
+pub mod returns;

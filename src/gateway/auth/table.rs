@@ -29,6 +29,11 @@ pub const TABLE: &[(&str, Access)] = &[
     ("/florin.v1.Ledger/CaptureHold", Access::Needs(Scope::Write)),
     ("/florin.v1.Ledger/VoidHold", Access::Needs(Scope::Write)),
     ("/florin.v1.Ledger/GetHold", Access::Needs(Scope::Read)),
+    // Undoes what anybody did.
+    ("/florin.v1.Ledger/ReverseTransaction", Access::Needs(Scope::Admin)),
+    ("/florin.v1.Ledger/Exchange", Access::Needs(Scope::Write)),
+    ("/florin.v1.Ledger/AddRate", Access::Needs(Scope::Admin)),
+    ("/florin.v1.Ledger/ListRates", Access::Needs(Scope::Read)),
     ("/florin.v1.Ledger/ListHolds", Access::Needs(Scope::Read)),
     ("/florin.v1.Ledger/WatchEvents", Access::Needs(Scope::Read)),
     ("/florin.v1.Ledger/ListEntries", Access::Needs(Scope::Read)),

@@ -9,11 +9,13 @@ use crate::protocol::record::Kind;
 use crate::store::accounts::{AccountKind, AccountRow, NormalSide};
 use crate::store::entries::EntryRow;
 use crate::store::holds::{HoldRow, HoldState};
-use crate::store::transactions::{PostingRow, TransactionRow};
+use crate::store::transactions::{Exchange, PostingRow, TransactionRow};
 
 /// A transaction as it was written.
 pub(super) fn transaction(row: TransactionRow) -> pb::Transaction {
     let status = if row.decline.is_some() { pb::TransactionStatus::Declined } else { pb::TransactionStatus::Completed };
+    let given_back = row.refund_of.map(|(id, _)| id.0.to_string()).unwrap_or_default();
+    let (refund_of, reverses) = if row.kind == Kind::REVERSAL.code() { (String::new(), given_back) } else { (given_back, String::new()) };
     pb::Transaction {
         id: row.id.0.to_string(),
         kind: Kind::name(row.kind).into(),
@@ -26,6 +28,9 @@ pub(super) fn transaction(row: TransactionRow) -> pb::Transaction {
         correlation_id: row.correlation.unwrap_or_default(),
         created_at: timestamp(row.created_at),
         decline: row.decline.map(|(code, message)| pb::Decline { code: code.into(), message }),
+        refund_of,
+        reverses,
+        rate: row.exchange.map(|Exchange { rate_id, base, quote, rate, rounding }| pb::PinnedRate { rate_id, base, quote, rate, rounding }),
     }
 }
 

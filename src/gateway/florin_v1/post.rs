@@ -1,6 +1,6 @@
 //! One transaction over gRPC: checks every field, translates, and answers.
 
-use super::convert;
+use super::{convert, returns};
 use crate::gateway::call::Call;
 use crate::gateway::failure::Failure;
 use crate::gateway::ledger::{Deadline, Ledger, PostingCommand};
@@ -18,13 +18,16 @@ pub(super) async fn post(
     asked: pb::PostTransactionRequest,
 ) -> Result<pb::PostTransactionResponse, Failure> {
     let permit = ledger.enter()?;
-    let asked = checked(ledger, asked)?;
-    let Posted { transaction, replayed, .. } = native::post(ledger, call, deadline, asked, permit).await?;
+    let Posted { transaction, replayed, .. } = if asked.refund_of.is_empty() {
+        native::post(ledger, call, deadline, checked(ledger, asked)?, permit).await?
+    } else {
+        returns::refund(ledger, call, deadline, asked, permit).await?
+    };
     Ok(pb::PostTransactionResponse { transaction: Some(convert::transaction(transaction)), replayed })
 }
 
 fn checked(ledger: &Ledger, asked: pb::PostTransactionRequest) -> Result<Transaction, Failure> {
-    let pb::PostTransactionRequest { idempotency_key, kind, postings, reference, description, metadata } = asked;
+    let pb::PostTransactionRequest { idempotency_key, kind, postings, reference, description, metadata, refund_of: _ } = asked;
     let kind = match kind.as_str() {
         "" => Kind::TRANSFER,
         name => Kind::parse(name).map_or_else(|| fields::unknown("kind", name, &Kind::names()), Ok)?,

@@ -7,10 +7,11 @@ use crate::gateway::events;
 use crate::gateway::failure::Failure;
 use crate::gateway::ledger::{Action, Answer, Command, Deadline, Ledger, PostingCommand};
 use crate::gateway::validate::{self, DESCRIPTION_MAX, KEY_MAX, POSTINGS_MAX, REFERENCE_MAX};
+use crate::money::Amount;
 use crate::protocol::admission::Permit;
-use crate::protocol::record::{Api, DeclineCode, Kind, RequestHash};
+use crate::protocol::record::{Api, DeclineCode, Kind, RequestHash, TransactionId};
 use crate::store;
-use crate::store::transactions::{PostingRow, TransactionRow};
+use crate::store::transactions::{Exchange, PostingRow, TransactionRow};
 
 /// The caller's own words; an empty text is none.
 #[derive(Clone, Debug, Default)]
@@ -136,6 +137,13 @@ fn written(command: Command, answer: Answer) -> Posted {
         Answer::Completed { id, created_at, replayed, .. } => (id, created_at, replayed, None, None),
         Answer::Declined { id, created_at, code, message } => (id, created_at, false, Some(code), Some((code as i16, message))),
     };
+    let gives_back = |id: TransactionId, amount: Amount| Some((id, amount.minor_units()));
+    let (refund_of, exchange) = match &command.action {
+        Action::Refund { payment, .. } => (gives_back(*payment, command.postings.first().map_or(Amount::ZERO, |posting| posting.amount)), None),
+        Action::Reverse { original, limit, .. } => (gives_back(*original, *limit), None),
+        Action::Exchange(row) => (None, Some(Exchange::of(row))),
+        Action::Post | Action::Hold { .. } | Action::Capture { .. } | Action::Void { .. } => (None, None),
+    };
     let posts = decline.is_some() || !matches!(command.action, Action::Hold { .. } | Action::Void { .. });
     let posting = |posting: PostingCommand| PostingRow {
         transaction: id.0,
@@ -158,8 +166,10 @@ fn written(command: Command, answer: Answer) -> Posted {
         correlation: command.correlation,
         decline,
         created_at,
-        refund_of: None,
+        refund_of,
         refunded: None,
+        reversed: false,
+        exchange,
         postings: if posts { command.postings.into_iter().map(posting).collect() } else { Vec::new() },
     };
     Posted { transaction, declined, replayed }

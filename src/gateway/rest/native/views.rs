@@ -11,7 +11,7 @@ use crate::protocol::record::Kind;
 use crate::store::accounts::{AccountKind, AccountRow, NormalSide};
 use crate::store::entries::EntryRow;
 use crate::store::holds::{HoldRow, HoldState};
-use crate::store::transactions::{PostingRow, TransactionRow};
+use crate::store::transactions::{Exchange, PostingRow, TransactionRow};
 
 /// What the states of a hold are called.
 pub const HOLD_STATES: [(&str, HoldState); 3] = [("open", HoldState::Open), ("captured", HoldState::Captured), ("voided", HoldState::Voided)];
@@ -130,6 +130,34 @@ pub struct NativeTransaction {
     pub created_at: String,
     /// Why it was declined.
     pub decline: Option<Decline>,
+    /// The payment that it gives back, in part or whole.
+    pub refund_of: Option<String>,
+    /// The transaction that it undoes.
+    pub reverses: Option<String>,
+    /// The rate that it pins, if it exchanged money.
+    pub rate: Option<PinnedRate>,
+}
+
+/// A rate: one unit of base is so many units of quote.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PinnedRate {
+    /// Its number.
+    pub rate_id: i64,
+    /// Of which currency.
+    pub base: String,
+    /// In which currency.
+    pub quote: String,
+    /// Decimal text.
+    pub rate: String,
+    /// How the amount that arrived was rounded.
+    pub rounding: String,
+}
+
+impl From<Exchange> for PinnedRate {
+    fn from(Exchange { rate_id, base, quote, rate, rounding }: Exchange) -> Self {
+        Self { rate_id, base, quote, rate, rounding }
+    }
 }
 
 /// Money that leaves one account and arrives at another.
@@ -163,6 +191,8 @@ pub struct Decline {
 
 impl From<TransactionRow> for NativeTransaction {
     fn from(row: TransactionRow) -> Self {
+        let given_back = row.refund_of.map(|(id, _)| id.0.to_string());
+        let (refund_of, reverses) = if row.kind == Kind::REVERSAL.code() { (None, given_back) } else { (given_back, None) };
         Self {
             id: row.id.0.to_string(),
             kind: Kind::name(row.kind),
@@ -175,6 +205,9 @@ impl From<TransactionRow> for NativeTransaction {
             correlation_id: row.correlation,
             created_at: timestamp(row.created_at),
             decline: row.decline.map(|(code, message)| Decline { code: failure_code(code), message }),
+            refund_of,
+            reverses,
+            rate: row.exchange.map(PinnedRate::from),
         }
     }
 }
