@@ -1,6 +1,7 @@
 //! Takes the fields out of a body one by one and collects everything that is wrong with them, to be told at once.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -153,12 +154,12 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// A list of one up to so many objects that must be there. What is read of each is given back to [`Object::absorb`].
-    pub fn objects(&mut self, name: &str, count_max: usize) -> Vec<Self> {
-        let list: Option<Vec<Self>> = self.take(name).and_then(|raw| serde_json::from_str(raw.get()).ok());
-        let list = list.filter(|list| (1..=count_max).contains(&list.len()));
+    /// A list of so many objects; one that may be empty may be left out. What is read of each is given back to [`Object::absorb`].
+    pub fn objects(&mut self, name: &str, count: RangeInclusive<usize>) -> Vec<Self> {
+        let list: Option<Vec<Self>> = self.take(name).map_or(Some(Vec::new()), |raw| serde_json::from_str(raw.get()).ok());
+        let list = list.filter(|list| count.contains(&list.len()));
         let Some(mut list) = list else {
-            self.fault(format!("{name} must be a list of 1 to {count_max} objects"));
+            self.fault(format!("{name} must be a list of {} to {} objects", count.start(), count.end()));
             return Vec::new();
         };
         list.iter_mut().for_each(|object| object.faults.clear()); // a key given twice was found when the body was read

@@ -101,9 +101,12 @@ pub struct TransactionRequest {
     /// `transfer` unless given.
     #[schema(value_type = Option<String>, pattern = "^(payment|transfer|topup|withdrawal|refund|invoice|fx|fee|adjustment)$")]
     kind: Option<String>,
-    /// What it moves, over any number of accounts.
+    /// What it moves, over any number of accounts. May be left out only with `refundOf`: then all that is left is given back.
     #[schema(min_items = 1, max_items = 100)]
-    postings: Vec<PostingRequest>,
+    postings: Option<Vec<PostingRequest>>,
+    /// A payment, or a hold's capture, that this gives back. One posting then says how much, from the payment's payee to its payer.
+    #[schema(format = Uuid)]
+    refund_of: Option<String>,
     /// The same key posts once. Without one every call is a new transaction.
     #[schema(min_length = 1, max_length = 255)]
     idempotency_key: Option<String>,
