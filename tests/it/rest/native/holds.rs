@@ -205,6 +205,24 @@ async fn bad_fields_of_holds_are_named() {
     world.end().await;
 }
 
+/// Mutation: a time that has passed refused whoever asks: a repeat is told "no" of what was done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_that_comes_after_the_hold_expired_hears_the_first_answer() {
+    let world = World::native().await;
+    let soon = (chrono::Utc::now() + chrono::TimeDelta::milliseconds(1_500)).to_rfc3339();
+    let body = with(&hold("ann", "shop", "60"), json!({ "idempotencyKey": "h", "expiresAt": soon }));
+    let made = world.post("/v1/holds", &body).await.ok(201);
+    let path = format!("/v1/holds/{}", text(&made["id"]));
+    until("it has expired", async || world.get(&path).await.ok(200)["status"] == "voided").await;
+    assert_eq!(world.post("/v1/holds", &body).await.ok(201), with(&made, json!({ "replayed": true })));
+    for other in [json!({ "idempotencyKey": "new" }), json!({ "idempotencyKey": null })] {
+        world.post("/v1/holds", &with(&body, other)).await.refused_naming(400, "VALIDATION_FAILED", &["expiresAt", "must be in the future"]);
+    }
+    world.post("/v1/holds", &with(&body, json!({ "amount": "61" }))).await.refused_naming(409, "IDEMPOTENCY_KEY_REUSED", &[]);
+    assert_eq!(world.money("ann").await, ["100.00", "0.00", "100.00"]);
+    world.end().await;
+}
+
 /// Mutations: what is left of a hold is read before and not guarded where it is taken (both succeed); a guard's refusal taken for a fault of ours (500).
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_capture_and_a_void_at_the_same_moment_one_wins_and_the_other_is_told() {
