@@ -139,6 +139,7 @@ fn written(command: Command, answer: Answer) -> Posted {
     };
     let gives_back = |id: TransactionId, amount: Amount| Some((id, amount.minor_units()));
     let (refund_of, exchange) = match &command.action {
+        _ if decline.is_some() => (None, None),
         Action::Refund { payment, .. } => (gives_back(*payment, command.postings.first().map_or(Amount::ZERO, |posting| posting.amount)), None),
         Action::Reverse { original, limit, .. } => (gives_back(*original, *limit), None),
         Action::Exchange(row) => (None, Some(Exchange::of(row))),

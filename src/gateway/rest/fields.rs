@@ -1,7 +1,6 @@
 //! Takes the fields out of a body one by one and collects everything that is wrong with them, to be told at once.
 
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
 
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -145,6 +144,15 @@ impl<'a> Object<'a> {
         flag
     }
 
+    /// A whole number from 1 on.
+    pub fn number(&mut self, name: &str) -> Option<i64> {
+        let number = serde_json::from_str(self.take(name)?.get()).ok().filter(|number| *number > 0);
+        if number.is_none() {
+            self.fault(format!("{name} must be a whole number from 1 to {}", i64::MAX));
+        }
+        number
+    }
+
     /// An object of texts by name.
     pub fn texts(&mut self, name: &str) -> HashMap<String, String> {
         let Some(raw) = self.take(name) else { return HashMap::new() };
@@ -154,12 +162,12 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// A list of so many objects; one that may be empty may be left out. What is read of each is given back to [`Object::absorb`].
-    pub fn objects(&mut self, name: &str, count: RangeInclusive<usize>) -> Vec<Self> {
-        let list: Option<Vec<Self>> = self.take(name).map_or(Some(Vec::new()), |raw| serde_json::from_str(raw.get()).ok());
-        let list = list.filter(|list| count.contains(&list.len()));
+    /// A list of one up to so many objects that must be there. What is read of each is given back to [`Object::absorb`].
+    pub fn objects(&mut self, name: &str, count_max: usize) -> Vec<Self> {
+        let list: Option<Vec<Self>> = self.take(name).and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let list = list.filter(|list| (1..=count_max).contains(&list.len()));
         let Some(mut list) = list else {
-            self.fault(format!("{name} must be a list of {} to {} objects", count.start(), count.end()));
+            self.fault(format!("{name} must be a list of 1 to {count_max} objects"));
             return Vec::new();
         };
         list.iter_mut().for_each(|object| object.faults.clear()); // a key given twice was found when the body was read

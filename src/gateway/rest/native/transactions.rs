@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::value::to_raw_value;
-use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::super::body::JsonBody;
@@ -16,11 +15,9 @@ use super::requests::TransactionRequest;
 use super::views::{NativeTransaction, PostedTransaction, TransactionPage};
 use super::{Named, completed, reading, refused, unposted};
 use crate::gateway::failure::Failure;
-use crate::gateway::ledger::PostingCommand;
 use crate::gateway::native::pages::{self, Token};
 use crate::gateway::native::post::Transaction;
 use crate::gateway::native::reads::{self, Wanted};
-use crate::gateway::native::returns::{self, Refund};
 use crate::gateway::native::{fields, post as native};
 use crate::gateway::validate::{ACCOUNT_MAX, POSTINGS_MAX, REFERENCE_MAX};
 use crate::protocol::record::{Kind, TransactionId};
@@ -44,30 +41,17 @@ pub async fn post(State(room): State<Room>, Extension(caller): Extension<Caller>
     let kind = fields.optional("kind", KIND_MAX);
     let kind = kind.map_or(Ok(Kind::TRANSFER), |name| Kind::parse(&name).map_or_else(|| fields::unknown("kind", &name, &Kind::names()), Ok));
     let kind = fields.checked(kind).unwrap_or(Kind::TRANSFER);
-    let refund_of = fields.uuid("refundOf").and_then(|id| Uuid::try_parse(&id).ok());
-    if refund_of.is_some() && ![Kind::TRANSFER, Kind::REFUND].contains(&kind) {
-        fields.fault("kind must be refund, which is what refundOf asks for");
-    }
     let mut asked = Vec::new();
-    for (n, mut posting) in fields.objects("postings", if refund_of.is_some() { 0..=1 } else { 1..=POSTINGS_MAX }).into_iter().enumerate() {
+    for (n, mut posting) in fields.objects("postings", POSTINGS_MAX).into_iter().enumerate() {
         asked.push(reading::posting(&mut posting));
         fields.absorb(&format!("postings[{n}]."), posting);
     }
     let words = reading::all_words(&mut fields);
     fields.end()?;
-    let checked = asked.into_iter().enumerate().map(|(n, posting)| posting.checked(ledger, &format!("postings[{n}].")));
-    let mut postings = checked.collect::<Result<SmallVec<[PostingCommand; 1]>, _>>()?;
+    let postings = asked.into_iter().enumerate().map(|(n, posting)| posting.checked(ledger, &format!("postings[{n}]."))).collect::<Result<_, _>>()?;
     let (call, has_key) = (caller.call(), words.key.is_some());
-    let deadline = call.deadline(ledger);
-    let posted = match refund_of {
-        None => native::post(ledger, &call, deadline, Transaction { kind, postings, words }, permit).await,
-        Some(payment) => {
-            let refund = Refund { payment: TransactionId(payment), posting: postings.pop(), words };
-            returns::refund(ledger, &call, deadline, refund, permit).await
-        }
-    };
-    let named = refund_of.map(|id| id.to_string()).unwrap_or_default();
-    let posted = posted.map_err(|failure| unposted(failure, Named::Transaction(&named), has_key))?;
+    let posted = native::post(ledger, &call, call.deadline(ledger), Transaction { kind, postings, words }, permit).await;
+    let posted = posted.map_err(|failure| unposted(failure, Named::Transaction(""), has_key))?;
     let (transaction, replayed) = completed(ledger, &caller, posted).await?;
     Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
 }

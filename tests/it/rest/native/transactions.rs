@@ -53,39 +53,6 @@ async fn a_transaction_moves_all_of_its_postings_or_none() {
     world.end().await;
 }
 
-/// Mutation: a refund that is posted as any transaction, and counts against nothing.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_payment_and_a_capture_are_given_back_up_to_what_they_were() {
-    let world = World::native().await;
-    let hold = world.held("40").await;
-    let captured = text(&world.step(&hold, "capture", json!({ "amount": "30" })).await.ok(201)["id"]);
-    let paid = text(&world.post("/v1/transactions", &with(&transaction(&[("ann", "shop", "20")]), json!({ "kind": "payment" }))).await.ok(201)["id"]);
-    for id in [&captured, &paid] {
-        let part = with(&transaction(&[("shop", "ann", "5")]), json!({ "refundOf": id, "idempotencyKey": format!("r {id}") }));
-        let made = world.post("/v1/transactions", &part).await.ok(201);
-        assert_eq!((&made["kind"], &made["refundOf"], &made["replayed"]), (&json!("refund"), &json!(id), &json!(false)), "{made}");
-        assert_eq!(world.post("/v1/transactions", &part).await.ok(201)["replayed"], true);
-        let more = with(&transaction(&[("shop", "ann", "25.01")]), json!({ "refundOf": id }));
-        world.post("/v1/transactions", &more).await.refused_naming(400, "", &[id]);
-        world.post("/v1/transactions", &json!({ "refundOf": id })).await.ok(201); // all that is left
-        world.post("/v1/transactions", &json!({ "refundOf": id })).await.refused_naming(400, "", &[id]);
-    }
-    assert_eq!((world.money("ann").await, world.money("shop").await[0].as_str()), (["100.00", "10.00", "90.00"].map(str::to_owned), "0.00"));
-    let unknown = key();
-    world.post("/v1/transactions", &json!({ "refundOf": unknown })).await.refused_naming(404, "TRANSACTION_NOT_FOUND", &[&unknown]);
-    let table: Vec<(Value, &[&str])> = vec![
-        (json!({ "refundOf": "x" }), &["refundOf must be a UUID"]),
-        (json!({ "refundOf": paid, "kind": "fee" }), &["kind must be refund"]),
-        (
-            with(&transaction(&[("shop", "ann", "1"), ("shop", "ann", "1")]), json!({ "refundOf": paid })),
-            &["postings must be a list of 0 to 1 objects"],
-        ),
-        (with(&transaction(&[("ann", "shop", "1")]), json!({ "refundOf": paid })), &["postings[0] goes from \"ann\" to \"shop\""]),
-    ];
-    world.each_is_bad(Method::POST, "/v1/transactions", &table).await;
-    world.end().await;
-}
-
 /// Mutation: a fault of a posting that is not told with its place, or hides those of others.
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_fields_of_transactions_are_named() {
