@@ -207,11 +207,12 @@ impl Runtime {
     }
 }
 
-/// Connections of gRPC and of REST. Where the system allows too few files for both, REST has at most a quarter of them.
+/// Connections of gRPC and of REST. Where the system allows too few files for both, each has its part of them.
 fn connections_max(grpc: usize) -> (usize, usize) {
-    let all = files_for(grpc.saturating_add(REST_CONNECTIONS_MAX));
-    let rest = REST_CONNECTIONS_MAX.min(all / 4).max(1);
-    (grpc.min(all.saturating_sub(rest)).max(1), rest)
+    let wanted = grpc.saturating_add(REST_CONNECTIONS_MAX);
+    let all = files_for(wanted);
+    let rest = REST_CONNECTIONS_MAX.saturating_mul(all) / wanted;
+    (all.saturating_sub(rest).max(1), rest.max(1))
 }
 
 /// Each connection is an open file, of which a process is allowed few at first: asks for more, up to what the system allows. What is

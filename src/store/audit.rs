@@ -55,7 +55,7 @@ pub struct Equation {
 }
 
 /// How long an audit may read, and a single account be locked.
-const PATIENCE: &str = "SET LOCAL statement_timeout = '60s'; SET LOCAL enable_nestloop = on";
+const PATIENCE: &str = "SET LOCAL statement_timeout = '60s'; SET LOCAL enable_nestloop = on; SET LOCAL enable_seqscan = on";
 
 /// An account's own postings, along their chain; its open holds, by their index.
 const ONE: &str = "SELECT a.name, c.exponent, b.credits - b.debits AS balance, coalesce(p.posted, 0) AS posted, b.held, coalesce(h.open, 0) AS open, b.version \

@@ -1,5 +1,6 @@
 //! A Florin of one's own: a fresh database, the whole tree, a gRPC client. On drop the books must balance.
 
+pub mod cases;
 pub mod money;
 mod owned;
 pub mod proxy;

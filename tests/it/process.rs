@@ -21,3 +21,4 @@ mod site;
 mod takeover;
 mod tls;
 mod upgrade;
+mod watchers;

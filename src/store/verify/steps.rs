@@ -107,12 +107,13 @@ pub(super) const STEPS: &[Step] = &[
         name: "refunds",
         checks: &["refunded", "refund"],
         bad: "SELECT 'refunded', 'payment ' || r.payment, format('%s of %s', coalesce(g.sum, 0), coalesce(p.sum, 0)), format('%s of %s', r.given, r.amount) \
-                FROM refunded r LEFT JOIN (SELECT payment, sum(amount) FROM refunds GROUP BY payment) g ON g.payment = r.payment \
-                  LEFT JOIN (SELECT transaction, sum(amount) FROM postings GROUP BY transaction) p ON p.transaction = r.payment \
+                FROM refunded r LEFT JOIN (SELECT s.payment, sum(s.amount) FROM refunds s LEFT JOIN refunded u ON u.payment = s.refund WHERE coalesce(u.given, 0) = 0 GROUP BY s.payment) g ON g.payment = r.payment \
+                  LEFT JOIN (SELECT transaction, amount AS sum FROM postings WHERE n = 0) p ON p.transaction = r.payment \
                 WHERE r.given <> coalesce(g.sum, 0) OR r.amount <> coalesce(p.sum, 0) OR r.given > r.amount \
               UNION ALL SELECT 'refund', 'transaction ' || r.refund, 'refunds ' || coalesce(p.sum, 0), format('refunds %s of payment %s, of %s', r.amount, r.payment, coalesce('kind ' || t.kind, 'none')) \
-                FROM refunds r LEFT JOIN transactions t ON t.id = r.refund LEFT JOIN (SELECT transaction, sum(amount) FROM postings GROUP BY transaction) p ON p.transaction = r.refund \
-                WHERE t.id IS NULL OR t.kind <> 5 OR r.amount <> coalesce(p.sum, 0)",
+                FROM refunds r LEFT JOIN transactions t ON t.id = r.refund LEFT JOIN refunded f ON f.payment = r.payment \
+                  LEFT JOIN (SELECT transaction, sum(amount) FROM postings GROUP BY transaction) p ON p.transaction = r.refund \
+                WHERE t.id IS NULL OR t.kind NOT IN (5, 13) OR r.amount <> CASE t.kind WHEN 5 THEN coalesce(p.sum, 0) ELSE f.amount END OR f.payment IS NULL",
     },
     Step {
         name: "keys",

@@ -4,21 +4,72 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::super::body::JsonBody;
 use super::super::query::Query;
 use super::super::refusal::Refusal;
 use super::super::{Caller, Room};
 use super::requests::{ExchangeRequest, RateRequest};
-use super::views::{PostedTransaction, Rate, RatePage};
+use super::views::PostedTransaction;
 use super::{Named, completed, reading, unposted};
 use crate::gateway::native::exchanges::{self, Exchange, Quote};
 use crate::gateway::native::pages::Token;
 use crate::gateway::validate::{CURRENCY_MAX, DESCRIPTION_MAX, REFERENCE_MAX};
 use crate::money::{Currency, CurrencyCode};
+use crate::protocol::events::timestamp;
+use crate::store::rates::RateRow;
 
 /// Bytes of a rate's or a time's text.
 const TEXT_MAX: usize = 64;
+
+/// A rate of exchange: one unit of base is so many units of quote.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rate {
+    /// Its number.
+    pub id: i64,
+    /// One unit of this currency
+    pub base: String,
+    /// of this
+    pub quote: String,
+    /// is so many.
+    #[schema(example = "0.9215")]
+    pub rate: String,
+    /// Who quoted it.
+    pub source: String,
+    /// When it was quoted: how old it is counts from here.
+    #[schema(format = DateTime)]
+    pub observed_at: String,
+    /// When it was written down.
+    #[schema(format = DateTime)]
+    pub created_at: String,
+}
+
+impl From<RateRow> for Rate {
+    fn from(row: RateRow) -> Self {
+        Self {
+            id: row.id,
+            base: row.base,
+            quote: row.quote,
+            rate: row.rate.0.to_string(),
+            source: row.source,
+            observed_at: timestamp(row.observed_at),
+            created_at: timestamp(row.created_at),
+        }
+    }
+}
+
+/// A page of rates.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RatePage {
+    /// The newest observation first.
+    pub items: Vec<Rate>,
+    /// Where the next page begins; null after the last.
+    pub next_page_token: Option<String>,
+}
 
 /// Exchanges money of one currency into another, over the house's clearing accounts, at a rate that the transaction pins.
 #[utoipa::path(
