@@ -6,6 +6,8 @@
 //! | --- | --- | --- |
 //! | [`money`] | currencies, amounts, decimal text | nobody |
 //! | [`ledger`] | account rules: decide, open, settle | money |
+//! | [`saga`] | movements that leave the ledger: their steps, their facts, what comes next | money |
+//! | [`provider`] | the outside party that does a step of a saga: HTTP out, and only that | money, saga |
 //! | [`protocol`] | messages between actors, records, events, generated wire types | money, ledger |
 //! | [`store`] | SQL, and only SQL | money, ledger, protocol |
 //! | [`messaging`] | Kafka in and out, and only that | protocol |
@@ -28,7 +30,9 @@ pub mod ledger;
 pub mod messaging;
 pub mod money;
 pub mod protocol;
+pub mod provider;
 pub mod runtime;
+pub mod saga;
 pub mod settings;
 pub mod store;
 pub mod supervision;

@@ -10,6 +10,8 @@ use std::process::Command;
 const ROOMS: &[(&str, &[&str])] = &[
     ("money", &[]),
     ("ledger", &["money"]),
+    ("saga", &["money"]),
+    ("provider", &["money", "saga"]),
     ("protocol", &["money", "ledger"]),
     ("store", &["money", "ledger", "protocol"]),
     ("messaging", &["protocol"]),
@@ -49,12 +51,13 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("tonic", &["src/gateway", "src/protocol", "src/cli"]),
     ("redis", &["src/gateway/rate_limit", "src/embedded", "src/cli"]),
     ("sqlx", &["src/store", "src/actors", "src/supervision", "src/gateway", "src/runtime", "src/embedded", "src/cli"]), // the pool's type; for SQL see below
+    ("reqwest", &["src/provider"]),
     ("ractor", &["src/actors", "src/supervision", "src/protocol"]),
 ];
 
 /// Rooms of rules alone, and what they never import.
-const PURE: &[&str] = &["src/money", "src/ledger"];
-const IMPURE: &[&str] = &["tokio", "sqlx", "rdkafka", "tonic", "ractor", "redis", "axum", "futures", "metrics", "tracing"];
+const PURE: &[&str] = &["src/money", "src/ledger", "src/saga"];
+const IMPURE: &[&str] = &["tokio", "sqlx", "rdkafka", "tonic", "ractor", "redis", "axum", "reqwest", "futures", "metrics", "tracing"];
 
 /// SQL stands in `src/store` and in tests.
 const SQL: &[&str] = &[
