@@ -120,7 +120,18 @@ impl Saga {
             at: None,
         };
         let steps = order.workflow.steps().iter().map(step).collect();
-        Self { order, version: 1, started_at: at, updated_at: at, steps, phase: Phase::Forward(0), now: Now::Fresh, attempt: 0, doubt: false, reason: None }
+        Self {
+            order,
+            version: 1,
+            started_at: at,
+            updated_at: at,
+            steps,
+            phase: Phase::Forward(0),
+            now: Now::Fresh,
+            attempt: 0,
+            doubt: false,
+            reason: None,
+        }
     }
 
     /// The state after these facts.
@@ -173,7 +184,11 @@ impl Saga {
                 state.at = Some(at);
                 state.references[usize::from(*undo)].clone_from(reference);
                 state.progress = if *undo { Progress::Undone } else { Progress::Done };
-                if *undo { self.go_back(i) } else { self.go_on(i + 1) }
+                if *undo {
+                    self.go_back(i)
+                } else {
+                    self.go_on(i + 1)
+                }
                 Ok(())
             }
             Fact::Pending { step, undo, attempt } => {
@@ -250,7 +265,9 @@ impl Saga {
     pub fn may_resolve(&self, how: Resolution) -> Result<(), String> {
         let Phase::Stuck { at, .. } = self.phase else { return Err("it is not stuck".into()) };
         let step = self.steps[at].step;
-        demand(how == Resolution::Undone || step.is_providers(), || format!("{} is a step in the ledger, which is not done by hand", step.name(false)))
+        demand(how == Resolution::Undone || step.is_providers(), || {
+            format!("{} is a step in the ledger, which is not done by hand", step.name(false))
+        })
     }
 
     fn resolve(&mut self, how: Resolution, reason: &str, at: DateTime<Utc>) -> Result<(), String> {

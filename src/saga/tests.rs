@@ -8,12 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::money::Amount;
 
-const POLICY: Policy = Policy {
-    attempts_max: 3,
-    delay_min: Duration::from_millis(200),
-    delay_max: Duration::from_millis(700),
-    pending_max: Duration::from_secs(100),
-};
+const POLICY: Policy =
+    Policy { attempts_max: 3, delay_min: Duration::from_millis(200), delay_max: Duration::from_millis(700), pending_max: Duration::from_secs(100) };
 
 type Log = Vec<(Fact, DateTime<Utc>)>;
 
@@ -127,7 +123,12 @@ fn sagas_go_as_the_table_says() {
             "done hold, attempt 1 of send, done send, failed capture, attempt 1 of recall, failed recall, resolved as undone, done void",
             Failed,
         ),
-        (CardTopup, "drrRd", "attempt 1 of charge, done charge, failed credit, attempt 1 of refund, failed refund, retried, attempt 1 of refund, done refund", Failed),
+        (
+            CardTopup,
+            "drrRd",
+            "attempt 1 of charge, done charge, failed credit, attempt 1 of refund, failed refund, retried, attempt 1 of refund, done refund",
+            Failed,
+        ),
     ] {
         let run = Run::through(workflow, letters);
         assert_eq!((run.trace().as_str(), run.saga.status()), (trace, status), "{workflow:?} {letters}");

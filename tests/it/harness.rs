@@ -2,6 +2,7 @@
 
 pub mod money;
 mod owned;
+pub mod provider;
 pub mod proxy;
 pub mod served;
 mod template;

@@ -18,6 +18,7 @@ mod outbox;
 mod own_ids;
 mod payments;
 mod process;
+mod provider;
 mod read_only;
 mod rest;
 mod seed;
