@@ -119,7 +119,7 @@ async fn a_provider_that_is_down_did_nothing_but_what_it_is_asked_about_stays_in
     simulator.check();
 }
 
-/// Mutation: the key of the answer is not compared: the second operation is then told the first one's reference.
+/// The client gives up a connection on which something comes that it did not ask for; were it not to, the key in the answer would tell.
 #[tokio::test]
 async fn a_second_answer_on_a_connection_is_nobodys() {
     let simulator = Simulator::start().await;
