@@ -75,7 +75,8 @@ postgres_pid() {
   [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$dir/postgres/data" ] && echo "$pid"
 }
 
-postgres_ready() { [ "$(sed -n '8s/ *$//p' "$dir/postgres/data/postmaster.pid" 2>/dev/null)" = ready ]; }
+# A pid file that a killed server left behind says "ready" too.
+postgres_ready() { postgres_pid >/dev/null && [ "$(sed -n '8s/ *$//p' "$dir/postgres/data/postmaster.pid" 2>/dev/null)" = ready ]; }
 
 postgres_up() {
   local bin pid port data=$dir/postgres/data

@@ -144,7 +144,7 @@ fn record(hold: &HoldRow, debit: AccountId) -> Record {
         created_at,
         cutoff: Instant::now() + PATIENCE,
         body: Body::Postings(SmallVec::new()),
-        rows: Some(Box::new(Rows::Take { hold: source, debit, captured: Amount::ZERO, voided })),
+        rows: vec![Rows::Take { hold: source, debit, captured: Amount::ZERO, voided }],
         with_balances: false,
         event: Some(event),
     }

@@ -1,11 +1,13 @@
 //! Many records as the arrays of one call. Pure: the sums and the remainders are computed here, once per batch.
 
+mod extras;
 mod rows;
 
 use chrono::{DateTime, Utc};
 use hashbrown::HashMap;
 use uuid::Uuid;
 
+pub use self::extras::Extras;
 pub use self::rows::{DeclinedRows, HoldRows, PostingRows, RefundRows, TakeRows};
 use super::record::{AccountChange, AccountId, BalancesAfter, Body, Record, Rows, TransactionId};
 use crate::ledger::Totals;
@@ -40,6 +42,7 @@ pub struct Batch {
     pub holds: HoldRows,
     pub takes: TakeRows,
     pub refunds: RefundRows,
+    pub extras: Extras,
     pub event_types: Vec<i16>,
     pub event_aggregates: Vec<String>,
     pub event_bodies: Vec<String>,
@@ -81,7 +84,7 @@ impl Batch {
     }
 
     fn push(&mut self, record: &Record) {
-        if let Some(rows) = &record.rows {
+        for rows in &record.rows {
             self.push_rows(record, rows);
         }
         let (mut decline_code, mut decline_message) = (None, None);
@@ -140,12 +143,11 @@ impl Batch {
 
     fn push_rows(&mut self, record: &Record, rows: &Rows) {
         match rows {
-            Rows::Refund { payment, limit } => {
-                let Body::Postings(postings) = &record.body else { return };
+            Rows::Refund { payment, limit, given } => {
                 self.refunds.ids.push(record.id.0);
                 self.refunds.payments.push(payment.0);
                 self.refunds.limits.push(limit.minor_units());
-                self.refunds.amounts.push(postings.iter().map(|posting| posting.amount.minor_units()).sum());
+                self.refunds.amounts.push(given.minor_units());
             }
             Rows::Hold { debit, credit, amount, expires_at } => {
                 self.holds.ids.push(record.id.0);
@@ -160,6 +162,7 @@ impl Batch {
                 self.takes.captured.push(captured.minor_units());
                 self.takes.voided.push(voided.minor_units());
             }
+            rare => self.extras.push(record, rare),
         }
         self.held.extend(rows.held());
     }
@@ -259,7 +262,7 @@ mod tests {
             created_at: now_micros(),
             cutoff: Instant::now(),
             body: Body::Postings(postings.iter().map(posting).collect()),
-            rows: None,
+            rows: Vec::new(),
             with_balances: false,
             event: None,
         }

@@ -1,5 +1,7 @@
 //! What the journal writes: one record per accepted or declined command, complete before it is admitted.
 
+mod rows;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,6 +13,8 @@ use uuid::Uuid;
 use super::events::Event;
 use crate::ledger::Status;
 use crate::money::Amount;
+
+pub use self::rows::{ExchangeRow, FactRow, OperatorAction, Rows};
 
 /// A transaction: UUID version 7, so in order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,6 +124,9 @@ impl Kind {
         (10, "hold"),
         (11, "capture"),
         (12, "void"),
+        (13, "reversal"),
+        (14, "payout"),
+        (15, "card_topup"),
         (20, "account_change"),
     ];
     /// payment.v1's only kind.
@@ -132,12 +139,20 @@ impl Kind {
     pub const WITHDRAWAL: Self = Self(4);
     /// Money of a payment goes back.
     pub const REFUND: Self = Self(5);
+    /// Money changes its currency on the way.
+    pub const FX: Self = Self(7);
     /// Money is promised; has no postings.
     pub const HOLD: Self = Self(10);
     /// Held money is paid.
     pub const CAPTURE: Self = Self(11);
     /// Held money is let go; has no postings.
     pub const VOID: Self = Self(12);
+    /// What a transaction did is undone by its opposite.
+    pub const REVERSAL: Self = Self(13);
+    /// Money is on its way out through a provider; has no postings.
+    pub const PAYOUT: Self = Self(14);
+    /// Money is on its way in through a provider; has no postings.
+    pub const CARD_TOPUP: Self = Self(15);
     /// A change of status or limits; has no postings.
     pub const ACCOUNT_CHANGE: Self = Self(20);
 
@@ -253,51 +268,6 @@ pub struct BalancesAfter {
     pub credit: i128,
 }
 
-/// Rows of its own that a record brings beside its postings: the same batch writes them, or nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rows {
-    /// It gives back part of a payment, or all.
-    Refund {
-        /// The payment.
-        payment: TransactionId,
-        /// The payment's amount: no more is ever given back.
-        limit: Amount,
-    },
-    /// It promises money; its id is the hold's.
-    Hold {
-        /// Whose money.
-        debit: AccountId,
-        /// Who will be paid.
-        credit: AccountId,
-        /// How much.
-        amount: Amount,
-        /// When the rest is let go.
-        expires_at: DateTime<Utc>,
-    },
-    /// It takes from a hold, by its postings or by letting go.
-    Take {
-        /// The hold.
-        hold: TransactionId,
-        /// Whose money is held.
-        debit: AccountId,
-        /// Paid by this record's postings.
-        captured: Amount,
-        /// Let go.
-        voided: Amount,
-    },
-}
-
-impl Rows {
-    /// The account on which this record holds more money, or less, and how much more.
-    pub fn held(&self) -> Option<(AccountId, i128)> {
-        match self {
-            Self::Refund { .. } => None,
-            Self::Hold { debit, amount, .. } => Some((*debit, amount.minor_units())),
-            Self::Take { debit, captured, voided, .. } => Some((*debit, -captured.minor_units() - voided.minor_units())),
-        }
-    }
-}
-
 /// What a record does.
 #[derive(Clone, Debug)]
 pub enum Body {
@@ -350,7 +320,7 @@ pub struct Record {
     /// What it does.
     pub body: Body,
     /// Rows of its own.
-    pub rows: Option<Box<Rows>>,
+    pub rows: Vec<Rows>,
     /// Whoever waits wants to know the balances after each posting.
     pub with_balances: bool,
     /// What Kafka hears of it.

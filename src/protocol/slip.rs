@@ -152,10 +152,10 @@ impl Slip {
                 }
             }
         }
-        if let Some((account, held)) = record.rows.as_ref().and_then(|rows| rows.held())
-            && let Some(stop) = stops.iter_mut().find(|stop| stop.account.identity.id == account)
-        {
-            stop.held = held;
+        for (account, held) in record.rows.iter().filter_map(Rows::held) {
+            if let Some(stop) = stops.iter_mut().find(|stop| stop.account.identity.id == account) {
+                stop.held += held;
+            }
         }
         if busy {
             return Err(Abort::AccountBusy);
@@ -198,7 +198,7 @@ impl Slip {
 
     /// Whether it only lets held money go: nothing stands against that, whatever the account's status is.
     pub fn is_release(&self) -> bool {
-        matches!(&self.record().rows, Some(rows) if matches!(**rows, Rows::Take { captured, .. } if captured == Amount::ZERO))
+        self.record().rows.iter().any(|rows| matches!(rows, Rows::Take { captured, .. } if *captured == Amount::ZERO))
     }
 
     /// Whether an account has refused it: from then on it only looks.

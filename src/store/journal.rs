@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
+use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -22,14 +23,17 @@ pub mod code {
     pub const FENCED: &str = "FL002";
     /// A record is past its cut-off.
     pub const TOO_LATE: &str = "FL004";
+    /// A saga's fact is not the next one.
+    pub const SAGA_WENT_ON: &str = "FL006";
     /// unique_violation: a key, or a transaction's own id.
     pub const UNIQUE: &str = "23505";
 }
 
-/// Whether a record failed alone because less is left of its hold or its payment than it asks for. What is held on its account may run out
+/// Whether a record failed alone because less is left of its hold or its payment than it asks for, or its workflow has gone on without it. What is held on its account may run out
 /// before the hold is looked at.
 pub fn is_exceeded(error: &StoreError) -> bool {
-    matches!(error, StoreError::Database { constraint: Some(constraint), .. } if ["hold_taken", "refund_given", "balances_held_check"].contains(&constraint.as_str()))
+    error.code() == Some(code::SAGA_WENT_ON)
+        || matches!(error, StoreError::Database { constraint: Some(constraint), .. } if ["hold_taken", "refund_given", "balances_held_check"].contains(&constraint.as_str()))
 }
 
 /// Whether a batch failed because one of its keys is used, in whichever generation.
@@ -126,7 +130,7 @@ impl LaneSession {
         let query = sqlx::query_as::<_, Totalled>(
             "SELECT acc, deb, cre, hel, ver FROM commit_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
              $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, \
-             $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63)",
+             $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64)",
         )
         .bind(self.lane)
         .bind(self.epoch)
@@ -190,7 +194,8 @@ impl LaneSession {
         .bind(&refunds.ids)
         .bind(&refunds.payments)
         .bind(numerics(&refunds.limits))
-        .bind(numerics(&refunds.amounts));
+        .bind(numerics(&refunds.amounts))
+        .bind((!batch.extras.is_empty()).then_some(Json(&batch.extras)));
         // One row of arrays: a row per account costs more to read than to write.
         let (accounts, debits, credits, held, versions) = within(self.answer_timeout, query.fetch_one(&mut self.connection)).await?;
         let (debits, credits, held, versions) =

@@ -36,7 +36,7 @@ async fn send(florin: &Florin, id: TransactionId, from: &str, to: &str, cents: i
         created_at: now_micros(),
         cutoff: Instant::now() + Duration::from_secs(10),
         body: Body::Postings([posting].into_iter().collect()),
-        rows: None,
+        rows: Vec::new(),
         with_balances: false,
         event: None,
     };

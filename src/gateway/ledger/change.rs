@@ -111,7 +111,7 @@ fn record(command: &ChangeCommand, account: &AccountHandle) -> Record {
         cutoff: command.deadline.at,
         // The account's actor fills in the guards that it has now.
         body: Body::AccountChange(AccountChange { account: account.identity.id, status: Status::Active, floor: None, ceiling: None }),
-        rows: None,
+        rows: Vec::new(),
         with_balances: false,
         event: None,
     }

@@ -87,7 +87,7 @@ impl Ledger {
             created_at: now_micros(),
             cutoff: deadline.at,
             body: Body::Tombstone,
-            rows: None,
+            rows: Vec::new(),
             with_balances: false,
             event: None,
         };

@@ -313,7 +313,7 @@ impl Ledger {
             created_at,
             cutoff: command.deadline.at,
             body,
-            rows: None,
+            rows: Vec::new(),
             with_balances: command.with_balances,
             event,
         }
@@ -321,15 +321,15 @@ impl Ledger {
 }
 
 /// What a command writes.
-fn effect(action: Action, postings: SmallVec<[Posting; 1]>) -> (Body, Option<Box<Rows>>) {
-    let Some(Posting { debit, credit, amount }) = postings.first().copied() else { return (Body::Postings(postings), None) };
+fn effect(action: Action, postings: SmallVec<[Posting; 1]>) -> (Body, Vec<Rows>) {
+    let Some(Posting { debit, credit, amount }) = postings.first().copied() else { return (Body::Postings(postings), Vec::new()) };
     let nothing = || Body::Postings(SmallVec::new());
     match action {
-        Action::Post => (Body::Postings(postings), None),
-        Action::Refund { payment, limit } => (Body::Postings(postings), Some(Box::new(Rows::Refund { payment, limit }))),
-        Action::Hold { expires_at } => (nothing(), Some(Box::new(Rows::Hold { debit, credit, amount, expires_at }))),
-        Action::Capture { hold, voided } => (Body::Postings(postings), Some(Box::new(Rows::Take { hold, debit, captured: amount, voided }))),
-        Action::Void { hold } => (nothing(), Some(Box::new(Rows::Take { hold, debit, captured: Amount::ZERO, voided: amount }))),
+        Action::Post => (Body::Postings(postings), Vec::new()),
+        Action::Refund { payment, limit } => (Body::Postings(postings), vec![Rows::Refund { payment, limit, given: amount }]),
+        Action::Hold { expires_at } => (nothing(), vec![Rows::Hold { debit, credit, amount, expires_at }]),
+        Action::Capture { hold, voided } => (Body::Postings(postings), vec![Rows::Take { hold, debit, captured: amount, voided }]),
+        Action::Void { hold } => (nothing(), vec![Rows::Take { hold, debit, captured: Amount::ZERO, voided: amount }]),
     }
 }
 

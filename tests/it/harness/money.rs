@@ -156,7 +156,7 @@ impl Florin {
             created_at: now_micros(),
             cutoff: Instant::now() + Duration::from_secs(10),
             body: Body::Tombstone, // the actor replaces it
-            rows: None,
+            rows: Vec::new(),
             with_balances: false,
             event: None,
         };

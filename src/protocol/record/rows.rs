@@ -1,0 +1,120 @@
+//! Rows that a record brings beside its postings.
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use super::{AccountId, TransactionId};
+use crate::money::Amount;
+
+/// Rows of its own that a record brings beside its postings: the same batch writes them, or nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// It gives back part of a payment, or all.
+    Refund {
+        /// The payment.
+        payment: TransactionId,
+        /// The payment's amount: no more is ever given back.
+        limit: Amount,
+        /// How much of it goes back.
+        given: Amount,
+    },
+    /// It takes back a refund: so much of the payment may be given back again.
+    Undone {
+        /// The payment.
+        payment: TransactionId,
+        /// What the refund had given.
+        given: Amount,
+    },
+    /// It promises money; its id is the hold's.
+    Hold {
+        /// Whose money.
+        debit: AccountId,
+        /// Who will be paid.
+        credit: AccountId,
+        /// How much.
+        amount: Amount,
+        /// When the rest is let go.
+        expires_at: DateTime<Utc>,
+    },
+    /// It takes from a hold, by its postings or by letting go.
+    Take {
+        /// The hold.
+        hold: TransactionId,
+        /// Whose money is held.
+        debit: AccountId,
+        /// Paid by this record's postings.
+        captured: Amount,
+        /// Let go.
+        voided: Amount,
+    },
+    /// It exchanges money at a rate.
+    Exchange(ExchangeRow),
+    /// It starts a workflow; its id is the workflow's.
+    Saga {
+        /// Which; `sagas.workflow`.
+        workflow: i16,
+    },
+    /// It is a step of a workflow.
+    Fact(FactRow),
+    /// An operator did it.
+    Action(OperatorAction),
+}
+
+/// The rate that a transaction pins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExchangeRow {
+    /// `rates.id`.
+    pub rate_id: i64,
+    /// One unit of this currency
+    pub base: String,
+    /// is this many
+    pub rate: Decimal,
+    /// of this.
+    pub quote: String,
+    /// How the amount that arrives was rounded.
+    pub rounding: &'static str,
+}
+
+/// What happened to a workflow: its `n`th fact, counted from 1. Whoever writes it first is right; for the other the record fails as
+/// [`Abort::Exceeded`](crate::protocol::slip::Abort::Exceeded).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactRow {
+    /// The workflow.
+    pub saga: TransactionId,
+    /// Which fact.
+    pub n: i32,
+    /// A JSON object.
+    pub body: String,
+    /// What the workflow is after it; `sagas.status`.
+    pub status: i16,
+    /// When it goes on; `None`: it has ended, or is stuck.
+    pub wake_at: Option<DateTime<Utc>>,
+}
+
+/// A change that an operator made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorAction {
+    /// Who: a key's or a certificate's name.
+    pub actor: String,
+    /// What, such as `account.limits`.
+    pub action: &'static str,
+    /// To what: an account's name, a currency's code, a workflow's id.
+    pub subject: String,
+    /// Why, in the operator's words.
+    pub reason: String,
+    /// How it was; a JSON object.
+    pub before: Option<String>,
+    /// How it is; a JSON object.
+    pub after: Option<String>,
+}
+
+impl Rows {
+    /// The account on which this record holds more money, or less, and how much more.
+    pub fn held(&self) -> Option<(AccountId, i128)> {
+        match self {
+            Self::Refund { .. } | Self::Undone { .. } | Self::Exchange(_) | Self::Saga { .. } | Self::Fact(_) | Self::Action(_) => None,
+            Self::Hold { debit, amount, .. } => Some((*debit, amount.minor_units())),
+            Self::Take { debit, captured, voided, .. } => Some((*debit, -captured.minor_units() - voided.minor_units())),
+        }
+    }
+}
