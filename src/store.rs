@@ -11,6 +11,7 @@ pub mod leadership;
 pub mod live;
 pub mod numeric;
 pub mod outbox;
+pub mod sagas;
 pub mod schema;
 pub mod seed;
 pub mod transactions;

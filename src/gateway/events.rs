@@ -26,9 +26,9 @@ pub fn metadata_texts(json: Option<&str>) -> BTreeMap<String, String> {
 /// It took effect.
 pub fn posted(command: &Command, id: TransactionId, at: DateTime<Utc>) -> Event {
     match command.action {
-        Action::Hold { expires_at } => hold(command, id, id, Some(&timestamp(expires_at)), at),
+        Action::Hold { expires_at } | Action::Payout { expires_at } => hold(command, id, id, Some(&timestamp(expires_at)), at),
         Action::Void { hold: held } => hold(command, held, id, None, at),
-        Action::Post | Action::Refund { .. } | Action::Capture { .. } => transaction(command, id, at, Outcome::Posted),
+        Action::Post | Action::Refund { .. } | Action::Capture { .. } | Action::CardTopup => transaction(command, id, at, Outcome::Posted),
     }
 }
 

@@ -5,6 +5,7 @@ mod change;
 mod holds;
 mod operation;
 mod post;
+mod sagas;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ pub use self::change::ChangeCommand;
 pub use self::holds::RecentHolds;
 pub use self::operation::Operation;
 pub use self::post::{Action, Answer, Command, PostingCommand};
+pub use self::sagas::{Operated, SagaOrder, operate, replay};
 
 /// The way into the ledger; clones share it.
 #[derive(Clone)]
@@ -47,6 +49,8 @@ pub struct LedgerParts {
     pub write_cutoff: Duration,
     /// All currencies.
     pub currencies: Currencies,
+    /// The name of the provider through which money leaves and comes in, if there is one.
+    pub provider: Option<Arc<str>>,
     /// What captures need not read.
     pub recent_holds: RecentHolds,
 }

@@ -15,9 +15,6 @@ pub enum Workflow {
 }
 
 impl Workflow {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Payout, Self::CardTopup];
-
     /// Its steps, in order.
     pub fn steps(self) -> &'static [Step] {
         match self {
@@ -26,7 +23,7 @@ impl Workflow {
         }
     }
 
-    /// Its name, also in the database.
+    /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Payout => "payout",
@@ -34,9 +31,12 @@ impl Workflow {
         }
     }
 
-    /// By name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|workflow| workflow.as_str() == name)
+    /// Its number in the database.
+    pub fn code(self) -> i16 {
+        match self {
+            Self::Payout => 1,
+            Self::CardTopup => 2,
+        }
     }
 }
 
@@ -112,17 +112,15 @@ pub enum Resolution {
 }
 
 impl Resolution {
+    /// Both, by name.
+    pub const NAMES: [(&str, Self); 2] = [("done", Self::Done), ("undone", Self::Undone)];
+
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Undone => "undone",
         }
-    }
-
-    /// By name.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Done, Self::Undone].into_iter().find(|how| how.as_str() == name)
     }
 }
 

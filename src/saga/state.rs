@@ -33,10 +33,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Processing, Self::Compensating, Self::Completed, Self::Failed, Self::Stuck];
-
-    /// Its name, also in the database.
+    /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Processing => "processing",
@@ -47,9 +44,15 @@ impl Status {
         }
     }
 
-    /// By name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == name)
+    /// Its number in the database.
+    pub fn code(self) -> i16 {
+        match self {
+            Self::Processing => 1,
+            Self::Compensating => 2,
+            Self::Completed => 3,
+            Self::Failed => 4,
+            Self::Stuck => 5,
+        }
     }
 }
 

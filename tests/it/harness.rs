@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use florin::actors::leadership::Holder;
+use florin::actors::saga::SagaConfig;
 use florin::faults::Faults;
 use florin::gateway::auth::Authenticator;
 use florin::gateway::call::Limits;
@@ -42,6 +43,7 @@ pub struct Options {
     pub lease: Duration,
     pub limits: Limits,
     pub publishing: Option<Publishing>,
+    pub sagas: Option<SagaConfig>,
 }
 
 impl Default for Options {
@@ -56,6 +58,7 @@ impl Default for Options {
             lease: Duration::from_secs(3),
             limits: Limits::default(),
             publishing: None,
+            sagas: None,
         }
     }
 }
@@ -231,6 +234,7 @@ impl Florin {
             active_accounts_max: options.active_accounts_max,
             account_idle_after: Duration::from_secs(300),
             publishing: options.publishing.clone(),
+            sagas: options.sagas.clone(),
             health: health.clone(),
             faults: faults.clone(),
         })
@@ -246,6 +250,7 @@ impl Florin {
             account_share_max: options.account_share_max,
             write_cutoff: options.write_cutoff,
             currencies,
+            provider: options.sagas.as_ref().map(|_| "test".into()),
             recent_holds: florin::gateway::ledger::RecentHolds::default(),
         });
         let config = GrpcConfig {

@@ -1,5 +1,7 @@
 //! Posting a command: accounts are resolved, the slip is sent, its outcome awaited, and a decline recorded.
 
+mod effect;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +9,9 @@ use chrono::{DateTime, Utc};
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
-use super::{Deadline, Ledger, abort, read_failure};
+use self::effect::effect;
+pub(super) use self::effect::exceeded;
+use super::{Deadline, Ledger, abort, read_failure, sagas};
 use crate::actors::accounts::Resolved;
 use crate::actors::node::Active;
 use crate::gateway::failure::Failure;
@@ -17,7 +21,7 @@ use crate::protocol::account::{AccountHandle, UsedKey};
 use crate::protocol::admission::Permit;
 use crate::protocol::events::Event;
 use crate::protocol::record::{
-    Api, BalancesAfter, Body, DeclineCode, DeclinedPosting, KeyHash, Kind, Posting, Record, RequestHash, Rows, TransactionId, now_micros,
+    Api, BalancesAfter, Body, DeclineCode, DeclinedPosting, KeyHash, Kind, Posting, Record, RequestHash, TransactionId, now_micros,
 };
 use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store;
@@ -91,6 +95,13 @@ pub enum Action {
         /// When what is left is let go.
         expires_at: DateTime<Utc>,
     },
+    /// Holds the one posting's money, and starts the workflow that sends it out through a provider. The metadata have its `instrument`.
+    Payout {
+        /// When what is left is let go, whatever has become of the workflow.
+        expires_at: DateTime<Utc>,
+    },
+    /// Starts the workflow that takes the one posting's money from a card. Nothing is moved yet; only the payee approves. The metadata as above.
+    CardTopup,
     /// Posts them out of what is held, and lets so much more go.
     Capture {
         /// The hold.
@@ -179,12 +190,18 @@ impl Ledger {
             .map(|posting| Some(Posting { debit: find(&posting.debit)?, credit: find(&posting.credit)?, amount: posting.amount }))
             .collect();
         let Some(postings) = postings else { return Tried::Failed(Failure::Interrupted) };
-        let (body, rows) = effect(command.action, postings);
-        let mut record = self.record(command, id, created_at, body, Some((command.on_completed)(command, id, created_at)));
+        let (body, mut rows) = effect(command.action, postings);
+        rows.extend(sagas::started(command, id, created_at));
+        let event = (command.action != Action::CardTopup).then(|| (command.on_completed)(command, id, created_at)); // nothing has moved yet
+        let mut record = self.record(command, id, created_at, body, event);
         record.rows = rows;
         let (reply, outcome) = oneshot::channel();
-        let payer_alone = matches!(command.action, Action::Hold { .. } | Action::Void { .. }); // nobody is paid yet
-        let named: SmallVec<[&Arc<AccountHandle>; 2]> = accounts.iter().take(if payer_alone { 1 } else { accounts.len() }).collect();
+        let named = match command.action {
+            Action::Hold { .. } | Action::Void { .. } | Action::Payout { .. } => 0..1, // nobody is paid yet
+            Action::CardTopup => 1..2,                                                 // nor does anybody pay
+            Action::Post | Action::Refund { .. } | Action::Capture { .. } => 0..accounts.len(),
+        };
+        let named: SmallVec<[&Arc<AccountHandle>; 2]> = accounts[named].iter().collect();
         match Slip::new(Box::new(record), &named, self.0.account_share_max, reply, permit) {
             Ok(slip) => slip.enter(),
             Err(_) => {
@@ -317,28 +334,6 @@ impl Ledger {
             with_balances: command.with_balances,
             event,
         }
-    }
-}
-
-/// What a command writes.
-fn effect(action: Action, postings: SmallVec<[Posting; 1]>) -> (Body, Vec<Rows>) {
-    let Some(Posting { debit, credit, amount }) = postings.first().copied() else { return (Body::Postings(postings), Vec::new()) };
-    let nothing = || Body::Postings(SmallVec::new());
-    match action {
-        Action::Post => (Body::Postings(postings), Vec::new()),
-        Action::Refund { payment, limit } => (Body::Postings(postings), vec![Rows::Refund { payment, limit, given: amount }]),
-        Action::Hold { expires_at } => (nothing(), vec![Rows::Hold { debit, credit, amount, expires_at }]),
-        Action::Capture { hold, voided } => (Body::Postings(postings), vec![Rows::Take { hold, debit, captured: amount, voided }]),
-        Action::Void { hold } => (nothing(), vec![Rows::Take { hold, debit, captured: Amount::ZERO, voided: amount }]),
-    }
-}
-
-/// Less is left than a command asks for.
-pub(super) fn exceeded(action: Action) -> (DeclineCode, String) {
-    match action {
-        Action::Capture { hold, .. } | Action::Void { hold } => (DeclineCode::HoldExceeded, format!("Less than that is left of hold {}", hold.0)),
-        Action::Refund { payment, .. } => (DeclineCode::RefundExceeded, format!("Less than that is left to refund of payment {}", payment.0)),
-        Action::Post | Action::Hold { .. } => (DeclineCode::LimitExceeded, "More than there is".into()),
     }
 }
 

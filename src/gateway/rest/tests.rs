@@ -28,6 +28,7 @@ fn room(authenticator: Authenticator) -> Room {
         account_share_max: 10,
         write_cutoff: Duration::from_secs(1),
         currencies: COMMON.iter().map(currency).collect(),
+        provider: None,
         recent_holds: crate::gateway::ledger::RecentHolds::default(),
     });
     Room::new(ledger, Limits::default(), authenticator, HealthView::new(|| false, || Value::Null))
