@@ -21,6 +21,7 @@ mod process;
 mod provider;
 mod read_only;
 mod rest;
+mod sagas;
 mod seed;
 mod sessions;
 mod takeover;

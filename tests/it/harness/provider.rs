@@ -146,6 +146,19 @@ impl Simulator {
         self.books.lock().unwrap().entries.get(key).cloned()
     }
 
+    /// What was pending is done now.
+    pub fn settle(&self, key: &str) {
+        let mut books = self.books.lock().unwrap();
+        if let Some(Entry { state: State::Pending { polls, .. }, .. }) = books.entries.get_mut(key) {
+            *polls = 0;
+        }
+    }
+
+    /// Somebody at the provider undoes it, without being asked by Florin.
+    pub fn undo_by_hand(&self, key: &str) {
+        self.books.lock().unwrap().entries.get_mut(key).unwrap().state = State::Undone;
+    }
+
     pub fn calls(&self) -> Vec<(String, String, Option<String>)> {
         self.books.lock().unwrap().calls.clone()
     }
