@@ -17,6 +17,7 @@ pub mod options;
 mod outbox;
 pub mod output;
 mod pay;
+mod sagas;
 mod seed;
 mod serve;
 mod verify;
@@ -60,6 +61,9 @@ enum Command {
     /// Look at the publisher's position, and mend it.
     #[command(subcommand)]
     Outbox(outbox::Command),
+    /// See to movements through the provider that are stuck.
+    #[command(subcommand)]
+    Sagas(sagas::Command),
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -105,6 +109,7 @@ impl Cli {
             Command::Events(args) => done(events::run(args)),
             Command::Dlq(command) => done(block_on(dlq::run(command))),
             Command::Outbox(command) => done(block_on(outbox::run(command))),
+            Command::Sagas(command) => done(block_on(sagas::run(command))),
             Command::Keys(command) => done(block_on(keys::run(command))),
             Command::Config(args) => done(config::run(args)),
             Command::Completions(args) => done(completions::run(args)),
@@ -134,7 +139,7 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
         let names: Vec<_> = Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        let want = "serve dev migrate seed verify pay balance events dlq outbox keys config completions";
+        let want = "serve dev migrate seed verify pay balance events dlq outbox sagas keys config completions";
         assert_eq!(names.join(" "), want);
         for command in Cli::command().get_subcommands() {
             assert!(command.get_about().is_some(), "{} says nothing of itself", command.get_name());
@@ -156,6 +161,11 @@ mod tests {
             ("dlq replay --all", true),
             ("dlq replay", false),
             ("outbox repair --yes", true),
+            ("sagas stuck --json", true),
+            ("sagas retry 0199aaaa-0000-7000-8000-000000000000 --reason why", true),
+            ("sagas retry 0199aaaa-0000-7000-8000-000000000000", false),
+            ("sagas resolve 0199aaaa-0000-7000-8000-000000000000 --as undone --reason why", true),
+            ("sagas resolve 0199aaaa-0000-7000-8000-000000000000 --as well --reason why", false),
             ("keys create --tenant shop --scope read,write", true),
             ("keys create --scope fly", false),
             ("keys revoke abc", true),

@@ -4,6 +4,7 @@
 
 mod crashes;
 mod misbehaviour;
+mod rest;
 mod starting;
 mod undoing;
 

@@ -172,11 +172,7 @@ pub async fn change_status(
     body: JsonBody,
 ) -> Result<Json<Account>, Refusal> {
     let mut fields = body.object()?;
-    let faults = fields.faults.len();
-    let asked = fields.choice("status", &STATUSES);
-    if asked.is_none() && fields.faults.len() == faults {
-        fields.fault("status is required");
-    }
+    let asked = fields.required_choice("status", &STATUSES);
     fields.end()?;
     validate::required("id", &id, ACCOUNT_MAX).map_err(|_| Refusal::no_account(&id))?;
     let asked = asked.unwrap_or(Status::Active); // it is there: else the fields had a fault

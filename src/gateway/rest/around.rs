@@ -96,7 +96,7 @@ async fn admit(room: &Room, route: Route, correlation: &CorrelationId, request: 
     if route.access != Access::Open {
         limit(room.0.limits.native.as_ref(), &identity.tenant, request.headers(), route.name).await?;
     }
-    request.extensions_mut().insert(Caller { tenant: identity.tenant, correlation: correlation.clone() });
+    request.extensions_mut().insert(Caller { tenant: identity.tenant, correlation: correlation.clone(), client: identity.client });
     Ok(())
 }
 

@@ -109,6 +109,16 @@ impl<'a> Object<'a> {
         choice
     }
 
+    /// The same, that must be there.
+    pub fn required_choice<T: Copy>(&mut self, name: &str, allowed: &[(&str, T)]) -> Option<T> {
+        let faults = self.faults.len();
+        let choice = self.choice(name, allowed);
+        if choice.is_none() && self.faults.len() == faults {
+            self.fault(format!("{name} is required"));
+        }
+        choice
+    }
+
     /// A JSON object, kept as the text that was sent; an empty one is none.
     pub fn metadata(&mut self, name: &str) -> Option<String> {
         let text = self.take(name)?.get().to_owned();
