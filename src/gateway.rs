@@ -7,6 +7,7 @@ pub mod events;
 pub mod failure;
 pub mod florin_v1;
 pub mod ledger;
+pub mod native;
 pub mod payment_v1;
 pub mod rate_limit;
 pub mod rest;

@@ -5,6 +5,8 @@
 
 mod amount;
 mod currency;
+mod exchange;
 
 pub use amount::{Amount, AmountError, decimal_text};
 pub use currency::{COMMON, Currencies, Currency, CurrencyCode};
+pub use exchange::{ExchangeError, ROUNDING, exchange};

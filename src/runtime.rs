@@ -113,6 +113,7 @@ impl Runtime {
             backpressure,
             account_share_max: (in_flight_max * usize::from(settings.admission.account_share_percent) / 100).max(1),
             write_cutoff: settings.journal.write_cutoff,
+            rate_age_max: settings.rate_age_max,
             currencies: store::accounts::currencies(&pool).await?,
             provider,
             recent_holds: RecentHolds::default(),

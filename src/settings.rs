@@ -48,6 +48,8 @@ pub struct Settings {
     pub admission: AdmissionSettings,
     /// The journal and the right to write.
     pub journal: JournalSettings,
+    /// How old a rate may be that money is exchanged at.
+    pub rate_age_max: Duration,
     /// The outbox and its publisher.
     pub outbox: OutboxSettings,
     /// The provider through which money leaves and comes in; none means that no such movement is taken.

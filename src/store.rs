@@ -11,6 +11,7 @@ pub mod leadership;
 pub mod live;
 pub mod numeric;
 pub mod outbox;
+pub mod rates;
 pub mod sagas;
 pub mod schema;
 pub mod seed;

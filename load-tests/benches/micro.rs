@@ -8,7 +8,7 @@ use chrono::DateTime;
 use criterion::{Criterion, criterion_group, criterion_main};
 use florin::gateway::rate_limit::{RateLimitConfig, RateLimiter};
 use florin::ledger::{Account, Decision, Leg, Status, Totals};
-use florin::protocol::events::{Outcome, Payload, PaymentAuthorized, PostingPayload, TransactionPayload, encode};
+use florin::protocol::events::{Follows, Outcome, Payload, PaymentAuthorized, PostingPayload, TransactionPayload, encode};
 use florin::protocol::record::{Api, KeyHash, RequestHash};
 use futures::FutureExt;
 use ulid::Ulid;
@@ -61,6 +61,7 @@ fn encoding(c: &mut Criterion) {
         postings: &postings,
         reference: Some("order-4711"),
         metadata: &metadata,
+        follows: Follows::Nothing,
     };
     c.bench_function("encode TransactionPosted", |b| b.iter(|| encode(id, &aggregate, &Payload::Transaction(black_box(&transaction)), at)));
     c.bench_function("hash key and request", |b| {

@@ -32,6 +32,8 @@ const AHEAD: Duration = Duration::from_millis(5);
 pub struct Call {
     /// Whose accounts and keys it is about.
     pub tenant: Arc<str>,
+    /// Who calls: a key's or a certificate's name; none without authentication.
+    pub client: Option<Arc<str>>,
     /// What links it to its cause.
     pub correlation: Option<String>,
     began: Instant,
@@ -42,8 +44,15 @@ pub struct Call {
 impl Call {
     /// Of a request that just came.
     pub fn of<T>(request: &Request<T>) -> Self {
-        let tenant = request.extensions().get::<Identity>().map_or_else(|| DEFAULT_TENANT.into(), |identity| identity.tenant.clone());
-        Self { tenant, correlation: correlation(request.metadata()), began: Instant::now(), patience: patience(request.metadata()) }
+        let identity = request.extensions().get::<Identity>();
+        let tenant = identity.map_or_else(|| DEFAULT_TENANT.into(), |identity| identity.tenant.clone());
+        let client = identity.and_then(|identity| identity.client.clone());
+        Self { tenant, client, correlation: correlation(request.metadata()), began: Instant::now(), patience: patience(request.metadata()) }
+    }
+
+    /// Of a request over HTTP: its caller says no deadline.
+    pub fn over_http(tenant: Arc<str>, correlation: String) -> Self {
+        Self { tenant, client: None, correlation: Some(correlation), began: Instant::now(), patience: None }
     }
 
     /// When a command that begins now ends; the caller's own deadline runs from the beginning of the call.

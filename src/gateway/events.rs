@@ -8,7 +8,7 @@ use ulid::Ulid;
 use uuid::Uuid;
 
 use super::ledger::{Action, Command};
-use crate::protocol::events::{Event, HoldPayload, Outcome, Payload, PostingPayload, TransactionPayload, timestamp};
+use crate::protocol::events::{Event, Follows, HoldPayload, Outcome, Payload, PostingPayload, RatePayload, TransactionPayload, timestamp};
 use crate::protocol::record::{DeclineCode, TransactionId};
 
 /// A fresh event's id.
@@ -28,7 +28,9 @@ pub fn posted(command: &Command, id: TransactionId, at: DateTime<Utc>) -> Event 
     match command.action {
         Action::Hold { expires_at } | Action::Payout { expires_at } => hold(command, id, id, Some(&timestamp(expires_at)), at),
         Action::Void { hold: held } => hold(command, held, id, None, at),
-        Action::Post | Action::Refund { .. } | Action::Capture { .. } | Action::CardTopup => transaction(command, id, at, Outcome::Posted),
+        Action::Post | Action::Refund { .. } | Action::Reverse { .. } | Action::Exchange(_) | Action::Capture { .. } | Action::CardTopup => {
+            transaction(command, id, at, Outcome::Posted)
+        }
     }
 }
 
@@ -64,6 +66,24 @@ fn transaction(command: &Command, id: TransactionId, at: DateTime<Utc>, outcome:
     let postings: SmallVec<[PostingPayload<'_>; 4]> = postings.collect();
     let metadata: BTreeMap<String, String> = metadata_texts(command.metadata.as_deref());
     let text_id = id.0.to_string();
+    let (original, rate): (String, String);
+    let follows = match &command.action {
+        Action::Refund { payment, .. } => {
+            original = payment.0.to_string();
+            Follows::RefundOf(&original)
+        }
+        Action::Reverse { original: reversed, .. } => {
+            original = reversed.0.to_string();
+            Follows::Reverses(&original)
+        }
+        Action::Exchange(row) => {
+            rate = row.rate.to_string();
+            Follows::Exchange(RatePayload { rate_id: row.rate_id, base: row.base.as_str(), quote: row.quote.as_str(), rate: &rate })
+        }
+        Action::Post | Action::Hold { .. } | Action::Capture { .. } | Action::Void { .. } | Action::Payout { .. } | Action::CardTopup => {
+            Follows::Nothing
+        }
+    };
     let payload = TransactionPayload {
         transaction_id: &text_id,
         kind: command.kind.as_str(),
@@ -71,6 +91,7 @@ fn transaction(command: &Command, id: TransactionId, at: DateTime<Utc>, outcome:
         postings: &postings,
         reference: command.reference.as_deref(),
         metadata: &metadata,
+        follows,
     };
     Event::new(event_id(), &Ulid(id.0.as_u128()).to_string(), &Payload::Transaction(&payload), at)
 }

@@ -2,11 +2,11 @@
 
 mod accounts;
 mod convert;
-mod fields;
+mod exchanges;
 mod holds;
-pub(super) mod pages;
 mod post;
 mod reads;
+mod returns;
 mod stream;
 mod watch;
 
@@ -22,6 +22,8 @@ use self::stream::Driver;
 use super::call::{Call, Limits, ended, limit};
 use super::failure::Failure;
 use super::ledger::Ledger;
+use super::native;
+use super::native::post::Posted;
 use super::validate::{self, ACCOUNT_MAX};
 use crate::protocol::pb::florin_v1 as pb;
 use crate::protocol::pb::florin_v1::ledger_server;
@@ -108,7 +110,7 @@ impl ledger_server::Ledger for FlorinV1 {
     async fn get_account(&self, request: Request<pb::GetAccountRequest>) -> Result<Response<pb::GetAccountResponse>, Status> {
         let work = |ledger: Ledger, call: Call, asked: pb::GetAccountRequest| async move {
             validate::required("id", &asked.id, ACCOUNT_MAX)?;
-            accounts::get(&ledger, &call, &asked.id).await
+            native::accounts::get(&ledger, &call, &asked.id).await
         };
         let answer = self.serve("GetAccount", request, work).await?;
         Ok(answer.map(|row| pb::GetAccountResponse { account: Some(convert::account(row)) }))
@@ -117,7 +119,7 @@ impl ledger_server::Ledger for FlorinV1 {
     async fn update_account(&self, request: Request<pb::UpdateAccountRequest>) -> Result<Response<pb::UpdateAccountResponse>, Status> {
         let work = |ledger: Ledger, call: Call, asked| async move { accounts::update(&ledger, &call, asked).await };
         let answer = self.serve("UpdateAccount", request, work).await?;
-        Ok(answer.map(|account| pb::UpdateAccountResponse { account: Some(account) }))
+        Ok(answer.map(|row| pb::UpdateAccountResponse { within_limits: row.posted.is_within_limits(), account: Some(convert::account(row)) }))
     }
 
     async fn authorize_hold(&self, request: Request<pb::AuthorizeHoldRequest>) -> Result<Response<pb::AuthorizeHoldResponse>, Status> {
@@ -128,19 +130,50 @@ impl ledger_server::Ledger for FlorinV1 {
     async fn capture_hold(&self, request: Request<pb::CaptureHoldRequest>) -> Result<Response<pb::CaptureHoldResponse>, Status> {
         let work = |ledger: Ledger, call: Call, asked| async move { holds::capture(&ledger, &call, asked).await };
         let answer = self.serve("CaptureHold", request, work).await?;
-        Ok(answer.map(|answer| pb::CaptureHoldResponse { transaction: answer.transaction, replayed: answer.replayed }))
+        Ok(answer.map(|answer| pb::CaptureHoldResponse { transaction: Some(convert::transaction(answer.transaction)), replayed: answer.replayed }))
     }
 
     async fn void_hold(&self, request: Request<pb::VoidHoldRequest>) -> Result<Response<pb::VoidHoldResponse>, Status> {
         let work = |ledger: Ledger, call: Call, asked| async move { holds::void(&ledger, &call, asked).await };
         let answer = self.serve("VoidHold", request, work).await?;
-        Ok(answer.map(|answer| pb::VoidHoldResponse { transaction: answer.transaction, replayed: answer.replayed }))
+        Ok(answer.map(|answer| pb::VoidHoldResponse { transaction: Some(convert::transaction(answer.transaction)), replayed: answer.replayed }))
     }
 
     async fn get_hold(&self, request: Request<pb::GetHoldRequest>) -> Result<Response<pb::GetHoldResponse>, Status> {
         let work = |ledger: Ledger, call: Call, asked| async move { holds::get(&ledger, &call, &asked).await };
         let answer = self.serve("GetHold", request, work).await?;
         Ok(answer.map(|hold| pb::GetHoldResponse { hold: Some(hold) }))
+    }
+
+    async fn reverse_transaction(&self, request: Request<pb::ReverseTransactionRequest>) -> Result<Response<pb::ReverseTransactionResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { returns::reverse(&ledger, &call, asked).await };
+        let answer = self.serve("ReverseTransaction", request, work).await?;
+        Ok(answer.map(|Posted { transaction, replayed }| pb::ReverseTransactionResponse {
+            transaction: Some(convert::transaction(transaction)),
+            replayed,
+        }))
+    }
+
+    async fn exchange(&self, request: Request<pb::ExchangeRequest>) -> Result<Response<pb::ExchangeResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { exchanges::exchange(&ledger, &call, asked).await };
+        let answer = self.serve("Exchange", request, work).await?;
+        Ok(answer.map(|Posted { transaction, replayed }| pb::ExchangeResponse { transaction: Some(convert::transaction(transaction)), replayed }))
+    }
+
+    async fn add_rate(&self, request: Request<pb::AddRateRequest>) -> Result<Response<pb::AddRateResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { exchanges::add_rate(&ledger, &call, asked).await };
+        let answer = self.serve("AddRate", request, work).await?;
+        Ok(answer.map(|rate| pb::AddRateResponse { rate: Some(rate) }))
+    }
+
+    async fn list_rates(&self, request: Request<pb::ListRatesRequest>) -> Result<Response<pb::ListRatesResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { exchanges::list(&ledger, &call, &asked).await };
+        self.serve("ListRates", request, work).await
+    }
+
+    async fn list_holds(&self, request: Request<pb::ListHoldsRequest>) -> Result<Response<pb::ListHoldsResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { holds::list(&ledger, &call, &asked).await };
+        self.serve("ListHolds", request, work).await
     }
 
     async fn watch_events(&self, request: Request<pb::WatchEventsRequest>) -> Result<Response<Self::WatchEventsStream>, Status> {

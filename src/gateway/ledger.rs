@@ -2,9 +2,12 @@
 
 mod audit;
 mod change;
+mod command;
+mod exchange;
 mod holds;
 mod operation;
 mod post;
+mod reverse;
 mod sagas;
 
 use std::sync::Arc;
@@ -24,9 +27,10 @@ use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store::{self, StoreError};
 
 pub use self::change::ChangeCommand;
+pub use self::command::{Action, Answer, Command, PostingCommand};
 pub use self::holds::RecentHolds;
 pub use self::operation::Operation;
-pub use self::post::{Action, Answer, Command, PostingCommand};
+pub use self::reverse::{NotRefundable, Refundable};
 pub use self::sagas::{Operated, SagaOrder, operate, replay};
 
 /// The way into the ledger; clones share it.
@@ -51,6 +55,8 @@ pub struct LedgerParts {
     pub currencies: Currencies,
     /// The name of the provider through which money leaves and comes in, if there is one.
     pub provider: Option<Arc<str>>,
+    /// How old a rate may be that money is exchanged at.
+    pub rate_age_max: Duration,
     /// What captures need not read.
     pub recent_holds: RecentHolds,
 }

@@ -39,6 +39,14 @@ pub struct Posted {
     pub status: Status,
 }
 
+impl Posted {
+    /// Whether the money keeps to both limits; one that was set past it binds new movements only.
+    pub fn is_within_limits(&self) -> bool {
+        let balance = self.totals.credits - self.totals.debits;
+        self.floor.is_none_or(|floor| balance - self.totals.held >= floor) && self.ceiling.is_none_or(|ceiling| balance <= ceiling)
+    }
+}
+
 /// One loaded account. It stays valid after its actor has ended: then what is sent comes back as "not done".
 pub struct AccountHandle {
     /// What never changes.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use ulid::Ulid;
 
 pub use dead_letter::DeadLetter;
-pub use payloads::{HoldPayload, Outcome, PaymentAuthorized, PaymentDeclined, PostingPayload, TransactionPayload};
+pub use payloads::{Follows, HoldPayload, Outcome, PaymentAuthorized, PaymentDeclined, PostingPayload, RatePayload, TransactionPayload};
 
 /// Which event: its number is what the outbox keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

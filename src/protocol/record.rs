@@ -156,6 +156,9 @@ impl Kind {
     /// A change of status or limits; has no postings.
     pub const ACCOUNT_CHANGE: Self = Self(20);
 
+    /// What is done by these moves no money, even when it is done.
+    pub const WITHOUT_POSTINGS: [Self; 5] = [Self::HOLD, Self::VOID, Self::PAYOUT, Self::CARD_TOPUP, Self::ACCOUNT_CHANGE];
+
     /// By name; what has a call of its own cannot be posted.
     pub fn parse(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(code, known)| *known == name && *code < 10).map(|(code, _)| Self(*code))

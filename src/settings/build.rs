@@ -80,6 +80,7 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             key_retention: HOUR * v.whole::<u32>("KEY_RETENTION_HOURS"),
             lease: v.span("LEASE_SECONDS"),
         },
+        rate_age_max: v.span("RATE_AGE_MAX_SECONDS"),
         outbox: OutboxSettings {
             batch_max: v.whole("OUTBOX_BATCH_SIZE"),
             linger: v.span("OUTBOX_LINGER_SECONDS"),

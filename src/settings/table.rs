@@ -136,6 +136,7 @@ pub const TABLE: &[Row] = &[
     row("Journal", "LEASE_SECONDS", Kind::Seconds(500, 60_000), "5", "how long the right to write lasts without renewal; a standby takes over after it"),
     row("Keys", "KEY_RETENTION_HOURS", Kind::Hours(1, 24 * 366), "24", "how long idempotency keys are kept at least; less than 24 needs ALLOW_SHORT_RETENTION"),
     row("Keys", "ALLOW_SHORT_RETENTION", Kind::Flag, "false", "allows KEY_RETENTION_HOURS below 24"),
+    row("Exchange", "RATE_AGE_MAX_SECONDS", Kind::Seconds(1_000, 31_536_000_000), "86400", "money is exchanged at no rate that was observed longer ago"),
     row("Outbox", "OUTBOX_BATCH_SIZE", Kind::Whole(1, 10_000), "1000", "events in one Kafka transaction, at most"),
     row("Outbox", "OUTBOX_LINGER_SECONDS", Kind::Seconds(0, 1_000), "0.05", "shortest time between two Kafka transactions that are not full: events that come faster share one"),
     row("Outbox", "OUTBOX_POLL_INTERVAL_SECONDS", Kind::Seconds(10, 60_000), "1.0", "how often the outbox is looked at when nobody woke it"),

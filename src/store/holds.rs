@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::numeric::Numeric;
 use super::{StoreError, limited};
+use crate::protocol::account::Identity;
 use crate::protocol::record::TransactionId;
 
 /// A hold as it stands.
@@ -37,7 +38,27 @@ pub struct HoldRow {
     pub expires_at: DateTime<Utc>,
 }
 
+/// How far a hold is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldState {
+    /// Something is left.
+    Open,
+    /// Nothing is left, and something was captured.
+    Captured,
+    /// Nothing is left, and nothing was captured.
+    Voided,
+}
+
 impl HoldRow {
+    /// How far it is.
+    pub fn state(&self) -> HoldState {
+        match (self.remaining(), self.captured) {
+            (1.., _) => HoldState::Open,
+            (_, 1..) => HoldState::Captured,
+            _ => HoldState::Voided,
+        }
+    }
+
     /// What is still held, in minor units.
     pub fn remaining(&self) -> i128 {
         self.amount - self.captured - self.voided
@@ -55,6 +76,18 @@ pub async fn get(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Optio
     let sql = format!("{HOLD} WHERE h.id = $1 AND d.tenant = $2 AND NOT EXISTS (SELECT FROM sagas s WHERE s.id = h.id)");
     let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id.0).bind(tenant);
     limited(async { Ok(query.fetch_optional(pool).await?) }).await
+}
+
+/// Up to `count` holds on an account's money, those before this id, the newest first. Names by their key, so that no plan reads a table whole.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn list(pool: &PgPool, account: &Identity, below: Uuid, count: usize) -> Result<Vec<HoldRow>, StoreError> {
+    let sql = "SELECT h.id, $4::text AS tenant, $5::text AS debit, (SELECT a.name FROM accounts a WHERE a.id = h.credit_account) AS credit, $6::text AS currency, \
+         $7::smallint AS exponent, h.amount, h.captured, h.voided, h.expires_at FROM holds h WHERE h.debit_account = $1 AND h.id < $2 ORDER BY h.id DESC LIMIT $3";
+    let query = sqlx::query_as(sql).bind(account.id.0).bind(below).bind(i64::try_from(count).unwrap_or(i64::MAX));
+    let query = query.bind(&*account.tenant).bind(&*account.name).bind(account.currency.code.as_str()).bind(i16::from(account.currency.exponent));
+    limited(async { Ok(query.fetch_all(pool).await?) }).await
 }
 
 /// Holds whose time has come, the earliest first, up to `count`; and when the next one after them comes.

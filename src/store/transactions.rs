@@ -5,12 +5,14 @@ mod list;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use sqlx::types::Json;
 use sqlx::{FromRow, PgPool};
 use uuid::Uuid;
 
 use super::numeric::Numeric;
 use super::{StoreError, limited};
-use crate::protocol::record::TransactionId;
+use crate::protocol::record::{ExchangeRow, TransactionId};
 
 pub use self::list::{Cursor, Filter, Page, list};
 
@@ -37,12 +39,39 @@ pub struct TransactionRow {
     pub decline: Option<(i16, String)>,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
-    /// The payment that it gives back, in part or whole.
-    pub refund_of: Option<TransactionId>,
-    /// What was given back of it so far, in minor units; none if nothing was.
+    /// The transaction that it gives back, in part or whole, and how much of that it counts as, in minor units.
+    pub refund_of: Option<(TransactionId, i128)>,
+    /// What was given back of it so far, in minor units; none if nothing ever was.
     pub refunded: Option<i128>,
+    /// It was given back last by a reversal, not by a refund.
+    pub reversed: bool,
+    /// The rate that it pins, if it exchanged money.
+    pub exchange: Option<Exchange>,
     /// In order.
     pub postings: Vec<PostingRow>,
+}
+
+/// At which rate a transaction exchanged money.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Exchange {
+    /// The rate's number.
+    pub rate_id: i64,
+    /// One unit of this currency
+    pub base: String,
+    /// of this
+    pub quote: String,
+    /// is so many, as decimal text.
+    pub rate: String,
+    /// How the amount that arrived was rounded.
+    pub rounding: String,
+}
+
+impl Exchange {
+    /// As it is about to be written.
+    pub fn of(row: &ExchangeRow) -> Self {
+        let (base, quote) = (row.base.to_string(), row.quote.to_string());
+        Self { rate_id: row.rate_id, base, quote, rate: row.rate.to_string(), rounding: row.rounding.into() }
+    }
 }
 
 /// A posting as it was written, or as it was asked for if declined.
@@ -88,11 +117,19 @@ struct Head {
     decline_message: Option<String>,
     created_at: DateTime<Utc>,
     refund_of: Option<Uuid>,
+    gave: Option<Numeric>,
     refunded: Option<Numeric>,
+    reversed: bool,
+    exchange: Option<Json<Exchange>>,
 }
 
 const HEAD: &str = "SELECT id, api, kind, status, key, reference, description, metadata, correlation, decline_code, decline_message, created_at, \
-     CASE kind WHEN 5 THEN (SELECT payment FROM refunds WHERE refund = id) END AS refund_of, CASE kind WHEN 1 THEN (SELECT given FROM refunded WHERE payment = id) END AS refunded FROM transactions";
+     CASE WHEN kind IN (5, 13) THEN (SELECT payment FROM refunds WHERE refund = id) END AS refund_of, CASE WHEN kind IN (5, 13) THEN (SELECT amount FROM refunds WHERE refund = id) END AS gave, \
+     (SELECT given FROM refunded WHERE payment = id) AS refunded, \
+     CASE WHEN EXISTS (SELECT FROM refunded WHERE payment = id) \
+       THEN (SELECT b.kind FROM refunds r JOIN transactions b ON b.id = r.refund WHERE r.payment = transactions.id ORDER BY r.refund DESC LIMIT 1) END IS NOT DISTINCT FROM 13 AS reversed, \
+     CASE kind WHEN 7 THEN (SELECT json_build_object('rate_id', rate_id, 'base', base, 'quote', quote, 'rate', trim_scale(rate)::text, 'rounding', rounding) \
+       FROM exchanges WHERE transaction = id) END AS exchange FROM transactions";
 
 const POSTINGS: &str = "SELECT p.transaction, d.name AS debit, c.name AS credit, p.amount, d.currency, k.exponent, p.debit_balance_after AS debit_after, p.credit_balance_after AS credit_after, p.n \
      FROM postings p JOIN accounts d ON d.id = p.debit_account JOIN accounts c ON c.id = p.credit_account JOIN currencies k ON k.code = d.currency \
@@ -155,8 +192,10 @@ async fn with_postings(pool: &PgPool, heads: Vec<Head>) -> Result<Vec<Transactio
     let row = |head: Head| TransactionRow {
         id: TransactionId(head.id),
         api: head.api,
-        refund_of: head.refund_of.map(TransactionId),
+        refund_of: head.refund_of.map(TransactionId).zip(head.gave.map(|gave| gave.0)),
         refunded: head.refunded.map(|given| given.0),
+        reversed: head.reversed,
+        exchange: head.exchange.map(|exchange| exchange.0),
         kind: head.kind,
         key: head.key,
         reference: head.reference,

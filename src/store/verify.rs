@@ -65,7 +65,7 @@ async fn run(snapshot: &mut Transaction<'_, Postgres>, step: &Step, key_gap: Dur
     );
     let key_gap = PgInterval { months: 0, days: 0, microseconds: i64::try_from(key_gap.as_micros()).unwrap_or(i64::MAX) };
     let query = sqlx::query_as::<_, (String, String, String, String, i64)>(AssertSqlSafe(sql))
-        .bind(vec![Kind::ACCOUNT_CHANGE.code(), Kind::HOLD.code(), Kind::VOID.code()])
+        .bind(Kind::WITHOUT_POSTINGS.map(Kind::code).to_vec())
         .bind(key_gap);
     sqlx::raw_sql("SAVEPOINT step").execute(&mut **snapshot).await?;
     let rows = query.fetch_all(&mut **snapshot).await?;

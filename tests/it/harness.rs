@@ -249,6 +249,7 @@ impl Florin {
             backpressure: options.publishing.map(|publishing| publishing.backpressure).unwrap_or_default(),
             account_share_max: options.account_share_max,
             write_cutoff: options.write_cutoff,
+            rate_age_max: Duration::from_secs(3_600),
             currencies,
             provider: options.sagas.as_ref().map(|_| "test".into()),
             recent_holds: florin::gateway::ledger::RecentHolds::default(),

@@ -99,6 +99,7 @@ fn posted(source: &Source<'_>, id: TransactionId, kind: Kind, at: DateTime<Utc>)
         postings: &[posting],
         reference: order.reference.as_deref(),
         metadata: &BTreeMap::new(),
+        follows: events::Follows::Nothing,
     };
     Event::new(fresh(), &Ulid(id.0.as_u128()).to_string(), &Payload::Transaction(&payload), at)
 }

@@ -2,15 +2,16 @@
 
 use std::fmt::Debug;
 
-use super::{convert, fields};
+use super::convert;
 use crate::gateway::call::Call;
 use crate::gateway::failure::Failure;
-use crate::gateway::ledger::{ChangeCommand, Ledger, read_failure};
+use crate::gateway::ledger::{Ledger, read_failure};
+use crate::gateway::native::accounts::{Change, LimitFault, change, limit_fault};
+use crate::gateway::native::fields;
 use crate::gateway::validate::{self, ACCOUNT_MAX, KEY_MAX};
 use crate::ledger::Status;
 use crate::money::{Currency, decimal_text};
 use crate::protocol::pb::florin_v1 as pb;
-use crate::protocol::record::{Api, RequestHash};
 use crate::store;
 use crate::store::StoreError;
 use crate::store::accounts::{AccountKind, AccountRow, NewAccount, NormalSide};
@@ -51,17 +52,16 @@ fn new_account(ledger: &Ledger, call: &Call, asked: &pb::CreateAccountRequest) -
     let limit = |field: &str, text: &Option<String>| text.as_deref().map(|text| fields::amount(field, text, currency)).transpose();
     let floor = limit("floor", &asked.floor)?.map(|floor| floor.minor_units());
     let ceiling = limit("ceiling", &asked.ceiling)?.map(|ceiling| ceiling.minor_units());
-    if let Some(floor) = floor.filter(|floor| *floor > 0) {
-        return Err(Failure::Invalid(format!(
-            "floor {:?} is above zero, which is the balance of a new account",
-            decimal_text(floor, currency.exponent)
-        )));
-    }
-    if let Some(ceiling) = ceiling.filter(|ceiling| *ceiling < 0) {
-        return Err(Failure::Invalid(format!(
-            "ceiling {:?} is below zero, which is the balance of a new account",
-            decimal_text(ceiling, currency.exponent)
-        )));
+    let floor = floor.or((kind == AccountKind::User).then_some(0));
+    let text = |limit: Option<i128>| limit.map_or_else(String::new, |limit| decimal_text(limit, currency.exponent));
+    match limit_fault(floor, ceiling) {
+        None => {}
+        Some(LimitFault::FloorAboveCeiling) => {
+            return Err(Failure::Invalid(format!("floor {:?} is above the ceiling, {:?}", text(floor), text(ceiling))));
+        }
+        Some(LimitFault::CeilingBelowZero) => {
+            return Err(Failure::Invalid(format!("ceiling {:?} is below zero, which is the balance of a new account", text(ceiling))));
+        }
     }
     Ok(NewAccount {
         tenant: call.tenant.to_string(),
@@ -73,7 +73,7 @@ fn new_account(ledger: &Ledger, call: &Call, asked: &pb::CreateAccountRequest) -
         owner_type: String::new(),
         subtype: None,
         metadata: fields::metadata(&asked.metadata)?,
-        floor: floor.or((kind == AccountKind::User).then_some(0)),
+        floor,
         ceiling,
     })
 }
@@ -98,15 +98,8 @@ fn same(row: &AccountRow, new: &NewAccount) -> Result<(), Failure> {
     check(name, "metadata", row.metadata.as_deref().unwrap_or("{}"), new.metadata.as_deref().unwrap_or("{}"))
 }
 
-/// An account as the primary has it.
-pub(super) async fn get(ledger: &Ledger, call: &Call, id: &str) -> Result<AccountRow, Failure> {
-    let _place = ledger.enter_read()?;
-    let row = store::accounts::get(&ledger.parts().pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
-    row.ok_or_else(|| Failure::NotFound(format!("account {id} not found")))
-}
-
 /// Changes status and limits, and answers the account as it then is.
-pub(super) async fn update(ledger: &Ledger, call: &Call, asked: pb::UpdateAccountRequest) -> Result<pb::Account, Failure> {
+pub(super) async fn update(ledger: &Ledger, call: &Call, asked: pb::UpdateAccountRequest) -> Result<AccountRow, Failure> {
     validate::required("id", &asked.id, ACCOUNT_MAX)?;
     validate::text("idempotency_key", &asked.idempotency_key, KEY_MAX)?;
     let status = match pb::AccountStatus::try_from(asked.status) {
@@ -127,30 +120,8 @@ pub(super) async fn update(ledger: &Ledger, call: &Call, asked: pb::UpdateAccoun
     let account = ledger.account(&active, &call.tenant, &asked.id, deadline).await?;
     let currency = account.identity.currency;
     let (floor, ceiling) = (limit("floor", asked.floor.as_ref(), currency)?, limit("ceiling", asked.ceiling.as_ref(), currency)?);
-    let number =
-        |limit: Option<Option<i128>>| limit.map_or("as it is".to_owned(), |limit| limit.map_or("none".to_owned(), |limit| limit.to_string()));
-    let request = RequestHash::of(&[
-        b"account_change",
-        asked.id.as_bytes(),
-        format!("{status:?}").as_bytes(),
-        number(floor).as_bytes(),
-        number(ceiling).as_bytes(),
-    ]);
-    let command = ChangeCommand {
-        tenant: call.tenant.clone(),
-        api: Api::FlorinV1,
-        account: asked.id,
-        key: Some(asked.idempotency_key).filter(|key| !key.is_empty()),
-        request,
-        status,
-        floor,
-        ceiling,
-        correlation: call.correlation.clone(),
-        deadline,
-    };
-    ledger.change(&command).await?;
-    // It is done; if that cannot be shown now, nothing must say that it was not.
-    get(ledger, call, &command.account).await.map(convert::account).map_err(|_| Failure::Unknown)
+    let key = Some(asked.idempotency_key).filter(|key| !key.is_empty());
+    change(ledger, call, Change { account: asked.id, key, status, floor, ceiling }).await
 }
 
 fn limit(field: &str, asked: Option<&pb::Limit>, currency: Currency) -> Result<Option<Option<i128>>, Failure> {

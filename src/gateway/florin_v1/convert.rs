@@ -1,6 +1,6 @@
 //! From rows to messages.
 
-use super::fields::metadata_map;
+use crate::gateway::native::fields::metadata_map;
 use crate::ledger::Status;
 use crate::money::decimal_text;
 use crate::protocol::events::timestamp;
@@ -8,11 +8,14 @@ use crate::protocol::pb::florin_v1 as pb;
 use crate::protocol::record::Kind;
 use crate::store::accounts::{AccountKind, AccountRow, NormalSide};
 use crate::store::entries::EntryRow;
-use crate::store::transactions::{PostingRow, TransactionRow};
+use crate::store::holds::{HoldRow, HoldState};
+use crate::store::transactions::{Exchange, PostingRow, TransactionRow};
 
 /// A transaction as it was written.
 pub(super) fn transaction(row: TransactionRow) -> pb::Transaction {
     let status = if row.decline.is_some() { pb::TransactionStatus::Declined } else { pb::TransactionStatus::Completed };
+    let given_back = row.refund_of.map(|(id, _)| id.0.to_string()).unwrap_or_default();
+    let (refund_of, reverses) = if row.kind == Kind::REVERSAL.code() { (String::new(), given_back) } else { (given_back, String::new()) };
     pb::Transaction {
         id: row.id.0.to_string(),
         kind: Kind::name(row.kind).into(),
@@ -25,6 +28,9 @@ pub(super) fn transaction(row: TransactionRow) -> pb::Transaction {
         correlation_id: row.correlation.unwrap_or_default(),
         created_at: timestamp(row.created_at),
         decline: row.decline.map(|(code, message)| pb::Decline { code: code.into(), message }),
+        refund_of,
+        reverses,
+        rate: row.exchange.map(|Exchange { rate_id, base, quote, rate, rounding }| pb::PinnedRate { rate_id, base, quote, rate, rounding }),
     }
 }
 
@@ -99,5 +105,27 @@ pub(super) fn entry(row: EntryRow, exponent: u8) -> pb::Entry {
         amount: decimal_text(row.amount, exponent),
         balance_after: decimal_text(row.balance_after, exponent),
         created_at: timestamp(row.created_at),
+    }
+}
+
+/// A hold as it stands.
+pub(super) fn hold(row: HoldRow) -> pb::Hold {
+    let text = |units: i128| decimal_text(units, row.exponent);
+    let status = match row.state() {
+        HoldState::Open => pb::HoldStatus::Open,
+        HoldState::Captured => pb::HoldStatus::Captured,
+        HoldState::Voided => pb::HoldStatus::Voided,
+    };
+    pb::Hold {
+        id: row.id.to_string(),
+        amount: text(row.amount),
+        status: status.into(),
+        captured: text(row.captured),
+        voided: text(row.voided),
+        remaining: text(row.remaining()),
+        expires_at: timestamp(row.expires_at),
+        debit_account_id: row.debit,
+        credit_account_id: row.credit,
+        currency: row.currency,
     }
 }

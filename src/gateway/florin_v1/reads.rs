@@ -1,17 +1,18 @@
-//! Reads transactions, entries and the fate of keys, from the primary.
+//! Reads transactions, entries and the fate of keys.
 
 use prost::Message;
 use uuid::Uuid;
 
-use super::{accounts, convert, fields, pages};
+use super::convert;
 use crate::gateway::call::Call;
 use crate::gateway::failure::Failure;
-use crate::gateway::ledger::{Ledger, Operation, read_failure};
+use crate::gateway::ledger::{Ledger, Operation};
+use crate::gateway::native::reads::Wanted;
+use crate::gateway::native::{fields, pages, reads};
 use crate::gateway::validate::{self, ACCOUNT_MAX, KEY_MAX, REFERENCE_MAX, cut};
 use crate::protocol::pb::florin_v1 as pb;
-use crate::protocol::record::{Api, RequestHash, TransactionId};
-use crate::store;
-use crate::store::transactions::{Cursor, Filter};
+use crate::protocol::record::{Api, TransactionId};
+use crate::store::transactions::Cursor;
 
 /// Bytes of a transaction's id.
 const ID_MAX: usize = 64;
@@ -20,13 +21,7 @@ const ID_MAX: usize = 64;
 pub(super) async fn transaction(ledger: &Ledger, call: &Call, asked: &pb::GetTransactionRequest) -> Result<pb::Transaction, Failure> {
     validate::required("id", &asked.id, ID_MAX)?;
     let id = Uuid::try_parse(&asked.id).map_err(|_| Failure::Invalid(format!("id {:?} is not a UUID", cut(&asked.id))))?;
-    let _place = ledger.enter_read()?;
-    read(ledger, call, TransactionId(id)).await?.ok_or_else(|| Failure::NotFound(format!("transaction {id} not found")))
-}
-
-async fn read(ledger: &Ledger, call: &Call, id: TransactionId) -> Result<Option<pb::Transaction>, Failure> {
-    let row = store::transactions::get(&ledger.parts().pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
-    Ok(row.map(convert::transaction))
+    reads::transaction(ledger, call, TransactionId(id)).await.map(convert::transaction)
 }
 
 /// A page of transactions.
@@ -38,39 +33,16 @@ pub(super) async fn transactions(
 ) -> Result<pb::ListTransactionsResponse, Failure> {
     validate::text("account_id", &asked.account_id, ACCOUNT_MAX)?;
     validate::text("reference", &asked.reference, REFERENCE_MAX)?;
-    let (from, to) = (fields::time("created_from", &asked.created_from)?, fields::time("created_to", &asked.created_to)?);
-    if from.is_some_and(|from| to.is_some_and(|to| to <= from)) {
-        return Err(Failure::Invalid(format!("created_to {:?} is not after created_from {:?}", cut(&asked.created_to), cut(&asked.created_from))));
-    }
+    let (from, to) = fields::times(("created_from", &asked.created_from), ("created_to", &asked.created_to))?;
     let declined = match pb::TransactionStatus::try_from(asked.status) {
         Ok(pb::TransactionStatus::Unspecified) => None,
         Ok(pb::TransactionStatus::Completed) => Some(false),
         Ok(pb::TransactionStatus::Declined) => Some(true),
         Err(_) => return fields::unknown("status", &asked.status.to_string(), "TRANSACTION_STATUS_COMPLETED (1), TRANSACTION_STATUS_DECLINED (2)"),
     };
-    let size = pages::size(asked.page_size)?;
-    let query = RequestHash::of(&[
-        b"ListTransactions",
-        call.tenant.as_bytes(),
-        asked.account_id.as_bytes(),
-        asked.created_from.as_bytes(),
-        asked.created_to.as_bytes(),
-        &asked.status.to_le_bytes(),
-        asked.reference.as_bytes(),
-    ]);
-    let start = pages::place(query, &asked.page_token)?;
-    let filter = Filter {
-        tenant: call.tenant.to_string(),
-        account: Some(asked.account_id.clone()).filter(|text| !text.is_empty()),
-        from,
-        to,
-        declined,
-        reference: Some(asked.reference.clone()).filter(|text| !text.is_empty()),
-        ..Filter::default()
-    };
-    let _place = ledger.enter_read()?;
-    let count = usize::try_from(size).unwrap_or(usize::MAX);
-    let page = store::transactions::list(&ledger.parts().pool, &filter, start, count).await.map_err(|error| read_failure(&error))?;
+    let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    let wanted = Wanted { account: given(&asked.account_id), from, to, declined, reference: given(&asked.reference) };
+    let page = reads::transactions(ledger, call, wanted, page(asked.page_size, &asked.page_token)?).await?;
     let (mut transactions, mut next, mut bytes) = (Vec::with_capacity(page.rows.len()), page.next, 0);
     let mut last: Option<Cursor> = None;
     for (row, after) in page.rows {
@@ -83,24 +55,15 @@ pub(super) async fn transactions(
         transactions.push(transaction);
         last = Some(after);
     }
-    Ok(pb::ListTransactionsResponse { transactions, next_page_token: next.map(|place| pages::token(query, &place)).unwrap_or_default() })
+    Ok(pb::ListTransactionsResponse { transactions, next_page_token: next.map(|place| pages::token(page.query, &place)).unwrap_or_default() })
 }
 
 /// A page of an account's entries.
 pub(super) async fn entries(ledger: &Ledger, call: &Call, asked: &pb::ListEntriesRequest) -> Result<pb::ListEntriesResponse, Failure> {
     validate::required("account_id", &asked.account_id, ACCOUNT_MAX)?;
-    let size = pages::size(asked.page_size)?;
-    let query = RequestHash::of(&[b"ListEntries", call.tenant.as_bytes(), asked.account_id.as_bytes()]);
-    let start = pages::place(query, &asked.page_token)?;
-    let account = accounts::get(ledger, call, &asked.account_id).await?.identity;
-    let rows = store::entries::list(&ledger.parts().pool, account.id, start.seq, i64::from(size) + 1).await;
-    let mut rows = rows.map_err(|error| read_failure(&error))?;
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    let more = rows.len() > size;
-    rows.truncate(size);
-    let next = rows.last().filter(|_| more).map(|row| pages::token(query, &Cursor { seq: row.seq, ..Cursor::START }));
-    let entries = rows.into_iter().map(|row| convert::entry(row, account.currency.exponent)).collect();
-    Ok(pb::ListEntriesResponse { entries, next_page_token: next.unwrap_or_default() })
+    let page = reads::entries(ledger, call, &asked.account_id, page(asked.page_size, &asked.page_token)?).await?;
+    let entries = page.rows.into_iter().map(|row| convert::entry(row, page.currency.exponent)).collect();
+    Ok(pb::ListEntriesResponse { entries, next_page_token: page.next.unwrap_or_default() })
 }
 
 /// What became of a key.
@@ -111,10 +74,22 @@ pub(super) async fn operation(ledger: &Ledger, call: &Call, asked: &pb::GetOpera
     let issued_at = fields::time("issued_at", &asked.issued_at)?;
     let operation = ledger.operation(api, &call.tenant, &asked.idempotency_key, issued_at, call.deadline(ledger)).await?;
     let (state, transaction) = match operation {
-        Operation::Done(id) => (State::Done, read(ledger, call, id).await?),
+        Operation::Done(id) => (State::Done, found(reads::transaction(ledger, call, id).await)?.map(convert::transaction)),
         Operation::Running => (State::Running, None),
         Operation::Never => (State::Never, None),
         Operation::TooOld => (State::TooOld, None),
     };
     Ok(pb::GetOperationResponse { state: state.into(), transaction })
+}
+
+/// What is not there is none.
+fn found<T>(read: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match read {
+        Err(Failure::NotFound(_)) => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+fn page(size: u32, token: &str) -> Result<(u32, pages::Token<'_>), Failure> {
+    Ok((pages::size(size)?, pages::Token { field: "page_token", text: token }))
 }

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
 
-use super::post::{Tried, exceeded};
+use super::command::exceeded;
+use super::post::Tried;
 use super::{Answer, Command, Ledger, read_failure};
 use crate::gateway::failure::Failure;
 use crate::protocol::admission::Permit;

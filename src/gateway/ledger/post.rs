@@ -1,7 +1,5 @@
 //! Posting a command: accounts are resolved, the slip is sent, its outcome awaited, and a decline recorded.
 
-mod effect;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +7,8 @@ use chrono::{DateTime, Utc};
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
-use self::effect::effect;
-pub(super) use self::effect::exceeded;
-use super::{Deadline, Ledger, abort, read_failure, sagas};
+use super::command::{effect, exceeded};
+use super::{Action, Answer, Command, Ledger, PostingCommand, abort, read_failure, sagas};
 use crate::actors::accounts::Resolved;
 use crate::actors::node::Active;
 use crate::gateway::failure::Failure;
@@ -20,128 +17,10 @@ use crate::money::Amount;
 use crate::protocol::account::{AccountHandle, UsedKey};
 use crate::protocol::admission::Permit;
 use crate::protocol::events::Event;
-use crate::protocol::record::{
-    Api, BalancesAfter, Body, DeclineCode, DeclinedPosting, KeyHash, Kind, Posting, Record, RequestHash, TransactionId, now_micros,
-};
+use crate::protocol::record::{Body, DeclineCode, DeclinedPosting, KeyHash, Posting, Record, RequestHash, TransactionId, now_micros};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store;
 
-/// A posting as asked for.
-#[derive(Clone, Debug)]
-pub struct PostingCommand {
-    /// Who pays.
-    pub debit: String,
-    /// Who is paid.
-    pub credit: String,
-    /// How much, of any sign.
-    pub amount: Amount,
-    /// In which currency.
-    pub currency: String,
-    /// Decimals of that currency; 0 if it is none of ours.
-    pub exponent: u8,
-}
-
-/// A transaction as asked for: every field is within its bounds, nothing else is known of it.
-#[derive(Clone, Debug)]
-pub struct Command {
-    /// Whose it is.
-    pub tenant: Arc<str>,
-    /// Where it came in.
-    pub api: Api,
-    /// What it is.
-    pub kind: Kind,
-    /// The caller's key, if any.
-    pub key: Option<String>,
-    /// What makes a repeat the same request.
-    pub request: RequestHash,
-    /// At least one.
-    pub postings: SmallVec<[PostingCommand; 1]>,
-    /// The caller's reference.
-    pub reference: Option<String>,
-    /// The caller's words.
-    pub description: Option<String>,
-    /// A JSON object of texts.
-    pub metadata: Option<String>,
-    /// The request's correlation id.
-    pub correlation: Option<String>,
-    /// When it ends.
-    pub deadline: Deadline,
-    /// What it does with its postings.
-    pub action: Action,
-    /// A refusal for an account's own limits is an answer with an id, which binds the key.
-    pub declines_bind: bool,
-    /// The answer should have the balances after each posting.
-    pub with_balances: bool,
-    /// What Kafka hears when it is done.
-    pub on_completed: fn(&Command, TransactionId, DateTime<Utc>) -> Event,
-    /// What Kafka hears when it is declined.
-    pub on_declined: fn(&Command, TransactionId, DateTime<Utc>, DeclineCode, &str) -> Event,
-}
-
-/// What a command does with its postings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Posts them.
-    Post,
-    /// Posts them, and counts them as given back of a payment.
-    Refund {
-        /// The payment.
-        payment: TransactionId,
-        /// The payment's amount.
-        limit: Amount,
-    },
-    /// Holds the one posting's money.
-    Hold {
-        /// When what is left is let go.
-        expires_at: DateTime<Utc>,
-    },
-    /// Holds the one posting's money, and starts the workflow that sends it out through a provider. The metadata have its `instrument`.
-    Payout {
-        /// When what is left is let go, whatever has become of the workflow.
-        expires_at: DateTime<Utc>,
-    },
-    /// Starts the workflow that takes the one posting's money from a card. Nothing is moved yet; only the payee approves. The metadata as above.
-    CardTopup,
-    /// Posts them out of what is held, and lets so much more go.
-    Capture {
-        /// The hold.
-        hold: TransactionId,
-        /// What else is let go.
-        voided: Amount,
-    },
-    /// Lets the one posting's money go.
-    Void {
-        /// The hold.
-        hold: TransactionId,
-    },
-}
-
-/// A business answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// Durable.
-    Completed {
-        /// The transaction.
-        id: TransactionId,
-        /// When it was accepted.
-        created_at: DateTime<Utc>,
-        /// It was done before, under the same key.
-        replayed: bool,
-        /// After each posting, if they were wanted and are known without asking the database.
-        balances: Option<Box<[BalancesAfter]>>,
-    },
-    /// Refused; the refusal is durable, and moved nothing.
-    Declined {
-        /// The record of the refusal.
-        id: TransactionId,
-        /// When.
-        created_at: DateTime<Utc>,
-        /// Why.
-        code: DeclineCode,
-        /// Why, in words.
-        message: String,
-    },
-}
 /// How often a command is tried again after an account's actor ended under it.
 pub(super) const TRIES_MAX: u32 = 4;
 /// How long the first of these tries waits: an actor that has just failed is still listed as running for a moment. Each later one waits
@@ -199,7 +78,7 @@ impl Ledger {
         let named = match command.action {
             Action::Hold { .. } | Action::Void { .. } | Action::Payout { .. } => 0..1, // nobody is paid yet
             Action::CardTopup => 1..2,                                                 // nor does anybody pay
-            Action::Post | Action::Refund { .. } | Action::Capture { .. } => 0..accounts.len(),
+            _ => 0..accounts.len(),
         };
         let named: SmallVec<[&Arc<AccountHandle>; 2]> = accounts[named].iter().collect();
         match Slip::new(Box::new(record), &named, self.0.account_share_max, reply, permit) {
@@ -261,6 +140,27 @@ impl Ledger {
         Ok(Ok(accounts))
     }
 
+    /// What became of a command whose key was used before; `None` if it was not. To be asked before a refusal that rests on what is read.
+    ///
+    /// # Errors
+    /// `KeyReused`, `KeyRetired`; what kept it from being read.
+    pub(super) async fn repeated(&self, command: &Command) -> Result<Option<Answer>, Failure> {
+        if command.key.is_none() {
+            return Ok(None);
+        }
+        let keys = [key_of(command, TransactionId::draw())];
+        let used = store::accounts::keys_used(&self.0.pool, &keys);
+        match tokio::time::timeout_at(command.deadline.at.into(), used).await {
+            Ok(Ok(used)) => match used.first().map(|used| repeat(used, command.request)) {
+                None | Some(Tried::Again) => Ok(None),
+                Some(Tried::Answer(answer)) => Ok(Some(answer)),
+                Some(Tried::Failed(failure)) => Err(failure),
+            },
+            Ok(Err(error)) => Err(read_failure(&error)),
+            Err(_) => Err(if command.deadline.is_callers { Failure::Deadline } else { Failure::TooLate }),
+        }
+    }
+
     /// A refusal that rests on accounts: a used key is answered first, whatever has become of them since.
     pub(super) async fn decline_unless_repeated(
         &self,
@@ -270,18 +170,10 @@ impl Ledger {
         message: String,
         permit: Permit,
     ) -> Tried {
-        if command.key.is_some() {
-            let keys = [key_of(command, TransactionId::draw())];
-            let used = store::accounts::keys_used(&self.0.pool, &keys);
-            match tokio::time::timeout_at(command.deadline.at.into(), used).await {
-                Ok(Ok(used)) => {
-                    if let Some(used) = used.first() {
-                        return repeat(used, command.request);
-                    }
-                }
-                Ok(Err(error)) => return Tried::Failed(read_failure(&error)),
-                Err(_) => return Tried::Failed(if command.deadline.is_callers { Failure::Deadline } else { Failure::TooLate }),
-            }
+        match self.repeated(command).await {
+            Ok(None) => {}
+            Ok(Some(answer)) => return Tried::Answer(answer),
+            Err(failure) => return Tried::Failed(failure),
         }
         match self.decline(active, command, code, message, permit).await {
             Ok(answer) => Tried::Answer(answer),

@@ -17,6 +17,7 @@ use super::views::{ACCOUNT_TYPES, Account, STATUSES, status};
 use super::{Caller, Id, Room};
 use crate::gateway::failure::Failure;
 use crate::gateway::ledger::{ChangeCommand, read_failure};
+use crate::gateway::native::accounts::{LimitFault, limit_fault};
 use crate::gateway::validate::{self, ACCOUNT_MAX, CURRENCY_MAX};
 use crate::ledger::Status;
 use crate::money::Currency;
@@ -64,8 +65,11 @@ pub async fn create(State(room): State<Room>, Extension(caller): Extension<Calle
     fields.end()?;
     let currency = ledger.parts().currencies.get(&code).ok_or_else(|| Refusal::no_currency(&code))?;
     let (floor, ceiling) = (limit("minBalance", min.as_ref(), currency)?, limit("maxBalance", max.as_ref(), currency)?);
-    if floor.is_some_and(|floor| ceiling.is_some_and(|ceiling| floor > ceiling)) {
-        return Err(Refusal::faults(vec!["minBalance must not be above maxBalance".into()]));
+    let floor = (kind != AccountKind::External).then(|| floor.unwrap_or(0));
+    match limit_fault(floor, ceiling) {
+        None => {}
+        Some(LimitFault::FloorAboveCeiling) => return Err(Refusal::faults(vec!["minBalance must not be above maxBalance".into()])),
+        Some(LimitFault::CeilingBelowZero) => return Err(Refusal::faults(vec!["maxBalance must not be below zero".into()])),
     }
     let new = NewAccount {
         tenant: caller.tenant.to_string(),
@@ -77,7 +81,7 @@ pub async fn create(State(room): State<Room>, Extension(caller): Extension<Calle
         owner_type,
         subtype,
         metadata,
-        floor: (kind != AccountKind::External).then(|| floor.unwrap_or(0)),
+        floor,
         ceiling,
     };
     ledger.active()?;
@@ -94,9 +98,6 @@ fn unopened(error: &StoreError) -> Refusal {
         StoreError::Lost(_) => {
             let why = "outcome unknown: the account may be open, see the accounts of its owner before it is tried again";
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Failure::Unknown.reason(), why)
-        }
-        StoreError::Database { constraint: Some(constraint), .. } if constraint == "balance_floor" => {
-            Refusal::faults(vec!["minBalance must not be above zero, which is the balance of a new account".into()])
         }
         other => read_failure(other).into(),
     }

@@ -10,9 +10,9 @@ use super::refusal::Refusal;
 use super::transactions::{Transaction, externals, transaction};
 use super::views::is_refunded;
 use super::{Caller, Room};
-use crate::gateway::florin_v1::pages;
 use crate::gateway::ledger::read_failure;
-use crate::gateway::validate::{ACCOUNT_MAX, cut};
+use crate::gateway::native::pages;
+use crate::gateway::validate::ACCOUNT_MAX;
 use crate::protocol::record::{Kind, RequestHash};
 use crate::store;
 use crate::store::transactions::{Cursor, Filter, TransactionRow};
@@ -31,7 +31,7 @@ const LOOK_MAX: usize = 20_000;
 const CHUNK: usize = 1_000;
 
 /// Kinds that move money, by the names that may be asked for.
-const KINDS: [(&str, &[i16]); 13] = [
+const KINDS: [(&str, &[i16]); 14] = [
     ("topup", &[3]),
     ("withdrawal", &[4]),
     ("transfer", &[2]),
@@ -39,12 +39,13 @@ const KINDS: [(&str, &[i16]); 13] = [
     ("transfer_credit", &[2]),
     ("payment", &[1]),
     ("refund", &[5]),
-    ("cancellation", &[]),
+    ("capture", &[11]),
+    ("cancellation", &[13]),
     ("invoice", &[6]),
     ("fx", &[7]),
     ("fee", &[8]),
     ("adjustment", &[9]),
-    ("all", &[1, 2, 3, 4, 5, 6, 7, 8, 9]),
+    ("all", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13]),
 ];
 
 /// What a status means here.
@@ -56,6 +57,8 @@ enum Wanted {
     Completed,
     /// Wholly given back.
     Refunded,
+    /// Undone by a reversal.
+    Cancelled,
     /// Refused, and kept.
     Failed,
     /// No transaction is ever in that state.
@@ -66,7 +69,7 @@ const STATUSES: [(&str, Wanted); 6] = [
     ("pending", Wanted::Nothing),
     ("completed", Wanted::Completed),
     ("failed", Wanted::Failed),
-    ("cancelled", Wanted::Nothing),
+    ("cancelled", Wanted::Cancelled),
     ("refunded", Wanted::Refunded),
     ("compensated", Wanted::Nothing),
 ];
@@ -75,7 +78,7 @@ impl Wanted {
     fn declined(self) -> Option<bool> {
         match self {
             Self::Any | Self::Nothing => None,
-            Self::Completed | Self::Refunded => Some(false),
+            Self::Completed | Self::Refunded | Self::Cancelled => Some(false),
             Self::Failed => Some(true),
         }
     }
@@ -84,7 +87,8 @@ impl Wanted {
     fn takes(self, row: &TransactionRow) -> bool {
         match self {
             Self::Completed => !is_refunded(row),
-            Self::Refunded => is_refunded(row),
+            Self::Refunded => is_refunded(row) && !row.reversed,
+            Self::Cancelled => is_refunded(row) && row.reversed,
             Self::Any | Self::Failed => true,
             Self::Nothing => false,
         }
@@ -98,7 +102,7 @@ impl Wanted {
         ("accountId" = Option<String>, Query, description = "those of this account", min_length = 1, max_length = 128),
         ("status" = Option<String>, Query, description = "in this state", pattern = "^(pending|completed|failed|cancelled|refunded|compensated)$"),
         ("type" = Option<String>, Query, description = "of this type; transfers are shown as debits unless `transfer_credit` is asked for",
-            pattern = "^(topup|withdrawal|transfer|transfer_debit|transfer_credit|payment|refund|cancellation|invoice|fx|fee|adjustment)$"),
+            pattern = "^(topup|withdrawal|transfer|transfer_debit|transfer_credit|payment|refund|capture|cancellation|invoice|fx|fee|adjustment)$"),
         ("limit" = Option<u32>, Query, description = "50 by default", minimum = 1, maximum = 1000),
         ("offset" = Option<u32>, Query, description = "how many are passed over; use pageToken beyond", minimum = 0, maximum = 10000),
         ("pageToken" = Option<String>, Query, description = "the header `X-Next-Page-Token` of the page before"),
@@ -123,8 +127,8 @@ pub async fn list(State(room): State<Room>, Extension(caller): Extension<Caller>
         account.as_deref().unwrap_or_default().as_bytes(),
         format!("{wanted:?} {kind}").as_bytes(),
     ]);
-    let start = pages::place(hash, &token).unwrap_or_else(|_| {
-        query.fault(format!("pageToken {:?} is not a token of this query", cut(&token)));
+    let start = pages::Token { field: "pageToken", text: &token }.place(hash).unwrap_or_else(|failure| {
+        query.fault(failure.to_string());
         Cursor::START
     });
     query.end()?;
@@ -192,6 +196,7 @@ async fn page(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::rest::views::kind;
 
     #[test]
     fn every_kind_that_moves_money_can_be_asked_for() {
@@ -201,7 +206,7 @@ mod tests {
             assert!(KINDS.iter().any(|(name, codes)| *name != "all" && codes.contains(code)), "{code}");
         }
         for (name, codes) in KINDS.iter().filter(|(name, codes)| *name != "all" && !codes.is_empty()) {
-            assert!(name.starts_with(Kind::name(codes[0])), "{name}");
+            assert!(name.starts_with(kind(codes[0], false).split('_').next().unwrap()), "{name}");
         }
         assert!(!all.contains(&Kind::ACCOUNT_CHANGE.code()));
     }

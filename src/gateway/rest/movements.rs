@@ -19,7 +19,7 @@ use super::{Caller, Room};
 use crate::gateway::validate::{ACCOUNT_MAX, CURRENCY_MAX, REFERENCE_MAX};
 use crate::protocol::record::Kind;
 
-pub use self::carried::{Asked, RefundOf, carry};
+pub use self::carried::{Asked, carry};
 
 /// A movement that was accepted.
 #[derive(Debug, Serialize, ToSchema)]

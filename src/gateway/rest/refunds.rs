@@ -10,18 +10,15 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::body::JsonBody;
-use super::movements::{Asked, PENDING, RefundOf, carry};
+use super::movements::{Asked, PENDING, carry};
 use super::refusal::Refusal;
 use super::requests::RefundRequest;
 use super::text::{AmountText, time};
 use super::views::metadata;
 use super::{Caller, Room};
-use crate::gateway::ledger::read_failure;
+use crate::gateway::ledger::{NotRefundable, Refundable};
 use crate::gateway::validate::CURRENCY_MAX;
-use crate::money::Amount;
 use crate::protocol::record::{Kind, TransactionId};
-use crate::store;
-use crate::store::transactions::TransactionRow;
 
 /// Bytes of a transaction's id.
 const ID_MAX: usize = 128;
@@ -74,16 +71,15 @@ pub async fn refund(State(room): State<Room>, Extension(caller): Extension<Calle
     asked.key = fields.uuid("idempotencyKey");
     asked.metadata = fields.metadata("refundMetadata");
     fields.end()?;
-    let row = payment(&room, &caller, &original).await?;
-    let paid = row.postings.first().ok_or_else(|| Refusal::no_transaction(&original))?;
-    (asked.debit, asked.credit) = (paid.credit.clone(), paid.debit.clone());
-    let amount = Amount::new(paid.amount).map_err(|_| Refusal::no_transaction(&original))?;
-    asked.refund_of = Some(RefundOf { payment: row.id, amount, left: paid.amount - row.refunded.unwrap_or(0) });
+    let paid = payment(&room, &caller, &original).await?;
+    (asked.debit, asked.credit) = (paid.posting.credit.clone(), paid.posting.debit.clone());
+    let original_payment_id = paid.payment.0.to_string();
+    asked.refund_of = Some(paid);
     let moved = carry(&room, &caller, &asked, permit).await?;
     let answer = Refund {
         refund_id: moved.id.0.to_string(),
         transaction_id: moved.id.0.to_string(),
-        original_payment_id: row.id.0.to_string(),
+        original_payment_id,
         idempotency_key: asked.key,
         kind: asked.kind.as_str(),
         merchant_account_id: asked.debit.clone(),
@@ -105,16 +101,12 @@ pub async fn refund(State(room): State<Room>, Extension(caller): Extension<Calle
 }
 
 /// The payment that is to be given back.
-async fn payment(room: &Room, caller: &Caller, id: &str) -> Result<TransactionRow, Refusal> {
+async fn payment(room: &Room, caller: &Caller, id: &str) -> Result<Refundable, Refusal> {
     let missing = || Refusal::no_transaction(id);
     let uuid = Uuid::try_parse(id).map_err(|_| missing())?;
-    let row = store::transactions::get(&room.0.ledger.parts().pool, &caller.tenant, TransactionId(uuid)).await;
-    let row = row.map_err(|error| read_failure(&error))?.filter(|row| row.decline.is_none()).ok_or_else(missing)?;
-    match row.kind {
-        kind if kind == Kind::PAYMENT.code() => Ok(row),
-        kind if kind == Kind::REFUND.code() => {
-            Err(Refusal::bad("VALIDATION_FAILED", format!("Transaction {uuid} is a refund: it cannot be given back")))
-        }
-        _ => Err(missing()),
+    match room.0.ledger.refundable(&caller.tenant, TransactionId(uuid)).await? {
+        Ok(paid) => Ok(paid),
+        Err(NotRefundable::Unknown) => Err(missing()),
+        Err(NotRefundable::IsRefund) => Err(Refusal::bad("VALIDATION_FAILED", format!("Transaction {uuid} is a refund: it cannot be given back"))),
     }
 }

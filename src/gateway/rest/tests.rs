@@ -27,6 +27,7 @@ fn room(authenticator: Authenticator) -> Room {
         backpressure: Backpressure::default(),
         account_share_max: 10,
         write_cutoff: Duration::from_secs(1),
+        rate_age_max: Duration::from_secs(60),
         currencies: COMMON.iter().map(currency).collect(),
         provider: None,
         recent_holds: crate::gateway::ledger::RecentHolds::default(),

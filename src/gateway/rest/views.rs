@@ -106,11 +106,11 @@ impl From<AccountRow> for Account {
 pub struct Transaction {
     /// Its id.
     pub id: String,
-    /// `topup`, `withdrawal`, `transfer_debit`, `transfer_credit`, `payment`, `refund`, or a kind of Florin's own.
+    /// `topup`, `withdrawal`, `transfer_debit`, `transfer_credit`, `payment`, `refund`, `cancellation` (a reversal), or a kind of Florin's own.
     #[serde(rename = "type")]
     #[schema(value_type = String)]
     pub kind: &'static str,
-    /// `completed`, `failed` or `refunded`.
+    /// `completed`, `failed`, `refunded` or `cancelled` (reversed).
     #[schema(value_type = String)]
     pub status: &'static str,
     /// In the currency's major unit.
@@ -140,7 +140,7 @@ pub struct Transaction {
     pub source_new_balance: Option<String>,
     /// The destination's balance after it.
     pub destination_new_balance: Option<String>,
-    /// The payment that it gives back.
+    /// The transaction that it gives back.
     pub original_payment_id: Option<String>,
     /// What was given back of it so far.
     pub refunded_amount: Option<String>,
@@ -179,6 +179,7 @@ pub fn kind(code: i16, is_credit: bool) -> &'static str {
     match Kind::name(code) {
         "transfer" if is_credit => "transfer_credit",
         "transfer" => "transfer_debit",
+        "reversal" => "cancellation",
         other => other,
     }
 }
@@ -202,6 +203,7 @@ pub fn failure_code(code: i16) -> &'static str {
 pub fn transaction(row: TransactionRow, among: &Among, as_credit: bool) -> Option<Transaction> {
     let status = match (&row.decline, is_refunded(&row)) {
         (Some(_), _) => "failed",
+        (None, true) if row.reversed => "cancelled",
         (None, true) => "refunded",
         (None, false) => "completed",
     };
@@ -227,7 +229,7 @@ pub fn transaction(row: TransactionRow, among: &Among, as_credit: bool) -> Optio
         correlation_id: row.correlation,
         failure_reason,
         failure_code,
-        original_payment_id: row.refund_of.map(|id| id.0.to_string()),
+        original_payment_id: row.refund_of.map(|(id, _)| id.0.to_string()),
         refunded_amount: row.refunded.map(|given| stored(given, exponent)),
         reference: row.reference,
         requested_at: at.clone(),

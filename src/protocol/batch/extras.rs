@@ -86,8 +86,8 @@ impl Extras {
             Rows::Exchange(row) => self.exchanges.push(Exchange {
                 transaction: id,
                 rate_id: row.rate_id,
-                base: row.base.clone(),
-                quote: row.quote.clone(),
+                base: row.base.to_string(),
+                quote: row.quote.to_string(),
                 rate: row.rate.to_string(),
                 rounding: row.rounding,
             }),

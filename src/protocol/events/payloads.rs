@@ -57,6 +57,34 @@ pub struct TransactionPayload<'a> {
     pub reference: Option<&'a str>,
     /// The caller's metadata; left out when empty.
     pub metadata: &'a BTreeMap<String, String>,
+    /// What it follows from.
+    pub follows: Follows<'a>,
+}
+
+/// What a transaction follows from.
+#[derive(Clone, Copy, Debug)]
+pub enum Follows<'a> {
+    /// Nothing but its request.
+    Nothing,
+    /// It gives back this payment, in part or whole: UUID text.
+    RefundOf(&'a str),
+    /// It undoes this transaction: UUID text.
+    Reverses(&'a str),
+    /// It exchanges money at a rate.
+    Exchange(RatePayload<'a>),
+}
+
+/// The rate that a transaction pins.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct RatePayload<'a> {
+    /// Its number.
+    pub rate_id: i64,
+    /// One unit of this currency
+    pub base: &'a str,
+    /// of this
+    pub quote: &'a str,
+    /// is so many, as decimal text.
+    pub rate: &'a str,
 }
 
 /// A step of a hold that posts nothing: florin's own event. A capture is a transaction like any other.
@@ -120,6 +148,12 @@ impl Serialize for TransactionPayload<'_> {
         }
         if !self.metadata.is_empty() {
             map.serialize_entry("metadata", self.metadata)?;
+        }
+        match self.follows {
+            Follows::Nothing => {}
+            Follows::RefundOf(id) => map.serialize_entry("refund_of", id)?,
+            Follows::Reverses(id) => map.serialize_entry("reverses", id)?,
+            Follows::Exchange(rate) => map.serialize_entry("exchange", &rate)?,
         }
         if let Outcome::Declined { code, message } = self.outcome {
             map.serialize_entry("error_code", code)?;

@@ -82,9 +82,16 @@ fn every_event_validates_against_its_schema() {
     let posting = PostingPayload { debit_account_id: "a", credit_account_id: "b", amount: "0.000000000000000001", currency: "WEI" };
     let (none, some) = (BTreeMap::new(), BTreeMap::from([("order".to_owned(), "7".to_owned())]));
     let id = uuid::Uuid::from_u128(ID.0).to_string();
-    for (metadata, reference) in [(&none, None), (&some, Some("ref"))] {
+    let rate = RatePayload { rate_id: 7, base: "USD", quote: "EUR", rate: "0.92" };
+    for (metadata, reference, follows) in [
+        (&none, None, Follows::Nothing),
+        (&some, Some("ref"), Follows::RefundOf(&id)),
+        (&none, None, Follows::Reverses(&id)),
+        (&none, None, Follows::Exchange(rate)),
+    ] {
         for outcome in [Outcome::Posted, Outcome::Declined { code: "INSUFFICIENT_FUNDS", message: "insufficient funds" }] {
-            let payload = TransactionPayload { transaction_id: &id, kind: "payment", outcome, postings: &[posting, posting], reference, metadata };
+            let payload =
+                TransactionPayload { transaction_id: &id, kind: "payment", outcome, postings: &[posting, posting], reference, metadata, follows };
             let event = Event::new(ID, &id, &Payload::Transaction(&payload), at());
             check(if matches!(outcome, Outcome::Posted) { "transaction-posted" } else { "transaction-declined" }, &event.body);
         }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use super::{AccountId, TransactionId};
-use crate::money::Amount;
+use crate::money::{Amount, CurrencyCode};
 
 /// Rows of its own that a record brings beside its postings: the same batch writes them, or nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,16 +61,16 @@ pub enum Rows {
 }
 
 /// The rate that a transaction pins.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExchangeRow {
     /// `rates.id`.
     pub rate_id: i64,
     /// One unit of this currency
-    pub base: String,
+    pub base: CurrencyCode,
     /// is this many
     pub rate: Decimal,
     /// of this.
-    pub quote: String,
+    pub quote: CurrencyCode,
     /// How the amount that arrives was rounded.
     pub rounding: &'static str,
 }

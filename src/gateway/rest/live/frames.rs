@@ -61,6 +61,7 @@ struct Payload {
     amount: Option<String>,
     currency: Option<String>,
     reference: Option<String>,
+    reverses: Option<String>,
     error_code: Option<String>,
     error_message: Option<String>,
 }
@@ -111,6 +112,11 @@ pub fn frames(event: &LiveEvent, currencies: &Currencies) -> Vec<Frame> {
                 }
             }
             frames.push(about(format!("{kind}Completed"), moved));
+            if let Some(reversed) = &payload.reverses {
+                let (name, payload) = ("TransactionCompensated", json!({ "compensatedBy": id }));
+                let data = json!({ "type": name, "transactionId": reversed, "timestamp": timestamp, "payload": payload }).to_string();
+                frames.push(Frame { name: name.into(), data, account: None });
+            }
             frames
         }
     }

@@ -6,7 +6,7 @@ use smallvec::smallvec;
 
 use crate::gateway::events;
 use crate::gateway::failure::Failure;
-use crate::gateway::ledger::{Action, Answer, Command, PostingCommand};
+use crate::gateway::ledger::{Action, Answer, Command, PostingCommand, Refundable};
 use crate::gateway::rest::declines;
 use crate::gateway::rest::refusal::Refusal;
 use crate::gateway::rest::text::{self, AmountText};
@@ -15,17 +15,6 @@ use crate::money::{Amount, Currency};
 use crate::protocol::admission::Permit;
 use crate::protocol::record::{Api, BalancesAfter, DeclineCode, Kind, RequestHash, TransactionId};
 use crate::store;
-
-/// What a refund gives back of.
-#[derive(Clone, Copy, Debug)]
-pub struct RefundOf {
-    /// The payment.
-    pub payment: TransactionId,
-    /// The payment's amount.
-    pub amount: Amount,
-    /// What has not been given back yet, in minor units.
-    pub left: i128,
-}
 
 /// A movement as asked for; every field is within its bounds.
 #[derive(Clone, Debug)]
@@ -49,7 +38,7 @@ pub struct Asked {
     /// A JSON object as text.
     pub metadata: Option<String>,
     /// The payment that it gives back.
-    pub refund_of: Option<RefundOf>,
+    pub refund_of: Option<Refundable>,
 }
 
 /// What became of it: durable, or failed for a limit and kept as such.
@@ -90,7 +79,7 @@ impl Asked {
             self.credit.as_bytes(),
             &amount.minor_units().to_le_bytes(),
             self.currency.as_bytes(),
-            self.refund_of.map(|of| of.payment.0.into_bytes()).as_ref().map_or(&[], |bytes| bytes.as_slice()),
+            self.refund_of.as_ref().map(|of| of.payment.0.into_bytes()).as_ref().map_or(&[], |bytes| bytes.as_slice()),
         ])
     }
 }
@@ -122,14 +111,14 @@ pub async fn carry(room: &Room, caller: &Caller, asked: &Asked, permit: Permit) 
         description: None,
         metadata: asked.metadata.clone(),
         correlation: Some(caller.correlation.as_str().to_owned()),
-        action: asked.refund_of.map_or(Action::Post, |of| Action::Refund { payment: of.payment, limit: of.amount }),
+        action: asked.refund_of.as_ref().map_or(Action::Post, Refundable::action),
         declines_bind: true,
         with_balances: true,
         deadline: ledger.deadline(None),
         on_completed: events::posted,
         on_declined: events::declined,
     };
-    let answer = match asked.refund_of {
+    let answer = match &asked.refund_of {
         Some(of) => ledger.post_out_of(&command, of.left, permit).await,
         None => ledger.post(&command, permit).await,
     };
@@ -194,12 +183,23 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::store::transactions::PostingRow;
 
     #[test]
     fn a_repeat_is_the_same_request_only_if_everything_that_counts_is() {
         let mut first = Asked::new(Kind::REFUND, "refundAmount");
         (first.debit, first.credit, first.currency) = ("a".into(), "b".into(), "USD".into());
-        let of = |n| Some(RefundOf { payment: TransactionId(Uuid::from_u128(n)), amount: Amount::from(100), left: 100 });
+        let posting = |n| PostingRow {
+            transaction: Uuid::from_u128(n),
+            debit: "b".into(),
+            credit: "a".into(),
+            amount: 100,
+            currency: "USD".into(),
+            exponent: Some(2),
+            debit_after: None,
+            credit_after: None,
+        };
+        let of = |n| Some(Refundable { payment: TransactionId(Uuid::from_u128(n)), posting: posting(n), amount: Amount::from(100), left: 100 });
         let hash = |asked: &Asked, cents: i64| asked.hash(Amount::from(cents));
         let same = Asked { reference: Some("r".into()), metadata: Some("{}".into()), ..first.clone() };
         assert_eq!(hash(&first, 5), hash(&same, 5));

@@ -1,4 +1,4 @@
-//! Reads the fields of florin.v1: amounts, currencies, times, metadata.
+//! Reads the fields of the native API: amounts, currencies, times, metadata.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,13 +15,19 @@ const AMOUNT_MAX: usize = 64;
 const TIME_MAX: usize = 64;
 
 /// A currency that Florin keeps accounts in.
-pub(super) fn currency(currencies: &Currencies, field: &str, code: &str) -> Result<Currency, Failure> {
+///
+/// # Errors
+/// `Invalid`: none of this ledger.
+pub fn currency(currencies: &Currencies, field: &str, code: &str) -> Result<Currency, Failure> {
     validate::required(field, code, CURRENCY_MAX)?;
     currencies.get(code).ok_or_else(|| Failure::Invalid(format!("{field} {:?} is not a currency of this ledger", cut(code))))
 }
 
 /// Decimal text in the currency's major unit.
-pub(super) fn amount(field: &str, text: &str, currency: Currency) -> Result<Amount, Failure> {
+///
+/// # Errors
+/// `Invalid`, naming field, value and limit.
+pub fn amount(field: &str, text: &str, currency: Currency) -> Result<Amount, Failure> {
     validate::required(field, text, AMOUNT_MAX)?;
     Amount::parse(text, currency.exponent).map_err(|error| {
         let shown = cut(text);
@@ -36,7 +42,10 @@ pub(super) fn amount(field: &str, text: &str, currency: Currency) -> Result<Amou
 }
 
 /// An RFC 3339 time; empty: none.
-pub(super) fn time(field: &str, text: &str) -> Result<Option<DateTime<Utc>>, Failure> {
+///
+/// # Errors
+/// `Invalid`, naming field and value.
+pub fn time(field: &str, text: &str) -> Result<Option<DateTime<Utc>>, Failure> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -46,8 +55,23 @@ pub(super) fn time(field: &str, text: &str) -> Result<Option<DateTime<Utc>>, Fai
         .map_err(|_| Failure::Invalid(format!("{field} {:?} is not a time such as \"2026-01-31T12:00:00Z\"", cut(text))))
 }
 
+/// Two RFC 3339 times, each perhaps none, the second after the first.
+///
+/// # Errors
+/// `Invalid`, naming the field.
+pub fn times(from: (&str, &str), to: (&str, &str)) -> Result<(Option<DateTime<Utc>>, Option<DateTime<Utc>>), Failure> {
+    let (start, end) = (time(from.0, from.1)?, time(to.0, to.1)?);
+    if start.is_some_and(|start| end.is_some_and(|end| end <= start)) {
+        return Err(Failure::Invalid(format!("{} {:?} is not after {} {:?}", to.0, cut(to.1), from.0, cut(from.1))));
+    }
+    Ok((start, end))
+}
+
 /// A metadata map as the JSON object that is stored: keys sorted, so that the same map is always the same text.
-pub(super) fn metadata(map: &HashMap<String, String>) -> Result<Option<String>, Failure> {
+///
+/// # Errors
+/// `Invalid`, naming entry and limit.
+pub fn metadata(map: &HashMap<String, String>) -> Result<Option<String>, Failure> {
     if map.is_empty() {
         return Ok(None);
     }
@@ -67,12 +91,15 @@ pub(super) fn metadata(map: &HashMap<String, String>) -> Result<Option<String>, 
 }
 
 /// The map of a stored JSON object.
-pub(super) fn metadata_map(json: Option<&str>) -> HashMap<String, String> {
+pub fn metadata_map(json: Option<&str>) -> HashMap<String, String> {
     metadata_texts(json).into_iter().collect()
 }
 
 /// A name of a closed list.
-pub(super) fn unknown<T>(field: &str, value: &str, allowed: &str) -> Result<T, Failure> {
+///
+/// # Errors
+/// Always: `Invalid`.
+pub fn unknown<T>(field: &str, value: &str, allowed: &str) -> Result<T, Failure> {
     Err(Failure::Invalid(format!("{field} {:?} is not one of {allowed}", cut(value))))
 }
 

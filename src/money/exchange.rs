@@ -1,0 +1,114 @@
+//! Exchange: what an amount of one currency comes to in another, at a rate.
+
+use rust_decimal::Decimal;
+
+use super::{Amount, Currency};
+
+/// How an amount that arrives is rounded to its currency's smallest unit, as it is kept with the transaction: half to even (banker's rounding, IEEE 754's
+/// roundTiesToEven), so that many small exchanges do not add up to one side's favour.
+pub const ROUNDING: &str = "half_even";
+
+/// Why an amount cannot be exchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExchangeError {
+    /// It would come to less than half of the smallest unit.
+    #[error("the amount comes to nothing at this rate")]
+    Nothing,
+    /// The product has more digits than can be computed exactly, or an amount can have.
+    #[error("the amount comes to more than 28 digits at this rate")]
+    TooLarge,
+}
+
+/// A positive amount of `from` in `to`, at `rate` major units of `to` for one of `from`.
+///
+/// # Errors
+/// When nothing would arrive, or too much.
+pub fn exchange(amount: Amount, from: Currency, to: Currency, rate: Decimal) -> Result<Amount, ExchangeError> {
+    let rate = rate.normalize();
+    let product = amount.minor_units().checked_mul(rate.mantissa()).ok_or(ExchangeError::TooLarge)?;
+    // product x 10^-scale major-to-minor: 10^(to - from - scale).
+    let down = i64::from(rate.scale()) + i64::from(from.exponent) - i64::from(to.exponent);
+    let units = match u32::try_from(down) {
+        Ok(down) => match 10i128.checked_pow(down) {
+            Some(divisor) => half_even(product, divisor),
+            None => 0, // more digits away than there are
+        },
+        Err(_) => {
+            let up = u32::try_from(-down).map_err(|_| ExchangeError::TooLarge)?;
+            10i128.checked_pow(up).and_then(|factor| product.checked_mul(factor)).ok_or(ExchangeError::TooLarge)?
+        }
+    };
+    let arrives = Amount::new(units).map_err(|_| ExchangeError::TooLarge)?;
+    if arrives <= Amount::ZERO { Err(ExchangeError::Nothing) } else { Ok(arrives) }
+}
+
+/// The quotient of two numbers that are not negative, rounded half to even.
+fn half_even(number: i128, divisor: i128) -> i128 {
+    let (quotient, rest) = (number / divisor, number % divisor);
+    let up = match rest.cmp(&(divisor - rest)) {
+        std::cmp::Ordering::Less => 0,
+        std::cmp::Ordering::Equal => quotient % 2,
+        std::cmp::Ordering::Greater => 1,
+    };
+    quotient + up
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::money::CurrencyCode;
+
+    fn currency(code: &str, exponent: u8) -> Currency {
+        Currency { code: CurrencyCode::parse(code).unwrap(), exponent }
+    }
+
+    fn exchanged(amount: &str, from: u8, to: u8, rate: &str) -> Result<String, ExchangeError> {
+        let (from, to) = (currency("AAA", from), currency("BBB", to));
+        let amount = Amount::parse(amount, from.exponent).unwrap();
+        exchange(amount, from, to, rate.parse().unwrap()).map(|amount| amount.text(to.exponent))
+    }
+
+    #[test]
+    fn amounts_arrive_in_the_other_currencys_smallest_unit_half_to_even() {
+        for (amount, from, to, rate, arrives) in [
+            ("100.00", 2, 2, "0.92", "92.00"),
+            ("100.00", 2, 0, "151.374", "15137"),
+            ("100", 0, 2, "0.0066", "0.66"),
+            ("1.000000000000000000", 18, 2, "1850.123456", "1850.12"),
+            ("0.01", 2, 18, "0.0005", "0.000005000000000000"),
+            ("0.01", 2, 2, "0.5000", "0"), // half of a cent, to the even zero
+            ("0.03", 2, 2, "0.5", "0.02"), // 1.5 to 2
+            ("0.05", 2, 2, "0.5", "0.02"), // 2.5 to 2
+            ("0.05", 2, 2, "0.500001", "0.03"),
+            ("99999999999999999999999999.99", 2, 2, "1", "99999999999999999999999999.99"),
+        ] {
+            let expected = if arrives == "0" { Err(ExchangeError::Nothing) } else { Ok(arrives.to_owned()) };
+            assert_eq!(exchanged(amount, from, to, rate), expected, "{amount} at {rate}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_computed_exactly_is_refused() {
+        assert_eq!(exchanged("99999999999999999999999999.99", 2, 2, "1.1"), Err(ExchangeError::TooLarge));
+        assert_eq!(exchanged("99999999999999999999999999.99", 2, 2, "1234567890123456.123456789012"), Err(ExchangeError::TooLarge));
+        assert_eq!(exchanged("9999999999999999999999999999", 0, 18, "0.000000000001"), Err(ExchangeError::TooLarge));
+        assert_eq!(exchanged("0.000000000000000001", 18, 0, "0.000000000001"), Err(ExchangeError::Nothing));
+    }
+
+    proptest! {
+        #[test]
+        fn what_arrives_is_within_half_of_the_smallest_unit(units in 1i64..1_000_000_000_000, from in 0u8..=8, to in 0u8..=8, mantissa in 1i64..1_000_000_000, scale in 0u32..=12) {
+            let (from, to, rate) = (currency("AAA", from), currency("BBB", to), Decimal::new(mantissa, scale));
+            // Both sides times 10^(scale + from), so that they are whole.
+            let exact = i128::from(units) * i128::from(mantissa) * 10i128.pow(u32::from(to.exponent));
+            let unit = 10i128.pow(scale + u32::from(from.exponent));
+            match exchange(Amount::from(units), from, to, rate) {
+                Ok(arrives) => prop_assert!((arrives.minor_units() * unit - exact).abs() * 2 <= unit),
+                Err(ExchangeError::Nothing) => prop_assert!(exact * 2 <= unit),
+                Err(ExchangeError::TooLarge) => prop_assert!(exact / unit >= Amount::MAX.minor_units()),
+            }
+        }
+    }
+}
