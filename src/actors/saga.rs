@@ -118,7 +118,7 @@ impl Actor for Sagas {
             return Ok(());
         }
         state.args.handle.looking();
-        state.args.faults.pause("saga.look").await;
+        state.args.faults.pause("sagas.look").await;
         let sleep = match state.look(&myself).await {
             Ok(sleep) => sleep,
             Err(Trouble::Store(error)) => {

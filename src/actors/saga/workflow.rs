@@ -81,7 +81,7 @@ impl WorkflowArgs {
         let mut read = self.read().await?;
         let mut wrote = false;
         for _ in 0..STEPS_MAX {
-            self.sagas.faults.pause("saga.step").await;
+            self.sagas.faults.pause("sagas.step").await;
             let (task, not_before) = match read.saga.next(&self.sagas.config.policy) {
                 Next::Act { task, not_before } => (task, not_before),
                 Next::Ended | Next::Stuck if wrote => return Ok(()),
@@ -116,10 +116,10 @@ impl WorkflowArgs {
         if call != Call::Poll && !self.write(read, &Fact::Attempted { step, undo, attempt }).await? {
             return Ok(Went::Elsewhere);
         }
-        self.sagas.faults.pause("saga.attempted").await;
+        self.sagas.faults.pause("sagas.attempted").await;
         let reply = perform(&*self.sagas.config.provider, &operation, call).await;
         tracing::debug!(saga = %self.saga.0, operation = operation.key, attempt, ?reply, "a provider answered");
-        self.sagas.faults.pause("saga.answered").await;
+        self.sagas.faults.pause("sagas.answered").await;
         let (policy, now) = (&self.sagas.config.policy, now_micros());
         match read.saga.fact(reply, policy, now) {
             Some(fact) if self.write(read, &fact).await? => Ok(Went::On),
@@ -148,14 +148,14 @@ impl WorkflowArgs {
         let ids: Vec<_> = accounts.iter().map(|account| account.identity.id).collect();
         let source = steps::Source { saga: self.saga, tenant: &read.tenant, correlation: read.correlation.as_deref(), order: read.saga.order() };
         let record = steps::record(&source, task, &ids, row, now).ok_or("it is no step of the ledger's")?;
-        self.sagas.faults.pause("saga.posting").await;
+        self.sagas.faults.pause("sagas.posting").await;
         let (reply, outcome) = oneshot::channel();
         let permit = self.places.enter().ok_or("too many are being written")?;
         let named: Vec<&Arc<AccountHandle>> = accounts.iter().collect();
         let slip = Slip::new(Box::new(record), &named, usize::MAX, reply, permit).map_err(|why| format!("not taken: {why:?}"))?;
         slip.enter();
         let outcome = tokio::time::timeout(CUTOFF + GRACE, outcome).await.map_err(|_| "no outcome in time")?.map_err(|_| "no outcome")?;
-        self.sagas.faults.pause("saga.posted").await;
+        self.sagas.faults.pause("sagas.posted").await;
         let reply = match outcome {
             Outcome::Done { created_at, .. } if created_at == now => {
                 self.entered(&after);
@@ -192,7 +192,7 @@ impl WorkflowArgs {
         }
         self.entered(&after);
         read.saga = after;
-        self.sagas.faults.pause("saga.written").await;
+        self.sagas.faults.pause("sagas.written").await;
         Ok(true)
     }
 

@@ -11,7 +11,7 @@ use crate::harness::{Florin, until};
 
 /// Between any two lines at which something can be half done, with how often a payout that goes well passes it.
 const POINTS: [(&str, u32); 6] =
-    [("saga.step", 3), ("saga.attempted", 1), ("saga.answered", 1), ("saga.written", 2), ("saga.posting", 1), ("saga.posted", 1)];
+    [("sagas.step", 3), ("sagas.attempted", 1), ("sagas.answered", 1), ("sagas.written", 2), ("sagas.posting", 1), ("sagas.posted", 1)];
 
 // Fails when an attempt is not written before the call (then the provider's answer is asked for twice under different facts), and when a
 // step of the ledger draws a new id each time.
@@ -70,7 +70,7 @@ async fn a_node_that_dies_anywhere_leaves_a_saga_that_goes_on() {
     for (point, _) in POINTS {
         dies_at(point, 2).await;
     }
-    dies_at("saga.look", 1).await;
+    dies_at("sagas.look", 1).await;
 }
 
 // Fails when a call that is under way when the node dies is made again without asking.
@@ -95,9 +95,9 @@ async fn a_node_that_dies_while_the_provider_works_asks_before_it_calls_again() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_slept_through_a_takeover_finds_that_the_saga_has_gone_on() {
     let rig = Rig::start().await;
-    rig.florin.faults.hold("saga.answered");
+    rig.florin.faults.hold("sagas.answered");
     let id = rig.payout(10_00).await;
-    until("the answer is there", || async { rig.florin.faults.hits("saga.answered") > 0 }).await;
+    until("the answer is there", || async { rig.florin.faults.hits("sagas.answered") > 0 }).await;
     let (row, pool) = (rig.facts(id).await, rig.florin.database.pool.clone());
     // Another node's workflow, as it would go on: it asks, hears that it is done, and writes it down.
     let (saga, now) = (rig.saga(id).await, Utc::now());
@@ -108,7 +108,7 @@ async fn a_node_that_slept_through_a_takeover_finds_that_the_saga_has_gone_on() 
     let fact = florin::protocol::record::FactRow { saga: id, n, body, status: 1, wake_at: Some(now) };
     assert!(florin::store::sagas::append(&pool, &fact, now).await.unwrap());
     assert!(!florin::store::sagas::append(&pool, &fact, now).await.unwrap(), "the second of two is told");
-    rig.florin.faults.release("saga.answered");
+    rig.florin.faults.release("sagas.answered");
     rig.becomes(id, Status::Completed).await;
     assert_eq!(rig.story(id).await, "done hold, attempt 1 of send, attempt 2 of send, attempt 3 of send, done send, done capture");
     rig.end().await;
@@ -133,9 +133,9 @@ async fn a_timer_outlives_the_node() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standby_that_takes_over_goes_on_with_the_sagas_of_the_other() {
     let rig = Rig::start().await;
-    rig.florin.faults.hold("saga.attempted");
+    rig.florin.faults.hold("sagas.attempted");
     let ids = [rig.payout(10_00).await, rig.payout(20_00).await];
-    until("both are under way", || async { rig.florin.faults.hits("saga.attempted") >= 2 }).await;
+    until("both are under way", || async { rig.florin.faults.hits("sagas.attempted") >= 2 }).await;
     let (database, url) = (rig.florin.database.clone(), rig.florin.database.url.clone());
     let standby = Florin::standby(database, &url, rig.options.clone(), "other").await;
     let began = Instant::now();
