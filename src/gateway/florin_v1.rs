@@ -148,7 +148,7 @@ impl ledger_server::Ledger for FlorinV1 {
     async fn reverse_transaction(&self, request: Request<pb::ReverseTransactionRequest>) -> Result<Response<pb::ReverseTransactionResponse>, Status> {
         let work = |ledger: Ledger, call: Call, asked| async move { returns::reverse(&ledger, &call, asked).await };
         let answer = self.serve("ReverseTransaction", request, work).await?;
-        Ok(answer.map(|Posted { transaction, replayed }| pb::ReverseTransactionResponse {
+        Ok(answer.map(|Posted { transaction, replayed, .. }| pb::ReverseTransactionResponse {
             transaction: Some(convert::transaction(transaction)),
             replayed,
         }))
@@ -157,7 +157,7 @@ impl ledger_server::Ledger for FlorinV1 {
     async fn exchange(&self, request: Request<pb::ExchangeRequest>) -> Result<Response<pb::ExchangeResponse>, Status> {
         let work = |ledger: Ledger, call: Call, asked| async move { exchanges::exchange(&ledger, &call, asked).await };
         let answer = self.serve("Exchange", request, work).await?;
-        Ok(answer.map(|Posted { transaction, replayed }| pb::ExchangeResponse { transaction: Some(convert::transaction(transaction)), replayed }))
+        Ok(answer.map(|Posted { transaction, replayed, .. }| pb::ExchangeResponse { transaction: Some(convert::transaction(transaction)), replayed }))
     }
 
     async fn add_rate(&self, request: Request<pb::AddRateRequest>) -> Result<Response<pb::AddRateResponse>, Status> {

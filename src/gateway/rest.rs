@@ -1,5 +1,5 @@
-//! The REST contract of accounts and transactions, under `/api/v1`: an adapter. It reads strictly, translates names, defaults and errors, and
-//! holds no rule of money. Commands go through [`Ledger::post`](super::ledger::Ledger::post) like everybody's; reads go through the store.
+//! The REST contract of accounts and transactions, under `/api/v1`, and Florin's own, under `/v1` ([`native`]): adapters. They read strictly, translate names, defaults and
+//! errors, and hold no rule of money. Commands go through [`Ledger::post`](super::ledger::Ledger::post) like everybody's; reads go through the store.
 //!
 //! [`around`] stands before every route: correlation id, authentication, limits, metrics, the error body. [`server`] owns the listener.
 
@@ -15,6 +15,7 @@ mod fields;
 mod listing;
 mod live;
 mod movements;
+mod native;
 mod payouts;
 mod query;
 mod refunds;
@@ -119,6 +120,7 @@ pub fn router(room: Room) -> Router {
         .route("/api/v1/admin/accounts/{id}/rebuild", post(admin::rebuild))
         .route("/api/v1/admin/accounts/rebuild-all", post(admin::rebuild_all))
         .route("/api/v1/admin/accounting-equation", get(admin::equation).post(admin::equation_by_post))
+        .merge(native::routes())
         .merge(docs::routes())
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)

@@ -1,5 +1,7 @@
 //! The root of the tree: the lease always; the journal, the accounts and what else writes only while the lease is ours.
 
+mod child;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,6 +9,7 @@ use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, Supervisio
 use sqlx::PgPool;
 use tokio::sync::{oneshot, watch};
 
+pub use self::child::Child;
 use super::health::{Condition, Health, Part};
 use super::policy::{self, History, Verdict};
 use super::tasks;
@@ -88,42 +91,6 @@ pub enum RootMessage {
     Restart(Child),
     /// Let the lease go and end.
     Stop(oneshot::Sender<()>),
-}
-
-/// The root's children.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Child {
-    /// Keeps the lease.
-    Leadership,
-    /// Supervises the lanes, under an epoch.
-    Journal(i64),
-    /// Supervises the accounts, under an epoch.
-    Accounts(i64),
-    /// Publishes events, under an epoch.
-    Outbox(i64),
-    /// Keeps outbox and keys in order, under an epoch.
-    Housekeeping(i64),
-    /// Lets go holds whose time has come, under an epoch.
-    Expiry(i64),
-    /// Runs workflows that leave the ledger, under an epoch.
-    Sagas(i64),
-    /// Hands out committed events to those who watch, under an epoch.
-    Feed(i64),
-}
-
-impl Child {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Leadership => "leadership",
-            Self::Journal(_) => "journal",
-            Self::Accounts(_) => "accounts",
-            Self::Outbox(_) => "outbox",
-            Self::Housekeeping(_) => "housekeeping",
-            Self::Expiry(_) => "expiry",
-            Self::Sagas(_) => "sagas",
-            Self::Feed(_) => "feed",
-        }
-    }
 }
 
 impl Tree {

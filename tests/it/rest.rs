@@ -11,6 +11,7 @@ mod limits;
 mod lists;
 mod live;
 mod movements;
+mod native;
 mod random;
 mod refunds;
 mod refusals;

@@ -18,7 +18,7 @@ pub(super) async fn post(
     asked: pb::PostTransactionRequest,
 ) -> Result<pb::PostTransactionResponse, Failure> {
     let permit = ledger.enter()?;
-    let Posted { transaction, replayed } = if asked.refund_of.is_empty() {
+    let Posted { transaction, replayed, .. } = if asked.refund_of.is_empty() {
         native::post(ledger, call, deadline, checked(ledger, asked)?, permit).await?
     } else {
         returns::refund(ledger, call, deadline, asked, permit).await?

@@ -8,7 +8,7 @@ use crate::protocol::record::RequestHash;
 use crate::store::transactions::Cursor;
 
 /// Rows of a page when nothing is said.
-const SIZE_DEFAULT: u32 = 50;
+pub const SIZE_DEFAULT: u32 = 50;
 /// Rows of a page at most.
 const SIZE_MAX: u32 = 1_000;
 

@@ -9,7 +9,7 @@ use crate::gateway::ledger::{Action, Answer, Command, Deadline, Ledger, PostingC
 use crate::gateway::validate::{self, DESCRIPTION_MAX, KEY_MAX, POSTINGS_MAX, REFERENCE_MAX};
 use crate::money::Amount;
 use crate::protocol::admission::Permit;
-use crate::protocol::record::{Api, Kind, RequestHash, TransactionId};
+use crate::protocol::record::{Api, DeclineCode, Kind, RequestHash, TransactionId};
 use crate::store;
 use crate::store::transactions::{Exchange, PostingRow, TransactionRow};
 
@@ -56,6 +56,8 @@ pub struct Transaction {
 pub struct Posted {
     /// The transaction: completed, or declined.
     pub transaction: TransactionRow,
+    /// Why it was declined.
+    pub declined: Option<DeclineCode>,
     /// The key was used before by the same request: this is its first answer.
     pub replayed: bool,
 }
@@ -123,7 +125,7 @@ pub(super) async fn answered(ledger: &Ledger, call: &Call, command: Command, ans
         // The first request's own words. Should they not be readable now, the repeat's stand in: what counts was compared.
         let first = store::transactions::get(&ledger.parts().pool, &call.tenant, *id).await;
         if let Ok(Some(transaction)) = first {
-            return Ok(Posted { transaction, replayed: true });
+            return Ok(Posted { transaction, declined: None, replayed: true });
         }
     }
     Ok(written(command, answer))
@@ -131,12 +133,13 @@ pub(super) async fn answered(ledger: &Ledger, call: &Call, command: Command, ans
 
 /// The command and its answer as they read back, but for the balances after.
 fn written(command: Command, answer: Answer) -> Posted {
-    let (id, created_at, replayed, decline) = match answer {
-        Answer::Completed { id, created_at, replayed, .. } => (id, created_at, replayed, None),
-        Answer::Declined { id, created_at, code, message } => (id, created_at, false, Some((code as i16, message))),
+    let (id, created_at, replayed, declined, decline) = match answer {
+        Answer::Completed { id, created_at, replayed, .. } => (id, created_at, replayed, None, None),
+        Answer::Declined { id, created_at, code, message } => (id, created_at, false, Some(code), Some((code as i16, message))),
     };
     let gives_back = |id: TransactionId, amount: Amount| Some((id, amount.minor_units()));
     let (refund_of, exchange) = match &command.action {
+        _ if decline.is_some() => (None, None),
         Action::Refund { payment, .. } => (gives_back(*payment, command.postings.first().map_or(Amount::ZERO, |posting| posting.amount)), None),
         Action::Reverse { original, limit, .. } => (gives_back(*original, *limit), None),
         Action::Exchange(row) => (None, Some(Exchange::of(row))),
@@ -170,5 +173,5 @@ fn written(command: Command, answer: Answer) -> Posted {
         exchange,
         postings: if posts { command.postings.into_iter().map(posting).collect() } else { Vec::new() },
     };
-    Posted { transaction, replayed }
+    Posted { transaction, declined, replayed }
 }

@@ -14,35 +14,66 @@ use crate::protocol::account::Posted;
 use crate::protocol::record::{Api, BalancesAfter, DeclineCode, KeyHash, TransactionId};
 use crate::store;
 
+/// What a declined command was to move, as it is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Side<'a> {
+    /// Who was to pay.
+    pub debit: &'a str,
+    /// Who was to be paid.
+    pub credit: &'a str,
+    /// How much, in decimal text.
+    pub amount: &'a str,
+    /// In which currency.
+    pub currency: &'a str,
+    /// Its decimals.
+    pub exponent: u8,
+}
+
 /// A refusal of the ledger as this contract tells it.
 pub async fn refusal(ledger: &Ledger, caller: &Caller, asked: &Asked, code: DeclineCode, message: String, currency: Currency) -> Refusal {
+    let side =
+        Side { debit: &asked.debit, credit: &asked.credit, amount: &asked.amount.text, currency: &asked.currency, exponent: currency.exponent };
+    told(ledger, &caller.tenant, &[side], code, message, stored).await
+}
+
+/// The same of a command with any number of postings; `shown` writes an amount in minor units with so many decimals. Figures are told where
+/// there is one posting to which they can belong.
+pub async fn told(ledger: &Ledger, tenant: &str, sides: &[Side<'_>], code: DeclineCode, message: String, shown: fn(i128, u8) -> String) -> Refusal {
     match code {
-        DeclineCode::AccountNotFound => match missing(ledger, caller, asked).await {
-            Ok(Some(id)) => Refusal::no_account(id),
-            Ok(None) => Refusal::no_account(&asked.debit), // opened in this very moment: it was the first that was looked for
-            Err(failure) => failure.into(),
-        },
+        DeclineCode::AccountNotFound => {
+            let names = || sides.iter().flat_map(|side| [side.debit, side.credit]);
+            match missing(ledger, tenant, names()).await {
+                Ok(Some(id)) => Refusal::no_account(id),
+                Ok(None) => Refusal::no_account(names().next().unwrap_or_default()), // opened in this very moment: the first that was looked for
+                Err(failure) => failure.into(),
+            }
+        }
         DeclineCode::InsufficientFunds => {
-            let posted = ledger.posted(&caller.tenant, &asked.debit).await.ok().flatten();
-            let available = posted.map_or_else(|| "unknown".to_owned(), |(posted, _)| stored(available(&posted), currency.exponent));
+            let [side] = sides else { return Refusal::bad("INSUFFICIENT_BALANCE", message) };
+            let posted = ledger.posted(tenant, side.debit).await.ok().flatten();
+            let available = posted.map_or_else(|| "unknown".to_owned(), |(posted, _)| shown(available(&posted), side.exponent));
             Refusal::bad(
                 "INSUFFICIENT_BALANCE",
-                format!("Insufficient balance in account {}. Available: {available}, Required: {}", cut(&asked.debit), asked.amount.text),
+                format!("Insufficient balance in account {}. Available: {available}, Required: {}", cut(side.debit), side.amount),
             )
         }
         DeclineCode::CurrencyMismatch => {
-            let mut expected = None;
-            for name in [&asked.debit, &asked.credit] {
-                let kept_in = ledger.posted(&caller.tenant, name).await.ok().flatten().map(|(_, currency)| currency.to_string());
-                expected = expected.or(kept_in.filter(|code| *code != asked.currency));
+            for side in sides {
+                for name in [side.debit, side.credit] {
+                    let kept_in = ledger.posted(tenant, name).await.ok().flatten().map(|(_, currency)| currency.to_string());
+                    if let Some(expected) = kept_in.filter(|code| code != side.currency) {
+                        return Refusal::bad("CURRENCY_MISMATCH", format!("Currency mismatch. Expected: {expected}, Got: {}", side.currency));
+                    }
+                }
             }
-            let expected = expected.unwrap_or_else(|| "another".to_owned());
-            Refusal::bad("CURRENCY_MISMATCH", format!("Currency mismatch. Expected: {expected}, Got: {}", asked.currency))
+            Refusal::bad("CURRENCY_MISMATCH", message)
         }
         DeclineCode::SameAccount => Refusal::bad("SAME_ACCOUNT_TRANSFER", "SELF_TRANSFER_NOT_ALLOWED"),
         DeclineCode::AccountInactive => Refusal::bad("ACCOUNT_INACTIVE", message),
         DeclineCode::InvalidAmount => Refusal::bad("INVALID_AMOUNT", message),
-        DeclineCode::RefundExceeded | DeclineCode::HoldExceeded | DeclineCode::LimitExceeded => Refusal::bad("VALIDATION_FAILED", message),
+        DeclineCode::RefundExceeded => Refusal::bad("VALIDATION_FAILED", message),
+        DeclineCode::LimitExceeded => Refusal::bad("LIMIT_EXCEEDED", message),
+        DeclineCode::HoldExceeded => Refusal::new(StatusCode::CONFLICT, "HOLD_EXCEEDED", message),
     }
 }
 
@@ -53,17 +84,17 @@ fn available(posted: &Posted) -> i128 {
 
 /// The currency is none of ours; but an account that is not there is told first.
 pub async fn unknown_currency(ledger: &Ledger, caller: &Caller, asked: &Asked) -> Refusal {
-    match missing(ledger, caller, asked).await {
+    match missing(ledger, &caller.tenant, [asked.debit.as_str(), &asked.credit].into_iter()).await {
         Ok(Some(id)) => Refusal::no_account(id),
         Ok(None) => Refusal::no_currency(&asked.currency),
         Err(failure) => failure.into(),
     }
 }
 
-/// The first of its accounts that is not there.
-async fn missing<'a>(ledger: &Ledger, caller: &Caller, asked: &'a Asked) -> Result<Option<&'a str>, Failure> {
-    for name in [&asked.debit, &asked.credit] {
-        if ledger.posted(&caller.tenant, name).await?.is_none() {
+/// The first of these accounts that is not there.
+async fn missing<'a>(ledger: &Ledger, tenant: &str, names: impl Iterator<Item = &'a str>) -> Result<Option<&'a str>, Failure> {
+    for name in names {
+        if ledger.posted(tenant, name).await?.is_none() {
             return Ok(Some(name));
         }
     }

@@ -6,7 +6,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{Room, accounts, admin, currencies, listing, live, movements, payouts, refunds, refusal, sagas, text, transactions};
+use super::{Room, accounts, admin, currencies, listing, live, movements, native, payouts, refunds, refusal, sagas, text, transactions};
 
 /// Where the description is.
 const JSON: &str = "/api/docs-json";
@@ -19,7 +19,8 @@ const PAGE: &str = "/api/docs";
         title = "Florin: accounts and transactions",
         description = "Every POST answers when the movement is durable. Amounts are decimal text or JSON numbers and are read digit by digit; what is \
             stored reads back with 8 decimals. The same idempotency key moves money once: a repeat is answered with 409 and the first one's id. Every \
-            answer carries `X-Correlation-ID`, the caller's own if it sent one."
+            answer carries `X-Correlation-ID`, the caller's own if it sent one. Under `/v1` is Florin's own API, the same as `florin.v1` over gRPC: there a \
+            repeat is answered as the first was, with `replayed`, and amounts have their currency's own decimals."
     ),
     paths(
         super::health,
@@ -31,6 +32,9 @@ const PAGE: &str = "/api/docs";
         sagas::list, sagas::read, sagas::complete, sagas::by_correlation, sagas::operate::stuck, sagas::operate::retry, sagas::operate::resolve,
         live::account, live::transaction, live::all,
         admin::reconcile, admin::reconcile_all, admin::rebuild, admin::rebuild_all, admin::equation, admin::equation_by_post,
+        native::holds::authorize, native::holds::capture, native::holds::void, native::holds::read, native::holds::list,
+        native::accounts::read, native::accounts::entries, native::accounts::change_limits, native::accounts::change_status,
+        native::transactions::post, native::transactions::read, native::transactions::list,
     ),
     components(schemas(refusal::ErrorBody<'static>, refusal::Message, text::AmountText)),
     modifiers(&Errors, &Credentials),
@@ -41,6 +45,9 @@ const PAGE: &str = "/api/docs";
         (name = "currencies", description = "What it is counted in"),
         (name = "events", description = "What happens, as it happens"),
         (name = "admin", description = "Whether the books balance"),
+        (name = "holds", description = "Money that is promised"),
+        (name = "native accounts", description = "Who has money, and how much they may have"),
+        (name = "native transactions", description = "Money that moves over any number of accounts"),
         (name = "health", description = "Whether payments are taken"),
     )
 )]
@@ -62,7 +69,7 @@ const ALWAYS: [(&str, &str); 8] = [
     ("400", "the request is wrong, or the rules refuse it"),
     ("401", "no credentials, or unknown ones"),
     ("403", "the credentials lack the scope"),
-    ("404", "no such account or transaction"),
+    ("404", "no such account, transaction or hold"),
     ("414", "path and query are too long"),
     ("429", "too much at once: try again"),
     ("500", "an error inside the ledger"),
@@ -71,7 +78,7 @@ const ALWAYS: [(&str, &str); 8] = [
 /// Statuses that a call with a body may end with as well.
 const WITH_BODY: [(&str, &str); 5] = [
     ("408", "the body did not arrive in time"),
-    ("409", "the idempotency key has a transaction already"),
+    ("409", "the idempotency key has a transaction already (under `/v1`: of another request), or less than that is left of the hold"),
     ("413", "the body is too large"),
     ("415", "the body is no JSON"),
     ("504", "the outcome is unknown: try again, with the same key"),
@@ -136,7 +143,16 @@ mod tests {
     fn requests_are_closed_and_errors_are_described() {
         let json = serde_json::to_value(openapi()).unwrap();
         let schemas = &json["components"]["schemas"];
-        for request in ["MovementRequest", "PaymentRequest", "RefundRequest", "CreateAccountRequest", "StatusRequest"] {
+        for request in [
+            "MovementRequest",
+            "PaymentRequest",
+            "RefundRequest",
+            "CreateAccountRequest",
+            "StatusRequest",
+            "HoldRequest",
+            "CaptureRequest",
+            "LimitsRequest",
+        ] {
             assert_eq!(schemas[request]["additionalProperties"], Value::Bool(false), "{request}");
         }
         assert!(schemas["MovementRequest"]["properties"]["idempotencyKey"].is_object());

@@ -1,11 +1,14 @@
 //! Takes the fields out of a body one by one and collects everything that is wrong with them, to be told at once.
 
+use std::collections::HashMap;
+
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::body::Object;
 use super::refusal::Refusal;
 use super::text::{self, AMOUNT_MAX, AmountText};
+use crate::gateway::failure::Failure;
 use crate::gateway::validate::{self, METADATA_MAX, cut};
 
 /// Faults that one answer names.
@@ -83,6 +86,19 @@ impl<'a> Object<'a> {
         })
     }
 
+    /// The same where it may be left out.
+    pub fn optional_amount(&mut self, name: &str) -> Option<AmountText> {
+        let is_given = self.fields.iter().any(|(known, value)| known == name && value.get() != "null");
+        if is_given { Some(self.amount(name)) } else { self.take(name).and(None) }
+    }
+
+    /// An account's new limit: `null` means none, and what is left out stays as it is.
+    pub fn new_limit(&mut self, name: &str) -> Option<Option<AmountText>> {
+        let is_null = self.fields.iter().any(|(known, value)| known == name && value.get() == "null");
+        let limit = self.limit(name, true);
+        if is_null { Some(None) } else { limit.map(Some) }
+    }
+
     /// An amount that may be left out; a negative one only where it may be.
     pub fn limit(&mut self, name: &str, may_be_negative: bool) -> Option<AmountText> {
         let raw = self.take(name)?;
@@ -109,7 +125,7 @@ impl<'a> Object<'a> {
         choice
     }
 
-    /// The same, that must be there.
+    /// One of a few names that must be there.
     pub fn required_choice<T: Copy>(&mut self, name: &str, allowed: &[(&str, T)]) -> Option<T> {
         let faults = self.faults.len();
         let choice = self.choice(name, allowed);
@@ -117,6 +133,52 @@ impl<'a> Object<'a> {
             self.fault(format!("{name} is required"));
         }
         choice
+    }
+
+    /// True or false.
+    pub fn flag(&mut self, name: &str) -> Option<bool> {
+        let flag = serde_json::from_str(self.take(name)?.get()).ok();
+        if flag.is_none() {
+            self.fault(format!("{name} must be true or false"));
+        }
+        flag
+    }
+
+    /// An object of texts by name.
+    pub fn texts(&mut self, name: &str) -> HashMap<String, String> {
+        let Some(raw) = self.take(name) else { return HashMap::new() };
+        serde_json::from_str(raw.get()).unwrap_or_else(|_| {
+            self.fault(format!("{name} must be an object of strings"));
+            HashMap::new()
+        })
+    }
+
+    /// A list of one up to so many objects that must be there. What is read of each is given back to [`Object::absorb`].
+    pub fn objects(&mut self, name: &str, count_max: usize) -> Vec<Self> {
+        let list: Option<Vec<Self>> = self.take(name).and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let list = list.filter(|list| (1..=count_max).contains(&list.len()));
+        let Some(mut list) = list else {
+            self.fault(format!("{name} must be a list of 1 to {count_max} objects"));
+            return Vec::new();
+        };
+        list.iter_mut().for_each(|object| object.faults.clear()); // a key given twice was found when the body was read
+        list
+    }
+
+    /// Takes over what is wrong with an object inside this one, whose fields are all taken.
+    pub fn absorb(&mut self, prefix: &str, inner: Self) {
+        self.faults.extend(inner.fields.iter().map(|(name, _)| format!("property {prefix}{} should not exist", cut(name))));
+        self.faults.extend(inner.faults.into_iter().map(|fault| format!("{prefix}{fault}")));
+    }
+
+    /// What was read of a field elsewhere; if it is wrong, that is a fault like any other.
+    pub fn checked<T>(&mut self, read: Result<T, Failure>) -> Option<T> {
+        read.map_err(|failure| self.fault(failure.to_string())).ok()
+    }
+
+    /// Nothing was wrong so far.
+    pub fn is_faultless(&self) -> bool {
+        self.faults.is_empty()
     }
 
     /// A JSON object, kept as the text that was sent; an empty one is none.

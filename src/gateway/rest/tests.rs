@@ -159,6 +159,12 @@ async fn what_is_described_is_what_is_read() {
         ("POST", "/api/v1/transactions/transfer", "MovementRequest"),
         ("POST", "/api/v1/transactions/payment", "PaymentRequest"),
         ("POST", "/api/v1/transactions/refund", "RefundRequest"),
+        ("POST", "/v1/holds", "HoldRequest"),
+        ("POST", "/v1/holds/x/capture", "CaptureRequest"),
+        ("POST", "/v1/holds/x/void", "VoidRequest"),
+        ("PATCH", "/v1/accounts/a/limits", "LimitsRequest"),
+        ("PATCH", "/v1/accounts/a/status", "NativeStatusRequest"),
+        ("POST", "/v1/transactions", "TransactionRequest"),
     ] {
         let schema = &description["components"]["schemas"][name];
         let told = async |body: Value| -> Vec<String> {
@@ -171,7 +177,8 @@ async fn what_is_described_is_what_is_read() {
         let faults = told(Value::Object(wrong)).await;
         let named: BTreeSet<&str> = faults.iter().filter_map(|fault| fault.split(' ').next()).collect();
         assert_eq!(named, fields, "{path}: {faults:?}");
-        let required: BTreeSet<&str> = schema["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let Some(required) = schema["required"].as_array() else { continue }; // nothing must be there
+        let required: BTreeSet<&str> = required.iter().filter_map(Value::as_str).collect();
         let faults = told(json!({})).await;
         let named: BTreeSet<&str> = faults.iter().filter_map(|fault| fault.split(' ').next()).collect();
         assert_eq!(named, required, "{path}: {faults:?}");

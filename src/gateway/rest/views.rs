@@ -195,6 +195,7 @@ pub fn failure_code(code: i16) -> &'static str {
         7 => "ACCOUNT_INACTIVE",
         8 => "LIMIT_EXCEEDED",
         9 => "REFUND_EXCEEDED",
+        10 => "HOLD_EXCEEDED",
         _ => "TRANSACTION_FAILED",
     }
 }

@@ -60,7 +60,7 @@ async fn an_account_is_opened_once_and_another_of_its_name_is_refused() {
         (with(&|r| r.owner = "x".repeat(256)), vec!["owner", "256", "255"]),
         (with(&|r| r.owner = "a\0b".into()), vec!["owner", "U+0000"]),
         (with(&|r| r.floor = Some("0.001".into())), vec!["floor \"0.001\"", "2 decimals"]),
-        (with(&|r| r.floor = Some("0.01".into())), vec!["floor \"0.01\" is above zero"]),
+        (with(&|r| r.floor = Some("100.01".into())), vec!["floor \"100.01\" is above the ceiling, \"100.00\""]),
         (with(&|r| r.ceiling = Some("-0.01".into())), vec!["ceiling \"-0.01\" is below zero"]),
         (with(&|r| drop(r.metadata.insert("\0".into(), String::new()))), vec!["metadata key", "U+0000"]),
     ] {

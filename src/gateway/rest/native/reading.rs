@@ -1,0 +1,66 @@
+//! Fields that several calls of this API have in common.
+
+use axum::http::StatusCode;
+
+use super::super::body::Object;
+use super::super::query::Query;
+use super::super::refusal::Refusal;
+use super::super::text::{self, AmountText};
+use crate::gateway::ledger::{Ledger, PostingCommand};
+use crate::gateway::native::fields;
+use crate::gateway::native::pages::SIZE_DEFAULT;
+use crate::gateway::native::post::Words;
+use crate::gateway::validate::{ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX, KEY_MAX, REFERENCE_MAX};
+
+/// Bytes of a page token.
+const TOKEN_MAX: usize = 112;
+
+/// From whom to whom, and how much, as it was sent.
+pub struct Asked {
+    source: String,
+    destination: String,
+    amount: AmountText,
+    currency: String,
+}
+
+/// Takes the fields of a posting.
+pub fn posting(fields: &mut Object<'_>) -> Asked {
+    Asked {
+        source: fields.required("sourceAccountId", ACCOUNT_MAX),
+        destination: fields.required("destinationAccountId", ACCOUNT_MAX),
+        amount: fields.amount("amount"),
+        currency: fields.required("currency", CURRENCY_MAX),
+    }
+}
+
+impl Asked {
+    /// With its amount in the currency's minor unit; `prefix` stands before the field's name in what is said of it.
+    ///
+    /// # Errors
+    /// 400: not a currency of this ledger, or an amount that it cannot carry.
+    pub fn checked(self, ledger: &Ledger, prefix: &str) -> Result<PostingCommand, Refusal> {
+        let currency = ledger.parts().currencies.get(&self.currency).ok_or_else(|| Refusal::no_currency(&self.currency))?;
+        let amount = text::amount(&format!("{prefix}amount"), &self.amount.text, currency);
+        let amount = amount.map_err(|fault| Refusal::new(StatusCode::BAD_REQUEST, "INVALID_AMOUNT", fault))?;
+        Ok(PostingCommand { debit: self.source, credit: self.destination, amount, currency: self.currency, exponent: currency.exponent })
+    }
+}
+
+/// Takes the caller's key and reference.
+pub fn words(fields: &mut Object<'_>) -> Words {
+    Words { key: fields.optional("idempotencyKey", KEY_MAX), reference: fields.optional("reference", REFERENCE_MAX), ..Words::default() }
+}
+
+/// Takes all of the caller's words.
+pub fn all_words(fields: &mut Object<'_>) -> Words {
+    let words = words(fields);
+    let description = fields.optional("description", DESCRIPTION_MAX);
+    let texts = fields.texts("metadata");
+    let metadata = fields.checked(fields::metadata(&texts)).flatten();
+    Words { description, metadata, ..words }
+}
+
+/// Takes the size of a page and the token of where it begins.
+pub fn page(query: &mut Query) -> (u32, String) {
+    (query.number("limit", 1..=1_000, SIZE_DEFAULT, ""), query.text("pageToken", TOKEN_MAX).unwrap_or_default())
+}

@@ -1,0 +1,135 @@
+//! The shapes of the bodies that may be sent to this API. They describe it; the fields are read one by one, so that all faults are told at once.
+#![expect(dead_code, reason = "described here and read by name in the handlers; a test of the routes compares the two")]
+
+use std::collections::HashMap;
+
+use utoipa::ToSchema;
+
+use super::super::text::{AmountText, LimitText};
+
+/// Money to be held.
+#[derive(Debug, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HoldRequest {
+    /// Whose money.
+    #[schema(min_length = 1, max_length = 128)]
+    source_account_id: String,
+    /// Who is to be paid.
+    #[schema(min_length = 1, max_length = 128)]
+    destination_account_id: String,
+    /// How much.
+    amount: AmountText,
+    /// Of which currency.
+    #[schema(example = "USD", min_length = 1, max_length = 12)]
+    currency: String,
+    /// When what is left is let go: in the future, by at most 366 days; 7 days from now unless given.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+    /// The same key holds once. Without one every call is a new hold.
+    #[schema(min_length = 1, max_length = 255)]
+    idempotency_key: Option<String>,
+    /// Transactions can be listed by it.
+    #[schema(min_length = 1, max_length = 255)]
+    reference: Option<String>,
+    /// For people.
+    #[schema(min_length = 1, max_length = 1024)]
+    description: Option<String>,
+    /// Texts by name: up to 50, names to 64 bytes, texts to 512.
+    metadata: Option<HashMap<String, String>>,
+}
+
+/// What is to be paid of a hold.
+#[derive(Debug, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CaptureRequest {
+    /// All that is left unless given.
+    amount: Option<AmountText>,
+    /// Whether what is left afterwards is let go.
+    #[serde(rename = "final")]
+    is_final: Option<bool>,
+    /// The same key captures once.
+    #[schema(min_length = 1, max_length = 255)]
+    idempotency_key: Option<String>,
+    /// Transactions can be listed by it.
+    #[schema(min_length = 1, max_length = 255)]
+    reference: Option<String>,
+}
+
+/// A hold to be let go.
+#[derive(Debug, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VoidRequest {
+    /// The same key voids once.
+    #[schema(min_length = 1, max_length = 255)]
+    idempotency_key: Option<String>,
+    /// Transactions can be listed by it.
+    #[schema(min_length = 1, max_length = 255)]
+    reference: Option<String>,
+}
+
+/// New limits: what is left out stays as it is, null means no limit. One of them must be there.
+#[derive(Debug, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LimitsRequest {
+    /// The lowest that may be left available; below zero it is a credit line.
+    #[schema(value_type = Option<LimitText>, example = "-50.00")]
+    min_balance: Option<AmountText>,
+    /// The highest balance allowed.
+    #[schema(value_type = Option<LimitText>, example = "1000.00")]
+    max_balance: Option<AmountText>,
+    /// The same key changes once.
+    #[schema(min_length = 1, max_length = 255)]
+    idempotency_key: Option<String>,
+}
+
+/// A new status.
+#[derive(Debug, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NativeStatusRequest {
+    /// `active`, `suspended` or `closed`; the last is final and needs a balance of zero with nothing held.
+    #[schema(pattern = "^([Aa][Cc][Tt][Ii][Vv][Ee]|[Ss][Uu][Ss][Pp][Ee][Nn][Dd][Ee][Dd]|[Cc][Ll][Oo][Ss][Ee][Dd])$")]
+    status: String,
+    /// The same key changes once.
+    #[schema(min_length = 1, max_length = 255)]
+    idempotency_key: Option<String>,
+}
+
+/// A transaction to be posted, whole or not at all.
+#[derive(Debug, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TransactionRequest {
+    /// `transfer` unless given.
+    #[schema(value_type = Option<String>, pattern = "^(payment|transfer|topup|withdrawal|refund|invoice|fx|fee|adjustment)$")]
+    kind: Option<String>,
+    /// What it moves, over any number of accounts.
+    #[schema(min_items = 1, max_items = 100)]
+    postings: Vec<PostingRequest>,
+    /// The same key posts once. Without one every call is a new transaction.
+    #[schema(min_length = 1, max_length = 255)]
+    idempotency_key: Option<String>,
+    /// Transactions can be listed by it.
+    #[schema(min_length = 1, max_length = 255)]
+    reference: Option<String>,
+    /// For people.
+    #[schema(min_length = 1, max_length = 1024)]
+    description: Option<String>,
+    /// Texts by name: up to 50, names to 64 bytes, texts to 512.
+    metadata: Option<HashMap<String, String>>,
+}
+
+/// Money that is to leave one account and arrive at another.
+#[derive(Debug, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PostingRequest {
+    /// Who pays.
+    #[schema(min_length = 1, max_length = 128)]
+    source_account_id: String,
+    /// Who is paid.
+    #[schema(min_length = 1, max_length = 128)]
+    destination_account_id: String,
+    /// How much.
+    amount: AmountText,
+    /// Of which currency.
+    #[schema(example = "USD", min_length = 1, max_length = 12)]
+    currency: String,
+}
