@@ -8,7 +8,7 @@ use crate::gateway::failure::Failure;
 use crate::gateway::ledger::{Deadline, Ledger};
 use crate::gateway::native::fields;
 use crate::gateway::native::post::{Posted, Words};
-use crate::gateway::native::returns::{self, Refund};
+use crate::gateway::native::returns::{self, Part, Refund};
 use crate::gateway::validate::{self, cut};
 use crate::protocol::admission::Permit;
 use crate::protocol::pb::florin_v1 as pb;
@@ -33,10 +33,13 @@ pub(super) async fn refund(
         return Err(Failure::Invalid(format!("postings has {} entries, the limit of a refund is 1", postings.len())));
     }
     let payment = id("refund_of", &refund_of)?;
-    let posting = postings.into_iter().next().map(|asked| posting(ledger, "postings[0].", asked)).transpose()?;
+    let part = match postings.into_iter().next() {
+        Some(asked) => Part::Posting(posting(ledger, "postings[0].", asked)?),
+        None => Part::Rest,
+    };
     let mut words = Words::checked(idempotency_key, reference, description)?;
     words.metadata = fields::metadata(&metadata)?;
-    returns::refund(ledger, call, deadline, Refund { payment, posting, words }, permit).await
+    returns::refund(ledger, call, deadline, Refund { payment, part, words }, permit).await
 }
 
 /// Undoes a transaction.

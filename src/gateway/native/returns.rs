@@ -2,12 +2,13 @@
 
 use smallvec::{SmallVec, smallvec};
 
+use super::fields;
 use super::post::{Posted, Words, answered, command};
 use crate::gateway::call::Call;
 use crate::gateway::failure::Failure;
 use crate::gateway::ledger::{Action, Deadline, Ledger, NotRefundable, PostingCommand};
 use crate::gateway::validate::cut;
-use crate::money::Amount;
+use crate::money::{Amount, Currency, CurrencyCode};
 use crate::protocol::admission::Permit;
 use crate::protocol::record::{Kind, RequestHash, TransactionId};
 
@@ -16,10 +17,21 @@ use crate::protocol::record::{Kind, RequestHash, TransactionId};
 pub struct Refund {
     /// The payment, or a hold's capture.
     pub payment: TransactionId,
-    /// From its payee to its payer, up to what is left; none: all that is left.
-    pub posting: Option<PostingCommand>,
+    /// How much of it.
+    pub part: Part,
     /// The caller's words.
     pub words: Words,
+}
+
+/// How much of a payment goes back.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// All that is left.
+    Rest,
+    /// Decimal text in the payment's currency.
+    Amount(String),
+    /// From its payee to its payer, as whoever asks has it.
+    Posting(PostingCommand),
 }
 
 /// Gives back a payment, or a part of it.
@@ -27,7 +39,7 @@ pub struct Refund {
 /// # Errors
 /// `NotFound`, `FailedPrecondition` for what cannot be given back; as [`Ledger::post`].
 pub async fn refund(ledger: &Ledger, call: &Call, deadline: Deadline, asked: Refund, permit: Permit) -> Result<Posted, Failure> {
-    let Refund { payment, posting: asked, words } = asked;
+    let Refund { payment, part, words } = asked;
     let paid = match ledger.refundable(&call.tenant, payment).await? {
         Ok(paid) => paid,
         Err(NotRefundable::Unknown) => return Err(Failure::NotFound(format!("payment {} not found, or it was declined", payment.0))),
@@ -35,9 +47,17 @@ pub async fn refund(ledger: &Ledger, call: &Call, deadline: Deadline, asked: Ref
             return Err(Failure::FailedPrecondition(format!("transaction {} gives back itself: reverse it instead", payment.0)));
         }
     };
-    let units = asked.as_ref().map(|asked| asked.amount.minor_units().to_le_bytes());
-    let refunded = match asked {
-        Some(asked) if (asked.debit.as_str(), asked.credit.as_str()) != (paid.posting.credit.as_str(), paid.posting.debit.as_str()) => {
+    let exponent = paid.posting.exponent.and_then(|exponent| u8::try_from(exponent).ok()).ok_or(Failure::Guard)?;
+    let back = |amount| PostingCommand {
+        debit: paid.posting.credit.clone(),
+        credit: paid.posting.debit.clone(),
+        amount,
+        currency: paid.posting.currency.clone(),
+        exponent,
+    };
+    let asks_for_rest = matches!(part, Part::Rest);
+    let refunded = match part {
+        Part::Posting(asked) if (asked.debit.as_str(), asked.credit.as_str()) != (paid.posting.credit.as_str(), paid.posting.debit.as_str()) => {
             return Err(Failure::Invalid(format!(
                 "postings[0] goes from {:?} to {:?}, a refund of payment {} goes from {:?} to {:?}",
                 cut(&asked.debit),
@@ -47,16 +67,15 @@ pub async fn refund(ledger: &Ledger, call: &Call, deadline: Deadline, asked: Ref
                 cut(&paid.posting.debit)
             )));
         }
-        Some(asked) => asked,
-        None => PostingCommand {
-            debit: paid.posting.credit.clone(),
-            credit: paid.posting.debit.clone(),
-            // With nothing left it is refused for what it asks, unless it repeats the refund that took it.
-            amount: Amount::new(if paid.left > 0 { paid.left } else { paid.posting.amount }).map_err(|_| Failure::Guard)?,
-            currency: paid.posting.currency.clone(),
-            exponent: paid.posting.exponent.and_then(|exponent| u8::try_from(exponent).ok()).ok_or(Failure::Guard)?,
-        },
+        Part::Posting(asked) => asked,
+        Part::Amount(text) => {
+            let code = CurrencyCode::parse(&paid.posting.currency).ok_or(Failure::Guard)?;
+            back(fields::amount("amount", &text, Currency { code, exponent })?)
+        }
+        // With nothing left it is refused for what it asks, unless it repeats the refund that took it.
+        Part::Rest => back(Amount::new(if paid.left > 0 { paid.left } else { paid.posting.amount }).map_err(|_| Failure::Guard)?),
     };
+    let units = (!asks_for_rest).then(|| refunded.amount.minor_units().to_le_bytes());
     let mut command = command(call, deadline, Kind::REFUND, paid.action(), smallvec![refunded], words);
     command.request = RequestHash::of(&[
         b"refund",

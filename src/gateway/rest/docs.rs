@@ -35,6 +35,7 @@ const PAGE: &str = "/api/docs";
         native::holds::authorize, native::holds::capture, native::holds::void, native::holds::read, native::holds::list,
         native::accounts::read, native::accounts::entries, native::accounts::change_limits, native::accounts::change_status,
         native::transactions::post, native::transactions::read, native::transactions::list,
+        native::returns::refund, native::returns::reverse, native::exchanges::exchange, native::exchanges::add_rate, native::exchanges::list,
     ),
     components(schemas(refusal::ErrorBody<'static>, refusal::Message, text::AmountText)),
     modifiers(&Errors, &Credentials),
@@ -48,6 +49,7 @@ const PAGE: &str = "/api/docs";
         (name = "holds", description = "Money that is promised"),
         (name = "native accounts", description = "Who has money, and how much they may have"),
         (name = "native transactions", description = "Money that moves over any number of accounts"),
+        (name = "exchange", description = "Money that changes its currency"),
         (name = "health", description = "Whether payments are taken"),
     )
 )]

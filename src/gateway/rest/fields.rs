@@ -144,6 +144,15 @@ impl<'a> Object<'a> {
         flag
     }
 
+    /// A whole number from 1 on.
+    pub fn number(&mut self, name: &str) -> Option<i64> {
+        let number = serde_json::from_str(self.take(name)?.get()).ok().filter(|number| *number > 0);
+        if number.is_none() {
+            self.fault(format!("{name} must be a whole number from 1 to {}", i64::MAX));
+        }
+        number
+    }
+
     /// An object of texts by name.
     pub fn texts(&mut self, name: &str) -> HashMap<String, String> {
         let Some(raw) = self.take(name) else { return HashMap::new() };

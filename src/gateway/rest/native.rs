@@ -2,9 +2,11 @@
 //! stands in [`crate::gateway::native`]. A repeat of a request is answered as the first was, with `replayed`.
 
 pub mod accounts;
+pub mod exchanges;
 pub mod holds;
 mod reading;
 pub mod requests;
+pub mod returns;
 pub mod transactions;
 pub mod views;
 
@@ -19,6 +21,7 @@ use crate::gateway::failure::Failure;
 use crate::gateway::ledger::Ledger;
 use crate::gateway::native::post::Posted;
 use crate::money::decimal_text;
+use crate::protocol::record::DeclineCode;
 use crate::store::transactions::TransactionRow;
 
 /// All routes under `/v1`.
@@ -34,6 +37,10 @@ pub fn routes() -> Router<Room> {
         .route("/v1/accounts/{id}/status", patch(accounts::change_status))
         .route("/v1/transactions", get(transactions::list).post(transactions::post))
         .route("/v1/transactions/{id}", get(transactions::read))
+        .route("/v1/transactions/{id}/refund", post(returns::refund))
+        .route("/v1/transactions/{id}/reverse", post(returns::reverse))
+        .route("/v1/exchanges", post(exchanges::exchange))
+        .route("/v1/rates", get(exchanges::list).post(exchanges::add_rate))
 }
 
 /// What a call names, should it not be there.
@@ -77,6 +84,9 @@ fn unposted(failure: Failure, named: Named<'_>, has_key: bool) -> Refusal {
 async fn completed(ledger: &Ledger, caller: &Caller, posted: Posted) -> Result<(TransactionRow, bool), Refusal> {
     let Some(code) = posted.declined else { return Ok((posted.transaction, posted.replayed)) };
     let message = posted.transaction.decline.map(|(_, message)| message).unwrap_or_default();
+    if code == DeclineCode::RefundExceeded {
+        return Err(Refusal::new(StatusCode::CONFLICT, "REFUND_EXCEEDED", message));
+    }
     let postings = posted.transaction.postings;
     let exponent = |exponent: Option<i16>| exponent.and_then(|exponent| u8::try_from(exponent).ok()).unwrap_or(0);
     let amounts: Vec<String> = postings.iter().map(|posting| decimal_text(posting.amount, exponent(posting.exponent))).collect();

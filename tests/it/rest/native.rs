@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod exchanges;
 mod holds;
 mod transactions;
 

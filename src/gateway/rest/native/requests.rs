@@ -133,3 +133,95 @@ pub struct PostingRequest {
     #[schema(example = "USD", min_length = 1, max_length = 12)]
     currency: String,
 }
+
+/// A payment, or a part of it, to be given back.
+#[derive(Debug, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RefundPaymentRequest {
+    /// All that is left unless given.
+    amount: Option<AmountText>,
+    /// The same key gives back once.
+    #[schema(min_length = 1, max_length = 255)]
+    idempotency_key: Option<String>,
+    /// Transactions can be listed by it.
+    #[schema(min_length = 1, max_length = 255)]
+    reference: Option<String>,
+    /// For people.
+    #[schema(min_length = 1, max_length = 1024)]
+    description: Option<String>,
+    /// Texts by name: up to 50, names to 64 bytes, texts to 512.
+    metadata: Option<HashMap<String, String>>,
+}
+
+/// A transaction to be undone.
+#[derive(Debug, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReverseRequest {
+    /// The same key undoes once.
+    #[schema(min_length = 1, max_length = 255)]
+    idempotency_key: Option<String>,
+    /// Transactions can be listed by it.
+    #[schema(min_length = 1, max_length = 255)]
+    reference: Option<String>,
+    /// Why.
+    #[schema(min_length = 1, max_length = 1024)]
+    description: Option<String>,
+}
+
+/// Money to be exchanged.
+#[derive(Debug, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExchangeRequest {
+    /// Who pays.
+    #[schema(min_length = 1, max_length = 128)]
+    source_account_id: String,
+    /// Who is paid.
+    #[schema(min_length = 1, max_length = 128)]
+    destination_account_id: String,
+    /// What is paid.
+    amount: AmountText,
+    /// The payer's currency.
+    #[schema(example = "USD", min_length = 1, max_length = 12)]
+    currency: String,
+    /// The payee's.
+    #[schema(example = "EUR", min_length = 1, max_length = 12)]
+    destination_currency: String,
+    /// A rate that was quoted to the payer; the newest unless given.
+    #[schema(minimum = 1)]
+    rate_id: Option<i64>,
+    /// The same key exchanges once.
+    #[schema(min_length = 1, max_length = 255)]
+    idempotency_key: Option<String>,
+    /// Transactions can be listed by it.
+    #[schema(min_length = 1, max_length = 255)]
+    reference: Option<String>,
+    /// For people.
+    #[schema(min_length = 1, max_length = 1024)]
+    description: Option<String>,
+    /// Texts by name: up to 50, names to 64 bytes, texts to 512.
+    metadata: Option<HashMap<String, String>>,
+}
+
+/// A rate to be written down: one unit of base is so many units of quote.
+#[derive(Debug, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RateRequest {
+    /// One unit of this currency
+    #[schema(example = "USD", min_length = 1, max_length = 12)]
+    base: String,
+    /// of this
+    #[schema(example = "EUR", min_length = 1, max_length = 12)]
+    quote: String,
+    /// is so many: above zero, up to 16 digits before the point and 12 after it.
+    #[schema(example = "0.9215", pattern = "^[0-9]{1,16}(\\.[0-9]{1,12})?$")]
+    rate: String,
+    /// Who quoted it.
+    #[schema(min_length = 1, max_length = 255)]
+    source: String,
+    /// When it was quoted, not in the future; now unless given.
+    #[schema(format = DateTime)]
+    observed_at: Option<String>,
+    /// Why; kept with who did it.
+    #[schema(min_length = 1, max_length = 1024)]
+    reason: Option<String>,
+}

@@ -11,7 +11,8 @@ use crate::protocol::record::Kind;
 use crate::store::accounts::{AccountKind, AccountRow, NormalSide};
 use crate::store::entries::EntryRow;
 use crate::store::holds::{HoldRow, HoldState};
-use crate::store::transactions::{PostingRow, TransactionRow};
+use crate::store::rates::RateRow;
+use crate::store::transactions::{Exchange, PostingRow, TransactionRow};
 
 /// What the states of a hold are called.
 pub const HOLD_STATES: [(&str, HoldState); 3] = [("open", HoldState::Open), ("captured", HoldState::Captured), ("voided", HoldState::Voided)];
@@ -130,6 +131,29 @@ pub struct NativeTransaction {
     pub created_at: String,
     /// Why it was declined.
     pub decline: Option<Decline>,
+    /// The payment that it gives back, in part or whole.
+    pub refund_of: Option<String>,
+    /// The transaction that it undoes.
+    pub reverses: Option<String>,
+    /// The rate that it pins, if it exchanged money.
+    pub rate: Option<PinnedRate>,
+}
+
+/// The rate of an exchange: one unit of base is so many units of quote.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PinnedRate {
+    /// Its number.
+    pub rate_id: i64,
+    /// One unit of this currency
+    pub base: String,
+    /// of this
+    pub quote: String,
+    /// is so many.
+    #[schema(example = "0.9215")]
+    pub rate: String,
+    /// How the amount that arrived was rounded: `half_even`.
+    pub rounding: String,
 }
 
 /// Money that leaves one account and arrives at another.
@@ -163,6 +187,8 @@ pub struct Decline {
 
 impl From<TransactionRow> for NativeTransaction {
     fn from(row: TransactionRow) -> Self {
+        let given_back = row.refund_of.map(|(id, _)| id.0.to_string());
+        let (refund_of, reverses) = if row.kind == Kind::REVERSAL.code() { (None, given_back) } else { (given_back, None) };
         Self {
             id: row.id.0.to_string(),
             kind: Kind::name(row.kind),
@@ -175,6 +201,9 @@ impl From<TransactionRow> for NativeTransaction {
             correlation_id: row.correlation,
             created_at: timestamp(row.created_at),
             decline: row.decline.map(|(code, message)| Decline { code: failure_code(code), message }),
+            refund_of,
+            reverses,
+            rate: row.exchange.map(|Exchange { rate_id, base, quote, rate, rounding }| PinnedRate { rate_id, base, quote, rate, rounding }),
         }
     }
 }
@@ -335,6 +364,53 @@ pub struct TransactionPage {
     /// The newest first; of an account, the last committed first.
     #[schema(value_type = Vec<NativeTransaction>)]
     pub items: Vec<Box<RawValue>>,
+    /// Where the next page begins; null after the last.
+    pub next_page_token: Option<String>,
+}
+
+/// A rate of exchange: one unit of base is so many units of quote.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rate {
+    /// Its number.
+    pub id: i64,
+    /// One unit of this currency
+    pub base: String,
+    /// of this
+    pub quote: String,
+    /// is so many.
+    #[schema(example = "0.9215")]
+    pub rate: String,
+    /// Who quoted it.
+    pub source: String,
+    /// When it was quoted: how old it is counts from here.
+    #[schema(format = DateTime)]
+    pub observed_at: String,
+    /// When it was written down.
+    #[schema(format = DateTime)]
+    pub created_at: String,
+}
+
+impl From<RateRow> for Rate {
+    fn from(row: RateRow) -> Self {
+        Self {
+            id: row.id,
+            base: row.base,
+            quote: row.quote,
+            rate: row.rate.0.to_string(),
+            source: row.source,
+            observed_at: timestamp(row.observed_at),
+            created_at: timestamp(row.created_at),
+        }
+    }
+}
+
+/// A page of rates.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RatePage {
+    /// The newest observation first.
+    pub items: Vec<Rate>,
     /// Where the next page begins; null after the last.
     pub next_page_token: Option<String>,
 }
