@@ -61,7 +61,7 @@ schemathesis=$("$root/scripts/tools.sh" schemathesis)
 
 export FLORIN_DATA=$work/data
 port=$(free_port)
-KAFKA=mock GRPC_PORT=0 METRICS_PORT=0 HTTP_PORT=$port RATE_LIMIT_ENABLED=false LOG_LEVEL=warn "$florin" dev >"$log" 2>&1 </dev/null &
+PROVIDER_URL=http://127.0.0.1:9 PROVIDER_SECRET=nobody KAFKA=mock GRPC_PORT=0 METRICS_PORT=0 HTTP_PORT=$port RATE_LIMIT_ENABLED=false LOG_LEVEL=warn "$florin" dev >"$log" 2>&1 </dev/null &
 pid=$!
 deadline=$((SECONDS + ready_within_s))
 until grep -q '^Florin is ready' "$log"; do

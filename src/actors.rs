@@ -9,3 +9,4 @@ pub mod journal;
 pub mod leadership;
 pub mod node;
 pub mod outbox;
+pub mod saga;

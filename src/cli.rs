@@ -18,6 +18,7 @@ pub mod options;
 mod outbox;
 pub mod output;
 mod pay;
+mod sagas;
 mod seed;
 mod serve;
 mod verify;
@@ -63,6 +64,9 @@ enum Command {
     Outbox(outbox::Command),
     /// List what operators did, newest first: who, when, to what, why.
     Actions(actions::Args),
+    /// See to movements through the provider that are stuck.
+    #[command(subcommand)]
+    Sagas(sagas::Command),
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -109,6 +113,7 @@ impl Cli {
             Command::Dlq(command) => done(block_on(dlq::run(command))),
             Command::Outbox(command) => done(block_on(outbox::run(command))),
             Command::Actions(args) => done(block_on(actions::run(args))),
+            Command::Sagas(command) => done(block_on(sagas::run(command))),
             Command::Keys(command) => done(block_on(keys::run(command))),
             Command::Config(args) => done(config::run(args)),
             Command::Completions(args) => done(completions::run(args)),
@@ -138,7 +143,7 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
         let names: Vec<_> = Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        let want = "serve dev migrate seed verify pay balance events dlq outbox actions keys config completions";
+        let want = "serve dev migrate seed verify pay balance events dlq outbox actions sagas keys config completions";
         assert_eq!(names.join(" "), want);
         for command in Cli::command().get_subcommands() {
             assert!(command.get_about().is_some(), "{} says nothing of itself", command.get_name());
@@ -162,6 +167,11 @@ mod tests {
             ("outbox repair --yes", true),
             ("actions --subject a --action account.limits --from 2026-01-31T12:00:00Z --limit 5 --json", true),
             ("actions --from yesterday", false),
+            ("sagas stuck --json", true),
+            ("sagas retry 0199aaaa-0000-7000-8000-000000000000 --reason why", true),
+            ("sagas retry 0199aaaa-0000-7000-8000-000000000000", false),
+            ("sagas resolve 0199aaaa-0000-7000-8000-000000000000 --as undone --reason why", true),
+            ("sagas resolve 0199aaaa-0000-7000-8000-000000000000 --as well --reason why", false),
             ("keys create --tenant shop --scope read,write", true),
             ("keys create --scope fly", false),
             ("keys revoke abc", true),

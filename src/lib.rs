@@ -6,12 +6,14 @@
 //! | --- | --- | --- |
 //! | [`money`] | currencies, amounts, decimal text | nobody |
 //! | [`ledger`] | account rules: decide, open, settle | money |
+//! | [`saga`] | movements that leave the ledger: their steps, their facts, what comes next | money |
+//! | [`provider`] | the outside party that does a step of a saga: HTTP out, and only that | money, saga |
 //! | [`protocol`] | messages between actors, records, events, generated wire types | money, ledger |
-//! | [`store`] | SQL, and only SQL | money, ledger, protocol |
+//! | [`store`] | SQL, and only SQL | money, ledger, saga, protocol |
 //! | [`messaging`] | Kafka in and out, and only that | protocol |
 //! | [`actors`] | one file per kind of actor | the rooms above; supervision's health, policy and tasks |
 //! | [`supervision`] | the tree, restart policy, health | actors, store, messaging |
-//! | [`gateway`] | gRPC and REST: authentication, limits, validation, the adapters | actors, protocol, store (to read), settings, telemetry |
+//! | [`gateway`] | gRPC and REST: authentication, limits, validation, the adapters | actors, saga, protocol, store (to read), settings, telemetry |
 //! | [`telemetry`] | logs, metrics, traces | settings |
 //! | [`settings`] | every setting: name, default, limits | nobody |
 //! | [`embedded`] | a private PostgreSQL, a development broker, a Redis for tests | nobody |
@@ -28,7 +30,9 @@ pub mod ledger;
 pub mod messaging;
 pub mod money;
 pub mod protocol;
+pub mod provider;
 pub mod runtime;
+pub mod saga;
 pub mod settings;
 pub mod store;
 pub mod supervision;

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use crate::actors::housekeeping::{self, Backpressure, HousekeepingConfig};
 use crate::actors::leadership::Holder;
 use crate::actors::outbox::OutboxConfig;
+use crate::actors::saga::SagaConfig;
 use crate::faults::Faults;
 use crate::gateway::auth::Authenticator;
 use crate::gateway::call::Limits;
@@ -23,6 +24,8 @@ use crate::gateway::rest::{RestConfig, RestServer, Room};
 use crate::gateway::server::{GrpcConfig, GrpcServer, Services, Tls};
 use crate::messaging::KafkaConfig;
 use crate::protocol::admission::InFlight;
+use crate::provider::{HttpConfig, HttpProvider};
+use crate::saga::Policy;
 use crate::settings::{ListenSettings, Mode, Settings, TlsSettings, WindowSettings};
 use crate::store::{self, Database};
 use crate::supervision::health::{Health, Overall};
@@ -37,6 +40,8 @@ const QUIET: Duration = Duration::from_secs(1);
 const REST_CONNECTIONS_MAX: usize = 10_000;
 /// How long a connection of REST may take to send a request's head, or be silent between two.
 const REST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections of the workflows that leave the ledger.
+const SAGA_POOL_MAX: u32 = 4;
 /// Files that are no connections of callers: the metrics' ones, those to the servers, logs.
 const OTHER_FILES: u64 = 400;
 
@@ -81,6 +86,8 @@ impl Runtime {
         let backpressure = Backpressure::default();
         let loading = database.pool(settings.database.pool_max); // of their own: callers' reads must not keep accounts from being loaded
         let publishing = settings.kafka.brokers.is_some().then(|| publishing(settings, &database, &backpressure));
+        let sagas = saga_config(settings, &database)?;
+        let provider = sagas.as_ref().map(|sagas| Arc::from(sagas.provider.name()));
         let pools = [Some(&pool), Some(&loading), publishing.as_ref().map(|publishing| &publishing.pool)].into_iter().flatten().cloned().collect();
         let tree = Tree::start(TreeConfig {
             database: database.clone(),
@@ -93,6 +100,7 @@ impl Runtime {
             active_accounts_max: settings.admission.active_accounts_max,
             account_idle_after: settings.admission.account_idle,
             publishing,
+            sagas,
             health: health.clone(),
             faults: faults.clone(),
         });
@@ -108,6 +116,7 @@ impl Runtime {
             rate_age_max: settings.rate_age_max,
             currencies: store::currencies::load(&pool).await?,
             currencies_read: LastRead::default(),
+            provider,
             recent_holds: RecentHolds::default(),
         });
         let authenticator = Authenticator::new(&settings.auth, settings.auth.api_keys.then(|| Box::new(pool.clone()) as _));
@@ -272,6 +281,16 @@ pub fn outbox(settings: &Settings) -> OutboxConfig {
         start_over: settings.mode == Mode::Dev,
         ..OutboxConfig::default()
     }
+}
+
+/// How workflows that leave the ledger are run, if there is a provider.
+fn saga_config(settings: &Settings, database: &Database) -> anyhow::Result<Option<SagaConfig>> {
+    let Some(provider) = &settings.provider else { return Ok(None) };
+    let config = HttpConfig { name: provider.name.clone(), url: provider.url.clone(), secret: provider.secret.clone(), timeout: provider.timeout };
+    let provider = HttpProvider::new(config).map_err(anyhow::Error::msg).context("PROVIDER_URL cannot be used")?;
+    let sagas = &settings.sagas;
+    let policy = Policy { attempts_max: sagas.attempts_max, delay_min: sagas.delay_min, delay_max: sagas.delay_max, pending_max: sagas.pending_max };
+    Ok(Some(SagaConfig { provider: Arc::new(provider), policy, pool: database.pool(SAGA_POOL_MAX) }))
 }
 
 fn publishing(settings: &Settings, database: &Database, backpressure: &Backpressure) -> Publishing {

@@ -52,6 +52,10 @@ pub struct Settings {
     pub rate_age_max: Duration,
     /// The outbox and its publisher.
     pub outbox: OutboxSettings,
+    /// The provider through which money leaves and comes in; none means that no such movement is taken.
+    pub provider: Option<ProviderSettings>,
+    /// How workflows that leave the ledger are run.
+    pub sagas: SagaSettings,
     /// The metrics listener; none means off.
     pub metrics: Option<ListenSettings>,
     /// Logs.
@@ -235,6 +239,32 @@ pub struct OutboxSettings {
     pub waiting_rows_max: i64,
     /// With the oldest event waiting for longer new writes are refused.
     pub waiting_max: Duration,
+}
+
+/// The provider.
+#[derive(Clone, Debug)]
+pub struct ProviderSettings {
+    /// Where it is.
+    pub url: String,
+    /// What it is called here.
+    pub name: String,
+    /// What requests are signed with.
+    pub secret: SecretString,
+    /// How long an answer may take.
+    pub timeout: Duration,
+}
+
+/// Workflows that leave the ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct SagaSettings {
+    /// Tries of a step.
+    pub attempts_max: u32,
+    /// Wait before the first retry.
+    pub delay_min: Duration,
+    /// Longest wait between retries.
+    pub delay_max: Duration,
+    /// How long a step may be pending.
+    pub pending_max: Duration,
 }
 
 /// How log lines look.

@@ -14,6 +14,7 @@ pub mod numeric;
 pub mod operators;
 pub mod outbox;
 pub mod rates;
+pub mod sagas;
 pub mod schema;
 pub mod seed;
 pub mod transactions;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::accounts::Registry;
 use super::journal::Journal;
+use super::saga::SagasHandle;
 use crate::protocol::live::Feed;
 
 /// The parts of the tree that exist while the lease is ours.
@@ -18,6 +19,8 @@ pub struct Active {
     pub registry: Registry,
     /// Where committed events come out.
     pub feed: Feed,
+    /// Whom to wake when a saga was started.
+    pub sagas: SagasHandle,
 }
 
 /// This process as the gateway sees it; clones share it.

@@ -26,9 +26,9 @@ pub fn metadata_texts(json: Option<&str>) -> BTreeMap<String, String> {
 /// It took effect.
 pub fn posted(command: &Command, id: TransactionId, at: DateTime<Utc>) -> Event {
     match command.action {
-        Action::Hold { expires_at } => hold(command, id, id, Some(&timestamp(expires_at)), at),
+        Action::Hold { expires_at } | Action::Payout { expires_at } => hold(command, id, id, Some(&timestamp(expires_at)), at),
         Action::Void { hold: held } => hold(command, held, id, None, at),
-        Action::Post | Action::Refund { .. } | Action::Reverse { .. } | Action::Exchange(_) | Action::Capture { .. } => {
+        Action::Post | Action::Refund { .. } | Action::Reverse { .. } | Action::Exchange(_) | Action::Capture { .. } | Action::CardTopup => {
             transaction(command, id, at, Outcome::Posted)
         }
     }
@@ -80,7 +80,9 @@ fn transaction(command: &Command, id: TransactionId, at: DateTime<Utc>, outcome:
             rate = row.rate.to_string();
             Follows::Exchange(RatePayload { rate_id: row.rate_id, base: row.base.as_str(), quote: row.quote.as_str(), rate: &rate })
         }
-        Action::Post | Action::Hold { .. } | Action::Capture { .. } | Action::Void { .. } => Follows::Nothing,
+        Action::Post | Action::Hold { .. } | Action::Capture { .. } | Action::Void { .. } | Action::Payout { .. } | Action::CardTopup => {
+            Follows::Nothing
+        }
     };
     let payload = TransactionPayload {
         transaction_id: &text_id,

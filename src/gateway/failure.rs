@@ -51,6 +51,9 @@ pub enum Failure {
     /// Too many events wait for Kafka.
     #[error("{0}: nothing was done, try again")]
     Backpressure(String),
+    /// Something that it needs is not set up: what, in words; certainly not done.
+    #[error("{0}: nothing was done")]
+    Unconfigured(&'static str),
     /// Maybe done.
     #[error("outcome unknown, retry with the same key")]
     Unknown,
@@ -84,6 +87,7 @@ impl Failure {
             Self::Interrupted => "INTERRUPTED",
             Self::TooLate => "TOO_LATE",
             Self::Backpressure(_) => "BACKPRESSURE",
+            Self::Unconfigured(_) => "NOT_CONFIGURED",
             Self::Unknown => "OUTCOME_UNKNOWN",
             Self::Deadline => "DEADLINE_EXCEEDED",
             Self::KeyReused => "IDEMPOTENCY_KEY_REUSED",
@@ -98,7 +102,7 @@ impl Failure {
             Self::Invalid(_) => Code::InvalidArgument,
             Self::NotFound(_) => Code::NotFound,
             Self::AlreadyExists(_) => Code::AlreadyExists,
-            Self::FailedPrecondition(_) => Code::FailedPrecondition,
+            Self::FailedPrecondition(_) | Self::Unconfigured(_) => Code::FailedPrecondition,
             Self::AtBound { .. } | Self::AccountBusy { .. } | Self::RateLimited { .. } => Code::ResourceExhausted,
             Self::DatabaseAway | Self::NotLeader | Self::Interrupted | Self::TooLate | Self::Backpressure(_) | Self::Unknown => Code::Unavailable,
             Self::Deadline => Code::DeadlineExceeded,

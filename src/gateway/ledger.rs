@@ -11,6 +11,7 @@ mod operation;
 mod operators;
 mod post;
 mod reverse;
+mod sagas;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,8 +34,8 @@ pub use self::command::{Action, Answer, Command, PostingCommand};
 pub use self::currencies::{EXPONENT_MAX, LastRead, NAME_MAX, new_currency};
 pub use self::holds::RecentHolds;
 pub use self::operation::Operation;
-
 pub use self::reverse::{NotRefundable, Refundable};
+pub use self::sagas::{Operated, SagaOrder, operate, replay};
 
 /// The way into the ledger; clones share it.
 #[derive(Clone)]
@@ -56,6 +57,8 @@ pub struct LedgerParts {
     pub write_cutoff: Duration,
     /// All currencies that this process knows.
     pub currencies: Currencies,
+    /// The name of the provider through which money leaves and comes in, if there is one.
+    pub provider: Option<Arc<str>>,
     /// How old a rate may be that money is exchanged at.
     pub rate_age_max: Duration,
     /// When they were last read.

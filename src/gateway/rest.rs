@@ -18,6 +18,7 @@ mod live;
 mod movements;
 mod native;
 mod operators;
+mod payouts;
 mod query;
 mod refunds;
 mod refusal;
@@ -132,6 +133,11 @@ pub fn router(room: Room) -> Router {
         .route("/api/v1/sagas/{id}", get(sagas::read))
         .route("/api/v1/sagas/{id}/complete", get(sagas::complete))
         .route("/api/v1/sagas/by-correlation/{id}", get(sagas::by_correlation))
+        .route("/api/v1/admin/transactions/stuck", get(sagas::operate::stuck))
+        .route("/v1/payouts", post(payouts::payout))
+        .route("/v1/card-topups", post(payouts::card_topup))
+        .route("/v1/sagas/{id}/retry", post(sagas::operate::retry))
+        .route("/v1/sagas/{id}/resolve", post(sagas::operate::resolve))
         .route("/api/v1/admin/accounts/{id}/reconcile", post(admin::reconcile))
         .route("/api/v1/admin/accounts/reconcile-all", post(admin::reconcile_all))
         .route("/api/v1/admin/accounts/{id}/rebuild", post(admin::rebuild))

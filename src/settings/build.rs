@@ -7,8 +7,8 @@ use secrecy::SecretString;
 
 use super::{
     AdmissionSettings, AuthSettings, DatabaseSettings, DevBroker, Entry, GrpcSettings, JournalSettings, KafkaSettings, ListenSettings, LogFormat,
-    LogSettings, Mode, OutboxSettings, Problems, RateLimitSettings, RedisSettings, Settings, TlsSettings, TraceSettings, UNAUTHENTICATED_WORDS,
-    Value, WindowSettings,
+    LogSettings, Mode, OutboxSettings, Problems, ProviderSettings, RateLimitSettings, RedisSettings, SagaSettings, Settings, TlsSettings,
+    TraceSettings, UNAUTHENTICATED_WORDS, Value, WindowSettings,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -93,6 +93,18 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             waiting_rows_max: v.whole("OUTBOX_WAITING_ROWS_MAX"),
             waiting_max: v.span("OUTBOX_WAITING_SECONDS_MAX"),
         },
+        provider: v.optional("PROVIDER_URL").map(|url| ProviderSettings {
+            url,
+            name: v.text("PROVIDER_NAME"),
+            secret: SecretString::from(v.text("PROVIDER_SECRET")),
+            timeout: Duration::from_millis(v.whole("PROVIDER_TIMEOUT_MS")),
+        }),
+        sagas: SagaSettings {
+            attempts_max: v.whole("SAGA_ATTEMPTS_MAX"),
+            delay_min: Duration::from_millis(v.whole("SAGA_DELAY_MIN_MS")),
+            delay_max: Duration::from_millis(v.whole("SAGA_DELAY_MAX_MS")),
+            pending_max: Duration::from_secs(v.whole("SAGA_PENDING_MAX_S")),
+        },
         metrics: v.flag("METRICS_ENABLED").then(|| v.listen("METRICS_HOST", "METRICS_PORT")),
         log: LogSettings {
             level: v.text("LOG_LEVEL"),
@@ -128,6 +140,12 @@ pub fn check(settings: &Settings, entries: &[Entry]) -> Result<(), Problems> {
     rule(settings.outbox.delay_min > settings.outbox.delay_max, &|| {
         let (base, max) = (v.value("OUTBOX_BASE_DELAY_SECONDS"), v.value("OUTBOX_MAX_DELAY_SECONDS"));
         format!("OUTBOX_BASE_DELAY_SECONDS is {base} and OUTBOX_MAX_DELAY_SECONDS is {max}: the first may not be above the second")
+    });
+
+    rule(given("PROVIDER_URL") && !given("PROVIDER_SECRET"), &|| "PROVIDER_URL is set without PROVIDER_SECRET: requests could not be signed".into());
+    rule(settings.sagas.delay_min > settings.sagas.delay_max, &|| {
+        let (min, max) = (v.value("SAGA_DELAY_MIN_MS"), v.value("SAGA_DELAY_MAX_MS"));
+        format!("SAGA_DELAY_MIN_MS is {min} and SAGA_DELAY_MAX_MS is {max}: the first may not be above the second")
     });
 
     if settings.mode == Mode::Serve {

@@ -68,12 +68,12 @@ impl HoldRow {
 const HOLD: &str = "SELECT h.id, d.tenant, d.name AS debit, c.name AS credit, d.currency, k.exponent, h.amount, h.captured, h.voided, h.expires_at \
      FROM holds h JOIN accounts d ON d.id = h.debit_account JOIN accounts c ON c.id = h.credit_account JOIN currencies k ON k.code = d.currency";
 
-/// One hold of a tenant.
+/// One hold of a tenant. What a payout holds is the payout's alone, and not found.
 ///
 /// # Errors
 /// Any failure of the statement.
 pub async fn get(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Option<HoldRow>, StoreError> {
-    let sql = format!("{HOLD} WHERE h.id = $1 AND d.tenant = $2");
+    let sql = format!("{HOLD} WHERE h.id = $1 AND d.tenant = $2 AND NOT EXISTS (SELECT FROM sagas s WHERE s.id = h.id)");
     let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id.0).bind(tenant);
     limited(async { Ok(query.fetch_optional(pool).await?) }).await
 }

@@ -50,6 +50,7 @@ pub const TABLE: &[Row] = &[
     Row { child: "outbox", part: Part::Outbox, policy: policy(50, 5_000, usize::MAX, 60) },
     Row { child: "housekeeping", part: Part::Database, policy: policy(100, 10_000, usize::MAX, 60) },
     Row { child: "expiry", part: Part::Database, policy: policy(100, 10_000, usize::MAX, 60) },
+    Row { child: "sagas", part: Part::Database, policy: policy(100, 10_000, usize::MAX, 60) },
     Row { child: "feed", part: Part::Database, policy: policy(50, 5_000, usize::MAX, 60) },
     Row { child: "gateway", part: Part::Gateway, policy: policy(50, 2_000, 20, 60) },
 ];

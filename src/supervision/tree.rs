@@ -1,5 +1,7 @@
 //! The root of the tree: the lease always; the journal, the accounts and what else writes only while the lease is ours.
 
+mod child;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,6 +9,7 @@ use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, Supervisio
 use sqlx::PgPool;
 use tokio::sync::{oneshot, watch};
 
+pub use self::child::Child;
 use super::health::{Condition, Health, Part};
 use super::policy::{self, History, Verdict};
 use super::tasks;
@@ -19,6 +22,7 @@ use crate::actors::journal::{Journal, JournalActor, JournalConfig};
 use crate::actors::leadership::{Holder, Leadership, LeadershipActor, LeadershipArgs, LeadershipMessage};
 use crate::actors::node::{Active, Node};
 use crate::actors::outbox::{OutboxArgs, OutboxConfig, OutboxHandle, OutboxPublisher};
+use crate::actors::saga::{SagaConfig, Sagas, SagasArgs, SagasHandle};
 use crate::faults::Faults;
 use crate::messaging::KafkaConfig;
 use crate::store::Database;
@@ -46,6 +50,8 @@ pub struct TreeConfig {
     pub account_idle_after: Duration,
     /// Events out and the outbox's upkeep; none in tests that look at neither.
     pub publishing: Option<Publishing>,
+    /// Workflows that leave the ledger; none without a provider: then they wait.
+    pub sagas: Option<SagaConfig>,
     /// The board.
     pub health: Health,
     /// Where tests make it fail.
@@ -85,39 +91,6 @@ pub enum RootMessage {
     Restart(Child),
     /// Let the lease go and end.
     Stop(oneshot::Sender<()>),
-}
-
-/// The root's children.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Child {
-    /// Keeps the lease.
-    Leadership,
-    /// Supervises the lanes, under an epoch.
-    Journal(i64),
-    /// Supervises the accounts, under an epoch.
-    Accounts(i64),
-    /// Publishes events, under an epoch.
-    Outbox(i64),
-    /// Keeps outbox and keys in order, under an epoch.
-    Housekeeping(i64),
-    /// Lets go holds whose time has come, under an epoch.
-    Expiry(i64),
-    /// Hands out committed events to those who watch, under an epoch.
-    Feed(i64),
-}
-
-impl Child {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Leadership => "leadership",
-            Self::Journal(_) => "journal",
-            Self::Accounts(_) => "accounts",
-            Self::Outbox(_) => "outbox",
-            Self::Housekeeping(_) => "housekeeping",
-            Self::Expiry(_) => "expiry",
-            Self::Feed(_) => "feed",
-        }
-    }
 }
 
 impl Tree {
@@ -256,9 +229,12 @@ impl RootState {
             health: config.health.clone(),
             faults: config.faults.clone(),
         });
-        self.node.set_active(Some(Active { epoch, journal, registry: Registry::default(), feed }));
+        self.node.set_active(Some(Active { epoch, journal, registry: Registry::default(), feed, sagas: SagasHandle::default() }));
         for child in [Child::Journal(epoch), Child::Accounts(epoch), Child::Expiry(epoch), Child::Feed(epoch)] {
             self.start(child, myself).await?;
+        }
+        if self.config.sagas.is_some() {
+            self.start(Child::Sagas(epoch), myself).await?;
         }
         if self.config.publishing.is_some() {
             for child in [Child::Outbox(epoch), Child::Housekeeping(epoch)] {
@@ -354,6 +330,12 @@ impl RootState {
             (Child::Expiry(epoch), Some(active)) if active.epoch == epoch => {
                 let args = ExpiryArgs { pool: config.pool, registry: active.registry, journal: active.journal, faults: config.faults };
                 Actor::spawn_linked(None, Expiry, args, supervisor).await?.0.get_cell()
+            }
+            (Child::Sagas(epoch), Some(active)) if active.epoch == epoch => {
+                let Some(sagas) = config.sagas else { return Ok(()) };
+                let args =
+                    SagasArgs { config: sagas, registry: active.registry, journal: active.journal, handle: active.sagas, faults: config.faults };
+                Actor::spawn_linked(None, Sagas, args, supervisor).await?.0.get_cell()
             }
             (Child::Feed(epoch), Some(active)) if active.epoch == epoch => {
                 let args = FeedArgs { feed: active.feed, pool: config.pool, faults: config.faults };

@@ -83,6 +83,9 @@ metrics_table! {
     HTTP_REQUESTS = Counter "florin_http_requests_total" ["route", "status"] NONE, Count, "REST calls by route and status code";
     HTTP_DURATION = Histogram "florin_http_request_duration_seconds" ["route", "status"] REQUEST_SECONDS, Seconds, "time that REST calls took";
     DEAD_LETTERS = Gauge "florin_dead_letters" [] NONE, Count, "dead letters that were not replayed";
+    SAGAS = Counter "florin_sagas_total" ["workflow", "outcome"] NONE, Count, "movements through the provider that came to an end or are stuck";
+    SAGAS_STUCK = Gauge "florin_sagas_stuck" [] NONE, Count, "movements through the provider that wait for an operator";
+    SAGAS_RUNNING = Gauge "florin_sagas_running" [] NONE, Count, "movements through the provider at which something is being done";
     AUTH_REFUSED = Counter "florin_auth_refused_total" ["reason"] NONE, Count, "calls refused by authentication";
     BUILD_INFO = Gauge "florin_build_info" ["version"] NONE, Count, "1, with the version as a label";
 }

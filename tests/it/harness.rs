@@ -3,6 +3,7 @@
 pub mod cases;
 pub mod money;
 mod owned;
+pub mod provider;
 pub mod proxy;
 pub mod served;
 mod template;
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use florin::actors::leadership::Holder;
+use florin::actors::saga::SagaConfig;
 use florin::faults::Faults;
 use florin::gateway::auth::Authenticator;
 use florin::gateway::call::Limits;
@@ -42,6 +44,7 @@ pub struct Options {
     pub lease: Duration,
     pub limits: Limits,
     pub publishing: Option<Publishing>,
+    pub sagas: Option<SagaConfig>,
 }
 
 impl Default for Options {
@@ -56,6 +59,7 @@ impl Default for Options {
             lease: Duration::from_secs(3),
             limits: Limits::default(),
             publishing: None,
+            sagas: None,
         }
     }
 }
@@ -231,6 +235,7 @@ impl Florin {
             active_accounts_max: options.active_accounts_max,
             account_idle_after: Duration::from_secs(300),
             publishing: options.publishing.clone(),
+            sagas: options.sagas.clone(),
             health: health.clone(),
             faults: faults.clone(),
         })
@@ -248,6 +253,7 @@ impl Florin {
             rate_age_max: Duration::from_secs(3_600),
             currencies,
             currencies_read: florin::gateway::ledger::LastRead::default(),
+            provider: options.sagas.as_ref().map(|_| "test".into()),
             recent_holds: florin::gateway::ledger::RecentHolds::default(),
         });
         let config = GrpcConfig {

@@ -16,6 +16,7 @@ mod load;
 mod postgres;
 mod redis;
 mod refusals;
+mod sagas;
 mod sessions;
 mod site;
 mod takeover;

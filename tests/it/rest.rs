@@ -4,7 +4,7 @@ mod accounts;
 mod admin;
 mod bad_input;
 mod bodies;
-mod client;
+pub mod client;
 mod currencies;
 mod flow;
 mod limits;
@@ -47,7 +47,11 @@ impl Deref for World {
 
 impl World {
     pub async fn start() -> Self {
-        let served = Served::start().await;
+        Self::of(Served::start().await).await
+    }
+
+    /// Of a Florin that runs already.
+    pub async fn of(served: Served) -> Self {
         let rest = Rest::new(served.http);
         let mut world = Self { served, rest, bank: String::new() };
         world.bank = world.external("USD").await;

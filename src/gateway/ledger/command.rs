@@ -90,6 +90,13 @@ pub enum Action {
         /// When what is left is let go.
         expires_at: DateTime<Utc>,
     },
+    /// Holds the one posting's money, and starts the workflow that sends it out through a provider. The metadata have its `instrument`.
+    Payout {
+        /// When what is left is let go, whatever has become of the workflow.
+        expires_at: DateTime<Utc>,
+    },
+    /// Starts the workflow that takes the one posting's money from a card. Nothing is moved yet; only the payee approves. The metadata as above.
+    CardTopup,
     /// Posts them out of what is held, and lets so much more go.
     Capture {
         /// The hold.
@@ -144,7 +151,8 @@ pub(super) fn effect(action: Action, postings: SmallVec<[Posting; 1]>) -> (Body,
             (Body::Postings(postings), rows)
         }
         Action::Exchange(row) => (Body::Postings(postings), vec![Rows::Exchange(row)]),
-        Action::Hold { expires_at } => (nothing(), vec![Rows::Hold { debit, credit, amount, expires_at }]),
+        Action::CardTopup => (nothing(), Vec::new()),
+        Action::Hold { expires_at } | Action::Payout { expires_at } => (nothing(), vec![Rows::Hold { debit, credit, amount, expires_at }]),
         Action::Capture { hold, voided } => (Body::Postings(postings), vec![Rows::Take { hold, debit, captured: amount, voided }]),
         Action::Void { hold } => (nothing(), vec![Rows::Take { hold, debit, captured: Amount::ZERO, voided: amount }]),
     }
@@ -158,6 +166,8 @@ pub(super) fn exceeded(action: Action) -> (DeclineCode, String) {
         Action::Reverse { original, .. } => {
             (DeclineCode::RefundExceeded, format!("Transaction {} was given back already, in part or whole", original.0))
         }
-        Action::Post | Action::Exchange(_) | Action::Hold { .. } => (DeclineCode::LimitExceeded, "More than there is".into()),
+        Action::Post | Action::Exchange(_) | Action::Hold { .. } | Action::Payout { .. } | Action::CardTopup => {
+            (DeclineCode::LimitExceeded, "More than there is".into())
+        }
     }
 }

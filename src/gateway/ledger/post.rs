@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use super::command::{effect, exceeded};
-use super::{Action, Answer, Command, Ledger, PostingCommand, abort, read_failure};
+use super::{Action, Answer, Command, Ledger, PostingCommand, abort, read_failure, sagas};
 use crate::actors::accounts::Resolved;
 use crate::actors::node::Active;
 use crate::gateway::failure::Failure;
@@ -69,12 +69,18 @@ impl Ledger {
             .map(|posting| Some(Posting { debit: find(&posting.debit)?, credit: find(&posting.credit)?, amount: posting.amount }))
             .collect();
         let Some(postings) = postings else { return Tried::Failed(Failure::Interrupted) };
-        let (body, rows) = effect(command.action, postings);
-        let mut record = self.record(command, id, created_at, body, Some((command.on_completed)(command, id, created_at)));
+        let (body, mut rows) = effect(command.action, postings);
+        rows.extend(sagas::started(command, id, created_at));
+        let event = (command.action != Action::CardTopup).then(|| (command.on_completed)(command, id, created_at)); // nothing has moved yet
+        let mut record = self.record(command, id, created_at, body, event);
         record.rows = rows;
         let (reply, outcome) = oneshot::channel();
-        let payer_alone = matches!(command.action, Action::Hold { .. } | Action::Void { .. }); // nobody is paid yet
-        let named: SmallVec<[&Arc<AccountHandle>; 2]> = accounts.iter().take(if payer_alone { 1 } else { accounts.len() }).collect();
+        let named = match command.action {
+            Action::Hold { .. } | Action::Void { .. } | Action::Payout { .. } => 0..1, // nobody is paid yet
+            Action::CardTopup => 1..2,                                                 // nor does anybody pay
+            _ => 0..accounts.len(),
+        };
+        let named: SmallVec<[&Arc<AccountHandle>; 2]> = accounts[named].iter().collect();
         match Slip::new(Box::new(record), &named, self.0.account_share_max, reply, permit) {
             Ok(slip) => slip.enter(),
             Err(_) => {

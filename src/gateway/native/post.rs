@@ -143,9 +143,9 @@ fn written(command: Command, answer: Answer) -> Posted {
         Action::Refund { payment, .. } => (gives_back(*payment, command.postings.first().map_or(Amount::ZERO, |posting| posting.amount)), None),
         Action::Reverse { original, limit, .. } => (gives_back(*original, *limit), None),
         Action::Exchange(row) => (None, Some(Exchange::of(row))),
-        Action::Post | Action::Hold { .. } | Action::Capture { .. } | Action::Void { .. } => (None, None),
+        Action::Post | Action::Hold { .. } | Action::Capture { .. } | Action::Void { .. } | Action::Payout { .. } | Action::CardTopup => (None, None),
     };
-    let posts = decline.is_some() || !matches!(command.action, Action::Hold { .. } | Action::Void { .. });
+    let posts = decline.is_some() || !matches!(command.action, Action::Hold { .. } | Action::Void { .. } | Action::Payout { .. } | Action::CardTopup);
     let posting = |posting: PostingCommand| PostingRow {
         transaction: id.0,
         debit: posting.debit,

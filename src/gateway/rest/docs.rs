@@ -6,7 +6,9 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{Room, accounts, admin, audit, currencies, listing, live, movements, native, operators, refunds, refusal, sagas, text, transactions};
+use super::{
+    Room, accounts, admin, audit, currencies, listing, live, movements, native, operators, payouts, refunds, refusal, sagas, text, transactions,
+};
 
 /// Where the description is.
 const JSON: &str = "/api/docs-json";
@@ -28,7 +30,8 @@ const PAGE: &str = "/api/docs";
         movements::topup, movements::withdraw, movements::transfer, movements::payment, refunds::refund,
         listing::list, transactions::read,
         currencies::list, currencies::read, currencies::create, currencies::update,
-        sagas::list, sagas::read, sagas::complete, sagas::by_correlation,
+        payouts::payout, payouts::card_topup,
+        sagas::list, sagas::read, sagas::complete, sagas::by_correlation, sagas::operate::stuck, sagas::operate::retry, sagas::operate::resolve,
         live::account, live::transaction, live::all,
         admin::reconcile, admin::reconcile_all, admin::rebuild, admin::rebuild_all, admin::equation, admin::equation_by_post,
         native::holds::authorize, native::holds::capture, native::holds::void, native::holds::read, native::holds::list,

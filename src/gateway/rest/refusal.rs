@@ -151,6 +151,7 @@ impl From<Failure> for Refusal {
             Failure::DatabaseAway | Failure::NotLeader | Failure::Interrupted | Failure::TooLate | Failure::Backpressure(_) | Failure::Unknown => {
                 (StatusCode::SERVICE_UNAVAILABLE, Some(1))
             }
+            Failure::Unconfigured(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
             Failure::Deadline => (StatusCode::GATEWAY_TIMEOUT, None),
             Failure::Guard => (StatusCode::INTERNAL_SERVER_ERROR, None),
         };
@@ -190,6 +191,7 @@ mod tests {
             (Failure::Interrupted, 503, "INTERRUPTED", Some(1)),
             (Failure::TooLate, 503, "TOO_LATE", Some(1)),
             (Failure::Backpressure("x".into()), 503, "BACKPRESSURE", Some(1)),
+            (Failure::Unconfigured("x"), 503, "NOT_CONFIGURED", None),
             (Failure::Unknown, 503, "OUTCOME_UNKNOWN", Some(1)),
             (Failure::Deadline, 504, "DEADLINE_EXCEEDED", None),
             (Failure::Guard, 500, "LEDGER_GUARD", None),

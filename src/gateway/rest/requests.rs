@@ -97,6 +97,51 @@ pub struct PaymentRequest {
     payment_metadata: Option<String>,
 }
 
+/// A payout or a card top-up, through the provider.
+#[derive(Debug, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProviderRequest {
+    /// The customer's account.
+    #[schema(min_length = 1, max_length = 128)]
+    account_id: String,
+    /// How much.
+    amount: AmountText,
+    /// Of which currency.
+    #[schema(example = "USD", min_length = 1, max_length = 12)]
+    currency: String,
+    /// The provider's token of a bank account or a card.
+    #[schema(min_length = 1, max_length = 255)]
+    instrument: String,
+    /// A UUID: the same key moves money once, and its repeat is answered with the same saga. Without one a repeat is another.
+    #[schema(format = Uuid)]
+    idempotency_key: Option<String>,
+    /// The caller's reference; the provider hears it too.
+    #[schema(min_length = 1, max_length = 255)]
+    reference: Option<String>,
+}
+
+/// Why an operator has a stuck step tried again.
+#[derive(Debug, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RetryRequest {
+    /// In the operator's words.
+    #[schema(min_length = 1, max_length = 1024)]
+    reason: String,
+}
+
+/// How an operator says that a stuck step stands.
+#[derive(Debug, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResolveRequest {
+    /// `done`: it has its effect, and the saga goes on forward from there; `undone`: it has none, or no longer, and what came before is undone.
+    #[serde(rename = "as")]
+    #[schema(pattern = "^([Dd][Oo][Nn][Ee]|[Uu][Nn][Dd][Oo][Nn][Ee])$")]
+    how: String,
+    /// In the operator's words.
+    #[schema(min_length = 1, max_length = 1024)]
+    reason: String,
+}
+
 /// A refund.
 #[derive(Debug, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

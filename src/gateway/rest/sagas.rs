@@ -1,5 +1,8 @@
-//! Sagas as clients of this contract poll them: a view of transactions. A movement inside the ledger is one atomic transaction, so its saga is
-//! completed, or failed, the moment it can be seen.
+//! Sagas as clients of this contract poll them. A movement inside the ledger is one atomic transaction, so its saga is a view of that, completed
+//! or failed the moment it can be seen. A movement through the provider is a real one, with its steps as they happen.
+
+pub mod operate;
+mod workflows;
 
 use axum::Extension;
 use axum::extract::State;
@@ -7,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::query::Query;
 use super::refusal::Refusal;
@@ -16,10 +20,12 @@ use super::views::failure_code;
 use super::{Caller, Id, Room};
 use crate::gateway::ledger::read_failure;
 use crate::gateway::validate::{cut, text};
-use crate::protocol::record::Kind;
+use crate::protocol::record::{Kind, TransactionId};
 use crate::store;
 use crate::store::transactions::{Cursor, Filter, TransactionRow};
 use crate::telemetry::correlation;
+
+pub use self::workflows::one as workflow;
 
 /// The steps of every movement; the journal takes all of them at once.
 const STEPS: [&str; 4] = ["validate", "debit_source", "credit_destination", "complete"];
@@ -39,9 +45,16 @@ pub struct Saga {
     /// `topup`, `withdrawal`, `transfer`, `payment`, `refund`, or a kind of Florin's own.
     #[schema(value_type = String)]
     saga_type: &'static str,
-    /// `completed` or `failed`.
+    /// `payout` or `card_topup`; none for a movement inside the ledger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    workflow: Option<&'static str>,
+    /// `processing`, `compensating`, `completed` or `failed`.
     #[schema(value_type = String)]
     status: &'static str,
+    /// It waits for an operator; its status is `compensating` meanwhile.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stuck: bool,
     state: Progress,
     correlation_id: Option<String>,
     result: SagaResult,
@@ -136,7 +149,9 @@ fn saga(row: TransactionRow) -> Option<Saga> {
     let history = if failed { vec![activity(STEPS[0], "failed")] } else { STEPS.iter().map(|step| activity(step, "completed")).collect() };
     Some(Saga {
         saga_type: Kind::name(row.kind),
+        workflow: None,
         status: if failed { "failed" } else { "completed" },
+        stuck: false,
         state: Progress {
             current_step: done,
             total_steps: STEPS.len(),
@@ -163,7 +178,11 @@ fn saga(row: TransactionRow) -> Option<Saga> {
 
 async fn one(room: &Room, caller: &Caller, id: &str) -> Result<Saga, Refusal> {
     let missing = || Refusal::new(StatusCode::NOT_FOUND, "TRANSACTION_NOT_FOUND", format!("Saga not found: {}", cut(id)));
-    get(room, caller, id).await?.and_then(saga).ok_or_else(missing)
+    if let Some(saga) = get(room, caller, id).await?.and_then(saga) {
+        return Ok(saga);
+    }
+    let id = Uuid::try_parse(id).map_err(|_| missing())?;
+    workflows::one(room, caller, TransactionId(id)).await?.ok_or_else(missing)
 }
 
 /// One saga; its id is its transaction's.
@@ -182,7 +201,7 @@ pub async fn read(State(room): State<Room>, Extension(caller): Extension<Caller>
 )]
 pub async fn complete(State(room): State<Room>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<Completion>, Refusal> {
     let saga = one(&room, &caller, &id).await?;
-    Ok(Json(Completion { complete: true, status: saga.status }))
+    Ok(Json(Completion { complete: ["completed", "failed"].contains(&saga.status), status: saga.status }))
 }
 
 /// Sagas, newest first.
@@ -201,10 +220,11 @@ pub async fn list(State(room): State<Room>, Extension(caller): Extension<Caller>
     let kinds = TYPES.iter().map(|(_, kind)| *kind).filter(|known| kind.is_none_or(|kind| kind == *known)).map(Kind::code).collect();
     let filter = Filter { tenant: caller.tenant.to_string(), kinds, ..Filter::default() };
     let _place = room.0.ledger.enter_read()?;
+    let workflows = workflows::list(&room, &caller, kind, limit).await?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let page = store::transactions::list(&room.0.ledger.parts().pool, &filter, Cursor::START, limit).await;
     let rows = page.map_err(|error| read_failure(&error))?.rows;
-    Ok(Json(rows.into_iter().filter_map(|(row, _)| saga(row)).collect()))
+    Ok(Json(newest(rows.into_iter().filter_map(|(row, _)| saga(row)).chain(workflows), limit)))
 }
 
 /// The sagas of one correlation id, newest first.
@@ -217,7 +237,17 @@ pub async fn by_correlation(State(room): State<Room>, Extension(caller): Extensi
         return Ok(Json(Vec::new())); // no transaction carries such an id
     }
     let _place = room.0.ledger.enter_read()?;
+    let workflows = workflows::by_correlation(&room, &caller, &id, *LIMIT.end()).await?;
     let most = usize::try_from(*LIMIT.end()).unwrap_or(usize::MAX);
     let rows = store::transactions::by_correlation(&room.0.ledger.parts().pool, &caller.tenant, &id, most).await;
-    Ok(Json(rows.map_err(|error| read_failure(&error))?.into_iter().filter_map(saga).collect()))
+    let movements = rows.map_err(|error| read_failure(&error))?.into_iter().filter_map(saga);
+    Ok(Json(newest(movements.chain(workflows), most)))
+}
+
+/// Sagas of both kinds, the newest first.
+fn newest(sagas: impl Iterator<Item = Saga>, limit: usize) -> Vec<Saga> {
+    let mut sagas: Vec<Saga> = sagas.collect();
+    sagas.sort_by(|a, b| (&b.started_at, &b.saga_id).cmp(&(&a.started_at, &a.saga_id)));
+    sagas.truncate(limit);
+    sagas
 }

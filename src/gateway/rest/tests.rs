@@ -30,6 +30,7 @@ fn room(authenticator: Authenticator) -> Room {
         rate_age_max: Duration::from_secs(60),
         currencies: COMMON.iter().map(currency).collect(),
         currencies_read: crate::gateway::ledger::LastRead::default(),
+        provider: None,
         recent_holds: crate::gateway::ledger::RecentHolds::default(),
     });
     Room::new(ledger, Limits::default(), authenticator, HealthView::new(|| false, || Value::Null))
@@ -156,6 +157,10 @@ async fn what_is_described_is_what_is_read() {
     for (method, path, name) in [
         ("POST", "/api/v1/accounts", "CreateAccountRequest"),
         ("PATCH", "/api/v1/accounts/a/status", "StatusRequest"),
+        ("POST", "/v1/payouts", "ProviderRequest"),
+        ("POST", "/v1/card-topups", "ProviderRequest"),
+        ("POST", "/v1/sagas/x/retry", "RetryRequest"),
+        ("POST", "/v1/sagas/x/resolve", "ResolveRequest"),
         ("POST", "/api/v1/transactions/topup", "MovementRequest"),
         ("POST", "/api/v1/transactions/withdraw", "MovementRequest"),
         ("POST", "/api/v1/transactions/transfer", "MovementRequest"),

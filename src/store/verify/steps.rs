@@ -98,7 +98,7 @@ pub(super) const STEPS: &[Step] = &[
               UNION ALL SELECT 'hold', 'hold ' || h.id, format('captured %s, voided %s, of a transaction', coalesce(s.captured, 0), coalesce(s.voided, 0)), \
                   format('captured %s, voided %s, of %s', h.captured, h.voided, coalesce('kind ' || t.kind, 'none')) \
                 FROM holds h LEFT JOIN (SELECT hold, sum(captured) AS captured, sum(voided) AS voided FROM hold_steps GROUP BY hold) s ON s.hold = h.id LEFT JOIN transactions t ON t.id = h.id \
-                WHERE t.id IS NULL OR t.kind <> 10 OR h.captured <> coalesce(s.captured, 0) OR h.voided <> coalesce(s.voided, 0) \
+                WHERE t.id IS NULL OR t.kind NOT IN (10, 14) OR h.captured <> coalesce(s.captured, 0) OR h.voided <> coalesce(s.voided, 0) \
               UNION ALL SELECT 'hold step', 'transaction ' || s.transaction, 'captured ' || coalesce(p.sum, 0), format('captured %s of hold %s, of %s', s.captured, s.hold, coalesce('kind ' || t.kind, 'none')) \
                 FROM hold_steps s LEFT JOIN transactions t ON t.id = s.transaction LEFT JOIN holds h ON h.id = s.hold LEFT JOIN (SELECT transaction, sum(amount) FROM postings GROUP BY transaction) p ON p.transaction = s.transaction \
                 WHERE t.id IS NULL OR h.id IS NULL OR t.kind NOT IN (11, 12) OR s.captured <> coalesce(p.sum, 0)",

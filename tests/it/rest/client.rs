@@ -33,6 +33,7 @@ pub struct Answer {
 
 impl Rest {
     pub fn new(address: SocketAddr) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default(); // another test was first
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
         Self { base: format!("http://{address}"), http }
     }

@@ -1,0 +1,228 @@
+//! Runs the workflows that leave the ledger, in order of time: one actor on the leader that serves their timers, and one for each that is
+//! being run.
+//!
+//! A saga's time is a row, its state are its facts. This actor looks for those whose time has come, at once when it is told to, and spawns a
+//! [`Workflow`] for each, at most [`RUNNING_MAX`] side by side; the rest wait their turn. It owns nothing but its clock, and who runs. If it or
+//! a workflow dies between any two lines, the saga is found due again and goes on from its facts; one that keeps failing is let rest, for longer
+//! each time, so that it holds up nobody else.
+
+mod handle;
+mod steps;
+mod workflow;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::accounts::Registry;
+use super::journal::Journal;
+use crate::faults::Faults;
+use crate::protocol::admission::InFlight;
+use crate::protocol::record::TransactionId;
+use crate::provider::Provider;
+use crate::saga::Policy;
+use crate::store::{StoreError, sagas};
+
+pub use self::handle::SagasHandle;
+use self::workflow::{Workflow, WorkflowArgs};
+
+/// Workflows side by side.
+pub const RUNNING_MAX: usize = 256;
+/// How long it sleeps at most: another process may have written.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+/// Between two looks at least, so that many workflows that end share one.
+const SLEEP_MIN: Duration = Duration::from_millis(5);
+/// How long a saga rests after its workflow failed; doubled with each failure,
+const REST_MIN: Duration = Duration::from_millis(100);
+/// up to this.
+const REST_MAX: Duration = Duration::from_secs(30);
+/// Failures that are remembered; with more, all are forgotten.
+const RESTING_MAX: usize = 10_000;
+/// Between two counts of those that are stuck.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+
+type Timer = tokio::task::JoinHandle<Result<(), ractor::MessagingErr<SagasMessage>>>;
+
+/// How sagas are run.
+#[derive(Clone)]
+pub struct SagaConfig {
+    /// Who does the steps outside.
+    pub provider: Arc<dyn Provider>,
+    /// How often and how long a step is tried.
+    pub policy: Policy,
+    /// Connections of their own: workflows must not keep accounts from being loaded.
+    pub pool: PgPool,
+}
+
+/// The actor; all it has is in its state.
+pub struct Sagas;
+
+/// What it is told.
+pub enum SagasMessage {
+    /// Look for sagas whose time has come.
+    Look,
+}
+
+/// What it is made of.
+#[derive(Clone)]
+pub struct SagasArgs {
+    /// How sagas are run.
+    pub config: SagaConfig,
+    /// The accounts.
+    pub registry: Registry,
+    /// Where slips go that their accounts approved.
+    pub journal: Journal,
+    /// By which it is woken.
+    pub handle: SagasHandle,
+    /// Where tests make it fail.
+    pub faults: Faults,
+}
+
+/// What it owns.
+pub struct SagasState {
+    args: SagasArgs,
+    places: InFlight,
+    running: HashMap<ActorId, Uuid>,
+    resting: HashMap<Uuid, Rest>,
+    timer: Option<Timer>,
+    looked: Option<Instant>,
+    counted: Option<Instant>,
+}
+
+/// A saga whose workflow failed.
+struct Rest {
+    failures: u32,
+    until: Instant,
+}
+
+impl Actor for Sagas {
+    type Msg = SagasMessage;
+    type State = SagasState;
+    type Arguments = SagasArgs;
+
+    async fn pre_start(&self, myself: ActorRef<SagasMessage>, args: SagasArgs) -> Result<SagasState, ActorProcessingErr> {
+        args.handle.attach(myself.clone());
+        myself.cast(SagasMessage::Look)?;
+        let (running, resting) = (HashMap::new(), HashMap::new());
+        Ok(SagasState { args, places: InFlight::new(RUNNING_MAX), running, resting, timer: None, looked: None, counted: None })
+    }
+
+    async fn handle(&self, myself: ActorRef<SagasMessage>, _: SagasMessage, state: &mut SagasState) -> Result<(), ActorProcessingErr> {
+        let early = state.looked.map_or(Duration::ZERO, |looked| SLEEP_MIN.saturating_sub(looked.elapsed()));
+        if !early.is_zero() {
+            state.look_after(early, &myself);
+            return Ok(());
+        }
+        state.args.handle.looking();
+        state.args.faults.pause("sagas.look").await;
+        let sleep = match state.look(&myself).await {
+            Ok(sleep) => sleep,
+            Err(Trouble::Store(error)) => {
+                tracing::warn!(%error, "sagas whose time has come cannot be looked up: tried again");
+                SLEEP_MAX
+            }
+            Err(Trouble::Spawn(error)) => return Err(error),
+        };
+        state.looked = Some(Instant::now());
+        state.look_after(sleep, &myself);
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<SagasMessage>,
+        event: SupervisionEvent,
+        state: &mut SagasState,
+    ) -> Result<(), ActorProcessingErr> {
+        let (actor, failure) = match event {
+            SupervisionEvent::ActorFailed(cell, error) => (cell.get_id(), Some(error)),
+            SupervisionEvent::ActorTerminated(cell, ..) => (cell.get_id(), None),
+            _ => return Ok(()),
+        };
+        let Some(saga) = state.running.remove(&actor) else { return Ok(()) };
+        match failure {
+            Some(error) => state.rest(saga, &error),
+            None => drop(state.resting.remove(&saga)),
+        }
+        state.args.handle.wake(); // there is room for another, and this one may be due soon
+        Ok(())
+    }
+
+    async fn post_stop(&self, _: ActorRef<SagasMessage>, state: &mut SagasState) -> Result<(), ActorProcessingErr> {
+        if let Some(timer) = state.timer.take() {
+            timer.abort();
+        }
+        Ok(())
+    }
+}
+
+/// Why a look came to nothing.
+enum Trouble {
+    Store(StoreError),
+    Spawn(ActorProcessingErr),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl SagasState {
+    /// One clock: a look that was asked for meanwhile must not leave two behind.
+    fn look_after(&mut self, delay: Duration, myself: &ActorRef<SagasMessage>) {
+        if let Some(timer) = self.timer.replace(myself.send_after(delay, || SagasMessage::Look)) {
+            timer.abort();
+        }
+    }
+
+    /// Starts what is due and has room; answers when to look again.
+    async fn look(&mut self, myself: &ActorRef<SagasMessage>) -> Result<Duration, Trouble> {
+        let pool = self.args.config.pool.clone();
+        if self.counted.is_none_or(|counted| counted.elapsed() >= COUNT_EVERY) {
+            let stuck = u32::try_from(sagas::count_stuck(&pool).await?).unwrap_or(u32::MAX);
+            metrics::gauge!("florin_sagas_stuck").set(f64::from(stuck));
+            self.counted = Some(Instant::now());
+        }
+        let room = RUNNING_MAX.saturating_sub(self.running.len());
+        if room == 0 {
+            return Ok(SLEEP_MAX); // woken when one ends
+        }
+        let due = sagas::due(&pool, &self.passed_over(), i64::try_from(room).unwrap_or(i64::MAX)).await?;
+        for saga in due {
+            let args = WorkflowArgs { saga: TransactionId(saga), sagas: self.args.clone(), places: self.places.clone() };
+            let (actor, _) = Actor::spawn_linked(None, Workflow, args, myself.get_cell()).await.map_err(|error| Trouble::Spawn(error.into()))?;
+            self.running.insert(actor.get_id(), saga);
+        }
+        metrics::gauge!("florin_sagas_running").set(f64::from(u32::try_from(self.running.len()).unwrap_or(u32::MAX)));
+        if self.running.len() >= RUNNING_MAX {
+            return Ok(SLEEP_MAX);
+        }
+        let next = sagas::next_due(&pool, &self.passed_over()).await?;
+        let next = next.map_or(SLEEP_MAX, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+        let now = Instant::now();
+        let rested = self.resting.values().map(|rest| rest.until.saturating_duration_since(now)).filter(|left| !left.is_zero()).min();
+        Ok(next.min(rested.unwrap_or(SLEEP_MAX)).clamp(SLEEP_MIN, SLEEP_MAX))
+    }
+
+    /// Those that run, and those that rest.
+    fn passed_over(&self) -> Vec<Uuid> {
+        let now = Instant::now();
+        let resting = self.resting.iter().filter(|(_, rest)| rest.until > now).map(|(saga, _)| saga);
+        self.running.values().chain(resting).copied().collect()
+    }
+
+    fn rest(&mut self, saga: Uuid, error: &ActorProcessingErr) {
+        if self.resting.len() >= RESTING_MAX {
+            self.resting.clear();
+        }
+        let rest = self.resting.entry(saga).or_insert(Rest { failures: 0, until: Instant::now() });
+        let pause = REST_MIN.saturating_mul(1 << rest.failures.min(20)).min(REST_MAX);
+        (rest.failures, rest.until) = (rest.failures.saturating_add(1), Instant::now() + pause);
+        tracing::warn!(%saga, %error, failures = rest.failures, again_in_ms = pause.as_millis(), "a saga was interrupted: it goes on from its facts");
+    }
+}

@@ -1,0 +1,237 @@
+//! Runs one saga until it has to wait or has ended: reads its facts, does the next step, writes down what came of it, and again.
+//!
+//! Nothing is done before the fact that announces it is written. Whatever keeps a step from being tried at all (the database is away, an
+//! account's actor ended) fails the actor and leaves no fact: its supervisor has the saga found due again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::oneshot;
+
+use super::SagasArgs;
+use super::steps;
+use crate::actors::accounts::Resolved;
+use crate::ledger::Rejection;
+use crate::protocol::account::AccountHandle;
+use crate::protocol::admission::InFlight;
+use crate::protocol::record::{FactRow, TransactionId, now_micros};
+use crate::protocol::slip::{Abort, Outcome, Slip};
+use crate::provider::{Operation, perform};
+use crate::saga::{Call, Fact, Next, Reply, Saga, Status, Task};
+use crate::store::sagas;
+
+/// Steps of one run; a saga that has more is found due again.
+const STEPS_MAX: usize = 64;
+/// How long a step in the ledger may wait to be written for the first time.
+pub(super) const CUTOFF: Duration = Duration::from_secs(5);
+/// How long its outcome is waited for after that; what comes later is found done.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The actor; all it has is in its state.
+pub(super) struct Workflow;
+
+/// It is told to run once, by itself.
+pub(super) struct Run;
+
+/// What it is made of.
+pub(super) struct WorkflowArgs {
+    pub saga: TransactionId,
+    pub sagas: SagasArgs,
+    pub places: InFlight,
+}
+
+/// A saga as last read or written.
+struct Read {
+    saga: Saga,
+    tenant: Arc<str>,
+    correlation: Option<String>,
+}
+
+/// What became of one step.
+enum Went {
+    /// A fact was written.
+    On,
+    /// Somebody else wrote facts: they are read again.
+    Elsewhere,
+    /// Nothing to be done for now; its time is written.
+    Asleep,
+}
+
+impl Actor for Workflow {
+    type Msg = Run;
+    type State = WorkflowArgs;
+    type Arguments = WorkflowArgs;
+
+    async fn pre_start(&self, myself: ActorRef<Run>, args: WorkflowArgs) -> Result<WorkflowArgs, ActorProcessingErr> {
+        myself.cast(Run)?;
+        Ok(args)
+    }
+
+    async fn handle(&self, myself: ActorRef<Run>, _: Run, state: &mut WorkflowArgs) -> Result<(), ActorProcessingErr> {
+        state.run().await?;
+        myself.stop(None);
+        Ok(())
+    }
+}
+
+impl WorkflowArgs {
+    async fn run(&self) -> Result<(), ActorProcessingErr> {
+        let mut read = self.read().await?;
+        let mut wrote = false;
+        for _ in 0..STEPS_MAX {
+            self.sagas.faults.pause("sagas.step").await;
+            let (task, not_before) = match read.saga.next(&self.sagas.config.policy) {
+                Next::Act { task, not_before } => (task, not_before),
+                Next::Ended | Next::Stuck if wrote => return Ok(()),
+                Next::Ended | Next::Stuck => return Err("it is due, and there is nothing to do".into()),
+            };
+            if not_before > Utc::now() {
+                if !wrote {
+                    self.sleep(&read.saga, not_before).await?; // the policy has changed since its time was written
+                }
+                return Ok(());
+            }
+            let went = if task.step.is_providers() { self.call(&mut read, &task).await? } else { self.post(&mut read, &task).await? };
+            match went {
+                Went::On => wrote = true,
+                Went::Elsewhere => (read, wrote) = (self.read().await?, true),
+                Went::Asleep => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&self) -> Result<Read, ActorProcessingErr> {
+        let row = sagas::get(&self.sagas.config.pool, None, self.saga).await?.ok_or("it is not there")?;
+        Ok(Read { saga: Saga::replay(row.facts)?, tenant: row.tenant.into(), correlation: row.correlation })
+    }
+
+    /// A step at the provider: the attempt is written down, then made, then what came of it is written down.
+    async fn call(&self, read: &mut Read, task: &Task) -> Result<Went, ActorProcessingErr> {
+        let Task { step, undo, attempt, call, .. } = *task;
+        let order = read.saga.order();
+        let operation = Operation::of(self.saga.0, order, task, read.correlation.clone()).ok_or("it is no step of the provider's")?;
+        if call != Call::Poll && !self.write(read, &Fact::Attempted { step, undo, attempt }).await? {
+            return Ok(Went::Elsewhere);
+        }
+        self.sagas.faults.pause("sagas.attempted").await;
+        let reply = perform(&*self.sagas.config.provider, &operation, call).await;
+        tracing::debug!(saga = %self.saga.0, operation = operation.key, attempt, ?reply, "a provider answered");
+        self.sagas.faults.pause("sagas.answered").await;
+        let (policy, now) = (&self.sagas.config.policy, now_micros());
+        match read.saga.fact(reply, policy, now) {
+            Some(fact) if self.write(read, &fact).await? => Ok(Went::On),
+            Some(_) => Ok(Went::Elsewhere),
+            None => {
+                self.sleep(&read.saga, read.saga.poll_at(policy, now)).await?;
+                Ok(Went::Asleep)
+            }
+        }
+    }
+
+    /// A step in the ledger: the fact that it is done is written by the batch that does it.
+    async fn post(&self, read: &mut Read, task: &Task) -> Result<Went, ActorProcessingErr> {
+        let now = now_micros();
+        let fact = Fact::Done { step: task.step, undo: task.undo, reference: None };
+        let (row, after) = self.next_row(&read.saga, &fact, now)?;
+        let names = steps::accounts(read.saga.order(), task);
+        let mut accounts: Vec<Arc<AccountHandle>> = Vec::with_capacity(names.len());
+        for name in names {
+            match self.sagas.registry.resolve(&read.tenant, name).await {
+                Resolved::Account(account) => accounts.push(account),
+                Resolved::NotFound => return Err(format!("account {name} is not there").into()),
+                Resolved::Unavailable => return Err("accounts cannot be loaded".into()),
+            }
+        }
+        let ids: Vec<_> = accounts.iter().map(|account| account.identity.id).collect();
+        let source = steps::Source { saga: self.saga, tenant: &read.tenant, correlation: read.correlation.as_deref(), order: read.saga.order() };
+        let record = steps::record(&source, task, &ids, row, now).ok_or("it is no step of the ledger's")?;
+        self.sagas.faults.pause("sagas.posting").await;
+        let (reply, outcome) = oneshot::channel();
+        let permit = self.places.enter().ok_or("too many are being written")?;
+        let named: Vec<&Arc<AccountHandle>> = accounts.iter().collect();
+        let slip = Slip::new(Box::new(record), &named, usize::MAX, reply, permit).map_err(|why| format!("not taken: {why:?}"))?;
+        slip.enter();
+        let outcome = tokio::time::timeout(CUTOFF + GRACE, outcome).await.map_err(|_| "no outcome in time")?.map_err(|_| "no outcome")?;
+        self.sagas.faults.pause("sagas.posted").await;
+        let reply = match outcome {
+            Outcome::Done { created_at, .. } if created_at == now => {
+                self.entered(&after);
+                read.saga = after;
+                return Ok(Went::On);
+            }
+            Outcome::Done { .. } | Outcome::Replayed { .. } => return Ok(Went::Elsewhere), // in another life
+            Outcome::Refused { account, rejection, .. } => {
+                let name = accounts.iter().find(|known| known.identity.id == account).map_or("", |known| &*known.identity.name);
+                Reply::Refused(refusal(name, rejection))
+            }
+            Outcome::Aborted(Abort::Exceeded) => {
+                let again = self.read().await?;
+                if again.saga.version() != read.saga.version() {
+                    return Ok(Went::Elsewhere);
+                }
+                Reply::Refused("what was held is no longer there".into())
+            }
+            Outcome::Aborted(Abort::Guard) => Reply::NotDone("a guard of the ledger refused it".into()),
+            Outcome::KeyReused | Outcome::KeyRetired => Reply::Refused("its own key was used by another".into()),
+            Outcome::Aborted(why) => return Err(format!("not written: {why:?}").into()),
+            Outcome::Unknown => return Err("nobody knows whether it was written".into()),
+        };
+        let fact = read.saga.fact(reply, &self.sagas.config.policy, now_micros()).ok_or("it is at no step")?;
+        Ok(if self.write(read, &fact).await? { Went::On } else { Went::Elsewhere })
+    }
+
+    /// Appends a fact; false: somebody else was first.
+    async fn write(&self, read: &mut Read, fact: &Fact) -> Result<bool, ActorProcessingErr> {
+        let now = now_micros();
+        let (row, after) = self.next_row(&read.saga, fact, now)?;
+        if !sagas::append(&self.sagas.config.pool, &row, now).await? {
+            return Ok(false);
+        }
+        self.entered(&after);
+        read.saga = after;
+        self.sagas.faults.pause("sagas.written").await;
+        Ok(true)
+    }
+
+    /// The next fact as a row, and the saga after it.
+    fn next_row(&self, saga: &Saga, fact: &Fact, at: DateTime<Utc>) -> Result<(FactRow, Saga), ActorProcessingErr> {
+        let mut after = saga.clone();
+        after.apply(fact, at)?;
+        let wake_at = match after.next(&self.sagas.config.policy) {
+            Next::Act { not_before, .. } => Some(not_before),
+            Next::Ended | Next::Stuck => None,
+        };
+        let (n, body) = (i32::try_from(after.version())?, serde_json::to_string(fact)?);
+        Ok((FactRow { saga: self.saga, n, body, status: after.status().code(), wake_at }, after))
+    }
+
+    async fn sleep(&self, saga: &Saga, until: DateTime<Utc>) -> Result<(), ActorProcessingErr> {
+        Ok(sagas::snooze(&self.sagas.config.pool, self.saga, i32::try_from(saga.version())?, until).await?)
+    }
+
+    /// Counts a saga that has come to an end, or is stuck.
+    fn entered(&self, after: &Saga) {
+        let status = after.status();
+        if status == Status::Stuck {
+            let at = after.at().map_or("", |(step, undo)| step.name(undo));
+            tracing::error!(saga = %self.saga.0, step = at, "a saga is stuck: it waits for an operator");
+        }
+        if matches!(status, Status::Completed | Status::Failed | Status::Stuck) {
+            let workflow = after.order().workflow.as_str();
+            metrics::counter!("florin_sagas_total", "workflow" => workflow, "outcome" => status.as_str()).increment(1);
+        }
+    }
+}
+
+/// Why an account refused, in words.
+fn refusal(account: &str, rejection: Rejection) -> String {
+    match rejection {
+        Rejection::InsufficientFunds { .. } => format!("account {account} has too little money"),
+        Rejection::LimitExceeded { .. } => format!("account {account} would exceed its limit"),
+        Rejection::Inactive { status } => format!("account {account} is {}", format!("{status:?}").to_lowercase()),
+        Rejection::NotEmpty { .. } | Rejection::AlreadyClosed => format!("account {account} cannot be changed so"),
+    }
+}

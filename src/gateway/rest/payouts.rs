@@ -1,0 +1,73 @@
+//! Payouts and card top-ups: reads the fields, starts a workflow, and answers it as a saga.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Json;
+
+use super::body::JsonBody;
+use super::movements::Asked;
+use super::refusal::Refusal;
+use super::requests::ProviderRequest;
+use super::sagas::{Saga, workflow};
+use super::{Caller, Room, declines, text};
+use crate::gateway::failure::Failure;
+use crate::gateway::ledger::{Answer, SagaOrder};
+use crate::gateway::validate::{ACCOUNT_MAX, CURRENCY_MAX, REFERENCE_MAX};
+use crate::protocol::record::Kind;
+use crate::saga::Workflow;
+
+/// Bytes of the provider's token.
+const INSTRUMENT_MAX: usize = 255;
+
+/// Holds a customer's money and has the provider send it to a bank account.
+#[utoipa::path(
+    post, path = "/v1/payouts", tag = "transactions", request_body = ProviderRequest,
+    responses((status = 201, description = "the money is held, and the saga durable; a repeat of the key is answered with the same saga", body = Saga))
+)]
+pub async fn payout(State(room): State<Room>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<(StatusCode, Json<Saga>), Refusal> {
+    start(&room, &caller, &body, Workflow::Payout).await
+}
+
+/// Has the provider charge a card, and credits the customer's account.
+#[utoipa::path(
+    post, path = "/v1/card-topups", tag = "transactions", request_body = ProviderRequest,
+    responses((status = 201, description = "the saga is durable; a repeat of the key is answered with the same saga", body = Saga))
+)]
+pub async fn card_topup(State(room): State<Room>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<(StatusCode, Json<Saga>), Refusal> {
+    start(&room, &caller, &body, Workflow::CardTopup).await
+}
+
+async fn start(room: &Room, caller: &Caller, body: &JsonBody, workflow: Workflow) -> Result<(StatusCode, Json<Saga>), Refusal> {
+    let ledger = &room.0.ledger;
+    let permit = ledger.enter()?;
+    let mut fields = body.object()?;
+    let mut asked = Asked::new(if workflow == Workflow::Payout { Kind::PAYOUT } else { Kind::CARD_TOPUP }, "amount");
+    let account = fields.required("accountId", ACCOUNT_MAX);
+    asked.amount = fields.amount("amount");
+    asked.currency = fields.required("currency", CURRENCY_MAX);
+    let instrument = fields.required("instrument", INSTRUMENT_MAX);
+    asked.key = fields.uuid("idempotencyKey");
+    asked.reference = fields.optional("reference", REFERENCE_MAX);
+    fields.end()?;
+    let currency = ledger.parts().currencies.get(&asked.currency).ok_or_else(|| Refusal::no_currency(&asked.currency))?;
+    let amount = text::amount("amount", &asked.amount.text, currency).map_err(|fault| Refusal::bad("INVALID_AMOUNT", fault))?;
+    let counter = ledger.provider_account(currency)?;
+    (asked.debit, asked.credit) = if workflow == Workflow::Payout { (account.clone(), counter) } else { (counter, account.clone()) };
+    let (key, reference) = (asked.key.clone(), asked.reference.clone());
+    let order = SagaOrder { workflow, account, amount, currency, instrument, key, reference };
+    let correlation = Some(caller.correlation.as_str().to_owned());
+    match ledger.start_saga(&caller.tenant, correlation, order, permit).await {
+        Ok(Answer::Completed { id, .. }) => {
+            let saga = self::workflow(room, caller, id).await?;
+            saga.map(|saga| (StatusCode::CREATED, Json(saga))).ok_or_else(Refusal::bug)
+        }
+        Ok(Answer::Declined { code, message, .. }) => Err(declines::refusal(ledger, caller, &asked, code, message, currency).await),
+        // Without a key a repeat would move the money again.
+        Err(failure @ (Failure::Unknown | Failure::Deadline)) if asked.key.is_none() => {
+            Err(Refusal { retry_after: None, ..declines::unknown_outcome(failure, caller) })
+        }
+        Err(Failure::KeyReused) => Err(declines::key_reused(ledger, caller, &asked).await),
+        Err(failure) => Err(failure.into()),
+    }
+}

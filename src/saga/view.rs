@@ -1,0 +1,117 @@
+//! A saga as those see it who ask for it.
+
+use chrono::{DateTime, Utc};
+
+use super::fact::{Order, Step};
+use super::state::{Phase, Saga, Status};
+
+/// What has become of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing yet.
+    Open,
+    /// It has its effect.
+    Done,
+    /// It may have its effect: it is undone like one that has.
+    Doubtful,
+    /// It has none, and never will.
+    Failed,
+    /// It had its effect, and has it no more.
+    Undone,
+}
+
+impl Progress {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Done => "done",
+            Self::Doubtful => "doubtful",
+            Self::Failed => "failed",
+            Self::Undone => "undone",
+        }
+    }
+}
+
+/// One step.
+#[derive(Clone, Copy, Debug)]
+pub struct StepView<'a> {
+    /// Which.
+    pub step: Step,
+    /// What has become of it.
+    pub progress: Progress,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// How often its undoing was tried.
+    pub undo_attempts: u32,
+    /// The provider's reference.
+    pub reference: Option<&'a str>,
+    /// The provider's reference of its undoing.
+    pub undo_reference: Option<&'a str>,
+    /// What went wrong last.
+    pub error: Option<&'a str>,
+    /// When something happened to it last.
+    pub at: Option<DateTime<Utc>>,
+}
+
+impl Saga {
+    /// What was asked for.
+    pub fn order(&self) -> &Order {
+        &self.order
+    }
+
+    /// Facts so far.
+    pub fn version(&self) -> usize {
+        self.version
+    }
+
+    /// When it began.
+    pub fn started_at(&self) -> DateTime<Utc> {
+        self.started_at
+    }
+
+    /// When its last fact was written.
+    pub fn updated_at(&self) -> DateTime<Utc> {
+        self.updated_at
+    }
+
+    /// Where it stands.
+    pub fn status(&self) -> Status {
+        match self.phase {
+            Phase::Forward(_) => Status::Processing,
+            Phase::Back(_) => Status::Compensating,
+            Phase::Stuck { .. } => Status::Stuck,
+            Phase::Completed => Status::Completed,
+            Phase::Failed => Status::Failed,
+        }
+    }
+
+    /// Why it turned round, if it did.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// The step that it is at or stuck in, and whether it undoes it.
+    pub fn at(&self) -> Option<(Step, bool)> {
+        match self.phase {
+            Phase::Forward(i) => Some((self.steps[i].step, false)),
+            Phase::Back(i) => Some((self.steps[i].step, true)),
+            Phase::Stuck { at, undo } => Some((self.steps[at].step, undo)),
+            Phase::Completed | Phase::Failed => None,
+        }
+    }
+
+    /// Its steps, in order.
+    pub fn steps(&self) -> impl Iterator<Item = StepView<'_>> {
+        self.steps.iter().map(|state| StepView {
+            step: state.step,
+            progress: state.progress,
+            attempts: state.attempts[0],
+            undo_attempts: state.attempts[1],
+            reference: state.references[0].as_deref(),
+            undo_reference: state.references[1].as_deref(),
+            error: state.error.as_deref(),
+            at: state.at,
+        })
+    }
+}

@@ -1,0 +1,38 @@
+//! The children of the root, by name.
+
+/// The root's children.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Child {
+    /// Keeps the lease.
+    Leadership,
+    /// Supervises the lanes, under an epoch.
+    Journal(i64),
+    /// Supervises the accounts, under an epoch.
+    Accounts(i64),
+    /// Publishes events, under an epoch.
+    Outbox(i64),
+    /// Keeps outbox and keys in order, under an epoch.
+    Housekeeping(i64),
+    /// Lets go holds whose time has come, under an epoch.
+    Expiry(i64),
+    /// Runs workflows that leave the ledger, under an epoch.
+    Sagas(i64),
+    /// Hands out committed events to those who watch, under an epoch.
+    Feed(i64),
+}
+
+impl Child {
+    /// What policy and metrics call it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Leadership => "leadership",
+            Self::Journal(_) => "journal",
+            Self::Accounts(_) => "accounts",
+            Self::Outbox(_) => "outbox",
+            Self::Housekeeping(_) => "housekeeping",
+            Self::Expiry(_) => "expiry",
+            Self::Sagas(_) => "sagas",
+            Self::Feed(_) => "feed",
+        }
+    }
+}
