@@ -8,7 +8,7 @@ use super::discovery::pool;
 use super::options::SettingsArgs;
 use super::output::{Failure, columns, note, say};
 use crate::gateway::ledger::{Operated, operate, replay};
-use crate::protocol::record::TransactionId;
+use crate::protocol::record::{Operator, TransactionId};
 use crate::saga::{Fact, Resolution, Saga};
 use crate::settings::Mode;
 use crate::store::sagas::{self, SagaRow};
@@ -139,8 +139,8 @@ async fn show(pool: &PgPool, args: &ShowArgs) -> Result<(), Failure> {
 
 async fn say_to(pool: &PgPool, id: Uuid, how: Option<Resolution>, reason: String) -> Result<(), Failure> {
     let user = User::from_uid(Uid::current()).ok().flatten().map_or_else(|| Uid::current().to_string(), |user| user.name);
-    let by = format!("cli:{user}");
-    let operated = Operated { how, by, reason, correlation: None };
+    let by = Operator { name: format!("cli:{user}").into(), reason };
+    let operated = Operated { how, by, correlation: None };
     let row = operate(pool, None, TransactionId(id), &operated).await.map_err(|failure| Failure::new(failure.to_string()))?;
     let saga = read(&row)?;
     Ok(say(format!("saga {id} is {} now, at {}", saga.status().as_str(), at(&saga)))?)

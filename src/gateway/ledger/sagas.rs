@@ -16,9 +16,9 @@ use crate::gateway::events;
 use crate::gateway::failure::Failure;
 use crate::money::{Amount, Currency};
 use crate::protocol::admission::Permit;
-use crate::protocol::record::{Api, FactRow, Kind, OperatorAction, RequestHash, Rows, TransactionId, now_micros};
+use crate::protocol::record::{Api, FactRow, Kind, Operator, RequestHash, Rows, TransactionId, now_micros};
 use crate::saga::{Fact, Order, Resolution, Saga, Status, Step, Workflow};
-use crate::store::accounts::{self, AccountKind, NewAccount, NormalSide};
+use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
 use crate::store::sagas::{self, SagaRow};
 
 /// After so long what a payout holds is let go, whatever has become of it.
@@ -77,7 +77,7 @@ impl Ledger {
         let (debit, credit) = if order.workflow == Workflow::Payout { (order.account, counter) } else { (counter, order.account) };
         let command = Command {
             tenant: tenant.clone(),
-            api: Api::AccountsV1,
+            api: Api::FlorinV1,
             kind,
             key: order.key,
             request,
@@ -124,7 +124,7 @@ impl Ledger {
             floor: None,
             ceiling: None,
         };
-        accounts::create(&self.parts().pool, &new).await.map_err(|error| read_failure(&error)).map(drop)
+        self.open(&new, currency).await?.map_err(|error| read_failure(&error)).map(drop)
     }
 }
 
@@ -170,10 +170,8 @@ pub(super) fn started(command: &Command, id: TransactionId, at: DateTime<Utc>) -
 pub struct Operated {
     /// How the step stands; none: it is tried again.
     pub how: Option<Resolution>,
-    /// Who.
-    pub by: String,
-    /// Why.
-    pub reason: String,
+    /// Who, and why.
+    pub by: Operator,
     /// The request's correlation id.
     pub correlation: Option<String>,
 }
@@ -187,7 +185,7 @@ pub async fn operate(pool: &PgPool, tenant: Option<&str>, id: TransactionId, ope
     for _ in 0..TRIES_MAX {
         let row = sagas::get(pool, tenant, id).await.map_err(|error| failed(&error))?;
         let mut row = row.ok_or_else(|| Failure::NotFound(format!("Saga not found: {}", id.0)))?;
-        let (by, reason, at) = (operated.by.clone(), operated.reason.clone(), now_micros());
+        let (by, reason, at) = (operated.by.name.to_string(), operated.by.reason.clone(), now_micros());
         let fact = match operated.how {
             None => Fact::Retried { by, reason },
             Some(how) => Fact::Resolved { how, by, reason },
@@ -207,14 +205,8 @@ pub async fn operate(pool: &PgPool, tenant: Option<&str>, id: TransactionId, ope
             let at = saga.at().map(|(step, undo)| step.name(undo));
             Some(json!({ "status": saga.status().as_str(), "step": at }).to_string())
         };
-        let action = OperatorAction {
-            actor: operated.by.clone(),
-            action: if operated.how.is_some() { "saga.resolve" } else { "saga.retry" },
-            subject: id.0.to_string(),
-            reason: operated.reason.clone(),
-            before: state(&before),
-            after: state(&after),
-        };
+        let name = if operated.how.is_some() { "saga.resolve" } else { "saga.retry" };
+        let action = operated.by.did(name, &id.0.to_string(), state(&before), state(&after));
         let appended = sagas::append_by_operator(pool, &row.tenant, &next, at, &action, operated.correlation.as_deref()).await;
         if appended.map_err(|error| failed(&error))? {
             row.facts.push((fact, at));

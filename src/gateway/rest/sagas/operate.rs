@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{LIMIT, LIMIT_DEFAULT, Saga, workflows};
 use crate::gateway::failure::Failure;
 use crate::gateway::ledger::{Operated, operate, read_failure};
+use crate::gateway::operator::REASON_MAX;
 use crate::gateway::rest::body::JsonBody;
 use crate::gateway::rest::query::Query;
 use crate::gateway::rest::refusal::Refusal;
@@ -18,9 +19,6 @@ use crate::gateway::validate::cut;
 use crate::protocol::record::TransactionId;
 use crate::saga::Resolution;
 use crate::store::sagas;
-
-/// Bytes of a reason.
-const REASON_MAX: usize = 1_024;
 
 /// Sagas that wait for an operator, those that have for longest first.
 #[utoipa::path(
@@ -65,8 +63,8 @@ async fn say(room: &Room, caller: &Caller, id: &str, how: Option<Resolution>, re
     let uuid = Uuid::try_parse(id).map_err(|_| Failure::NotFound(format!("Saga not found: {}", cut(id))))?;
     let active = room.0.ledger.active()?;
     let _place = room.0.ledger.enter()?;
-    let by = caller.client.as_deref().unwrap_or("anonymous").to_owned();
-    let operated = Operated { how, by, reason, correlation: Some(caller.correlation.as_str().to_owned()) };
+    let by = caller.operator(&reason)?;
+    let operated = Operated { how, by, correlation: Some(caller.correlation.as_str().to_owned()) };
     let row = operate(&room.0.ledger.parts().pool, Some(&caller.tenant), TransactionId(uuid), &operated).await.map_err(|failure| match failure {
         Failure::FailedPrecondition(why) => Refusal::new(StatusCode::CONFLICT, "SAGA_NOT_STUCK", why),
         other => other.into(),
