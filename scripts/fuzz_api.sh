@@ -70,10 +70,12 @@ until grep -q '^Florin is ready' "$log"; do
   sleep 0.1
 done
 
-# What is asked for by its id is there: an account of those that `florin dev` opens, and a payment.
+# What is asked for by its id is there: an account of those that `florin dev` opens, a payment, and a hold.
 "$florin" pay acc-payer-001 acc-payee-002 1.00 USD
 newest='import json, sys, urllib.request; print(json.load(urllib.request.urlopen(sys.argv[1], timeout=10))[0]["id"])'
 payment=$("$(dirname "$schemathesis")/python" -c "$newest" "http://127.0.0.1:$port/api/v1/transactions?limit=1")
+held='import json, sys, urllib.request as u; body = json.dumps({"sourceAccountId": "acc-payer-001", "destinationAccountId": "acc-payee-002", "amount": "1.00", "currency": "USD"}); print(json.load(u.urlopen(u.Request(sys.argv[1], body.encode(), {"content-type": "application/json"}), timeout=10))["id"])'
+hold=$("$(dirname "$schemathesis")/python" -c "$held" "http://127.0.0.1:$port/v1/holds")
 known=$work/schemathesis.toml
 cat >"$known" <<CONF
 [[operations]]
@@ -83,6 +85,10 @@ parameters = { "path.id" = "acc-payer-001" }
 [[operations]]
 include-path-regex = "/(transactions|sagas)/"
 parameters = { "path.id" = "$payment" }
+
+[[operations]]
+include-path-regex = "/holds/"
+parameters = { "path.id" = "$hold" }
 CONF
 
 # Sends cases of each call; further arguments choose calls. Not among the checks: whether what the description forbids is refused. It cannot say

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 an error (also of usage), 2 a payment was declined.
 
+mod actions;
 pub mod amount;
 mod balance;
 mod client;
@@ -61,6 +62,8 @@ enum Command {
     /// Look at the publisher's position, and mend it.
     #[command(subcommand)]
     Outbox(outbox::Command),
+    /// List what operators did, newest first: who, when, to what, why.
+    Actions(actions::Args),
     /// See to movements through the provider that are stuck.
     #[command(subcommand)]
     Sagas(sagas::Command),
@@ -109,6 +112,7 @@ impl Cli {
             Command::Events(args) => done(events::run(args)),
             Command::Dlq(command) => done(block_on(dlq::run(command))),
             Command::Outbox(command) => done(block_on(outbox::run(command))),
+            Command::Actions(args) => done(block_on(actions::run(args))),
             Command::Sagas(command) => done(block_on(sagas::run(command))),
             Command::Keys(command) => done(block_on(keys::run(command))),
             Command::Config(args) => done(config::run(args)),
@@ -139,7 +143,7 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
         let names: Vec<_> = Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        let want = "serve dev migrate seed verify pay balance events dlq outbox sagas keys config completions";
+        let want = "serve dev migrate seed verify pay balance events dlq outbox actions sagas keys config completions";
         assert_eq!(names.join(" "), want);
         for command in Cli::command().get_subcommands() {
             assert!(command.get_about().is_some(), "{} says nothing of itself", command.get_name());
@@ -161,6 +165,8 @@ mod tests {
             ("dlq replay --all", true),
             ("dlq replay", false),
             ("outbox repair --yes", true),
+            ("actions --subject a --action account.limits --from 2026-01-31T12:00:00Z --limit 5 --json", true),
+            ("actions --from yesterday", false),
             ("sagas stuck --json", true),
             ("sagas retry 0199aaaa-0000-7000-8000-000000000000 --reason why", true),
             ("sagas retry 0199aaaa-0000-7000-8000-000000000000", false),

@@ -8,6 +8,7 @@ pub mod failure;
 pub mod florin_v1;
 pub mod ledger;
 pub mod native;
+pub mod operator;
 pub mod payment_v1;
 pub mod rate_limit;
 pub mod rest;

@@ -18,7 +18,7 @@ use crate::actors::saga::SagaConfig;
 use crate::faults::Faults;
 use crate::gateway::auth::Authenticator;
 use crate::gateway::call::Limits;
-use crate::gateway::ledger::{Ledger, LedgerParts, RecentHolds};
+use crate::gateway::ledger::{LastRead, Ledger, LedgerParts, RecentHolds};
 use crate::gateway::rate_limit::{RateLimitConfig, RateLimiter};
 use crate::gateway::rest::{RestConfig, RestServer, Room};
 use crate::gateway::server::{GrpcConfig, GrpcServer, Services, Tls};
@@ -114,7 +114,8 @@ impl Runtime {
             account_share_max: (in_flight_max * usize::from(settings.admission.account_share_percent) / 100).max(1),
             write_cutoff: settings.journal.write_cutoff,
             rate_age_max: settings.rate_age_max,
-            currencies: store::accounts::currencies(&pool).await?,
+            currencies: store::currencies::load(&pool).await?,
+            currencies_read: LastRead::default(),
             provider,
             recent_holds: RecentHolds::default(),
         });
@@ -216,11 +217,12 @@ impl Runtime {
     }
 }
 
-/// Connections of gRPC and of REST. Where the system allows too few files for both, REST has at most a quarter of them.
+/// Connections of gRPC and of REST. Where the system allows too few files for both, each has its part of them.
 fn connections_max(grpc: usize) -> (usize, usize) {
-    let all = files_for(grpc.saturating_add(REST_CONNECTIONS_MAX));
-    let rest = REST_CONNECTIONS_MAX.min(all / 4).max(1);
-    (grpc.min(all.saturating_sub(rest)).max(1), rest)
+    let wanted = grpc.saturating_add(REST_CONNECTIONS_MAX);
+    let all = files_for(wanted);
+    let rest = REST_CONNECTIONS_MAX.saturating_mul(all) / wanted;
+    (all.saturating_sub(rest).max(1), rest.max(1))
 }
 
 /// Each connection is an open file, of which a process is allowed few at first: asks for more, up to what the system allows. What is

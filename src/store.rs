@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod api_keys;
 pub mod audit;
+pub mod currencies;
 pub mod entries;
 pub mod error;
 pub mod holds;
@@ -10,6 +11,7 @@ pub mod journal;
 pub mod leadership;
 pub mod live;
 pub mod numeric;
+pub mod operators;
 pub mod outbox;
 pub mod rates;
 pub mod sagas;
@@ -88,7 +90,8 @@ impl Database {
             .test_before_acquire(false)
             .after_connect(|connection, _| {
                 Box::pin(async move {
-                    connection.execute("SET plan_cache_mode = force_generic_plan").await?;
+                    // Plans are kept. One that was made while a table was small would read it whole when it has grown.
+                    connection.execute("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off").await?;
                     Ok(())
                 })
             })

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::baseline;
+use crate::history::Place;
 use crate::mix::{Chooser, Mix};
 use crate::report::{self, Report, Run};
 use crate::run::Timing;
@@ -50,6 +51,10 @@ const OPEN_WARM_UP: Duration = Duration::from_secs(2);
 const WARM_WAL_MB: u32 = 4_096;
 const WARM_WAL_QUICK_MB: u32 = 256;
 
+/// Entries of the account with a long history.
+const HISTORY: u32 = 1_000_000;
+const HISTORY_QUICK: u32 = 20_000;
+
 /// Runs everything and writes the reports.
 ///
 /// # Errors
@@ -61,6 +66,7 @@ pub async fn run(config: Config) -> Result<()> {
         florin: config.florin.clone(),
         accounts: config.accounts,
         warm_wal_mb: if config.quick { WARM_WAL_QUICK_MB } else { WARM_WAL_MB },
+        history: if config.quick { HISTORY_QUICK } else { HISTORY },
         baselines: true,
         settings: config.settings.clone(),
     };
@@ -196,6 +202,10 @@ impl Workload {
             Self::Rest => "rest",
             Self::HoldCapture => "hold-capture",
             Self::Balance => "balance",
+            Self::Entries(Place::Newest) => "entries",
+            Self::Entries(Place::Oldest) => "entries-old",
+            Self::Transactions(Place::Newest) => "transactions",
+            Self::Transactions(Place::Oldest) => "transactions-old",
         }
     }
 }

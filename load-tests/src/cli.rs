@@ -12,8 +12,8 @@ use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::bench::{self, Config, large, memory};
-use crate::{address, baseline, seed};
-use load::{BalanceArgs, PayArgs};
+use crate::{address, baseline, history, seed};
+use load::{BalanceArgs, EntryArgs, PayArgs};
 
 #[derive(Debug, Parser)]
 #[command(name = "florin-load", version, about = "Measures Florin, and what one would build instead. Load goes to loopback addresses only.")]
@@ -30,6 +30,10 @@ enum Command {
     Pay(PayArgs),
     /// Ask a running server for balances for a while: those of accounts that paid a moment ago are in its memory
     Balances(BalanceArgs),
+    /// Write an account with a long history into Florin's database, which must not serve meanwhile
+    History(HistoryArgs),
+    /// Ask a running server for pages of 50 of an account's entries for a while, over gRPC or REST
+    Entries(EntryArgs),
     /// Serve payment.v1 by one SQL transaction per payment
     ServeBaseline(ServeArgs),
     /// Run Florin and the baselines side by side, and write report.md and report.json
@@ -166,6 +170,16 @@ struct ServeArgs {
 }
 
 #[derive(Debug, Args)]
+struct HistoryArgs {
+    /// Florin's database
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database: String,
+    /// How many entries
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    entries: u32,
+}
+
+#[derive(Debug, Args)]
 struct SeedArgs {
     /// Florin's database
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
@@ -219,6 +233,12 @@ async fn run(cli: Cli) -> Result<ExitCode> {
             println!("{opened} accounts opened, {} were there", u64::from(args.accounts) - opened);
             Ok(ExitCode::SUCCESS)
         }
+        Command::History(args) => {
+            history::fill(&address::database(&args.database)?, args.entries).await?;
+            println!("account {} is there, with {} entries unless it was there before", history::ACCOUNT, args.entries);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Entries(args) => load::entries(args).await,
         Command::Pay(args) => load::pay(args).await,
         Command::Balances(args) => load::balances(args).await,
         Command::ServeBaseline(args) => serve_baseline(args).await,

@@ -10,6 +10,7 @@
 //! | [`grpc`], [`batch`], [`holds`] | the client's side of payment.v1, of florin.v1's batches, and of its holds |
 //! | [`rest`] | the client's side of transfers over REST |
 //! | [`balances`] | asks for balances |
+//! | [`history`] | an account with a long history, and pages of it |
 //! | [`seed`] | the accounts that a run pays from |
 //! | [`baseline`] | what one would build instead |
 //! | [`process`] | CPU time and memory, from `/proc` |
@@ -25,6 +26,7 @@ pub mod batch;
 pub mod bench;
 pub mod cli;
 pub mod grpc;
+pub mod history;
 pub mod holds;
 pub mod mix;
 pub mod outcome;

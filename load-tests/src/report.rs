@@ -53,7 +53,8 @@ pub struct Machine {
 pub struct Run {
     /// `florin`, `sql`, `plpgsql` or `sql-grpc`.
     pub system: &'static str,
-    /// `uniform`, `hot-payee`, `hot-payer`, `batch100`, `open-half-peak`, `rest`, `hold-capture` or `balance`.
+    /// `uniform`, `hot-payee`, `hot-payer`, `batch100`, `open-half-peak`, `rest`, `hold-capture`, `balance`, `entries`, `entries-old`,
+    /// `transactions` or `transactions-old`.
     pub workload: &'static str,
     /// Payments in flight; messages for `batch100`; for `open-half-peak` those of the peak.
     pub in_flight: usize,
@@ -63,7 +64,7 @@ pub struct Run {
     pub round: usize,
     /// Measured seconds.
     pub run_s: f64,
-    /// Payments answered per second; of `balance`, as everywhere below: balances.
+    /// Payments answered per second; of `balance`, as everywhere below: balances; of what is read of a long history: pages.
     pub payments_per_s: f64,
     /// Half of the payments took no longer.
     pub p50_ms: f64,

@@ -1,6 +1,6 @@
 //! The client's side of transfers over REST: HTTP/1.1 connections that stay open, many clients, a new key for each payment.
 
-mod lines;
+pub(crate) mod lines;
 
 use anyhow::{Context, Result, ensure};
 use http::header::{CONTENT_TYPE, HOST};
@@ -18,6 +18,9 @@ use crate::run::{PATIENCE, Payer};
 
 /// The most connections. Each carries one request at a time: what is in flight beyond waits for one, and its latency grows.
 pub const CONNECTIONS_MAX: usize = 256;
+
+/// The header that names the next page of a list.
+pub const NEXT_PAGE: &str = "x-next-page-token";
 
 const TRANSFER: &str = "/api/v1/transactions/transfer";
 
@@ -90,7 +93,7 @@ impl Payer for RestPayer {
         match tokio::time::timeout(PATIENCE, self.lines.ask(request)).await {
             Err(_) => Outcome::Unanswered,
             Ok(Err(_)) => Outcome::Transport,
-            Ok(Ok((status, body))) => Outcome::of_rest(status, &body),
+            Ok(Ok(answer)) => Outcome::of_rest(answer.status(), answer.body()),
         }
     }
 }

@@ -132,6 +132,42 @@ impl Ledger for Moody {
         Err(Status::unimplemented(""))
     }
 
+    async fn list_holds(&self, _: Request<pb::ListHoldsRequest>) -> Result<Response<pb::ListHoldsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn reverse_transaction(&self, _: Request<pb::ReverseTransactionRequest>) -> Result<Response<pb::ReverseTransactionResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn exchange(&self, _: Request<pb::ExchangeRequest>) -> Result<Response<pb::ExchangeResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn add_rate(&self, _: Request<pb::AddRateRequest>) -> Result<Response<pb::AddRateResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn list_rates(&self, _: Request<pb::ListRatesRequest>) -> Result<Response<pb::ListRatesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn create_currency(&self, _: Request<pb::CreateCurrencyRequest>) -> Result<Response<pb::CreateCurrencyResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn update_currency(&self, _: Request<pb::UpdateCurrencyRequest>) -> Result<Response<pb::UpdateCurrencyResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn list_currencies(&self, _: Request<pb::ListCurrenciesRequest>) -> Result<Response<pb::ListCurrenciesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn list_operator_actions(&self, _: Request<pb::ListOperatorActionsRequest>) -> Result<Response<pb::ListOperatorActionsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn list_entries(&self, _: Request<pb::ListEntriesRequest>) -> Result<Response<pb::ListEntriesResponse>, Status> {
         Err(Status::unimplemented(""))
     }

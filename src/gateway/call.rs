@@ -11,8 +11,10 @@ use tonic::{Code, Request, Status};
 use super::auth::{DEFAULT_TENANT, Identity};
 use super::failure::Failure;
 use super::ledger::{Deadline, Ledger};
+use super::operator::operator;
 use super::rate_limit::{Decision, RateLimiter};
 use super::validate::cut;
+use crate::protocol::record::Operator;
 use crate::telemetry::correlation::CorrelationId;
 
 /// Who may call how often; none means no limit.
@@ -32,10 +34,10 @@ const AHEAD: Duration = Duration::from_millis(5);
 pub struct Call {
     /// Whose accounts and keys it is about.
     pub tenant: Arc<str>,
-    /// Who calls: a key's or a certificate's name; none without authentication.
-    pub client: Option<Arc<str>>,
     /// What links it to its cause.
     pub correlation: Option<String>,
+    /// Who calls, if they were asked.
+    client: Option<Arc<str>>,
     began: Instant,
     /// How long the caller waits, from the beginning.
     patience: Option<Duration>,
@@ -51,8 +53,16 @@ impl Call {
     }
 
     /// Of a request over HTTP: its caller says no deadline.
-    pub fn over_http(tenant: Arc<str>, correlation: String) -> Self {
-        Self { tenant, client: None, correlation: Some(correlation), began: Instant::now(), patience: None }
+    pub fn over_http(tenant: Arc<str>, client: Option<Arc<str>>, correlation: String) -> Self {
+        Self { tenant, client, correlation: Some(correlation), began: Instant::now(), patience: None }
+    }
+
+    /// Who makes a change by this call, for this reason.
+    ///
+    /// # Errors
+    /// `Invalid`: the reason is too long, or has a control character.
+    pub fn operator(&self, reason: &str) -> Result<Operator, Failure> {
+        operator(self.client.as_ref(), reason)
     }
 
     /// When a command that begins now ends; the caller's own deadline runs from the beginning of the call.

@@ -2,8 +2,10 @@
 
 mod accounts;
 mod convert;
+mod currencies;
 mod exchanges;
 mod holds;
+mod operators;
 mod post;
 mod reads;
 mod returns;
@@ -188,5 +190,27 @@ impl ledger_server::Ledger for FlorinV1 {
     async fn list_entries(&self, request: Request<pb::ListEntriesRequest>) -> Result<Response<pb::ListEntriesResponse>, Status> {
         let work = |ledger: Ledger, call: Call, asked| async move { reads::entries(&ledger, &call, &asked).await };
         self.serve("ListEntries", request, work).await
+    }
+    async fn create_currency(&self, request: Request<pb::CreateCurrencyRequest>) -> Result<Response<pb::CreateCurrencyResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { currencies::create(&ledger, &call, asked).await };
+        self.serve("CreateCurrency", request, work).await
+    }
+
+    async fn update_currency(&self, request: Request<pb::UpdateCurrencyRequest>) -> Result<Response<pb::UpdateCurrencyResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { currencies::update(&ledger, &call, asked).await };
+        self.serve("UpdateCurrency", request, work).await
+    }
+
+    async fn list_currencies(&self, request: Request<pb::ListCurrenciesRequest>) -> Result<Response<pb::ListCurrenciesResponse>, Status> {
+        let work = |ledger: Ledger, _, _| async move { currencies::list(&ledger).await };
+        self.serve("ListCurrencies", request, work).await
+    }
+
+    async fn list_operator_actions(
+        &self,
+        request: Request<pb::ListOperatorActionsRequest>,
+    ) -> Result<Response<pb::ListOperatorActionsResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { operators::list(&ledger, &call, &asked).await };
+        self.serve("ListOperatorActions", request, work).await
     }
 }

@@ -3,9 +3,12 @@
 mod audit;
 mod change;
 mod command;
+mod currencies;
 mod exchange;
 mod holds;
+mod opening;
 mod operation;
+mod operators;
 mod post;
 mod reverse;
 mod sagas;
@@ -28,6 +31,7 @@ use crate::store::{self, StoreError};
 
 pub use self::change::ChangeCommand;
 pub use self::command::{Action, Answer, Command, PostingCommand};
+pub use self::currencies::{EXPONENT_MAX, LastRead, NAME_MAX, new_currency};
 pub use self::holds::RecentHolds;
 pub use self::operation::Operation;
 pub use self::reverse::{NotRefundable, Refundable};
@@ -51,12 +55,14 @@ pub struct LedgerParts {
     pub account_share_max: usize,
     /// How long a command may wait before it is written for the first time.
     pub write_cutoff: Duration,
-    /// All currencies.
+    /// All currencies that this process knows.
     pub currencies: Currencies,
     /// The name of the provider through which money leaves and comes in, if there is one.
     pub provider: Option<Arc<str>>,
     /// How old a rate may be that money is exchanged at.
     pub rate_age_max: Duration,
+    /// When they were last read.
+    pub currencies_read: LastRead,
     /// What captures need not read.
     pub recent_holds: RecentHolds,
 }

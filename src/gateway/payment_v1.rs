@@ -71,6 +71,7 @@ impl PaymentV1 {
             &asked.amount_cents.to_le_bytes(),
             asked.currency.as_bytes(),
         ]);
+        let exponent = self.ledger.currency(&asked.currency).await?.map_or(0, |currency| currency.exponent);
         let command = Command {
             tenant: call.tenant,
             api: Api::PaymentV1,
@@ -81,7 +82,7 @@ impl PaymentV1 {
                 debit: asked.payer_account_id,
                 credit: asked.payee_account_id,
                 amount: Amount::from(asked.amount_cents),
-                exponent: self.ledger.parts().currencies.get(&asked.currency).map_or(0, |currency| currency.exponent),
+                exponent,
                 currency: asked.currency,
             }],
             reference: None,

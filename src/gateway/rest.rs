@@ -6,6 +6,7 @@
 mod accounts;
 mod admin;
 mod around;
+mod audit;
 mod body;
 mod currencies;
 mod declines;
@@ -16,6 +17,7 @@ mod listing;
 mod live;
 mod movements;
 mod native;
+mod operators;
 mod payouts;
 mod query;
 mod refunds;
@@ -32,7 +34,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::{get, patch, post};
@@ -41,8 +43,12 @@ use self::externals::Externals;
 use self::refusal::Refusal;
 use super::auth::Authenticator;
 use super::call::Limits;
+use super::failure::Failure;
 use super::ledger::Ledger;
+use super::operator::{operator, operator_by_header};
 use super::validate::cut;
+use crate::protocol::record::Operator;
+use crate::store::operators::Doing;
 use crate::telemetry::correlation::CorrelationId;
 use crate::telemetry::http::HealthView;
 
@@ -76,6 +82,23 @@ struct Caller {
     correlation: CorrelationId,
     /// Who it is, if they were asked.
     client: Option<Arc<str>>,
+}
+
+impl Caller {
+    /// Who makes a change by this call, for this reason.
+    fn operator(&self, reason: &str) -> Result<Operator, Failure> {
+        operator(self.client.as_ref(), reason)
+    }
+
+    /// The same with what links the change to this call.
+    fn doing<'a>(&'a self, by: &'a Operator) -> Doing<'a> {
+        Doing { tenant: &self.tenant, by, correlation: Some(self.correlation.as_str()) }
+    }
+
+    /// The same for a call without a body.
+    fn operator_by_header(&self, headers: &HeaderMap) -> Result<Operator, Failure> {
+        operator_by_header(self.client.as_ref(), headers)
+    }
 }
 
 impl Room {
@@ -121,6 +144,13 @@ pub fn router(room: Room) -> Router {
         .route("/api/v1/admin/accounts/rebuild-all", post(admin::rebuild_all))
         .route("/api/v1/admin/accounting-equation", get(admin::equation).post(admin::equation_by_post))
         .merge(native::routes())
+        .route("/api/v1/admin/transactions/{id}/reconcile", post(audit::reconcile))
+        .route("/api/v1/admin/transactions/reconcile-all", post(audit::reconcile_all))
+        .route("/api/v1/admin/transactions/{id}/rebuild", post(audit::rebuild))
+        .route("/api/v1/admin/transactions/rebuild-all", post(audit::rebuild_all))
+        .route("/v1/currencies", post(currencies::create))
+        .route("/v1/currencies/{code}", patch(currencies::update))
+        .route("/v1/operator-actions", get(operators::list))
         .merge(docs::routes())
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)

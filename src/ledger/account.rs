@@ -16,6 +16,17 @@ pub enum Status {
     Closed,
 }
 
+impl Status {
+    /// Its name, wherever a status is written as text.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 /// What the database says of an account's money at some version. A higher version is later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Totals {

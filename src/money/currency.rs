@@ -1,10 +1,9 @@
-//! Currencies: their decimals are data, read from the database once.
+//! Currencies: their decimals are data, read from the database and learnt when they are made.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-/// Up to 12 capital letters and digits, such as `USD`; cheap to copy.
+/// 2 to 12 capital letters and digits, such as `USD`; cheap to copy.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CurrencyCode([u8; 12]);
 
@@ -18,6 +17,11 @@ impl CurrencyCode {
         let mut code = [0; 12];
         code[..bytes.len()].copy_from_slice(bytes);
         Some(Self(code))
+    }
+
+    /// Which list of [`Currencies`] it is in.
+    fn slot(self) -> usize {
+        self.0.iter().fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte))) % SLOTS
     }
 
     /// The code as text.
@@ -52,19 +56,85 @@ pub struct Currency {
     pub exponent: u8,
 }
 
-/// All currencies of this ledger.
-#[derive(Clone, Debug, Default)]
-pub struct Currencies(Arc<HashMap<CurrencyCode, Currency>>);
+/// Lists of a [`Currencies`].
+const SLOTS: usize = 64;
+
+/// The currencies of this ledger that this process knows. It only grows, and an exponent never changes: so whoever looks a code up
+/// takes no lock, and clones share what is learnt.
+#[derive(Clone)]
+pub struct Currencies(Arc<[Slot; SLOTS]>);
+
+#[derive(Default)]
+struct Slot(OnceLock<Box<Known>>);
+
+struct Known {
+    currency: Currency,
+    next: Slot,
+}
 
 impl Currencies {
     /// Looks a code up, exactly as written.
     pub fn get(&self, code: &str) -> Option<Currency> {
-        self.0.get(&CurrencyCode::parse(code)?).copied()
+        let code = CurrencyCode::parse(code)?;
+        let mut slot = &self.0[code.slot()];
+        while let Some(known) = slot.0.get() {
+            if known.currency.code == code {
+                return Some(known.currency);
+            }
+            slot = &known.next;
+        }
+        None
+    }
+
+    /// Learns of a currency, unless it is known.
+    pub fn learn(&self, currency: Currency) {
+        let mut slot = &self.0[currency.code.slot()];
+        loop {
+            let known = slot.0.get_or_init(|| Box::new(Known { currency, next: Slot::default() }));
+            if known.currency.code == currency.code {
+                return;
+            }
+            slot = &known.next;
+        }
+    }
+}
+
+impl Default for Currencies {
+    fn default() -> Self {
+        Self(Arc::new(std::array::from_fn(|_| Slot::default())))
     }
 }
 
 impl FromIterator<Currency> for Currencies {
     fn from_iter<T: IntoIterator<Item = Currency>>(currencies: T) -> Self {
-        Self(Arc::new(currencies.into_iter().map(|currency| (currency.code, currency)).collect()))
+        let all = Self::default();
+        currencies.into_iter().for_each(|currency| all.learn(currency));
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(n: usize) -> Currency {
+        Currency { code: CurrencyCode::parse(&format!("C{n}")).unwrap(), exponent: u8::try_from(n % 19).unwrap() }
+    }
+
+    #[test]
+    fn what_is_learnt_is_known_to_every_clone_whoever_learns_it_first() {
+        let all: Currencies = (0..10).map(numbered).collect();
+        let clone = all.clone();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (5..1_000).for_each(|n| clone.learn(numbered(n))));
+            }
+        });
+        for n in 0..1_000 {
+            assert_eq!(all.get(&format!("C{n}")), Some(numbered(n)), "{n}");
+        }
+        all.learn(Currency { exponent: 18, ..numbered(3) });
+        assert_eq!(all.get("C3"), Some(numbered(3)), "an exponent never changes");
+        assert!(all.get("C1000").is_none() && all.get("c3").is_none() && all.get("").is_none());
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use ractor::ActorRef;
 use tokio::sync::oneshot;
 
-use super::record::{AccountChange, AccountId, KeyHash, Record, RequestHash, TransactionId};
+use super::record::{AccountChange, AccountId, KeyHash, Operator, Record, RequestHash, TransactionId};
 use super::slip::{Outcome, Slip};
 use crate::ledger::{Status, Totals};
 use crate::money::Currency;
@@ -77,7 +77,7 @@ pub enum AccountMessage {
 pub struct ChangeOrder {
     /// Whose.
     pub account: Arc<AccountHandle>,
-    /// The record, complete but for the account's other guards.
+    /// The record, complete but for the account's other guards and what follows from them.
     pub record: Record,
     /// The new status, if any.
     pub status: Option<Status>,
@@ -85,6 +85,8 @@ pub struct ChangeOrder {
     pub floor: Option<Option<i128>>,
     /// The new ceiling, if any.
     pub ceiling: Option<Option<i128>>,
+    /// Who wants it, and why.
+    pub by: Operator,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Outcome>,
     /// Its place in the bound.
@@ -99,6 +101,15 @@ impl ChangeOrder {
             status: self.status.unwrap_or(now.status),
             floor: self.floor.unwrap_or(now.floor),
             ceiling: self.ceiling.unwrap_or(now.ceiling),
+        }
+    }
+
+    /// What it is called among operators' actions.
+    pub fn action(&self) -> &'static str {
+        match (self.status.is_some(), self.floor.is_some() || self.ceiling.is_some()) {
+            (true, false) => "account.status",
+            (false, true) => "account.limits",
+            _ => "account.change",
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The request handler encodes an event, the journal carries it as text, the publisher sends that text unchanged.
 //! The schemas in `schemas/` describe every shape; nothing may be added to the payment events.
 
+mod accounts;
 mod dead_letter;
 mod payloads;
 
@@ -10,6 +11,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use ulid::Ulid;
 
+pub use accounts::{AccountChanged, AccountCreated, Guards};
 pub use dead_letter::DeadLetter;
 pub use payloads::{Follows, HoldPayload, Outcome, PaymentAuthorized, PaymentDeclined, PostingPayload, RatePayload, TransactionPayload};
 
@@ -28,12 +30,24 @@ pub enum EventType {
     HoldAuthorized = 5,
     /// Promised money was let go, by a call or because its time had come: nothing was posted.
     HoldVoided = 6,
+    /// An account was opened.
+    AccountCreated = 7,
+    /// An account's status or limits changed, or both.
+    AccountChanged = 8,
 }
 
 impl EventType {
     /// Every event there is.
-    pub const ALL: [Self; 6] =
-        [Self::PaymentAuthorized, Self::PaymentDeclined, Self::TransactionPosted, Self::TransactionDeclined, Self::HoldAuthorized, Self::HoldVoided];
+    pub const ALL: [Self; 8] = [
+        Self::PaymentAuthorized,
+        Self::PaymentDeclined,
+        Self::TransactionPosted,
+        Self::TransactionDeclined,
+        Self::HoldAuthorized,
+        Self::HoldVoided,
+        Self::AccountCreated,
+        Self::AccountChanged,
+    ];
 
     /// The number that the outbox keeps.
     pub const fn code(self) -> i16 {
@@ -44,6 +58,8 @@ impl EventType {
             Self::TransactionDeclined => 4,
             Self::HoldAuthorized => 5,
             Self::HoldVoided => 6,
+            Self::AccountCreated => 7,
+            Self::AccountChanged => 8,
         }
     }
 
@@ -61,6 +77,8 @@ impl EventType {
             Self::TransactionDeclined => "TransactionDeclined",
             Self::HoldAuthorized => "HoldAuthorized",
             Self::HoldVoided => "HoldVoided",
+            Self::AccountCreated => "AccountCreated",
+            Self::AccountChanged => "AccountChanged",
         }
     }
 
@@ -70,6 +88,7 @@ impl EventType {
             Self::PaymentAuthorized | Self::PaymentDeclined => "Payment",
             Self::TransactionPosted | Self::TransactionDeclined => "Transaction",
             Self::HoldAuthorized | Self::HoldVoided => "Hold",
+            Self::AccountCreated | Self::AccountChanged => "Account",
         }
     }
 
@@ -78,7 +97,12 @@ impl EventType {
         match self {
             Self::PaymentAuthorized => Some("paymentauthorized"),
             Self::PaymentDeclined => Some("paymentdeclined"),
-            Self::TransactionPosted | Self::TransactionDeclined | Self::HoldAuthorized | Self::HoldVoided => None,
+            Self::TransactionPosted
+            | Self::TransactionDeclined
+            | Self::HoldAuthorized
+            | Self::HoldVoided
+            | Self::AccountCreated
+            | Self::AccountChanged => None,
         }
     }
 }
@@ -105,6 +129,10 @@ pub enum Payload<'a> {
     Transaction(&'a TransactionPayload<'a>),
     /// Money was promised or let go: its step says which.
     Hold(&'a HoldPayload<'a>),
+    /// An account was opened.
+    AccountCreated(&'a AccountCreated<'a>),
+    /// An account's status or limits changed.
+    AccountChanged(&'a AccountChanged<'a>),
 }
 
 impl Payload<'_> {
@@ -117,6 +145,8 @@ impl Payload<'_> {
             Self::Transaction(TransactionPayload { outcome: Outcome::Declined { .. }, .. }) => EventType::TransactionDeclined,
             Self::Hold(HoldPayload { expires_at: Some(_), .. }) => EventType::HoldAuthorized,
             Self::Hold(HoldPayload { expires_at: None, .. }) => EventType::HoldVoided,
+            Self::AccountCreated(_) => EventType::AccountCreated,
+            Self::AccountChanged(_) => EventType::AccountChanged,
         }
     }
 }
@@ -132,7 +162,7 @@ struct Envelope<'a, P> {
 }
 
 impl Event {
-    /// Builds the event of `payload`; `aggregate` is the aggregate's ULID as text.
+    /// Builds the event of `payload`; `aggregate` is the aggregate's ULID as text, or an account's name.
     pub fn new(id: Ulid, aggregate: &str, payload: &Payload<'_>, at: DateTime<Utc>) -> Self {
         Self { event: payload.event(), aggregate: aggregate.to_owned(), body: encode(id, aggregate, payload, at) }
     }
@@ -150,6 +180,8 @@ pub fn encode(id: Ulid, aggregate: &str, payload: &Payload<'_>, at: DateTime<Utc
         Payload::Declined(payload) => write(event, id, aggregate, payload, &timestamp),
         Payload::Transaction(payload) => write(event, id, aggregate, payload, &timestamp),
         Payload::Hold(payload) => write(event, id, aggregate, payload, &timestamp),
+        Payload::AccountCreated(payload) => write(event, id, aggregate, payload, &timestamp),
+        Payload::AccountChanged(payload) => write(event, id, aggregate, payload, &timestamp),
     }
 }
 

@@ -14,7 +14,7 @@ use super::events::Event;
 use crate::ledger::Status;
 use crate::money::Amount;
 
-pub use self::rows::{ExchangeRow, FactRow, OperatorAction, Rows};
+pub use self::rows::{ExchangeRow, FactRow, Operator, OperatorAction, Rows};
 
 /// A transaction: UUID version 7, so in order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +61,11 @@ impl Api {
     /// Its number in the database.
     pub fn code(self) -> i16 {
         self as i16
+    }
+
+    /// The one of a number in the database.
+    pub fn from_code(code: i16) -> Option<Self> {
+        [Self::PaymentV1, Self::FlorinV1, Self::AccountsV1].into_iter().find(|api| api.code() == code)
     }
 
     /// By its name on the wire.

@@ -4,12 +4,13 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgPool};
 use uuid::Uuid;
 
-use super::journal::{USED_KEYS, UsedKeyRow, status, status_code, used_keys};
+use super::journal::{USED_KEYS, UsedKeyRow, status, used_keys};
 use super::numeric::Numeric;
 use super::{StoreError, limited};
-use crate::ledger::{Status, Totals};
-use crate::money::{Currencies, Currency, CurrencyCode};
+use crate::ledger::Totals;
+use crate::money::{Currency, CurrencyCode};
 use crate::protocol::account::{Identity, Posted, UsedKey};
+use crate::protocol::events::Event;
 use crate::protocol::record::{AccountId, KeyHash, TransactionId};
 
 /// Who keeps an account, which decides its default floor.
@@ -23,6 +24,17 @@ pub enum AccountKind {
     External = 3,
 }
 
+impl AccountKind {
+    /// Its name, wherever it is written as text.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::System => "system",
+            Self::External => "external",
+        }
+    }
+}
+
 /// The side on which an account normally has its balance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NormalSide {
@@ -30,6 +42,16 @@ pub enum NormalSide {
     Credit = 1,
     /// Assets and expenses.
     Debit = 2,
+}
+
+impl NormalSide {
+    /// Its name, wherever it is written as text.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Credit => "credit",
+            Self::Debit => "debit",
+        }
+    }
 }
 
 /// An account to be opened.
@@ -146,16 +168,6 @@ impl Row {
     }
 }
 
-/// All currencies of this ledger.
-///
-/// # Errors
-/// Any failure of the statement.
-pub async fn currencies(pool: &PgPool) -> Result<Currencies, StoreError> {
-    let rows: Vec<(String, i16)> = sqlx::query_as("SELECT code, exponent FROM currencies").fetch_all(pool).await?;
-    let currency = |(code, exponent): (String, i16)| Some(Currency { code: CurrencyCode::parse(&code)?, exponent: u8::try_from(exponent).ok()? });
-    Ok(rows.into_iter().filter_map(currency).collect())
-}
-
 /// Loads accounts by tenant and name, those that exist.
 ///
 /// # Errors
@@ -174,31 +186,38 @@ pub async fn get(pool: &PgPool, tenant: &str, name: &str) -> Result<Option<Accou
     Ok(limited(load(pool, &[tenant.to_owned()], &[name.to_owned()])).await?.pop())
 }
 
-/// Opens an account, or answers the one of that name.
+/// What the database answers when a currency takes no new accounts.
+pub const CURRENCY_INACTIVE: &str = "FL007";
+
+/// Opens an account, or answers the one of that name; whoever opened it, it has one event, if any.
 ///
 /// # Errors
-/// Any failure of the statement.
+/// Any failure of the statements; [`CURRENCY_INACTIVE`].
+pub async fn open(pool: &PgPool, new: &NewAccount, event: Option<&Event>) -> Result<AccountRow, StoreError> {
+    let opened = sqlx::query("SELECT open_account($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
+        .bind(&new.tenant)
+        .bind(&new.name)
+        .bind(new.kind as i16)
+        .bind(new.normal_side as i16)
+        .bind(new.currency.as_str())
+        .bind(&new.owner)
+        .bind(&new.owner_type)
+        .bind(&new.subtype)
+        .bind(&new.metadata)
+        .bind(new.floor.map(Numeric))
+        .bind(new.ceiling.map(Numeric))
+        .bind(event.map(|event| event.event.code()))
+        .bind(event.map(|event| event.body.as_str()));
+    limited(async { Ok(opened.execute(pool).await?) }).await?;
+    get(pool, &new.tenant, &new.name).await?.ok_or_else(|| StoreError::Unreadable(format!("account {} was opened and is not there", new.name)))
+}
+
+/// The same without an event: demo accounts, opening balances, tests.
+///
+/// # Errors
+/// As [`open`].
 pub async fn create(pool: &PgPool, new: &NewAccount) -> Result<AccountRow, StoreError> {
-    let created = sqlx::query(
-        "WITH made AS (INSERT INTO accounts (tenant, name, kind, normal_side, currency, owner, metadata, owner_type, subtype) VALUES ($1, $2, $3, $4, $5, $6, $7, $11, $12) \
-         ON CONFLICT (tenant, name) DO NOTHING RETURNING id) \
-         INSERT INTO balances (account, floor, floor_from, ceiling, ceiling_from, status) \
-         SELECT id, $8, CASE WHEN $8 > 0 THEN 0 END, $9, CASE WHEN $9 < 0 THEN 0 END, $10 FROM made",
-    )
-    .bind(&new.tenant)
-    .bind(&new.name)
-    .bind(new.kind as i16)
-    .bind(new.normal_side as i16)
-    .bind(new.currency.as_str())
-    .bind(&new.owner)
-    .bind(&new.metadata)
-    .bind(new.floor.map(Numeric))
-    .bind(new.ceiling.map(Numeric))
-    .bind(status_code(Status::Active))
-    .bind(&new.owner_type)
-    .bind(&new.subtype);
-    limited(async { Ok(created.execute(pool).await?) }).await?;
-    get(pool, &new.tenant, &new.name).await?.ok_or_else(|| StoreError::Unreadable(format!("account {} was created and is not there", new.name)))
+    open(pool, new, None).await
 }
 
 /// Accounts of an owner, the oldest first, up to `count`.
@@ -210,32 +229,6 @@ pub async fn by_owner(pool: &PgPool, tenant: &str, owner: &str, owner_type: Opti
     let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(owner).bind(owner_type).bind(i64::from(count));
     let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
     rows.into_iter().map(Row::read).collect()
-}
-
-/// A currency with all that is said of it.
-#[derive(Clone, Debug, FromRow)]
-pub struct CurrencyRow {
-    /// Its code.
-    pub code: String,
-    /// Decimals of its minor unit.
-    pub exponent: i16,
-    /// Its name.
-    pub name: String,
-    /// Whether a state issues it.
-    pub fiat: bool,
-    /// Whether new accounts may be kept in it.
-    pub active: bool,
-    /// A JSON object.
-    pub metadata: Option<String>,
-}
-
-/// All currencies, by code.
-///
-/// # Errors
-/// Any failure of the statement.
-pub async fn currency_rows(pool: &PgPool) -> Result<Vec<CurrencyRow>, StoreError> {
-    let query = sqlx::query_as("SELECT code, exponent, name, fiat, active, metadata FROM currencies ORDER BY code");
-    limited(async { Ok(query.fetch_all(pool).await?) }).await
 }
 
 /// An account's posted state, and which of these keys are used, as of one snapshot.

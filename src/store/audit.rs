@@ -3,10 +3,16 @@
 //! A balance is no projection: the batch that writes a posting moves it. So a difference is damage, and here is what shows and mends it while
 //! Florin serves; `florin verify` proves the whole.
 
+mod transactions;
+
 use sqlx::{FromRow, PgConnection, PgPool};
 
 use super::StoreError;
 use super::numeric::Numeric;
+use super::operators::{self, Doing};
+use crate::money::decimal_text;
+
+pub use transactions::{ReconciledTransaction, reconcile_transaction, reconcile_transactions};
 
 /// An account's balance beside what its postings and holds come to.
 #[derive(Clone, Debug, FromRow)]
@@ -37,6 +43,12 @@ impl Reconciled {
     pub fn agrees(&self) -> bool {
         self.balance == self.posted && self.held == self.open
     }
+
+    /// A balance and what is held on it, as an operator's action keeps them.
+    fn json(&self, balance: i128, held: i128) -> String {
+        let text = |units| decimal_text(units, self.exponent);
+        serde_json::json!({ "balance": text(balance), "held": text(held) }).to_string()
+    }
 }
 
 /// The money of one currency, over all accounts of a tenant: what it all comes to is nothing.
@@ -55,7 +67,7 @@ pub struct Equation {
 }
 
 /// How long an audit may read, and a single account be locked.
-const PATIENCE: &str = "SET LOCAL statement_timeout = '60s'; SET LOCAL enable_nestloop = on";
+const PATIENCE: &str = "SET LOCAL statement_timeout = '60s'; SET LOCAL enable_nestloop = on; SET LOCAL enable_seqscan = on";
 
 /// An account's own postings, along their chain; its open holds, by their index.
 const ONE: &str = "SELECT a.name, c.exponent, b.credits - b.debits AS balance, coalesce(p.posted, 0) AS posted, b.held, coalesce(h.open, 0) AS open, b.version \
@@ -98,11 +110,13 @@ pub async fn reconcile_all(pool: &PgPool, tenant: &str, count: i64) -> Result<(i
     Ok((accounts, wrong))
 }
 
-/// Sets an account's balance and what is held on it to what its postings and holds come to; answers what was found before. Payments on it wait.
+/// Sets an account's balance and what is held on it to what its postings and holds come to, and keeps who did it; answers what was found before.
+/// Payments on it wait.
 ///
 /// # Errors
 /// Any failure of the statements: then nothing was changed.
-pub async fn rebuild(pool: &PgPool, tenant: &str, name: &str) -> Result<Option<Reconciled>, StoreError> {
+pub async fn rebuild(pool: &PgPool, name: &str, doing: &Doing<'_>) -> Result<Option<Reconciled>, StoreError> {
+    let tenant = doing.tenant;
     let mut transaction = pool.begin().await?;
     sqlx::raw_sql(PATIENCE).execute(&mut *transaction).await?;
     let lock = "SELECT b.account FROM balances b JOIN accounts a ON a.id = b.account WHERE a.tenant = $1 AND a.name = $2 FOR UPDATE OF b";
@@ -115,6 +129,8 @@ pub async fn rebuild(pool: &PgPool, tenant: &str, name: &str) -> Result<Option<R
              FROM (SELECT sum(amount) FILTER (WHERE debit_account = $1) AS debits, sum(amount) FILTER (WHERE credit_account = $1) AS credits \
                    FROM account_postings($1, 9223372036854775807, 2147483647)) p WHERE b.account = $1";
         sqlx::query(sums).bind(account).bind(Numeric(before.open)).execute(&mut *transaction).await?;
+        let (wrong, right) = (before.json(before.balance, before.held), before.json(before.posted, before.open));
+        operators::insert(&mut transaction, doing, &doing.by.did("account.rebuild", name, Some(wrong), Some(right))).await?;
         tracing::warn!(account = name, tenant, balance = %before.balance, posted = %before.posted, held = %before.held, open = %before.open, "a balance was rebuilt");
     }
     transaction.commit().await?;

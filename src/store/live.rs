@@ -21,7 +21,7 @@ use crate::protocol::record::TransactionId;
 /// Any failure of the statements.
 pub async fn read(pool: &PgPool, after: i64, last: i64, rows_max: i64) -> Result<(Vec<LiveEvent>, i64), Error> {
     let rows = outbox::read(pool, after, last, rows_max).await?;
-    let aggregates: Vec<Uuid> = rows.iter().filter_map(aggregate).collect();
+    let aggregates: Vec<Uuid> = rows.iter().filter(|row| !is_of_account(row)).filter_map(aggregate).collect();
     let sql = "SELECT id, tenant FROM transactions WHERE id = ANY($1)";
     let tenants: HashMap<Uuid, String> = sqlx::query_as(sql).bind(&aggregates).fetch_all(pool).await?.into_iter().collect();
     let to = match rows.last() {
@@ -41,6 +41,11 @@ pub async fn gone(pool: &PgPool) -> Result<i64, Error> {
     Ok(sqlx::query_scalar::<_, Option<i64>>(sql).fetch_one(pool).await?.unwrap_or(0))
 }
 
+/// Whether an event's aggregate is an account, by its name. It says itself whose it is.
+fn is_of_account(row: &Row) -> bool {
+    EventType::from_code(row.event).is_some_and(|event| event.aggregate_type() == "Account")
+}
+
 /// The transaction that an event's aggregate is.
 fn aggregate(row: &Row) -> Option<Uuid> {
     Ulid::from_string(&row.aggregate).ok().map(|ulid| Uuid::from_u128(ulid.0)).or_else(|| Uuid::parse_str(&row.aggregate).ok())
@@ -54,6 +59,8 @@ struct Envelope {
 
 #[derive(Deserialize)]
 struct Payload {
+    tenant: Option<Box<str>>,
+    account_id: Option<Box<str>>,
     transaction_id: Option<Uuid>,
     payer_account_id: Option<Box<str>>,
     payee_account_id: Option<Box<str>>,
@@ -71,13 +78,17 @@ struct Posting {
 
 /// An event of nobody known is for nobody.
 fn event(row: Row, tenants: &HashMap<Uuid, String>) -> Option<LiveEvent> {
-    let aggregate = aggregate(&row)?;
-    let tenant = tenants.get(&aggregate)?;
     let payload = serde_json::from_str::<Envelope>(&row.body).ok()?.payload;
+    let (aggregate, tenant) = if is_of_account(&row) {
+        (Uuid::nil(), payload.tenant.as_deref()?) // its opening is no transaction
+    } else {
+        let aggregate = aggregate(&row)?;
+        (aggregate, tenants.get(&aggregate)?.as_str())
+    };
     let mut accounts: SmallVec<[Box<str>; 2]> = SmallVec::new();
     let postings = payload.postings.into_iter().flat_map(|posting| [posting.debit_account_id, posting.credit_account_id]);
-    let single = [payload.payer_account_id, payload.payee_account_id, payload.debit_account_id, payload.credit_account_id].into_iter().flatten();
-    for account in single.chain(postings) {
+    let single = [payload.account_id, payload.payer_account_id, payload.payee_account_id, payload.debit_account_id, payload.credit_account_id];
+    for account in single.into_iter().flatten().chain(postings) {
         if !accounts.contains(&account) {
             accounts.push(account);
         }
@@ -85,7 +96,7 @@ fn event(row: Row, tenants: &HashMap<Uuid, String>) -> Option<LiveEvent> {
     Some(LiveEvent {
         id: row.id,
         event: EventType::from_code(row.event)?,
-        tenant: Arc::from(tenant.as_str()),
+        tenant: Arc::from(tenant),
         transaction: TransactionId(payload.transaction_id.unwrap_or(aggregate)),
         accounts,
         body: row.body.into(),

@@ -131,9 +131,11 @@ const HEAD: &str = "SELECT id, api, kind, status, key, reference, description, m
      CASE kind WHEN 7 THEN (SELECT json_build_object('rate_id', rate_id, 'base', base, 'quote', quote, 'rate', trim_scale(rate)::text, 'rounding', rounding) \
        FROM exchanges WHERE transaction = id) END AS exchange FROM transactions";
 
-const POSTINGS: &str = "SELECT p.transaction, d.name AS debit, c.name AS credit, p.amount, d.currency, k.exponent, p.debit_balance_after AS debit_after, p.credit_balance_after AS credit_after, p.n \
-     FROM postings p JOIN accounts d ON d.id = p.debit_account JOIN accounts c ON c.id = p.credit_account JOIN currencies k ON k.code = d.currency \
-       JOIN transactions t ON p.seq BETWEEN t.first_seq AND t.last_seq AND p.transaction = t.id WHERE t.id = ANY($1) \
+/// Transaction by transaction, and names by their key: joins that the planner may order would read tables whole.
+const POSTINGS: &str = "SELECT p.transaction, d.name AS debit, c.name AS credit, p.amount, d.currency, d.exponent, p.debit_balance_after AS debit_after, p.credit_balance_after AS credit_after, p.n \
+     FROM transactions t, LATERAL (SELECT * FROM postings WHERE seq BETWEEN t.first_seq AND t.last_seq AND transaction = t.id OFFSET 0) p, \
+       LATERAL (SELECT a.name, a.currency, k.exponent FROM accounts a JOIN currencies k ON k.code = a.currency WHERE a.id = p.debit_account OFFSET 0) d, \
+       LATERAL (SELECT a.name FROM accounts a WHERE a.id = p.credit_account OFFSET 0) c WHERE t.id = ANY($1) \
      UNION ALL SELECT p.transaction, p.debit_account, p.credit_account, p.amount, p.currency, k.exponent, NULL, NULL, p.n \
      FROM declined_postings p LEFT JOIN currencies k ON k.code = p.currency WHERE p.transaction = ANY($1) ORDER BY 1, 9";
 

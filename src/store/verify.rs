@@ -26,7 +26,7 @@ pub const KEY_GAP: Duration = Duration::from_secs(24 * 3600 - 300);
 
 /// Ten million postings sort within minutes; nothing may run for ever.
 const SESSION: &str = "SET LOCAL statement_timeout = '2h'; SET LOCAL idle_in_transaction_session_timeout = '60s'; \
-     SET LOCAL work_mem = '64MB'; SET LOCAL jit = off; SELECT pg_current_snapshot()";
+     SET LOCAL work_mem = '64MB'; SET LOCAL jit = off; SET LOCAL enable_seqscan = on; SELECT pg_current_snapshot()";
 
 /// Reads the whole ledger. `progress` hears of each step as it begins: its name, its number from 0, and how many there are.
 ///

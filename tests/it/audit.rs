@@ -1,6 +1,8 @@
 //! Balances compared with their postings while Florin serves, and set right by them.
 
 use florin::protocol::pb::payment_v1 as pb;
+use florin::protocol::record::Operator;
+use florin::store::operators::Doing;
 use futures::future::join_all;
 use sqlx::Executor;
 
@@ -21,6 +23,8 @@ async fn a_damaged_balance_is_found_and_set_right_while_payments_go_on() {
     florin.database.account("bob", 0).await;
     assert_eq!(florin.pay("k", "alice", "bob", 1_00).await.unwrap().status(), pb::PaymentStatus::Authorized);
     let ledger = &florin.ledger;
+    let by = Operator { name: "key:auditor".into(), reason: "found by the night's audit".into() };
+    let doing = Doing { tenant: TENANT, by: &by, correlation: Some("c-7") };
     for name in ["alice", "bob"] {
         let found = ledger.reconcile(TENANT, name).await.unwrap();
         assert!(found.agrees() && found.name == name, "{found:?}");
@@ -28,7 +32,7 @@ async fn a_damaged_balance_is_found_and_set_right_while_payments_go_on() {
     let (accounts, wrong) = ledger.reconcile_all(TENANT).await.unwrap();
     assert!(accounts >= 3 && wrong.is_empty(), "{wrong:?}");
     assert!(ledger.equation(TENANT).await.unwrap().iter().all(|currency| currency.total == 0));
-    assert!(ledger.reconcile(TENANT, "nobody").await.is_err() && ledger.rebuild(TENANT, "nobody").await.is_err());
+    assert!(ledger.reconcile(TENANT, "nobody").await.is_err() && ledger.rebuild("nobody", &doing).await.is_err());
 
     damage(&florin, "alice", "credits = credits + 700, version = version + 1").await;
     damage(&florin, "bob", "held = 50").await;
@@ -39,7 +43,7 @@ async fn a_damaged_balance_is_found_and_set_right_while_payments_go_on() {
     assert_eq!(ledger.equation(TENANT).await.unwrap().iter().map(|currency| currency.total).sum::<i128>(), 7_00);
 
     // What is paid from a wrong balance has a wrong balance after it, for ever; so nothing is paid from alice before hers is right.
-    assert!(!ledger.rebuild(TENANT, "alice").await.unwrap().agrees());
+    assert!(!ledger.rebuild("alice", &doing).await.unwrap().agrees());
     assert_eq!((florin.balance("alice").await, florin.database.posted("alice").await), (9_00, 9_00));
 
     // Beside a load on the same accounts.
@@ -47,16 +51,16 @@ async fn a_damaged_balance_is_found_and_set_right_while_payments_go_on() {
         let florin = &florin;
         async move { florin.pay(&format!("n{n}"), "alice", "bob", 1).await.unwrap().status() }
     }));
-    let (paid, bob) = tokio::join!(pay, ledger.rebuild(TENANT, "bob"));
+    let (paid, bob) = tokio::join!(pay, ledger.rebuild("bob", &doing));
     assert!(paid.iter().all(|status| *status == pb::PaymentStatus::Authorized) && !bob.unwrap().agrees());
-    assert!(ledger.rebuild(TENANT, "alice").await.unwrap().agrees(), "a second time there is nothing to do");
+    assert!(ledger.rebuild("alice", &doing).await.unwrap().agrees(), "a second time there is nothing to do");
     assert_eq!((florin.balance("alice").await, florin.database.posted("alice").await), (8_60, 8_60));
     assert_eq!(florin.pay("all", "alice", "bob", 8_61).await.unwrap().status(), pb::PaymentStatus::Declined);
     assert_eq!(florin.pay("most", "alice", "bob", 8_60).await.unwrap().status(), pb::PaymentStatus::Authorized);
     damage(&florin, "bob", "held = 50, version = version + 1").await;
     assert_eq!(florin.pay("learn", "bob", "alice", 1).await.unwrap().status(), pb::PaymentStatus::Authorized);
     assert_eq!(florin.pay("held", "bob", "alice", 9_99).await.unwrap().status(), pb::PaymentStatus::Declined, "its actor believes that 50 are held");
-    ledger.rebuild(TENANT, "bob").await.unwrap();
+    ledger.rebuild("bob", &doing).await.unwrap();
     assert_eq!(florin.pay("back", "bob", "alice", 9_99).await.unwrap().status(), pb::PaymentStatus::Authorized, "nothing is held any more");
     assert!(ledger.equation(TENANT).await.unwrap().iter().all(|currency| currency.total == 0));
     florin.stop().await;

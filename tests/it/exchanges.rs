@@ -29,7 +29,7 @@ impl Florin {
         Ok(self.native.clone().exchange(request).await?.into_inner())
     }
 
-    async fn open_in(&self, id: &str, kind: pb::AccountKind, currency: &str) {
+    async fn open_kept_in(&self, id: &str, kind: pb::AccountKind, currency: &str) {
         let request = pb::CreateAccountRequest { id: id.into(), kind: kind.into(), currency: currency.into(), ..pb::CreateAccountRequest::default() };
         self.native.clone().create_account(request).await.unwrap();
     }
@@ -54,7 +54,7 @@ fn exchange(key: &str, amount: &str) -> pb::ExchangeRequest {
 async fn started() -> Florin {
     let florin = Florin::start().await;
     florin.database.account("a", 1_000_00).await;
-    florin.open_in("e", pb::AccountKind::User, "EUR").await;
+    florin.open_kept_in("e", pb::AccountKind::User, "EUR").await;
     florin
 }
 

@@ -1,5 +1,6 @@
 //! A Florin of one's own: a fresh database, the whole tree, a gRPC client. On drop the books must balance.
 
+pub mod cases;
 pub mod money;
 mod owned;
 pub mod provider;
@@ -241,7 +242,7 @@ impl Florin {
         .await
         .unwrap();
         let in_flight = InFlight::new(options.in_flight_max);
-        let currencies = store::accounts::currencies(&database.pool).await.unwrap();
+        let currencies = store::currencies::load(&database.pool).await.unwrap();
         let ledger = Ledger::new(LedgerParts {
             node: tree.node.clone(),
             pool,
@@ -251,6 +252,7 @@ impl Florin {
             write_cutoff: options.write_cutoff,
             rate_age_max: Duration::from_secs(3_600),
             currencies,
+            currencies_read: florin::gateway::ledger::LastRead::default(),
             provider: options.sagas.as_ref().map(|_| "test".into()),
             recent_holds: florin::gateway::ledger::RecentHolds::default(),
         });

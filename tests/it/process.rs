@@ -22,3 +22,4 @@ mod site;
 mod takeover;
 mod tls;
 mod upgrade;
+mod watchers;

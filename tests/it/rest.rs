@@ -12,6 +12,7 @@ mod lists;
 mod live;
 mod movements;
 mod native;
+mod operators;
 mod random;
 mod refunds;
 mod refusals;

@@ -55,6 +55,22 @@ async fn drop_copy(copy: TestDatabase) {
     admin.execute(AssertSqlSafe(format!("DROP DATABASE {name}"))).await.unwrap();
 }
 
+/// An exchange of the payment `back`'s 5.00 USD into so much EUR, at the rate `$rate` where 1.25 was quoted: 4.00 EUR are due.
+macro_rules! exchange {
+    ($arrives:literal, $rate:literal) => {
+        concat!(
+            "UPDATE transactions SET kind = 7 WHERE key = 'back'; \
+             INSERT INTO postings SELECT transaction, 1, seq + 1, e.id, o.id, ",
+            $arrives,
+            ", 0, 0, p.created_at, 0, 0 FROM postings p, accounts e, accounts o WHERE seq = (SELECT max(seq) FROM postings) AND e.name = 'emil' AND o.name = 'opening-EUR'; \
+             INSERT INTO rates (tenant, base, quote, rate, source, observed_at) VALUES ('default', 'EUR', 'USD', 1.25, 'test', now()); \
+             INSERT INTO exchanges SELECT t.id, r.id, 'EUR', 'USD', ",
+            $rate,
+            ", 'half_even' FROM transactions t, rates r WHERE t.key = 'back'"
+        )
+    };
+}
+
 /// Check that must name it; what must appear in what it says; the corruption.
 const CORRUPTIONS: &[(&str, &str, &str)] = &[
     ("posting account", "999999 (none)", "UPDATE postings SET credit_account = 999999 WHERE seq = (SELECT max(seq) FROM postings)"),
@@ -129,6 +145,36 @@ const CORRUPTIONS: &[(&str, &str, &str)] = &[
         "INSERT INTO keys_odd SELECT * FROM keys_even WHERE transaction = (SELECT id FROM transactions WHERE key = 'back')",
     ),
     (
+        "exchange",
+        "expected kind 7, 2 postings, EUR and USD, found kind 1, 1 postings in USD",
+        "INSERT INTO exchanges SELECT id, 1, 'EUR', 'USD', 1.25, 'half_even' FROM transactions WHERE key = 'back'",
+    ),
+    ("exchange rate", "1.250000000000 EUR/USD, found 1.300000000000 EUR/USD", exchange!("400", "1.3")),
+    ("exchange amount", "within 1 of 400.0000, found 402", exchange!("402", "1.25")),
+    (
+        "saga",
+        "expected 0 events of a transaction, found 3 events of a transaction",
+        "INSERT INTO sagas SELECT id, tenant, 1, 1, 3, NULL, NULL, now(), now() FROM transactions WHERE key = 'back'",
+    ),
+    ("saga", "events of none", "INSERT INTO sagas SELECT gen_random_uuid(), 'default', 1, 1, 0, NULL, NULL, now(), now()"),
+    (
+        "saga event",
+        "expected events 1 to 2, found events 1 to 3",
+        "INSERT INTO sagas SELECT id, tenant, 1, 1, 2, NULL, NULL, now(), now() FROM transactions WHERE key = 'back'; \
+         INSERT INTO saga_events SELECT id, n, '{}', now() FROM transactions, unnest(ARRAY[1, 3]) n WHERE key = 'back'",
+    ),
+    ("saga event", "expected a saga", "INSERT INTO saga_events VALUES (gen_random_uuid(), 1, '{}', now())"),
+    (
+        "operator action",
+        "account.status of bob of default: expected transaction",
+        "INSERT INTO operator_actions VALUES (gen_random_uuid(), 'default', now(), 'key:x', 'account.status', 'bob', '', NULL, NULL, NULL)",
+    ),
+    (
+        "operator action",
+        "found kind 1",
+        "INSERT INTO operator_actions SELECT id, tenant, now(), 'key:x', 'account.limits', 'bob', '', NULL, NULL, NULL FROM transactions WHERE key = 'back'",
+    ),
+    (
         "key with two effects",
         "key back of tenant default, API 1",
         "INSERT INTO transactions (id, tenant, api, kind, status, request, key, created_at) SELECT gen_random_uuid(), tenant, api, 20, 1, request, key, created_at + interval '23 hours' FROM transactions WHERE key = 'back'",
@@ -155,6 +201,27 @@ async fn every_corruption_is_found_and_named() {
         let found = report.findings.iter().filter(|finding| finding.check == *check);
         let lines: Vec<_> = found.map(|finding| format!("{}: expected {}, found {}", finding.what, finding.expected, finding.found)).collect();
         assert!(lines.iter().any(|line| line.contains(says)), "{corruption}\nshould be found by {check:?} saying {says:?}:\n{report}");
+        drop_copy(database).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_right_about_exchanges_sagas_and_actions_is_no_finding() {
+    let books = books().await;
+    for (n, right) in [
+        exchange!("400", "1.25"),
+        "INSERT INTO sagas SELECT id, tenant, 1, 1, 2, NULL, NULL, now(), now() FROM transactions WHERE key = 'back'; \
+         INSERT INTO saga_events SELECT id, n, '{}', now() FROM transactions, unnest(ARRAY[1, 2]) n WHERE key = 'back'",
+        "INSERT INTO operator_actions SELECT id, tenant, now(), 'key:x', 'rate.create', 'EUR', '', NULL, NULL, NULL FROM transactions WHERE key = 'back'",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let database = unguarded(&books, n).await;
+        database.pool.execute(right).await.unwrap();
+        let report = verified(&database).await;
+        let wrong = report.findings.iter().find(|finding| ["exchange", "saga", "operator"].iter().any(|name| finding.check.starts_with(name)));
+        assert!(wrong.is_none(), "{right}: {report}");
         drop_copy(database).await;
     }
 }

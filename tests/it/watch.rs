@@ -19,7 +19,7 @@ impl Florin {
     }
 
     /// Every event of an account after this one.
-    async fn watched(&self, account: &str, after: &str) -> Events {
+    pub async fn watched(&self, account: &str, after: &str) -> Events {
         self.watch(pb::WatchEventsRequest { account_id: account.into(), after_event_id: after.into(), ..Default::default() }).await.unwrap()
     }
 
@@ -37,7 +37,7 @@ impl Florin {
 }
 
 /// The next so many, within 10 s.
-async fn take(events: &mut Events, count: usize) -> Vec<pb::WatchEventsResponse> {
+pub async fn take(events: &mut Events, count: usize) -> Vec<pb::WatchEventsResponse> {
     let mut taken = Vec::new();
     while taken.len() < count {
         let next = tokio::time::timeout(Duration::from_secs(10), events.message()).await;

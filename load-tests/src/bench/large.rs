@@ -71,7 +71,7 @@ struct Large {
 pub async fn run(config: Config) -> Result<()> {
     std::fs::create_dir_all(&config.out).with_context(|| format!("{} cannot be made", config.out.display()))?;
     let Config { florin, accounts, settings, .. } = config.clone();
-    let mut site = Site::start(Options { florin, accounts, warm_wal_mb: 2_048, baselines: false, settings }, &config.out).await?;
+    let mut site = Site::start(Options { florin, accounts, warm_wal_mb: 2_048, history: 0, baselines: false, settings }, &config.out).await?;
     let before = measure(&site, &config, 1).await?;
     site.stop_florin().await?;
     let payments = prefill(&site, config.payments, config.accounts).await?;

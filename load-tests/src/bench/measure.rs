@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use florin::protocol::record::Kind;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::plan::{BATCH, System, Workload};
 use super::postgres::{connect, wal_bytes};
@@ -15,6 +15,7 @@ use super::site::Site;
 use crate::balances::BalanceReader;
 use crate::baseline::{self, Connections, Direct, Plpgsql, Sql};
 use crate::grpc::{Dial, GrpcPayer};
+use crate::history::{self, EntryReader, Place, TransactionReader};
 use crate::holds::HoldPayer;
 use crate::mix::Chooser;
 use crate::record::Figures;
@@ -34,6 +35,8 @@ pub struct Bench<'a> {
     site: &'a Site,
     direct: Option<Baselines>,
     connections: Vec<Arc<Connections>>,
+    /// Those that have walked to the oldest entries, which takes long.
+    oldest: OnceCell<(Arc<EntryReader>, Arc<TransactionReader>)>,
     /// For questions about the outbox and the log.
     side: Mutex<PgConnection>,
 }
@@ -44,7 +47,13 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// When one cannot be reached.
     pub async fn new(site: &'a Site) -> Result<Self> {
-        let mut bench = Self { site, direct: None, connections: Vec::new(), side: Mutex::new(connect(&site.database("florin")?).await?) };
+        let mut bench = Self {
+            site,
+            direct: None,
+            connections: Vec::new(),
+            oldest: OnceCell::new(),
+            side: Mutex::new(connect(&site.database("florin")?).await?),
+        };
         if site.baseline_address.is_some() {
             let open = async |database| Ok::<_, anyhow::Error>(Arc::new(Connections::open(&site.database(database)?, baseline::CONNECTIONS).await?));
             let (sql, plpgsql) = (open("sql").await?, open("plpgsql").await?);
@@ -144,6 +153,8 @@ impl<'a> Bench<'a> {
             Workload::Rest => return closed(Arc::new(RestPayer::connect(&self.site.rest_dial()?).await?), chooser, in_flight, timing).await,
             Workload::HoldCapture => return closed(Arc::new(HoldPayer::connect(&self.dial(system)?).await?), chooser, in_flight, timing).await,
             Workload::Balance => return closed(Arc::new(BalanceReader::connect(&self.dial(system)?).await?), chooser, in_flight, timing).await,
+            Workload::Entries(place) => return closed(self.readers(place).await?.0, chooser, in_flight, timing).await,
+            Workload::Transactions(place) => return closed(self.readers(place).await?.1, chooser, in_flight, timing).await,
             Workload::Closed(_) | Workload::OpenHalfPeak => {}
         }
         let direct = || self.direct.clone().context("there are no baselines here");
@@ -153,6 +164,19 @@ impl<'a> Bench<'a> {
             System::Florin | System::SqlGrpc => {
                 pay(Arc::new(GrpcPayer::connect(&self.dial(system)?).await?), chooser, in_flight, per_s, timing).await
             }
+        }
+    }
+
+    /// Who reads the long history.
+    async fn readers(&self, place: Place) -> Result<(Arc<EntryReader>, Arc<TransactionReader>)> {
+        let connect = async || -> Result<_> {
+            let entries = EntryReader::connect(&self.dial(System::Florin)?, history::ACCOUNT, place).await?;
+            let transactions = TransactionReader::connect(&self.site.rest_dial()?, history::ACCOUNT, place).await?;
+            Ok((Arc::new(entries), Arc::new(transactions)))
+        };
+        match place {
+            Place::Newest => connect().await,
+            Place::Oldest => self.oldest.get_or_try_init(connect).await.cloned(),
         }
     }
 

@@ -56,7 +56,7 @@ struct Memory {
 pub async fn run(config: Config) -> Result<()> {
     std::fs::create_dir_all(&config.out).with_context(|| format!("{} cannot be made", config.out.display()))?;
     let Config { florin, accounts, settings, .. } = config.clone();
-    let site = Site::start(Options { florin, accounts, warm_wal_mb: 256, baselines: false, settings }, &config.out).await?;
+    let site = Site::start(Options { florin, accounts, warm_wal_mb: 256, history: 0, baselines: false, settings }, &config.out).await?;
     let slices = slices(&site, &config).await?;
     eprintln!("florin verify ...");
     site.verify().await?;

@@ -1,5 +1,6 @@
 //! What is run, in order.
 
+use crate::history::Place;
 use crate::mix::Mix;
 
 /// Who is measured.
@@ -30,6 +31,10 @@ pub enum Workload {
     HoldCapture,
     /// So many questions for a balance in flight.
     Balance,
+    /// One page of 50 entries after the other, of an account with a long history.
+    Entries(Place),
+    /// The same of its transactions, over REST.
+    Transactions(Place),
 }
 
 impl Workload {
@@ -37,7 +42,7 @@ impl Workload {
     pub fn mix(self) -> Mix {
         match self {
             Self::Closed(mix) => mix,
-            Self::Batch100 | Self::OpenHalfPeak | Self::Rest | Self::HoldCapture | Self::Balance => Mix::Uniform,
+            _ => Mix::Uniform,
         }
     }
 }
@@ -72,6 +77,11 @@ pub fn cases(quick: bool) -> Vec<Case> {
                 for workload in [Workload::Rest, Workload::HoldCapture, Workload::Balance] {
                     cases.push(Case { workload, in_flight, systems: FLORIN });
                 }
+                for place in [Place::Newest, Place::Oldest] {
+                    for workload in [Workload::Entries(place), Workload::Transactions(place)] {
+                        cases.push(Case { workload, in_flight: 1, systems: FLORIN });
+                    }
+                }
             }
         }
     }
@@ -85,7 +95,7 @@ mod tests {
     #[test]
     fn the_full_round_has_every_case_and_the_quick_one_only_256() {
         let runs = |quick| cases(quick).iter().map(|case| case.systems.len()).sum::<usize>();
-        assert_eq!((runs(false), runs(true)), (3 * 4 * 4 + 5, 3 * 4 + 5));
+        assert_eq!((runs(false), runs(true)), (3 * 4 * 4 + 9, 3 * 4 + 9));
         let closed = |case: &Case| matches!(case.workload, Workload::Closed(_));
         assert!(cases(true).iter().filter(|case| closed(case)).all(|case| case.in_flight == 256));
         for workload in [Workload::Rest, Workload::HoldCapture, Workload::Balance] {

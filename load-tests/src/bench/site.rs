@@ -19,7 +19,7 @@ use super::child::Child;
 use super::postgres;
 use crate::grpc::Dial;
 use crate::rest::{self, RestDial};
-use crate::{address, baseline, seed};
+use crate::{address, baseline, history, seed};
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Connections of the load generator over gRPC; over REST it has as many as it may.
@@ -40,6 +40,8 @@ pub struct Options {
     pub accounts: u32,
     /// What fills the log before, in MB.
     pub warm_wal_mb: u32,
+    /// Entries of an account with a long history; 0: there is none.
+    pub history: u32,
     /// Whether the baselines are there too.
     pub baselines: bool,
     /// More of Florin's settings, by name.
@@ -89,6 +91,9 @@ impl Site {
         let environment = environment(&options, &postgres, &kafka, &redis)?;
         run(tool(&options.florin, &environment, &["migrate"])).await?;
         seed::accounts(address::database(&postgres.url("florin"))?, options.accounts, seed::PREFIX).await?;
+        if options.history > 0 {
+            history::fill(&address::database(&postgres.url("florin"))?, options.history).await?;
+        }
         let florin_address = format!("http://127.0.0.1:{}", value(&environment, "GRPC_PORT"));
         let rest_address = format!("http://127.0.0.1:{}", value(&environment, "HTTP_PORT"));
 

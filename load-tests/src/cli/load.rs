@@ -1,4 +1,4 @@
-//! `pay` and `balances`: load for a server that runs already.
+//! `pay`, `balances` and `entries`: load for a server that runs already.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use clap::Args;
 use super::seconds;
 use crate::balances::BalanceReader;
 use crate::grpc::{Dial, GrpcPayer};
+use crate::history::{self, EntryReader, Place, TransactionReader};
 use crate::holds::HoldPayer;
 use crate::mix::{Chooser, Mix};
 use crate::record::Figures;
@@ -84,6 +85,32 @@ pub struct BalanceArgs {
     load: LoadArgs,
 }
 
+/// What `entries` is told.
+#[derive(Debug, Args)]
+pub struct EntryArgs {
+    /// The server's gRPC
+    #[arg(long, default_value = "http://127.0.0.1:50051")]
+    address: String,
+    /// Transactions over REST at this address instead of entries over gRPC
+    #[arg(long, value_name = "http://HOST:PORT", conflicts_with = "address")]
+    rest: Option<String>,
+    /// Whose
+    #[arg(long, default_value = history::ACCOUNT)]
+    account: String,
+    /// A page in the oldest thousand, to which it walks first
+    #[arg(long)]
+    oldest: bool,
+    /// How many pages are asked for at a time
+    #[arg(long, default_value_t = 1, value_parser = in_flight)]
+    in_flight: usize,
+    /// Measured time
+    #[arg(long, default_value_t = 5.0, value_parser = seconds)]
+    seconds: f64,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
 impl LoadArgs {
     fn dial(&self) -> Result<Dial> {
         let endpoint = address::grpc(&self.address)?;
@@ -110,16 +137,16 @@ impl LoadArgs {
             None => run::closed(payer, &chooser, self.in_flight, self.timing()).await,
         }
     }
+}
 
-    /// Prints what the run came to; 1 when anything was not done.
-    fn print(&self, figures: &Figures) -> Result<ExitCode> {
-        if self.json {
-            println!("{}", serde_json::to_string(figures)?);
-        } else {
-            println!("{figures}");
-        }
-        Ok(if figures.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+/// Prints what a run came to; 1 when anything was not done.
+fn print(figures: &Figures, json: bool) -> Result<ExitCode> {
+    if json {
+        println!("{}", serde_json::to_string(figures)?);
+    } else {
+        println!("{figures}");
     }
+    Ok(if figures.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Pays for a while.
@@ -134,7 +161,7 @@ pub async fn pay(args: PayArgs) -> Result<ExitCode> {
         (None, None, true) => load.run(HoldPayer::connect(&load.dial()?).await?, open_rate).await?,
         (None, None, false) => load.run(GrpcPayer::connect(&load.dial()?).await?, open_rate).await?,
     };
-    load.print(&figures)
+    print(&figures, load.json)
 }
 
 /// Asks for balances for a while.
@@ -144,7 +171,28 @@ pub async fn pay(args: PayArgs) -> Result<ExitCode> {
 pub async fn balances(args: BalanceArgs) -> Result<ExitCode> {
     let load = args.load;
     let figures = load.run(BalanceReader::connect(&load.dial()?).await?, None).await?;
-    load.print(&figures)
+    print(&figures, load.json)
+}
+
+/// Reads pages of an account's history for a while.
+///
+/// # Errors
+/// When the server cannot be reached.
+pub async fn entries(args: EntryArgs) -> Result<ExitCode> {
+    let place = if args.oldest { Place::Oldest } else { Place::Newest };
+    let timing = Timing { warm_up: Duration::from_secs(1), run: Duration::from_secs_f64(args.seconds) };
+    let nobody = Chooser::new(Mix::Uniform, 2, 1)?;
+    let figures = match &args.rest {
+        Some(address) => {
+            let dial = RestDial { address: address::rest(address)?, connections: 1, clients: 1, prefix: String::new() };
+            run::closed(Arc::new(TransactionReader::connect(&dial, &args.account, place).await?), &nobody, args.in_flight, timing).await?
+        }
+        None => {
+            let dial = Dial { endpoint: address::grpc(&args.address)?, connections: 1, clients: 1, prefix: String::new() };
+            run::closed(Arc::new(EntryReader::connect(&dial, &args.account, place).await?), &nobody, args.in_flight, timing).await?
+        }
+    };
+    print(&figures, args.json)
 }
 
 fn in_flight(text: &str) -> Result<usize> {

@@ -49,6 +49,10 @@ const FLOORS: &[(&str, f64, bool, Figure)] = &[
     ("transfers over REST, 256 in flight: x uniform over gRPC", 0.7, true, Figure::Rate(("rest", 256), ("florin", "uniform", 256))),
     ("hold and capture, 256 in flight: x uniform", 0.45, true, Figure::Rate(("hold-capture", 256), ("florin", "uniform", 256))),
     ("balances of active accounts, 256 in flight: per second", 20_000.0, true, Figure::Speed("balance", 256)),
+    ("newest 50 of a million entries, 1 in flight: p99 in ms", 5.0, false, Figure::Tail("entries", 1)),
+    ("50 near the oldest of a million entries, 1 in flight: p99 in ms", 5.0, false, Figure::Tail("entries-old", 1)),
+    ("newest 50 of a million transactions over REST, 1 in flight: p99 in ms", 5.0, false, Figure::Tail("transactions", 1)),
+    ("50 near the oldest of a million transactions over REST, 1 in flight: p99 in ms", 5.0, false, Figure::Tail("transactions-old", 1)),
     ("resident memory with 10,000 active accounts in MB", 200.0, false, Figure::Memory),
 ];
 

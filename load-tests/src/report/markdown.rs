@@ -37,7 +37,7 @@ impl Report {
 
     /// One line per system, workload and in-flight number: medians of the rounds.
     fn medians(&self, text: &mut String) {
-        text.push_str("\n## Medians of the rounds\n\nCPU in microseconds per payment (of `balance`: per balance). Of Florin it includes publishing every event to Kafka.\n\n");
+        text.push_str("\n## Medians of the rounds\n\nCPU in microseconds per payment (of `balance`: per balance; of `entries` and `transactions`: per page). Of Florin it includes publishing every event to Kafka.\n\n");
         text.push_str("| workload | in flight | system | payments/s | p50 ms | p99 ms | errors | MB | client | server | postgres | redis | kafka | WAL bytes | events waiting |\n");
         text.push_str("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
         let mut seen = Vec::new();

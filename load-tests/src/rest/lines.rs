@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::{Context, Result};
 use futures::FutureExt;
 use http::uri::Authority;
-use http::{Request, StatusCode};
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 /// Bytes of an answer's body.
-const ANSWER_BYTES_MAX: usize = 64 << 10;
+const ANSWER_BYTES_MAX: usize = 4 << 20;
 
 /// The connections to one server.
 pub struct Lines {
@@ -46,7 +46,7 @@ impl Lines {
     ///
     /// # Errors
     /// When no connection can be had, or it breaks before the answer's end.
-    pub async fn ask(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes)> {
+    pub async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>> {
         let _turn = self.turns.acquire().await?;
         let mut kept = self.free().pop();
         let mut line = match kept.take_if(|line| !line.has_ended()) {
@@ -87,15 +87,14 @@ impl Line {
         ended
     }
 
-    async fn ask(&mut self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes)> {
+    async fn ask(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>> {
         let connection = self.connection.as_mut().context("the connection has ended")?;
         let sender = &mut self.sender;
         let mut answer = std::pin::pin!(async {
             sender.ready().await?;
-            let response = sender.send_request(request).await?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-            Ok((status, body.map_err(|error| anyhow::anyhow!(error))?.to_bytes()))
+            let (head, body) = sender.send_request(request).await?.into_parts();
+            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+            Ok(Response::from_parts(head, body.map_err(|error| anyhow::anyhow!(error))?.to_bytes()))
         });
         tokio::select! {
             biased;

@@ -3,10 +3,13 @@
 
 use std::collections::VecDeque;
 
+use ulid::Ulid;
+
 use super::AccountState;
 use crate::ledger;
-use crate::protocol::account::{AccountMessage, ChangeOrder, UsedKey};
-use crate::protocol::record::{AccountChange, Body, TransactionId};
+use crate::protocol::account::{AccountMessage, ChangeOrder, Identity, Posted, UsedKey};
+use crate::protocol::events::{AccountChanged, Event, Guards, Payload};
+use crate::protocol::record::{AccountChange, Body, Operator, Record, Rows, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 
 /// Changes in order; one at a time.
@@ -83,17 +86,18 @@ impl AccountState {
         self.changes.step = Step::None;
         let Some(order) = self.changes.queue.pop_front() else { return };
         let posted = self.cell.posted();
-        let AccountChange { status, floor, ceiling, .. } = order.change(&posted);
+        let (change, action) = (order.change(&posted), order.action());
         let now = ledger::Account::<TransactionId>::new(posted.totals, posted.floor, posted.ceiling, posted.status);
-        let ChangeOrder { account, mut record, reply, permit, .. } = *order;
+        let ChangeOrder { account, mut record, by, reply, permit, .. } = *order;
         let outcome = match used.iter().find(|used| used.key == record.key) {
             Some(used) if used.retired => Outcome::KeyRetired,
             Some(used) if used.request == record.request => Outcome::Replayed { id: used.transaction, created_at: used.created_at },
             Some(_) => Outcome::KeyReused,
-            None => match now.decide_change(status) {
+            None => match now.decide_change(change.status) {
                 Err(rejection) => Outcome::Refused { account: self.identity.id, rejection, permit },
                 Ok(()) => {
-                    record.body = Body::AccountChange(AccountChange { account: self.identity.id, status, floor, ceiling });
+                    record.body = Body::AccountChange(change);
+                    tell(&mut record, &self.identity, &by, action, &posted, &change);
                     let id = record.id;
                     if let Ok(slip) = Slip::new(Box::new(record), &[&account], usize::MAX, reply, permit) {
                         self.changes.step = Step::Writing(id);
@@ -105,4 +109,24 @@ impl AccountState {
         };
         let _ = reply.send(outcome); // who asked may have left
     }
+}
+
+/// What the change's own batch writes beside it: who did it, and the event, if anything is different.
+fn tell(record: &mut Record, account: &Identity, by: &Operator, action: &'static str, was: &Posted, is: &AccountChange) {
+    let currency = account.currency;
+    let before = Guards::of(was.status, was.floor, was.ceiling, currency);
+    let after = Guards::of(is.status, is.floor, is.ceiling, currency);
+    record.rows.push(Rows::Action(by.did(action, &account.name, Some(before.json()), Some(after.json()))));
+    if before == after {
+        return;
+    }
+    let payload = AccountChanged {
+        tenant: &account.tenant,
+        account_id: &account.name,
+        transaction_id: &record.id.0.to_string(),
+        currency: currency.code.as_str(),
+        before: &before,
+        after: &after,
+    };
+    record.event = Some(Event::new(Ulid(TransactionId::draw().0.as_u128()), &account.name, &Payload::AccountChanged(&payload), record.created_at));
 }

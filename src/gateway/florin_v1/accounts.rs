@@ -12,7 +12,6 @@ use crate::gateway::validate::{self, ACCOUNT_MAX, KEY_MAX};
 use crate::ledger::Status;
 use crate::money::{Currency, decimal_text};
 use crate::protocol::pb::florin_v1 as pb;
-use crate::store;
 use crate::store::StoreError;
 use crate::store::accounts::{AccountKind, AccountRow, NewAccount, NormalSide};
 
@@ -21,10 +20,9 @@ const OWNER_MAX: usize = 255;
 
 /// Opens an account, or answers the one that is there if it is the same.
 pub(super) async fn create(ledger: &Ledger, call: &Call, asked: pb::CreateAccountRequest) -> Result<pb::Account, Failure> {
-    let new = new_account(ledger, call, &asked)?;
-    ledger.active()?;
-    let _permit = ledger.enter()?;
-    let row = store::accounts::create(&ledger.parts().pool, &new).await.map_err(|error| match error {
+    ledger.know(std::iter::once(asked.currency.as_str())).await?;
+    let (new, currency) = new_account(ledger, call, &asked)?;
+    let row = ledger.open(&new, currency).await?.map_err(|error| match error {
         StoreError::Lost(_) => Failure::Unknown, // it may be there: a repeat finds it
         other => read_failure(&other),
     })?;
@@ -32,7 +30,7 @@ pub(super) async fn create(ledger: &Ledger, call: &Call, asked: pb::CreateAccoun
     Ok(convert::account(row))
 }
 
-fn new_account(ledger: &Ledger, call: &Call, asked: &pb::CreateAccountRequest) -> Result<NewAccount, Failure> {
+fn new_account(ledger: &Ledger, call: &Call, asked: &pb::CreateAccountRequest) -> Result<(NewAccount, Currency), Failure> {
     validate::required("id", &asked.id, ACCOUNT_MAX)?;
     let kind = match pb::AccountKind::try_from(asked.kind) {
         Ok(pb::AccountKind::User) => AccountKind::User,
@@ -63,7 +61,7 @@ fn new_account(ledger: &Ledger, call: &Call, asked: &pb::CreateAccountRequest) -
             return Err(Failure::Invalid(format!("ceiling {:?} is below zero, which is the balance of a new account", text(ceiling))));
         }
     }
-    Ok(NewAccount {
+    let new = NewAccount {
         tenant: call.tenant.to_string(),
         name: asked.id.clone(),
         kind,
@@ -75,7 +73,8 @@ fn new_account(ledger: &Ledger, call: &Call, asked: &pb::CreateAccountRequest) -
         metadata: fields::metadata(&asked.metadata)?,
         floor,
         ceiling,
-    })
+    };
+    Ok((new, currency))
 }
 
 /// Whether the account that is there is the one that was to be opened.
@@ -102,6 +101,7 @@ fn same(row: &AccountRow, new: &NewAccount) -> Result<(), Failure> {
 pub(super) async fn update(ledger: &Ledger, call: &Call, asked: pb::UpdateAccountRequest) -> Result<AccountRow, Failure> {
     validate::required("id", &asked.id, ACCOUNT_MAX)?;
     validate::text("idempotency_key", &asked.idempotency_key, KEY_MAX)?;
+    let by = call.operator(&asked.reason)?;
     let status = match pb::AccountStatus::try_from(asked.status) {
         Ok(pb::AccountStatus::Unspecified) => None,
         Ok(pb::AccountStatus::Active) => Some(Status::Active),
@@ -121,7 +121,7 @@ pub(super) async fn update(ledger: &Ledger, call: &Call, asked: pb::UpdateAccoun
     let currency = account.identity.currency;
     let (floor, ceiling) = (limit("floor", asked.floor.as_ref(), currency)?, limit("ceiling", asked.ceiling.as_ref(), currency)?);
     let key = Some(asked.idempotency_key).filter(|key| !key.is_empty());
-    change(ledger, call, Change { account: asked.id, key, status, floor, ceiling }).await
+    change(ledger, call, Change { account: asked.id, key, status, floor, ceiling, by }).await
 }
 
 fn limit(field: &str, asked: Option<&pb::Limit>, currency: Currency) -> Result<Option<Option<i128>>, Failure> {

@@ -14,6 +14,7 @@ use crate::store::rates::RateRow;
 /// Exchanges money.
 pub(super) async fn exchange(ledger: &Ledger, call: &Call, asked: pb::ExchangeRequest) -> Result<Posted, Failure> {
     let permit = ledger.enter()?;
+    ledger.know([asked.currency.as_str(), &asked.credit_currency].into_iter()).await?;
     let currencies = &ledger.parts().currencies;
     let from = fields::currency(currencies, "currency", &asked.currency)?;
     let to = fields::currency(currencies, "credit_currency", &asked.credit_currency)?;

@@ -18,6 +18,7 @@ const ID_MAX: usize = 64;
 /// Holds money.
 pub(super) async fn authorize(ledger: &Ledger, call: &Call, asked: pb::AuthorizeHoldRequest) -> Result<pb::AuthorizeHoldResponse, Failure> {
     let permit = ledger.enter()?;
+    ledger.know(std::iter::once(asked.currency.as_str())).await?;
     let expires_at = holds::expiry("expires_at", &asked.expires_at)?;
     let posting = pb::Posting {
         debit_account_id: asked.debit_account_id,

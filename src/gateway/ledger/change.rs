@@ -12,7 +12,7 @@ use crate::gateway::failure::Failure;
 use crate::ledger::{Rejection, Status};
 use crate::money::decimal_text;
 use crate::protocol::account::{AccountHandle, AccountMessage, ChangeOrder};
-use crate::protocol::record::{AccountChange, Api, Body, KeyHash, Kind, Record, RequestHash, TransactionId, now_micros};
+use crate::protocol::record::{AccountChange, Api, Body, KeyHash, Kind, Operator, Record, RequestHash, TransactionId, now_micros};
 use crate::protocol::slip::Outcome;
 
 /// A change as asked for; what is `None` stays as it is.
@@ -34,6 +34,8 @@ pub struct ChangeCommand {
     pub floor: Option<Option<i128>>,
     /// The new ceiling, in minor units.
     pub ceiling: Option<Option<i128>>,
+    /// Who wants it, and why.
+    pub by: Operator,
     /// The request's correlation id.
     pub correlation: Option<String>,
     /// When it ends.
@@ -71,6 +73,7 @@ impl Ledger {
                 status: command.status,
                 floor: command.floor,
                 ceiling: command.ceiling,
+                by: command.by.clone(),
                 reply,
                 permit,
             };

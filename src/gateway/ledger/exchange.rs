@@ -8,7 +8,7 @@ use crate::gateway::failure::Failure;
 use crate::money::{Currency, ROUNDING, exchange};
 use crate::protocol::admission::Permit;
 use crate::protocol::record::ExchangeRow;
-use crate::store::accounts::{self, AccountKind, NewAccount, NormalSide};
+use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
 use crate::store::rates::{self, RateRow};
 
 /// Where a currency's side of all exchanges is booked: what the house gained and lost by them is what stands there.
@@ -92,7 +92,7 @@ impl Ledger {
             floor: None,
             ceiling: None,
         };
-        accounts::create(&self.parts().pool, &new).await.map_err(|error| read_failure(&error))?;
+        self.open(&new, currency).await?.map_err(|error| read_failure(&error))?;
         Ok(())
     }
 }

@@ -63,6 +63,16 @@ impl Ledger {
         self.retire(&active, api, tenant, key, deadline).await
     }
 
+    /// Whether a key was used, or is being used: then what it did is answered, and nothing new begins.
+    ///
+    /// # Errors
+    /// What kept it from being looked up.
+    pub async fn knows_key(&self, api: Api, tenant: &Arc<str>, key: Option<&str>, deadline: Deadline) -> Result<bool, Failure> {
+        let Some(key) = key else { return Ok(false) };
+        let hash = KeyHash::of(api, tenant, key);
+        Ok(self.active()?.journal.is_running(hash) || self.look_up(hash, deadline).await?.is_some())
+    }
+
     async fn look_up(&self, key: KeyHash, deadline: Deadline) -> Result<Option<Operation>, Failure> {
         let keys = [key];
         let used = self.timed(deadline, store::accounts::keys_used(&self.parts().pool, &keys)).await?;

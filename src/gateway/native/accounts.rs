@@ -4,12 +4,12 @@ use crate::gateway::call::Call;
 use crate::gateway::failure::Failure;
 use crate::gateway::ledger::{ChangeCommand, Ledger, read_failure};
 use crate::ledger::Status;
-use crate::protocol::record::{Api, RequestHash};
+use crate::protocol::record::{Api, Operator, RequestHash};
 use crate::store;
 use crate::store::accounts::AccountRow;
 
 /// A change as asked for; what is `None` stays as it is.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Change {
     /// The account.
     pub account: String,
@@ -21,6 +21,8 @@ pub struct Change {
     pub floor: Option<Option<i128>>,
     /// The new ceiling, in minor units.
     pub ceiling: Option<Option<i128>>,
+    /// Who changes it, and why.
+    pub by: Operator,
 }
 
 /// What is wrong with the limits of a new account, whose balance is zero.
@@ -74,6 +76,7 @@ pub async fn change(ledger: &Ledger, call: &Call, asked: Change) -> Result<Accou
         status: asked.status,
         floor: asked.floor,
         ceiling: asked.ceiling,
+        by: asked.by,
         correlation: call.correlation.clone(),
         deadline: call.deadline(ledger),
     };

@@ -9,10 +9,10 @@ use super::{fields, pages};
 use crate::gateway::call::Call;
 use crate::gateway::failure::Failure;
 use crate::gateway::ledger::{Action, Ledger, PostingCommand, read_failure};
-use crate::gateway::validate::{self, DESCRIPTION_MAX, REFERENCE_MAX, cut};
+use crate::gateway::validate::{self, REFERENCE_MAX, cut};
 use crate::money::Currency;
 use crate::protocol::admission::Permit;
-use crate::protocol::record::{Kind, OperatorAction, RequestHash};
+use crate::protocol::record::{Kind, RequestHash};
 use crate::store::rates::{self, NewRate, RateRow};
 use crate::store::transactions::Cursor;
 
@@ -76,10 +76,10 @@ pub async fn exchange(ledger: &Ledger, call: &Call, asked: Exchange, permit: Per
 /// # Errors
 /// `Invalid`, naming the field; what kept it from being written.
 pub async fn add_rate(ledger: &Ledger, call: &Call, asked: Quote<'_>) -> Result<RateRow, Failure> {
-    let (base, quote) = pair(ledger, asked.base, asked.quote)?;
+    let (base, quote) = pair(ledger, asked.base, asked.quote).await?;
     let rate = rate(asked.rate)?;
     validate::required("source", asked.source, REFERENCE_MAX)?;
-    validate::text("reason", asked.reason, DESCRIPTION_MAX)?;
+    let by = call.operator(asked.reason)?;
     let now = Utc::now();
     let (field, text) = asked.observed_at;
     let observed_at = fields::time(field, text)?.unwrap_or(now);
@@ -88,11 +88,9 @@ pub async fn add_rate(ledger: &Ledger, call: &Call, asked: Quote<'_>) -> Result<
     }
     ledger.active()?;
     let _permit = ledger.enter()?;
-    let subject = format!("{base}/{quote}");
+    let action = by.did("rate.add", &format!("{base}/{quote}"), None, None);
     let (tenant, source, correlation) = (call.tenant.to_string(), asked.source.to_owned(), call.correlation.clone());
     let new = NewRate { tenant, base, quote, rate, source, observed_at, correlation };
-    let actor = call.client.as_deref().unwrap_or("anonymous").to_owned();
-    let action = OperatorAction { actor, action: "rate.add", subject, reason: asked.reason.to_owned(), before: None, after: None };
     rates::add(&ledger.parts().pool, &new, &action).await.map_err(|error| read_failure(&error))
 }
 
@@ -106,7 +104,7 @@ pub async fn list(
     (base, quote): (&str, &str),
     (size, token): (u32, pages::Token<'_>),
 ) -> Result<(Vec<RateRow>, Option<String>), Failure> {
-    let (base, quote) = pair(ledger, base, quote)?;
+    let (base, quote) = pair(ledger, base, quote).await?;
     let query = RequestHash::of(&[b"ListRates", call.tenant.as_bytes(), base.as_bytes(), quote.as_bytes()]);
     let start = token.place(query)?;
     let before = (start != Cursor::START).then_some(start.seq);
@@ -121,7 +119,8 @@ pub async fn list(
 }
 
 /// Two currencies of this ledger.
-fn pair(ledger: &Ledger, base: &str, quote: &str) -> Result<(String, String), Failure> {
+async fn pair(ledger: &Ledger, base: &str, quote: &str) -> Result<(String, String), Failure> {
+    ledger.know([base, quote].into_iter()).await?;
     let currencies = &ledger.parts().currencies;
     let (base, quote) = (fields::currency(currencies, "base", base)?.code, fields::currency(currencies, "quote", quote)?.code);
     if base == quote {

@@ -55,11 +55,14 @@ pub fn time(field: &str, text: &str) -> Result<Option<DateTime<Utc>>, Failure> {
         .map_err(|_| Failure::Invalid(format!("{field} {:?} is not a time such as \"2026-01-31T12:00:00Z\"", cut(text))))
 }
 
+/// From when, and until when.
+pub type Times = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
 /// Two RFC 3339 times, each perhaps none, the second after the first.
 ///
 /// # Errors
 /// `Invalid`, naming the field.
-pub fn times(from: (&str, &str), to: (&str, &str)) -> Result<(Option<DateTime<Utc>>, Option<DateTime<Utc>>), Failure> {
+pub fn times(from: (&str, &str), to: (&str, &str)) -> Result<Times, Failure> {
     let (start, end) = (time(from.0, from.1)?, time(to.0, to.1)?);
     if start.is_some_and(|start| end.is_some_and(|end| end <= start)) {
         return Err(Failure::Invalid(format!("{} {:?} is not after {} {:?}", to.0, cut(to.1), from.0, cut(from.1))));

@@ -13,7 +13,7 @@ use crate::gateway::validate::cut;
 use crate::money::{Amount, Currency, CurrencyCode};
 use crate::protocol::admission::Permit;
 use crate::protocol::events::timestamp;
-use crate::protocol::record::{DeclineCode, Kind, RequestHash, TransactionId};
+use crate::protocol::record::{Api, DeclineCode, Kind, RequestHash, TransactionId};
 use crate::store;
 use crate::store::holds::{HoldRow, HoldState};
 use crate::store::transactions::Cursor;
@@ -33,9 +33,17 @@ pub struct Authorize {
     /// Whose money, for whom, how much.
     pub posting: PostingCommand,
     /// As [`expiry`] read it.
-    pub expires_at: Option<DateTime<Utc>>,
+    pub expires_at: Option<Expiry>,
     /// The caller's words.
     pub words: Words,
+}
+
+/// When a hold is to expire.
+#[derive(Clone, Debug)]
+pub struct Expiry {
+    at: DateTime<Utc>,
+    /// It has passed already: what a new hold is refused with. Who repeats a call may come after it.
+    late: Option<String>,
 }
 
 /// What became of it.
@@ -63,13 +71,14 @@ pub struct Capture {
 /// When a hold is to expire; an empty text: as is usual.
 ///
 /// # Errors
-/// `Invalid`: no time, not in the future, or too far in it.
-pub fn expiry(field: &str, text: &str) -> Result<Option<DateTime<Utc>>, Failure> {
-    let (at, now) = (fields::time(field, text)?, Utc::now());
-    if at.is_some_and(|at| at <= now || at > now + LASTS_MAX) {
-        return Err(Failure::Invalid(format!("{field} {:?} must be in the future, by at most {} days", cut(text), LASTS_MAX.num_days())));
+/// `Invalid`: no time, or too far in the future.
+pub fn expiry(field: &str, text: &str) -> Result<Option<Expiry>, Failure> {
+    let Some(at) = fields::time(field, text)? else { return Ok(None) };
+    let (now, wrong) = (Utc::now(), || format!("{field} {:?} must be in the future, by at most {} days", cut(text), LASTS_MAX.num_days()));
+    if at > now + LASTS_MAX {
+        return Err(Failure::Invalid(wrong()));
     }
-    Ok(at)
+    Ok(Some(Expiry { at, late: (at <= now).then(wrong) }))
 }
 
 /// The id of a hold; what cannot be one names none.
@@ -83,12 +92,18 @@ pub fn id(text: &str) -> Result<TransactionId, Failure> {
 /// Holds money, and answers when that is durable.
 ///
 /// # Errors
-/// As [`Ledger::post`].
+/// `Invalid` for a time that has passed, unless the key was used; as [`Ledger::post`].
 pub async fn authorize(ledger: &Ledger, call: &Call, asked: Authorize, permit: Permit) -> Result<Authorized, Failure> {
-    let expires_at = asked.expires_at.unwrap_or_else(|| Utc::now() + LASTS);
+    let given = asked.expires_at.as_ref().map(|expiry| expiry.at);
+    if let Some(why) = asked.expires_at.and_then(|expiry| expiry.late)
+        && !ledger.knows_key(Api::FlorinV1, &call.tenant, asked.words.key.as_deref(), call.deadline(ledger)).await?
+    {
+        return Err(Failure::Invalid(why));
+    }
+    let expires_at = given.unwrap_or_else(|| Utc::now() + LASTS);
     let postings = smallvec![asked.posting.clone()];
     let mut command = command(call, call.deadline(ledger), Kind::HOLD, Action::Hold { expires_at }, postings, asked.words);
-    let until = asked.expires_at.map(timestamp).unwrap_or_default();
+    let until = given.map(timestamp).unwrap_or_default();
     command.request = RequestHash::of(&[request_hash(&command).0.as_bytes(), until.as_bytes()]);
     let answer = ledger.post(&command, permit).await?;
     let posted = answered(ledger, call, command, answer).await?;

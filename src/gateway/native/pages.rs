@@ -12,6 +12,9 @@ pub const SIZE_DEFAULT: u32 = 50;
 /// Rows of a page at most.
 const SIZE_MAX: u32 = 1_000;
 
+/// Bytes of a token.
+pub const TOKEN_LENGTH: usize = 112;
+
 /// A page token as a caller gave it, and what its field is called there.
 #[derive(Clone, Copy, Debug)]
 pub struct Token<'a> {
@@ -53,7 +56,7 @@ fn place(query: RequestHash, token: &str) -> Option<Cursor> {
     if token.is_empty() {
         return Some(Cursor::START);
     }
-    if token.len() != 112 || !token.bytes().all(|b| b.is_ascii_hexdigit()) {
+    if token.len() != TOKEN_LENGTH || !token.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
     let number = |from: usize, to: usize| u128::from_str_radix(&token[from..to], 16).ok();

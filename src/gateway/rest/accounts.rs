@@ -63,7 +63,7 @@ pub async fn create(State(room): State<Room>, Extension(caller): Extension<Calle
     let metadata = fields.metadata("metadata");
     let (min, max) = (fields.limit("minBalance", true), fields.limit("maxBalance", false));
     fields.end()?;
-    let currency = ledger.parts().currencies.get(&code).ok_or_else(|| Refusal::no_currency(&code))?;
+    let currency = ledger.currency(&code).await?.ok_or_else(|| Refusal::no_currency(&code))?;
     let (floor, ceiling) = (limit("minBalance", min.as_ref(), currency)?, limit("maxBalance", max.as_ref(), currency)?);
     let floor = (kind != AccountKind::External).then(|| floor.unwrap_or(0));
     match limit_fault(floor, ceiling) {
@@ -84,9 +84,7 @@ pub async fn create(State(room): State<Room>, Extension(caller): Extension<Calle
         floor,
         ceiling,
     };
-    ledger.active()?;
-    let _permit = ledger.enter()?;
-    let row = store::accounts::create(&ledger.parts().pool, &new).await.map_err(|error| unopened(&error))?;
+    let row = ledger.open(&new, currency).await?.map_err(|error| unopened(&error))?;
     let answer = Account { min_balance: min.map(|limit| limit.text), max_balance: max.map(|limit| limit.text), ..Account::from(row) };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
@@ -151,7 +149,7 @@ pub async fn balance(State(room): State<Room>, Extension(caller): Extension<Call
     let ledger = &room.0.ledger;
     validate::required("id", &id, ACCOUNT_MAX).map_err(|_| Refusal::no_account(&id))?;
     let (posted, code) = ledger.posted(&caller.tenant, &id).await?.ok_or_else(|| Refusal::no_account(&id))?;
-    let exponent = ledger.parts().currencies.get(code.as_str()).map_or(0, |currency| currency.exponent);
+    let exponent = ledger.currency(code.as_str()).await?.map_or(0, |currency| currency.exponent);
     let balance = posted.totals.credits - posted.totals.debits;
     let balance = if posted.floor.is_some() {
         text::stored(balance, exponent) // an external account has none
@@ -174,6 +172,7 @@ pub async fn change_status(
 ) -> Result<Json<Account>, Refusal> {
     let mut fields = body.object()?;
     let asked = fields.required_choice("status", &STATUSES);
+    let reason = fields.reason();
     fields.end()?;
     validate::required("id", &id, ACCOUNT_MAX).map_err(|_| Refusal::no_account(&id))?;
     let asked = asked.unwrap_or(Status::Active); // it is there: else the fields had a fault
@@ -186,6 +185,7 @@ pub async fn change_status(
         status: Some(asked),
         floor: None,
         ceiling: None,
+        by: caller.operator(&reason)?,
         correlation: Some(caller.correlation.as_str().to_owned()),
         deadline: room.0.ledger.deadline(None),
     };

@@ -3,6 +3,7 @@
 
 use axum::Extension;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,6 +13,7 @@ use super::text::stored;
 use super::{Caller, Id, Room};
 use crate::gateway::failure::Failure;
 use crate::gateway::validate::{self, ACCOUNT_MAX};
+use crate::protocol::record::Operator;
 use crate::store::audit::Reconciled;
 
 /// An account's balance beside its postings.
@@ -114,6 +116,12 @@ impl From<Reconciled> for Reconciliation {
     }
 }
 
+impl From<Reconciled> for Rebuilt {
+    fn from(before: Reconciled) -> Self {
+        Self { success: true, changed: !before.agrees(), balance: stored(before.posted, before.exponent), account_id: before.name }
+    }
+}
+
 fn checked(id: &str) -> Result<(), Refusal> {
     validate::required("id", id, ACCOUNT_MAX).map_err(|_| Refusal::no_account(id))
 }
@@ -146,28 +154,45 @@ pub async fn reconcile_all(State(room): State<Room>, Extension(caller): Extensio
 
 /// Sets an account's balance to what its postings come to.
 #[utoipa::path(
-    post, path = "/api/v1/admin/accounts/{id}/rebuild", tag = "admin", params(("id" = String, Path, description = "the account's id")),
+    post, path = "/api/v1/admin/accounts/{id}/rebuild", tag = "admin", params(
+        ("id" = String, Path, description = "the account's id"),
+        ("X-Reason" = Option<String>, Header, description = "why: kept with who did it, if it was wrong")
+    ),
     responses((status = 200, description = "it is right now", body = Rebuilt))
 )]
-pub async fn rebuild(State(room): State<Room>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<Rebuilt>, Refusal> {
+pub async fn rebuild(
+    State(room): State<Room>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Result<Json<Rebuilt>, Refusal> {
     checked(&id)?;
-    let before = room.0.ledger.rebuild(&caller.tenant, &id).await.map_err(|failure| failed(&id, failure))?;
-    Ok(Json(Rebuilt { success: true, changed: !before.agrees(), balance: stored(before.posted, before.exponent), account_id: id }))
+    let by = caller.operator_by_header(&headers)?;
+    let before = room.0.ledger.rebuild(&id, &caller.doing(&by)).await.map_err(|failure| failed(&id, failure))?;
+    Ok(Json(before.into()))
 }
 
 /// Sets every balance that disagrees to what its postings come to.
 #[utoipa::path(
-    post, path = "/api/v1/admin/accounts/rebuild-all", tag = "admin", responses((status = 200, description = "what became of it", body = AllRebuilt))
+    post, path = "/api/v1/admin/accounts/rebuild-all", tag = "admin",
+    params(("X-Reason" = Option<String>, Header, description = "why: kept with who did it, for each that was wrong")),
+    responses((status = 200, description = "what became of it", body = AllRebuilt))
 )]
-pub async fn rebuild_all(State(room): State<Room>, Extension(caller): Extension<Caller>) -> Result<Json<AllRebuilt>, Refusal> {
+pub async fn rebuild_all(State(room): State<Room>, Extension(caller): Extension<Caller>, headers: HeaderMap) -> Result<Json<AllRebuilt>, Refusal> {
+    let by = caller.operator_by_header(&headers)?;
+    Ok(Json(every(&room, &caller, &by).await?))
+}
+
+/// Every account that disagrees, set right.
+pub(super) async fn every(room: &Room, caller: &Caller, by: &Operator) -> Result<AllRebuilt, Refusal> {
     let (total, wrong) = room.0.ledger.reconcile_all(&caller.tenant).await?;
     let mut failed = Vec::new();
     for row in wrong {
-        if room.0.ledger.rebuild(&caller.tenant, &row.name).await.is_err() {
+        if room.0.ledger.rebuild(&row.name, &caller.doing(by)).await.is_err() {
             failed.push(row.name);
         }
     }
-    Ok(Json(AllRebuilt { total, successful: total - i64::try_from(failed.len()).unwrap_or(total), failed }))
+    Ok(AllRebuilt { total, successful: total - i64::try_from(failed.len()).unwrap_or(total), failed })
 }
 
 /// What all accounts come to.

@@ -6,7 +6,9 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{Room, accounts, admin, currencies, listing, live, movements, native, payouts, refunds, refusal, sagas, text, transactions};
+use super::{
+    Room, accounts, admin, audit, currencies, listing, live, movements, native, operators, payouts, refunds, refusal, sagas, text, transactions,
+};
 
 /// Where the description is.
 const JSON: &str = "/api/docs-json";
@@ -27,7 +29,7 @@ const PAGE: &str = "/api/docs";
         accounts::create, accounts::list, accounts::read, accounts::balance, accounts::change_status,
         movements::topup, movements::withdraw, movements::transfer, movements::payment, refunds::refund,
         listing::list, transactions::read,
-        currencies::list, currencies::read,
+        currencies::list, currencies::read, currencies::create, currencies::update,
         payouts::payout, payouts::card_topup,
         sagas::list, sagas::read, sagas::complete, sagas::by_correlation, sagas::operate::stuck, sagas::operate::retry, sagas::operate::resolve,
         live::account, live::transaction, live::all,
@@ -36,6 +38,7 @@ const PAGE: &str = "/api/docs";
         native::accounts::read, native::accounts::entries, native::accounts::change_limits, native::accounts::change_status,
         native::transactions::post, native::transactions::read, native::transactions::list,
         native::returns::refund, native::returns::reverse, native::exchanges::exchange, native::exchanges::add_rate, native::exchanges::list,
+        audit::reconcile, audit::reconcile_all, audit::rebuild, audit::rebuild_all, operators::list,
     ),
     components(schemas(refusal::ErrorBody<'static>, refusal::Message, text::AmountText)),
     modifiers(&Errors, &Credentials),
@@ -154,6 +157,8 @@ mod tests {
             "HoldRequest",
             "CaptureRequest",
             "LimitsRequest",
+            "CreateCurrencyRequest",
+            "UpdateCurrencyRequest",
         ] {
             assert_eq!(schemas[request]["additionalProperties"], Value::Bool(false), "{request}");
         }

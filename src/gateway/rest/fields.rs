@@ -9,6 +9,7 @@ use super::body::Object;
 use super::refusal::Refusal;
 use super::text::{self, AMOUNT_MAX, AmountText};
 use crate::gateway::failure::Failure;
+use crate::gateway::operator::REASON_MAX;
 use crate::gateway::validate::{self, METADATA_MAX, cut};
 
 /// Faults that one answer names.
@@ -45,6 +46,15 @@ impl<'a> Object<'a> {
                 None
             }
         }
+    }
+
+    /// Why something is changed, in the caller's words; an empty one is as good as none.
+    pub fn reason(&mut self) -> String {
+        let place = self.fields.iter().position(|(known, value)| known == "reason" && value.get() == "\"\"");
+        if let Some(place) = place {
+            self.fields.swap_remove(place);
+        }
+        self.optional("reason", REASON_MAX).unwrap_or_default()
     }
 
     /// A text that must be there. What this and its like answer is only meant to be used once [`Object::end`] found no fault.
@@ -153,6 +163,15 @@ impl<'a> Object<'a> {
         number
     }
 
+    /// A whole number from 0 to `max`.
+    pub fn whole(&mut self, name: &str, max: u32) -> Option<u32> {
+        let number = serde_json::from_str(self.take(name)?.get()).ok().filter(|number| *number <= max);
+        if number.is_none() {
+            self.fault(format!("{name} must be a whole number from 0 to {max}"));
+        }
+        number
+    }
+
     /// An object of texts by name.
     pub fn texts(&mut self, name: &str) -> HashMap<String, String> {
         let Some(raw) = self.take(name) else { return HashMap::new() };
@@ -188,6 +207,11 @@ impl<'a> Object<'a> {
     /// Nothing was wrong so far.
     pub fn is_faultless(&self) -> bool {
         self.faults.is_empty()
+    }
+
+    /// Whether a field is there, and not `null`; asked before it is taken.
+    pub fn is_given(&self, name: &str) -> bool {
+        self.fields.iter().any(|(known, value)| known == name && value.get() != "null")
     }
 
     /// A JSON object, kept as the text that was sent; an empty one is none.

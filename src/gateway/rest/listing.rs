@@ -18,13 +18,11 @@ use crate::store;
 use crate::store::transactions::{Cursor, Filter, TransactionRow};
 
 /// Where the token of the next page is answered; the body is a bare array.
-const NEXT_PAGE: HeaderName = HeaderName::from_static("x-next-page-token");
+pub const NEXT_PAGE: HeaderName = HeaderName::from_static("x-next-page-token");
 /// The contract's bounds.
 const LIMIT: std::ops::RangeInclusive<u32> = 1..=1_000;
 const LIMIT_DEFAULT: u32 = 50;
 const OFFSET: std::ops::RangeInclusive<u32> = 0..=10_000;
-/// Bytes of a page token.
-const TOKEN_MAX: usize = 112;
 /// Rows that one answer looks at, where only some of them are wanted.
 const LOOK_MAX: usize = 20_000;
 /// Rows that are read at a time then.
@@ -117,7 +115,7 @@ pub async fn list(State(room): State<Room>, Extension(caller): Extension<Caller>
     let (kind, kinds) = *query.choice("type", &kinds).unwrap_or(&KINDS[KINDS.len() - 1]);
     let limit = query.number("limit", LIMIT, LIMIT_DEFAULT, "");
     let offset = query.number("offset", OFFSET, 0, ": use pageToken to go further");
-    let token = query.text("pageToken", TOKEN_MAX).unwrap_or_default();
+    let token = query.text("pageToken", pages::TOKEN_LENGTH).unwrap_or_default();
     if offset > 0 && !token.is_empty() {
         query.fault("offset and pageToken cannot be used together");
     }

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use self::frames::{Frame, Of, frames};
 use super::refusal::Refusal;
+use super::server::Endless;
 use super::{Caller, Id, Room};
 use crate::gateway::failure::Failure;
 use crate::gateway::validate::{self, ACCOUNT_MAX, cut};
@@ -27,6 +28,8 @@ use crate::money::Currencies;
 
 /// A comment is sent so often, so that whoever is between knows that the stream lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// The last event of every stream when this process stops.
+const STOPPING: &str = "event: StreamEnded\ndata: {\"type\":\"StreamEnded\",\"reason\":\"this process stops: watch again after the last event\"}\n\n";
 /// Bytes of an event's id.
 const ID_MAX: usize = 64;
 
@@ -93,11 +96,14 @@ async fn watch(room: &Room, wanted: Wanted, of: Of, headers: &HeaderMap) -> Resu
         Some(text) if text.len() > ID_MAX => return Err(bad_place(text)),
         Some(text) => Some(Place::parse(text).ok_or_else(|| bad_place(text))?),
     };
+    room.0.ledger.know_all().await?; // old events too are shown with their currency's decimals
     // The event of the place is read again, for its frames that are still to come.
     let watcher = Watcher::start(&room.0.ledger, wanted, place.map(|place| place.event - 1)).await.map_err(refused)?;
     let currencies = room.0.ledger.parts().currencies.clone();
     let streaming = Streaming { watcher, of, place, currencies, ready: VecDeque::new() };
-    Ok(Sse::new(events(streaming)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+    let mut response = Sse::new(events(streaming)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
+    response.extensions_mut().insert(Endless(STOPPING));
+    Ok(response)
 }
 
 struct Streaming {

@@ -46,6 +46,9 @@ pub struct StatusRequest {
     /// `active`, `suspended` or `closed`; the last is final and needs a balance of zero.
     #[schema(pattern = "^([Aa][Cc][Tt][Ii][Vv][Ee]|[Ss][Uu][Ss][Pp][Ee][Nn][Dd][Ee][Dd]|[Cc][Ll][Oo][Ss][Ee][Dd])$")]
     status: String,
+    /// Why, in the operator's words: kept with the change.
+    #[schema(max_length = 1024)]
+    reason: Option<String>,
 }
 
 /// A top-up, withdrawal or transfer.
@@ -157,4 +160,46 @@ pub struct RefundRequest {
     /// Anything about it.
     #[schema(value_type = Option<Object>)]
     refund_metadata: Option<String>,
+}
+
+/// A currency to be made.
+#[derive(Debug, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateCurrencyRequest {
+    /// Capital letters and digits.
+    #[schema(example = "XAU", pattern = "^[A-Z0-9]{2,12}$")]
+    code: String,
+    /// What people call it.
+    #[schema(example = "Gold", min_length = 1, max_length = 255)]
+    name: String,
+    /// Decimals of its smallest unit: this never changes.
+    #[schema(example = 6, minimum = 0, maximum = 18)]
+    exponent: u32,
+    /// `fiat` or `non-fiat`.
+    #[serde(rename = "type")]
+    #[schema(example = "non-fiat", pattern = "^(fiat|non-fiat)$")]
+    kind: String,
+    /// Anything about it.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<String>,
+    /// Why, in the operator's words: kept with who made it.
+    #[schema(max_length = 1024)]
+    reason: Option<String>,
+}
+
+/// What of a currency is to be changed; what is left out stays as it is.
+#[derive(Debug, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpdateCurrencyRequest {
+    /// Whether it takes new accounts.
+    is_active: Option<bool>,
+    /// What people call it.
+    #[schema(min_length = 1, max_length = 255)]
+    name: Option<String>,
+    /// Anything about it, in place of what was there.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<String>,
+    /// Why, in the operator's words: kept with who made the change.
+    #[schema(max_length = 1024)]
+    reason: Option<String>,
 }

@@ -1,17 +1,19 @@
 //! The REST listener: connections up to a limit, TLS where it is configured, time limits for the slow and the silent, and the drain at the end.
 
 mod patient;
+mod stream;
 mod tls;
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -23,6 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use self::patient::Patient;
+use self::stream::{Asked, Handed};
 use super::{Room, router};
 use crate::gateway::auth::PeerCertificate;
 use crate::gateway::connections::{Connection, Connections};
@@ -31,6 +34,8 @@ use crate::supervision::health::{Condition, Health, Part};
 use crate::supervision::policy::History;
 use crate::supervision::tasks;
 use crate::telemetry::metrics::HTTP_CONNECTIONS;
+
+pub use self::stream::Endless;
 
 /// How the listener is set up.
 #[derive(Clone)]
@@ -130,49 +135,81 @@ fn note(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-/// One connection from its first byte to its last.
-async fn talk(connection: Connection, tls: Option<TlsAcceptor>, router: Router, head_timeout: Duration, stopped: watch::Receiver<bool>) {
+/// What a connection is served with.
+struct Speaking {
+    router: Router,
+    certificate: Option<PeerCertificate>,
+    head_timeout: Duration,
+    stopped: watch::Receiver<bool>,
+    /// An answer waits for the peer to take the one before.
+    waits: Arc<AtomicBool>,
+}
+
+/// One connection from its first byte to its last. Each kind is on the heap by itself, so that a plain one does not take the room of the other.
+fn talk(
+    connection: Connection,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    head_timeout: Duration,
+    stopped: watch::Receiver<bool>,
+) -> BoxFuture<'static, ()> {
     let connection = Patient::new(connection);
-    let Some(tls) = tls else { return speak(connection, None, router, head_timeout, stopped).await };
-    match tokio::time::timeout(HANDSHAKE_MAX, tls.accept(connection)).await {
-        Ok(Ok(stream)) => {
-            let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-            let certificate = certificate.map(|der| PeerCertificate(Arc::from(der.as_ref())));
-            speak(stream, certificate, router, head_timeout, stopped).await;
-        }
-        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    let speaking = Speaking { router, certificate: None, head_timeout, stopped, waits: connection.waits() };
+    match tls {
+        None => Box::pin(speaking.speak(connection)),
+        Some(tls) => Box::pin(speaking.shake_hands(connection, tls)),
     }
 }
 
-/// HTTP/1.1 over a stream. Told to stop, it answers what it is at and ends.
-async fn speak(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send,
-    certificate: Option<PeerCertificate>,
-    router: Router,
-    head_timeout: Duration,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        if let Some(certificate) = &certificate {
-            request.extensions_mut().insert(certificate.clone());
+impl Speaking {
+    async fn shake_hands(mut self, connection: Patient<Connection>, tls: TlsAcceptor) {
+        match tokio::time::timeout(HANDSHAKE_MAX, tls.accept(connection)).await {
+            Ok(Ok(stream)) => {
+                let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                self.certificate = certificate.map(|der| PeerCertificate(Arc::from(der.as_ref())));
+                self.speak(stream).await;
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
-        let answer = router.clone().oneshot(request);
-        async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
-    });
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(HEAD_BYTES_MAX);
-    let mut conversation = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = conversation.as_mut() => ended,
-        () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => {
-            conversation.as_mut().graceful_shutdown();
-            conversation.await
+    }
+
+    /// HTTP/1.1 over a stream. Told to stop, it answers what it is at and ends.
+    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send) {
+        let Self { router, certificate, head_timeout, mut stopped, waits } = self;
+        let handed = Handed::default();
+        let place = handed.clone();
+        let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            if let Some(certificate) = &certificate {
+                request.extensions_mut().insert(certificate.clone());
+            }
+            let (asked, place, waits) = (Asked::of(&request), place.clone(), waits.clone());
+            let answer = router.clone().oneshot(request);
+            // Boxed: the library keeps a place for it for as long as the connection lives.
+            Box::pin(async move {
+                let response = answer.await.unwrap_or_else(|never| match never {});
+                // What the library has not written yet would be lost with it.
+                if waits.load(Ordering::Acquire) { Ok(response) } else { place.offer(asked, response) }
+            })
+        });
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(HEAD_BYTES_MAX);
+        let mut conversation = http.serve_connection(TokioIo::new(stream), service);
+        let ended = tokio::select! {
+            ended = &mut conversation => ended,
+            () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => {
+                Pin::new(&mut conversation).graceful_shutdown();
+                (&mut conversation).await
+            }
+        };
+        let ended = match handed.take() {
+            Some(events) => events.write(conversation.into_parts().io.into_inner(), stopped).await.map_err(|error| error.to_string()),
+            None => ended.map_err(|error| error.to_string()),
+        };
+        if let Err(error) = ended {
+            tracing::debug!(error, "a REST connection ended early"); // slow, silent, gone, or no HTTP: its own affair
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a REST connection ended early"); // slow, silent, gone, or no HTTP: its own affair
     }
 }
 

@@ -19,7 +19,7 @@ pub const STATUSES: [(&str, Status); 3] = [("active", Status::Active), ("suspend
 
 /// A status by name.
 pub fn status(status: Status) -> &'static str {
-    STATUSES.iter().find(|(_, known)| *known == status).map_or("closed", |(name, _)| name)
+    status.name()
 }
 
 /// An account.

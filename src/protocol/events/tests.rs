@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use ulid::Ulid;
 
 use super::*;
+use crate::ledger::Status;
+use crate::money::{Currency, CurrencyCode};
 
 const ID: Ulid = Ulid(0x0192_2b3c_4d5e_7f60_8a9b_0c1d_2e3f_4a5b);
 
@@ -120,6 +122,42 @@ fn steps_of_a_hold_say_which_they_are() {
             assert_eq!((built.event, check(schema, &built.body)["aggregate_type"].as_str()), (event, Some("Hold")));
         }
     }
+}
+
+#[test]
+fn events_of_accounts_say_whose_and_how_it_was_and_is() {
+    let usd = Currency { code: CurrencyCode::parse("USD").unwrap(), exponent: 2 };
+    let (before, after) = (
+        Guards::of(Status::Active, Some(0), None, usd),
+        Guards::of(Status::Suspended, Some(-10_050), Some(9_999_999_999_999_999_999_999_999_999), usd),
+    );
+    let (none, some) = (BTreeMap::new(), BTreeMap::from([("vip".to_owned(), "true".to_owned())]));
+    for (subtype, metadata, guards) in [(None, &none, &before), (Some("savings"), &some, &Guards::of(Status::Active, None, Some(5), usd))] {
+        let created = AccountCreated {
+            tenant: "default",
+            account_id: "acc \u{1F980}",
+            kind: "user",
+            normal_side: "credit",
+            currency: "USD",
+            owner: "",
+            owner_type: "",
+            subtype,
+            guards,
+            metadata,
+        };
+        let event = Event::new(ID, created.account_id, &Payload::AccountCreated(&created), at());
+        let body = check("account-created", &event.body);
+        assert_eq!(
+            (event.event, body["aggregate_id"].as_str(), &body["payload"]["status"]),
+            (EventType::AccountCreated, Some("acc \u{1F980}"), &json!("active"))
+        );
+    }
+    let id = uuid::Uuid::from_u128(ID.0).to_string();
+    let changed = AccountChanged { tenant: "t", account_id: "a", transaction_id: &id, currency: "USD", before: &before, after: &after };
+    let body = check("account-changed", &Event::new(ID, "a", &Payload::AccountChanged(&changed), at()).body);
+    assert_eq!(body["payload"]["before"], json!({ "status": "active", "floor": "0.00", "ceiling": null }));
+    assert_eq!(body["payload"]["after"]["floor"], "-100.50");
+    assert_eq!(serde_json::from_str::<Value>(&after.json()).unwrap(), body["payload"]["after"], "operators' actions say the same");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Rows that a record brings beside its postings.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
@@ -89,6 +91,22 @@ pub struct FactRow {
     pub status: i16,
     /// When it goes on; `None`: it has ended, or is stuck.
     pub wake_at: Option<DateTime<Utc>>,
+}
+
+/// Who makes a change, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// A key's or a certificate's name; `anonymous` without authentication.
+    pub name: Arc<str>,
+    /// In their own words, at most 1,024 bytes; empty: they gave none.
+    pub reason: String,
+}
+
+impl Operator {
+    /// What is kept of a change of theirs; before and after are JSON objects.
+    pub fn did(&self, action: &'static str, subject: &str, before: Option<String>, after: Option<String>) -> OperatorAction {
+        OperatorAction { actor: self.name.to_string(), action, subject: subject.to_owned(), reason: self.reason.clone(), before, after }
+    }
 }
 
 /// A change that an operator made.

@@ -107,12 +107,13 @@ pub(super) const STEPS: &[Step] = &[
         name: "refunds",
         checks: &["refunded", "refund"],
         bad: "SELECT 'refunded', 'payment ' || r.payment, format('%s of %s', coalesce(g.sum, 0), coalesce(p.sum, 0)), format('%s of %s', r.given, r.amount) \
-                FROM refunded r LEFT JOIN (SELECT payment, sum(amount) FROM refunds GROUP BY payment) g ON g.payment = r.payment \
-                  LEFT JOIN (SELECT transaction, sum(amount) FROM postings GROUP BY transaction) p ON p.transaction = r.payment \
+                FROM refunded r LEFT JOIN (SELECT s.payment, sum(s.amount) FROM refunds s LEFT JOIN refunded u ON u.payment = s.refund WHERE coalesce(u.given, 0) = 0 GROUP BY s.payment) g ON g.payment = r.payment \
+                  LEFT JOIN (SELECT transaction, amount AS sum FROM postings WHERE n = 0) p ON p.transaction = r.payment \
                 WHERE r.given <> coalesce(g.sum, 0) OR r.amount <> coalesce(p.sum, 0) OR r.given > r.amount \
               UNION ALL SELECT 'refund', 'transaction ' || r.refund, 'refunds ' || coalesce(p.sum, 0), format('refunds %s of payment %s, of %s', r.amount, r.payment, coalesce('kind ' || t.kind, 'none')) \
-                FROM refunds r LEFT JOIN transactions t ON t.id = r.refund LEFT JOIN (SELECT transaction, sum(amount) FROM postings GROUP BY transaction) p ON p.transaction = r.refund \
-                WHERE t.id IS NULL OR t.kind <> 5 OR r.amount <> coalesce(p.sum, 0)",
+                FROM refunds r LEFT JOIN transactions t ON t.id = r.refund LEFT JOIN refunded f ON f.payment = r.payment \
+                  LEFT JOIN (SELECT transaction, sum(amount) FROM postings GROUP BY transaction) p ON p.transaction = r.refund \
+                WHERE t.id IS NULL OR t.kind NOT IN (5, 13) OR r.amount <> CASE t.kind WHEN 5 THEN coalesce(p.sum, 0) ELSE f.amount END OR f.payment IS NULL",
     },
     Step {
         name: "keys",
@@ -123,6 +124,48 @@ pub(super) const STEPS: &[Step] = &[
               ELSE 'status ' || k.status END \
               FROM (SELECT * FROM keys_even UNION ALL SELECT * FROM keys_odd) k LEFT JOIN transactions t ON t.id = k.transaction \
               WHERE (k.status = 3) <> (t.id IS NULL) OR (k.status <> 3 AND (t.request <> k.request OR t.status <> k.status))",
+    },
+    // An exchange is one transaction of two postings: what leaves in one currency arrives in the other, at the pinned rate, one of the two rounded
+    // by less than a unit of its own.
+    Step {
+        name: "exchanges",
+        checks: &["exchange", "exchange rate", "exchange amount"],
+        bad: "SELECT CASE WHEN (e.kind = 7 AND e.status = 1 AND e.n = 2 AND e.currencies = ARRAY[least(e.base, e.quote), greatest(e.base, e.quote)]) IS NOT TRUE THEN 'exchange' \
+                          WHEN (e.rate = e.quoted AND e.base = e.rate_base AND e.quote = e.rate_quote AND e.tenant = e.rate_tenant) IS NOT TRUE THEN 'exchange rate' ELSE 'exchange amount' END, \
+              'transaction ' || e.transaction, \
+              CASE WHEN (e.kind = 7 AND e.status = 1 AND e.n = 2 AND e.currencies = ARRAY[least(e.base, e.quote), greatest(e.base, e.quote)]) IS NOT TRUE THEN format('kind 7, 2 postings, %s and %s', e.base, e.quote) \
+                   WHEN (e.rate = e.quoted AND e.base = e.rate_base AND e.quote = e.rate_quote AND e.tenant = e.rate_tenant) IS NOT TRUE THEN format('rate %s: %s %s/%s', e.rate_id, coalesce(e.quoted::text, 'none'), e.rate_base, e.rate_quote) \
+                   ELSE format('within 1 of %s', trunc(e.due, 4)) END, \
+              CASE WHEN (e.kind = 7 AND e.status = 1 AND e.n = 2 AND e.currencies = ARRAY[least(e.base, e.quote), greatest(e.base, e.quote)]) IS NOT TRUE \
+                     THEN format('%s, %s postings in %s', coalesce('kind ' || e.kind, 'none'), coalesce(e.n, 0), coalesce(array_to_string(e.currencies, ' and '), 'no currency')) \
+                   WHEN (e.rate = e.quoted AND e.base = e.rate_base AND e.quote = e.rate_quote AND e.tenant = e.rate_tenant) IS NOT TRUE THEN format('%s %s/%s', e.rate, e.base, e.quote) \
+                   ELSE e.arrives::text END \
+              FROM (SELECT x.*, t.kind, t.status, t.tenant, r.rate AS quoted, r.base AS rate_base, r.quote AS rate_quote, r.tenant AS rate_tenant, p.n, p.currencies, p.leaves, p.arrives, \
+                      CASE WHEN p.gives = x.base THEN p.leaves * x.rate ELSE p.leaves / x.rate END * power(10::numeric, kt.exponent - kg.exponent) AS due \
+                    FROM exchanges x LEFT JOIN transactions t ON t.id = x.transaction LEFT JOIN rates r ON r.id = x.rate_id \
+                      LEFT JOIN (SELECT p.transaction, count(*) AS n, array_agg(DISTINCT a.currency ORDER BY a.currency) AS currencies, \
+                          (array_agg(p.amount ORDER BY p.n))[1] AS leaves, (array_agg(a.currency ORDER BY p.n))[1] AS gives, \
+                          (array_agg(p.amount ORDER BY p.n))[2] AS arrives, (array_agg(a.currency ORDER BY p.n))[2] AS takes \
+                        FROM postings p JOIN accounts a ON a.id = p.debit_account WHERE p.transaction IN (SELECT transaction FROM exchanges) GROUP BY p.transaction) p ON p.transaction = x.transaction \
+                      LEFT JOIN currencies kg ON kg.code = p.gives LEFT JOIN currencies kt ON kt.code = p.takes) e \
+              WHERE (e.kind = 7 AND e.status = 1 AND e.n = 2 AND e.currencies = ARRAY[least(e.base, e.quote), greatest(e.base, e.quote)] \
+                AND e.rate = e.quoted AND e.base = e.rate_base AND e.quote = e.rate_quote AND e.tenant = e.rate_tenant AND abs(e.due - e.arrives) < greatest(1, e.due / nullif(e.leaves, 0))) IS NOT TRUE",
+    },
+    Step {
+        name: "sagas",
+        checks: &["saga", "saga event"],
+        bad: "SELECT 'saga', 'saga ' || s.id, format('%s events of a transaction', coalesce(e.n, 0)), format('%s events of %s', s.events, CASE WHEN t.id IS NULL THEN 'none' ELSE 'a transaction' END) \
+                FROM sagas s LEFT JOIN (SELECT saga, count(*) AS n FROM saga_events GROUP BY saga) e ON e.saga = s.id LEFT JOIN transactions t ON t.id = s.id AND t.tenant = s.tenant \
+                WHERE t.id IS NULL OR s.events <> coalesce(e.n, 0) \
+              UNION ALL SELECT 'saga event', 'saga ' || e.saga, CASE WHEN s.id IS NULL THEN 'a saga' ELSE format('events 1 to %s', e.count) END, format('events %s to %s', e.min, e.max) \
+                FROM (SELECT saga, count(*), min(n), max(n) FROM saga_events GROUP BY saga) e LEFT JOIN sagas s ON s.id = e.saga WHERE s.id IS NULL OR e.min <> 1 OR e.max <> e.count",
+    },
+    Step {
+        name: "operators' actions",
+        checks: &["operator action"],
+        bad: "SELECT 'operator action', format('%s of %s of %s', a.action, a.subject, a.tenant), 'transaction ' || a.id, coalesce('kind ' || t.kind, 'none') \
+              FROM operator_actions a LEFT JOIN transactions t ON t.id = a.id AND t.tenant = a.tenant \
+              WHERE a.action IN ('account.status', 'account.limits', 'account.change') AND (t.kind = 20 AND t.status = 1) IS NOT TRUE",
     },
     Step {
         name: "key generations",

@@ -82,3 +82,27 @@ async fn migrate_then_keys() {
     assert!(!text(&run(&["keys", "list"]).stdout).contains(id));
     assert_eq!(run(&["keys", "revoke", "nobody"]).status.code(), Some(1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_operators_did_is_printed_newest_first() {
+    let database = TestDatabase::fresh().await;
+    let run = |args: &[&str]| florin(args, &[("DATABASE_URL", database.url.as_str())]);
+    let none = run(&["actions"]);
+    assert!(none.status.success() && text(&none.stderr).contains("no operator did anything"), "{none:?}");
+    sqlx::query(
+        "INSERT INTO operator_actions SELECT gen_random_uuid(), t, '2026-01-31T12:00:00Z'::timestamptz + n * interval '1 minute', 'key:till', 'account.limits', 'acc-' || n, \
+         'ticket ' || n, '{\"floor\": null}', '{\"floor\": \"-5.00\"}', 'c-1' FROM generate_series(1, 3) n, unnest(ARRAY['default', 'shop']) t",
+    )
+    .execute(&database.pool)
+    .await
+    .unwrap();
+    let table = text(&run(&["actions", "--limit", "2"]).stdout);
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines.len() == 3 && lines[0].starts_with("AT") && lines[1].contains("acc-3") && lines[2].contains("ticket 2"), "{table}");
+    assert!(lines[1].contains("2026-01-31T12:03:00Z") && lines[1].contains("key:till") && lines[1].contains("account.limits"), "{table}");
+    let one = text(&run(&["actions", "--tenant", "shop", "--subject", "acc-1", "--action", "account.limits", "--json"]).stdout);
+    let one: serde_json::Value = serde_json::from_str(&one).unwrap();
+    assert_eq!((&one["tenant"], &one["after"]["floor"], &one["reason"]), (&"shop".into(), &"-5.00".into(), &"ticket 1".into()));
+    let since = text(&run(&["actions", "--from", "2026-01-31T12:02:00Z", "--to", "2026-01-31T12:03:00Z", "--json"]).stdout);
+    assert_eq!(since.lines().count(), 1, "{since}");
+}

@@ -9,7 +9,7 @@ use florin::ledger::Status as AccountStatus;
 use florin::protocol::account::{AccountHandle, AccountMessage, ChangeOrder};
 use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
-use florin::protocol::record::{Api, Body, KeyHash, Kind, Record, RequestHash, TransactionId, now_micros};
+use florin::protocol::record::{Api, Body, KeyHash, Kind, Operator, Record, RequestHash, TransactionId, now_micros};
 use florin::protocol::slip::Outcome;
 use futures::future::join_all;
 use tokio::sync::oneshot;
@@ -162,7 +162,16 @@ impl Florin {
         };
         let (reply, outcome) = oneshot::channel();
         let permit = self.in_flight.enter().expect("room for a change");
-        let order = ChangeOrder { account: account.clone(), record, status, floor, ceiling, reply, permit };
+        let order = ChangeOrder {
+            account: account.clone(),
+            record,
+            status,
+            floor,
+            ceiling,
+            by: Operator { name: "tester".into(), reason: String::new() },
+            reply,
+            permit,
+        };
         let _ = account.actor.cast(AccountMessage::Change(Box::new(order))); // an actor that has ended drops it, and so answers
         outcome
     }

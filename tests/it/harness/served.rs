@@ -13,6 +13,7 @@ use super::TestDatabase;
 pub struct Served {
     pub runtime: Runtime,
     pub database: TestDatabase,
+    pub faults: Faults,
     /// Where REST listens.
     pub http: SocketAddr,
 }
@@ -39,10 +40,11 @@ impl Served {
         ];
         let flags = own.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (settings, _) = Settings::load(&Sources { flags, ..Sources::default() }, Mode::Tool).unwrap();
-        let runtime = Runtime::start(&settings, Faults::default()).await.unwrap();
+        let faults = Faults::default();
+        let runtime = Runtime::start(&settings, faults.clone()).await.unwrap();
         assert!(runtime.serving(std::time::Duration::from_secs(15)).await, "not serving within 15 s: {:?}", runtime.health.parts());
         let http = runtime.http.expect("REST listens");
-        Self { runtime, database, http }
+        Self { runtime, database, faults, http }
     }
 
     /// Stops in order; then the books balance, in the tables and by `florin verify`.

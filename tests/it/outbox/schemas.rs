@@ -6,13 +6,15 @@ use std::sync::OnceLock;
 use jsonschema::Validator;
 use serde_json::Value;
 
-const NAMES: [(&str, &str); 7] = [
+const NAMES: [(&str, &str); 9] = [
     ("PaymentAuthorized", "payment-authorized"),
     ("PaymentDeclined", "payment-declined"),
     ("TransactionPosted", "transaction-posted"),
     ("TransactionDeclined", "transaction-declined"),
     ("HoldAuthorized", "hold-authorized"),
     ("HoldVoided", "hold-voided"),
+    ("AccountCreated", "account-created"),
+    ("AccountChanged", "account-changed"),
     ("", "dead-letter"),
 ];
 

@@ -67,6 +67,26 @@ async fn too_many_waiting_events_stop_writes_until_they_are_published() {
     assert_eq!(i64::try_from(rig.assert_exactly_once().await).unwrap(), done + 2);
 }
 
+/// Fails when an account's events are keyed otherwise than by the account, or when a schema lacks what an event says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kafka_hears_of_accounts_in_order_by_their_key() {
+    let rig = Rig::new("accounts").await;
+    let florin = served(&rig, Limits::default()).await;
+    let new = native::CreateAccountRequest { id: "ada \u{1F980}".into(), kind: 1, currency: "USD".into(), ..native::CreateAccountRequest::default() };
+    florin.native.clone().create_account(new).await.unwrap();
+    for status in [native::AccountStatus::Suspended, native::AccountStatus::Active, native::AccountStatus::Closed] {
+        florin.update(crate::native::set_status("ada \u{1F980}", status)).await.unwrap();
+    }
+    rig.drained().await;
+    florin.stop().await;
+    assert_eq!(rig.assert_exactly_once().await, 4);
+    let events = rig.events().await;
+    let heard: Vec<(&str, &str)> = events.iter().map(|event| (event.key.as_str(), event.body["event_type"].as_str().unwrap())).collect();
+    assert_eq!(heard.iter().map(|(key, _)| *key).collect::<Vec<_>>(), ["ada \u{1F980}"; 4]);
+    assert_eq!(heard.iter().map(|(_, name)| *name).collect::<Vec<_>>(), ["AccountCreated", "AccountChanged", "AccountChanged", "AccountChanged"]);
+    assert_eq!(events[3].body["payload"]["after"]["status"], "closed");
+}
+
 struct Never;
 
 impl Stopping for Never {

@@ -92,9 +92,14 @@ impl Process {
 
     /// Memory in use, in MiB.
     pub fn rss_mib(&self) -> u64 {
+        self.rss_kib() / 1024
+    }
+
+    /// Memory in use, in KiB.
+    pub fn rss_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
     /// Open files and connections.
@@ -141,6 +146,7 @@ fn die_with_us(command: &mut Command) {
 pub struct Server {
     pub process: Process,
     pub grpc: SocketAddr,
+    pub http: SocketAddr,
     pub metrics: SocketAddr,
 }
 
@@ -150,8 +156,8 @@ impl Server {
         let line = process.says("\"listening\"", Duration::from_secs(30)).await;
         let line: Value = serde_json::from_str(&line).unwrap();
         let address = |name: &str| line[name].as_str().unwrap_or_else(|| panic!("no {name} in {line}")).parse().unwrap();
-        let (grpc, metrics) = (address("grpc"), address("metrics"));
-        Self { process, grpc, metrics }
+        let (grpc, http, metrics) = (address("grpc"), address("http"), address("metrics"));
+        Self { process, grpc, http, metrics }
     }
 
     /// A client with a connection of its own, which comes back by itself.

@@ -1,9 +1,12 @@
 //! The audit: balances compared with their postings, and set right by them.
 
-use serde_json::json;
+use florin::protocol::pb::florin_v1 as pb;
+use florin::protocol::pb::florin_v1::ledger_client::LedgerClient;
+use reqwest::Method;
+use serde_json::{Value, json};
 use sqlx::Executor;
 
-use super::{World, has};
+use super::{World, has, payment, refund, text};
 
 // Mutations: a rebuild that does not write; a reconciliation that reads the balance twice.
 #[tokio::test(flavor = "multi_thread")]
@@ -37,4 +40,129 @@ async fn a_damaged_balance_is_found_and_rebuilt() {
         world.post(&format!("admin/accounts/nobody/{what}"), &json!({})).await.refused(404, "ACCOUNT_NOT_FOUND", "Account not found: nobody");
     }
     world.end().await;
+}
+
+fn issues(answer: &Value) -> Vec<&str> {
+    answer["issues"].as_array().unwrap().iter().map(|issue| issue.as_str().unwrap()).collect()
+}
+
+/// What is done to one transaction behind Florin's back, and what must be said of it.
+const DAMAGES: [(&str, &str, &str); 10] = [
+    ("payment", "UPDATE postings SET credit_balance_after = credit_balance_after + 1 WHERE transaction = $1", "the chain comes to"),
+    ("payment", "UPDATE postings SET debit_prev = 77 WHERE transaction = $1", "the posting before it is missing"),
+    ("payment", "UPDATE transactions SET last_seq = last_seq + 1 WHERE id = $1", "1 postings are there, of 2"),
+    ("payment", "UPDATE transactions SET kind = 10 WHERE id = $1", "it moves no money, and has postings"),
+    ("payment", "UPDATE postings SET credit_account = 999999 WHERE transaction = $1", "is not between two accounts"),
+    ("payment", "UPDATE keys_even SET request = gen_random_uuid() WHERE transaction = $1", "its key is of request"),
+    ("payment", "UPDATE refunded SET given = given + 1 WHERE payment = $1", "its refunds come to 400 of 1250"),
+    ("refund", "UPDATE refunds SET amount = amount + 1 WHERE refund = $1", "its postings come to 400"),
+    ("hold", "UPDATE holds SET captured = captured + 1 WHERE id = $1", "the steps come to 100 and 0"),
+    ("capture", "UPDATE hold_steps SET captured = captured + 1 WHERE transaction = $1", "its postings come to 100"),
+];
+
+// Mutations: a check left out of the statement (each damage then is not told); keys looked up by the transaction's own id alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_damage_to_a_transaction_is_told_and_its_accounts_are_set_right() {
+    let world = World::start().await;
+    let (ann, shop) = (world.user("100.00").await, world.open(json!({})).await);
+    let key = super::key();
+    let mut body = payment(&ann, &shop, "12.50");
+    body["idempotencyKey"] = json!(key);
+    let paid = text(&world.post("transactions/payment", &body).await.ok(201)["transactionId"]);
+    let given = text(&world.post("transactions/refund", &refund(&paid, "4")).await.ok(201)["refundId"]);
+    let mut native = LedgerClient::connect(format!("http://{}", world.served.runtime.grpc)).await.unwrap();
+    let hold = pb::AuthorizeHoldRequest {
+        debit_account_id: ann.clone(),
+        credit_account_id: shop.clone(),
+        amount: "5".into(),
+        currency: "USD".into(),
+        ..Default::default()
+    };
+    let held = native.authorize_hold(hold).await.unwrap().into_inner().hold.unwrap().id;
+    let capture = pb::CaptureHoldRequest { hold_id: held.clone(), amount: "1".into(), ..Default::default() };
+    let captured = native.capture_hold(capture).await.unwrap().into_inner().transaction.unwrap().id;
+    let id = |name: &str| match name {
+        "refund" => &given,
+        "hold" => &held,
+        "capture" => &captured,
+        _ => &paid,
+    };
+    let reconcile = async |id: &str| world.post(&format!("admin/transactions/{id}/reconcile"), &json!({})).await.ok(200);
+    for name in ["payment", "refund", "hold", "capture"] {
+        let found = reconcile(id(name)).await;
+        has(&found, "transactionId match issues accounts");
+        assert_eq!(
+            (&found["match"], found["accounts"].as_array().unwrap().len()),
+            (&json!(true), if name == "hold" { 1 } else { 2 }),
+            "{name}: {found}"
+        );
+    }
+    let all = world.post("admin/transactions/reconcile-all", &json!({})).await.ok(200);
+    assert_eq!((&all["total"], &all["matched"], &all["mismatches"]), (&json!(5), &json!(5), &json!([])));
+
+    // Nobody guards the tables, and each damage is undone: what comes after it is as it was.
+    let mut connection = world.served.database.pool.acquire().await.unwrap();
+    connection.execute("SET session_replication_role = replica").await.unwrap();
+    for (name, damage, told) in DAMAGES {
+        let undo = Undo::of(&mut connection).await;
+        sqlx::query(damage).bind(uuid::Uuid::parse_str(id(name)).unwrap()).execute(&mut *connection).await.unwrap();
+        let found = reconcile(id(name)).await;
+        assert!(issues(&found).iter().any(|issue| issue.contains(told)) && found["match"] == json!(false), "{damage}: {found}");
+        let all = world.post("admin/transactions/reconcile-all", &json!({})).await.ok(200);
+        let mismatches = all["mismatches"].as_array().unwrap();
+        assert!(
+            mismatches.iter().any(|one| one["transactionId"] == id(name).as_str() && issues(&found).starts_with(&issues(one))),
+            "{damage}: {all}"
+        );
+        let rebuilt = world.post(&format!("admin/transactions/{}/rebuild", id(name)), &json!({})).await.ok(200);
+        assert_eq!((&rebuilt["success"], &rebuilt["issues"]), (&json!(false), &found["issues"]), "what is written is not rewritten");
+        undo.put_back(&mut connection).await;
+        assert_eq!(reconcile(id(name)).await["match"], json!(true), "{damage} was undone");
+    }
+    connection.execute("SET session_replication_role = origin").await.unwrap();
+    drop(connection);
+
+    let damage =
+        format!("UPDATE balances SET credits = credits + 5, version = version + 1 WHERE account = (SELECT id FROM accounts WHERE name = '{ann}')");
+    world.served.database.pool.execute(sqlx::AssertSqlSafe(damage.clone())).await.unwrap();
+    let found = reconcile(&paid).await;
+    assert_eq!((&found["match"], issues(&found)), (&json!(false), vec![]), "the transaction is right, an account of it is not");
+    let request = world.request(Method::POST, &format!("admin/transactions/{paid}/rebuild")).header("x-reason", "audit 7");
+    let rebuilt = world.send(request).await.ok(200);
+    assert_eq!((&rebuilt["success"], &rebuilt["changed"], &rebuilt["accounts"][0]["success"]), (&json!(true), &json!(true), &json!(true)));
+    assert_eq!(reconcile(&paid).await["match"], json!(true));
+    world.served.database.pool.execute(sqlx::AssertSqlSafe(damage)).await.unwrap();
+    let all = world.post("admin/transactions/rebuild-all", &json!({})).await.ok(200);
+    assert_eq!((&all["total"], &all["successful"], &all["failed"], &all["accounts"]["failed"]), (&json!(5), &json!(5), &json!([]), &json!([])));
+    let done = world.get(&format!("/v1/operator-actions?subject={ann}&action=account.rebuild")).await.ok(200);
+    assert_eq!((&done[0]["reason"], &done[1]["reason"]), (&json!(""), &json!("audit 7")));
+    for nothing in ["nothing", "0190cafe-0000-7000-8000-000000000000"] {
+        for what in ["reconcile", "rebuild"] {
+            let said = format!("Transaction not found: {nothing}");
+            world.post(&format!("admin/transactions/{nothing}/{what}"), &json!({})).await.refused(404, "TRANSACTION_NOT_FOUND", &said);
+        }
+    }
+    drop(native);
+    world.end().await;
+}
+
+/// Tables as they were.
+struct Undo;
+
+const TABLES: [&str; 8] = ["balances", "postings", "transactions", "keys_even", "refunded", "refunds", "holds", "hold_steps"];
+
+impl Undo {
+    async fn of(connection: &mut sqlx::PgConnection) -> Self {
+        for table in TABLES {
+            connection.execute(sqlx::AssertSqlSafe(format!("CREATE TEMP TABLE was_{table} AS SELECT * FROM {table}"))).await.unwrap();
+        }
+        Self
+    }
+
+    async fn put_back(self, connection: &mut sqlx::PgConnection) {
+        for table in TABLES {
+            let sql = format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM was_{table}; DROP TABLE was_{table}");
+            connection.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
+        }
+    }
 }

@@ -24,6 +24,8 @@ pub struct Answer {
     /// `X-Correlation-ID`.
     pub correlation: String,
     pub content_type: String,
+    /// `X-Next-Page-Token`.
+    pub next_page: Option<String>,
     pub text: String,
     /// The body if it is JSON, else null.
     pub body: Value,
@@ -72,9 +74,10 @@ impl Rest {
         let response = self.http.execute(request).await?;
         let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
         let (status, correlation, content_type) = (response.status(), header(CORRELATION), header("content-type"));
+        let next_page = Some(header("x-next-page-token")).filter(|token| !token.is_empty());
         let text = response.text().await?;
         let body = serde_json::from_str(&text).unwrap_or_default();
-        let answer = Answer { status: status.as_u16(), correlation, content_type, text, body };
+        let answer = Answer { status: status.as_u16(), correlation, content_type, next_page, text, body };
         assert!(!status.is_server_error(), "{asked}: {answer:?}");
         if [StatusCode::URI_TOO_LONG, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE].contains(&status) {
             return Ok(answer); // the head could not be read: there is nothing to answer to

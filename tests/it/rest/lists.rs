@@ -102,3 +102,51 @@ async fn a_bad_limit_or_offset_is_refused_and_the_default_is_50() {
     }
     world.end().await;
 }
+
+/// Mutations: a token that is an offset in disguise (rows that arrive are repeated); a token without what was read of the declined ones; a token that
+/// another query takes.
+#[tokio::test(flavor = "multi_thread")]
+async fn page_tokens_walk_a_list_without_gap_or_repeat_while_rows_arrive() {
+    let world = World::start().await;
+    let (ada, bob) = (world.user_with("0", json!({ "maxBalance": "1000" })).await, world.user("0").await);
+    let move_on = async |n: usize| {
+        let (route, body) = match n % 3 {
+            0 => ("topup", movement(&world.bank, &ada, "3")),
+            1 => ("topup", movement(&world.bank, &ada, "2000")), // fails, and is kept
+            _ => ("payment", payment(&ada, &bob, "1")),
+        };
+        world.post(&format!("transactions/{route}"), &body).await.ok(201);
+    };
+    for n in 0..120 {
+        move_on(n).await;
+    }
+    for query in [
+        format!("accountId={ada}"),
+        format!("accountId={ada}&status=completed"),
+        format!("accountId={ada}&status=failed"),
+        "type=topup".into(),
+        String::new(),
+    ] {
+        let before = ids(&world.get(&format!("transactions?{query}&limit=1000")).await.ok(200));
+        let (mut walked, mut token) = (Vec::new(), String::new());
+        loop {
+            let page = world.get(&format!("transactions?{query}&limit=7{token}")).await;
+            let next = page.next_page.clone();
+            let rows = ids(&page.ok(200));
+            assert!(rows.len() == 7 || next.is_none(), "{query}: {} rows, and there is more", rows.len());
+            walked.extend(rows);
+            assert!(walked.len() <= before.len(), "{query}: rows come again: {walked:?} {before:?}");
+            let Some(next) = next else { break };
+            token = format!("&pageToken={next}");
+            move_on(walked.len()).await;
+        }
+        assert_eq!(walked, before, "{query}");
+        if !token.is_empty() {
+            let other = world.get(&format!("transactions?accountId={bob}&limit=7{token}")).await;
+            other.refused_naming(400, "VALIDATION_FAILED", &["pageToken", "not a token of this query"]);
+            let both = world.get(&format!("transactions?{query}&offset=7{token}")).await;
+            both.refused_naming(400, "VALIDATION_FAILED", &["offset and pageToken"]);
+        }
+    }
+    world.end().await;
+}

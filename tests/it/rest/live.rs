@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use florin::protocol::pb::florin_v1::ledger_client::LedgerClient;
+use florin::protocol::pb::florin_v1::{Limit, UpdateAccountRequest};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -99,5 +101,39 @@ async fn what_happens_is_heard_once_by_whom_it_concerns_and_from_any_place_on() 
     world.get("events/accounts/nobody").await.refused(404, "ACCOUNT_NOT_FOUND", "Account not found: nobody");
     world.get("events/transactions/nothing").await.refused(404, "TRANSACTION_NOT_FOUND", "Transaction not found: nothing");
     drop((all, of_ann, of_one));
+    world.end().await;
+}
+
+// Mutations: one event of the contract for two changes; a resume between the two that tells the first again, or misses the second.
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_heard_of_as_they_open_and_change() {
+    let world = World::start().await;
+    let mut all = Listening::to(&world, "events/stream", None).await;
+    let ann = world.open(json!({ "ownerId": "ann", "maxBalance": "50", "metadata": { "vip": true } })).await;
+    let opened = all.take(1).await;
+    assert_eq!((opened[0].name.as_str(), &opened[0].data["accountId"]), ("AccountCreated", &json!(ann)));
+    let told = &opened[0].data["payload"];
+    assert_eq!(
+        (&told["ownerId"], &told["accountType"], &told["currency"], &told["status"]),
+        (&json!("ann"), &json!("user"), &json!("USD"), &json!("active"))
+    );
+    assert_eq!((&told["minBalance"], &told["maxBalance"]), (&json!("0.00000000"), &json!("50.00000000")));
+
+    let mut of_ann = Listening::to(&world, &format!("events/accounts/{ann}"), None).await;
+    world.patch(&format!("accounts/{ann}/status"), &json!({ "status": "suspended" })).await.ok(200);
+    let status = of_ann.take(1).await;
+    assert_eq!((status[0].name.as_str(), &status[0].data["accountId"]), ("AccountStatusChanged", &json!(ann)));
+    assert_eq!(status[0].data["payload"], json!({ "previousStatus": "active", "newStatus": "suspended" }));
+    let mut native = LedgerClient::connect(format!("http://{}", world.served.runtime.grpc)).await.unwrap();
+    let both = UpdateAccountRequest { id: ann.clone(), status: 1, floor: Some(Limit { amount: Some("-20".into()) }), ..Default::default() };
+    native.update_account(both).await.unwrap();
+    let heard = of_ann.take(2).await;
+    assert_eq!(names(&heard), ["AccountStatusChanged", "AccountLimitsChanged"]);
+    assert_eq!(heard[1].data["payload"]["minBalance"], "-20.00000000");
+    assert_eq!(heard[1].data["payload"]["previousMinBalance"], "0.00000000");
+    let mut again = Listening::to(&world, &format!("events/accounts/{ann}"), Some(&heard[0].id)).await;
+    assert_eq!(again.take(1).await[0].id, heard[1].id);
+    assert_eq!(names(&all.take(3).await), ["AccountStatusChanged", "AccountStatusChanged", "AccountLimitsChanged"]);
+    drop((all, of_ann, again, native));
     world.end().await;
 }

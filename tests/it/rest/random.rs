@@ -1,11 +1,11 @@
 //! Random sequences of all movements against a model of thirty lines, compared after every step.
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use super::client::units;
 use super::{World, key, movement, payment, refund, text, with};
+use crate::harness::cases::try_all;
 
 /// Accounts of a case: two plain ones, one with a ceiling, one with a credit line; then the bank, which has no bounds.
 const BOUNDS: [(Option<i64>, Option<i64>); 5] = [(Some(0), None), (Some(0), None), (Some(0), Some(60_00)), (Some(-20_00), None), (None, None)];
@@ -215,21 +215,13 @@ impl<'a> Case<'a> {
 async fn any_sequence_of_movements_leaves_the_balances_of_the_model() {
     let world = World::start().await;
     let steps = proptest::collection::vec(step(), 1..30);
-    let mut runner = TestRunner::new(Config { cases: 24, max_shrink_iters: 60, failure_persistence: None, ..Config::default() });
-    let run = async |steps: Vec<Step>| {
+    try_all(24, &steps, async |steps: Vec<Step>| {
         let mut case = Case::open(&world).await;
         for step in &steps {
             case.take(step).await;
             case.compare().await;
         }
         case.add_up().await;
-    };
-    let tried = tokio::task::block_in_place(|| {
-        runner.run(&steps, |steps| {
-            tokio::runtime::Handle::current().block_on(run(steps));
-            Ok(())
-        })
     });
-    tried.unwrap_or_else(|error| panic!("{error}"));
     world.end().await;
 }

@@ -1,5 +1,7 @@
 //! From one committed event to the events of this contract.
 
+mod accounts;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -76,6 +78,11 @@ struct Posting {
 
 /// In order: asked for, what it did to each account, done. None for what cannot be read.
 pub fn frames(event: &LiveEvent, currencies: &Currencies) -> Vec<Frame> {
+    match event.event {
+        EventType::AccountCreated => return accounts::created(&event.body),
+        EventType::AccountChanged => return accounts::changed(&event.body),
+        _ => {}
+    }
     let Ok(Envelope { payload, timestamp }) = serde_json::from_str(&event.body) else { return Vec::new() };
     let id = event.transaction.0.to_string();
     let postings = postings(&payload, currencies);
@@ -98,6 +105,7 @@ pub fn frames(event: &LiveEvent, currencies: &Currencies) -> Vec<Frame> {
             failed["reason"] = json!(payload.error_message);
             vec![about("TransactionFailed".into(), failed)]
         }
+        EventType::AccountCreated | EventType::AccountChanged => Vec::new(), // above
         EventType::HoldAuthorized => vec![about("HoldAuthorized".into(), moved)],
         EventType::HoldVoided => vec![about("HoldVoided".into(), moved)],
         EventType::PaymentAuthorized | EventType::TransactionPosted => {

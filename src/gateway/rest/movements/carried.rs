@@ -90,7 +90,7 @@ impl Asked {
 /// Everything that is no 201.
 pub async fn carry(room: &Room, caller: &Caller, asked: &Asked, permit: Permit) -> Result<Moved, Refusal> {
     let ledger = &room.0.ledger;
-    let Some(currency) = ledger.parts().currencies.get(&asked.currency) else {
+    let Some(currency) = ledger.currency(&asked.currency).await? else {
         return Err(declines::unknown_currency(ledger, caller, asked).await);
     };
     let amount = text::amount(asked.amount_field, &asked.amount.text, currency).map_err(|fault| Refusal::bad("INVALID_AMOUNT", fault))?;

@@ -68,7 +68,7 @@ pub async fn change_limits(
     let ledger = &room.0.ledger;
     let mut fields = body.object()?;
     let (min, max) = (fields.new_limit("minBalance"), fields.new_limit("maxBalance"));
-    let key = fields.optional("idempotencyKey", KEY_MAX);
+    let (key, reason) = (fields.optional("idempotencyKey", KEY_MAX), fields.reason());
     if min.is_none() && max.is_none() && fields.is_faultless() {
         fields.fault("one of minBalance and maxBalance is required");
     }
@@ -78,7 +78,8 @@ pub async fn change_limits(
     let account = ledger.account(&ledger.active()?, &call.tenant, &id, call.deadline(ledger)).await;
     let currency = account.map_err(|failure| refused(failure, Named::Account(&id)))?.identity.currency;
     let (floor, ceiling) = (limit("minBalance", min, currency)?, limit("maxBalance", max, currency)?);
-    change(&room, &caller, Change { account: id, key, floor, ceiling, ..Change::default() }).await
+    let by = caller.operator(&reason)?;
+    change(&room, &caller, Change { account: id, key, status: None, floor, ceiling, by }).await
 }
 
 /// Suspends, closes, or takes up again.
@@ -94,10 +95,11 @@ pub async fn change_status(
 ) -> Result<Json<NativeAccount>, Refusal> {
     let mut fields = body.object()?;
     let status = fields.required_choice("status", &STATUSES);
-    let key = fields.optional("idempotencyKey", KEY_MAX);
+    let (key, reason) = (fields.optional("idempotencyKey", KEY_MAX), fields.reason());
     fields.end()?;
     named(&id)?;
-    change(&room, &caller, Change { account: id, key, status, ..Change::default() }).await
+    let by = caller.operator(&reason)?;
+    change(&room, &caller, Change { account: id, key, status, floor: None, ceiling: None, by }).await
 }
 
 async fn change(room: &Room, caller: &Caller, change: Change) -> Result<Json<NativeAccount>, Refusal> {

@@ -4,21 +4,72 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::super::body::JsonBody;
 use super::super::query::Query;
 use super::super::refusal::Refusal;
 use super::super::{Caller, Room};
 use super::requests::{ExchangeRequest, RateRequest};
-use super::views::{PostedTransaction, Rate, RatePage};
+use super::views::PostedTransaction;
 use super::{Named, completed, reading, unposted};
 use crate::gateway::native::exchanges::{self, Exchange, Quote};
 use crate::gateway::native::pages::Token;
-use crate::gateway::validate::{CURRENCY_MAX, DESCRIPTION_MAX, REFERENCE_MAX};
+use crate::gateway::validate::{CURRENCY_MAX, REFERENCE_MAX};
 use crate::money::{Currency, CurrencyCode};
+use crate::protocol::events::timestamp;
+use crate::store::rates::RateRow;
 
 /// Bytes of a rate's or a time's text.
 const TEXT_MAX: usize = 64;
+
+/// A rate of exchange: one unit of base is so many units of quote.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rate {
+    /// Its number.
+    pub id: i64,
+    /// One unit of this currency
+    pub base: String,
+    /// of this
+    pub quote: String,
+    /// is so many.
+    #[schema(example = "0.9215")]
+    pub rate: String,
+    /// Who quoted it.
+    pub source: String,
+    /// When it was quoted: how old it is counts from here.
+    #[schema(format = DateTime)]
+    pub observed_at: String,
+    /// When it was written down.
+    #[schema(format = DateTime)]
+    pub created_at: String,
+}
+
+impl From<RateRow> for Rate {
+    fn from(row: RateRow) -> Self {
+        Self {
+            id: row.id,
+            base: row.base,
+            quote: row.quote,
+            rate: row.rate.0.to_string(),
+            source: row.source,
+            observed_at: timestamp(row.observed_at),
+            created_at: timestamp(row.created_at),
+        }
+    }
+}
+
+/// A page of rates.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RatePage {
+    /// The newest observation first.
+    pub items: Vec<Rate>,
+    /// Where the next page begins; null after the last.
+    pub next_page_token: Option<String>,
+}
 
 /// Exchanges money of one currency into another, over the house's clearing accounts, at a rate that the transaction pins.
 #[utoipa::path(
@@ -34,8 +85,8 @@ pub async fn exchange(State(room): State<Room>, Extension(caller): Extension<Cal
     let rate = fields.number("rateId");
     let words = reading::all_words(&mut fields);
     fields.end()?;
-    let to = ledger.parts().currencies.get(&to).ok_or_else(|| Refusal::no_currency(&to))?;
-    let (posting, has_key) = (asked.checked(ledger, "")?, words.key.is_some());
+    let to = ledger.currency(&to).await?.ok_or_else(|| Refusal::no_currency(&to))?;
+    let (posting, has_key) = (asked.checked(ledger, "").await?, words.key.is_some());
     let code = CurrencyCode::parse(&posting.currency).ok_or_else(|| Refusal::no_currency(&posting.currency))?;
     let from = Currency { code, exponent: posting.exponent };
     let posted = exchanges::exchange(ledger, &caller.call(), Exchange { posting, from, to, rate, words }, permit).await;
@@ -53,7 +104,7 @@ pub async fn add_rate(State(room): State<Room>, Extension(caller): Extension<Cal
     let (base, quote) = (fields.required("base", CURRENCY_MAX), fields.required("quote", CURRENCY_MAX));
     let (rate, source) = (fields.required("rate", TEXT_MAX), fields.required("source", REFERENCE_MAX));
     let observed_at = fields.optional("observedAt", TEXT_MAX).unwrap_or_default();
-    let reason = fields.optional("reason", DESCRIPTION_MAX).unwrap_or_default();
+    let reason = fields.reason();
     fields.end()?;
     let quote = Quote { base: &base, quote: &quote, rate: &rate, source: &source, observed_at: ("observedAt", &observed_at), reason: &reason };
     let row = exchanges::add_rate(&room.0.ledger, &caller.call(), quote).await?;

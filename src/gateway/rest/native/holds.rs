@@ -36,7 +36,7 @@ pub async fn authorize(State(room): State<Room>, Extension(caller): Extension<Ca
     let expires_at = fields.checked(holds::expiry("expiresAt", &expires_at)).flatten();
     let words = reading::all_words(&mut fields);
     fields.end()?;
-    let (posting, has_key) = (posting.checked(ledger, "")?, words.key.is_some());
+    let (posting, has_key) = (posting.checked(ledger, "").await?, words.key.is_some());
     let made = holds::authorize(ledger, &caller.call(), Authorize { posting, expires_at, words }, permit).await;
     let made = made.map_err(|failure| unposted(failure, Named::Hold, has_key))?;
     let (transaction, replayed) = completed(ledger, &caller, made.posted).await?;

@@ -8,12 +8,9 @@ use super::super::refusal::Refusal;
 use super::super::text::{self, AmountText};
 use crate::gateway::ledger::{Ledger, PostingCommand};
 use crate::gateway::native::fields;
-use crate::gateway::native::pages::SIZE_DEFAULT;
+use crate::gateway::native::pages::{SIZE_DEFAULT, TOKEN_LENGTH};
 use crate::gateway::native::post::Words;
 use crate::gateway::validate::{ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX, KEY_MAX, REFERENCE_MAX};
-
-/// Bytes of a page token.
-const TOKEN_MAX: usize = 112;
 
 /// From whom to whom, and how much, as it was sent.
 pub struct Asked {
@@ -37,9 +34,9 @@ impl Asked {
     /// With its amount in the currency's minor unit; `prefix` stands before the field's name in what is said of it.
     ///
     /// # Errors
-    /// 400: not a currency of this ledger, or an amount that it cannot carry.
-    pub fn checked(self, ledger: &Ledger, prefix: &str) -> Result<PostingCommand, Refusal> {
-        let currency = ledger.parts().currencies.get(&self.currency).ok_or_else(|| Refusal::no_currency(&self.currency))?;
+    /// 400: not a currency of this ledger, or an amount that it cannot carry; what kept a currency from being looked up.
+    pub async fn checked(self, ledger: &Ledger, prefix: &str) -> Result<PostingCommand, Refusal> {
+        let currency = ledger.currency(&self.currency).await?.ok_or_else(|| Refusal::no_currency(&self.currency))?;
         let amount = text::amount(&format!("{prefix}amount"), &self.amount.text, currency);
         let amount = amount.map_err(|fault| Refusal::new(StatusCode::BAD_REQUEST, "INVALID_AMOUNT", fault))?;
         Ok(PostingCommand { debit: self.source, credit: self.destination, amount, currency: self.currency, exponent: currency.exponent })
@@ -62,5 +59,5 @@ pub fn all_words(fields: &mut Object<'_>) -> Words {
 
 /// Takes the size of a page and the token of where it begins.
 pub fn page(query: &mut Query) -> (u32, String) {
-    (query.number("limit", 1..=1_000, SIZE_DEFAULT, ""), query.text("pageToken", TOKEN_MAX).unwrap_or_default())
+    (query.number("limit", 1..=1_000, SIZE_DEFAULT, ""), query.text("pageToken", TOKEN_LENGTH).unwrap_or_default())
 }

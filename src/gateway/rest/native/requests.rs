@@ -80,6 +80,9 @@ pub struct LimitsRequest {
     /// The same key changes once.
     #[schema(min_length = 1, max_length = 255)]
     idempotency_key: Option<String>,
+    /// Why; kept with who did it.
+    #[schema(max_length = 1024)]
+    reason: Option<String>,
 }
 
 /// A new status.
@@ -92,6 +95,9 @@ pub struct NativeStatusRequest {
     /// The same key changes once.
     #[schema(min_length = 1, max_length = 255)]
     idempotency_key: Option<String>,
+    /// Why; kept with who did it.
+    #[schema(max_length = 1024)]
+    reason: Option<String>,
 }
 
 /// A transaction to be posted, whole or not at all.
@@ -222,6 +228,6 @@ pub struct RateRequest {
     #[schema(format = DateTime)]
     observed_at: Option<String>,
     /// Why; kept with who did it.
-    #[schema(min_length = 1, max_length = 1024)]
+    #[schema(max_length = 1024)]
     reason: Option<String>,
 }

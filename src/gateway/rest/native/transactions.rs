@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::value::to_raw_value;
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::super::body::JsonBody;
@@ -48,7 +49,10 @@ pub async fn post(State(room): State<Room>, Extension(caller): Extension<Caller>
     }
     let words = reading::all_words(&mut fields);
     fields.end()?;
-    let postings = asked.into_iter().enumerate().map(|(n, posting)| posting.checked(ledger, &format!("postings[{n}]."))).collect::<Result<_, _>>()?;
+    let mut postings = SmallVec::with_capacity(asked.len());
+    for (n, posting) in asked.into_iter().enumerate() {
+        postings.push(posting.checked(ledger, &format!("postings[{n}].")).await?);
+    }
     let (call, has_key) = (caller.call(), words.key.is_some());
     let posted = native::post(ledger, &call, call.deadline(ledger), Transaction { kind, postings, words }, permit).await;
     let posted = posted.map_err(|failure| unposted(failure, Named::Transaction(""), has_key))?;

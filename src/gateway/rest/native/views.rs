@@ -11,7 +11,6 @@ use crate::protocol::record::Kind;
 use crate::store::accounts::{AccountKind, AccountRow, NormalSide};
 use crate::store::entries::EntryRow;
 use crate::store::holds::{HoldRow, HoldState};
-use crate::store::rates::RateRow;
 use crate::store::transactions::{Exchange, PostingRow, TransactionRow};
 
 /// What the states of a hold are called.
@@ -364,53 +363,6 @@ pub struct TransactionPage {
     /// The newest first; of an account, the last committed first.
     #[schema(value_type = Vec<NativeTransaction>)]
     pub items: Vec<Box<RawValue>>,
-    /// Where the next page begins; null after the last.
-    pub next_page_token: Option<String>,
-}
-
-/// A rate of exchange: one unit of base is so many units of quote.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Rate {
-    /// Its number.
-    pub id: i64,
-    /// One unit of this currency
-    pub base: String,
-    /// of this
-    pub quote: String,
-    /// is so many.
-    #[schema(example = "0.9215")]
-    pub rate: String,
-    /// Who quoted it.
-    pub source: String,
-    /// When it was quoted: how old it is counts from here.
-    #[schema(format = DateTime)]
-    pub observed_at: String,
-    /// When it was written down.
-    #[schema(format = DateTime)]
-    pub created_at: String,
-}
-
-impl From<RateRow> for Rate {
-    fn from(row: RateRow) -> Self {
-        Self {
-            id: row.id,
-            base: row.base,
-            quote: row.quote,
-            rate: row.rate.0.to_string(),
-            source: row.source,
-            observed_at: timestamp(row.observed_at),
-            created_at: timestamp(row.created_at),
-        }
-    }
-}
-
-/// A page of rates.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RatePage {
-    /// The newest observation first.
-    pub items: Vec<Rate>,
     /// Where the next page begins; null after the last.
     pub next_page_token: Option<String>,
 }

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,16 +19,23 @@ pub struct Patient<S> {
     stream: S,
     /// Since a write had to wait: when that is too long.
     stalled: Option<Pin<Box<Sleep>>>,
+    waits: Arc<AtomicBool>,
 }
 
 impl<S> Patient<S> {
     /// Around a stream.
     pub fn new(stream: S) -> Self {
-        Self { stream, stalled: None }
+        Self { stream, stalled: None, waits: Arc::default() }
+    }
+
+    /// Whether a write waits now for the peer to read.
+    pub fn waits(&self) -> Arc<AtomicBool> {
+        self.waits.clone()
     }
 
     /// Looks at how a write went; one that waits for too long has failed.
     fn watch<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.waits.store(written.is_pending(), Ordering::Release);
         if written.is_ready() {
             self.stalled = None;
             return written;

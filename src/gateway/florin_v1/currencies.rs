@@ -1,0 +1,49 @@
+//! Makes, changes and lists currencies.
+
+use crate::gateway::call::Call;
+use crate::gateway::failure::Failure;
+use crate::gateway::ledger::{Ledger, NAME_MAX, new_currency};
+use crate::gateway::native::fields;
+use crate::gateway::validate::{self, CURRENCY_MAX};
+use crate::protocol::pb::florin_v1 as pb;
+use crate::store::currencies::{CurrencyChange, CurrencyRow};
+use crate::store::operators::Doing;
+
+/// Makes a currency, or answers the one that is there if it is the same.
+pub(super) async fn create(ledger: &Ledger, call: &Call, asked: pb::CreateCurrencyRequest) -> Result<pb::CreateCurrencyResponse, Failure> {
+    let by = call.operator(&asked.reason)?;
+    let new = new_currency(asked.code, asked.name, asked.exponent, asked.fiat, fields::metadata(&asked.metadata)?)?;
+    let doing = Doing { tenant: &call.tenant, by: &by, correlation: call.correlation.as_deref() };
+    let (row, created) = ledger.create_currency(new, &doing).await?;
+    Ok(pb::CreateCurrencyResponse { currency: Some(currency(row)), created })
+}
+
+/// Changes a currency, and answers it as it then is.
+pub(super) async fn update(ledger: &Ledger, call: &Call, asked: pb::UpdateCurrencyRequest) -> Result<pb::UpdateCurrencyResponse, Failure> {
+    let by = call.operator(&asked.reason)?;
+    validate::required("code", &asked.code, CURRENCY_MAX)?;
+    if let Some(name) = &asked.name {
+        validate::required("name", name, NAME_MAX)?;
+    }
+    let metadata = asked.metadata.map(|metadata| fields::metadata(&metadata.entries)).transpose()?;
+    let change = CurrencyChange { active: asked.active, name: asked.name, metadata };
+    let doing = Doing { tenant: &call.tenant, by: &by, correlation: call.correlation.as_deref() };
+    let row = ledger.update_currency(&asked.code, &change, &doing).await?;
+    Ok(pb::UpdateCurrencyResponse { currency: Some(currency(row)) })
+}
+
+/// All of them.
+pub(super) async fn list(ledger: &Ledger) -> Result<pb::ListCurrenciesResponse, Failure> {
+    Ok(pb::ListCurrenciesResponse { currencies: ledger.currency_rows().await?.into_iter().map(currency).collect() })
+}
+
+fn currency(row: CurrencyRow) -> pb::Currency {
+    pb::Currency {
+        metadata: fields::metadata_map(row.metadata.as_deref()),
+        code: row.code,
+        name: row.name,
+        exponent: u32::try_from(row.exponent).unwrap_or_default(), // 0 to 18, as the table guards
+        fiat: row.fiat,
+        active: row.active,
+    }
+}

@@ -1,0 +1,44 @@
+//! Lists what operators did.
+
+use crate::gateway::call::Call;
+use crate::gateway::failure::Failure;
+use crate::gateway::ledger::Ledger;
+use crate::gateway::native::{fields, pages};
+use crate::gateway::operator::{ACTION_MAX, SUBJECT_MAX};
+use crate::gateway::validate;
+use crate::protocol::events::timestamp;
+use crate::protocol::pb::florin_v1 as pb;
+use crate::protocol::record::RequestHash;
+use crate::store::operators::{ActionFilter, ActionRow};
+
+/// A page of actions.
+pub(super) async fn list(ledger: &Ledger, call: &Call, asked: &pb::ListOperatorActionsRequest) -> Result<pb::ListOperatorActionsResponse, Failure> {
+    validate::text("subject", &asked.subject, SUBJECT_MAX)?;
+    validate::text("action", &asked.action, ACTION_MAX)?;
+    let (from, to) = fields::times(("from", &asked.from), ("to", &asked.to))?;
+    let size = pages::size(asked.page_size)?;
+    let parts = ["ListOperatorActions", &call.tenant, &asked.subject, &asked.action, &asked.from, &asked.to].map(str::as_bytes);
+    let query = RequestHash::of(&parts);
+    let start = pages::Token { field: "page_token", text: &asked.page_token }.place(query)?;
+    let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    let filter = ActionFilter { tenant: call.tenant.to_string(), subject: given(&asked.subject), action: given(&asked.action), from, to };
+    let (rows, next) = ledger.operator_actions(&filter, start, size).await?;
+    Ok(pb::ListOperatorActionsResponse {
+        actions: rows.into_iter().map(action).collect(),
+        next_page_token: next.map(|place| pages::token(query, &place)).unwrap_or_default(),
+    })
+}
+
+fn action(row: ActionRow) -> pb::OperatorAction {
+    pb::OperatorAction {
+        id: row.id.to_string(),
+        at: timestamp(row.at),
+        actor: row.actor,
+        action: row.action,
+        subject: row.subject,
+        reason: row.reason,
+        before: row.before.unwrap_or_default(),
+        after: row.after.unwrap_or_default(),
+        correlation_id: row.correlation.unwrap_or_default(),
+    }
+}
