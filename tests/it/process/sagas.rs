@@ -7,8 +7,7 @@ use crate::harness::provider::{How, SECRET, Simulator};
 use crate::harness::until;
 use crate::rest::client::Rest;
 
-/// Fails when what a workflow has done is kept in memory, when it is done again without asking, and when the command line's word is not heard
-/// by the running process.
+/// Fails when what was under way is done again without asking.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payout_outlives_kill_9_and_a_stuck_one_is_seen_to_from_the_command_line() {
     let simulator = Simulator::start().await;

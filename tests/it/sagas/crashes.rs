@@ -13,8 +13,8 @@ use crate::harness::{Florin, until};
 const POINTS: [(&str, u32); 6] =
     [("sagas.step", 3), ("sagas.attempted", 1), ("sagas.answered", 1), ("sagas.written", 2), ("sagas.posting", 1), ("sagas.posted", 1)];
 
-// Fails when an attempt is not written before the call (then the provider's answer is asked for twice under different facts), and when a
-// step of the ledger draws a new id each time.
+// Fails when an attempt after a crash has a key of its own: the provider then does it twice. A step of the ledger with a new id each time does not
+// move money twice either: its fact has its number, and a second one is refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workflow_that_dies_anywhere_goes_on_from_its_facts() {
     let rig = Rig::start().await;
@@ -64,7 +64,7 @@ async fn dies_at(point: &'static str, passes: u64) {
     rig.end().await;
 }
 
-// Each fails when what the line before it did is kept in memory only.
+// Fails when an attempt after a crash has a key of its own, and when a saga at which something is being done has no time at which it goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_dies_anywhere_leaves_a_saga_that_goes_on() {
     for (point, _) in POINTS {
@@ -114,7 +114,7 @@ async fn a_node_that_slept_through_a_takeover_finds_that_the_saga_has_gone_on() 
     rig.end().await;
 }
 
-// Fails when the provider's "pending" is only remembered by who heard it.
+// Fails when only who heard the provider's "pending" knows when to ask again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_timer_outlives_the_node() {
     let rig = Rig::start().await;
@@ -129,7 +129,7 @@ async fn a_timer_outlives_the_node() {
     rig.end().await;
 }
 
-// Fails when both nodes run sagas, and when the one that takes over waits for the timers of the one before.
+// Fails when a saga at which something is being done has no time at which it goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standby_that_takes_over_goes_on_with_the_sagas_of_the_other() {
     let rig = Rig::start().await;

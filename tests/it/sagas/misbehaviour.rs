@@ -25,7 +25,7 @@ fn misdeeds() -> Vec<(&'static str, How)> {
     ]
 }
 
-// Fails when a lost answer is read as "not done" and tried with another key, and when a fact is written after the call and not before it.
+// Fails when a step is tried again under another key.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_provider_does_at_a_step_money_moves_once() {
     let rig = Rig::start().await;

@@ -44,7 +44,6 @@ async fn a_payout_with_too_little_money_is_refused_at_once_and_leaves_no_saga() 
     rig.end().await;
 }
 
-// Fails when the facts are not written by the batch that holds the money: then a repeat finds a key without a saga, or two sagas.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_key_a_hundred_times_is_one_saga() {
     let rig = Rig::start().await;
@@ -74,8 +73,7 @@ async fn without_a_provider_none_is_started() {
     florin.stop().await;
 }
 
-// Fails when the bound on workflows is left out (then all 300 are at the provider), or when nobody looks again after one has ended (then the
-// last ones wait for the clock).
+// Fails when the bound on workflows is left out: then all 300 are at the provider.
 #[tokio::test(flavor = "multi_thread")]
 async fn three_hundred_payouts_at_once_are_bounded_and_all_are_paid() {
     let rig = Rig::with(Patience { answer: Duration::from_secs(30), ..Patience::default() }).await;
