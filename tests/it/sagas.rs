@@ -15,7 +15,7 @@ use florin::actors::saga::SagaConfig;
 use florin::gateway::failure::Failure;
 use florin::gateway::ledger::{Answer, Operated, SagaOrder, operate};
 use florin::money::{Amount, Currency, CurrencyCode};
-use florin::protocol::record::TransactionId;
+use florin::protocol::record::{Operator, TransactionId};
 use florin::provider::{HttpConfig, HttpProvider};
 use florin::saga::{Fact, Policy, Progress, Resolution, Saga, Status, Step, Workflow};
 use florin::store::{Database, sagas};
@@ -124,7 +124,8 @@ impl Rig {
     }
 
     pub async fn operate(&self, id: TransactionId, how: Option<Resolution>) -> Result<(), Failure> {
-        let operated = Operated { how, by: "key:ops".into(), reason: "asked the bank".into(), correlation: None };
+        let by = Operator { name: "key:ops".into(), reason: "asked the bank".into() };
+        let operated = Operated { how, by, correlation: None };
         operate(&self.florin.database.pool, Some("default"), id, &operated).await.map(drop)
     }
 
