@@ -86,8 +86,8 @@ BEGIN
     SELECT f.saga, f.n, f.body, f.at FROM jsonb_to_recordset(facts_) AS f(saga uuid, n int, body jsonb, at timestamptz);
 END $$;
 
--- Rows of a batch that are rare: {exchanges, undone, sagas, facts, actions}, each an array or absent. undone: refunds that were reversed,
--- [{payment, given}]: so much may be given back again.
+-- Rows of a batch that are rare: {exchanges, undone, sagas, facts, actions}, each an array or absent. undone: what gave back and was
+-- reversed, [{payment, given}]: so much may be given back again; below zero: it counts again.
 CREATE FUNCTION apply_extras(extras_ jsonb) RETURNS void LANGUAGE plpgsql
 SET jit = off SET enable_nestloop = on SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 BEGIN
@@ -103,6 +103,20 @@ BEGIN
   INSERT INTO operator_actions (id, tenant, at, actor, action, subject, reason, before, after, correlation)
     SELECT * FROM jsonb_to_recordset(extras_ -> 'actions')
       AS o(id uuid, tenant text, at timestamptz, actor text, action text, subject text, reason text, before jsonb, after jsonb, correlation text);
+END $$;
+
+-- Changes accounts' guards: [{account, status, floor, ceiling}]. A function of its own for the same reasons as apply_deltas.
+CREATE FUNCTION apply_changes(changes_ jsonb)
+RETURNS TABLE (account bigint, debits numeric, credits numeric, held numeric, version bigint) ROWS 10 LANGUAGE plpgsql
+SET jit = off SET enable_nestloop = on SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+    UPDATE balances b SET status = c.status, version = b.version + 1,
+        floor = c.floor, floor_from = CASE WHEN b.credits - b.debits - b.held < c.floor THEN b.credits - b.debits - b.held END,
+        ceiling = c.ceiling, ceiling_from = CASE WHEN b.credits - b.debits > c.ceiling THEN b.credits - b.debits END
+      FROM (SELECT * FROM jsonb_to_recordset(changes_) AS r(account bigint, status smallint, floor numeric, ceiling numeric) ORDER BY r.account) c WHERE b.account = c.account
+      RETURNING b.account, b.debits, b.credits, b.held, b.version;
 END $$;
 
 DROP FUNCTION commit_batch;
@@ -198,14 +212,8 @@ BEGIN
   END IF;
 
   IF changes_ IS NOT NULL THEN
-    WITH changed AS (
-      UPDATE balances b SET status = c.status, version = b.version + 1,
-          floor = c.floor, floor_from = CASE WHEN b.credits - b.debits - b.held < c.floor THEN b.credits - b.debits - b.held END,
-          ceiling = c.ceiling, ceiling_from = CASE WHEN b.credits - b.debits > c.ceiling THEN b.credits - b.debits END
-        FROM jsonb_to_recordset(changes_) AS c(account bigint, status smallint, floor numeric, ceiling numeric) WHERE b.account = c.account
-        RETURNING b.account, b.debits, b.credits, b.held, b.version)
     SELECT acc || array_agg(c.account), deb || array_agg(c.debits), cre || array_agg(c.credits), hel || array_agg(c.held), ver || array_agg(c.version)
-      INTO acc, deb, cre, hel, ver FROM changed c;
+      INTO acc, deb, cre, hel, ver FROM apply_changes(changes_) c;
   END IF;
 
   IF cardinality(o_events_) > 0 THEN
@@ -214,7 +222,7 @@ BEGIN
 END $$;
 
 -- What is new goes to roles that serve already, and to nobody else.
-REVOKE EXECUTE ON FUNCTION append_saga_facts, apply_extras, commit_batch FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION append_saga_facts, apply_extras, apply_changes, commit_batch FROM PUBLIC;
 DO $$
 DECLARE role_ regrole;
 BEGIN
@@ -223,6 +231,6 @@ BEGIN
   LOOP
     EXECUTE format('GRANT SELECT, INSERT ON rates, exchanges, sagas, saga_events, operator_actions TO %s', role_);
     EXECUTE format('GRANT UPDATE ON sagas TO %s', role_);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION append_saga_facts, apply_extras, commit_batch TO %s', role_);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION append_saga_facts, apply_extras, apply_changes, commit_batch TO %s', role_);
   END LOOP;
 END $$;

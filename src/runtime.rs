@@ -18,7 +18,7 @@ use crate::actors::saga::SagaConfig;
 use crate::faults::Faults;
 use crate::gateway::auth::Authenticator;
 use crate::gateway::call::Limits;
-use crate::gateway::ledger::{LastRead, Ledger, LedgerParts, RecentHolds};
+use crate::gateway::ledger::{ExchangesUnderway, LastRead, Ledger, LedgerParts, RecentHolds};
 use crate::gateway::rate_limit::{RateLimitConfig, RateLimiter};
 use crate::gateway::rest::{RestConfig, RestServer, Room};
 use crate::gateway::server::{GrpcConfig, GrpcServer, Services, Tls};
@@ -117,6 +117,7 @@ impl Runtime {
             currencies: store::currencies::load(&pool).await?,
             currencies_read: LastRead::default(),
             provider,
+            exchanges_underway: ExchangesUnderway::default(),
             recent_holds: RecentHolds::default(),
         });
         let authenticator = Authenticator::new(&settings.auth, settings.auth.api_keys.then(|| Box::new(pool.clone()) as _));
@@ -258,6 +259,7 @@ pub fn kafka(settings: &Settings) -> KafkaConfig {
     let kafka = &settings.kafka;
     KafkaConfig {
         brokers: kafka.brokers.clone().unwrap_or_default(),
+        properties: vec![("client.id".into(), kafka.client_id.clone())],
         topic_prefix: kafka.topic_prefix.clone(),
         transactional_id: kafka.transactional_id.clone(),
         florin_topic: kafka.florin_topic.clone(),

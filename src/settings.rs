@@ -141,6 +141,8 @@ pub enum DevBroker {
 pub struct KafkaSettings {
     /// `host:port`, separated by commas.
     pub brokers: Option<String>,
+    /// What Florin calls itself towards them.
+    pub client_id: String,
     /// First part of the topics' names.
     pub topic_prefix: String,
     /// Transactional id of the publisher.

@@ -91,7 +91,7 @@ impl Database {
             .after_connect(|connection, _| {
                 Box::pin(async move {
                     // Plans are kept. One that was made while a table was small would read it whole when it has grown.
-                    connection.execute("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off").await?;
+                    connection.execute("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET synchronous_commit = on").await?;
                     Ok(())
                 })
             })

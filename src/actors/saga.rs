@@ -156,6 +156,8 @@ impl Actor for Sagas {
         if let Some(timer) = state.timer.take() {
             timer.abort();
         }
+        metrics::gauge!("florin_sagas_stuck").set(0.0); // whoever leads from now on counts them
+        metrics::gauge!("florin_sagas_running").set(0.0);
         Ok(())
     }
 }

@@ -47,7 +47,7 @@ fn hold(command: &Command, hold: TransactionId, id: TransactionId, expires_at: O
         expires_at,
         reference: command.reference.as_deref(),
     };
-    Event::new(event_id(), &Ulid(hold.0.as_u128()).to_string(), &Payload::Hold(&payload), at)
+    Event::caused(event_id(), &Ulid(hold.0.as_u128()).to_string(), &Payload::Hold(&payload), at, command.correlation.as_deref())
 }
 
 /// It was refused.
@@ -93,5 +93,5 @@ fn transaction(command: &Command, id: TransactionId, at: DateTime<Utc>, outcome:
         metadata: &metadata,
         follows,
     };
-    Event::new(event_id(), &Ulid(id.0.as_u128()).to_string(), &Payload::Transaction(&payload), at)
+    Event::caused(event_id(), &Ulid(id.0.as_u128()).to_string(), &Payload::Transaction(&payload), at, command.correlation.as_deref())
 }

@@ -31,7 +31,8 @@ use crate::store::{self, StoreError};
 
 pub use self::change::ChangeCommand;
 pub use self::command::{Action, Answer, Command, PostingCommand};
-pub use self::currencies::{EXPONENT_MAX, LastRead, NAME_MAX, new_currency};
+pub use self::currencies::{EXPONENT_MAX, LastRead, NAME_MAX, new_currency, unwritten};
+pub use self::exchange::ExchangesUnderway;
 pub use self::holds::RecentHolds;
 pub use self::operation::Operation;
 pub use self::reverse::{NotRefundable, Refundable};
@@ -63,6 +64,8 @@ pub struct LedgerParts {
     pub rate_age_max: Duration,
     /// When they were last read.
     pub currencies_read: LastRead,
+    /// Exchanges that may still be done.
+    pub exchanges_underway: ExchangesUnderway,
     /// What captures need not read.
     pub recent_holds: RecentHolds,
 }

@@ -15,7 +15,7 @@ pub struct Wanted {
     pub tenant: Arc<str>,
     /// Those that name it.
     pub account: Option<String>,
-    /// Those that tell of it.
+    /// Those that tell of it, its reversal among them.
     pub transaction: Option<uuid::Uuid>,
 }
 
@@ -136,6 +136,6 @@ impl Wanted {
     fn takes(&self, event: &LiveEvent) -> bool {
         self.tenant == event.tenant
             && self.account.as_ref().is_none_or(|account| event.accounts.iter().any(|named| **named == **account))
-            && self.transaction.is_none_or(|transaction| event.transaction.0 == transaction)
+            && self.transaction.is_none_or(|id| event.transaction.0 == id || event.reverses.is_some_and(|reversed| reversed.0 == id))
     }
 }

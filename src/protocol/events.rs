@@ -159,12 +159,19 @@ struct Envelope<'a, P> {
     event_type: &'static str,
     payload: P,
     timestamp: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<&'a str>,
 }
 
 impl Event {
     /// Builds the event of `payload`; `aggregate` is the aggregate's ULID as text, or an account's name.
     pub fn new(id: Ulid, aggregate: &str, payload: &Payload<'_>, at: DateTime<Utc>) -> Self {
         Self { event: payload.event(), aggregate: aggregate.to_owned(), body: encode(id, aggregate, payload, at) }
+    }
+
+    /// The same with what links it to its cause; nothing is added to the payment events, so for florin's own alone.
+    pub fn caused(id: Ulid, aggregate: &str, payload: &Payload<'_>, at: DateTime<Utc>, correlation: Option<&str>) -> Self {
+        Self { event: payload.event(), aggregate: aggregate.to_owned(), body: envelope(id, aggregate, payload, at, correlation) }
     }
 }
 
@@ -173,15 +180,19 @@ impl Event {
 /// # Panics
 /// Never: texts, integers and maps of texts always encode.
 pub fn encode(id: Ulid, aggregate: &str, payload: &Payload<'_>, at: DateTime<Utc>) -> String {
+    envelope(id, aggregate, payload, at, None)
+}
+
+fn envelope(id: Ulid, aggregate: &str, payload: &Payload<'_>, at: DateTime<Utc>, correlation: Option<&str>) -> String {
     let (event, mut buffer, timestamp) = (payload.event(), [0; ulid::ULID_LEN], timestamp(at));
     let id: &str = id.array_to_str(&mut buffer);
     match payload {
-        Payload::Authorized(payload) => write(event, id, aggregate, payload, &timestamp),
-        Payload::Declined(payload) => write(event, id, aggregate, payload, &timestamp),
-        Payload::Transaction(payload) => write(event, id, aggregate, payload, &timestamp),
-        Payload::Hold(payload) => write(event, id, aggregate, payload, &timestamp),
-        Payload::AccountCreated(payload) => write(event, id, aggregate, payload, &timestamp),
-        Payload::AccountChanged(payload) => write(event, id, aggregate, payload, &timestamp),
+        Payload::Authorized(payload) => write(event, id, aggregate, payload, &timestamp, correlation),
+        Payload::Declined(payload) => write(event, id, aggregate, payload, &timestamp, correlation),
+        Payload::Transaction(payload) => write(event, id, aggregate, payload, &timestamp, correlation),
+        Payload::Hold(payload) => write(event, id, aggregate, payload, &timestamp, correlation),
+        Payload::AccountCreated(payload) => write(event, id, aggregate, payload, &timestamp, correlation),
+        Payload::AccountChanged(payload) => write(event, id, aggregate, payload, &timestamp, correlation),
     }
 }
 
@@ -190,9 +201,9 @@ pub fn timestamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, false)
 }
 
-fn write(event: EventType, id: &str, aggregate: &str, payload: impl Serialize, timestamp: &str) -> String {
-    let envelope =
-        Envelope { event_id: id, aggregate_type: event.aggregate_type(), aggregate_id: aggregate, event_type: event.name(), payload, timestamp };
+fn write(event: EventType, id: &str, aggregate: &str, payload: impl Serialize, timestamp: &str, correlation_id: Option<&str>) -> String {
+    let (aggregate_type, event_type) = (event.aggregate_type(), event.name());
+    let envelope = Envelope { event_id: id, aggregate_type, aggregate_id: aggregate, event_type, payload, timestamp, correlation_id };
     let mut text = Vec::with_capacity(512);
     serde_json::to_writer(&mut text, &envelope).expect("texts and integers encode");
     String::from_utf8(text).expect("JSON is UTF-8")

@@ -21,6 +21,8 @@ pub struct LiveEvent {
     pub tenant: Arc<str>,
     /// The transaction that it tells of.
     pub transaction: TransactionId,
+    /// The transaction that this one undoes, if it undoes one.
+    pub reverses: Option<TransactionId>,
     /// The accounts that it names.
     pub accounts: SmallVec<[Box<str>; 2]>,
     /// The whole envelope as JSON text, as Kafka hears it.

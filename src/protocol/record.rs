@@ -40,6 +40,11 @@ impl TransactionId {
 }
 
 impl TransactionId {
+    /// Whether it follows from another.
+    pub fn is_derived(self) -> bool {
+        self.0.get_version_num() == 8
+    }
+
     /// The id of what follows from another transaction by this step, whoever does it and however often. A UUID version 8: it does not sort by time.
     pub fn derived(source: Self, step: &str) -> Self {
         Self(uuid::Builder::from_custom_bytes(*hash(&[source.0.as_bytes(), step.as_bytes()]).as_bytes()).into_uuid())

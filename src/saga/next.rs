@@ -180,5 +180,5 @@ impl Saga {
 }
 
 fn cut(reason: &str) -> String {
-    reason.chars().take(REASON_MAX).collect()
+    reason.chars().filter(|c| !c.is_control()).take(REASON_MAX).collect() // U+0000 could never be stored
 }

@@ -41,13 +41,14 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             allow_unauthenticated: v.optional("ALLOW_UNAUTHENTICATED").is_some(),
         },
         database: DatabaseSettings {
-            url: v.optional("DATABASE_URL").map(SecretString::from),
+            url: v.optional("DATABASE_URL").or_else(|| v.database_by_parts()).map(SecretString::from),
             pool_max: v.whole("DATABASE_POOL_MAX"),
             connect_timeout: v.span("DATABASE_CONNECT_SECONDS"),
             read_timeout: v.span("DATABASE_READ_SECONDS"),
         },
         kafka: KafkaSettings {
             brokers: v.optional("KAFKA_BROKERS"),
+            client_id: v.text("KAFKA_CLIENT_ID"),
             topic_prefix: v.text("KAFKA_TOPIC_PREFIX"),
             transactional_id: v.text("KAFKA_TRANSACTIONAL_ID"),
             florin_topic: v.text("KAFKA_FLORIN_TOPIC"),
@@ -148,9 +149,11 @@ pub fn check(settings: &Settings, entries: &[Entry]) -> Result<(), Problems> {
         format!("SAGA_DELAY_MIN_MS is {min} and SAGA_DELAY_MAX_MS is {max}: the first may not be above the second")
     });
 
+    rule(given("DATABASE_URL") && given("DB_HOST"), &|| "DATABASE_URL and DB_HOST are both set: one of them names the database".into());
     if settings.mode == Mode::Serve {
-        for name in ["DATABASE_URL", "KAFKA_BROKERS"] {
-            rule(!given(name), &|| format!("{name} is not set: `florin serve` needs it (`florin dev` brings its own)"));
+        let database = given("DATABASE_URL") || given("DB_HOST");
+        for (name, is_given) in [("DATABASE_URL", database), ("KAFKA_BROKERS", given("KAFKA_BROKERS"))] {
+            rule(!is_given, &|| format!("{name} is not set: `florin serve` needs it (`florin dev` brings its own)"));
         }
     }
     let exposed = settings.mode != Mode::Tool && !settings.auth.any() && !settings.auth.allow_unauthenticated;
@@ -209,7 +212,31 @@ impl Values<'_> {
         }
     }
 
+    /// The database's URL, from its parts.
+    fn database_by_parts(&self) -> Option<String> {
+        let part = |name: &str| encoded(&self.text(name));
+        let host = self.optional("DB_HOST")?;
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        let password = self.optional("DB_PASSWORD").map(|password| format!(":{}", encoded(&password))).unwrap_or_default();
+        let port: u16 = self.whole("DB_PORT");
+        let tls = if self.flag("DB_SSL") { "?sslmode=require" } else { "" };
+        Some(format!("postgres://{}{password}@{host}:{port}/{}{tls}", part("DB_USERNAME"), part("DB_DATABASE")))
+    }
+
     fn listen(&self, host: &str, port: &str) -> ListenSettings {
         ListenSettings { host: self.text(host), port: self.whole(port) }
     }
+}
+
+/// Text as a part of a URL.
+fn encoded(text: &str) -> String {
+    let mut url = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            url.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    url
 }

@@ -57,6 +57,22 @@ fn later_places_win() {
 }
 
 #[test]
+fn the_database_may_be_named_by_its_parts() {
+    let url = |list: &[(&str, &str)]| load(&environment(list)).map(|s| s.database.url.map(|url| url.expose_secret().to_owned()));
+    assert_eq!(url(&[("DB_PASSWORD", "p")]), Ok(None));
+    assert_eq!(url(&[("DB_HOST", "db")]), Ok(Some("postgres://postgres@db:5432/florin".into())));
+    let all =
+        [("DB_HOST", "::1"), ("DB_PORT", "6432"), ("DB_USERNAME", "bill"), ("DB_PASSWORD", "p@ss/ü"), ("DB_DATABASE", "a b"), ("DB_SSL", "true")];
+    assert_eq!(url(&all), Ok(Some("postgres://bill:p%40ss%2F%C3%BC@[::1]:6432/a%20b?sslmode=require".into())));
+    let both = url(&[("DB_HOST", "db"), ("DATABASE_URL", "postgres://h/d")]);
+    assert_eq!(both, Err("DATABASE_URL and DB_HOST are both set: one of them names the database".into()));
+    assert_eq!(
+        load(&environment(&[("PORT", "8080"), ("KAFKA_CLIENT_ID", "billing")])).map(|s| (s.http.port, s.kafka.client_id)),
+        Ok((8080, "billing".into()))
+    );
+}
+
+#[test]
 fn every_spelling_works_and_two_may_only_agree() {
     let brokers = |list: &[(&str, &str)]| load(&environment(list)).map(|s| s.kafka.brokers.unwrap());
     assert_eq!(brokers(&[("REDPANDA_BROKERS", "a:1")]).unwrap(), "a:1");

@@ -95,7 +95,7 @@ pub async fn list(pool: &PgPool, account: &Identity, below: Uuid, count: usize) 
 /// # Errors
 /// Any failure of the statement.
 pub async fn due(pool: &PgPool, count: i64) -> Result<Vec<HoldRow>, StoreError> {
-    let sql = format!("{HOLD} WHERE h.captured + h.voided < h.amount AND h.expires_at <= clock_timestamp() ORDER BY h.expires_at, h.id LIMIT $1");
+    let sql = format!("{HOLD} WHERE h.captured + h.voided < h.amount AND h.expires_at <= statement_timestamp() ORDER BY h.expires_at, h.id LIMIT $1");
     let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(count);
     limited(async { Ok(query.fetch_all(pool).await?) }).await
 }

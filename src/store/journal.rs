@@ -33,7 +33,7 @@ pub mod code {
 /// before the hold is looked at.
 pub fn is_exceeded(error: &StoreError) -> bool {
     error.code() == Some(code::SAGA_WENT_ON)
-        || matches!(error, StoreError::Database { constraint: Some(constraint), .. } if ["hold_taken", "refund_given", "balances_held_check"].contains(&constraint.as_str()))
+        || matches!(error, StoreError::Database { constraint: Some(constraint), .. } if ["hold_taken", "refund_given", "refunded_given_check", "balances_held_check"].contains(&constraint.as_str()))
 }
 
 /// Whether a batch failed because one of its keys is used, in whichever generation.

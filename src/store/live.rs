@@ -62,6 +62,7 @@ struct Payload {
     tenant: Option<Box<str>>,
     account_id: Option<Box<str>>,
     transaction_id: Option<Uuid>,
+    reverses: Option<Uuid>,
     payer_account_id: Option<Box<str>>,
     payee_account_id: Option<Box<str>>,
     debit_account_id: Option<Box<str>>,
@@ -98,6 +99,7 @@ fn event(row: Row, tenants: &HashMap<Uuid, String>) -> Option<LiveEvent> {
         event: EventType::from_code(row.event)?,
         tenant: Arc::from(tenant),
         transaction: TransactionId(payload.transaction_id.unwrap_or(aggregate)),
+        reverses: payload.reverses.map(TransactionId),
         accounts,
         body: row.body.into(),
     })

@@ -9,6 +9,7 @@ use sqlx::{FromRow, PgPool};
 use uuid::Uuid;
 
 use super::journal::code;
+use super::numeric::Numeric;
 use super::{StoreError, limited};
 use crate::protocol::record::{FactRow, OperatorAction, TransactionId};
 use crate::saga::Fact;
@@ -82,6 +83,15 @@ pub async fn stuck(pool: &PgPool, tenant: Option<&str>, count: i64) -> Result<Ve
     limited(async { with_facts(pool, heads.fetch_all(pool).await?).await }).await
 }
 
+/// What the hold of a payout still holds, in minor units; none if it has none.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn held(pool: &PgPool, id: TransactionId) -> Result<Option<i128>, StoreError> {
+    let query = sqlx::query_scalar::<_, Numeric>("SELECT amount - captured - voided FROM holds WHERE id = $1").bind(id.0);
+    Ok(limited(async { Ok(query.fetch_optional(pool).await?) }).await?.map(|left| left.0))
+}
+
 /// How many are stuck.
 ///
 /// # Errors
@@ -112,7 +122,7 @@ async fn with_facts(pool: &PgPool, heads: Vec<Head>) -> Result<Vec<SagaRow>, Sto
 /// # Errors
 /// Any failure of the statement.
 pub async fn due(pool: &PgPool, without: &[Uuid], count: i64) -> Result<Vec<Uuid>, StoreError> {
-    let sql = "SELECT id FROM sagas WHERE wake_at IS NOT NULL AND wake_at <= clock_timestamp() AND id <> ALL($1) ORDER BY wake_at, id LIMIT $2";
+    let sql = "SELECT id FROM sagas WHERE wake_at IS NOT NULL AND wake_at <= statement_timestamp() AND id <> ALL($1) ORDER BY wake_at, id LIMIT $2";
     limited(async { Ok(sqlx::query_scalar(sql).bind(without).bind(count).fetch_all(pool).await?) }).await
 }
 
@@ -155,12 +165,14 @@ pub async fn append_by_operator(
     went_on(limited(async { Ok(query.execute(pool).await?) }).await.map(drop))
 }
 
-/// Moves a saga's time, if it has no more facts than these. That is no fact: nothing happened.
+/// Moves a saga's time to so many milliseconds from now by the database's clock, if it has no more facts than these. That is no fact: nothing
+/// happened.
 ///
 /// # Errors
 /// Any failure of the statement.
-pub async fn snooze(pool: &PgPool, id: TransactionId, facts: i32, until: DateTime<Utc>) -> Result<(), StoreError> {
-    let query = sqlx::query("UPDATE sagas SET wake_at = $3 WHERE id = $1 AND events = $2 AND wake_at IS NOT NULL").bind(id.0).bind(facts).bind(until);
+pub async fn snooze(pool: &PgPool, id: TransactionId, facts: i32, ms: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE sagas SET wake_at = clock_timestamp() + $3 * interval '1 millisecond' WHERE id = $1 AND events = $2 AND wake_at IS NOT NULL";
+    let query = sqlx::query(sql).bind(id.0).bind(facts).bind(ms);
     limited(async { Ok(query.execute(pool).await?) }).await.map(drop)
 }
 

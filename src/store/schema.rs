@@ -109,7 +109,7 @@ GRANT INSERT ON accounts, balances, transactions, postings, declined_postings, k
   holds, hold_steps, refunded, refunds, rates, exchanges, sagas, saga_events, operator_actions, currencies TO {role};
 GRANT UPDATE ON balances, holds, refunded, sagas, currencies, lanes, leadership, outbox_positions, dead_letters TO {role};
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role};
-GRANT EXECUTE ON FUNCTION apply_deltas, apply_holds, apply_refunds, apply_extras, append_saga_facts, open_account, number_anew, commit_batch, account_postings, switch_key_generation, raise_session, outbox_drawn, outbox_marker, outbox_grow, outbox_shrink,
+GRANT EXECUTE ON FUNCTION apply_deltas, apply_holds, apply_refunds, apply_changes, apply_extras, append_saga_facts, open_account, number_anew, commit_batch, account_postings, switch_key_generation, raise_session, outbox_drawn, outbox_marker, outbox_grow, outbox_shrink,
   outbox_repair, take_leadership TO {role};";
 
 /// Gives a role what serving needs.

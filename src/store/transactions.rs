@@ -45,6 +45,8 @@ pub struct TransactionRow {
     pub refunded: Option<i128>,
     /// It was given back last by a reversal, not by a refund.
     pub reversed: bool,
+    /// It is a step of a movement through the provider, which took what the saga's hold had.
+    pub of_saga: bool,
     /// The rate that it pins, if it exchanged money.
     pub exchange: Option<Exchange>,
     /// In order.
@@ -120,6 +122,7 @@ struct Head {
     gave: Option<Numeric>,
     refunded: Option<Numeric>,
     reversed: bool,
+    of_saga: bool,
     exchange: Option<Json<Exchange>>,
 }
 
@@ -128,6 +131,7 @@ const HEAD: &str = "SELECT id, api, kind, status, key, reference, description, m
      (SELECT given FROM refunded WHERE payment = id) AS refunded, \
      CASE WHEN EXISTS (SELECT FROM refunded WHERE payment = id) \
        THEN (SELECT b.kind FROM refunds r JOIN transactions b ON b.id = r.refund WHERE r.payment = transactions.id ORDER BY r.refund DESC LIMIT 1) END IS NOT DISTINCT FROM 13 AS reversed, \
+     kind = 11 AND EXISTS (SELECT FROM hold_steps s JOIN sagas g ON g.id = s.hold WHERE s.transaction = transactions.id) AS of_saga, \
      CASE kind WHEN 7 THEN (SELECT json_build_object('rate_id', rate_id, 'base', base, 'quote', quote, 'rate', trim_scale(rate)::text, 'rounding', rounding) \
        FROM exchanges WHERE transaction = id) END AS exchange FROM transactions";
 
@@ -150,6 +154,23 @@ pub async fn get(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Optio
         with_postings(pool, head).await
     };
     Ok(limited(read).await?.pop())
+}
+
+/// Links of a chain of undoings that are followed.
+pub const CHAIN_MAX: i32 = 100;
+
+/// What a transaction gave back, what that had given back, and so on: each with how much it counts as, in minor units; at most [`CHAIN_MAX`].
+/// None of it ever changes.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn gave_back(pool: &PgPool, id: TransactionId) -> Result<Vec<(TransactionId, i128)>, StoreError> {
+    let sql = "WITH RECURSIVE chain AS (SELECT payment, amount, 1 AS n FROM refunds WHERE refund = $1 \
+                 UNION ALL SELECT r.payment, r.amount, n + 1 FROM chain c JOIN refunds r ON r.refund = c.payment WHERE n < $2) \
+               SELECT payment, amount FROM chain ORDER BY n";
+    let query = sqlx::query_as::<_, (Uuid, Numeric)>(sql).bind(id.0).bind(CHAIN_MAX);
+    let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
+    Ok(rows.into_iter().map(|(payment, amount)| (TransactionId(payment), amount.0)).collect())
 }
 
 /// Transactions of contract 4 with this correlation id, the newest first, up to `count`.
@@ -197,6 +218,7 @@ async fn with_postings(pool: &PgPool, heads: Vec<Head>) -> Result<Vec<Transactio
         refund_of: head.refund_of.map(TransactionId).zip(head.gave.map(|gave| gave.0)),
         refunded: head.refunded.map(|given| given.0),
         reversed: head.reversed,
+        of_saga: head.of_saga,
         exchange: head.exchange.map(|exchange| exchange.0),
         kind: head.kind,
         key: head.key,

@@ -84,9 +84,9 @@ async fn run(snapshot: &mut Transaction<'_, Postgres>, step: &Step, key_gap: Dur
 
 async fn figures(snapshot: &mut Transaction<'_, Postgres>) -> Result<Figures, StoreError> {
     sqlx::raw_sql("SAVEPOINT step").execute(&mut **snapshot).await?;
-    let counts: (i64, i64, i64, i64, i64, i64, i64, i64) = sqlx::query_as(
+    let counts: (i64, i64, i64, i64, i64, i64, i64, i64, i64) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM accounts), t.completed, t.declined, (SELECT count(*) FROM postings), k.used, k.retired, \
-         (SELECT count(*) FROM outbox), (SELECT count(*) FROM dead_letters) \
+         (SELECT count(*) FROM outbox), (SELECT count(*) FROM dead_letters), (SELECT count(*) FROM sagas WHERE status = 5) \
          FROM (SELECT count(*) FILTER (WHERE status = 1), count(*) FILTER (WHERE status = 2) FROM transactions) t(completed, declined), \
          (SELECT count(*) FILTER (WHERE status <> 3), count(*) FILTER (WHERE status = 3) FROM (SELECT status FROM keys_even UNION ALL SELECT status FROM keys_odd) k) \
          k(used, retired)",
@@ -117,6 +117,7 @@ async fn figures(snapshot: &mut Transaction<'_, Postgres>) -> Result<Figures, St
         keys_retired: many(counts.5),
         outbox_rows: many(counts.6),
         dead_letters: many(counts.7),
+        sagas_stuck: many(counts.8),
         currencies: currencies.into_iter().map(totals).collect(),
     })
 }

@@ -254,6 +254,7 @@ impl Florin {
             currencies,
             currencies_read: florin::gateway::ledger::LastRead::default(),
             provider: options.sagas.as_ref().map(|_| "test".into()),
+            exchanges_underway: florin::gateway::ledger::ExchangesUnderway::default(),
             recent_holds: florin::gateway::ledger::RecentHolds::default(),
         });
         let config = GrpcConfig {

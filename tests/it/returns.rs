@@ -103,6 +103,35 @@ async fn anything_that_moved_money_is_undone_once() {
     assert_eq!(refusal(florin.reverse("", &many).await.unwrap().transaction), None);
     assert_eq!(florin.balances().await, texts("100.00", "0.00"));
 
+    // Undone as often as you like, it is in force or it is not: what is not may not be undone, and what is undone may not come back twice.
+    let first = florin.move_money("", &[("a", "b", "10")]).await.unwrap().id;
+    let mut last = first.clone();
+    for link in 1..=5 {
+        last = florin.reverse("", &last).await.unwrap().transaction.filter(|done| done.decline.is_none()).unwrap().id;
+        let (is_in_force, again) = (link % 2 == 0, florin.reverse("", &first).await.unwrap().transaction);
+        assert_eq!(refusal(again.clone()), (!is_in_force).then_some(pb::DeclineCode::RefundExceeded), "link {link}");
+        if is_in_force {
+            florin.reverse("", &again.unwrap().id).await.unwrap(); // as it was
+        }
+        let stands = if is_in_force { texts("90.00", "10.00") } else { texts("100.00", "0.00") };
+        assert_eq!(florin.balances().await, stands, "link {link}");
+    }
+    // The same of a refund: undone and in force again, it counts again.
+    let paid = florin.paid("10").await;
+    let refund = florin.refund("", &paid, "10").await.unwrap().transaction.unwrap().id;
+    let undone = florin.reverse("", &refund).await.unwrap().transaction.unwrap().id;
+    assert_eq!(refusal(florin.reverse("", &undone).await.unwrap().transaction), None);
+    assert_eq!(refusal(florin.refund("", &paid, "1").await.unwrap().transaction), Some(pb::DeclineCode::RefundExceeded));
+    assert_eq!(florin.balances().await, texts("100.00", "0.00"));
+    // Given back otherwise meanwhile, it does not come back by undoing what had undone it.
+    let paid = florin.paid("10").await;
+    let refund = florin.refund("", &paid, "10").await.unwrap().transaction.unwrap().id;
+    let undone = florin.reverse("", &refund).await.unwrap().transaction.unwrap().id;
+    florin.refund("", &paid, "4").await.unwrap();
+    assert_eq!(refusal(florin.reverse("", &undone).await.unwrap().transaction), Some(pb::DeclineCode::RefundExceeded));
+    assert_eq!(florin.balances().await, texts("94.00", "6.00"));
+    florin.move_money("", &[("b", "a", "6")]).await.unwrap();
+
     // A refund that is taken back leaves its payment to be refunded again; what was reversed is not refunded.
     let paid = florin.paid("60").await;
     let refund = florin.refund("", &paid, "60").await.unwrap().transaction.unwrap().id;

@@ -128,5 +128,6 @@ fn tell(record: &mut Record, account: &Identity, by: &Operator, action: &'static
         before: &before,
         after: &after,
     };
-    record.event = Some(Event::new(Ulid(TransactionId::draw().0.as_u128()), &account.name, &Payload::AccountChanged(&payload), record.created_at));
+    let (event_id, payload) = (Ulid(TransactionId::draw().0.as_u128()), Payload::AccountChanged(&payload));
+    record.event = Some(Event::caused(event_id, &account.name, &payload, record.created_at, record.correlation.as_deref()));
 }

@@ -84,7 +84,7 @@ fn voided(source: &Source<'_>, id: TransactionId, at: DateTime<Utc>) -> Event {
         expires_at: None,
         reference: order.reference.as_deref(),
     };
-    Event::new(fresh(), &Ulid(source.saga.0.as_u128()).to_string(), &Payload::Hold(&payload), at)
+    Event::caused(fresh(), &Ulid(source.saga.0.as_u128()).to_string(), &Payload::Hold(&payload), at, source.correlation)
 }
 
 fn posted(source: &Source<'_>, id: TransactionId, kind: Kind, at: DateTime<Utc>) -> Event {
@@ -101,7 +101,7 @@ fn posted(source: &Source<'_>, id: TransactionId, kind: Kind, at: DateTime<Utc>)
         metadata: &BTreeMap::new(),
         follows: events::Follows::Nothing,
     };
-    Event::new(fresh(), &Ulid(id.0.as_u128()).to_string(), &Payload::Transaction(&payload), at)
+    Event::caused(fresh(), &Ulid(id.0.as_u128()).to_string(), &Payload::Transaction(&payload), at, source.correlation)
 }
 
 fn fresh() -> Ulid {

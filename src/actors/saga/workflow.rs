@@ -18,7 +18,7 @@ use crate::protocol::account::AccountHandle;
 use crate::protocol::admission::InFlight;
 use crate::protocol::record::{FactRow, TransactionId, now_micros};
 use crate::protocol::slip::{Abort, Outcome, Slip};
-use crate::provider::{Operation, perform};
+use crate::provider::{self, Operation, perform};
 use crate::saga::{Call, Fact, Next, Reply, Saga, Status, Task};
 use crate::store::sagas;
 
@@ -112,6 +112,10 @@ impl WorkflowArgs {
     async fn call(&self, read: &mut Read, task: &Task) -> Result<Went, ActorProcessingErr> {
         let Task { step, undo, attempt, call, .. } = *task;
         let order = read.saga.order();
+        let provider = &self.sagas.config.provider;
+        if order.counter != provider::account(provider.name(), &order.currency) {
+            return Err(format!("it is at another provider, of account {}: this one is {}", order.counter, provider.name()).into());
+        }
         let operation = Operation::of(self.saga.0, order, task, read.correlation.clone()).ok_or("it is no step of the provider's")?;
         if call != Call::Poll && !self.write(read, &Fact::Attempted { step, undo, attempt }).await? {
             return Ok(Went::Elsewhere);
@@ -209,7 +213,8 @@ impl WorkflowArgs {
     }
 
     async fn sleep(&self, saga: &Saga, until: DateTime<Utc>) -> Result<(), ActorProcessingErr> {
-        Ok(sagas::snooze(&self.sagas.config.pool, self.saga, i32::try_from(saga.version())?, until).await?)
+        let ms = (until - Utc::now()).num_milliseconds().saturating_add(1).max(0); // the database's clock may be another
+        Ok(sagas::snooze(&self.sagas.config.pool, self.saga, i32::try_from(saga.version())?, ms).await?)
     }
 
     /// Counts a saga that has come to an end, or is stuck.

@@ -62,8 +62,11 @@ pub struct Command {
     pub on_declined: fn(&Command, TransactionId, DateTime<Utc>, DeclineCode, &str) -> Event,
 }
 
+/// Counts of what was given back that change, and by how much less.
+pub type Undone = SmallVec<[(TransactionId, Amount); 1]>;
+
 /// What a command does with its postings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Posts them.
     Post,
@@ -80,8 +83,8 @@ pub enum Action {
         original: TransactionId,
         /// The amount of its first posting: what a refund counts against, too.
         limit: Amount,
-        /// It was a refund itself, or a reversal: of this, so much may be given back again.
-        undone: Option<(TransactionId, Amount)>,
+        /// It was a refund itself, or a reversal: of these, so much may be given back again, or, below zero, no more.
+        undone: Undone,
     },
     /// Posts them at this rate.
     Exchange(ExchangeRow),
@@ -139,15 +142,15 @@ pub enum Answer {
 }
 
 /// What a command writes.
-pub(super) fn effect(action: Action, postings: SmallVec<[Posting; 1]>) -> (Body, Vec<Rows>) {
+pub(super) fn effect(action: &Action, postings: SmallVec<[Posting; 1]>) -> (Body, Vec<Rows>) {
     let Some(Posting { debit, credit, amount }) = postings.first().copied() else { return (Body::Postings(postings), Vec::new()) };
     let nothing = || Body::Postings(SmallVec::new());
-    match action {
+    match *action {
         Action::Post => (Body::Postings(postings), Vec::new()),
         Action::Refund { payment, limit } => (Body::Postings(postings), vec![Rows::Refund { payment, limit, given: amount }]),
-        Action::Reverse { original, limit, undone } => {
+        Action::Reverse { original, limit, ref undone } => {
             let mut rows = vec![Rows::Refund { payment: original, limit, given: limit }];
-            rows.extend(undone.map(|(payment, given)| Rows::Undone { payment, given }));
+            rows.extend(undone.iter().map(|&(payment, given)| Rows::Undone { payment, given }));
             (Body::Postings(postings), rows)
         }
         Action::Exchange(row) => (Body::Postings(postings), vec![Rows::Exchange(row)]),
@@ -159,12 +162,12 @@ pub(super) fn effect(action: Action, postings: SmallVec<[Posting; 1]>) -> (Body,
 }
 
 /// Less is left than a command asks for.
-pub(super) fn exceeded(action: Action) -> (DeclineCode, String) {
+pub(super) fn exceeded(action: &Action) -> (DeclineCode, String) {
     match action {
         Action::Capture { hold, .. } | Action::Void { hold } => (DeclineCode::HoldExceeded, format!("Less than that is left of hold {}", hold.0)),
         Action::Refund { payment, .. } => (DeclineCode::RefundExceeded, format!("Less than that is left to refund of payment {}", payment.0)),
         Action::Reverse { original, .. } => {
-            (DeclineCode::RefundExceeded, format!("Transaction {} was given back already, in part or whole", original.0))
+            (DeclineCode::RefundExceeded, format!("Transaction {}, or what it had undone, was given back already, in part or whole", original.0))
         }
         Action::Post | Action::Exchange(_) | Action::Hold { .. } | Action::Payout { .. } | Action::CardTopup => {
             (DeclineCode::LimitExceeded, "More than there is".into())

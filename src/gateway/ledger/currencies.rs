@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 use super::{Ledger, read_failure};
+use crate::gateway::auth::DEFAULT_TENANT;
 use crate::gateway::failure::Failure;
 use crate::gateway::validate::{self, CURRENCY_MAX, cut};
 use crate::money::{Currency, CurrencyCode};
@@ -82,6 +83,7 @@ impl Ledger {
     /// # Errors
     /// `AlreadyExists` when there is one of this code with other properties; `FailedPrecondition` at the bound; what kept it from being done.
     pub async fn create_currency(&self, new: CurrencyRow, by: &Doing<'_>) -> Result<(CurrencyRow, bool), Failure> {
+        is_the_houses(by)?;
         self.active()?;
         let _permit = self.enter()?;
         let parts = self.parts();
@@ -104,6 +106,7 @@ impl Ledger {
     /// # Errors
     /// `NotFound`; what kept it from being done.
     pub async fn update_currency(&self, code: &str, change: &CurrencyChange, by: &Doing<'_>) -> Result<CurrencyRow, Failure> {
+        is_the_houses(by)?;
         self.active()?;
         let _permit = self.enter()?;
         let row = currencies::update(&self.parts().pool, code, change, by).await.map_err(|error| unwritten(&error))?;
@@ -118,6 +121,15 @@ impl Ledger {
         let _place = self.enter_read()?;
         currencies::rows(&self.parts().pool).await.map_err(|error| read_failure(&error))
     }
+}
+
+/// Currencies are shared by all tenants: who is one of several does not change them for the others.
+fn is_the_houses(by: &Doing<'_>) -> Result<(), Failure> {
+    if by.tenant == DEFAULT_TENANT {
+        return Ok(());
+    }
+    let why = format!("currencies are shared by all tenants: only tenant {DEFAULT_TENANT} may change them, not {}", cut(by.tenant));
+    Err(Failure::FailedPrecondition(why))
 }
 
 /// A currency as asked for, its fields checked; it is in use.
@@ -156,6 +168,6 @@ fn same(row: &CurrencyRow, new: &CurrencyRow) -> Result<(), Failure> {
 }
 
 /// What a caller hears of a write that failed: when its answer was lost it may be done, and a repeat finds it.
-pub(super) fn unwritten(error: &StoreError) -> Failure {
+pub fn unwritten(error: &StoreError) -> Failure {
     if matches!(error, StoreError::Lost(_)) { Failure::Unknown } else { read_failure(error) }
 }

@@ -1,19 +1,54 @@
 //! Exchange between currencies: one transaction of two postings, over the house's clearing accounts, at a rate that it pins.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
 use chrono::Utc;
+use hashbrown::HashMap;
 use smallvec::smallvec;
 
-use super::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
+use super::{Action, Answer, Command, GRACE, Ledger, PostingCommand, read_failure};
 use crate::gateway::failure::Failure;
 use crate::money::{Currency, ROUNDING, exchange};
 use crate::protocol::admission::Permit;
-use crate::protocol::record::ExchangeRow;
+use crate::protocol::record::{ExchangeRow, KeyHash};
 use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
 use crate::store::rates::{self, RateRow};
 
 /// Where a currency's side of all exchanges is booked: what the house gained and lost by them is what stands there.
 pub fn clearing_account(currency: Currency) -> String {
     format!("clearing:{}", currency.code)
+}
+
+/// Keys of exchanges that may still be done: a repeat that comes when there is no rate any more is not told that they were not. A slip lives
+/// on when its caller has left, so a key stays until nothing can be written for it any more.
+#[derive(Default)]
+pub struct ExchangesUnderway(Mutex<HashMap<KeyHash, Instant>>);
+
+/// With so many keys, those whose time is over leave.
+const UNDERWAY_TIDY: usize = 1_024;
+
+impl ExchangesUnderway {
+    fn lock(&self) -> MutexGuard<'_, HashMap<KeyHash, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, command: &Command) {
+        let (Some(key), now) = (key(command), Instant::now()) else { return };
+        let mut keys = self.lock();
+        if keys.len() >= UNDERWAY_TIDY {
+            keys.retain(|_, until| *until > now);
+        }
+        keys.insert(key, command.deadline.at + GRACE);
+    }
+
+    fn has(&self, command: &Command) -> bool {
+        key(command).is_some_and(|key| self.lock().get(&key).is_some_and(|until| *until > Instant::now()))
+    }
+}
+
+fn key(command: &Command) -> Option<KeyHash> {
+    command.key.as_deref().map(|key| KeyHash::of(command.api, &command.tenant, key))
 }
 
 impl Ledger {
@@ -35,8 +70,9 @@ impl Ledger {
         };
         let (row, arrives) = match priced {
             Ok(priced) => priced,
-            Err(why) => return self.repeated(command).await?.ok_or(Failure::FailedPrecondition(why)),
+            Err(why) => return self.told_before(command).await?.ok_or(Failure::FailedPrecondition(why)),
         };
+        self.parts().exchanges_underway.enter(command);
         let (out, back) = (clearing_account(from), clearing_account(to));
         for (name, currency) in [(&out, from), (&back, to)] {
             self.open_clearing(command, name, currency).await?;
@@ -47,6 +83,16 @@ impl Ledger {
             PostingCommand { debit: back, credit: asked.credit, amount: arrives, currency: to.code.to_string(), exponent: to.exponent },
         ];
         self.post(command, permit).await
+    }
+
+    /// What became of this command before, of which a new one would be refused now.
+    async fn told_before(&self, command: &Command) -> Result<Option<Answer>, Failure> {
+        // Before the keys are read: what is neither under way then nor used after it never began.
+        let is_underway = self.parts().exchanges_underway.has(command);
+        match self.repeated(command).await? {
+            None if is_underway => Err(Failure::Unknown), // it may be done yet
+            told => Ok(told),
+        }
     }
 
     /// The rate to exchange at, or why there is none.
@@ -92,7 +138,7 @@ impl Ledger {
             floor: None,
             ceiling: None,
         };
-        self.open(&new, currency).await?.map_err(|error| read_failure(&error))?;
+        self.open(&new, currency, command.correlation.as_deref()).await?.map_err(|error| read_failure(&error))?;
         Ok(())
     }
 }

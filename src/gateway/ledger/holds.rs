@@ -65,7 +65,7 @@ impl Ledger {
         if asked <= left {
             return self.post(command, permit).await;
         }
-        let (code, message) = exceeded(command.action);
+        let (code, message) = exceeded(&command.action);
         match self.decline_unless_repeated(&self.active()?, command, code, message, permit).await {
             Tried::Answer(answer) => Ok(answer),
             Tried::Failed(failure) => Err(failure),

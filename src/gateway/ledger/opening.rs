@@ -17,10 +17,10 @@ impl Ledger {
     ///
     /// # Errors
     /// Outside: what kept it from being tried. `FailedPrecondition` when its currency is taken out of use. Inside: any other failure of the statements.
-    pub async fn open(&self, new: &NewAccount, currency: Currency) -> Result<Result<AccountRow, StoreError>, Failure> {
+    pub async fn open(&self, new: &NewAccount, currency: Currency, correlation: Option<&str>) -> Result<Result<AccountRow, StoreError>, Failure> {
         let active = self.active()?;
         let _permit = self.enter()?;
-        let opened = accounts::open(&self.parts().pool, new, Some(&created(new, currency))).await;
+        let opened = accounts::open(&self.parts().pool, new, Some(&created(new, currency, correlation))).await;
         if let Err(StoreError::Database { code, .. }) = &opened
             && code == accounts::CURRENCY_INACTIVE
         {
@@ -31,7 +31,7 @@ impl Ledger {
     }
 }
 
-fn created(new: &NewAccount, currency: Currency) -> Event {
+fn created(new: &NewAccount, currency: Currency, correlation: Option<&str>) -> Event {
     let metadata: BTreeMap<String, String> = metadata_texts(new.metadata.as_deref());
     let payload = AccountCreated {
         tenant: &new.tenant,
@@ -45,5 +45,5 @@ fn created(new: &NewAccount, currency: Currency) -> Event {
         guards: &Guards::of(Status::Active, new.floor, new.ceiling, currency),
         metadata: &metadata,
     };
-    Event::new(event_id(), &new.name, &Payload::AccountCreated(&payload), now_micros())
+    Event::caused(event_id(), &new.name, &Payload::AccountCreated(&payload), now_micros(), correlation)
 }

@@ -69,7 +69,7 @@ impl Ledger {
             .map(|posting| Some(Posting { debit: find(&posting.debit)?, credit: find(&posting.credit)?, amount: posting.amount }))
             .collect();
         let Some(postings) = postings else { return Tried::Failed(Failure::Interrupted) };
-        let (body, mut rows) = effect(command.action, postings);
+        let (body, mut rows) = effect(&command.action, postings);
         rows.extend(sagas::started(command, id, created_at));
         let event = (command.action != Action::CardTopup).then(|| (command.on_completed)(command, id, created_at)); // nothing has moved yet
         let mut record = self.record(command, id, created_at, body, event);
@@ -98,7 +98,7 @@ impl Ledger {
                 }
             }
             Ok(Outcome::Aborted(Abort::Exceeded)) => {
-                let (code, message) = exceeded(command.action);
+                let (code, message) = exceeded(&command.action);
                 match self.enter() {
                     Ok(permit) => self.decline_unless_repeated(active, command, code, message, permit).await,
                     Err(failure) => Tried::Failed(failure),

@@ -1,6 +1,7 @@
 //! What gives back: a refund gives back a payment or a part of it, a reversal undoes any transaction by its opposite. Both count against the same
 //! row of the original, so that together they never give back more than there was.
 
+use super::command::Undone;
 use super::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
 use crate::gateway::failure::Failure;
 use crate::money::Amount;
@@ -49,7 +50,9 @@ impl Ledger {
             return Ok(Err(NotRefundable::IsRefund));
         }
         let given = row.refunded.unwrap_or(0);
-        let posting = row.postings.into_iter().next().filter(|_| row.kind == Kind::PAYMENT.code() || row.kind == Kind::CAPTURE.code());
+        // What a payout has sent is with the bank: it comes back as the saga says, or an operator reverses it.
+        let may = is(Kind::PAYMENT) || (is(Kind::CAPTURE) && !row.of_saga);
+        let posting = row.postings.into_iter().next().filter(|_| may);
         let Some(posting) = posting else { return Ok(Err(NotRefundable::Unknown)) };
         let amount = Amount::new(posting.amount).map_err(|_| Failure::Guard)?; // the table holds no more
         Ok(Ok(Refundable { payment: id, left: posting.amount - given, amount, posting }))
@@ -68,13 +71,24 @@ impl Ledger {
         };
         let amount = |units: i128| Amount::new(units).map_err(|_| Failure::Guard); // the table holds no more
         let (limit, left) = (amount(first.amount)?, first.amount - row.refunded.unwrap_or(0));
-        // A refund that is taken back leaves its payment to be refunded again, as a reversal leaves its original.
-        let undone = row.refund_of.map(|(payment, gave)| amount(gave).map(|gave| (payment, gave))).transpose()?;
+        let undone = self.undone(original).await?;
         command.postings = row.postings.iter().rev().map(opposite).collect::<Result<_, _>>()?;
         command.action = Action::Reverse { original, limit, undone };
         // Given back in part, what is left is less than the whole that is asked for.
         let left = if left < first.amount { 0 } else { i128::MAX };
         self.post_out_of(command, left, permit).await
+    }
+
+    /// How the counts change of what a transaction gave back, if it is undone: that may be given back again; but if it had given back something
+    /// itself, it does so again, and that may not; and so on along the chain.
+    async fn undone(&self, original: TransactionId) -> Result<Undone, Failure> {
+        let chain = transactions::gave_back(&self.parts().pool, original).await.map_err(|error| read_failure(&error))?;
+        if i32::try_from(chain.len()).is_ok_and(|links| links >= transactions::CHAIN_MAX) {
+            let why = format!("transaction {} is the {}th of a chain of undoings, which is the limit", original.0, chain.len());
+            return Err(Failure::FailedPrecondition(why));
+        }
+        let sign = |n: usize| if n.is_multiple_of(2) { 1 } else { -1 };
+        chain.into_iter().enumerate().map(|(n, (id, gave))| Ok((id, Amount::new(sign(n) * gave).map_err(|_| Failure::Guard)?))).collect()
     }
 
     async fn completed(&self, tenant: &str, id: TransactionId) -> Result<Option<TransactionRow>, Failure> {

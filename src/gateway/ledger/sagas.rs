@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use smallvec::smallvec;
 use sqlx::PgPool;
 
+use super::currencies::unwritten;
 use super::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
 use crate::actors::accounts::Resolved;
 use crate::gateway::events;
@@ -17,6 +18,7 @@ use crate::gateway::failure::Failure;
 use crate::money::{Amount, Currency};
 use crate::protocol::admission::Permit;
 use crate::protocol::record::{Api, FactRow, Kind, Operator, RequestHash, Rows, TransactionId, now_micros};
+use crate::provider;
 use crate::saga::{Fact, Order, Resolution, Saga, Status, Step, Workflow};
 use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
 use crate::store::sagas::{self, SagaRow};
@@ -52,7 +54,7 @@ impl Ledger {
     /// `Unconfigured`: there is no provider.
     pub fn provider_account(&self, currency: Currency) -> Result<String, Failure> {
         let provider = self.parts().provider.as_ref().ok_or(Failure::Unconfigured("PROVIDER_URL is not set: there is no provider"))?;
-        Ok(format!("provider:{provider}:{}", currency.code))
+        Ok(provider::account(provider, currency.code.as_str()))
     }
 
     /// Starts a workflow, and answers when that is durable; its id is the transaction's.
@@ -61,7 +63,7 @@ impl Ledger {
     /// `Unconfigured`; as [`Ledger::post`].
     pub async fn start_saga(&self, tenant: &Arc<str>, correlation: Option<String>, order: SagaOrder, permit: Permit) -> Result<Answer, Failure> {
         let counter = self.provider_account(order.currency)?;
-        self.open_provider_account(tenant, &counter, order.currency).await?;
+        self.open_provider_account(tenant, &counter, order.currency, correlation.as_deref()).await?;
         let (kind, action) = match order.workflow {
             Workflow::Payout => (Kind::PAYOUT, Action::Payout { expires_at: now_micros() + HELD_FOR }),
             Workflow::CardTopup => (Kind::CARD_TOPUP, Action::CardTopup),
@@ -107,7 +109,7 @@ impl Ledger {
     }
 
     /// The provider's account is opened when it is first needed.
-    async fn open_provider_account(&self, tenant: &Arc<str>, name: &str, currency: Currency) -> Result<(), Failure> {
+    async fn open_provider_account(&self, tenant: &Arc<str>, name: &str, currency: Currency, correlation: Option<&str>) -> Result<(), Failure> {
         if !matches!(self.active()?.registry.resolve(tenant, name).await, Resolved::NotFound) {
             return Ok(());
         }
@@ -124,7 +126,7 @@ impl Ledger {
             floor: None,
             ceiling: None,
         };
-        self.open(&new, currency).await?.map_err(|error| read_failure(&error)).map(drop)
+        self.open(&new, currency, correlation).await?.map_err(|error| read_failure(&error)).map(drop)
     }
 }
 
@@ -191,6 +193,10 @@ pub async fn operate(pool: &PgPool, tenant: Option<&str>, id: TransactionId, ope
             Some(how) => Fact::Resolved { how, by, reason },
         };
         let before = replay(&row)?;
+        let at_void = operated.how == Some(Resolution::Undone) && before.at() == Some((Step::Hold, true));
+        if at_void && sagas::held(pool, id).await.map_err(|error| failed(&error))?.is_some_and(|left| left > 0) {
+            return Err(Failure::FailedPrecondition(format!("saga {} still holds the money: have the void retried", id.0)));
+        }
         let mut after = before.clone();
         after.apply(&fact, at).map_err(|broken| Failure::FailedPrecondition(format!("saga {} cannot be {}: {}", id.0, fact.brief(), broken.why)))?;
         let goes_on = matches!(after.status(), Status::Processing | Status::Compensating);
@@ -208,7 +214,7 @@ pub async fn operate(pool: &PgPool, tenant: Option<&str>, id: TransactionId, ope
         let name = if operated.how.is_some() { "saga.resolve" } else { "saga.retry" };
         let action = operated.by.did(name, &id.0.to_string(), state(&before), state(&after));
         let appended = sagas::append_by_operator(pool, &row.tenant, &next, at, &action, operated.correlation.as_deref()).await;
-        if appended.map_err(|error| failed(&error))? {
+        if appended.map_err(|error| unwritten(&error))? {
             row.facts.push((fact, at));
             return Ok(row);
         }

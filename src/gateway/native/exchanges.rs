@@ -8,7 +8,7 @@ use super::post::{Posted, Words, answered, command, request_hash};
 use super::{fields, pages};
 use crate::gateway::call::Call;
 use crate::gateway::failure::Failure;
-use crate::gateway::ledger::{Action, Ledger, PostingCommand, read_failure};
+use crate::gateway::ledger::{Action, Ledger, PostingCommand, read_failure, unwritten};
 use crate::gateway::validate::{self, REFERENCE_MAX, cut};
 use crate::money::Currency;
 use crate::protocol::admission::Permit;
@@ -91,7 +91,7 @@ pub async fn add_rate(ledger: &Ledger, call: &Call, asked: Quote<'_>) -> Result<
     let action = by.did("rate.add", &format!("{base}/{quote}"), None, None);
     let (tenant, source, correlation) = (call.tenant.to_string(), asked.source.to_owned(), call.correlation.clone());
     let new = NewRate { tenant, base, quote, rate, source, observed_at, correlation };
-    rates::add(&ledger.parts().pool, &new, &action).await.map_err(|error| read_failure(&error))
+    rates::add(&ledger.parts().pool, &new, &action).await.map_err(|error| unwritten(&error))
 }
 
 /// A page of a pair's rates, the newest observation first, and the next page's token.

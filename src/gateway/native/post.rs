@@ -170,6 +170,7 @@ fn written(command: Command, answer: Answer) -> Posted {
         refund_of,
         refunded: None,
         reversed: false,
+        of_saga: false,
         exchange,
         postings: if posts { command.postings.into_iter().map(posting).collect() } else { Vec::new() },
     };

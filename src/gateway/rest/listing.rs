@@ -130,10 +130,11 @@ pub async fn list(State(room): State<Room>, Extension(caller): Extension<Caller>
         Cursor::START
     });
     query.end()?;
-    if wanted == Wanted::Nothing || kinds.is_empty() || (wanted == Wanted::Refunded && !kinds.contains(&Kind::PAYMENT.code())) {
+    let may_be = |kind: &i16| wanted != Wanted::Refunded || [Kind::PAYMENT.code(), Kind::CAPTURE.code()].contains(kind);
+    let kinds: Vec<i16> = kinds.iter().copied().filter(may_be).collect();
+    if wanted == Wanted::Nothing || kinds.is_empty() {
         return Ok(Json(Vec::<Transaction>::new()).into_response());
     }
-    let kinds = if wanted == Wanted::Refunded { vec![Kind::PAYMENT.code()] } else { kinds.to_vec() };
     let filter = Filter { tenant: caller.tenant.to_string(), account, declined: wanted.declined(), kinds, bound: true, ..Filter::default() };
     let (rows, next) = page(&room, filter, wanted, start, (offset, limit)).await?;
     let among = externals(&room, &caller, &rows).await?;

@@ -62,7 +62,7 @@ pub async fn transaction(
 ) -> Result<Response, Refusal> {
     let transaction = Uuid::try_parse(&id).map_err(|_| Refusal::no_transaction(&id))?;
     let wanted = Wanted { tenant: caller.tenant, account: None, transaction: Some(transaction) };
-    watch(&room, wanted, Of::Transaction, &headers).await
+    watch(&room, wanted, Of::Transaction(transaction), &headers).await
 }
 
 /// All events.

@@ -50,7 +50,7 @@ async fn start(room: &Room, caller: &Caller, body: &JsonBody, workflow: Workflow
     asked.key = fields.uuid("idempotencyKey");
     asked.reference = fields.optional("reference", REFERENCE_MAX);
     fields.end()?;
-    let currency = ledger.parts().currencies.get(&asked.currency).ok_or_else(|| Refusal::no_currency(&asked.currency))?;
+    let currency = ledger.currency(&asked.currency).await?.ok_or_else(|| Refusal::no_currency(&asked.currency))?;
     let amount = text::amount("amount", &asked.amount.text, currency).map_err(|fault| Refusal::bad("INVALID_AMOUNT", fault))?;
     let counter = ledger.provider_account(currency)?;
     (asked.debit, asked.credit) = if workflow == Workflow::Payout { (account.clone(), counter) } else { (counter, account.clone()) };
@@ -59,15 +59,17 @@ async fn start(room: &Room, caller: &Caller, body: &JsonBody, workflow: Workflow
     let correlation = Some(caller.correlation.as_str().to_owned());
     match ledger.start_saga(&caller.tenant, correlation, order, permit).await {
         Ok(Answer::Completed { id, .. }) => {
-            let saga = self::workflow(room, caller, id).await?;
-            saga.map(|saga| (StatusCode::CREATED, Json(saga))).ok_or_else(Refusal::bug)
+            // It is done; if that cannot be shown now, nothing must say that it was not.
+            let saga = self::workflow(room, caller, id).await.ok().flatten();
+            saga.map(|saga| (StatusCode::CREATED, Json(saga))).ok_or_else(|| unknown(Failure::Unknown, caller, asked.key.is_some()))
         }
         Ok(Answer::Declined { code, message, .. }) => Err(declines::refusal(ledger, caller, &asked, code, message, currency).await),
-        // Without a key a repeat would move the money again.
-        Err(failure @ (Failure::Unknown | Failure::Deadline)) if asked.key.is_none() => {
-            Err(Refusal { retry_after: None, ..declines::unknown_outcome(failure, caller) })
-        }
-        Err(Failure::KeyReused) => Err(declines::key_reused(ledger, caller, &asked).await),
+        Err(failure @ (Failure::Unknown | Failure::Deadline)) => Err(unknown(failure, caller, asked.key.is_some())),
         Err(failure) => Err(failure.into()),
     }
+}
+
+/// Without a key a repeat would move the money again.
+fn unknown(failure: Failure, caller: &Caller, has_key: bool) -> Refusal {
+    if has_key { failure.into() } else { Refusal { retry_after: None, ..declines::unknown_outcome(failure, caller) } }
 }

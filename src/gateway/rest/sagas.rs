@@ -224,7 +224,8 @@ pub async fn list(State(room): State<Room>, Extension(caller): Extension<Caller>
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let page = store::transactions::list(&room.0.ledger.parts().pool, &filter, Cursor::START, limit).await;
     let rows = page.map_err(|error| read_failure(&error))?.rows;
-    Ok(Json(newest(rows.into_iter().filter_map(|(row, _)| saga(row)).chain(workflows), limit)))
+    let movements = rows.into_iter().filter(|(row, _)| !row.id.is_derived()); // those are steps of workflows
+    Ok(Json(newest(movements.filter_map(|(row, _)| saga(row)).chain(workflows), limit)))
 }
 
 /// The sagas of one correlation id, newest first.

@@ -31,6 +31,7 @@ fn room(authenticator: Authenticator) -> Room {
         currencies: COMMON.iter().map(currency).collect(),
         currencies_read: crate::gateway::ledger::LastRead::default(),
         provider: None,
+        exchanges_underway: crate::gateway::ledger::ExchangesUnderway::default(),
         recent_holds: crate::gateway::ledger::RecentHolds::default(),
     });
     Room::new(ledger, Limits::default(), authenticator, HealthView::new(|| false, || Value::Null))

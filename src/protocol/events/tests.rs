@@ -94,7 +94,7 @@ fn every_event_validates_against_its_schema() {
         for outcome in [Outcome::Posted, Outcome::Declined { code: "INSUFFICIENT_FUNDS", message: "insufficient funds" }] {
             let payload =
                 TransactionPayload { transaction_id: &id, kind: "payment", outcome, postings: &[posting, posting], reference, metadata, follows };
-            let event = Event::new(ID, &id, &Payload::Transaction(&payload), at());
+            let event = Event::caused(ID, &id, &Payload::Transaction(&payload), at(), reference);
             check(if matches!(outcome, Outcome::Posted) { "transaction-posted" } else { "transaction-declined" }, &event.body);
         }
     }
@@ -118,7 +118,7 @@ fn steps_of_a_hold_say_which_they_are() {
                 expires_at,
                 reference,
             };
-            let built = Event::new(ID, &id, &Payload::Hold(&payload), at());
+            let built = Event::caused(ID, &id, &Payload::Hold(&payload), at(), reference);
             assert_eq!((built.event, check(schema, &built.body)["aggregate_type"].as_str()), (event, Some("Hold")));
         }
     }

@@ -20,11 +20,11 @@ pub enum Rows {
         /// How much of it goes back.
         given: Amount,
     },
-    /// It takes back a refund: so much of the payment may be given back again.
+    /// It takes back what gave back: so much of the payment may be given back again. Below zero: what gave back counts again.
     Undone {
         /// The payment.
         payment: TransactionId,
-        /// What the refund had given.
+        /// What does not count any more.
         given: Amount,
     },
     /// It promises money; its id is the hold's.

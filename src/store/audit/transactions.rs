@@ -61,10 +61,11 @@ fn sql(which: &Which) -> String {
              FROM wanted w JOIN (SELECT * FROM keys_even UNION ALL SELECT * FROM keys_odd) k ON {keys} k.transaction = w.id WHERE k.request <> w.request OR k.status <> w.status \
            UNION ALL SELECT w.id, format('it gives back %s of payment %s, its postings come to %s', r.amount, r.payment, coalesce(s.amount, 0)) \
              FROM wanted w JOIN refunds r ON r.refund = w.id LEFT JOIN sums s USING (id) LEFT JOIN refunded f ON f.payment = r.payment \
-             WHERE w.kind <> 5 OR r.amount <> coalesce(s.amount, 0) OR f.payment IS NULL \
-           UNION ALL SELECT w.id, format('%s of %s was given back, its refunds come to %s of %s', f.given, f.amount, coalesce(g.given, 0), coalesce(s.amount, 0)) \
-             FROM wanted w JOIN refunded f ON f.payment = w.id LEFT JOIN sums s USING (id) LEFT JOIN LATERAL (SELECT sum(amount) AS given FROM refunds WHERE payment = w.id) g ON true \
-             WHERE f.given > coalesce(g.given, 0) OR f.amount <> coalesce(s.amount, 0) \
+             WHERE w.kind NOT IN (5, 13) OR r.amount <> CASE w.kind WHEN 5 THEN coalesce(s.amount, 0) ELSE f.amount END OR f.payment IS NULL \
+           UNION ALL SELECT w.id, format('%s of %s was given back, what gave it back comes to %s of %s', f.given, f.amount, coalesce(g.given, 0), coalesce(p.amount, 0)) \
+             FROM wanted w JOIN refunded f ON f.payment = w.id LEFT JOIN posted p ON p.id = w.id AND p.n = 0 \
+               LEFT JOIN LATERAL (SELECT sum(r.amount) AS given FROM refunds r LEFT JOIN refunded u ON u.payment = r.refund WHERE r.payment = w.id AND coalesce(u.given, 0) = 0) g ON true \
+             WHERE f.given <> coalesce(g.given, 0) OR f.amount <> coalesce(p.amount, 0) \
            UNION ALL SELECT w.id, CASE WHEN h.id IS NULL THEN 'its hold is missing' \
                ELSE format('captured %s and voided %s of its hold, the steps come to %s and %s', h.captured, h.voided, coalesce(g.captured, 0), coalesce(g.voided, 0)) END \
              FROM wanted w LEFT JOIN holds h USING (id) LEFT JOIN LATERAL (SELECT sum(captured) AS captured, sum(voided) AS voided FROM hold_steps WHERE hold = w.id) g ON true \

@@ -37,6 +37,8 @@ pub struct Figures {
     pub outbox_rows: u64,
     /// Events that Kafka refused for themselves.
     pub dead_letters: u64,
+    /// Movements through the provider that wait for an operator: no disagreement, but nothing goes on by itself.
+    pub sagas_stuck: u64,
     /// Money, by currency.
     pub currencies: Vec<CurrencyTotals>,
 }
@@ -113,6 +115,7 @@ impl fmt::Display for Report {
             ("keys retired", figures.keys_retired),
             ("outbox rows", figures.outbox_rows),
             ("dead letters", figures.dead_letters),
+            ("sagas stuck", figures.sagas_stuck),
         ];
         for (name, value) in rows {
             writeln!(f, "{name:<32}{value:>16}")?;

@@ -17,7 +17,7 @@ const RELEASED: [(&str, &str); 9] = [
     ("0005_execute.sql", "60f2667cf4126f9ab874d427400105f83d3fb2bc80b48fd685b22e3187b4098f"),
     ("0006_chained_postings.sql", "5f7c8dd7d1a922c311ab78b5e3cf688f6443c71cb4737dcfe648f746e2db3332"),
     ("0007_holds_and_refunds.sql", "8d536425a39052de38d2cd1ec688820b40dda7e79064c965b69feb54a0cbeee4"),
-    ("0008_sagas_exchanges_operators.sql", "e74e2e00f03f868f96746f0dc0f513d0c0aec19490b60a6b35d9b0183e446592"),
+    ("0008_sagas_exchanges_operators.sql", "f2576baba70ead41c5997d8dcd82adf048633385a67d901b6e812760f9136f24"),
     ("0009_accounts_and_currencies_by_call.sql", "e0290066e5f399de30a23ec551698602cc90ef473e53e40a9969d73dca190a87"),
 ];
 

@@ -109,6 +109,8 @@ async fn a_payment_needs_no_key_and_carries_its_metadata_and_correlation(world: 
         let request = world.request(reqwest::Method::POST, "transactions/payment").header(CORRELATION, correlation).json(&body);
         let answer = world.send(request).await;
         assert_eq!(answer.correlation, correlation);
+        let told = format!("SELECT count(*) FROM outbox WHERE body::json ->> 'correlation_id' = '{correlation}'");
+        assert_eq!(world.served.database.count(&told).await, 1, "its event carries it");
         let made = answer.ok(201);
         assert!(is_uuid(&made["transactionId"]), "{made}");
         assert_eq!(made["status"], "pending");

@@ -4,6 +4,7 @@ mod accounts;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::gateway::rest::text::at_rest;
 use crate::money::{Currencies, decimal_text};
@@ -15,8 +16,8 @@ use crate::protocol::live::LiveEvent;
 pub enum Of {
     /// Those of an account.
     Account(String),
-    /// Those of a transaction; the watcher sees to which.
-    Transaction,
+    /// Those of a transaction.
+    Transaction(Uuid),
     /// All.
     All,
 }
@@ -29,6 +30,7 @@ pub struct Frame {
     /// JSON.
     pub data: String,
     account: Option<Box<str>>,
+    transaction: Option<Uuid>,
 }
 
 impl Frame {
@@ -36,7 +38,7 @@ impl Frame {
     pub fn is_of(&self, of: &Of) -> bool {
         match of {
             Of::Account(account) => self.account.as_deref() == Some(account),
-            Of::Transaction => self.account.is_none(),
+            Of::Transaction(transaction) => self.transaction == Some(*transaction),
             Of::All => true,
         }
     }
@@ -46,6 +48,7 @@ impl Frame {
 struct Envelope {
     payload: Payload,
     timestamp: String,
+    correlation_id: Option<String>,
 }
 
 /// Of every event that names money: Florin's own, and those of payment.v1.
@@ -63,7 +66,6 @@ struct Payload {
     amount: Option<String>,
     currency: Option<String>,
     reference: Option<String>,
-    reverses: Option<String>,
     error_code: Option<String>,
     error_message: Option<String>,
 }
@@ -83,12 +85,12 @@ pub fn frames(event: &LiveEvent, currencies: &Currencies) -> Vec<Frame> {
         EventType::AccountChanged => return accounts::changed(&event.body),
         _ => {}
     }
-    let Ok(Envelope { payload, timestamp }) = serde_json::from_str(&event.body) else { return Vec::new() };
+    let Ok(Envelope { payload, timestamp, correlation_id }) = serde_json::from_str(&event.body) else { return Vec::new() };
     let id = event.transaction.0.to_string();
     let postings = postings(&payload, currencies);
     let about = |name: String, payload: Value| {
         let data = json!({ "type": name, "transactionId": id, "timestamp": timestamp, "payload": payload }).to_string();
-        Frame { name, data, account: None }
+        Frame { name, data, account: None, transaction: Some(event.transaction.0) }
     };
     let first = postings.first();
     let moved = json!({
@@ -97,6 +99,7 @@ pub fn frames(event: &LiveEvent, currencies: &Currencies) -> Vec<Frame> {
         "amount": first.map(|posting| at_rest(&posting.amount)),
         "currency": first.map(|posting| &posting.currency),
         "reference": payload.reference,
+        "correlationId": correlation_id,
     });
     match event.event {
         EventType::PaymentDeclined | EventType::TransactionDeclined => {
@@ -116,14 +119,14 @@ pub fn frames(event: &LiveEvent, currencies: &Currencies) -> Vec<Frame> {
                     let payload =
                         json!({ "transactionId": id, "change": format!("{sign}{}", at_rest(&posting.amount)), "currency": posting.currency });
                     let data = json!({ "type": "BalanceChanged", "accountId": account, "timestamp": timestamp, "payload": payload }).to_string();
-                    frames.push(Frame { name: "BalanceChanged".into(), data, account: Some(account.as_str().into()) });
+                    frames.push(Frame { name: "BalanceChanged".into(), data, account: Some(account.as_str().into()), transaction: None });
                 }
             }
             frames.push(about(format!("{kind}Completed"), moved));
-            if let Some(reversed) = &payload.reverses {
+            if let Some(reversed) = event.reverses {
                 let (name, payload) = ("TransactionCompensated", json!({ "compensatedBy": id }));
-                let data = json!({ "type": name, "transactionId": reversed, "timestamp": timestamp, "payload": payload }).to_string();
-                frames.push(Frame { name: name.into(), data, account: None });
+                let data = json!({ "type": name, "transactionId": reversed.0, "timestamp": timestamp, "payload": payload }).to_string();
+                frames.push(Frame { name: name.into(), data, account: None, transaction: Some(reversed.0) });
             }
             frames
         }
@@ -169,7 +172,15 @@ mod tests {
 
     fn event(event: EventType, payload: &Value) -> LiveEvent {
         let body = json!({ "payload": payload, "timestamp": "2026-01-31T12:00:00.000000+00:00" }).to_string();
-        LiveEvent { id: 7, event, tenant: Arc::from("t"), transaction: TransactionId(Uuid::nil()), accounts: SmallVec::new(), body: body.into() }
+        LiveEvent {
+            id: 7,
+            event,
+            tenant: Arc::from("t"),
+            transaction: TransactionId(Uuid::nil()),
+            reverses: None,
+            accounts: SmallVec::new(),
+            body: body.into(),
+        }
     }
 
     fn usd() -> Currencies {
@@ -188,7 +199,7 @@ mod tests {
         let of_ann: Vec<&Frame> = frames.iter().filter(|frame| frame.is_of(&Of::Account("ann".into()))).collect();
         let data: Value = serde_json::from_str(&of_ann[0].data).unwrap();
         assert_eq!((of_ann.len(), &data["accountId"], &data["payload"]["change"]), (1, &json!("ann"), &json!("1.50000000")));
-        assert_eq!(frames.iter().filter(|frame| frame.is_of(&Of::Transaction)).count(), 2);
+        assert_eq!(frames.iter().filter(|frame| frame.is_of(&Of::Transaction(Uuid::nil()))).count(), 2);
         assert_eq!(frames.iter().filter(|frame| frame.is_of(&Of::All)).count(), 4);
     }
 

@@ -48,7 +48,7 @@ impl Guards {
 
 fn frame(name: &str, account: &str, timestamp: &str, payload: Value) -> Frame {
     let data = json!({ "type": name, "accountId": account, "timestamp": timestamp, "payload": payload }).to_string();
-    Frame { name: name.into(), data, account: Some(account.into()) }
+    Frame { name: name.into(), data, account: Some(account.into()), transaction: None }
 }
 
 /// It was opened. None for what cannot be read.
