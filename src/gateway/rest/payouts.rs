@@ -67,7 +67,6 @@ async fn start(room: &Room, caller: &Caller, body: &JsonBody, workflow: Workflow
         Err(failure @ (Failure::Unknown | Failure::Deadline)) if asked.key.is_none() => {
             Err(Refusal { retry_after: None, ..declines::unknown_outcome(failure, caller) })
         }
-        Err(Failure::KeyReused) => Err(declines::key_reused(ledger, caller, &asked).await),
         Err(failure) => Err(failure.into()),
     }
 }
