@@ -27,11 +27,6 @@ pub trait Provider: Send + Sync {
     fn status<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Result<Option<Answer>, ProviderError>>;
 }
 
-/// The account of the ledger through which money leaves to a provider and comes from it.
-pub fn account(provider: &str, currency: &str) -> String {
-    format!("provider:{provider}:{currency}")
-}
-
 /// What a provider does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -14,7 +14,7 @@ mod state;
 mod tests;
 mod view;
 
-pub use fact::{Fact, Order, Resolution, Step, Workflow};
+pub use fact::{Fact, Order, Resolution, Step, Workflow, provider_account};
 pub use next::{Call, Next, Policy, Reply, Task};
 pub use state::{Broken, Saga, Status};
 pub use view::{Progress, StepView};

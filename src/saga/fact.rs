@@ -245,3 +245,8 @@ mod minor_units {
         Amount::new(units).map_err(D::Error::custom)
     }
 }
+
+/// The account of the ledger through which money leaves to a provider and comes from it.
+pub fn provider_account(provider: &str, currency: &str) -> String {
+    format!("provider:{provider}:{currency}")
+}

@@ -18,8 +18,8 @@ use crate::protocol::account::AccountHandle;
 use crate::protocol::admission::InFlight;
 use crate::protocol::record::{FactRow, TransactionId, now_micros};
 use crate::protocol::slip::{Abort, Outcome, Slip};
-use crate::provider::{self, Operation, perform};
-use crate::saga::{Call, Fact, Next, Reply, Saga, Status, Task};
+use crate::provider::{Operation, perform};
+use crate::saga::{Call, Fact, Next, Reply, Saga, Status, Task, provider_account};
 use crate::store::sagas;
 
 /// Steps of one run; a saga that has more is found due again.
@@ -113,7 +113,7 @@ impl WorkflowArgs {
         let Task { step, undo, attempt, call, .. } = *task;
         let order = read.saga.order();
         let provider = &self.sagas.config.provider;
-        if order.counter != provider::account(provider.name(), &order.currency) {
+        if order.counter != provider_account(provider.name(), &order.currency) {
             return Err(format!("it is at another provider, of account {}: this one is {}", order.counter, provider.name()).into());
         }
         let operation = Operation::of(self.saga.0, order, task, read.correlation.clone()).ok_or("it is no step of the provider's")?;

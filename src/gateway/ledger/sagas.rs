@@ -18,8 +18,7 @@ use crate::gateway::failure::Failure;
 use crate::money::{Amount, Currency};
 use crate::protocol::admission::Permit;
 use crate::protocol::record::{Api, FactRow, Kind, Operator, RequestHash, Rows, TransactionId, now_micros};
-use crate::provider;
-use crate::saga::{Fact, Order, Resolution, Saga, Status, Step, Workflow};
+use crate::saga::{Fact, Order, Resolution, Saga, Status, Step, Workflow, provider_account};
 use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
 use crate::store::sagas::{self, SagaRow};
 
@@ -54,7 +53,7 @@ impl Ledger {
     /// `Unconfigured`: there is no provider.
     pub fn provider_account(&self, currency: Currency) -> Result<String, Failure> {
         let provider = self.parts().provider.as_ref().ok_or(Failure::Unconfigured("PROVIDER_URL is not set: there is no provider"))?;
-        Ok(provider::account(provider, currency.code.as_str()))
+        Ok(provider_account(provider, currency.code.as_str()))
     }
 
     /// Starts a workflow, and answers when that is durable; its id is the transaction's.

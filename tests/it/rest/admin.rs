@@ -54,7 +54,7 @@ const DAMAGES: [(&str, &str, &str); 10] = [
     ("payment", "UPDATE transactions SET kind = 10 WHERE id = $1", "it moves no money, and has postings"),
     ("payment", "UPDATE postings SET credit_account = 999999 WHERE transaction = $1", "is not between two accounts"),
     ("payment", "UPDATE keys_even SET request = gen_random_uuid() WHERE transaction = $1", "its key is of request"),
-    ("payment", "UPDATE refunded SET given = given + 1 WHERE payment = $1", "its refunds come to 400 of 1250"),
+    ("payment", "UPDATE refunded SET given = given + 1 WHERE payment = $1", "what gave it back comes to 400 of 1250"),
     ("refund", "UPDATE refunds SET amount = amount + 1 WHERE refund = $1", "its postings come to 400"),
     ("hold", "UPDATE holds SET captured = captured + 1 WHERE id = $1", "the steps come to 100 and 0"),
     ("capture", "UPDATE hold_steps SET captured = captured + 1 WHERE transaction = $1", "its postings come to 100"),
@@ -134,7 +134,7 @@ async fn each_damage_to_a_transaction_is_told_and_its_accounts_are_set_right() {
     world.served.database.pool.execute(sqlx::AssertSqlSafe(damage)).await.unwrap();
     let all = world.post("admin/transactions/rebuild-all", &json!({})).await.ok(200);
     assert_eq!((&all["total"], &all["successful"], &all["failed"], &all["accounts"]["failed"]), (&json!(5), &json!(5), &json!([]), &json!([])));
-    let done = world.get(&format!("/v1/operator-actions?subject={ann}&action=account.rebuild")).await.ok(200);
+    let done = world.get(&format!("/v1/operator-actions?subject={ann}&action=account.rebuild")).await.ok(200)["items"].clone();
     assert_eq!((&done[0]["reason"], &done[1]["reason"]), (&json!(""), &json!("audit 7")));
     for nothing in ["nothing", "0190cafe-0000-7000-8000-000000000000"] {
         for what in ["reconcile", "rebuild"] {

@@ -92,6 +92,14 @@ async fn what_happens_is_heard_once_by_whom_it_concerns_and_from_any_place_on() 
     let mut of_one = Listening::to(&world, &format!("events/transactions/{paid}"), Some("1.9")).await;
     assert_eq!(names(&of_one.take(2).await), ["PaymentRequested", "PaymentCompleted"]);
 
+    // Who watches a transaction hears that it was undone, and nothing else of what undid it.
+    let undone = world.post(&format!("/v1/transactions/{paid}/reverse"), &json!({})).await.ok(201);
+    let compensated = of_one.take(1).await;
+    assert_eq!((compensated[0].name.as_str(), &compensated[0].data["transactionId"]), ("TransactionCompensated", &json!(paid)));
+    assert_eq!(compensated[0].data["payload"]["compensatedBy"], undone["id"]);
+    let of_undoing = Listening::to(&world, &format!("events/transactions/{}", undone["id"].as_str().unwrap()), Some("1.9")).await.take(2).await;
+    assert_eq!(names(&of_undoing), ["ReversalRequested", "ReversalCompleted"]);
+
     for bad in ["x", "1", "1.x", "0.0", "-1.0"] {
         let refused = world.send(world.request(Method::GET, "events/stream").header("last-event-id", bad)).await;
         assert_eq!(refused.status, 400, "{bad}");

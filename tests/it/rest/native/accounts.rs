@@ -109,7 +109,8 @@ async fn limits_bind_from_the_answer_on_and_what_is_past_them_is_reported() {
         (json!({ "minBalance": "1.234" }), &["minBalance \"1.234\" has more than the 2 decimals of USD"]),
         (json!({ "maxBalance": "9".repeat(40) }), &["maxBalance", "28 digits"]),
         (json!({ "maxBalance": "1", "idempotencyKey": "x".repeat(256) }), &["idempotencyKey", "256 bytes", "255"]),
-        (json!({ "maxBalance": "1", "reason": 1 }), &["property reason should not exist"]),
+        (json!({ "maxBalance": "1", "reason": 1 }), &["reason must be"]),
+        (json!({ "maxBalance": "1", "reason": "x".repeat(1_025) }), &["reason", "1024"]),
     ];
     world.each_is_bad(Method::PATCH, "/v1/accounts/ann/limits", &table).await;
     for id in ["nobody", "%00"] {

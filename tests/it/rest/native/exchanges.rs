@@ -96,6 +96,10 @@ async fn what_goes_back_is_told_natively_and_as_contract_4_tells_it() {
         assert_eq!(listed.as_array().unwrap().iter().map(|row| text(&row["id"])).collect::<Vec<_>>(), std::slice::from_ref(found), "{filter}");
     }
     world.post(&format!("/v1/transactions/{given}/reverse"), &json!({})).await.refused_naming(409, "REFUND_EXCEEDED", &[&given]);
+    for id in [&given, &undone, &paid] {
+        let audited = world.post(&format!("admin/transactions/{id}/reconcile"), &json!({})).await.ok(200);
+        assert_eq!(audited["match"], json!(true), "{audited}");
+    }
     for (id, code) in [("x", "TRANSACTION_NOT_FOUND"), ("01929b2a-0000-7000-8000-000000000000", "TRANSACTION_NOT_FOUND")] {
         for what in ["refund", "reverse"] {
             world.post(&format!("/v1/transactions/{id}/{what}"), &json!({})).await.refused_naming(404, code, &[id]);
