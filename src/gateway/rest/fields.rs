@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -225,9 +226,14 @@ impl<'a> Object<'a> {
             self.fault(format!("{name} is {} bytes long as JSON, the limit is {METADATA_MAX}", text.len()));
             return None;
         }
-        Some(text).filter(|text| !text.trim_matches(['{', '}']).trim().is_empty())
+        // Kept as it was sent; but what cannot be read, a lone surrogate or a number beyond all bounds, could not be kept everywhere.
+        match serde_json::from_str(&text) {
+            Ok(object) if has_nul(&object) => self.fault(format!("{name} contains the control character U+0000, which is not allowed")),
+            Ok(_) => return Some(text).filter(|text| !text.trim_matches(['{', '}']).trim().is_empty()),
+            Err(error) => self.fault(format!("{name} cannot be read: {error}")),
+        }
+        None
     }
-
     /// All fields are taken: what is left should not be there.
     ///
     /// # Errors
@@ -260,6 +266,16 @@ fn amount_text(raw: &RawValue) -> Option<AmountText> {
         _ => return None,
     };
     Some(AmountText { sent: raw.to_owned(), text })
+}
+
+/// Whether U+0000 stands in any text of it, or name: PostgreSQL cannot keep that in JSON.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 #[cfg(test)]

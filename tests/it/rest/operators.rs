@@ -71,8 +71,19 @@ async fn currencies_are_made_and_changed_by_call() {
     assert_eq!((&on["name"], &on["metadata"], &on["isActive"]), (&json!("Fine gold"), &json!({}), &json!(true)));
     assert_eq!(world.patch("/v1/currencies/XAU", &json!({})).await.ok(200), on);
     world.patch("/v1/currencies/NONE", &json!({ "isActive": true })).await.refused_naming(404, "NOT_FOUND", &["NONE"]);
-    for bad in [json!({ "exponent": 7 }), json!({ "code": "XAG" }), json!({ "isActive": "no" }), json!({ "name": "" })] {
+    for bad in [
+        json!({ "exponent": 7 }),
+        json!({ "code": "XAG" }),
+        json!({ "isActive": "no" }),
+        json!({ "name": "" }),
+        json!({ "metadata": { "a": ["\0"] } }),
+        json!({ "metadata": { "\0": 1 } }),
+    ] {
         assert_eq!(world.patch("/v1/currencies/XAU", &bad).await.status, 400, "{bad}");
+    }
+    for raw in [r#"{"metadata":{"a":"\ud800"}}"#, r#"{"metadata":{"a":1e999}}"#, r#"{"metadata":{"a":"\u0000"}}"#] {
+        let request = world.request(Method::PATCH, "/v1/currencies/XAU").header("content-type", "application/json").body(raw);
+        world.send(request).await.refused_naming(400, "VALIDATION_FAILED", &["metadata"]);
     }
     let done = &world.get("/v1/operator-actions?subject=XAU").await.ok(200)["items"];
     let names: Vec<&str> = done.as_array().unwrap().iter().map(|action| action["action"].as_str().unwrap()).collect();
