@@ -1,7 +1,7 @@
 //! Refunds and reversals over florin.v1: together they give back what there was, once, also when they race.
 //!
 //! Mutations that make these fail: a reversal that brings no row of its own; one that counts its own amount and not the original's first posting;
-//! a reversed refund that leaves its payment as it was.
+//! a reversed refund that leaves its payment as it was; a chain of undoings of which only the first link is counted.
 
 use florin::protocol::pb::florin_v1 as pb;
 use futures::future::join_all;
