@@ -17,7 +17,7 @@ use smallvec::smallvec;
 use tonic::Code;
 use uuid::Uuid;
 
-use self::model::{ACCOUNTS, Model, OPENING, Part, Step, USERS, step};
+use self::model::{ACCOUNTS, EUROS, Model, OPENING, Part, RATE, Step, USERS, step};
 use crate::harness::cases::try_all;
 use crate::harness::{Florin, until};
 use crate::native::post;
@@ -82,6 +82,8 @@ impl<'a> Case<'a> {
             };
             florin.native.clone().create_account(request).await.unwrap();
         }
+        let rate = pb::AddRateRequest { base: "USD".into(), quote: "EUR".into(), rate: RATE.into(), source: "test".into(), ..Default::default() };
+        florin.native.clone().add_rate(rate).await.unwrap();
         for to in 0..USERS {
             case.follow(&Step::Move { kind: "topup", from: Model::bank(to), to, cents: OPENING }).await;
         }
@@ -101,6 +103,7 @@ impl<'a> Case<'a> {
         let (mut step, model) = (step.clone(), self.now());
         match &mut step {
             Step::Refund { pick, .. } => *pick = pick.checked_rem(model.payments.len())?,
+            Step::Reverse { pick } => *pick = model.pick_undoable(*pick)?,
             Step::Capture { pick, .. } | Step::Void { pick } => *pick = pick.checked_rem(model.holds.len())?,
             _ => {}
         }
@@ -152,6 +155,22 @@ impl<'a> Case<'a> {
                 Fate::of(self.florin.post(request).await.unwrap().transaction, cents)
             }
             Step::Refund { pick, cents } => self.refund(&model, pick, cents).await,
+            Step::Reverse { pick } => {
+                let (id, .., cents) = model.undoable(pick).unwrap();
+                let request = pb::ReverseTransactionRequest { id: id.into(), ..Default::default() };
+                Fate::of(native.reverse_transaction(request).await.unwrap().into_inner().transaction, cents)
+            }
+            Step::Exchange { from, cents } => {
+                let request = pb::ExchangeRequest {
+                    debit_account_id: self.account(from),
+                    credit_account_id: self.account(EUROS),
+                    amount: text(cents),
+                    currency: "USD".into(),
+                    credit_currency: "EUR".into(),
+                    ..pb::ExchangeRequest::default()
+                };
+                Fate::of(native.exchange(request).await.unwrap().into_inner().transaction, cents)
+            }
             Step::Authorize { from, to, cents, expires } => {
                 let request = pb::AuthorizeHoldRequest {
                     debit_account_id: self.account(from),
@@ -246,7 +265,7 @@ impl<'a> Case<'a> {
     /// What holds whatever the order was.
     async fn check(&self) {
         let sql = "WITH mine AS (SELECT a.id, a.name, a.currency, b.* FROM accounts a JOIN balances b ON b.account = a.id WHERE starts_with(a.name, $1)) \
-             SELECT 'debits and credits', currency FROM mine GROUP BY currency HAVING sum(debits) <> sum(credits) \
+             SELECT 'debits and credits', a.currency FROM accounts a JOIN balances b ON b.account = a.id GROUP BY a.currency HAVING sum(b.debits) <> sum(b.credits) \
              UNION ALL SELECT 'floor', name FROM mine WHERE credits - debits - held < least(floor, floor_from) \
              UNION ALL SELECT 'ceiling', name FROM mine WHERE credits - debits > greatest(ceiling, ceiling_from) \
              UNION ALL SELECT 'closed', name FROM mine WHERE status = 3 AND (credits <> debits OR held <> 0) \
@@ -268,7 +287,7 @@ impl<'a> Case<'a> {
 }
 
 /// Mutations: what a capture lets go is not taken off what is held; a void of nothing succeeds; a floor that is set does not bind, or does not count what is
-/// held; a refund is not counted; closing with money held.
+/// held; a refund is not counted; closing with money held; a chain of undoings of which only the first link is counted.
 #[tokio::test(flavor = "multi_thread")]
 async fn any_sequence_leaves_what_the_model_has() {
     let florin = Florin::start().await;

@@ -6,8 +6,10 @@ use proptest::prelude::*;
 /// Accounts of a case: two plain ones, one with a ceiling, one with a credit line, one in another currency; then a bank of each currency, without bounds.
 pub const USERS: usize = 5;
 pub const ACCOUNTS: usize = 7;
-const EUROS: usize = 4;
+pub const EUROS: usize = 4;
 const BANKS: [usize; 2] = [5, 6];
+/// Where picks of reversals begin.
+const REVERSALS: usize = 1_000_000;
 /// What users begin with.
 pub const OPENING: i64 = 100_00;
 
@@ -25,14 +27,50 @@ pub enum Part {
 /// Payments and holds are picked from those so far.
 #[derive(Clone, Debug)]
 pub enum Step {
-    Move { kind: &'static str, from: usize, to: usize, cents: i64 },
-    Refund { pick: usize, cents: i64 },
-    Authorize { from: usize, to: usize, cents: i64, expires: bool },
-    Capture { pick: usize, part: Part },
-    Void { pick: usize },
-    Floor { account: usize, floor: Option<i64> },
-    Ceiling { account: usize, ceiling: Option<i64> },
-    Status { account: usize, status: Status },
+    Move {
+        kind: &'static str,
+        from: usize,
+        to: usize,
+        cents: i64,
+    },
+    Refund {
+        pick: usize,
+        cents: i64,
+    },
+    /// Of a payment, or of a reversal.
+    Reverse {
+        pick: usize,
+    },
+    /// From dollars to euros.
+    Exchange {
+        from: usize,
+        cents: i64,
+    },
+    Authorize {
+        from: usize,
+        to: usize,
+        cents: i64,
+        expires: bool,
+    },
+    Capture {
+        pick: usize,
+        part: Part,
+    },
+    Void {
+        pick: usize,
+    },
+    Floor {
+        account: usize,
+        floor: Option<i64>,
+    },
+    Ceiling {
+        account: usize,
+        ceiling: Option<i64>,
+    },
+    Status {
+        account: usize,
+        status: Status,
+    },
 }
 
 /// A step of any kind; movements between currencies are seldom.
@@ -54,6 +92,8 @@ pub fn step() -> impl Strategy<Value = Step> {
         3 => (pair(), cents()).prop_map(|((from, to), cents)| Step::Move { kind: "transfer", from, to, cents }),
         8 => (pair(), cents()).prop_map(|((from, to), cents)| Step::Move { kind: "payment", from, to, cents }),
         8 => (pick(), cents()).prop_map(|(pick, cents)| Step::Refund { pick, cents }),
+        5 => pick().prop_map(|pick| Step::Reverse { pick }),
+        3 => (0..EUROS, cents()).prop_map(|(from, cents)| Step::Exchange { from, cents }),
         7 => (pair(), cents(), prop::bool::weighted(0.1)).prop_map(|((from, to), cents, expires)| Step::Authorize { from, to, cents, expires }),
         8 => (pick(), part).prop_map(|(pick, part)| Step::Capture { pick, part }),
         3 => pick().prop_map(|pick| Step::Void { pick }),
@@ -89,6 +129,28 @@ impl Payment {
     }
 }
 
+/// What undid a payment, or another of these.
+#[derive(Clone, Debug)]
+pub struct Reversal {
+    pub id: String,
+    from: usize,
+    to: usize,
+    cents: i64,
+    /// As [`Model::undoable`] counts.
+    of: usize,
+    /// How often it was undone, less how often that was undone.
+    undone: i64,
+}
+
+/// What so much in dollars is in euros at [`RATE`]: to the cent, halves to the even one.
+fn exchanged(cents: i64) -> i64 {
+    let (whole, rest) = (cents * 9 / 10, cents * 9 % 10);
+    whole + i64::from(rest > 5 || (rest == 5 && whole % 2 == 1))
+}
+
+/// Euros for a dollar.
+pub const RATE: &str = "0.9";
+
 #[derive(Clone, Debug)]
 pub struct Hold {
     pub id: String,
@@ -101,6 +163,7 @@ pub struct Hold {
 pub struct Model {
     pub accounts: [Account; ACCOUNTS],
     pub payments: Vec<Payment>,
+    pub reversals: Vec<Reversal>,
     pub holds: Vec<Hold>,
 }
 
@@ -115,7 +178,7 @@ impl Model {
             ceiling: (n == 2).then_some(160_00),
             status: Status::Active,
         });
-        Self { accounts, payments: Vec::new(), holds: Vec::new() }
+        Self { accounts, payments: Vec::new(), reversals: Vec::new(), holds: Vec::new() }
     }
 
     /// The bank that a user's money comes from.
@@ -126,6 +189,33 @@ impl Model {
     /// The payment of a pick.
     pub fn payment(&self, pick: usize) -> Option<&Payment> {
         self.payments.get(pick.checked_rem(self.payments.len())?)
+    }
+
+    /// What can be undone of a pick, payments from 0 on and reversals from [`REVERSALS`] on: its id, from whom to whom it went, how much.
+    pub fn undoable(&self, pick: usize) -> Option<(&str, usize, usize, i64)> {
+        match pick.checked_sub(REVERSALS) {
+            Some(n) => self.reversals.get(n).map(|one| (one.id.as_str(), one.from, one.to, one.cents)),
+            None => self.payments.get(pick).map(|one| (one.id.as_str(), one.from, one.to, one.cents)),
+        }
+    }
+
+    /// A pick of what can be undone.
+    pub fn pick_undoable(&self, pick: usize) -> Option<usize> {
+        let n = pick.checked_rem(self.payments.len() + self.reversals.len())?;
+        Some(n.checked_sub(self.payments.len()).map_or(n, |reversal| REVERSALS + reversal))
+    }
+
+    /// It, what it undid, what that had undone, and so on.
+    fn chain(&self, pick: usize) -> Vec<usize> {
+        std::iter::successors(Some(pick), |link| Some(self.reversals.get(link.checked_sub(REVERSALS)?)?.of)).collect()
+    }
+
+    /// Nothing of it was given back.
+    fn is_whole(&self, link: usize) -> bool {
+        match link.checked_sub(REVERSALS) {
+            Some(reversal) => self.reversals[reversal].undone == 0,
+            None => self.payments[link].left == self.payments[link].cents,
+        }
     }
 
     /// The hold of a pick.
@@ -141,6 +231,16 @@ impl Model {
                 let exceeded = (cents > paid.left).then_some(Code::RefundExceeded);
                 self.moving(paid.to, paid.from, cents).into_iter().chain(exceeded).collect()
             }),
+            Step::Reverse { pick } => {
+                let Some((_, from, to, cents)) = self.undoable(pick) else { return Vec::new() };
+                // Every second link of the chain is in force, and is undone.
+                let exceeded = self.chain(pick).iter().step_by(2).any(|link| !self.is_whole(*link)).then_some(Code::RefundExceeded);
+                self.moving(to, from, cents).into_iter().chain(exceeded).collect()
+            }
+            Step::Exchange { from, cents } => {
+                let arrives = self.full(EUROS, exchanged(cents));
+                [self.inactive(from), self.inactive(EUROS), self.short(from, cents), arrives].into_iter().flatten().collect()
+            }
             Step::Authorize { from, to, cents, .. } => match self.together(from, to) {
                 Some(code) => vec![code],
                 None => [self.inactive(from), self.short(from, cents)].into_iter().flatten().collect(),
@@ -174,6 +274,22 @@ impl Model {
                 let n = pick % self.payments.len();
                 self.payments[n].left -= cents;
                 self.post(self.payments[n].to, self.payments[n].from, cents);
+            }
+            Step::Reverse { pick } => {
+                let Some((_, from, to, cents)) = self.undoable(pick) else { return };
+                for (n, link) in self.chain(pick).into_iter().enumerate() {
+                    let sign = if n % 2 == 0 { 1 } else { -1 };
+                    match link.checked_sub(REVERSALS) {
+                        Some(reversal) => self.reversals[reversal].undone += sign,
+                        None => self.payments[link].left -= sign * self.payments[link].cents,
+                    }
+                }
+                self.post(to, from, cents);
+                self.reversals.push(Reversal { id: id.into(), from: to, to: from, cents, of: pick, undone: 0 });
+            }
+            Step::Exchange { from, .. } => {
+                self.accounts[from].balance -= cents;
+                self.accounts[EUROS].balance += exchanged(cents);
             }
             Step::Authorize { from, to, expires, .. } => {
                 let left = if expires { 0 } else { cents }; // whoever books it has waited
