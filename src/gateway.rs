@@ -3,7 +3,6 @@
 pub mod auth;
 pub mod call;
 pub mod connections;
-pub mod events;
 pub mod failure;
 pub mod florin_v1;
 pub mod ledger;

@@ -4,6 +4,7 @@ pub mod account;
 pub mod admission;
 pub mod batch;
 pub mod events;
+pub mod journal;
 pub mod live;
 pub mod record;
 pub mod slip;

@@ -94,7 +94,7 @@ impl Runtime {
             pool: loading,
             holder: Holder::this(),
             lease: settings.journal.lease,
-            lanes: settings.journal.lanes,
+            partition_rows: settings.journal.partition_rows,
             batch_max: settings.journal.batch_max,
             answer_timeout: settings.journal.timeout,
             active_accounts_max: settings.admission.active_accounts_max,
@@ -300,8 +300,6 @@ fn publishing(settings: &Settings, database: &Database, backpressure: &Backpress
     let (rows, age) = (settings.outbox.waiting_rows_max, settings.outbox.waiting_max);
     let housekeeping = HousekeepingConfig {
         publisher: outbox.publisher.clone(),
-        partition_rows: settings.outbox.partition_rows,
-        event_retention: settings.outbox.retention,
         key_retention: settings.journal.key_retention,
         limits: housekeeping::Limits { warn_rows: rows / 2, warn_age: age / 2, stop_rows: rows, stop_age: age },
         ..HousekeepingConfig::default()

@@ -204,8 +204,8 @@ pub struct AdmissionSettings {
 /// The journal and the right to write.
 #[derive(Clone, Debug)]
 pub struct JournalSettings {
-    /// Lanes side by side.
-    pub lanes: u16,
+    /// Rows in one partition.
+    pub partition_rows: i64,
     /// Records in one batch.
     pub batch_max: usize,
     /// A batch without an answer for so long counts as unknown.
@@ -233,10 +233,6 @@ pub struct OutboxSettings {
     pub delay_min: Duration,
     /// Longest wait between retries.
     pub delay_max: Duration,
-    /// Events in one partition of the table.
-    pub partition_rows: i64,
-    /// How long published events stay.
-    pub retention: Duration,
     /// With more events waiting new writes are refused.
     pub waiting_rows_max: i64,
     /// With the oldest event waiting for longer new writes are refused.

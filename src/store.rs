@@ -8,6 +8,7 @@ pub mod entries;
 pub mod error;
 pub mod holds;
 pub mod journal;
+pub mod journal_rows;
 pub mod leadership;
 pub mod live;
 pub mod numeric;
@@ -38,7 +39,7 @@ pub struct Database {
     pub connect_timeout: Duration,
     /// How long a read may take.
     pub read_timeout: Duration,
-    /// Sessions beside the pools: the lanes' and the lease's.
+    /// Sessions beside the pools: the journal's and the lease's.
     sessions: Arc<AtomicU32>,
 }
 

@@ -8,7 +8,7 @@ use chrono::DateTime;
 use criterion::{Criterion, criterion_group, criterion_main};
 use florin::gateway::rate_limit::{RateLimitConfig, RateLimiter};
 use florin::ledger::{Account, Decision, Leg, Status, Totals};
-use florin::protocol::events::{Follows, Outcome, Payload, PaymentAuthorized, PostingPayload, TransactionPayload, encode};
+use florin::protocol::events::{Follows, Outcome, Payload, PaymentAuthorized, PostingPayload, TransactionPayload, envelope};
 use florin::protocol::record::{Api, KeyHash, RequestHash};
 use futures::FutureExt;
 use ulid::Ulid;
@@ -51,7 +51,7 @@ fn encoding(c: &mut Criterion) {
         currency: "USD",
         description: None,
     };
-    c.bench_function("encode PaymentAuthorized", |b| b.iter(|| encode(id, &aggregate, &Payload::Authorized(black_box(&payment)), at)));
+    c.bench_function("encode PaymentAuthorized", |b| b.iter(|| envelope(id, &aggregate, &Payload::Authorized(black_box(&payment)), at, None)));
     let postings = [PostingPayload { debit_account_id: "customer-000123", credit_account_id: "merchant-000456", amount: "12.50", currency: "USD" }];
     let metadata = [("order".to_owned(), "4711".to_owned())].into();
     let transaction = TransactionPayload {
@@ -63,7 +63,7 @@ fn encoding(c: &mut Criterion) {
         metadata: &metadata,
         follows: Follows::Nothing,
     };
-    c.bench_function("encode TransactionPosted", |b| b.iter(|| encode(id, &aggregate, &Payload::Transaction(black_box(&transaction)), at)));
+    c.bench_function("encode TransactionPosted", |b| b.iter(|| envelope(id, &aggregate, &Payload::Transaction(black_box(&transaction)), at, None)));
     c.bench_function("hash key and request", |b| {
         b.iter(|| {
             let key = KeyHash::of(Api::PaymentV1, "default", black_box("01JD0000000000000000000000-123456"));

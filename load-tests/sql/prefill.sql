@@ -1,25 +1,28 @@
--- One chunk of old payments in Florin's tables, as if Florin had written them: account k pays account k + 1 one cent, over and over, so that after
--- each whole turn every balance is what it was. Needs the temporary table `base` (k, account, balance, last_seq). Florin must not run meanwhile.
--- $1 first number, $2 last number, $3 accounts, $4 first sequence number, $5 first moment in ms, $6 span in ms, $7 numbers in all.
-WITH p AS MATERIALIZED (
-  SELECT s.n, s.hash, d.account AS debit, c.account AS credit, CASE WHEN d.k = 0 THEN d.balance - 1 ELSE d.balance END AS debit_after,
-      CASE WHEN c.k = 0 THEN c.balance ELSE c.balance + 1 END AS credit_after,                       -- account 0 pays before it is paid
-      CASE WHEN s.n = 0 THEN d.last_seq ELSE $4 + s.n - 1 END AS debit_prev, CASE WHEN s.n + 1 < $3 THEN c.last_seq ELSE $4 + s.n + 1 - $3 END AS credit_prev,
+-- One chunk of payments in the journal, as Florin would have written them: account k pays account k + 1 one cent, over and over, so that after each
+-- whole turn every balance is what it was. Needs the temporary table `base` (k, account). Florin must not run meanwhile. Of each batch one payment
+-- has an event: the publisher must get through them all, and not tell them all.
+-- $1 first number, $2 how many, whole turns, $3 accounts, $4 first batch, $5 payments of a batch, $6 first moment in ms, $7 span in ms.
+WITH accounts_ AS MATERIALIZED (SELECT k, b.account, b.credits - b.debits AS balance, b.last_seq FROM base JOIN balances b ON b.account = base.account),
+p AS MATERIALIZED (
+  SELECT s.n, s.i, (($4 + s.i / $5) << 20) + s.i % $5 AS seq, d.account AS debit, c.account AS credit,
+      CASE WHEN d.k = 0 THEN d.balance - 1 ELSE d.balance END AS debit_after, CASE WHEN c.k = 0 THEN c.balance ELSE c.balance + 1 END AS credit_after, -- account 0 pays before it is paid
+      CASE WHEN s.i = 0 THEN d.last_seq ELSE (($4 + (s.i - 1) / $5) << 20) + (s.i - 1) % $5 END AS debit_prev,
+      CASE WHEN s.i + 1 < $3 THEN c.last_seq ELSE (($4 + (s.i + 1 - $3) / $5) << 20) + (s.i + 1 - $3) % $5 END AS credit_prev,
       (lpad(to_hex(s.ms), 12, '0') || '7' || substr(s.hash, 1, 3) || '8' || substr(s.hash, 4, 15))::uuid AS id,
       'large-' || lpad(s.n::text, 10, '0') AS key, to_timestamp(s.ms / 1000.0) AS at
-    FROM (SELECT n, md5(n::text) AS hash, $5::bigint + n * $6::bigint / $7::bigint AS ms FROM generate_series($1::bigint, $2::bigint) n) s
-      JOIN base d ON d.k = s.n % $3::bigint JOIN base c ON c.k = (s.n + 1) % $3::bigint
-    ORDER BY s.n),
-transactions_ AS (
-  INSERT INTO transactions (id, tenant, api, kind, status, request, key, created_at, first_seq, last_seq)
-    SELECT id, 'default', 1, 1, 1, md5('request' || n)::uuid, key, at, $4 + n, $4 + n FROM p ORDER BY n),
-keys_ AS (                                                                                           -- the key's hash as Florin makes it
-  INSERT INTO keys_even (key, transaction, request, status)
-    SELECT encode(substring(sha256('\x0100000000000000'::bytea || '\x01'::bytea || '\x0700000000000000'::bytea || 'default'::bytea
-      || '\x1000000000000000'::bytea || convert_to(key, 'UTF8')) FROM 1 FOR 16), 'hex')::uuid, id, md5('request' || n)::uuid, 1 FROM p ORDER BY n),
+    FROM (SELECT i, $1 + i AS n, md5(($1 + i)::text) AS hash, $6::bigint + i * $7::bigint / $2::bigint AS ms FROM generate_series(0, $2::bigint - 1) i) s
+      JOIN accounts_ d ON d.k = s.i % $3::bigint JOIN accounts_ c ON c.k = (s.i + 1) % $3::bigint),
 balances_ AS (
-  UPDATE balances b SET debits = b.debits + ($2 - $1 + 1) / $3, credits = b.credits + ($2 - $1 + 1) / $3, version = b.version + 1,
-      last_seq = $4 + CASE WHEN base.k = 0 THEN $2 ELSE $2 + 1 - $3 + base.k END
-    FROM base WHERE b.account = base.account)
-INSERT INTO postings (transaction, n, seq, debit_account, credit_account, amount, debit_balance_after, credit_balance_after, created_at, debit_prev, credit_prev)
-  SELECT id, 0, $4 + n, debit, credit, 1, debit_after, credit_after, at, debit_prev, credit_prev FROM p ORDER BY n
+  UPDATE balances b SET debits = b.debits + $2 / $3, credits = b.credits + $2 / $3, version = b.version + 2 * ($2 / $3), last_seq = l.seq
+    FROM (SELECT account, (($4 + i / $5) << 20) + i % $5 AS seq FROM (SELECT account, CASE WHEN k = 0 THEN $2 - 1 ELSE $2 - $3 + k END AS i FROM base) i) l WHERE b.account = l.account),
+closed_ AS (
+  UPDATE journal_partitions p SET closed_at = clock_timestamp(), rows = w.rows, last_batch = w.batch FROM writers w WHERE p.number = w.batch >> 24 AND p.number > 0 AND p.number <> $4 >> 24),
+opened_ AS (UPDATE journal_partitions SET opened_at = clock_timestamp() WHERE number = $4 >> 24 AND opened_at IS NULL),
+writers_ AS (UPDATE writers SET batch = $4 + ($2 - 1) / $5, rows = $2 + CASE WHEN batch >> 24 = $4 >> 24 THEN rows ELSE 0 END)
+INSERT INTO journal (seq, debit_account, credit_account, debit_prev, credit_prev, created_at, id, key, request, event, kind, status, api, n, postings, amount, debit_after,
+    credit_after, tenant, key_text)
+  SELECT seq, debit, credit, debit_prev, credit_prev, at, id,                                          -- the key's hash as Florin makes it
+      encode(substring(sha256('\x0100000000000000'::bytea || '\x01'::bytea || '\x0700000000000000'::bytea || 'default'::bytea
+        || '\x1000000000000000'::bytea || convert_to(key, 'UTF8')) FROM 1 FOR 16), 'hex')::uuid,
+      md5('request' || n)::uuid, CASE i % $5 WHEN 0 THEN 1 END, 1, 1, 1, 0, 1, 1, debit_after, credit_after, 'default', key
+    FROM p ORDER BY i

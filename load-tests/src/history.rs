@@ -31,7 +31,7 @@ const APART_MS: i64 = 20;
 const PAGE: u32 = 50;
 const STRIDE: u32 = 1_000;
 
-/// Opens the account with so many entries, unless it is there. Florin must not run.
+/// Opens the account with so many entries, unless it is there: they stand before all that Florin has written. Florin must not run.
 ///
 /// # Errors
 /// When the database cannot be reached, has no schema of Florin's, or refuses.
@@ -58,7 +58,7 @@ pub async fn fill(options: &PgConnectOptions, entries: u32) -> Result<()> {
         written += count;
         at += i64::from(count) * APART_MS;
     }
-    for step in ["VACUUM (ANALYZE) transactions", "VACUUM (ANALYZE) postings", "CHECKPOINT"] {
+    for step in ["VACUUM (ANALYZE) journal_0", "CHECKPOINT"] {
         connection.execute(step).await?;
     }
     connection.close().await?;

@@ -70,7 +70,7 @@ impl Actor for AccountActor {
     type Arguments = AccountArgs;
 
     async fn pre_start(&self, myself: ActorRef<AccountMessage>, args: AccountArgs) -> Result<AccountState, ActorProcessingErr> {
-        let Posted { totals, floor, ceiling, status } = args.posted;
+        let Posted { totals, floor, ceiling, status, .. } = args.posted;
         Ok(AccountState {
             account: ledger::Account::new(totals, floor, ceiling, status),
             reading: Reading::new(Reader { primary: args.primary, account: args.identity.id, actor: myself }),
@@ -153,7 +153,7 @@ impl AccountState {
     }
 
     fn see(&mut self, posted: &Posted) {
-        self.account.see(posted.totals);
+        self.account.renew(posted.totals); // the cell keeps the latest
         self.account.see_guards(posted.floor, posted.ceiling, posted.status);
     }
 

@@ -2,7 +2,7 @@
 //!
 //! It owns the list of loaded accounts (read by everybody through [`Registry`]), the loads under way and the accounts that are leaving.
 //! Loads are coalesced into one query at a time. At most `active_max` actors exist: beyond, the longest unused end first, and what
-//! cannot be loaded yet waits. After an actor failed, the next load waits behind a barrier through all lanes, so that it sees every
+//! cannot be loaded yet waits. After an actor failed, the next load waits behind a barrier through the journal, so that it sees every
 //! batch that holds an approval of the failed one.
 
 mod load;

@@ -8,19 +8,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use smallvec::SmallVec;
 use sqlx::PgPool;
 use tokio::sync::oneshot;
-use ulid::Ulid;
-use uuid::Uuid;
 
 use super::accounts::{Registry, Resolved};
 use super::journal::Journal;
 use crate::faults::Faults;
 use crate::money::Amount;
 use crate::protocol::admission::InFlight;
-use crate::protocol::events::{Event, HoldPayload, Payload};
-use crate::protocol::record::{AccountId, Api, Body, KeyHash, Kind, Record, RequestHash, Rows, TransactionId, now_micros};
+use crate::protocol::events::EventType;
+use crate::protocol::record::{AccountId, Api, Follows, Kind, Record, RequestHash, Rows, TransactionId};
 use crate::protocol::slip::{Outcome, Slip};
 use crate::store::StoreError;
 use crate::store::holds::{self, HoldRow};
@@ -114,38 +111,15 @@ impl ExpiryState {
 
 /// The record that lets go what is left of a hold.
 fn record(hold: &HoldRow, debit: AccountId) -> Record {
-    let (source, created_at) = (TransactionId(hold.id), now_micros());
+    let source = TransactionId(hold.id);
     let id = TransactionId::derived(source, "expire");
     let voided = Amount::new(hold.remaining()).unwrap_or(Amount::ZERO);
-    let (amount, hold_text, id_text) = (voided.text(hold.exponent), hold.id.to_string(), id.0.to_string());
-    let payload = HoldPayload {
-        hold_id: &hold_text,
-        transaction_id: &id_text,
-        debit_account_id: &hold.debit,
-        credit_account_id: &hold.credit,
-        amount: &amount,
-        currency: &hold.currency,
-        expires_at: None,
-        reference: None,
-    };
-    let event = Event::new(Ulid(Uuid::now_v7().as_u128()), &Ulid(hold.id.as_u128()).to_string(), &Payload::Hold(&payload), created_at);
+    let request = RequestHash::of(&[b"expire", hold.id.as_bytes()]);
     Record {
-        id,
-        tenant: Arc::from(hold.tenant.as_str()),
-        api: Api::FlorinV1,
-        kind: Kind::VOID,
-        key: KeyHash::own(id),
-        key_text: None,
-        request: RequestHash::of(&[b"expire", hold.id.as_bytes()]),
-        reference: None,
         description: Some(format!("Hold {} expired", hold.id)),
-        metadata: None,
-        correlation: None,
-        created_at,
-        cutoff: Instant::now() + PATIENCE,
-        body: Body::Postings(SmallVec::new()),
-        rows: vec![Rows::Take { hold: source, debit, captured: Amount::ZERO, voided }],
-        with_balances: false,
-        event: Some(event),
+        follows: Follows::Hold(source),
+        rows: vec![Rows::Take { hold: source, debit, credit: AccountId(hold.credit_account), captured: Amount::ZERO, voided }],
+        event: Some(EventType::HoldVoided),
+        ..Record::new(id, Arc::from(hold.tenant.as_str()), Api::FlorinV1, Kind::VOID, request, Instant::now() + PATIENCE)
     }
 }

@@ -1,9 +1,8 @@
-//! Reads committed events from the outbox for those who watch, in its order, and hands them out.
+//! Reads events from the journal for those who watch, in its order, and hands them out.
 //!
-//! One actor on the leader, which does nothing while nobody watches. An id is final by the publisher's rule: a marker's transaction, and a later
-//! snapshot whose xmin is beyond it; so no event comes out that could still be missing one before it. The actor owns its place and its
-//! marker. If it dies between any two lines, the next one begins where the outbox then is, and watchers
-//! read from the outbox what it had not handed out.
+//! One actor on the leader, which does nothing while nobody watches. What is visible is whole up to the journal's tip, so no event comes out that
+//! could still be missing one before it. The actor owns its place. If it dies between any two lines, the next one begins where the journal then is,
+//! and watchers read from the journal what it had not handed out.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,18 +13,15 @@ use sqlx::PgPool;
 use crate::faults::Faults;
 pub use crate::protocol::live::Feed;
 use crate::protocol::live::{Batch, FeedMessage};
+use crate::store::journal_rows::{self, Names};
 use crate::store::live;
-use crate::store::outbox::{self as store, Marker};
 
 /// Events of one look.
 const ROWS_MAX: i64 = 1_000;
-/// Between two looks while somebody watches and nothing woke it: what other processes write, and markers that wait.
+/// Between two looks while somebody watches and nothing woke it.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Between two looks at least, so that many events share a marker: each is a commit.
+/// Between two looks at least, so that many events share a read.
 const LOOK_NEXT: Duration = Duration::from_millis(20);
-/// While a transaction that is still running holds events back.
-const HELD_BACK: Duration = Duration::from_millis(5);
-
 type Timer = tokio::task::JoinHandle<Result<(), ractor::MessagingErr<FeedMessage>>>;
 
 /// The actor; all it has is in its state.
@@ -44,9 +40,7 @@ pub struct FeedArgs {
 /// What it owns.
 pub struct FeedState {
     args: FeedArgs,
-    marker: Option<Marker>,
-    /// Every id up to here is final.
-    last_final: i64,
+    names: Names,
     /// It hands out batch after batch since somebody watches.
     running: bool,
     looked: Option<Instant>,
@@ -61,7 +55,7 @@ impl Actor for FeedActor {
     async fn pre_start(&self, myself: ActorRef<FeedMessage>, args: FeedArgs) -> Result<FeedState, ActorProcessingErr> {
         args.feed.attach(myself.clone());
         myself.cast(FeedMessage::Look)?;
-        Ok(FeedState { args, marker: None, last_final: 0, running: false, looked: None, timer: None })
+        Ok(FeedState { args, names: Names::default(), running: false, looked: None, timer: None })
     }
 
     async fn handle(&self, myself: ActorRef<FeedMessage>, _: FeedMessage, state: &mut FeedState) -> Result<(), ActorProcessingErr> {
@@ -73,14 +67,14 @@ impl Actor for FeedActor {
         }
         state.args.faults.pause("feed.look").await;
         if state.args.feed.watchers() == 0 {
-            (state.running, state.marker) = (false, None); // whoever comes next begins where the outbox then is
+            (state.running, state.names) = (false, Names::default()); // whoever comes next begins where the journal then is
             return Ok(());
         }
         let again = state.look().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "live events cannot be read: tried again");
             LOOK_EVERY
         });
-        state.looked = (again != HELD_BACK).then(Instant::now);
+        state.looked = Some(Instant::now());
         state.look_after(again, &myself);
         Ok(())
     }
@@ -103,27 +97,22 @@ impl FeedState {
 
     /// One look; answers when to look again.
     async fn look(&mut self) -> Result<Duration, sqlx::Error> {
-        let (feed, pool, position) = (&self.args.feed, &self.args.pool, self.args.feed.position());
-        if position >= self.last_final || !self.running {
-            let marker = match self.marker {
-                Some(marker) => marker,
-                None if self.running && store::drawn(pool).await? <= position => return Ok(LOOK_EVERY),
-                None => *self.marker.insert(store::marker(pool).await?),
-            };
-            if store::xmin(pool).await? <= marker.xact {
-                return Ok(HELD_BACK);
-            }
-            (self.marker, self.last_final) = (None, marker.last_id);
-        }
+        let (feed, position) = (&self.args.feed, self.args.feed.position());
+        let mut db = self.args.pool.acquire().await?;
+        let tip = journal_rows::tip(&mut *db).await?;
         if !self.running {
-            // Nobody watched for a while: what came meanwhile, watchers read from the outbox.
+            // Nobody watched for a while: what came meanwhile, watchers read from the journal.
             self.running = true;
-            feed.send(Batch { from: self.last_final, to: self.last_final, events: Arc::new([]) });
+            feed.send(Batch { from: tip, to: tip, events: Arc::new([]) });
             return Ok(LOOK_NEXT);
         }
-        let (events, to) = live::read(pool, position, self.last_final, ROWS_MAX).await?;
+        if tip <= position {
+            return Ok(LOOK_EVERY);
+        }
+        let part = live::read(&mut db, &mut self.names, position, tip, ROWS_MAX).await?;
         self.args.faults.point("feed.read");
-        feed.send(Batch { from: position, to, events: events.into() });
+        let events = part.told.into_iter().filter_map(|told| told.event.ok()).collect(); // what cannot be read is a dead letter
+        feed.send(Batch { from: position, to: part.to, events });
         Ok(LOOK_NEXT)
     }
 }

@@ -1,18 +1,26 @@
-//! Housekeeping: outbox partitions ahead and behind, key generations, and how much waits for Kafka.
+//! Housekeeping: partitions of the journal ahead, keys that may be forgotten, replays that were asked for, and how much waits for Kafka.
 //!
-//! Everything here is done again at the next tick, so a tick that fails is only logged; an id that outruns the partitions is caught by
-//! the default one.
+//! Everything here is done again at the next tick, so a tick that fails is only logged; a journal that finds no next partition stays in the one it has.
 
 mod backpressure;
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ractor::concurrency::JoinHandle;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use serde_json::json;
 use sqlx::PgPool;
+use tokio::sync::oneshot;
+use uuid::Uuid;
 
+use super::journal::Journal;
 use crate::faults::Faults;
-use crate::store::outbox as store;
+use crate::protocol::admission::InFlight;
+use crate::protocol::events::EventType;
+use crate::protocol::record::{Api, Kind, Record, RequestHash, Rows, TransactionId};
+use crate::protocol::slip::Slip;
+use crate::store::outbox::{self as store, DeadLetterRow};
 
 pub use backpressure::{Backpressure, Level, Limits, level};
 
@@ -25,12 +33,8 @@ pub struct HousekeepingConfig {
     pub interval: Duration,
     /// How often, in these looks, it tends partitions and keys.
     pub upkeep_every: u32,
-    /// Ids in one partition of the outbox.
-    pub partition_rows: i64,
-    /// Partitions beyond the last id drawn.
+    /// Partitions behind the one that is written.
     pub partitions_ahead: i32,
-    /// How long published events stay, for those who follow live.
-    pub event_retention: Duration,
     /// How long an idempotency key is kept, at least.
     pub key_retention: Duration,
     /// How much may wait.
@@ -43,17 +47,20 @@ impl Default for HousekeepingConfig {
             publisher: "main".into(),
             interval: Duration::from_secs(1),
             upkeep_every: 10,
-            partition_rows: 1_000_000,
             partitions_ahead: 2,
-            event_retention: Duration::from_secs(24 * 3600),
             key_retention: Duration::from_secs(24 * 3600),
             limits: Limits::default(),
         }
     }
 }
 
-/// So many waiting events are counted one by one; beyond, their ids tell.
+/// So many rows with waiting events are counted one by one; beyond, the partitions' rows tell.
 const COUNTED_MAX: i64 = 10_000;
+
+/// Replays of one tick.
+const REPLAYS_MAX: i64 = 100;
+/// How long a replay may wait to be written.
+const REPLAY_CUTOFF: Duration = Duration::from_secs(5);
 
 /// Everything housekeeping needs; the same for each of its lives.
 #[derive(Clone)]
@@ -64,6 +71,8 @@ pub struct HousekeepingArgs {
     pub pool: PgPool,
     /// Whom it tells how much waits.
     pub backpressure: Backpressure,
+    /// Where replays go.
+    pub journal: Journal,
     /// Where tests make it fail.
     pub faults: Faults,
 }
@@ -85,6 +94,7 @@ pub struct HousekeepingState {
     args: HousekeepingArgs,
     ticks: u32,
     level: Level,
+    places: InFlight,
     timer: JoinHandle<()>,
 }
 
@@ -96,7 +106,7 @@ impl Actor for Housekeeping {
     async fn pre_start(&self, myself: ActorRef<HousekeepingMessage>, args: HousekeepingArgs) -> Result<HousekeepingState, ActorProcessingErr> {
         let timer = myself.send_interval(args.config.interval, || HousekeepingMessage::Tick);
         myself.cast(HousekeepingMessage::Tick)?;
-        Ok(HousekeepingState { args, ticks: 0, level: Level::Calm, timer })
+        Ok(HousekeepingState { args, ticks: 0, level: Level::Calm, places: InFlight::new(1), timer })
     }
 
     async fn handle(
@@ -126,18 +136,31 @@ impl HousekeepingState {
         if let Err(error) = self.look().await {
             tracing::warn!(%error, "cannot see how many events wait");
         }
+        if let Err(error) = self.replay().await {
+            tracing::warn!(%error, "dead letters cannot be replayed: will be tried again");
+        }
         if upkeep {
             tend(&self.args.config, &self.args.pool).await;
         }
     }
 
+    /// Hands the journal the replays that were asked for. The batch that writes one marks its dead letter; what is asked for again meanwhile has the same id.
+    async fn replay(&mut self) -> Result<(), sqlx::Error> {
+        for letter in store::asked_replays(&self.args.pool, REPLAYS_MAX).await? {
+            let (Some(record), Some(permit)) = (replay(&letter), self.places.enter()) else { continue };
+            let (reply, outcome) = oneshot::channel();
+            if let Ok(slip) = Slip::new(Box::new(record), &[], usize::MAX, reply, permit) {
+                self.args.journal.submit(slip);
+                let _ = tokio::time::timeout(REPLAY_CUTOFF, outcome).await; // what comes later is found done
+            }
+        }
+        Ok(())
+    }
+
     async fn look(&mut self) -> Result<(), sqlx::Error> {
         let HousekeepingArgs { config, pool, backpressure, .. } = &self.args;
         let position = store::copy(pool, &config.publisher).await?.map_or(0, |copy| copy.position);
-        let mut backlog = store::backlog(pool, position, COUNTED_MAX).await?;
-        if backlog.rows == COUNTED_MAX {
-            backlog.rows = store::drawn(pool).await?.saturating_sub(position).max(COUNTED_MAX); // a few ids may have come to nothing
-        }
+        let backlog = store::backlog(pool, position, COUNTED_MAX).await?;
         let rows = u32::try_from(backlog.rows).map_or(f64::INFINITY, f64::from);
         let dead = store::count_dead_letters(pool).await?;
         metrics::gauge!("florin_dead_letters").set(u32::try_from(dead).map_or(f64::INFINITY, f64::from));
@@ -159,20 +182,24 @@ impl HousekeepingState {
     }
 }
 
-/// Grows and shrinks the outbox and switches the generation of keys; each on its own, so that one failure keeps none of the others.
+/// Makes partitions, forgets keys and notes times; each on its own, so that one failure keeps none of the others.
 async fn tend(config: &HousekeepingConfig, pool: &PgPool) {
     let say = |what: &str, result: Result<(), sqlx::Error>| {
         if let Err(error) = result {
             tracing::warn!(%error, "{what}: will be tried again");
         }
     };
-    say("growing the outbox", store::grow(pool, config.partition_rows, config.partitions_ahead).await.map(|_| ()));
-    let shrunk = async {
-        if let Some(copy) = store::copy(pool, &config.publisher).await? {
-            store::shrink(pool, copy.position, config.event_retention).await?;
-        }
-        Ok(())
-    };
-    say("shrinking the outbox", shrunk.await);
-    say("switching the generation of keys", store::switch_key_generation(pool, config.key_retention).await.map(|_| ()));
+    say("making partitions of the journal", store::grow(pool, config.partitions_ahead).await.map(|_| ()));
+    say("forgetting keys", store::forget_keys(pool, config.key_retention).await.map(|_| ()));
+    say("noting the times of a partition", store::note_times(pool).await.map(|_| ()));
+}
+
+/// The record that tells a dead letter's event again; none if this Florin knows no such event. Its id is derived from the dead letter.
+fn replay(letter: &DeadLetterRow) -> Option<Record> {
+    let event = EventType::from_code(letter.event)?;
+    let source = TransactionId(Uuid::from_u128(u128::from(letter.id.unsigned_abs())));
+    let (id, request) = (TransactionId::derived(source, "replay of a dead letter"), RequestHash::of(&[b"replay", &letter.id.to_le_bytes()]));
+    let record = Record::new(id, Arc::from(letter.tenant.as_str()), Api::FlorinV1, Kind::REPLAY, request, Instant::now() + REPLAY_CUTOFF);
+    let facts = json!({ "event": letter.event, "key": letter.aggregate, "event_body": letter.body }).to_string();
+    Some(Record { facts: Some(facts), rows: vec![Rows::Replay { letter: letter.id }], event: Some(event), ..record })
 }

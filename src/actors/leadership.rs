@@ -54,8 +54,6 @@ pub struct LeadershipArgs {
     pub holder: Holder,
     /// How long a lease lasts.
     pub lease: Duration,
-    /// How many lanes the journal has.
-    pub lanes: u16,
     /// What the gateway sees.
     pub node: Node,
     /// Told of every change.
@@ -139,7 +137,7 @@ impl LeadershipState {
         };
         let before = Instant::now();
         if let Some(epoch) = self.epoch {
-            if session.renew(epoch, self.args.lease).await? {
+            if session.renew(epoch, &self.args.holder.to_string(), self.args.lease).await? {
                 self.args.node.set_lease(Some(before + self.args.lease));
                 self.args.health.report(Part::Leadership, Condition::Up);
             } else {
@@ -148,13 +146,13 @@ impl LeadershipState {
             return Ok(self.args.lease);
         }
         let name = self.args.holder.to_string();
-        let mut attempt = session.take(&name, "", self.args.lease, self.args.lanes).await?;
+        let mut attempt = session.take(&name, "", self.args.lease).await?;
         if let Attempt::Held { by, .. } = &attempt
             && (*by == name || self.args.holder.knows_dead(by))
         // our own, from before a restart of this actor, or a dead one
         {
             let dead = by.clone();
-            attempt = session.take(&name, &dead, self.args.lease, self.args.lanes).await?;
+            attempt = session.take(&name, &dead, self.args.lease).await?;
         }
         match attempt {
             Attempt::Taken { epoch } => {

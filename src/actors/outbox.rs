@@ -1,4 +1,4 @@
-//! The publisher: takes final rows of the outbox to Kafka, each once, in order.
+//! The publisher: takes the journal's events to Kafka, each once, in order.
 //!
 //! Woken by the journal and by a slow poll. Each message does at most one batch, so that a stop never waits long. Whatever goes wrong with
 //! Kafka or PostgreSQL is retried in here for ever, with backoff; only a fatal error of the producer ends the actor, and whoever
@@ -37,7 +37,7 @@ pub struct OutboxConfig {
     pub publisher: String,
     /// The partition of the position topic that is its own.
     pub partition: i32,
-    /// Rows in one Kafka transaction, at most.
+    /// Events in one Kafka transaction, at most.
     pub batch_rows_max: usize,
     /// Shortest time between two Kafka transactions that are not full: a transaction costs the broker the same for one event as for many.
     pub linger: Duration,
@@ -131,8 +131,6 @@ enum Next {
     Now,
     /// It comes after a delay that nothing shortens.
     Later,
-    /// It comes after a delay, unless something wakes it before.
-    Unless(JoinHandle<()>),
 }
 
 impl Actor for OutboxPublisher {
@@ -190,10 +188,6 @@ impl OutboxState {
                 Ok(())
             }
             Next::Idle => Ok(myself.cast(OutboxMessage::Step)?),
-            Next::Unless(timer) => {
-                timer.abort();
-                Ok(myself.cast(OutboxMessage::Step)?)
-            }
         }
     }
 
@@ -205,20 +199,16 @@ impl OutboxState {
         let began = Instant::now();
         match self.work().await {
             Ok(Outcome::More) => {
-                self.well(None);
+                self.well();
                 self.next = Next::Now;
                 myself.cast(OutboxMessage::Step)?;
             }
             Ok(Outcome::CaughtUp) => {
-                self.well(None);
+                self.well();
                 self.later(myself, self.args.config.linger.saturating_sub(began.elapsed()));
             }
-            Ok(Outcome::HeldBack { delay, holder }) => {
-                self.well(holder);
-                self.next = self.after(myself, delay);
-            }
             Ok(Outcome::Idle) => {
-                self.well(None);
+                self.well();
                 self.next = Next::Idle;
             }
             Err(Trouble::Stopped) => myself.stop(None),
@@ -275,21 +265,13 @@ impl OutboxState {
         }
     }
 
-    fn well(&mut self, held_back_by: Option<String>) {
+    fn well(&mut self) {
         self.backoff.reset();
-        self.report(held_back_by.map_or(Condition::Up, Condition::Degraded));
+        self.report(Condition::Up);
     }
 
     fn report(&self, condition: Condition) -> bool {
         self.args.health.report(Part::Outbox, condition)
-    }
-
-    fn after(&self, myself: &ActorRef<OutboxMessage>, delay: Duration) -> Next {
-        let myself = myself.clone();
-        Next::Unless(ractor::concurrency::spawn(async move {
-            tokio::time::sleep(delay).await;
-            let _ = myself.cast(OutboxMessage::Step);
-        }))
     }
 
     fn later(&mut self, myself: &ActorRef<OutboxMessage>, delay: Duration) {

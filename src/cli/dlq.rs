@@ -1,5 +1,7 @@
 //! `florin dlq`: the events that Kafka refused for themselves.
 
+use std::time::{Duration, Instant};
+
 use sqlx::PgPool;
 
 use super::discovery::pool;
@@ -98,14 +100,14 @@ async fn show(pool: &PgPool, args: &ShowArgs) -> Result<(), Failure> {
         return Ok(say(json(&letter))?);
     }
     say(format!("dead letter  {}", letter.id))?;
-    say(format!("event        {} of {} (outbox {})", name(letter.event), letter.aggregate, letter.outbox_id))?;
+    say(format!("event        {} of {} (place {})", name(letter.event), letter.aggregate, letter.seq))?;
     say(format!("failed at    {} after {} retries", letter.failed_at.to_rfc3339(), letter.retry_count))?;
     say(format!("error        {}", letter.error))?;
-    say(format!("replayed     {}", letter.replayed_as.map_or_else(|| "no".into(), |id| format!("as outbox {id}"))))?;
+    say(format!("replayed     {}", letter.replayed_as.map_or_else(|| "no".into(), |id| format!("as event {id}"))))?;
     Ok(say(format!("body         {}", letter.body))?)
 }
 
-/// Puts dead letters into the outbox again and says which event each became.
+/// Has dead letters told again and says which event each became.
 async fn replay(pool: &PgPool, args: &ReplayArgs) -> Result<(), Failure> {
     let mut after = 0;
     loop {
@@ -115,8 +117,11 @@ async fn replay(pool: &PgPool, args: &ReplayArgs) -> Result<(), Failure> {
             args.ids.clone()
         };
         for id in &ids {
-            let place = store::replay_dead_letter(pool, *id).await?;
-            say(format!("dead letter {id} is event {place} of the outbox now"))?;
+            store::ask_replay(pool, *id).await?;
+        }
+        for id in &ids {
+            let place = replayed(pool, *id).await?;
+            say(format!("dead letter {id} is event {place} of the journal now"))?;
         }
         match ids.last() {
             Some(last) if args.all => after = *last,
@@ -125,6 +130,23 @@ async fn replay(pool: &PgPool, args: &ReplayArgs) -> Result<(), Failure> {
     }
 }
 
+/// Waits until whoever leads has told it again.
+async fn replayed(pool: &PgPool, id: i64) -> Result<i64, Failure> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(place) = store::show_dead_letter(pool, id).await?.and_then(|letter| letter.replayed_as) {
+            return Ok(place);
+        }
+        if Instant::now() > until {
+            return Err(Failure::new(format!("dead letter {id} is to be replayed, and no florin did it within {} s", PATIENCE.as_secs()))
+                .hint("it is replayed as soon as one leads"));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// How long a replay is waited for.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// Dead letters read at a time.
 const PAGE: i64 = 500;
 
@@ -135,7 +157,7 @@ fn name(event: i16) -> &'static str {
 fn json(letter: &DeadLetterRow) -> serde_json::Value {
     let body = serde_json::from_str(&letter.body).unwrap_or_else(|_| serde_json::Value::from(letter.body.as_str()));
     serde_json::json!({
-        "id": letter.id, "outbox_id": letter.outbox_id, "event_type": name(letter.event), "aggregate_id": letter.aggregate, "error": letter.error,
+        "id": letter.id, "place": letter.seq, "event_type": name(letter.event), "aggregate_id": letter.aggregate, "error": letter.error,
         "retry_count": letter.retry_count, "failed_at": letter.failed_at, "replayed_as": letter.replayed_as, "body": body,
     })
 }

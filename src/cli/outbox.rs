@@ -9,11 +9,11 @@ use crate::actors::outbox::repair;
 use crate::messaging::KafkaConfig;
 use crate::runtime;
 use crate::settings::{Mode, Settings};
-use crate::store::outbox as store;
+use crate::store::{journal_rows, outbox as store};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Show the position, its copy, what waits and what holds it back.
+    /// Show the position, its copy and what waits.
     Status(StatusArgs),
     /// Set the position after data was lost at the broker or in the database; the publisher names this command when it refuses to start.
     Repair(RepairArgs),
@@ -30,7 +30,7 @@ pub struct StatusArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct RepairArgs {
-    /// Where the broker lost data: publish again from this outbox id on
+    /// Where the broker lost data: publish again from this place on
     #[arg(long, value_name = "ID")]
     from: Option<i64>,
     /// Do it, having read what it will do
@@ -56,28 +56,18 @@ pub async fn run(command: Command) -> Result<(), Failure> {
 /// Prints position, copy and lag.
 async fn status(settings: &Settings, pool: &PgPool, json: bool) -> Result<(), Failure> {
     let publisher = runtime::outbox(settings).publisher;
-    let (copy, drawn) = (store::copy(pool, &publisher).await?, store::drawn(pool).await?);
+    let (copy, tip) = (store::copy(pool, &publisher).await?, journal_rows::tip(pool).await?);
     let position = copy.as_ref().map_or(0, |copy| copy.position);
-    let (waiting, holder) = (store::backlog(pool, position, 1_000_000).await?, store::oldest_holder(pool).await?);
+    let waiting = store::backlog(pool, position, 1_000_000).await?;
     if json {
         return Ok(say(serde_json::json!({
-            "published_up_to": position, "cluster": copy.map(|copy| copy.cluster), "drawn_up_to": drawn, "waiting": waiting.rows,
-            "oldest_waits_seconds": waiting.age.as_secs_f64(), "held_back_by_pid": holder.map(|holder| holder.pid),
+            "published_up_to": position, "cluster": copy.map(|copy| copy.cluster), "journal_up_to": tip, "waiting": waiting.rows,
+            "oldest_waits_seconds": waiting.age.as_secs_f64(),
         }))?);
     }
     say(format!("published up to  {position}{}", copy.map_or_else(String::new, |copy| format!(" (to Kafka cluster {})", copy.cluster))))?;
-    say(format!("drawn up to      {drawn}"))?;
-    say(format!("waiting          {} events, the oldest for {:.1} s", waiting.rows, waiting.age.as_secs_f64()))?;
-    match holder {
-        None => Ok(say("held back by     nobody")?),
-        Some(holder) => Ok(say(format!(
-            "held back by     pid {} ({} in {}), writing for {:.1} s",
-            holder.pid,
-            holder.name,
-            holder.database,
-            holder.age.as_secs_f64()
-        ))?),
-    }
+    say(format!("journal up to    {tip}"))?;
+    Ok(say(format!("waiting          {} events, the oldest for {:.1} s", waiting.rows, waiting.age.as_secs_f64()))?)
 }
 
 /// Says what it would do; does it with `yes`.
@@ -91,5 +81,5 @@ async fn repair(settings: &Settings, pool: &PgPool, from: Option<i64>, yes: bool
     let done = repair::repair(&runtime::outbox(settings), &kafka, pool, from).await?;
     say(format!("found     {:?}", done.found))?;
     say(format!("mended    {:?}", done.mended))?;
-    Ok(say(format!("moved     {} events behind all others", done.moved))?)
+    Ok(say(format!("again     {} events are published again", done.again))?)
 }

@@ -139,7 +139,7 @@ async fn show(pool: &PgPool, args: &ShowArgs) -> Result<(), Failure> {
 
 async fn say_to(pool: &PgPool, id: Uuid, how: Option<Resolution>, reason: String) -> Result<(), Failure> {
     let user = User::from_uid(Uid::current()).ok().flatten().map_or_else(|| Uid::current().to_string(), |user| user.name);
-    let by = Operator { name: format!("cli:{user}").into(), reason };
+    let by = Operator { name: format!("cli:{user}").into(), reason, address: None };
     let operated = Operated { how, by, correlation: None };
     let row = operate(pool, None, TransactionId(id), &operated).await.map_err(|failure| Failure::new(failure.to_string()))?;
     let saga = read(&row)?;

@@ -14,7 +14,7 @@ use super::ledger::{Deadline, Ledger};
 use super::operator::operator;
 use super::rate_limit::{Decision, RateLimiter};
 use super::validate::cut;
-use crate::protocol::record::Operator;
+use crate::protocol::record::{Maker, Operator};
 use crate::telemetry::correlation::CorrelationId;
 
 /// Who may call how often; none means no limit.
@@ -36,8 +36,8 @@ pub struct Call {
     pub tenant: Arc<str>,
     /// What links it to its cause.
     pub correlation: Option<String>,
-    /// Who calls, if they were asked.
-    client: Option<Arc<str>>,
+    /// Who calls, if they were asked, and from where.
+    pub maker: Maker,
     began: Instant,
     /// How long the caller waits, from the beginning.
     patience: Option<Duration>,
@@ -48,13 +48,14 @@ impl Call {
     pub fn of<T>(request: &Request<T>) -> Self {
         let identity = request.extensions().get::<Identity>();
         let tenant = identity.map_or_else(|| DEFAULT_TENANT.into(), |identity| identity.tenant.clone());
-        let client = identity.and_then(|identity| identity.client.clone());
-        Self { tenant, client, correlation: correlation(request.metadata()), began: Instant::now(), patience: patience(request.metadata()) }
+        let address = request.remote_addr().map(|address| address.ip().to_string().into());
+        let maker = Maker { name: identity.and_then(|identity| identity.client.clone()), address };
+        Self { tenant, maker, correlation: correlation(request.metadata()), began: Instant::now(), patience: patience(request.metadata()) }
     }
 
     /// Of a request over HTTP: its caller says no deadline.
-    pub fn over_http(tenant: Arc<str>, client: Option<Arc<str>>, correlation: String) -> Self {
-        Self { tenant, client, correlation: Some(correlation), began: Instant::now(), patience: None }
+    pub fn over_http(tenant: Arc<str>, maker: Maker, correlation: String) -> Self {
+        Self { tenant, maker, correlation: Some(correlation), began: Instant::now(), patience: None }
     }
 
     /// Who makes a change by this call, for this reason.
@@ -62,7 +63,7 @@ impl Call {
     /// # Errors
     /// `Invalid`: the reason is too long, or has a control character.
     pub fn operator(&self, reason: &str) -> Result<Operator, Failure> {
-        operator(self.client.as_ref(), reason)
+        Ok(Operator { address: self.maker.address.clone(), ..operator(self.maker.name.as_ref(), reason)? })
     }
 
     /// When a command that begins now ends; the caller's own deadline runs from the beginning of the call.

@@ -2,6 +2,7 @@
 //! for a few seconds, nothing else.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -45,7 +46,7 @@ impl Stream for Connections {
                 self.pause = None;
             }
             match std::task::ready!(self.listener.poll_accept(context)) {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
                     let counted = Counted(self.open.clone(), self.gauge);
                     if open > self.max {
@@ -56,7 +57,7 @@ impl Stream for Connections {
                     report(self.gauge, open);
                     let _ = stream.set_nodelay(true); // only a little slower without
                     let opening = Some((Box::pin(tokio::time::sleep(OPENING_TIMEOUT)), 0));
-                    return Poll::Ready(Some(Ok(Connection { stream, opening, _counted: counted })));
+                    return Poll::Ready(Some(Ok(Connection { stream, peer: peer.ip(), opening, _counted: counted })));
                 }
                 Err(error) => {
                     // Out of file descriptors, or the peer is gone already: neither ends the listener.
@@ -84,9 +85,17 @@ impl Drop for Counted {
 /// One connection.
 pub struct Connection {
     stream: TcpStream,
+    peer: IpAddr,
     /// When the opening must have come, and how much of it has.
     opening: Option<(Pin<Box<Sleep>>, usize)>,
     _counted: Counted,
+}
+
+impl Connection {
+    /// From where it comes.
+    pub fn peer(&self) -> IpAddr {
+        self.peer
+    }
 }
 
 impl AsyncRead for Connection {

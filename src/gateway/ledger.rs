@@ -185,7 +185,7 @@ pub fn abort(why: Abort) -> Failure {
         Abort::NotLeader => Failure::NotLeader,
         Abort::AccountBusy => Failure::AccountBusy { max: 0 },
         Abort::TooLate => Failure::TooLate,
-        Abort::Guard | Abort::Exceeded => Failure::Guard, // the second is answered where holds and refunds are posted
+        Abort::Guard | Abort::Exceeded | Abort::AccountExists | Abort::CurrencyInactive => Failure::Guard, // all but the first are answered by whoever posted them
     }
 }
 

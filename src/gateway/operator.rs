@@ -25,7 +25,7 @@ const ANONYMOUS: &str = "anonymous";
 /// `Invalid`: the reason is too long, or has a control character.
 pub fn operator(client: Option<&Arc<str>>, reason: &str) -> Result<Operator, Failure> {
     validate::text("reason", reason, REASON_MAX)?;
-    Ok(Operator { name: client.cloned().unwrap_or_else(|| ANONYMOUS.into()), reason: reason.to_owned() })
+    Ok(Operator { name: client.cloned().unwrap_or_else(|| ANONYMOUS.into()), reason: reason.to_owned(), address: None })
 }
 
 /// The same for a call that has no body.
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn a_reason_is_bounded_and_nobody_is_anonymous() {
         let key: Arc<str> = "key:till".into();
-        assert_eq!(operator(Some(&key), "audit 7").unwrap(), Operator { name: key.clone(), reason: "audit 7".into() });
+        assert_eq!(operator(Some(&key), "audit 7").unwrap(), Operator { name: key.clone(), reason: "audit 7".into(), address: None });
         assert_eq!(&*operator(None, "").unwrap().name, "anonymous");
         assert!(operator(None, &"x".repeat(REASON_MAX)).is_ok() && operator(None, &"x".repeat(REASON_MAX + 1)).is_err());
         assert!(operator(None, "a\0b").is_err());

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use chrono::{DateTime, Utc};
 use metrics::{Counter, Histogram};
 use smallvec::smallvec;
 use tonic::{Code, Request, Response, Status};
@@ -11,17 +10,16 @@ use ulid::Ulid;
 use uuid::Uuid;
 
 use super::call::{Answers, Call, Limits, correlation, ended, limit};
-use super::events::event_id;
 use super::failure::Failure;
 use super::ledger::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
 use super::validate::{self, ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX, KEY_MAX};
 use crate::ledger::Status as AccountStatus;
 use crate::money::Amount;
 use crate::protocol::account::Posted;
-use crate::protocol::events::{Event, Payload, PaymentAuthorized, PaymentDeclined, timestamp};
+use crate::protocol::events::timestamp;
 use crate::protocol::pb::payment_v1 as pb;
 use crate::protocol::pb::payment_v1::payment_service_server::PaymentService;
-use crate::protocol::record::{Api, DeclineCode, Kind, RequestHash, TransactionId};
+use crate::protocol::record::{Api, Kind, RequestHash, TransactionId};
 use crate::store;
 use crate::store::transactions::TransactionRow;
 use crate::telemetry::request_span;
@@ -88,13 +86,12 @@ impl PaymentV1 {
             reference: None,
             description: Some(asked.description.replace('\0', "")).filter(|text| !text.is_empty()), // which PostgreSQL cannot store
             metadata: None,
+            maker: call.maker,
             correlation: call.correlation,
             deadline,
             action: Action::Post,
             declines_bind: false,
             with_balances: false,
-            on_completed: authorized,
-            on_declined: declined,
         };
         Ok(match self.ledger.post(&command, permit).await? {
             Answer::Completed { id, created_at, replayed, .. } => pb::AuthorizePaymentResponse {
@@ -226,39 +223,7 @@ pub fn ulid(id: TransactionId) -> String {
     Ulid(id.0.as_u128()).to_string()
 }
 
-fn authorized(command: &Command, id: TransactionId, created_at: DateTime<Utc>) -> Event {
-    let (posting, payment_id) = (&command.postings[0], ulid(id));
-    let payload = PaymentAuthorized {
-        payment_id: &payment_id,
-        payer_account_id: &posting.debit,
-        payee_account_id: &posting.credit,
-        amount_cents: cents(posting),
-        currency: &posting.currency,
-        description: command.description.as_deref(),
-    };
-    Event::new(event_id(), &payment_id, &Payload::Authorized(&payload), created_at)
-}
-
-fn declined(command: &Command, id: TransactionId, created_at: DateTime<Utc>, code: DeclineCode, message: &str) -> Event {
-    let (posting, payment_id) = (&command.postings[0], ulid(id));
-    let payload = PaymentDeclined {
-        payment_id: None,
-        payer_account_id: &posting.debit,
-        payee_account_id: &posting.credit,
-        amount_cents: cents(posting),
-        currency: &posting.currency,
-        error_code: code.name(),
-        error_message: message,
-    };
-    Event::new(event_id(), &payment_id, &Payload::Declined(&payload), created_at)
-}
-
 /// The contract repeats ids; one longer than any account's is cut.
 fn as_asked(id: &str) -> String {
     if id.len() <= ACCOUNT_MAX { id.to_owned() } else { validate::cut(id) }
-}
-
-/// Always within 64 bits: that is how it came in.
-fn cents(posting: &PostingCommand) -> i64 {
-    i64::try_from(posting.amount.minor_units()).unwrap_or(i64::MAX)
 }

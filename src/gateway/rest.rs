@@ -47,7 +47,7 @@ use super::failure::Failure;
 use super::ledger::Ledger;
 use super::operator::{operator, operator_by_header};
 use super::validate::cut;
-use crate::protocol::record::Operator;
+use crate::protocol::record::{Maker, Operator};
 use crate::store::operators::Doing;
 use crate::telemetry::correlation::CorrelationId;
 use crate::telemetry::http::HealthView;
@@ -80,14 +80,14 @@ struct Caller {
     tenant: Arc<str>,
     /// What links the call to its cause.
     correlation: CorrelationId,
-    /// Who it is, if they were asked.
-    client: Option<Arc<str>>,
+    /// Who it is, if they were asked, and from where.
+    maker: Maker,
 }
 
 impl Caller {
     /// Who makes a change by this call, for this reason.
     fn operator(&self, reason: &str) -> Result<Operator, Failure> {
-        operator(self.client.as_ref(), reason)
+        Ok(Operator { address: self.maker.address.clone(), ..operator(self.maker.name.as_ref(), reason)? })
     }
 
     /// The same with what links the change to this call.
@@ -97,7 +97,7 @@ impl Caller {
 
     /// The same for a call without a body.
     fn operator_by_header(&self, headers: &HeaderMap) -> Result<Operator, Failure> {
-        operator_by_header(self.client.as_ref(), headers)
+        Ok(Operator { address: self.maker.address.clone(), ..operator_by_header(self.maker.name.as_ref(), headers)? })
     }
 }
 

@@ -3,11 +3,10 @@
 use smallvec::smallvec;
 use sqlx::PgPool;
 
-use super::events;
 use super::failure::Failure;
 use super::ledger::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
 use crate::money::{Amount, CurrencyCode, decimal_text};
-use crate::protocol::record::{Api, Kind, RequestHash};
+use crate::protocol::record::{Api, Kind, Maker, RequestHash};
 use crate::store::accounts::{self, AccountKind, AccountRow};
 use crate::store::seed::{TENANT, new_account, opening};
 
@@ -55,12 +54,11 @@ async fn fund(ledger: &Ledger, source: &AccountRow, name: &str, cents: i64) -> R
         description: Some("opening balance of a demo account".to_owned()),
         metadata: None,
         correlation: None,
+        maker: Maker::default(),
         deadline: ledger.deadline(None),
         action: Action::Post,
         declines_bind: false,
         with_balances: false,
-        on_completed: events::posted,
-        on_declined: events::declined,
     };
     match ledger.post(&command, ledger.enter()?).await? {
         Answer::Completed { .. } => Ok(()),

@@ -1,4 +1,4 @@
-//! Watches events from a place on, without a gap or a repeat: first what the outbox has, then what comes. Every contract is an adapter of this.
+//! Watches events from a place on, without a gap or a repeat: first what the journal has, then what comes. Every contract is an adapter of this.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::ledger::{Ledger, read_failure};
 use crate::protocol::live::{Batch, LiveEvent, Next, Subscription};
+use crate::store::journal_rows::{self, Names};
 use crate::store::{StoreError, live};
 
 /// Which events are wanted; all of it holds together.
@@ -21,7 +22,7 @@ pub struct Wanted {
 
 /// Who watch at once, at most.
 pub const WATCHERS_MAX: usize = 20_000;
-/// Events read from the outbox at a time, and kept for a watcher that has not taken them yet.
+/// Rows read from the journal at a time, and kept for a watcher that has not taken them yet.
 const PAGE: i64 = 500;
 
 /// Somebody who watches.
@@ -31,11 +32,12 @@ pub struct Watcher {
     wanted: Wanted,
     /// Up to here everything was looked at for this watcher.
     at: i64,
-    /// Up to here it is still to be read from the outbox.
+    /// Up to here it is still to be read from the journal.
     catch_up: i64,
     /// What came while it was catching up.
     waiting: Option<Batch>,
     ready: VecDeque<LiveEvent>,
+    names: Names,
     /// It has caught up once: from then on it must keep up.
     live: bool,
 }
@@ -43,12 +45,6 @@ pub struct Watcher {
 /// Why nothing more comes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Ended {
-    /// Events from that place on are no longer kept.
-    #[error("events from there on are no longer kept: the oldest is {oldest}; look at what is there, and watch from now on")]
-    TooOld {
-        /// The oldest that is.
-        oldest: i64,
-    },
     /// It did not take what came; it can go on after the last id it has.
     #[error("too slow: what came was not taken; watch again after the last event")]
     TooSlow,
@@ -64,7 +60,7 @@ impl Watcher {
     /// Begins after the event of this id, or with what comes from now on.
     ///
     /// # Errors
-    /// `NotLeader`; `TooOld`; `Failed` with `Invalid` for an id that was not given yet.
+    /// `NotLeader`; `Failed` with `Invalid` for an id that was not given yet.
     pub async fn start(ledger: &Ledger, wanted: Wanted, after: Option<i64>) -> Result<Self, Ended> {
         let active = ledger.active().map_err(Ended::Failed)?;
         if active.feed.watchers() >= WATCHERS_MAX {
@@ -73,18 +69,24 @@ impl Watcher {
         let subscription = active.feed.subscribe();
         let pool = &ledger.parts().pool;
         let failed = |error: sqlx::Error| Ended::Failed(read_failure(&StoreError::from(error)));
-        // Subscribed first: what is drawn from here on comes out, at the latest after a look at the outbox.
-        let drawn = crate::store::outbox::drawn(pool).await.map_err(failed)?;
-        let at = after.unwrap_or(drawn);
-        if at > drawn || at < 0 {
-            return Err(Ended::Failed(Failure::Invalid(format!("last event id {at} was not given yet: the last is {drawn}"))));
-        }
-        let gone = live::gone(pool).await.map_err(failed)?;
-        if at < gone {
-            return Err(Ended::TooOld { oldest: gone + 1 });
+        // Subscribed first: what is written from here on comes out, at the latest after a look at the journal.
+        let tip = journal_rows::tip(pool).await.map_err(failed)?;
+        let at = after.unwrap_or(tip);
+        if at > tip || at < 0 {
+            return Err(Ended::Failed(Failure::Invalid(format!("last event id {at} was not given yet: the last is {tip}"))));
         }
         let catch_up = active.feed.position();
-        Ok(Self { ledger: ledger.clone(), subscription, wanted, at, catch_up, waiting: None, ready: VecDeque::new(), live: false })
+        Ok(Self {
+            ledger: ledger.clone(),
+            subscription,
+            wanted,
+            at,
+            catch_up,
+            waiting: None,
+            ready: VecDeque::new(),
+            names: Names::default(),
+            live: false,
+        })
     }
 
     /// The next event that is wanted.
@@ -111,7 +113,7 @@ impl Watcher {
             }
             match self.subscription.next().await {
                 Next::Batch(batch) => {
-                    self.catch_up = batch.from; // what lies before it and was missed is in the outbox
+                    self.catch_up = batch.from; // what lies before it and was missed is in the journal
                     self.live |= batch.from <= self.at;
                     self.waiting = Some(batch);
                 }
@@ -122,12 +124,18 @@ impl Watcher {
         }
     }
 
-    /// A page of the outbox, of final ids alone.
+    /// A page of the journal.
     async fn read(&mut self) -> Result<(), Ended> {
-        let events = live::read(&self.ledger.parts().pool, self.at, self.catch_up, PAGE).await;
-        let (events, to) = events.map_err(|error| Ended::Failed(read_failure(&StoreError::from(error))))?;
-        self.at = to;
-        self.ready.extend(events.into_iter().filter(|event| self.wanted.takes(event)));
+        let part = async {
+            let mut db = self.ledger.parts().pool.acquire().await?;
+            live::read(&mut db, &mut self.names, self.at, self.catch_up, PAGE).await
+        };
+        let part = part.await.map_err(|error| Ended::Failed(read_failure(&StoreError::from(error))))?;
+        self.at = part.to;
+        if self.at >= self.catch_up {
+            self.names = Names::default(); // an idle watcher is to cost little
+        }
+        self.ready.extend(part.told.into_iter().filter_map(|told| told.event.ok()).filter(|event| self.wanted.takes(event)));
         Ok(())
     }
 }

@@ -36,7 +36,7 @@ pub struct Totals {
     pub credits: i128,
     /// The sum of what open holds promise, in minor units: posted, but not available.
     pub held: i128,
-    /// Raised by each batch that touches the account.
+    /// How many rows of the journal are about the account.
     pub version: i64,
 }
 
@@ -190,6 +190,11 @@ impl<T: Eq + Hash + Copy> Account<T> {
             self.totals = totals;
         }
         later
+    }
+
+    /// Takes over totals that somebody else has put in order: the latest that there are, whatever their version.
+    pub fn renew(&mut self, totals: Totals) {
+        self.totals = totals;
     }
 
     /// Takes over what only a read brings.

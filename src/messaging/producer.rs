@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 
 use super::KafkaConfig;
@@ -29,6 +30,8 @@ pub struct Outgoing<'a> {
     pub key: &'a str,
     /// The value.
     pub body: &'a str,
+    /// Whose event it is, as the header `tenant`; none where the contract has no headers.
+    pub tenant: Option<&'a str>,
 }
 
 /// Why a step did not succeed, named by what to do about it.
@@ -138,6 +141,9 @@ impl Producer {
         for (index, record) in records.iter().enumerate() {
             let mut message = BaseRecord::with_opaque_to(record.topic, delivery.clone()).key(record.key).payload(record.body);
             message.partition = record.partition;
+            if let Some(tenant) = record.tenant {
+                message.headers = Some(OwnedHeaders::new().insert(Header { key: "tenant", value: Some(tenant) }));
+            }
             let started = Instant::now();
             while let Err((error, same)) = self.inner.send(message) {
                 if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {

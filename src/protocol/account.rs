@@ -31,6 +31,8 @@ pub struct Identity {
 pub struct Posted {
     /// The money.
     pub totals: Totals,
+    /// The account's newest row in the journal; 0: it has none.
+    pub last: i64,
     /// The lowest available balance allowed.
     pub floor: Option<i128>,
     /// The highest balance allowed.
@@ -57,6 +59,22 @@ pub struct AccountHandle {
     pub actor: ActorRef<AccountMessage>,
     /// When it was last asked for, in milliseconds of the directory's clock.
     pub last_used: AtomicU64,
+}
+
+/// What the journal builds on: an account's money as of its newest row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The money.
+    pub totals: Totals,
+    /// The newest row; 0: there is none.
+    pub last: i64,
+}
+
+impl Posted {
+    /// What the journal builds on.
+    pub fn known(&self) -> Known {
+        Known { totals: self.totals, last: self.last }
+    }
 }
 
 /// What an account's actor is told.
@@ -175,17 +193,17 @@ impl AccountCell {
         self.lock().posted
     }
 
-    /// The journal: this transaction is durable, these are the totals after its batch, and these its new guards, if it changed them.
-    /// All at once: a read that came in between would bring the old guards back. Answers whether the actor must be woken.
-    pub fn settle(&self, totals: Option<Totals>, change: Option<&AccountChange>, committed: TransactionId) -> bool {
+    /// The journal: this transaction is durable, these are the totals and the newest row after its batch, and these its new guards, if it changed
+    /// them. All at once: a read that came in between would bring the old guards back. Answers whether the actor must be woken.
+    pub fn settle(&self, after: Option<Known>, change: Option<&AccountChange>, committed: TransactionId) -> bool {
         let mut cell = self.lock();
-        let version = totals.map_or(cell.guards_version, |totals| totals.version);
+        let version = after.map_or(cell.guards_version, |after| after.totals.version);
         if let Some(change) = change.filter(|_| version > cell.guards_version) {
             (cell.posted.status, cell.posted.floor, cell.posted.ceiling) = (change.status, change.floor, change.ceiling);
             cell.guards_version = version;
         }
-        if let Some(totals) = totals.filter(|totals| totals.version > cell.posted.totals.version) {
-            cell.posted.totals = totals;
+        if let Some(after) = after.filter(|after| after.totals.version > cell.posted.totals.version) {
+            (cell.posted.totals, cell.posted.last) = (after.totals, after.last);
         }
         cell.closed.push((committed, Closing::Committed));
         self.news.store(true, Ordering::Release);
@@ -204,17 +222,22 @@ impl AccountCell {
     pub fn see(&self, read: &Posted) {
         let mut cell = self.lock();
         if read.totals.version >= cell.guards_version {
-            cell.posted = Posted { totals: cell.posted.totals, ..*read };
+            cell.posted = Posted { totals: cell.posted.totals, last: cell.posted.last, ..*read };
             cell.guards_version = read.totals.version;
         }
         if read.totals.version > cell.posted.totals.version {
-            cell.posted.totals = read.totals;
+            (cell.posted.totals, cell.posted.last) = (read.totals, read.last);
         }
     }
 
-    /// Somebody set the balance right: the actor takes it in at its next message.
+    /// The journal: memory and the database disagree, or somebody set the balance right. What was read stands, unless something was settled since; the actor
+    /// takes it in at its next message.
     pub fn renew(&self, read: &Posted) {
-        self.see(read);
+        let mut cell = self.lock();
+        if read.last >= cell.posted.last {
+            (cell.posted, cell.guards_version) = (*read, read.totals.version);
+        }
+        drop(cell);
         self.news.store(true, Ordering::Release);
     }
 

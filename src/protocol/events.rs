@@ -1,11 +1,14 @@
 //! Domain events: what they are called, where they go and how they read on the wire.
 //!
-//! The request handler encodes an event, the journal carries it as text, the publisher sends that text unchanged.
+//! The journal says which event a transaction has; [`render`] makes its words of the journal's rows, for Kafka and for those who watch.
 //! The schemas in `schemas/` describe every shape; nothing may be added to the payment events.
 
 mod accounts;
 mod dead_letter;
 mod payloads;
+mod render;
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
@@ -14,8 +17,9 @@ use ulid::Ulid;
 pub use accounts::{AccountChanged, AccountCreated, Guards};
 pub use dead_letter::DeadLetter;
 pub use payloads::{Follows, HoldPayload, Outcome, PaymentAuthorized, PaymentDeclined, PostingPayload, RatePayload, TransactionPayload};
+pub use render::{Named, Unreadable, event_id, render};
 
-/// Which event: its number is what the outbox keeps.
+/// Which event: its number is what the journal keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EventType {
     /// A payment took effect.
@@ -49,7 +53,7 @@ impl EventType {
         Self::AccountChanged,
     ];
 
-    /// The number that the outbox keeps.
+    /// The number that the journal keeps.
     pub const fn code(self) -> i16 {
         match self {
             Self::PaymentAuthorized => 1,
@@ -107,17 +111,6 @@ impl EventType {
     }
 }
 
-/// An event as a journal record carries it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// Which event.
-    pub event: EventType,
-    /// What it happened to: the message key, which keeps the order.
-    pub aggregate: String,
-    /// The whole envelope as JSON text.
-    pub body: String,
-}
-
 /// The payload of an event, which also says which event it is.
 #[derive(Clone, Copy, Debug)]
 pub enum Payload<'a> {
@@ -163,27 +156,11 @@ struct Envelope<'a, P> {
     correlation_id: Option<&'a str>,
 }
 
-impl Event {
-    /// Builds the event of `payload`; `aggregate` is the aggregate's ULID as text, or an account's name.
-    pub fn new(id: Ulid, aggregate: &str, payload: &Payload<'_>, at: DateTime<Utc>) -> Self {
-        Self { event: payload.event(), aggregate: aggregate.to_owned(), body: encode(id, aggregate, payload, at) }
-    }
-
-    /// The same with what links it to its cause; nothing is added to the payment events, so for florin's own alone.
-    pub fn caused(id: Ulid, aggregate: &str, payload: &Payload<'_>, at: DateTime<Utc>, correlation: Option<&str>) -> Self {
-        Self { event: payload.event(), aggregate: aggregate.to_owned(), body: envelope(id, aggregate, payload, at, correlation) }
-    }
-}
-
-/// Writes the whole envelope.
+/// Writes the whole envelope; `aggregate` is the message key. What links it to its cause stands in florin's own events alone: nothing is added to the payment events.
 ///
 /// # Panics
 /// Never: texts, integers and maps of texts always encode.
-pub fn encode(id: Ulid, aggregate: &str, payload: &Payload<'_>, at: DateTime<Utc>) -> String {
-    envelope(id, aggregate, payload, at, None)
-}
-
-fn envelope(id: Ulid, aggregate: &str, payload: &Payload<'_>, at: DateTime<Utc>, correlation: Option<&str>) -> String {
+pub fn envelope(id: Ulid, aggregate: &str, payload: &Payload<'_>, at: DateTime<Utc>, correlation: Option<&str>) -> String {
     let (event, mut buffer, timestamp) = (payload.event(), [0; ulid::ULID_LEN], timestamp(at));
     let id: &str = id.array_to_str(&mut buffer);
     match payload {
@@ -207,6 +184,14 @@ fn write(event: EventType, id: &str, aggregate: &str, payload: impl Serialize, t
     let mut text = Vec::with_capacity(512);
     serde_json::to_writer(&mut text, &envelope).expect("texts and integers encode");
     String::from_utf8(text).expect("JSON is UTF-8")
+}
+
+/// Metadata as a map of texts; what came over REST may be any JSON object: then values that are no texts are shown as JSON.
+pub fn metadata_texts(json: Option<&str>) -> BTreeMap<String, String> {
+    let Some(json) = json else { return BTreeMap::new() };
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).unwrap_or_default();
+    let text = |value| if let serde_json::Value::String(text) = value { text } else { value.to_string() };
+    object.into_iter().map(|(key, value)| (key, text(value))).collect()
 }
 
 #[cfg(test)]

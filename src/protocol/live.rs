@@ -1,4 +1,4 @@
-//! Committed events on their way to those who watch: in the outbox's order, whoever wrote them.
+//! Committed events on their way to Kafka and to those who watch, in the journal's order.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use super::record::TransactionId;
 /// One event.
 #[derive(Clone, Debug)]
 pub struct LiveEvent {
-    /// Its place in the outbox: rises, with gaps.
+    /// Its place in the journal: rises, with gaps.
     pub id: i64,
     /// Which event.
     pub event: EventType,
@@ -25,6 +25,8 @@ pub struct LiveEvent {
     pub reverses: Option<TransactionId>,
     /// The accounts that it names.
     pub accounts: SmallVec<[Box<str>; 2]>,
+    /// The message key: what it happened to, which keeps the order.
+    pub key: Box<str>,
     /// The whole envelope as JSON text, as Kafka hears it.
     pub body: Arc<str>,
 }
@@ -32,9 +34,9 @@ pub struct LiveEvent {
 /// What comes out at once: every event in (from, to].
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// Where the one before it ended. A watcher that is not there yet has missed something, and reads it from the outbox.
+    /// Where the one before it ended. A watcher that is not there yet has missed something, and reads it from the journal.
     pub from: i64,
-    /// Every id up to here is final.
+    /// Up to here everything is visible.
     pub to: i64,
     /// In order.
     pub events: Arc<[LiveEvent]>,
@@ -42,7 +44,7 @@ pub struct Batch {
 
 /// What the feed's actor is told.
 pub enum FeedMessage {
-    /// Look at the outbox.
+    /// Look at the journal.
     Look,
 }
 
@@ -55,7 +57,7 @@ pub struct Feed(Arc<Inner>);
 
 struct Inner {
     sender: broadcast::Sender<Batch>,
-    /// Every id up to here is final.
+    /// Up to here everything is visible.
     position: AtomicI64,
     watchers: AtomicUsize,
     woken: AtomicBool,
@@ -94,7 +96,7 @@ pub enum Next {
 }
 
 impl Feed {
-    /// Begins to watch: what the outbox gets from now on will come out.
+    /// Begins to watch: what the journal gets from now on will come out.
     pub fn subscribe(&self) -> Subscription {
         let receiver = self.0.sender.subscribe();
         self.0.watchers.fetch_add(1, Ordering::AcqRel);
@@ -117,7 +119,7 @@ impl Feed {
         self.0.watchers.load(Ordering::Acquire)
     }
 
-    /// Every id up to here is final and can be read from the outbox; what comes after it comes out to whoever subscribed before asking.
+    /// Up to here everything can be read from the journal; what comes after it comes out to whoever subscribed before asking.
     pub fn position(&self) -> i64 {
         self.0.position.load(Ordering::Acquire)
     }
@@ -133,12 +135,12 @@ impl Feed {
         *self.0.actor.lock().unwrap_or_else(PoisonError::into_inner) = Some(actor);
     }
 
-    /// The actor: called before the outbox is looked at, so that what comes later wakes again.
+    /// The actor: called before the journal is looked at, so that what comes later wakes again.
     pub fn looking(&self) {
         self.0.woken.store(false, Ordering::Release);
     }
 
-    /// The actor: hands a batch out. The position first: who subscribes after the batch finds it in the outbox.
+    /// The actor: hands a batch out. The position first: who subscribes after the batch finds it in the journal.
     pub fn send(&self, batch: Batch) {
         self.0.position.store(batch.to, Ordering::Release);
         let _ = self.0.sender.send(batch); // nobody watching is fine

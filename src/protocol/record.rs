@@ -1,5 +1,6 @@
 //! What the journal writes: one record per accepted or declined command, complete before it is admitted.
 
+mod kind;
 mod rows;
 
 use std::sync::Arc;
@@ -10,11 +11,12 @@ use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use super::events::Event;
+use super::events::EventType;
 use crate::ledger::Status;
 use crate::money::Amount;
 
-pub use self::rows::{ExchangeRow, FactRow, Operator, OperatorAction, Rows};
+pub use self::kind::Kind;
+pub use self::rows::{AccountRow, ExchangeRow, FactRow, Operator, OperatorAction, Rows};
 
 /// A transaction: UUID version 7, so in order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,85 +118,6 @@ impl RequestHash {
     }
 }
 
-/// What kind of movement a transaction is; a closed list, so that reports can count on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind(i16);
-
-impl Kind {
-    const NAMES: &[(i16, &str)] = &[
-        (1, "payment"),
-        (2, "transfer"),
-        (3, "topup"),
-        (4, "withdrawal"),
-        (5, "refund"),
-        (6, "invoice"),
-        (7, "fx"),
-        (8, "fee"),
-        (9, "adjustment"),
-        (10, "hold"),
-        (11, "capture"),
-        (12, "void"),
-        (13, "reversal"),
-        (14, "payout"),
-        (15, "card_topup"),
-        (20, "account_change"),
-    ];
-    /// payment.v1's only kind.
-    pub const PAYMENT: Self = Self(1);
-    /// The default of florin.v1.
-    pub const TRANSFER: Self = Self(2);
-    /// Money comes in from outside.
-    pub const TOPUP: Self = Self(3);
-    /// Money goes out.
-    pub const WITHDRAWAL: Self = Self(4);
-    /// Money of a payment goes back.
-    pub const REFUND: Self = Self(5);
-    /// Money changes its currency on the way.
-    pub const FX: Self = Self(7);
-    /// Money is promised; has no postings.
-    pub const HOLD: Self = Self(10);
-    /// Held money is paid.
-    pub const CAPTURE: Self = Self(11);
-    /// Held money is let go; has no postings.
-    pub const VOID: Self = Self(12);
-    /// What a transaction did is undone by its opposite.
-    pub const REVERSAL: Self = Self(13);
-    /// Money is on its way out through a provider; has no postings.
-    pub const PAYOUT: Self = Self(14);
-    /// Money is on its way in through a provider; has no postings.
-    pub const CARD_TOPUP: Self = Self(15);
-    /// A change of status or limits; has no postings.
-    pub const ACCOUNT_CHANGE: Self = Self(20);
-
-    /// What is done by these moves no money, even when it is done.
-    pub const WITHOUT_POSTINGS: [Self; 5] = [Self::HOLD, Self::VOID, Self::PAYOUT, Self::CARD_TOPUP, Self::ACCOUNT_CHANGE];
-
-    /// By name; what has a call of its own cannot be posted.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(code, known)| *known == name && *code < 10).map(|(code, _)| Self(*code))
-    }
-
-    /// Its number in the database.
-    pub fn code(self) -> i16 {
-        self.0
-    }
-
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
-        Self::name(self.0)
-    }
-
-    /// The name of a number read from the database.
-    pub fn name(code: i16) -> &'static str {
-        Self::NAMES.iter().find(|(known, _)| *known == code).map_or("unknown", |(_, name)| name)
-    }
-
-    /// All names that can be posted, for error messages.
-    pub fn names() -> String {
-        Self::NAMES.iter().filter(|(code, _)| *code < 10).map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
-    }
-}
-
 /// Money leaves `debit` and arrives at `credit`.
 #[derive(Clone, Copy, Debug)]
 pub struct Posting {
@@ -217,6 +140,8 @@ pub struct DeclinedPosting {
     pub amount: Amount,
     /// As asked.
     pub currency: String,
+    /// Decimals of the currency; 0 if it is none of ours.
+    pub exponent: u8,
 }
 
 /// Why a transaction was declined; the numbers are those of payment.v1.
@@ -243,6 +168,23 @@ pub enum DeclineCode {
 }
 
 impl DeclineCode {
+    /// The one of a number in the database.
+    pub fn from_code(code: i16) -> Option<Self> {
+        [
+            Self::InsufficientFunds,
+            Self::AccountNotFound,
+            Self::InvalidAmount,
+            Self::SameAccount,
+            Self::CurrencyMismatch,
+            Self::AccountInactive,
+            Self::LimitExceeded,
+            Self::RefundExceeded,
+            Self::HoldExceeded,
+        ]
+        .into_iter()
+        .find(|known| *known as i16 == code)
+    }
+
     /// The name that the contract's events carry.
     pub fn name(self) -> &'static str {
         match self {
@@ -301,7 +243,42 @@ pub enum Body {
     AccountChange(AccountChange),
 }
 
-/// One line of the journal, ready to be written: ids drawn, event encoded, request hashed by the request's own handler.
+/// Who made a record, and from where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Maker {
+    /// An API key's or a certificate's name; none: nobody was asked who they are.
+    pub name: Option<Arc<str>>,
+    /// The caller's address; none: Florin itself.
+    pub address: Option<Arc<str>>,
+}
+
+/// What a transaction follows from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Follows {
+    /// Nothing but its request.
+    #[default]
+    Nothing,
+    /// It takes from this hold.
+    Hold(TransactionId),
+    /// It gives back this payment, in part or whole.
+    Refund(TransactionId),
+    /// It undoes this transaction.
+    Reversal(TransactionId),
+    /// It exchanges money at this rate.
+    Exchange(ExchangeRow),
+}
+
+impl Follows {
+    /// The transaction that it follows.
+    pub fn transaction(self) -> Option<TransactionId> {
+        match self {
+            Self::Hold(id) | Self::Refund(id) | Self::Reversal(id) => Some(id),
+            Self::Nothing | Self::Exchange(_) => None,
+        }
+    }
+}
+
+/// One entry of the journal, ready to be written: its id is drawn and its request hashed by the request's own handler.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// The transaction.
@@ -326,18 +303,52 @@ pub struct Record {
     pub metadata: Option<String>,
     /// The request's correlation id.
     pub correlation: Option<String>,
+    /// Who made it.
+    pub maker: Maker,
     /// When it was accepted for processing; microseconds.
     pub created_at: DateTime<Utc>,
     /// After this it may no longer be written for the first time.
     pub cutoff: Instant,
     /// What it does.
     pub body: Body,
+    /// What it follows from.
+    pub follows: Follows,
     /// Rows of its own.
     pub rows: Vec<Rows>,
+    /// A JSON object: what no column of the journal says.
+    pub facts: Option<String>,
     /// Whoever waits wants to know the balances after each posting.
     pub with_balances: bool,
     /// What Kafka hears of it.
-    pub event: Option<Event>,
+    pub event: Option<EventType>,
+}
+
+impl Record {
+    /// A record of Florin's own that goes by its id; it moves nothing yet.
+    pub fn new(id: TransactionId, tenant: Arc<str>, api: Api, kind: Kind, request: RequestHash, cutoff: Instant) -> Self {
+        Self {
+            id,
+            tenant,
+            api,
+            kind,
+            key: KeyHash::own(id),
+            key_text: None,
+            request,
+            reference: None,
+            description: None,
+            metadata: None,
+            correlation: None,
+            maker: Maker::default(),
+            created_at: now_micros(),
+            cutoff,
+            body: Body::Postings(SmallVec::new()),
+            follows: Follows::Nothing,
+            rows: Vec::new(),
+            facts: None,
+            with_balances: false,
+            event: None,
+        }
+    }
 }
 
 /// Now, in the microseconds that the database keeps.

@@ -65,6 +65,10 @@ pub enum Abort {
     TooLate,
     /// Less is left of the payment or the hold than it asks for.
     Exceeded,
+    /// The account that it opens is there.
+    AccountExists,
+    /// The currency of the account that it opens takes no new ones.
+    CurrencyInactive,
     /// The database refused this record for itself, though the rules admitted it.
     Guard,
 }

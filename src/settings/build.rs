@@ -74,7 +74,7 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             account_idle: v.span("ACCOUNT_IDLE_SECONDS"),
         },
         journal: JournalSettings {
-            lanes: v.whole("JOURNAL_LANES"),
+            partition_rows: v.whole("JOURNAL_PARTITION_ROWS"),
             batch_max: v.whole("JOURNAL_BATCH_MAX"),
             timeout: v.span("JOURNAL_TIMEOUT_SECONDS"),
             write_cutoff: v.span("WRITE_CUTOFF_SECONDS"),
@@ -89,8 +89,6 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             retries_max: v.whole("OUTBOX_MAX_RETRIES"),
             delay_min: v.span("OUTBOX_BASE_DELAY_SECONDS"),
             delay_max: v.span("OUTBOX_MAX_DELAY_SECONDS"),
-            partition_rows: v.whole("OUTBOX_PARTITION_ROWS"),
-            retention: HOUR * v.whole::<u32>("OUTBOX_RETENTION_HOURS"),
             waiting_rows_max: v.whole("OUTBOX_WAITING_ROWS_MAX"),
             waiting_max: v.span("OUTBOX_WAITING_SECONDS_MAX"),
         },

@@ -1,5 +1,7 @@
 //! Accounts: opening them, loading them for their actors, and reading them for callers.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgPool};
 use uuid::Uuid;
@@ -10,7 +12,6 @@ use super::{StoreError, limited};
 use crate::ledger::Totals;
 use crate::money::{Currency, CurrencyCode};
 use crate::protocol::account::{Identity, Posted, UsedKey};
-use crate::protocol::events::Event;
 use crate::protocol::record::{AccountId, KeyHash, TransactionId};
 
 /// Who keeps an account, which decides its default floor.
@@ -102,7 +103,7 @@ pub struct AccountRow {
     pub metadata: Option<String>,
     /// When it was opened.
     pub created_at: DateTime<Utc>,
-    /// Its newest posting's transaction, and when that was accepted.
+    /// Its newest posting's transaction, and when that was accepted; none also where it was not asked for, see [`load`].
     pub last_transaction: Option<(TransactionId, DateTime<Utc>)>,
 }
 
@@ -120,8 +121,16 @@ struct Row {
     subtype: Option<String>,
     metadata: Option<String>,
     created_at: DateTime<Utc>,
-    last: Option<Uuid>,
-    last_at: Option<DateTime<Utc>>,
+    #[sqlx(flatten)]
+    balance: Balance,
+}
+
+const COLUMNS: &str = "a.id, a.tenant, a.name, a.kind, a.normal_side, a.currency, c.exponent, a.owner, a.owner_type, a.subtype, a.metadata, a.created_at, \
+     b.debits, b.credits, b.held, b.floor, b.ceiling, b.status, b.version, b.last_seq \
+     FROM accounts a JOIN balances b ON b.account = a.id JOIN currencies c ON c.code = a.currency";
+
+#[derive(FromRow)]
+struct Balance {
     debits: Numeric,
     credits: Numeric,
     held: Numeric,
@@ -129,13 +138,20 @@ struct Row {
     ceiling: Option<Numeric>,
     status: i16,
     version: i64,
+    last_seq: i64,
 }
 
-const COLUMNS: &str = "a.id, a.tenant, a.name, a.kind, a.normal_side, a.currency, c.exponent, a.owner, a.owner_type, a.subtype, a.metadata, a.created_at, \
-     p.transaction AS last, p.created_at AS last_at, \
-     b.debits, b.credits, b.held, b.floor, b.ceiling, b.status, b.version \
-     FROM accounts a JOIN balances b ON b.account = a.id JOIN currencies c ON c.code = a.currency \
-     LEFT JOIN postings p ON p.seq = b.last_seq";
+impl Balance {
+    fn read(self) -> Posted {
+        Posted {
+            totals: Totals { debits: self.debits.0, credits: self.credits.0, held: self.held.0, version: self.version },
+            last: self.last_seq,
+            floor: self.floor.map(|n| n.0),
+            ceiling: self.ceiling.map(|n| n.0),
+            status: status(self.status),
+        }
+    }
+}
 
 impl Row {
     fn read(self) -> Result<AccountRow, StoreError> {
@@ -146,12 +162,7 @@ impl Row {
         };
         Ok(AccountRow {
             identity: Identity { id: AccountId(self.id), tenant: self.tenant.into(), name: self.name.into(), currency },
-            posted: Posted {
-                totals: Totals { debits: self.debits.0, credits: self.credits.0, held: self.held.0, version: self.version },
-                floor: self.floor.map(|n| n.0),
-                ceiling: self.ceiling.map(|n| n.0),
-                status: status(self.status),
-            },
+            posted: self.balance.read(),
             kind: match self.kind {
                 1 => AccountKind::User,
                 2 => AccountKind::System,
@@ -161,14 +172,14 @@ impl Row {
             owner: self.owner,
             owner_type: self.owner_type,
             subtype: self.subtype,
-            last_transaction: self.last.map(TransactionId).zip(self.last_at),
+            last_transaction: None,
             metadata: self.metadata,
             created_at: self.created_at,
         })
     }
 }
 
-/// Loads accounts by tenant and name, those that exist.
+/// Loads accounts by tenant and name, those that exist, without their last transactions.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -181,20 +192,54 @@ pub async fn load(pool: &PgPool, tenants: &[String], names: &[String]) -> Result
 /// One account by name.
 ///
 /// # Errors
-/// Any failure of the statement.
+/// Any failure of the statements.
 pub async fn get(pool: &PgPool, tenant: &str, name: &str) -> Result<Option<AccountRow>, StoreError> {
-    Ok(limited(load(pool, &[tenant.to_owned()], &[name.to_owned()])).await?.pop())
+    limited(async {
+        let mut rows = load(pool, &[tenant.to_owned()], &[name.to_owned()]).await?;
+        find_last(pool, &mut rows).await?;
+        Ok(rows.pop())
+    })
+    .await
+}
+
+/// Finds the last transactions on these accounts, as of when they were read. Most often the newest row is a posting; where it is none, it
+/// leads there.
+async fn find_last(pool: &PgPool, rows: &mut [AccountRow]) -> Result<(), StoreError> {
+    let places: Vec<i64> = rows.iter().map(|row| row.posted.last).filter(|last| *last > 0).collect();
+    if places.is_empty() {
+        return Ok(());
+    }
+    let newest = "SELECT seq, id, created_at FROM journal_at($1) WHERE amount IS NOT NULL";
+    let newest: Vec<(i64, Uuid, DateTime<Utc>)> = sqlx::query_as(newest).bind(&places).fetch_all(pool).await?;
+    let mut found: HashMap<i64, (Uuid, DateTime<Utc>)> = newest.into_iter().map(|(seq, id, at)| (seq, (id, at))).collect();
+    let others = rows.iter().filter(|row| row.posted.last > 0 && !found.contains_key(&row.posted.last));
+    let (accounts, places): (Vec<i64>, Vec<i64>) = others.map(|row| (row.identity.id.0, row.posted.last)).unzip();
+    if !accounts.is_empty() {
+        let before = "SELECT r.last, p.id, p.created_at FROM unnest($1::bigint[], $2::bigint[]) AS r(account, last), \
+                        LATERAL account_postings(r.account, r.last, 1) p";
+        let before: Vec<(i64, Uuid, DateTime<Utc>)> = sqlx::query_as(before).bind(accounts).bind(places).fetch_all(pool).await?;
+        found.extend(before.into_iter().map(|(seq, id, at)| (seq, (id, at))));
+    }
+    for row in rows {
+        row.last_transaction = found.get(&row.posted.last).map(|(id, at)| (TransactionId(*id), *at));
+    }
+    Ok(())
 }
 
 /// What the database answers when a currency takes no new accounts.
 pub const CURRENCY_INACTIVE: &str = "FL007";
 
-/// Opens an account, or answers the one of that name; whoever opened it, it has one event, if any.
+/// Opens an account without a word in the journal, or answers the one of that name: demo accounts, opening balances, tests.
 ///
 /// # Errors
-/// Any failure of the statements; [`CURRENCY_INACTIVE`].
-pub async fn open(pool: &PgPool, new: &NewAccount, event: Option<&Event>) -> Result<AccountRow, StoreError> {
-    let opened = sqlx::query("SELECT open_account($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
+/// Any failure of the statements.
+pub async fn create(pool: &PgPool, new: &NewAccount) -> Result<AccountRow, StoreError> {
+    let sql = "WITH opened AS ( \
+                 INSERT INTO accounts (tenant, name, kind, normal_side, currency, owner, owner_type, subtype, metadata) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (tenant, name) DO NOTHING RETURNING id) \
+               INSERT INTO balances (account, floor, floor_from, ceiling, ceiling_from) \
+                 SELECT id, $10, CASE WHEN $10 > 0 THEN 0 END, $11, CASE WHEN $11 < 0 THEN 0 END FROM opened";
+    let opened = sqlx::query(sql)
         .bind(&new.tenant)
         .bind(&new.name)
         .bind(new.kind as i16)
@@ -205,54 +250,49 @@ pub async fn open(pool: &PgPool, new: &NewAccount, event: Option<&Event>) -> Res
         .bind(&new.subtype)
         .bind(&new.metadata)
         .bind(new.floor.map(Numeric))
-        .bind(new.ceiling.map(Numeric))
-        .bind(event.map(|event| event.event.code()))
-        .bind(event.map(|event| event.body.as_str()));
+        .bind(new.ceiling.map(Numeric));
     limited(async { Ok(opened.execute(pool).await?) }).await?;
     get(pool, &new.tenant, &new.name).await?.ok_or_else(|| StoreError::Unreadable(format!("account {} was opened and is not there", new.name)))
-}
-
-/// The same without an event: demo accounts, opening balances, tests.
-///
-/// # Errors
-/// As [`open`].
-pub async fn create(pool: &PgPool, new: &NewAccount) -> Result<AccountRow, StoreError> {
-    open(pool, new, None).await
 }
 
 /// Accounts of an owner, the oldest first, up to `count`.
 ///
 /// # Errors
-/// Any failure of the statement.
+/// Any failure of the statements.
 pub async fn by_owner(pool: &PgPool, tenant: &str, owner: &str, owner_type: Option<&str>, count: u32) -> Result<Vec<AccountRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} WHERE a.tenant = $1 AND a.owner = $2 AND ($3::text IS NULL OR a.owner_type = $3) ORDER BY a.id LIMIT $4");
     let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(owner).bind(owner_type).bind(i64::from(count));
-    let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
-    rows.into_iter().map(Row::read).collect()
+    limited(async {
+        let rows = query.fetch_all(pool).await?;
+        let mut rows = rows.into_iter().map(Row::read).collect::<Result<Vec<_>, StoreError>>()?;
+        find_last(pool, &mut rows).await?;
+        Ok(rows)
+    })
+    .await
 }
 
-/// An account's posted state, and which of these keys are used, as of one snapshot.
+/// An account's posted state, and which of these keys are used, as of a snapshot that is no older.
 ///
 /// # Errors
 /// Any failure of the statements.
 pub async fn read_with_keys(pool: &PgPool, account: AccountId, keys: &[KeyHash]) -> Result<(Posted, Vec<UsedKey>), StoreError> {
     // The balance first: whatever commits in between can only make the keys know more.
-    let sql = format!("SELECT {COLUMNS} WHERE a.id = $1");
-    let row: Row = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(account.0).fetch_one(pool).await?;
-    Ok((row.read()?.posted, keys_used(pool, keys).await?))
+    let sql = "SELECT debits, credits, held, floor, ceiling, status, version, last_seq FROM balances WHERE account = $1";
+    let balance: Balance = sqlx::query_as(sql).bind(account.0).fetch_one(pool).await?;
+    Ok((balance.read(), keys_used(pool, keys).await?))
 }
 
-/// Since when every used key is remembered; `None` when no key was ever forgotten.
+/// Since when every used key is remembered; `None` when no key was ever forgotten. Each partition's keys are forgotten together, the oldest first.
 ///
 /// # Errors
 /// Any failure of the statement.
 pub async fn keys_since(pool: &PgPool) -> Result<Option<DateTime<Utc>>, StoreError> {
-    let oldest: Option<(i64, DateTime<Utc>)> =
-        sqlx::query_as("SELECT generation, started_at FROM key_generations ORDER BY generation LIMIT 1").fetch_optional(pool).await?;
-    Ok(oldest.filter(|(generation, _)| *generation > 0).map(|(_, started_at)| started_at))
+    let sql = "SELECT min(opened_at) FILTER (WHERE keys) FROM journal_partitions WHERE number > 0 HAVING NOT bool_and(keys)";
+    let since: Option<Option<DateTime<Utc>>> = sqlx::query_scalar(sql).fetch_optional(pool).await?;
+    Ok(since.flatten())
 }
 
-/// Which of these keys are used, in all live generations.
+/// Which of these keys are used, as far as keys are remembered.
 ///
 /// # Errors
 /// Any failure of the statement.

@@ -1,11 +1,11 @@
-//! Balances compared with their postings and holds, and set right by them. Amounts are in minor units.
+//! Balances compared with their rows of the journal and with their holds, and set right by them. Amounts are in minor units.
 //!
-//! A balance is no projection: the batch that writes a posting moves it. So a difference is damage, and here is what shows and mends it while
+//! A balance is no projection: the batch that writes a row moves it. So a difference is damage, and here is what shows and mends it while
 //! Florin serves; `florin verify` proves the whole.
 
 mod transactions;
 
-use sqlx::{FromRow, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, PgPool};
 
 use super::StoreError;
 use super::numeric::Numeric;
@@ -34,14 +34,16 @@ pub struct Reconciled {
     /// And as the open holds have it.
     #[sqlx(try_from = "Numeric")]
     pub open: i128,
-    /// Raised by each batch that touched the account.
+    /// How many rows of the journal are about it, as the balance has it.
     pub version: i64,
+    /// And as its chain has them.
+    pub rows: i64,
 }
 
 impl Reconciled {
     /// Whether all agrees.
     pub fn agrees(&self) -> bool {
-        self.balance == self.posted && self.held == self.open
+        self.balance == self.posted && self.held == self.open && self.version == self.rows
     }
 
     /// A balance and what is held on it, as an operator's action keeps them.
@@ -69,17 +71,21 @@ pub struct Equation {
 /// How long an audit may read, and a single account be locked.
 const PATIENCE: &str = "SET LOCAL statement_timeout = '60s'; SET LOCAL enable_nestloop = on; SET LOCAL enable_seqscan = on";
 
-/// An account's own postings, along their chain; its open holds, by their index.
-const ONE: &str = "SELECT a.name, c.exponent, b.credits - b.debits AS balance, coalesce(p.posted, 0) AS posted, b.held, coalesce(h.open, 0) AS open, b.version \
+/// An account's own rows, along their chain; its open holds, by their index. One statement: all of it is as of one moment.
+const ONE: &str = "SELECT a.name, c.exponent, b.credits - b.debits AS balance, coalesce(r.posted, 0) AS posted, b.held, coalesce(h.open, 0) AS open, b.version, r.rows \
      FROM accounts a JOIN balances b ON b.account = a.id JOIN currencies c ON c.code = a.currency, \
-       LATERAL (SELECT sum(CASE a.id WHEN credit_account THEN amount ELSE -amount END) AS posted FROM account_postings(a.id, 9223372036854775807, 2147483647)) p, \
+       LATERAL (SELECT sum(CASE a.id WHEN credit_account THEN amount ELSE -amount END) AS posted, count(*) AS rows \
+         FROM account_history(a.id, 9223372036854775807, 9223372036854775807, false)) r, \
        LATERAL (SELECT sum(amount - captured - voided) AS open FROM holds WHERE debit_account = a.id) h \
      WHERE a.tenant = $1 AND a.name = $2";
+
+/// What the database answers when a row is not there that another names as the one before it, or is not the account's.
+const CHAIN_BROKEN: &str = "P0002";
 
 /// One account.
 ///
 /// # Errors
-/// Any failure of the statements, a chain of postings that breaks off among them.
+/// Any failure of the statements, a chain that breaks off among them.
 pub async fn reconcile(pool: &PgPool, tenant: &str, name: &str) -> Result<Option<Reconciled>, StoreError> {
     let mut transaction = pool.begin().await?;
     sqlx::raw_sql(PATIENCE).execute(&mut *transaction).await?;
@@ -92,6 +98,18 @@ async fn one(connection: &mut PgConnection, tenant: &str, name: &str) -> Result<
     Ok(sqlx::query_as(ONE).bind(tenant).bind(name).fetch_optional(connection).await?)
 }
 
+/// An account that is there; none when its chain breaks off. The transaction that this is part of goes on.
+async fn followed(connection: &mut PgConnection, tenant: &str, name: &str) -> Result<Option<Reconciled>, StoreError> {
+    sqlx::raw_sql("SAVEPOINT account").execute(&mut *connection).await?;
+    match one(connection, tenant, name).await {
+        Err(error) if error.code() == Some(CHAIN_BROKEN) => {
+            sqlx::raw_sql("ROLLBACK TO SAVEPOINT account").execute(connection).await?;
+            Ok(None)
+        }
+        other => other,
+    }
+}
+
 /// All accounts of a tenant: how many there are, and those that disagree, up to `count`.
 ///
 /// # Errors
@@ -100,18 +118,51 @@ pub async fn reconcile_all(pool: &PgPool, tenant: &str, count: i64) -> Result<(i
     let mut transaction = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     sqlx::raw_sql(PATIENCE).execute(&mut *transaction).await?;
     let accounts = sqlx::query_scalar("SELECT count(*) FROM accounts WHERE tenant = $1").bind(tenant).fetch_one(&mut *transaction).await?;
-    let sql = "SELECT a.name, c.exponent, b.credits - b.debits AS balance, coalesce(p.posted, 0) AS posted, b.held, coalesce(h.open, 0) AS open, b.version \
+    let sql = "SELECT a.name, c.exponent, b.credits - b.debits AS balance, coalesce(r.posted, 0) AS posted, b.held, coalesce(h.open, 0) AS open, b.version, coalesce(r.rows, 0) AS rows \
          FROM accounts a JOIN balances b ON b.account = a.id JOIN currencies c ON c.code = a.currency \
-           LEFT JOIN (SELECT account, sum(amount) AS posted FROM ledger_entries GROUP BY account) p ON p.account = a.id \
+           LEFT JOIN (SELECT account, sum(moved) AS posted, count(*) AS rows FROM account_rows GROUP BY account) r ON r.account = a.id \
            LEFT JOIN (SELECT debit_account, sum(amount - captured - voided) AS open FROM holds GROUP BY debit_account) h ON h.debit_account = a.id \
-         WHERE a.tenant = $1 AND (b.credits - b.debits <> coalesce(p.posted, 0) OR b.held <> coalesce(h.open, 0)) ORDER BY a.id LIMIT $2";
+         WHERE a.tenant = $1 AND (b.credits - b.debits, b.held, b.version) IS DISTINCT FROM (coalesce(r.posted, 0), coalesce(h.open, 0), coalesce(r.rows, 0)) ORDER BY a.id LIMIT $2";
     let wrong = sqlx::query_as(sql).bind(tenant).bind(count).fetch_all(&mut *transaction).await?;
     transaction.rollback().await?;
     Ok((accounts, wrong))
 }
 
-/// Sets an account's balance and what is held on it to what its postings and holds come to, and keeps who did it; answers what was found before.
-/// Payments on it wait.
+/// What an account's rows come to.
+#[derive(Clone, Copy, Default, FromRow)]
+struct Sums {
+    #[sqlx(try_from = "Numeric")]
+    debits: i128,
+    #[sqlx(try_from = "Numeric")]
+    credits: i128,
+    rows: i64,
+    /// The newest of them; 0: there are none.
+    last: i64,
+}
+
+impl Sums {
+    /// Of these rows: (moved, seq).
+    async fn of(connection: &mut PgConnection, rows: &str, account: i64, after: i64, upto: i64) -> Result<Self, StoreError> {
+        let sql = format!(
+            "SELECT coalesce(-sum(moved) FILTER (WHERE moved < 0), 0) AS debits, coalesce(sum(moved) FILTER (WHERE moved > 0), 0) AS credits, count(*) AS rows, \
+             coalesce(max(seq), 0) AS last FROM {rows} r WHERE seq > $2 AND seq <= $3"
+        );
+        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(account).bind(after).bind(upto).fetch_one(connection).await?)
+    }
+
+    fn and(self, later: Self) -> Self {
+        let (debits, credits) = (self.debits + later.debits, self.credits + later.credits);
+        Self { debits, credits, rows: self.rows + later.rows, last: self.last.max(later.last) }
+    }
+}
+
+/// The rows of account `$1`, as its chain has them.
+const CHAIN: &str = "(SELECT CASE $1 WHEN credit_account THEN coalesce(amount, 0) ELSE coalesce(-amount, 0) END AS moved, seq FROM account_history($1, 9223372036854775807, 9223372036854775807, false))";
+/// And whoever names them: the whole journal is read.
+const ALL_ROWS: &str = "(SELECT moved, seq FROM account_rows WHERE account = $1)";
+
+/// Sets an account's balance, what is held on it and where its chain begins to what its rows and holds come to, and keeps who did it; answers what was
+/// found before. Payments on it wait.
 ///
 /// # Errors
 /// Any failure of the statements: then nothing was changed.
@@ -119,19 +170,45 @@ pub async fn rebuild(pool: &PgPool, name: &str, doing: &Doing<'_>) -> Result<Opt
     let tenant = doing.tenant;
     let mut transaction = pool.begin().await?;
     sqlx::raw_sql(PATIENCE).execute(&mut *transaction).await?;
-    let lock = "SELECT b.account FROM balances b JOIN accounts a ON a.id = b.account WHERE a.tenant = $1 AND a.name = $2 FOR UPDATE OF b";
-    let account: Option<i64> = sqlx::query_scalar(lock).bind(tenant).bind(name).fetch_optional(&mut *transaction).await?;
-    let before = one(&mut transaction, tenant, name).await?; // a statement of its own: it sees what committed before the lock was had
-    if let (Some(account), Some(before)) = (account, &before)
+    let id = sqlx::query_scalar("SELECT id FROM accounts WHERE tenant = $1 AND name = $2").bind(tenant).bind(name);
+    let Some(account): Option<i64> = id.fetch_optional(&mut *transaction).await? else { return Ok(None) };
+    let found = followed(&mut transaction, tenant, name).await?;
+    if found.as_ref().is_some_and(Reconciled::agrees) {
+        return Ok(found);
+    }
+    // A chain that is as long as the balance says is believed. If it is not, or if there is none, where it begins may be what is wrong: then all rows of the
+    // account are looked for, those so far before the balance is locked, since payments wait for that.
+    let (so_far, rows, upto) = if found.as_ref().is_some_and(|row| row.version == row.rows && row.rows > 0) {
+        (Sums::default(), CHAIN, -1)
+    } else {
+        let tip: i64 = sqlx::query_scalar("SELECT journal_tip()").fetch_one(&mut *transaction).await?;
+        (Sums::of(&mut transaction, ALL_ROWS, account, -1, tip).await?, ALL_ROWS, tip)
+    };
+    let lock = "SELECT last_seq FROM balances WHERE account = $1 FOR UPDATE";
+    let last: Option<i64> = sqlx::query_scalar(lock).bind(account).fetch_optional(&mut *transaction).await?;
+    let sums = so_far.and(Sums::of(&mut transaction, rows, account, upto, i64::MAX).await?); // it sees what committed before the lock was had
+    let chained = if last == Some(sums.last) { sums.rows } else { found.map_or(0, |row| row.rows) };
+    let compared = "SELECT a.name, c.exponent, b.credits - b.debits AS balance, $2::numeric AS posted, b.held, coalesce(h.open, 0) AS open, b.version, $3::bigint AS rows \
+         FROM accounts a JOIN balances b ON b.account = a.id JOIN currencies c ON c.code = a.currency, \
+           LATERAL (SELECT sum(amount - captured - voided) AS open FROM holds WHERE debit_account = a.id) h WHERE a.id = $1";
+    let compared = sqlx::query_as(compared).bind(account).bind(Numeric(sums.credits - sums.debits)).bind(chained);
+    let before: Option<Reconciled> = compared.fetch_optional(&mut *transaction).await?;
+    if let Some(before) = &before
         && !before.agrees()
     {
-        let sums = "UPDATE balances b SET debits = coalesce(p.debits, 0), credits = coalesce(p.credits, 0), held = $2, version = b.version + 1 \
-             FROM (SELECT sum(amount) FILTER (WHERE debit_account = $1) AS debits, sum(amount) FILTER (WHERE credit_account = $1) AS credits \
-                   FROM account_postings($1, 9223372036854775807, 2147483647)) p WHERE b.account = $1";
-        sqlx::query(sums).bind(account).bind(Numeric(before.open)).execute(&mut *transaction).await?;
+        sqlx::query("UPDATE balances SET debits = $2, credits = $3, held = $4, version = $5, last_seq = $6 WHERE account = $1")
+            .bind(account)
+            .bind(Numeric(sums.debits))
+            .bind(Numeric(sums.credits))
+            .bind(Numeric(before.open))
+            .bind(sums.rows)
+            .bind(sums.last)
+            .execute(&mut *transaction)
+            .await?;
         let (wrong, right) = (before.json(before.balance, before.held), before.json(before.posted, before.open));
         operators::insert(&mut transaction, doing, &doing.by.did("account.rebuild", name, Some(wrong), Some(right))).await?;
-        tracing::warn!(account = name, tenant, balance = %before.balance, posted = %before.posted, held = %before.held, open = %before.open, "a balance was rebuilt");
+        let Reconciled { balance, posted, held, open, version, rows, .. } = before;
+        tracing::warn!(account = name, tenant, %balance, %posted, %held, %open, version, rows, "a balance was rebuilt");
     }
     transaction.commit().await?;
     Ok(before)

@@ -15,7 +15,7 @@ pub struct EntryRow {
     pub transaction: Uuid,
     /// Its place in the transaction.
     pub n: i16,
-    /// Its place among the account's entries: order of commitment.
+    /// Its place in the journal: order of commitment.
     pub seq: i64,
     /// The other account.
     pub counter: String,
@@ -30,13 +30,14 @@ pub struct EntryRow {
 }
 
 /// Names by their key, so that no plan reads a table whole.
-const ENTRIES: &str = "SELECT p.transaction, p.n, p.seq, (SELECT a.name FROM accounts a WHERE a.id = CASE $1 WHEN p.debit_account THEN p.credit_account ELSE p.debit_account END) AS counter, \
+const ENTRIES: &str = "SELECT p.id AS transaction, p.n, p.seq, \
+       (SELECT a.name FROM accounts a WHERE a.id = CASE $1 WHEN p.debit_account THEN p.credit_account ELSE p.debit_account END) AS counter, \
        CASE $1 WHEN p.debit_account THEN -p.amount ELSE p.amount END AS amount, \
-       CASE $1 WHEN p.debit_account THEN p.debit_balance_after ELSE p.credit_balance_after END AS balance_after, p.created_at \
+       CASE $1 WHEN p.debit_account THEN p.debit_after ELSE p.credit_after END AS balance_after, p.created_at \
      FROM account_postings($1, $2, $3) p";
 
-/// Up to `count` entries from the newest (`below` is `i64::MAX`), or from the one before the entry at `below`, newest first. The places of an
-/// account only grow, so that paging by them leaves nothing out.
+/// Up to `count` entries from the newest (`below` is `i64::MAX`), or from the one before the account's row at `below`, newest first. Places only grow,
+/// so that paging by them leaves nothing out.
 ///
 /// # Errors
 /// Any failure of the statement.

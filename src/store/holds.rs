@@ -20,6 +20,10 @@ pub struct HoldRow {
     pub debit: String,
     /// Who is to be paid.
     pub credit: String,
+    /// The number of the account whose money it is; 0 where it was not read.
+    pub debit_account: i64,
+    /// The number of the account that is to be paid; 0 where it was not read.
+    pub credit_account: i64,
     /// In which currency.
     pub currency: String,
     /// Decimals of the currency.
@@ -65,7 +69,8 @@ impl HoldRow {
     }
 }
 
-const HOLD: &str = "SELECT h.id, d.tenant, d.name AS debit, c.name AS credit, d.currency, k.exponent, h.amount, h.captured, h.voided, h.expires_at \
+const HOLD: &str = "SELECT h.id, d.tenant, d.name AS debit, c.name AS credit, h.debit_account, h.credit_account, d.currency, k.exponent, h.amount, h.captured, \
+       h.voided, h.expires_at \
      FROM holds h JOIN accounts d ON d.id = h.debit_account JOIN accounts c ON c.id = h.credit_account JOIN currencies k ON k.code = d.currency";
 
 /// One hold of a tenant. What a payout holds is the payout's alone, and not found.
@@ -83,8 +88,9 @@ pub async fn get(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Optio
 /// # Errors
 /// Any failure of the statement.
 pub async fn list(pool: &PgPool, account: &Identity, below: Uuid, count: usize) -> Result<Vec<HoldRow>, StoreError> {
-    let sql = "SELECT h.id, $4::text AS tenant, $5::text AS debit, (SELECT a.name FROM accounts a WHERE a.id = h.credit_account) AS credit, $6::text AS currency, \
-         $7::smallint AS exponent, h.amount, h.captured, h.voided, h.expires_at FROM holds h WHERE h.debit_account = $1 AND h.id < $2 ORDER BY h.id DESC LIMIT $3";
+    let sql = "SELECT h.id, $4::text AS tenant, $5::text AS debit, (SELECT a.name FROM accounts a WHERE a.id = h.credit_account) AS credit, \
+         h.debit_account, h.credit_account, $6::text AS currency, $7::smallint AS exponent, h.amount, h.captured, h.voided, h.expires_at \
+         FROM holds h WHERE h.debit_account = $1 AND h.id < $2 ORDER BY h.id DESC LIMIT $3";
     let query = sqlx::query_as(sql).bind(account.id.0).bind(below).bind(i64::try_from(count).unwrap_or(i64::MAX));
     let query = query.bind(&*account.tenant).bind(&*account.name).bind(account.currency.code.as_str()).bind(i16::from(account.currency.exponent));
     limited(async { Ok(query.fetch_all(pool).await?) }).await

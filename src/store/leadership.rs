@@ -1,4 +1,4 @@
-//! The lease and the epoch: see `migrations/0004_leadership.sql`.
+//! The lease and the epoch: see `take_leadership` in `migrations/0002_journal.sql`.
 
 use std::time::Duration;
 
@@ -52,24 +52,23 @@ impl LeaseSession {
     /// Tries to take the lease. `dead` names a holder of which we know that it has ended.
     ///
     /// # Errors
-    /// Any failure of the statement; backends that hold a lane's lock for too long are ended, and it can be tried again.
-    pub async fn take(&mut self, holder: &str, dead: &str, lease: Duration, lanes: u16) -> Result<Attempt, StoreError> {
+    /// Any failure of the statement; backends that hold the writer's lock for too long are ended, and it can be tried again.
+    pub async fn take(&mut self, holder: &str, dead: &str, lease: Duration) -> Result<Attempt, StoreError> {
         let attempt = sqlx::query_as::<_, (Option<i64>, String, i64)>(
-            "SELECT new_epoch, held_by, remaining_ms FROM take_leadership($1, $2, $3 * interval '1 ms', $4)",
+            "SELECT new_epoch, held_by, remaining_ms FROM take_leadership($1, $2, $3 * interval '1 ms')",
         )
         .bind(holder)
         .bind(dead)
         .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
-        .bind(i32::from(lanes))
         .fetch_one(&mut self.connection);
         match within(self.answer_timeout, attempt).await {
             Ok((Some(epoch), _, _)) => Ok(Attempt::Taken { epoch }),
             Ok((None, by, remaining_ms)) => Ok(Attempt::Held { by, remaining: Duration::from_millis(u64::try_from(remaining_ms).unwrap_or(0)) }),
             Err(error) => {
                 if error.code() == Some("55P03") {
-                    // Only once the lease is over, and only if its row can be had: else that row was waited for, and the lanes are well.
+                    // Only once the lease is over, and only if its row can be had: else that row was waited for, and the writer is well.
                     let end = sqlx::query(
-                        "SELECT pg_terminate_backend(pid) FROM lanes WHERE pid IS NOT NULL \
+                        "SELECT pg_terminate_backend(pid) FROM writers WHERE pid IS NOT NULL \
                          AND EXISTS (SELECT FROM leadership WHERE expires_at <= clock_timestamp() OR holder = $1 FOR UPDATE)",
                     );
                     within(self.answer_timeout, end.bind(dead).execute(&mut self.connection)).await?;
@@ -79,14 +78,15 @@ impl LeaseSession {
         }
     }
 
-    /// Extends the lease from now on; false when the epoch is no longer ours.
+    /// Extends the lease from now on; false when the epoch is no longer this holder's: a database that was put back may have given it twice.
     ///
     /// # Errors
     /// Any failure of the statement.
-    pub async fn renew(&mut self, epoch: i64, lease: Duration) -> Result<bool, StoreError> {
-        let done = sqlx::query("UPDATE leadership SET expires_at = clock_timestamp() + $2 * interval '1 ms' WHERE epoch = $1")
+    pub async fn renew(&mut self, epoch: i64, holder: &str, lease: Duration) -> Result<bool, StoreError> {
+        let done = sqlx::query("UPDATE leadership SET expires_at = clock_timestamp() + $2 * interval '1 ms' WHERE epoch = $1 AND holder = $3")
             .bind(epoch)
             .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
+            .bind(holder)
             .execute(&mut self.connection);
         Ok(within(self.answer_timeout, done).await?.rows_affected() == 1)
     }

@@ -1,106 +1,69 @@
-//! Events of the outbox for those who watch, with whose they are and what they name.
+//! Events of the journal in its order, rendered, for Kafka and for those who watch.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use serde::Deserialize;
-use smallvec::SmallVec;
-use sqlx::{Error, PgPool};
-use ulid::Ulid;
+use sqlx::{Error, PgConnection};
 use uuid::Uuid;
 
-use super::outbox::{self, Row};
-use crate::protocol::events::EventType;
+use super::journal_rows::{self, Names, transactions};
+use crate::protocol::events::{Unreadable, render};
 use crate::protocol::live::LiveEvent;
-use crate::protocol::record::TransactionId;
 
-/// Events in (after, last] from up to `rows_max` rows, by id, and the id up to which that is all: rows that concern nobody are left out.
-/// Of ids that are not final nothing may be asked.
+/// What the journal tells at one place.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The place of the transaction's first row.
+    pub seq: i64,
+    /// Whose it is.
+    pub tenant: String,
+    /// The transaction.
+    pub transaction: Uuid,
+    /// Which event, by number.
+    pub number: i16,
+    /// The event; or why its row cannot be read.
+    pub event: Result<LiveEvent, Unreadable>,
+}
+
+/// A part of the journal.
+#[derive(Debug)]
+pub struct Part {
+    /// In order.
+    pub told: Vec<Told>,
+    /// Up to here that is all.
+    pub to: i64,
+    /// There is nothing more up to the place that was asked for.
+    pub is_all: bool,
+}
+
+/// Rows of one transaction with an event, at most: less may not be read at a time.
+const TRANSACTION_MAX: i64 = 128;
+
+/// Events in (after, upto] from up to about `rows_max` rows. Beyond the tip nothing may be asked.
 ///
 /// # Errors
 /// Any failure of the statements.
-pub async fn read(pool: &PgPool, after: i64, last: i64, rows_max: i64) -> Result<(Vec<LiveEvent>, i64), Error> {
-    let rows = outbox::read(pool, after, last, rows_max).await?;
-    let aggregates: Vec<Uuid> = rows.iter().filter(|row| !is_of_account(row)).filter_map(aggregate).collect();
-    let sql = "SELECT id, tenant FROM transactions WHERE id = ANY($1)";
-    let tenants: HashMap<Uuid, String> = sqlx::query_as(sql).bind(&aggregates).fetch_all(pool).await?.into_iter().collect();
-    let to = match rows.last() {
-        Some(row) if i64::try_from(rows.len()).is_ok_and(|read| read >= rows_max) => row.id,
-        _ => last,
+pub async fn read(db: &mut PgConnection, names: &mut Names, after: i64, upto: i64, rows_max: i64) -> Result<Part, Error> {
+    let rows_max = rows_max.max(TRANSACTION_MAX);
+    let rows = journal_rows::after(&mut *db, after, upto, rows_max).await?;
+    names.learn(db, &rows).await?;
+    let is_all = i64::try_from(rows.len()).is_ok_and(|read| read < rows_max);
+    let groups = transactions(&rows, is_all);
+    let to = match groups.last().and_then(|group| group.last()) {
+        Some(last) if !is_all => last.seq,
+        _ => upto,
     };
-    Ok((rows.into_iter().filter_map(|row| event(row, &tenants)).collect(), to))
+    let told = groups.into_iter().filter_map(|group| {
+        let head = group.first().filter(|head| head.n == 0)?; // else `after` is the place of its transaction's event
+        let event = render(group, |id| names.get(id));
+        let number = event.as_ref().map_or_else(|_| head.event.unwrap_or_default(), |event| event.event.code());
+        Some(Told { seq: head.seq, tenant: head.tenant.clone(), transaction: head.id.0, number, event })
+    });
+    Ok(Part { told: told.collect(), to, is_all })
 }
 
-/// Ids up to this one may have left: the events before the oldest that is kept; 0 if none has.
+/// The event at a place, if there is one.
 ///
 /// # Errors
-/// Any failure of the statement.
-pub async fn gone(pool: &PgPool) -> Result<i64, Error> {
-    // What the default partition caught goes row by row; it is there only when partitions were late.
-    let sql = "SELECT least((SELECT min(lower) FROM outbox_partitions), (SELECT min(id) FROM outbox_default)) - 1";
-    Ok(sqlx::query_scalar::<_, Option<i64>>(sql).fetch_one(pool).await?.unwrap_or(0))
-}
-
-/// Whether an event's aggregate is an account, by its name. It says itself whose it is.
-fn is_of_account(row: &Row) -> bool {
-    EventType::from_code(row.event).is_some_and(|event| event.aggregate_type() == "Account")
-}
-
-/// The transaction that an event's aggregate is.
-fn aggregate(row: &Row) -> Option<Uuid> {
-    Ulid::from_string(&row.aggregate).ok().map(|ulid| Uuid::from_u128(ulid.0)).or_else(|| Uuid::parse_str(&row.aggregate).ok())
-}
-
-/// What of an envelope tells whom an event concerns.
-#[derive(Deserialize)]
-struct Envelope {
-    payload: Payload,
-}
-
-#[derive(Deserialize)]
-struct Payload {
-    tenant: Option<Box<str>>,
-    account_id: Option<Box<str>>,
-    transaction_id: Option<Uuid>,
-    reverses: Option<Uuid>,
-    payer_account_id: Option<Box<str>>,
-    payee_account_id: Option<Box<str>>,
-    debit_account_id: Option<Box<str>>,
-    credit_account_id: Option<Box<str>>,
-    #[serde(default)]
-    postings: Vec<Posting>,
-}
-
-#[derive(Deserialize)]
-struct Posting {
-    debit_account_id: Box<str>,
-    credit_account_id: Box<str>,
-}
-
-/// An event of nobody known is for nobody.
-fn event(row: Row, tenants: &HashMap<Uuid, String>) -> Option<LiveEvent> {
-    let payload = serde_json::from_str::<Envelope>(&row.body).ok()?.payload;
-    let (aggregate, tenant) = if is_of_account(&row) {
-        (Uuid::nil(), payload.tenant.as_deref()?) // its opening is no transaction
-    } else {
-        let aggregate = aggregate(&row)?;
-        (aggregate, tenants.get(&aggregate)?.as_str())
-    };
-    let mut accounts: SmallVec<[Box<str>; 2]> = SmallVec::new();
-    let postings = payload.postings.into_iter().flat_map(|posting| [posting.debit_account_id, posting.credit_account_id]);
-    let single = [payload.account_id, payload.payer_account_id, payload.payee_account_id, payload.debit_account_id, payload.credit_account_id];
-    for account in single.into_iter().flatten().chain(postings) {
-        if !accounts.contains(&account) {
-            accounts.push(account);
-        }
-    }
-    Some(LiveEvent {
-        id: row.id,
-        event: EventType::from_code(row.event)?,
-        tenant: Arc::from(tenant),
-        transaction: TransactionId(payload.transaction_id.unwrap_or(aggregate)),
-        reverses: payload.reverses.map(TransactionId),
-        accounts,
-        body: row.body.into(),
-    })
+/// Any failure of the statements.
+pub async fn at(db: &mut PgConnection, seq: i64) -> Result<Option<Told>, Error> {
+    let part = read(db, &mut Names::default(), seq - 1, seq + TRANSACTION_MAX, TRANSACTION_MAX).await?; // with the rest of its rows
+    Ok(part.told.into_iter().find(|told| told.seq == seq))
 }

@@ -90,6 +90,11 @@ pub fn numerics(values: &[i128]) -> Vec<Numeric> {
     values.iter().copied().map(Numeric).collect()
 }
 
+/// The same of a column that may be null.
+pub fn optional_numerics(values: &[Option<i128>]) -> Vec<Option<Numeric>> {
+    values.iter().map(|value| value.map(Numeric)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

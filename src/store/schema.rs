@@ -105,12 +105,11 @@ pub async fn migrate(url: &str, mut done: impl FnMut(&Step)) -> Result<Vec<Step>
 /// as their owner. `{role}` is the quoted name.
 const GRANTS: &str = "
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
-GRANT INSERT ON accounts, balances, transactions, postings, declined_postings, keys_even, keys_odd, lanes, outbox, outbox_positions, dead_letters,
-  holds, hold_steps, refunded, refunds, rates, exchanges, sagas, saga_events, operator_actions, currencies TO {role};
-GRANT UPDATE ON balances, holds, refunded, sagas, currencies, lanes, leadership, outbox_positions, dead_letters TO {role};
+GRANT INSERT ON accounts, balances, journal, derived, declines, writers, outbox_positions, dead_letters, holds, refunded, rates, sagas, saga_events, operator_actions, currencies TO {role};
+GRANT UPDATE ON balances, holds, refunded, sagas, currencies, writers, leadership, outbox_positions, dead_letters, journal_partitions TO {role};
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role};
-GRANT EXECUTE ON FUNCTION apply_deltas, apply_holds, apply_refunds, apply_changes, apply_extras, append_saga_facts, open_account, number_anew, commit_batch, account_postings, switch_key_generation, raise_session, outbox_drawn, outbox_marker, outbox_grow, outbox_shrink,
-  outbox_repair, take_leadership TO {role};";
+GRANT EXECUTE ON FUNCTION journal_grow, journal_forget_keys, journal_note_times, apply_deltas, apply_holds, append_saga_facts, open_accounts, apply_extras, commit_batch, raise_session,
+  take_leadership, journal_tip, journal_at, journal_places, journal_transactions, journal_after, journal_before, journal_place_at, account_postings, account_history, used_keys, journal_waiting TO {role};";
 
 /// Gives a role what serving needs.
 ///

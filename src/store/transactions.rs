@@ -1,18 +1,20 @@
-//! Reading transactions back.
+//! Reading transactions back, from the rows that the journal has of them.
 
 mod list;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use sqlx::types::Json;
-use sqlx::{FromRow, PgPool};
+use sqlx::{AssertSqlSafe, FromRow, PgPool};
 use uuid::Uuid;
 
+use super::journal_rows::{COLUMNS, SqlRow};
 use super::numeric::Numeric;
 use super::{StoreError, limited};
-use crate::protocol::record::{ExchangeRow, TransactionId};
+use crate::protocol::journal::{Row, status};
+use crate::protocol::record::{ExchangeRow, Kind, TransactionId};
 
 pub use self::list::{Cursor, Filter, Page, list};
 
@@ -77,7 +79,7 @@ impl Exchange {
 }
 
 /// A posting as it was written, or as it was asked for if declined.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug)]
 pub struct PostingRow {
     /// Its transaction.
     pub transaction: Uuid,
@@ -86,11 +88,10 @@ pub struct PostingRow {
     /// The account that was paid.
     pub credit: String,
     /// In minor units.
-    #[sqlx(try_from = "Numeric")]
     pub amount: i128,
     /// Its code.
     pub currency: String,
-    /// Decimals of the currency.
+    /// Decimals of the currency; none if it is none of ours.
     pub exponent: Option<i16>,
     /// Balances after it; none if declined.
     pub debit_after: Option<Numeric>,
@@ -104,56 +105,57 @@ impl From<Numeric> for i128 {
     }
 }
 
+/// A row of the journal, and what stands elsewhere.
 #[derive(FromRow)]
-struct Head {
-    id: Uuid,
-    api: i16,
-    kind: i16,
-    status: i16,
-    key: Option<String>,
-    reference: Option<String>,
-    description: Option<String>,
-    metadata: Option<String>,
-    correlation: Option<String>,
-    decline_code: Option<i16>,
-    decline_message: Option<String>,
-    created_at: DateTime<Utc>,
-    refund_of: Option<Uuid>,
-    gave: Option<Numeric>,
-    refunded: Option<Numeric>,
-    reversed: bool,
-    of_saga: bool,
-    exchange: Option<Json<Exchange>>,
+struct Read {
+    #[sqlx(flatten)]
+    row: SqlRow,
+    /// Names of a posting's accounts, and what they are kept in.
+    debit: Option<String>,
+    credit: Option<String>,
+    currency: Option<String>,
+    exponent: Option<i16>,
+    /// Of a first row: what was given back of the transaction.
+    given: Option<Numeric>,
+    reversed: Option<bool>,
+    /// Of a declined one: decimals of the currencies that it names, by code, those that there are.
+    exponents: Option<Json<HashMap<String, i16>>>,
 }
 
-const HEAD: &str = "SELECT id, api, kind, status, key, reference, description, metadata, correlation, decline_code, decline_message, created_at, \
-     CASE WHEN kind IN (5, 13) THEN (SELECT payment FROM refunds WHERE refund = id) END AS refund_of, CASE WHEN kind IN (5, 13) THEN (SELECT amount FROM refunds WHERE refund = id) END AS gave, \
-     (SELECT given FROM refunded WHERE payment = id) AS refunded, \
-     CASE WHEN EXISTS (SELECT FROM refunded WHERE payment = id) \
-       THEN (SELECT b.kind FROM refunds r JOIN transactions b ON b.id = r.refund WHERE r.payment = transactions.id ORDER BY r.refund DESC LIMIT 1) END IS NOT DISTINCT FROM 13 AS reversed, \
-     kind = 11 AND EXISTS (SELECT FROM hold_steps s JOIN sagas g ON g.id = s.hold WHERE s.transaction = transactions.id) AS of_saga, \
-     CASE kind WHEN 7 THEN (SELECT json_build_object('rate_id', rate_id, 'base', base, 'quote', quote, 'rate', trim_scale(rate)::text, 'rounding', rounding) \
-       FROM exchanges WHERE transaction = id) END AS exchange FROM transactions";
+/// A posting as a declined transaction's body says it.
+#[derive(Deserialize)]
+struct Asked {
+    debit: String,
+    credit: String,
+    amount: String,
+    currency: String,
+}
 
-/// Transaction by transaction, and names by their key: joins that the planner may order would read tables whole.
-const POSTINGS: &str = "SELECT p.transaction, d.name AS debit, c.name AS credit, p.amount, d.currency, d.exponent, p.debit_balance_after AS debit_after, p.credit_balance_after AS credit_after, p.n \
-     FROM transactions t, LATERAL (SELECT * FROM postings WHERE seq BETWEEN t.first_seq AND t.last_seq AND transaction = t.id OFFSET 0) p, \
-       LATERAL (SELECT a.name, a.currency, k.exponent FROM accounts a JOIN currencies k ON k.code = a.currency WHERE a.id = p.debit_account OFFSET 0) d, \
-       LATERAL (SELECT a.name FROM accounts a WHERE a.id = p.credit_account OFFSET 0) c WHERE t.id = ANY($1) \
-     UNION ALL SELECT p.transaction, p.debit_account, p.credit_account, p.amount, p.currency, k.exponent, NULL, NULL, p.n \
-     FROM declined_postings p LEFT JOIN currencies k ON k.code = p.currency WHERE p.transaction = ANY($1) ORDER BY 1, 9";
+/// Reads a tenant's transactions whose first rows are at these places. Names by their key, row by row: joins that the planner may order would
+/// read tables whole. What else is in the journal is no transaction.
+fn reading(places: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!(
+        "SELECT {COLUMNS}, d.debit, c.credit, d.currency, d.exponent, r.given, r.reversed, \
+           CASE WHEN j.status = 2 THEN (SELECT jsonb_object_agg(k.code, k.exponent) FROM currencies k \
+             WHERE k.code = ANY(ARRAY(SELECT p ->> 'currency' FROM jsonb_array_elements(j.body -> 'postings') p))) END AS exponents \
+         FROM journal_transactions({places}) j \
+           LEFT JOIN LATERAL (SELECT a.name AS debit, a.currency, k.exponent FROM accounts a JOIN currencies k ON k.code = a.currency \
+             WHERE a.id = j.debit_account AND j.amount IS NOT NULL OFFSET 0) d ON true \
+           LEFT JOIN LATERAL (SELECT a.name AS credit FROM accounts a WHERE a.id = j.credit_account AND j.amount IS NOT NULL OFFSET 0) c ON true \
+           LEFT JOIN LATERAL (SELECT g.given, g.reversed FROM refunded g WHERE g.payment = j.id AND j.n = 0 OFFSET 0) r ON true \
+         WHERE j.tenant = $2 AND j.status <= 2 AND j.kind <= 20 ORDER BY j.seq"
+    ))
+}
 
 /// One transaction of a tenant.
 ///
 /// # Errors
-/// Any failure of the statements.
+/// Any failure of the statement.
 pub async fn get(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Option<TransactionRow>, StoreError> {
-    let read = async {
-        let sql = format!("{HEAD} WHERE id = $1 AND tenant = $2");
-        let head: Vec<Head> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id.0).bind(tenant).fetch_all(pool).await?;
-        with_postings(pool, head).await
-    };
-    Ok(limited(read).await?.pop())
+    let places = "(SELECT array_agg(p.seq) FROM journal_places(ARRAY[$1::uuid]) p)";
+    let query = sqlx::query_as::<_, Read>(reading(places)).bind(id.0).bind(tenant);
+    let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
+    Ok(transactions(rows).into_values().next())
 }
 
 /// Links of a chain of undoings that are followed.
@@ -165,9 +167,12 @@ pub const CHAIN_MAX: i32 = 100;
 /// # Errors
 /// Any failure of the statement.
 pub async fn gave_back(pool: &PgPool, id: TransactionId) -> Result<Vec<(TransactionId, i128)>, StoreError> {
-    let sql = "WITH RECURSIVE chain AS (SELECT payment, amount, 1 AS n FROM refunds WHERE refund = $1 \
-                 UNION ALL SELECT r.payment, r.amount, n + 1 FROM chain c JOIN refunds r ON r.refund = c.payment WHERE n < $2) \
-               SELECT payment, amount FROM chain ORDER BY n";
+    // A row's body says how much it gave only if it did.
+    let sql = "WITH RECURSIVE chain AS (SELECT $1::uuid AS payment, NULL::numeric AS amount, 0 AS n \
+                 UNION ALL SELECT j.follows, (j.body ->> 'gave')::numeric, c.n + 1 FROM chain c, \
+                   LATERAL (SELECT * FROM journal_at((SELECT array_agg(p.seq) FROM journal_places(ARRAY[c.payment]) p))) j \
+                   WHERE c.n < $2 AND j.kind IN (5, 13) AND j.status = 1 AND j.follows IS NOT NULL) \
+               SELECT payment, amount FROM chain WHERE amount IS NOT NULL ORDER BY n";
     let query = sqlx::query_as::<_, (Uuid, Numeric)>(sql).bind(id.0).bind(CHAIN_MAX);
     let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
     Ok(rows.into_iter().map(|(payment, amount)| (TransactionId(payment), amount.0)).collect())
@@ -176,59 +181,89 @@ pub async fn gave_back(pool: &PgPool, id: TransactionId) -> Result<Vec<(Transact
 /// Transactions of contract 4 with this correlation id, the newest first, up to `count`.
 ///
 /// # Errors
-/// Any failure of the statements.
+/// Any failure of the statement.
 pub async fn by_correlation(pool: &PgPool, tenant: &str, correlation: &str, count: usize) -> Result<Vec<TransactionRow>, StoreError> {
-    let read = async {
-        let sql = format!("{HEAD} WHERE tenant = $1 AND correlation = $2 AND api = 3 ORDER BY id DESC LIMIT $3");
-        let heads: Vec<Head> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind(tenant)
-            .bind(correlation)
-            .bind(i64::try_from(count).unwrap_or(i64::MAX))
-            .fetch_all(pool)
-            .await?;
-        with_postings(pool, heads).await
-    };
-    limited(read).await
+    let places = "(SELECT array_agg(b.seq) FROM journal_before(9223372036854775807, 0, $2, NULL, $1, NULL, NULL, 0, $3) b)";
+    let query = sqlx::query_as::<_, Read>(reading(places)).bind(correlation).bind(tenant).bind(i64::try_from(count).unwrap_or(i64::MAX));
+    let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
+    Ok(transactions(rows).into_values().rev().collect())
 }
 
-/// These transactions of a tenant, in this order, those that exist.
-async fn by_ids(pool: &PgPool, tenant: &str, ids: &[Uuid]) -> Result<Vec<TransactionRow>, StoreError> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
+/// A tenant's transactions at these places, by place.
+async fn at_places(pool: &PgPool, tenant: &str, places: &[i64]) -> Result<BTreeMap<i64, TransactionRow>, StoreError> {
+    if places.is_empty() {
+        return Ok(BTreeMap::new());
     }
-    let sql = format!("{HEAD} WHERE id = ANY($1) AND tenant = $2");
-    let heads: Vec<Head> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(ids).bind(tenant).fetch_all(pool).await?;
-    let mut rows: HashMap<Uuid, TransactionRow> = with_postings(pool, heads).await?.into_iter().map(|row| (row.id.0, row)).collect();
-    Ok(ids.iter().filter_map(|id| rows.remove(id)).collect())
+    Ok(transactions(sqlx::query_as::<_, Read>(reading("$1")).bind(places).bind(tenant).fetch_all(pool).await?))
 }
 
-async fn with_postings(pool: &PgPool, heads: Vec<Head>) -> Result<Vec<TransactionRow>, StoreError> {
-    if heads.is_empty() {
-        return Ok(Vec::new());
+/// Transactions of their rows, which come in order, by the place of the first.
+fn transactions(rows: Vec<Read>) -> BTreeMap<i64, TransactionRow> {
+    let mut found = BTreeMap::new();
+    for mut read in rows {
+        let (place, n, posting) = (read.row.seq - i64::from(read.row.n), read.row.n, read.posting());
+        if n == 0 {
+            found.insert(place, read.transaction());
+        }
+        if let Some(transaction) = found.get_mut(&place) {
+            transaction.postings.extend(posting);
+        }
     }
-    let ids: Vec<Uuid> = heads.iter().map(|head| head.id).collect();
-    let rows: Vec<PostingRow> = sqlx::query_as(POSTINGS).bind(&ids).fetch_all(pool).await?;
-    let mut postings: HashMap<Uuid, Vec<PostingRow>> = HashMap::with_capacity(heads.len());
-    for row in rows {
-        postings.entry(row.transaction).or_default().push(row);
+    found
+}
+
+impl Read {
+    /// What the row posts.
+    fn posting(&mut self) -> Option<PostingRow> {
+        Some(PostingRow {
+            transaction: self.row.id,
+            amount: self.row.amount?.0,
+            debit: self.debit.take()?,
+            credit: self.credit.take()?,
+            currency: self.currency.take()?,
+            exponent: self.exponent,
+            debit_after: self.row.debit_after,
+            credit_after: self.row.credit_after,
+        })
     }
-    let row = |head: Head| TransactionRow {
-        id: TransactionId(head.id),
-        api: head.api,
-        refund_of: head.refund_of.map(TransactionId).zip(head.gave.map(|gave| gave.0)),
-        refunded: head.refunded.map(|given| given.0),
-        reversed: head.reversed,
-        of_saga: head.of_saga,
-        exchange: head.exchange.map(|exchange| exchange.0),
-        kind: head.kind,
-        key: head.key,
-        reference: head.reference,
-        description: head.description,
-        metadata: head.metadata,
-        correlation: head.correlation,
-        decline: (head.status == 2).then(|| (head.decline_code.unwrap_or_default(), head.decline_message.unwrap_or_default())),
-        created_at: head.created_at,
-        postings: postings.remove(&head.id).unwrap_or_default(),
-    };
-    Ok(heads.into_iter().map(row).collect())
+
+    /// What a first row says of its transaction; of postings, those that were declined.
+    fn transaction(self) -> TransactionRow {
+        let row = Row::from(self.row);
+        let completed = row.status == status::COMPLETED;
+        let gives_back = completed && [Kind::REFUND.code(), Kind::REVERSAL.code()].contains(&row.kind);
+        let gave = row.text("gave").and_then(|units| units.parse().ok());
+        let says = |field: &str| row.body.as_ref().and_then(|body| body.get(field));
+        let code = says("code").and_then(serde_json::Value::as_i64).and_then(|code| i16::try_from(code).ok());
+        let exchange = says("exchange").filter(|_| completed).and_then(|rate| Exchange::deserialize(rate).ok());
+        let asked = says("postings").filter(|_| !completed).and_then(|postings| Vec::<Asked>::deserialize(postings).ok()).unwrap_or_default();
+        let posting = |asked: Asked| PostingRow {
+            transaction: row.id.0,
+            exponent: self.exponents.as_ref().and_then(|known| known.get(&asked.currency).copied()),
+            debit: asked.debit,
+            credit: asked.credit,
+            amount: asked.amount.parse().unwrap_or_default(),
+            currency: asked.currency,
+            debit_after: None,
+            credit_after: None,
+        };
+        TransactionRow {
+            id: row.id,
+            api: row.api,
+            kind: row.kind,
+            refund_of: row.follows.filter(|_| gives_back).map(TransactionId).zip(gave),
+            refunded: self.given.map(|given| given.0),
+            reversed: self.reversed.unwrap_or(false),
+            of_saga: row.kind == Kind::CAPTURE.code() && says("saga").is_some(),
+            exchange,
+            decline: (!completed).then(|| (code.unwrap_or_default(), row.text("message").unwrap_or_default().to_owned())),
+            postings: asked.into_iter().map(posting).collect(),
+            created_at: row.created_at,
+            key: row.key_text,
+            reference: row.reference,
+            description: row.description,
+            metadata: row.metadata,
+            correlation: row.correlation,
+        }
+    }
 }

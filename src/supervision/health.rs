@@ -16,7 +16,7 @@ pub enum Part {
     Database,
     /// Whether this process holds the lease.
     Leadership,
-    /// The journal's lanes.
+    /// The journal.
     Journal,
     /// The directory of account actors.
     Accounts,

@@ -38,8 +38,8 @@ pub struct TreeConfig {
     pub holder: Holder,
     /// How long a lease lasts.
     pub lease: Duration,
-    /// Lanes of the journal.
-    pub lanes: u16,
+    /// With so many rows in a partition the journal begins the next one.
+    pub partition_rows: i64,
     /// Records per batch at most.
     pub batch_max: usize,
     /// A batch without an answer for this long is of unknown outcome.
@@ -132,7 +132,7 @@ impl Tree {
         self.close();
     }
 
-    /// The root is gone, perhaps before it heard that the lease was let go: nobody may wait for its lanes.
+    /// The root is gone, perhaps before it heard that the lease was let go: nobody may wait for its lane.
     fn close(&self) {
         if let Some(active) = self.node.active() {
             active.journal.close();
@@ -218,7 +218,7 @@ impl RootState {
         let journal = Journal::new(JournalConfig {
             database: config.database.clone(),
             epoch,
-            lanes: config.lanes,
+            partition_rows: config.partition_rows,
             batch_max: config.batch_max,
             answer_timeout: config.answer_timeout,
             fenced,
@@ -278,7 +278,6 @@ impl RootState {
                     database: config.database,
                     holder: config.holder,
                     lease: config.lease,
-                    lanes: config.lanes,
                     node: self.node.clone(),
                     events: Arc::new(move |event| drop(root.cast(RootMessage::Leadership(event)))),
                     health: config.health,
@@ -323,6 +322,7 @@ impl RootState {
                     config: publishing.housekeeping,
                     pool: publishing.pool,
                     backpressure: publishing.backpressure,
+                    journal: active.journal,
                     faults: config.faults,
                 };
                 Actor::spawn_linked(None, Housekeeping, args, supervisor).await?.0.get_cell()

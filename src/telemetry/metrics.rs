@@ -60,7 +60,7 @@ metrics_table! {
     OUTBOX_FAILED = Counter "outbox_events_failed_total" ["event_type"] NONE, Count, "events that became dead letters";
     OUTBOX_PENDING = Gauge "outbox_pending_events" [] NONE, Count, "events that wait for Kafka";
     REDIS_CONNECTIONS = Gauge "redis_connections_active" [] NONE, Count, "connections to Redis";
-    DB_CONNECTIONS = Gauge "db_connections_active" [] NONE, Count, "connections to PostgreSQL that are in use: of the pools, the lanes and the lease";
+    DB_CONNECTIONS = Gauge "db_connections_active" [] NONE, Count, "connections to PostgreSQL that are in use: of the pools, the journal and the lease";
     JOURNAL_BATCH_SIZE = Histogram "florin_journal_batch_size" [] BATCH_RECORDS, Count, "records in a committed batch";
     JOURNAL_COMMIT = Histogram "florin_journal_commit_seconds" [] COMMIT_SECONDS, Seconds, "time that the commit of a batch took";
     JOURNAL_QUEUE = Gauge "florin_journal_queue_depth" [] NONE, Count, "records that wait for a batch or are in one";
@@ -72,7 +72,6 @@ metrics_table! {
     OUTBOX_LAG_SECONDS = Gauge "florin_outbox_lag_seconds" [] NONE, Seconds, "age of the oldest event that waits";
     OUTBOX_TRANSACTIONS = Counter "florin_outbox_transactions_total" [] NONE, Count, "Kafka transactions that were committed";
     OUTBOX_PUBLISH = Histogram "florin_outbox_publish_seconds" [] COMMIT_SECONDS, Seconds, "time that a Kafka transaction took";
-    OUTBOX_HELD_SECONDS = Gauge "florin_outbox_held_back_seconds" ["database", "application"] NONE, Seconds, "age of the oldest transaction that holds events back";
     LIMITER_DECISIONS = Counter "florin_limiter_decisions_total" ["mode", "decision"] NONE, Count, "decisions of the rate limit, by where they were made";
     LIMITER_REDIS = Histogram "florin_limiter_redis_seconds" [] COMMIT_SECONDS, Seconds, "time that calls of the rate limit to Redis took";
     SHED_REQUESTS = Counter "florin_shed_requests_total" ["reason"] NONE, Count, "calls refused to protect the node";

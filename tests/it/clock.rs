@@ -29,7 +29,7 @@ async fn set(database: &TestDatabase, by: &str) {
     sqlx::query("UPDATE clock.ahead SET by = $1::text::interval").bind(by).execute(&database.pool).await.unwrap();
 }
 
-// Fails when `LaneSession::now` keeps the old pair of moments (every payment is too late for as long as the clock is ahead), when it does
+// Fails when `WriterSession::now` keeps the old pair of moments (every payment is too late for as long as the clock is ahead), when it does
 // not go by the old pair for the batch at hand (what really is too late would be written), or when a cut-off is taken to the database
 // by another clock than the one that was read last.
 #[tokio::test(flavor = "multi_thread")]
@@ -40,7 +40,7 @@ async fn a_clock_that_is_set_costs_one_batch_at_most_and_the_cutoff_still_binds(
     database.account("alice", 100_00).await;
     database.account("bob", 0).await;
     assert_eq!(florin.pay("before", "alice", "bob", 1_00).await.unwrap().status(), pb::PaymentStatus::Authorized);
-    let session = database.count("SELECT session FROM lanes").await;
+    let session = database.count("SELECT session FROM writers").await;
 
     // Forward, from where it was and once more: nobody can tell it from a batch that was an hour on its way.
     for by in ["1 hour", "3 hours"] {
@@ -56,7 +56,7 @@ async fn a_clock_that_is_set_costs_one_batch_at_most_and_the_cutoff_still_binds(
 
     // With the clock as it was read last, a batch that is held up in the database until its cut-off is not written.
     let mut holder = database.pool.begin().await.unwrap();
-    sqlx::query("SELECT FROM lanes FOR UPDATE").execute(&mut *holder).await.unwrap();
+    sqlx::query("SELECT FROM writers FOR UPDATE").execute(&mut *holder).await.unwrap();
     let late = background(&florin, Order::new("late", "alice", "bob", 1_00));
     assert_eq!(reason(&late.await.unwrap().unwrap_err()), "OUTCOME_UNKNOWN", "its cut-off has passed");
     holder.rollback().await.unwrap();
@@ -71,7 +71,7 @@ async fn a_clock_that_is_set_costs_one_batch_at_most_and_the_cutoff_still_binds(
             assert_eq!(answer.status(), pb::PaymentStatus::Authorized, "{by}");
         }
     }
-    assert_eq!(database.count("SELECT session FROM lanes").await, session, "all on one session");
+    assert_eq!(database.count("SELECT session FROM writers").await, session, "all on one session");
     assert!(database.effects().await.values().all(|rows| *rows == 1));
     assert_eq!(florin.balance("bob").await, (1 + 2 * 2 + 2 * 3) * 1_00);
     florin.check_no_open_legs(&["alice", "bob"]).await;

@@ -7,3 +7,4 @@ mod metrics_endpoint;
 pub mod mutual_tls;
 mod schema;
 mod traces;
+mod words;

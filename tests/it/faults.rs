@@ -188,7 +188,7 @@ async fn an_approval_of_an_account_that_failed_since_is_void() {
         florin.loaded(name).await;
     }
     let mut lock = florin.database.pool.begin().await.unwrap();
-    sqlx::query("LOCK TABLE keys_even, keys_odd IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap(); // no refusal, and no commit
+    sqlx::query("LOCK TABLE journal_1 IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap(); // no refusal, and no commit
     // Bob approves carol's, who has no money, which is being checked; so alice's, whom alice approved, waits at bob.
     let carols = background(&florin, Order::new("carol", "carol", "bob", 10_00));
     named_by(&florin, "carol", 1).await;

@@ -1,8 +1,10 @@
 //! A Florin of one's own: a fresh database, the whole tree, a gRPC client. On drop the books must balance.
 
 pub mod cases;
+mod events;
 pub mod money;
 mod owned;
+mod partitions;
 pub mod provider;
 pub mod proxy;
 pub mod served;
@@ -23,6 +25,7 @@ use florin::protocol::admission::InFlight;
 use florin::protocol::pb::florin_v1::ledger_client::LedgerClient;
 use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
+use florin::protocol::record::TransactionId;
 use florin::store::accounts::{AccountKind, NewAccount, NormalSide};
 use florin::store::{self, Database};
 use florin::supervision::health::{Health, Overall};
@@ -35,7 +38,7 @@ use self::owned::Owned;
 /// What a test may want otherwise.
 #[derive(Clone)]
 pub struct Options {
-    pub lanes: u16,
+    pub partition_rows: i64,
     pub active_accounts_max: usize,
     pub in_flight_max: usize,
     pub account_share_max: usize,
@@ -50,7 +53,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            lanes: 1,
+            partition_rows: 1_000_000,
             active_accounts_max: 10_000,
             in_flight_max: 10_000,
             account_share_max: 5_000,
@@ -148,22 +151,30 @@ impl TestDatabase {
             // An opening balance is a posting like any other, so that the books balance.
             let opening = format!("opening-{currency}");
             store::accounts::create(&self.pool, &new(&opening, AccountKind::System, None)).await.unwrap();
-            sqlx::query(
-                "WITH s AS (SELECT nextval('batch_seq') * 1048576 + 1 AS seq), \
-                      d AS (UPDATE balances SET debits = debits + $3, version = version + 1, prior_seq = last_seq, last_seq = (SELECT seq FROM s) \
-                        WHERE account = (SELECT id FROM accounts WHERE name = $1) RETURNING account, credits - debits AS after, prior_seq), \
-                      c AS (UPDATE balances SET credits = credits + $3, version = version + 1, prior_seq = last_seq, last_seq = (SELECT seq FROM s) \
-                        WHERE account = (SELECT id FROM accounts WHERE name = $2) RETURNING account, credits - debits AS after, prior_seq), \
-                      t AS (INSERT INTO transactions (id, tenant, api, kind, status, request, created_at, first_seq, last_seq) \
-                        SELECT gen_random_uuid(), 'default', 2, 9, 1, gen_random_uuid(), now(), seq, seq FROM s RETURNING id, first_seq) \
-                 INSERT INTO postings SELECT t.id, 0, t.first_seq, d.account, c.account, $3, d.after, c.after, now(), d.prior_seq, c.prior_seq FROM t, d, c",
+            // It stands before all of the journal's rows, so both accounts have only rows of this kind.
+            let mut work = self.pool.begin().await.unwrap();
+            let prior = "SELECT last_seq FROM balances WHERE account = (SELECT id FROM accounts WHERE tenant = 'default' AND name = $1) FOR UPDATE";
+            let prior: i64 = sqlx::query_scalar(prior).bind(&opening).fetch_one(&mut *work).await.unwrap();
+            assert!(prior < 1 << 44, "{opening} has been used: it can open nothing any more");
+            let funded = sqlx::query(
+                "WITH d AS (UPDATE balances SET debits = debits + $3, version = version + 1, last_seq = nextval('opening_batch') << 20 \
+                        WHERE account = (SELECT id FROM accounts WHERE tenant = 'default' AND name = $1) RETURNING account, credits - debits AS after, last_seq), \
+                      c AS (UPDATE balances SET credits = credits + $3, version = version + 1, last_seq = (SELECT last_seq FROM d) \
+                        WHERE account = (SELECT id FROM accounts WHERE tenant = 'default' AND name = $2) AND last_seq = 0 RETURNING account, credits - debits AS after) \
+                 INSERT INTO journal (seq, debit_account, credit_account, debit_prev, credit_prev, created_at, id, request, kind, status, api, n, postings, amount, \
+                     debit_after, credit_after, tenant) \
+                   SELECT d.last_seq, d.account, c.account, $4, 0, now(), $5, gen_random_uuid(), 9, 1, 2, 0, 1, $3, d.after, c.after, 'default' FROM d, c",
             )
             .bind(&opening)
             .bind(name)
             .bind(balance)
-            .execute(&self.pool)
+            .bind(prior)
+            .bind(TransactionId::draw().0)
+            .execute(&mut *work)
             .await
             .unwrap();
+            assert_eq!(funded.rows_affected(), 1, "{name} is not new");
+            work.commit().await.unwrap();
         }
     }
 
@@ -176,10 +187,14 @@ impl TestDatabase {
         let wrong: Vec<(String, String)> = sqlx::query_as(
             "SELECT 'balance', a.name || ': ' || b.credits - b.debits || ' is not ' || coalesce(e.sum, 0) FROM accounts a JOIN balances b ON b.account = a.id \
                LEFT JOIN (SELECT account, sum(amount) FROM ledger_entries GROUP BY account) e ON e.account = a.id WHERE b.credits - b.debits <> coalesce(e.sum, 0) \
-             UNION ALL SELECT 'after', a.name || ' at ' || seq FROM (SELECT account, seq, balance_after, sum(amount) OVER (PARTITION BY account ORDER BY seq) AS running FROM ledger_entries) r \
-               JOIN accounts a ON a.id = r.account WHERE r.running <> r.balance_after \
+             UNION ALL SELECT 'chain', a.name || ' at ' || seq FROM (SELECT account, seq, previous, balance_after, coalesce(lag(seq) OVER w, 0) AS before, sum(moved) OVER w AS running \
+                 FROM account_rows WINDOW w AS (PARTITION BY account ORDER BY seq)) r \
+               JOIN accounts a ON a.id = r.account WHERE r.running IS DISTINCT FROM r.balance_after OR r.previous <> r.before \
+             UNION ALL SELECT 'newest', a.name FROM accounts a JOIN balances b ON b.account = a.id \
+               LEFT JOIN (SELECT account, max(seq) AS last, count(*) AS rows, sum(held) AS held FROM account_rows GROUP BY account) r ON r.account = a.id \
+               WHERE (b.last_seq, b.version, b.held) IS DISTINCT FROM (coalesce(r.last, 0), coalesce(r.rows, 0), coalesce(r.held, 0)) \
              UNION ALL SELECT 'floor', a.name FROM accounts a JOIN balances b ON b.account = a.id WHERE b.credits - b.debits - b.held < least(b.floor, b.floor_from) \
-             UNION ALL SELECT 'key', k.key::text FROM (SELECT * FROM keys_even UNION ALL SELECT * FROM keys_odd) k LEFT JOIN transactions t ON t.id = k.transaction WHERE t.id IS NULL AND k.status <> 3 \
+             UNION ALL SELECT 'rows', id::text FROM journal GROUP BY id HAVING count(*) <> greatest(max(postings), 1) OR max(seq) - min(seq) <> count(*) - 1 \
              UNION ALL SELECT 'key twice', key FROM transactions WHERE key IS NOT NULL AND status = 1 GROUP BY api, tenant, key HAVING count(*) > 1 \
              UNION ALL SELECT 'currency', p.transaction::text FROM postings p JOIN accounts d ON d.id = p.debit_account JOIN accounts c ON c.id = p.credit_account WHERE d.currency <> c.currency",
         )
@@ -229,7 +244,7 @@ impl Florin {
             pool: pool.clone(),
             holder: Holder::named(name),
             lease: options.lease,
-            lanes: options.lanes,
+            partition_rows: options.partition_rows,
             batch_max: 2_000,
             answer_timeout: options.answer_timeout,
             active_accounts_max: options.active_accounts_max,

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
+use florin::protocol::events::EventType;
 use florin::protocol::pb::florin_v1 as pb;
 use tonic::{Code, Status};
 
@@ -185,11 +186,10 @@ async fn a_hold_expires_at_its_time_also_when_its_actor_fails() {
     assert_eq!((over.captured.as_str(), over.voided.as_str()), ("10.00", "50.00"));
     until("its actor was started again", || async { florin.faults.hits("expiry.sent") > 6 }).await;
     assert_eq!(florin.database.count("SELECT count(*) FROM transactions WHERE kind = 12").await, 1);
-    for (event, name) in [(5, "HoldAuthorized"), (3, "TransactionPosted"), (6, "HoldVoided")] {
-        let bodies: Vec<String> =
-            sqlx::query_scalar("SELECT body FROM outbox WHERE event = $1").bind(event).fetch_all(&florin.database.pool).await.unwrap();
+    for event in [EventType::HoldAuthorized, EventType::TransactionPosted, EventType::HoldVoided] {
+        let bodies = florin.database.told(event).await;
         let bodies: Vec<serde_json::Value> = bodies.iter().map(|body| serde_json::from_str(body).unwrap()).collect();
-        assert!(bodies.iter().any(|body| body["event_type"] == name), "{name} in {bodies:?}");
+        assert!(bodies.iter().any(|body| body["event_type"] == event.name()), "{event:?} in {bodies:?}");
         bodies.iter().for_each(crate::outbox::schemas::check);
     }
     florin.stop().await;

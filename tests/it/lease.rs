@@ -13,19 +13,19 @@ use crate::harness::money::{Order, reason};
 use crate::harness::{Florin, Options, TestDatabase, until};
 use crate::takeover::{NAMES, two};
 
-/// The lane's row: it changes when a lane opens a session, and when the lease is taken.
-async fn lanes(database: &TestDatabase) -> Vec<(i64, i64, Option<i32>)> {
-    sqlx::query_as("SELECT epoch, session, pid FROM lanes ORDER BY lane").fetch_all(&database.pool).await.unwrap()
+/// The writer's row: it changes when the journal opens a session, and when the lease is taken.
+async fn writers(database: &TestDatabase) -> Vec<(i64, i64, Option<i32>)> {
+    sqlx::query_as("SELECT epoch, session, pid FROM writers ORDER BY writer").fetch_all(&database.pool).await.unwrap()
 }
 
-// Fails when a standby that waited in vain for the lease's own row ends the lanes' backends as if they had been in its way (no
+// Fails when a standby that waited in vain for the lease's own row ends the writer's backend as if they had been in its way (no
 // `FOR UPDATE` where `LeaseSession::take` looks whether it may).
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_whose_row_somebody_holds_costs_nobody_a_session_and_is_kept_again_afterwards() {
     let (first, second) = two(Options { lease: Duration::from_secs(1), ..Options::default() }).await;
     let database = first.database.clone();
     assert!(first.pay("before", "a", "b", 1_00).await.is_ok());
-    let before = lanes(&database).await;
+    let before = writers(&database).await;
     let mut holder = database.pool.begin().await.unwrap();
     sqlx::query("SELECT FROM leadership FOR UPDATE").execute(&mut *holder).await.unwrap();
     second.faults.panic_at("leadership.tick", u32::MAX, 0); // only counts
@@ -39,7 +39,7 @@ async fn a_lease_whose_row_somebody_holds_costs_nobody_a_session_and_is_kept_aga
         paid += 1;
         assert!(paid < 20_000, "the standby does not try");
     }
-    assert_eq!(lanes(&database).await, before, "somebody was ended, or shut out");
+    assert_eq!(writers(&database).await, before, "somebody was ended, or shut out");
     assert!(second.tree.node.active().is_none());
     holder.rollback().await.unwrap();
 
@@ -72,7 +72,7 @@ async fn two_standbys_end_the_backend_that_a_dead_node_left_and_one_of_them_take
     sqlx::query(row).execute(&mut *holder).await.unwrap();
     let order = Order::new("k", "a", "b", 1_00);
     let sent = background(&first, order.clone());
-    let stalled = "SELECT count(*) FROM pg_stat_activity JOIN lanes USING (pid) WHERE backend_xid IS NOT NULL";
+    let stalled = "SELECT count(*) FROM pg_stat_activity JOIN writers USING (pid) WHERE backend_xid IS NOT NULL";
     until("the batch stalls with the lane's row", || async { database.count(stalled).await == 1 }).await;
     let before = Instant::now();
     first.kill().await;
@@ -108,7 +108,7 @@ async fn a_node_that_is_fenced_off_admits_nothing_more_whatever_its_leadership_k
 
         // Another process takes over.
         let takeover = "UPDATE leadership SET epoch = epoch + 1, holder = 'another', expires_at = clock_timestamp() + interval '1 hour'; \
-             UPDATE lanes SET epoch = epoch + 1, session = session + 1, pid = NULL";
+             UPDATE writers SET epoch = epoch + 1, session = session + 1, pid = NULL";
         florin.database.pool.execute(takeover).await.unwrap();
         let fenced = florin.pay("k", "alice", "bob", 1_00).await.unwrap_err();
         assert_eq!((fenced.code(), reason(&fenced).as_str()), (tonic::Code::Unavailable, "STANDBY"));

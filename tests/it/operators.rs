@@ -81,7 +81,7 @@ async fn a_change_of_an_account_keeps_who_when_why_and_how_it_was_and_is() {
     assert_eq!(done[0].before, done[0].after, "what changed nothing was asked for all the same");
     let with_records = "SELECT count(*) FROM operator_actions a JOIN transactions t ON t.id = a.id AND t.kind = 20 AND t.created_at = a.at";
     assert_eq!(florin.database.count(with_records).await, 3);
-    let events = "SELECT count(*) FROM outbox WHERE event = 8";
+    let events = "SELECT count(*) FROM journal WHERE event = 8 AND n = 0";
     assert_eq!(florin.database.count(events).await, 2, "and is no event");
     let long = pb::UpdateAccountRequest { reason: "x".repeat(1_025), ..set_status("alice", pb::AccountStatus::Active) };
     refused(florin.update(long).await, Code::InvalidArgument, &["reason", "1025", "1024"]);
@@ -207,11 +207,11 @@ async fn a_currency_out_of_use_takes_no_new_accounts_and_moves_what_it_has() {
     let request = pb::CreateAccountRequest { id: "late".into(), kind: 2, currency: "XAU".into(), ..Default::default() };
     let opening = spawn(async move { native.clone().create_account(request).await });
     let waiting =
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%open_account%'";
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%commit_batch%'";
     until("the opening waits", async || database.count(waiting).await == 1).await;
     taking.commit().await.unwrap();
     refused(opening.await.unwrap(), Code::FailedPrecondition, &["currency XAU is not in use"]);
-    let traces = "SELECT (SELECT count(*) FROM accounts WHERE name = 'late') + (SELECT count(*) FROM outbox WHERE aggregate = 'late')";
+    let traces = "SELECT (SELECT count(*) FROM accounts WHERE name = 'late') + (SELECT count(*) FROM journal WHERE body ->> 'name' = 'late')";
     assert_eq!(florin.database.count(traces).await, 0);
 
     assert!(!florin.change_currency(off.clone()).await.unwrap().active);

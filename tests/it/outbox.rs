@@ -4,7 +4,7 @@ mod dead_letters;
 mod exactly_once;
 mod housekeeping;
 mod lost_data;
-mod markers;
+mod order;
 mod rig;
 pub mod schemas;
 mod served;

@@ -3,7 +3,7 @@
 use florin::protocol::pb::payment_v1 as pb;
 use futures::future::join_all;
 
-use crate::harness::{Florin, Options, TestDatabase, tally};
+use crate::harness::{Florin, tally};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payment_moves_money_once_and_a_repeat_answers_the_first() {
@@ -52,7 +52,7 @@ async fn the_same_key_a_hundred_times_at_once_has_one_effect() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn payments_in_both_directions_at_once_never_deadlock() {
-    let florin = Florin::with(TestDatabase::fresh().await, Options { lanes: 2, ..Options::default() }).await;
+    let florin = Florin::start().await;
     for name in ["a", "b", "c"] {
         florin.database.account(name, 10_000).await;
     }

@@ -6,7 +6,6 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use florin::gateway::events;
 use florin::gateway::ledger::{Action, Answer, Command, PostingCommand};
 use florin::money::Amount;
 use florin::protocol::pb::florin_v1 as pb;
@@ -234,12 +233,11 @@ impl<'a> Case<'a> {
             description: None,
             metadata: None,
             correlation: None,
+            maker: florin::protocol::record::Maker::default(),
             deadline: ledger.deadline(None),
             action: Action::Refund { payment: TransactionId(Uuid::parse_str(&paid.id).unwrap()), limit: Amount::from(paid.cents) },
             declines_bind: false,
             with_balances: false,
-            on_completed: events::posted,
-            on_declined: events::declined,
         };
         match ledger.post(&command, ledger.enter().unwrap()).await.unwrap() {
             Answer::Completed { id, .. } => Fate::Done { id: id.0.to_string(), cents },
@@ -270,7 +268,7 @@ impl<'a> Case<'a> {
              UNION ALL SELECT 'ceiling', name FROM mine WHERE credits - debits > greatest(ceiling, ceiling_from) \
              UNION ALL SELECT 'closed', name FROM mine WHERE status = 3 AND (credits <> debits OR held <> 0) \
              UNION ALL SELECT 'taken', h.id::text FROM holds h JOIN mine m ON m.id = h.debit_account WHERE h.captured + h.voided > h.amount \
-             UNION ALL SELECT 'given', r.payment::text FROM refunded r JOIN transactions t ON t.id = r.payment JOIN postings p ON p.seq = t.first_seq JOIN mine m ON m.id = p.debit_account \
+             UNION ALL SELECT 'given', r.payment::text FROM refunded r JOIN journal j ON j.id = r.payment AND j.n = 0 JOIN mine m ON m.id = j.debit_account \
                WHERE r.given > r.amount \
              UNION ALL SELECT 'held', m.name FROM mine m LEFT JOIN (SELECT debit_account, sum(amount - captured - voided) AS open FROM holds GROUP BY debit_account) h \
                ON h.debit_account = m.id WHERE m.held <> coalesce(h.open, 0)";

@@ -15,7 +15,7 @@ use florin::actors::saga::SagaConfig;
 use florin::gateway::failure::Failure;
 use florin::gateway::ledger::{Answer, Operated, SagaOrder, operate};
 use florin::money::{Amount, Currency, CurrencyCode};
-use florin::protocol::record::{Operator, TransactionId};
+use florin::protocol::record::{Maker, Operator, TransactionId};
 use florin::provider::{HttpConfig, HttpProvider};
 use florin::saga::{Fact, Policy, Progress, Resolution, Saga, Status, Step, Workflow};
 use florin::store::{Database, sagas};
@@ -78,7 +78,7 @@ impl Rig {
 
     pub async fn begin(&self, order: SagaOrder) -> Result<Answer, Failure> {
         let ledger = &self.florin.ledger;
-        ledger.start_saga(&"default".into(), Some("corr-7".into()), order, ledger.enter().unwrap()).await
+        ledger.start_saga(&"default".into(), Some("corr-7".into()), Maker::default(), order, ledger.enter().unwrap()).await
     }
 
     async fn begun(&self, order: SagaOrder) -> TransactionId {
@@ -124,7 +124,7 @@ impl Rig {
     }
 
     pub async fn operate(&self, id: TransactionId, how: Option<Resolution>) -> Result<(), Failure> {
-        let by = Operator { name: "key:ops".into(), reason: "asked the bank".into() };
+        let by = Operator { name: "key:ops".into(), reason: "asked the bank".into(), address: None };
         let operated = Operated { how, by, correlation: None };
         operate(&self.florin.database.pool, Some("default"), id, &operated).await.map(drop)
     }

@@ -109,7 +109,7 @@ async fn a_killed_node_is_replaced_within_its_lease_and_nothing_doubles() {
 // Fails when a release under load leaves the old node writing, or answers as not done what it wrote.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_lease_is_handed_to_and_fro_under_load_and_nothing_doubles() {
-    let (first, second) = two(Options { lease: Duration::from_secs(1), lanes: 2, ..Options::default() }).await;
+    let (first, second) = two(Options { lease: Duration::from_secs(1), ..Options::default() }).await;
     let database = second.database.clone();
     let load = spawn(hammer([first.client.clone(), second.client.clone()], orders(3_000)));
     for _ in 0..4 {
@@ -240,8 +240,8 @@ async fn a_node_cut_off_by_the_network_tells_no_old_balances_and_steps_down_when
 
 // Fails when the fence is FOR SHARE, or the takeover does not end a backend that holds on.
 #[tokio::test(flavor = "multi_thread")]
-async fn two_saturated_lanes_are_taken_over_within_five_seconds() {
-    let (first, second) = two(Options { lease: Duration::from_secs(1), lanes: 2, ..Options::default() }).await;
+async fn a_saturated_journal_is_taken_over_within_five_seconds() {
+    let (first, second) = two(Options { lease: Duration::from_secs(1), ..Options::default() }).await;
     let stop = Arc::new(AtomicBool::new(false));
     let payers: Vec<_> = (0..64)
         .map(|n| {
@@ -260,7 +260,7 @@ async fn two_saturated_lanes_are_taken_over_within_five_seconds() {
     let before = Instant::now();
     second.serving().await;
     let took = before.elapsed();
-    println!("takeover of saturated lanes: {took:?}");
+    println!("takeover of a saturated journal: {took:?}");
     assert!(took < Duration::from_secs(1 + 5), "{took:?}");
     stop.store(true, Ordering::Relaxed);
     for payer in payers {

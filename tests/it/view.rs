@@ -2,7 +2,7 @@
 //! model of one row, the real account and the real cell.
 
 use florin::ledger::{Account, Decision, Leg, Status, Totals};
-use florin::protocol::account::{AccountCell, Posted};
+use florin::protocol::account::{AccountCell, Known, Posted};
 use florin::protocol::record::{AccountChange, AccountId, TransactionId};
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -21,7 +21,7 @@ enum Step {
         count: usize,
         pick: usize,
     },
-    /// A lane tells of one of its batches; batches of several lanes come in any order.
+    /// The journal tells of one of its batches, in whatever order.
     Settle(usize),
     /// One that is in no batch is let go.
     Release(usize),
@@ -53,8 +53,8 @@ struct World {
     account: Account<TransactionId>,
     /// Admitted and in no batch.
     open: Legs,
-    /// Committed, and the account was not told: totals after the batch, and its transactions.
-    told_later: Vec<(Totals, Vec<TransactionId>)>,
+    /// Committed, and the account was not told: totals and the newest row after the batch, and its transactions.
+    told_later: Vec<(Known, Vec<TransactionId>)>,
     reads: Vec<Posted>,
     next: u128,
 }
@@ -62,7 +62,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let totals = Totals { debits: 0, credits: 100, held: 0, version: 1 };
-        let row = Posted { totals, floor: Some(0), ceiling: Some(CEILING), status: Status::Active };
+        let row = Posted { totals, last: 1, floor: Some(0), ceiling: Some(CEILING), status: Status::Active };
         let account = Account::new(totals, row.floor, row.ceiling, row.status);
         Self { row, cell: AccountCell::new(row), account, open: Vec::new(), told_later: Vec::new(), reads: Vec::new(), next: 1 }
     }
@@ -95,15 +95,16 @@ impl World {
                     let (id, leg) = self.open.swap_remove((pick + n) % self.open.len());
                     self.row.totals.debits += leg.debit;
                     self.row.totals.credits += leg.credit;
+                    self.row.totals.version += 1;
+                    self.row.last += 1;
                     batch.push(id);
                 }
-                self.row.totals.version += 1;
-                self.told_later.push((self.row.totals, batch));
+                self.told_later.push((self.row.known(), batch));
             }
             Step::Settle(pick) if !self.told_later.is_empty() => {
-                let (totals, batch) = self.told_later.swap_remove(pick % self.told_later.len());
+                let (after, batch) = self.told_later.swap_remove(pick % self.told_later.len());
                 for id in batch {
-                    self.cell.settle(Some(totals), None, id);
+                    self.cell.settle(Some(after), None, id);
                 }
             }
             Step::Release(pick) if !self.open.is_empty() => {
@@ -167,10 +168,11 @@ proptest! {
 #[test]
 fn a_read_from_before_a_change_never_brings_the_old_guards_back() {
     let id = |n| TransactionId(Uuid::from_u128(n));
-    let at = |version| Totals { debits: 0, credits: 100, held: 0, version };
-    let before = Posted { totals: at(1), floor: Some(0), ceiling: None, status: Status::Active };
+    let at = |version| Known { totals: Totals { debits: 0, credits: 100, held: 0, version }, last: version };
+    let posted = |known: Known, posted: Posted| Posted { totals: known.totals, last: known.last, ..posted };
+    let before = Posted { totals: at(1).totals, last: at(1).last, floor: Some(0), ceiling: None, status: Status::Active };
     let change = AccountChange { account: AccountId(1), status: Status::Suspended, floor: Some(0), ceiling: Some(500) };
-    let after = Posted { totals: at(2), ceiling: Some(500), status: Status::Suspended, ..before };
+    let after = Posted { ceiling: Some(500), status: Status::Suspended, ..posted(at(2), before) };
     for read_first in [false, true] {
         let cell = AccountCell::new(before);
         if read_first {
@@ -179,10 +181,10 @@ fn a_read_from_before_a_change_never_brings_the_old_guards_back() {
         cell.settle(Some(at(2)), Some(&change), id(1));
         cell.see(&before);
         assert_eq!(cell.posted(), after);
-        // A later batch of another lane was told first, and knew nothing of guards.
+        // A later batch was told first, and knew nothing of guards.
         let cell = AccountCell::new(before);
         cell.settle(Some(at(3)), None, id(2));
         cell.settle(Some(at(2)), Some(&change), id(1));
-        assert_eq!(cell.posted(), Posted { totals: at(3), ..after });
+        assert_eq!(cell.posted(), posted(at(3), after));
     }
 }

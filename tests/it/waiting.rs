@@ -98,7 +98,7 @@ async fn a_payment_that_waits_for_money_past_its_cutoff_is_told_in_time_and_take
     florin.faults.panic_at("account.approved", u32::MAX, 0); // only counts
     let approvals = || florin.faults.hits("account.approved");
     let mut lock = florin.database.pool.begin().await.unwrap();
-    sqlx::query("LOCK TABLE keys_even, keys_odd IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap(); // no refusal
+    sqlx::query("LOCK TABLE journal_1 IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap(); // no refusal
     // Alice approves the first, which bob will refuse: until then all of her money is promised.
     let first = background(&florin, Order::new("first", "alice", "bob", 10_00));
     until("alice has approved the first", || async { approvals() == 1 }).await;

@@ -1,7 +1,7 @@
 //! One payment, with all that is to be written: hashes, id, event. Made the way Florin's gateway makes it, before any connection is taken.
 
 use chrono::{DateTime, Utc};
-use florin::protocol::events::{Event, Payload, PaymentAuthorized};
+use florin::protocol::events::{Payload, PaymentAuthorized, envelope};
 use florin::protocol::record::{Api, KeyHash, RequestHash, TransactionId, now_micros};
 use ulid::Ulid;
 use uuid::Uuid;
@@ -44,7 +44,7 @@ impl<'a> Command<'a> {
             currency,
             description: None,
         };
-        let body = Event::new(Ulid(Uuid::now_v7().as_u128()), &aggregate, &Payload::Authorized(&payload), at).body;
+        let body = envelope(Ulid(Uuid::now_v7().as_u128()), &aggregate, &Payload::Authorized(&payload), at, None);
         Self {
             key: KeyHash::of(Api::PaymentV1, "default", key_text).0,
             request: RequestHash::of(&[payer.as_bytes(), payee.as_bytes(), &cents.to_le_bytes(), currency.as_bytes()]).0,

@@ -1,9 +1,10 @@
-//! What a payment costs when the tables are large: the same load before and after millions of payments are written into Florin's tables.
+//! What a payment costs when the tables are large: the same load before and after millions of payments are written into Florin's journal.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use florin::protocol::journal::next_batch;
 use serde::Serialize;
 use sqlx::{Connection, Executor};
 
@@ -42,6 +43,10 @@ const WARM_UP: Duration = Duration::from_secs(2);
 const PREFILL: &str = include_str!("../../sql/prefill.sql");
 /// Written in one transaction, about.
 const CHUNK: u64 = 500_000;
+/// Payments of one batch: about what gathers with 256 in flight.
+const BATCH: i64 = 250;
+/// With so many rows a partition of the journal is full: `JOURNAL_PARTITION_ROWS` as it comes.
+const PARTITION_ROWS: i64 = 10_000_000;
 
 /// What was found.
 #[derive(Debug, Serialize)]
@@ -99,6 +104,7 @@ fn over(after: &[Run], before: &[Run], figure: impl Fn(&Run) -> f64) -> f64 {
 
 async fn measure(site: &Site, config: &Config, half: usize) -> Result<Vec<Run>> {
     let bench = Bench::new(site).await?;
+    bench.published().await?; // what was written without Florin, too
     let mut runs = Vec::new();
     for n in 0..=config.runs {
         let chooser = Chooser::new(Mix::Uniform, config.accounts, u64::try_from(half * 1_000 + n)?)?;
@@ -122,35 +128,36 @@ async fn prefill(site: &Site, payments: u64, accounts: u32) -> Result<u64> {
     ensure!(payments > 0, "fewer payments than accounts");
     let mut connection = postgres::connect(&site.database("florin")?).await?;
     connection.execute("SET work_mem = '256MB'; SET jit = off").await?;
-    let base = "CREATE TEMP TABLE base AS SELECT row_number() OVER (ORDER BY a.id) - 1 AS k, a.id AS account, b.credits - b.debits AS balance, b.last_seq \
-         FROM accounts a JOIN balances b ON b.account = a.id WHERE starts_with(a.name, $1)";
+    let base = "CREATE TEMP TABLE base AS SELECT row_number() OVER (ORDER BY id) - 1 AS k, id AS account FROM accounts WHERE starts_with(name, $1)";
     sqlx::query(base).bind(seed::PREFIX).execute(&mut connection).await?;
     connection.execute("ANALYZE base").await?;
-    let seq: i64 = sqlx::query_scalar("SELECT nextval('batch_seq') * 1048576").fetch_one(&mut connection).await?;
-    // The oldest was paid ten hours ago, the newest five.
-    let from: i64 = sqlx::query_scalar("SELECT (extract(epoch FROM now() - interval '10 hours') * 1000)::bigint").fetch_one(&mut connection).await?;
     let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    // As if they had been paid since the last one.
+    let newest = "SELECT (extract(epoch FROM max(created_at)) * 1000)::bigint + 1 FROM journal WHERE seq >= (SELECT batch << 20 FROM writers)";
+    let newest: Option<i64> = sqlx::query_scalar(newest).fetch_one(&mut connection).await?;
+    let mut at = newest.context("the journal is empty")?;
     let mut first = 0;
     while first < payments {
         let last = (first + chunk).min(payments) - 1;
+        connection.execute("SELECT journal_grow(2)").await?;
+        let (batch, rows): (i64, i64) = sqlx::query_as("SELECT batch, rows FROM writers").fetch_one(&mut connection).await?;
+        let now: i64 = sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint").fetch_one(&mut connection).await?;
         sqlx::query(PREFILL)
             .bind(whole(first))
-            .bind(whole(last))
+            .bind(whole(last + 1 - first))
             .bind(whole(accounts))
-            .bind(seq + 1)
-            .bind(from)
-            .bind(5 * 3_600 * 1_000i64)
-            .bind(whole(payments))
+            .bind(next_batch(batch, rows >= PARTITION_ROWS))
+            .bind(BATCH)
+            .bind(at)
+            .bind(now - at)
             .execute(&mut connection)
             .await
-            .context("the tables could not be filled")?;
+            .context("the journal could not be filled")?;
         first = last + 1;
+        at = now;
         eprintln!("{first} of {payments} payments written");
     }
-    sqlx::query("SELECT setval('batch_seq', $1)").bind((seq + whole(payments)) / 1_048_576).execute(&mut connection).await?;
-    for step in
-        ["VACUUM (ANALYZE) transactions", "VACUUM (ANALYZE) postings", "VACUUM (ANALYZE) keys_even", "VACUUM (ANALYZE) balances", "CHECKPOINT"]
-    {
+    for step in ["VACUUM (ANALYZE) journal", "VACUUM (ANALYZE) balances", "CHECKPOINT"] {
         connection.execute(step).await?;
     }
     connection.close().await?;

@@ -26,6 +26,8 @@ use crate::{batch, process, seed};
 
 /// How long Florin may take to publish what is left of a run.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(120);
+/// Up to half as many events that wait are counted, at every look.
+const WAITING_COUNTED: i64 = 200;
 
 /// The baselines that run in this process.
 type Baselines = (Arc<Direct<Sql>>, Arc<Direct<Plpgsql>>);
@@ -37,7 +39,7 @@ pub struct Bench<'a> {
     connections: Vec<Arc<Connections>>,
     /// Those that have walked to the oldest entries, which takes long.
     oldest: OnceCell<(Arc<EntryReader>, Arc<TransactionReader>)>,
-    /// For questions about the outbox and the log.
+    /// For questions about the journal and the log.
     side: Mutex<PgConnection>,
 }
 
@@ -180,13 +182,17 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Events that are not yet in Kafka, as far as Florin has noted.
+    /// About how many events are not yet in Kafka, as far as Florin has noted; a few are counted.
     async fn waiting(&self) -> Result<i64> {
-        let waiting = "SELECT coalesce((SELECT max(id) FROM outbox), 0) - coalesce((SELECT max(position) FROM outbox_positions), 0)";
-        Ok(sqlx::query_scalar(waiting).fetch_one(&mut *self.side.lock().await).await?)
+        let waiting = "SELECT events FROM journal_waiting(coalesce((SELECT max(position) FROM outbox_positions), 0), $1)";
+        Ok(sqlx::query_scalar(waiting).bind(WAITING_COUNTED).fetch_one(&mut *self.side.lock().await).await?)
     }
 
-    async fn published(&self) -> Result<()> {
+    /// Waits until every event is in Kafka.
+    ///
+    /// # Errors
+    /// When that takes too long, or something has ended.
+    pub async fn published(&self) -> Result<()> {
         let deadline = Instant::now() + PUBLISHED_WITHIN;
         loop {
             let waiting = self.waiting().await?;

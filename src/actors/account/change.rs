@@ -3,12 +3,10 @@
 
 use std::collections::VecDeque;
 
-use ulid::Ulid;
-
 use super::AccountState;
 use crate::ledger;
 use crate::protocol::account::{AccountMessage, ChangeOrder, Identity, Posted, UsedKey};
-use crate::protocol::events::{AccountChanged, Event, Guards, Payload};
+use crate::protocol::events::{EventType, Guards};
 use crate::protocol::record::{AccountChange, Body, Operator, Record, Rows, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 
@@ -117,17 +115,6 @@ fn tell(record: &mut Record, account: &Identity, by: &Operator, action: &'static
     let before = Guards::of(was.status, was.floor, was.ceiling, currency);
     let after = Guards::of(is.status, is.floor, is.ceiling, currency);
     record.rows.push(Rows::Action(by.did(action, &account.name, Some(before.json()), Some(after.json()))));
-    if before == after {
-        return;
-    }
-    let payload = AccountChanged {
-        tenant: &account.tenant,
-        account_id: &account.name,
-        transaction_id: &record.id.0.to_string(),
-        currency: currency.code.as_str(),
-        before: &before,
-        after: &after,
-    };
-    let (event_id, payload) = (Ulid(TransactionId::draw().0.as_u128()), Payload::AccountChanged(&payload));
-    record.event = Some(Event::caused(event_id, &account.name, &payload, record.created_at, record.correlation.as_deref()));
+    record.facts = Some(format!("{{\"before\":{},\"after\":{}}}", before.json(), after.json()));
+    record.event = (before != after).then_some(EventType::AccountChanged);
 }

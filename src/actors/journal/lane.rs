@@ -2,8 +2,8 @@
 //! was being written.
 //!
 //! Its actor owns the session and nothing else. Between `Flush` messages it holds no record; during one the batch is in
-//! [`Lane::in_flight`]. If it dies there, the next lane raises the session (which waits out the old backend), looks the keys up and
-//! runs the rest again.
+//! [`Lane::in_flight`] and [`Lane::sent`]. If it dies there, the next lane raises the session (which waits out the old backend), asks for the
+//! last batch, and runs again what was not in it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,13 +16,13 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
 use super::settle::Resolved;
-use super::{Journal, JournalConfig, Lane, Reach, lock};
-use crate::protocol::account::UsedKeys;
+use super::{Journal, JournalConfig, Lane, Sent, lock};
 use crate::protocol::batch::Batch;
-use crate::protocol::record::{KeyHash, TransactionId};
-use crate::protocol::slip::{Abort, Outcome, Slip};
+use crate::protocol::journal::next_batch;
+use crate::protocol::record::{AccountId, KeyHash, TransactionId};
+use crate::protocol::slip::{Abort, Outcome, Slip, Taken};
 use crate::store::StoreError;
-use crate::store::journal::{LaneSession, OpenError, code, is_key_used};
+use crate::store::journal::{OpenError, WriterSession, code, is_key_used};
 
 /// The actor; all it has is in its state.
 pub struct LaneActor;
@@ -37,17 +37,11 @@ pub enum LaneMessage {
     Barrier(oneshot::Sender<()>),
 }
 
-/// What a lane is made of.
-pub struct LaneArgs {
-    pub(super) journal: Journal,
-    pub(super) lane: u16,
-}
-
 /// What the actor owns.
 pub struct LaneState {
     journal: Journal,
     lane: Arc<Lane>,
-    session: Option<LaneSession>,
+    session: Option<WriterSession>,
     barriers: Vec<oneshot::Sender<()>>,
     backoff: ExponentialBackoff,
     /// The journal was told that this lane reaches the database.
@@ -55,7 +49,7 @@ pub struct LaneState {
 }
 
 /// Why a batch was given up for now.
-enum Stopped {
+pub(super) enum Stopped {
     /// Nobody knows what became of it.
     Lost(StoreError),
     /// The epoch is another's. `known`: nothing in flight was done; else nobody knows.
@@ -74,10 +68,10 @@ impl From<StoreError> for Stopped {
 impl Actor for LaneActor {
     type Msg = LaneMessage;
     type State = LaneState;
-    type Arguments = LaneArgs;
+    type Arguments = Journal;
 
-    async fn pre_start(&self, myself: ActorRef<LaneMessage>, args: LaneArgs) -> Result<LaneState, ActorProcessingErr> {
-        let lane = args.journal.0.lanes[usize::from(args.lane)].clone();
+    async fn pre_start(&self, myself: ActorRef<LaneMessage>, journal: Journal) -> Result<LaneState, ActorProcessingErr> {
+        let lane = journal.0.lane.clone();
         *lane.actor.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(myself.clone());
         myself.cast(LaneMessage::Recover)?;
         let backoff = ExponentialBackoff {
@@ -86,7 +80,7 @@ impl Actor for LaneActor {
             max_elapsed_time: None,
             ..ExponentialBackoff::default()
         };
-        Ok(LaneState { journal: args.journal, lane, session: None, barriers: Vec::new(), backoff, healthy: false })
+        Ok(LaneState { journal, lane, session: None, barriers: Vec::new(), backoff, healthy: false })
     }
 
     async fn handle(&self, myself: ActorRef<LaneMessage>, message: LaneMessage, state: &mut LaneState) -> Result<(), ActorProcessingErr> {
@@ -160,25 +154,32 @@ impl LaneState {
         let session = self.session.as_mut().ok_or_else(|| Stopped::Lost(StoreError::Lost("no session".into())))?;
         let mut groups = vec![ids];
         while let Some(mut group) = groups.pop() {
-            let (batch, cutoff) = lane.lay_out(&group);
-            if batch.keys.is_empty() {
-                continue; // all were resolved, or the journal was closed meanwhile
-            }
+            let is_full = session.rows() >= config.partition_rows && session.has_next_partition().await?;
+            let Some(cutoff) = lane.lay_out(&group, session.batch(), is_full) else { continue }; // all were resolved, or the journal was closed meanwhile
             config.faults.pause("lane.before_commit").await;
             let began = Instant::now();
+            let Some(batch) = lock(&lane.sent).as_ref().map(|sent| sent.batch.clone()) else { continue };
             let result = session.commit(&batch, cutoff).await;
             config.faults.pause("lane.after_commit").await;
             match result {
-                Ok(totals) => {
+                Ok(()) => {
                     metrics::histogram!("florin_journal_commit_seconds").record(began.elapsed());
                     metrics::histogram!("florin_journal_batch_size").record(count(group.len()));
-                    lane.settle(&group, &batch, &totals, &config.faults);
-                    if !batch.event_types.is_empty() {
-                        (config.published)();
-                    }
+                    lane.settle_sent(session.batch(), config);
                 }
                 Err(error) => match error.code() {
                     Some(code::FENCED) => return Err(Stopped::Fenced { known: true }), // it failed whole
+                    Some(code::NOT_SUCCESSOR) => {
+                        tracing::error!(%error, "the database is not the one that memory was built on: the epoch ends");
+                        return Err(Stopped::Fenced { known: true });
+                    }
+                    Some(code::MEMORY_BEHIND) => {
+                        if lane.renew(&group, &session.posted(&lane.accounts(&group)).await?)? {
+                            groups.push(group);
+                        } else {
+                            lane.split(group, &error, session, &mut groups).await?; // an account is not there
+                        }
+                    }
                     _ if is_key_used(&error) => {
                         let used = session.used_keys(&lane.keys(&group)).await?;
                         lane.resolve_used(&mut group, &used, session).await?;
@@ -190,12 +191,7 @@ impl LaneState {
                         groups.push(group);
                     }
                     _ if error.is_transient() || error.code().is_none() => return Err(error.into()),
-                    _ if group.len() > 1 => {
-                        metrics::counter!("florin_journal_splits_total").increment(1);
-                        let second = group.split_off(group.len() / 2);
-                        groups.extend([second, group]);
-                    }
-                    _ => lane.resolve_guilty(group[0], &error, session).await?,
+                    _ => lane.split(group, &error, session, &mut groups).await?,
                 },
             }
         }
@@ -210,17 +206,19 @@ impl LaneState {
         self.lane.refuse_late();
         let config = self.config();
         config.faults.point("lane.recover");
-        let lane = i32::from(self.lane.number);
-        let mut session = match LaneSession::open(&config.database, lane, config.epoch, config.answer_timeout).await {
+        let mut session = match WriterSession::open(&config.database, config.epoch, config.answer_timeout).await {
             Ok(session) => session,
             Err(OpenError::Fenced) => return Err(Stopped::Fenced { known: false }),
             Err(OpenError::Store(error)) => return Err(error.into()),
         };
-        // The fence is up: only now may anything be called not done.
+        // The fence is up: only now may anything be called not done. What was sent is there if it is the last batch.
+        if !self.lane.is_successor(session.batch()) {
+            tracing::error!(batch = session.batch(), "the database is not the one that memory was built on: the epoch ends");
+            return Err(Stopped::Fenced { known: false });
+        }
+        self.lane.settle_sent(session.batch(), config);
         let mut ids = self.lane.ids();
         if !ids.is_empty() {
-            let used: UsedKeys = session.used_keys(&self.lane.keys(&ids)).await?;
-            self.lane.resolve_used(&mut ids, &used, &mut session).await?;
             let now = session.now().await?;
             self.lane.resolve_late(&mut ids, now);
         }
@@ -238,7 +236,7 @@ impl LaneState {
                 if self.session.is_some() {
                     if !std::mem::replace(&mut self.healthy, true) {
                         self.backoff.reset();
-                        shared.reach(self.lane.number, Reach::Well);
+                        shared.reach(None);
                     }
                     for barrier in self.barriers.drain(..) {
                         let _ = barrier.send(()); // who asked may have left
@@ -250,7 +248,7 @@ impl LaneState {
                 if known {
                     self.lane.abort_all(Abort::NotLeader);
                 }
-                tracing::warn!(lane = self.lane.number, epoch = shared.config.epoch, "fenced off: another process has taken over");
+                tracing::warn!(epoch = shared.config.epoch, "fenced off: another process has taken over");
                 self.journal.close();
                 self.barriers.clear(); // nothing is loaded under this epoch any more
                 (shared.config.fenced)();
@@ -260,7 +258,7 @@ impl LaneState {
                     metrics::counter!("florin_journal_unknown_total").increment(1);
                 }
                 (self.session, self.healthy) = (None, false);
-                shared.reach(self.lane.number, Reach::Away(error.to_string()));
+                shared.reach(Some(error.to_string()));
                 self.journal.refuse_queued(Abort::DatabaseAway);
                 let delay = self.backoff.next_backoff().unwrap_or(Duration::from_secs(1));
                 drop(myself.send_after(delay, || LaneMessage::Recover));
@@ -279,12 +277,37 @@ impl Lane {
         Resolved::of(&in_flight, group).map(|taken| taken.record.key).collect()
     }
 
-    /// The arrays of a group, and its earliest cut-off.
-    fn lay_out(&self, group: &[TransactionId]) -> (Batch, Instant) {
+    /// The accounts that a group is about.
+    fn accounts(&self, group: &[TransactionId]) -> Vec<i64> {
         let in_flight = lock(&self.in_flight);
-        let records: Vec<_> = Resolved::of(&in_flight, group).map(|taken| &*taken.record).collect();
-        let cutoff = records.iter().map(|record| record.cutoff).min().unwrap_or_else(Instant::now);
-        (Batch::of(records.iter().copied()), cutoff)
+        let mut accounts: Vec<i64> = Resolved::of(&in_flight, group).flat_map(|taken| &taken.stops).map(|stop| stop.account.identity.id.0).collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        accounts
+    }
+
+    /// Lays a group out behind the last batch, as what is sent next; answers its earliest cut-off. None if nothing is left of it.
+    fn lay_out(&self, group: &[TransactionId], prior: i64, in_next_partition: bool) -> Option<Instant> {
+        let in_flight = lock(&self.in_flight);
+        let cutoff = Resolved::of(&in_flight, group).map(|taken| taken.record.cutoff).min()?;
+        let known = |taken: &Taken, id: AccountId| {
+            taken.stops.iter().find(|stop| stop.account.identity.id == id).map(|stop| stop.account.cell.posted().known())
+        };
+        let records = Resolved::of(&in_flight, group).map(|taken| (&*taken.record, move |id| known(taken, id)));
+        let batch = Arc::new(Batch::of(next_batch(prior, in_next_partition), prior, records));
+        *lock(&self.sent) = Some(Sent { group: group.to_vec(), batch });
+        Some(cutoff)
+    }
+
+    /// Whether the database's last batch is the one that memory knows, or the one that was sent.
+    fn is_successor(&self, batch: i64) -> bool {
+        let sent = lock(&self.sent).as_ref().map(|sent| sent.batch.number);
+        let mut last = lock(&self.last);
+        let is = last.is_none_or(|last| last == batch) || sent == Some(batch);
+        if is && last.is_none() {
+            *last = Some(batch);
+        }
+        is
     }
 
     /// While the database is away: nobody waits in the queue beyond its cut-off.

@@ -4,15 +4,14 @@ use std::time::Instant;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::{Lane, lock};
-use crate::faults::Faults;
-use crate::ledger::Totals;
-use crate::protocol::account::{AccountMessage, UsedKeys};
-use crate::protocol::batch::Batch;
+use super::lane::Stopped;
+use super::{JournalConfig, Lane, lock};
+use crate::protocol::account::{AccountMessage, Known, Posted, UsedKeys};
 use crate::protocol::record::{AccountId, Body, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Taken, release_legs};
 use crate::store::StoreError;
-use crate::store::journal::{LaneSession, code, is_exceeded};
+use crate::store::accounts::CURRENCY_INACTIVE;
+use crate::store::journal::{WriterSession, code, is_exceeded, is_opened};
 
 /// Picks records out of those in flight.
 pub(super) struct Resolved;
@@ -32,11 +31,11 @@ impl Resolved {
 
 impl Taken {
     /// Tells the accounts that it is durable.
-    fn settle(&self, totals: &HashMap<AccountId, Totals>) {
+    fn settle(&self, after: &HashMap<AccountId, Known>) {
         let change = if let Body::AccountChange(change) = &self.record.body { Some(change) } else { None };
         for stop in &self.stops {
-            let totals = totals.get(&stop.account.identity.id).copied();
-            if stop.account.cell.settle(totals, change, self.record.id) {
+            let after = after.get(&stop.account.identity.id).copied();
+            if stop.account.cell.settle(after, change, self.record.id) {
                 let _ = stop.account.actor.cast(AccountMessage::Wake); // an actor that ended has nobody waiting
             }
         }
@@ -62,22 +61,74 @@ impl Lane {
         in_flight.extract_if(.., |taken| group.contains(&taken.record.id)).collect()
     }
 
-    /// The batch is durable. Every account is told before any caller is answered.
-    pub(super) fn settle(&self, group: &[TransactionId], batch: &Batch, totals: &[(AccountId, Totals)], faults: &Faults) {
-        let totals: HashMap<_, _> = totals.iter().copied().collect();
-        for taken in Resolved::of(&lock(&self.in_flight), group) {
-            taken.settle(&totals);
+    /// What was sent is durable, if it is the database's last batch: every account is told before any caller is answered. If it is not, it is forgotten, and its
+    /// records are still in flight. Whoever dies in here leaves it to be done again, which changes nothing that was done.
+    pub(super) fn settle_sent(&self, last: i64, config: &JournalConfig) {
+        let sent = lock(&self.sent).as_ref().filter(|sent| sent.batch.number == last).map(|sent| (sent.group.clone(), sent.batch.clone()));
+        let Some((group, batch)) = sent else {
+            *lock(&self.sent) = None;
+            return;
+        };
+        *lock(&self.last) = Some(last);
+        for taken in Resolved::of(&lock(&self.in_flight), &group) {
+            taken.settle(&batch.after);
         }
-        faults.point("lane.settled");
-        for taken in self.remove(group) {
+        config.faults.point("lane.settled");
+        for taken in self.remove(&group) {
             let (id, created_at) = (taken.record.id, taken.record.created_at);
-            let balances = if taken.record.with_balances { batch.balances_after(id, &totals) } else { None };
+            let balances = if taken.record.with_balances { batch.balances_after(id) } else { None };
             taken.answer(Outcome::Done { id, created_at, balances });
+        }
+        *lock(&self.sent) = None;
+        if batch.has_events {
+            (config.published)();
         }
     }
 
+    /// The database is right about these accounts; answers whether memory was wrong about one of them.
+    pub(super) fn renew(&self, group: &[TransactionId], posted: &[(AccountId, Posted)]) -> Result<bool, Stopped> {
+        let posted: HashMap<_, _> = posted.iter().copied().collect();
+        let mut was_wrong = false;
+        for stop in Resolved::of(&lock(&self.in_flight), group).flat_map(|taken| &taken.stops) {
+            let Some(read) = posted.get(&stop.account.identity.id) else { continue };
+            let known = stop.account.cell.posted();
+            if known.known() == read.known() {
+                continue;
+            }
+            if read.last < known.last && read.totals.version < known.totals.version {
+                tracing::error!(account = %stop.account.identity.name, ?known, ?read, "the database is behind memory: the epoch ends");
+                return Err(Stopped::Fenced { known: true });
+            }
+            if read.last <= known.last || read.totals.version <= known.totals.version {
+                tracing::error!(account = %stop.account.identity.name, ?known, ?read, "a balance does not follow from its rows");
+                continue;
+            }
+            tracing::warn!(account = %stop.account.identity.name, ?known, ?read, "a balance was changed by somebody else: it is read anew");
+            stop.account.cell.renew(read);
+            was_wrong = true;
+        }
+        Ok(was_wrong)
+    }
+
+    /// Finds the record that a group was refused for: halves are tried next, and one that stands alone is answered.
+    pub(super) async fn split(
+        &self,
+        mut group: Vec<TransactionId>,
+        error: &StoreError,
+        session: &mut WriterSession,
+        groups: &mut Vec<Vec<TransactionId>>,
+    ) -> Result<(), StoreError> {
+        if group.len() == 1 {
+            return self.resolve_guilty(group[0], error, session).await;
+        }
+        metrics::counter!("florin_journal_splits_total").increment(1);
+        let second = group.split_off(group.len() / 2);
+        groups.extend([second, group]);
+        Ok(())
+    }
+
     /// Takes out of `group` those whose keys are used: by themselves, in a batch whose answer was lost, or by another record.
-    pub(super) async fn resolve_used(&self, group: &mut Vec<TransactionId>, used: &UsedKeys, session: &mut LaneSession) -> Result<(), StoreError> {
+    pub(super) async fn resolve_used(&self, group: &mut Vec<TransactionId>, used: &UsedKeys, session: &mut WriterSession) -> Result<(), StoreError> {
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for taken in Resolved::of_mut(&mut lock(&self.in_flight), group) {
             match used.get(&taken.record.key) {
@@ -108,7 +159,7 @@ impl Lane {
 
     /// These turned out to be durable: what is posted is read, since the batch's answer was lost. Guards too: a change of them may have
     /// been told before the lane failed, and another one may have followed it since.
-    async fn settle_late(&self, own: &[TransactionId], session: &mut LaneSession) -> Result<(), StoreError> {
+    async fn settle_late(&self, own: &[TransactionId], session: &mut WriterSession) -> Result<(), StoreError> {
         if own.is_empty() {
             return Ok(());
         }
@@ -147,19 +198,29 @@ impl Lane {
     }
 
     /// The database refuses this record for itself. Its accounts' actors believed otherwise, so they are loaded anew.
-    pub(super) async fn resolve_guilty(&self, id: TransactionId, error: &StoreError, session: &mut LaneSession) -> Result<(), StoreError> {
+    async fn resolve_guilty(&self, id: TransactionId, error: &StoreError, session: &mut WriterSession) -> Result<(), StoreError> {
         let existing = if error.code() == Some(code::UNIQUE) { session.transaction(id).await? } else { None };
         if let Some((request, created_at)) = existing {
             let same = lock(&self.in_flight).iter_mut().find(|taken| taken.record.id == id && taken.record.request == request).map(|taken| {
                 taken.record.created_at = created_at; // what is answered is the first one's
             });
-            if same.is_some() {
-                return self.settle_late(&[id], session).await.map(|()| tracing::debug!(id = %id.0, %created_at, "it was done before"));
+            if same.is_none() {
+                for taken in self.remove_some(&[id]) {
+                    taken.answer(Outcome::KeyReused); // its id is its key
+                }
+                return Ok(());
             }
+            return self.settle_late(&[id], session).await.map(|()| tracing::debug!(id = %id.0, %created_at, "it was done before"));
         }
-        if is_exceeded(error) {
+        let why = match error {
+            _ if is_exceeded(error) => Some(Abort::Exceeded), // two met on it: no actor of an account knows of holds and payments
+            _ if is_opened(error) => Some(Abort::AccountExists),
+            _ if error.code() == Some(CURRENCY_INACTIVE) => Some(Abort::CurrencyInactive),
+            _ => None,
+        };
+        if let Some(why) = why {
             for taken in self.remove_some(&[id]) {
-                taken.answer(Outcome::Aborted(Abort::Exceeded)); // two met on it: no actor of an account knows of holds and payments
+                taken.answer(Outcome::Aborted(why));
             }
             return Ok(());
         }

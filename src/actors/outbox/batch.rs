@@ -1,4 +1,4 @@
-//! From outbox rows to records: events as they are, what cannot be sent as shortened dead letters, in their place.
+//! From what the journal tells to records: events as they are, what cannot be sent as shortened dead letters, in their place.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,22 +9,30 @@ use sha2::{Digest, Sha256};
 use crate::messaging::producer::Outgoing;
 use crate::messaging::topics::Topics;
 use crate::protocol::events::{DeadLetter, EventType};
-use crate::store::outbox::Row;
+use crate::store::live::Told;
+use crate::store::outbox::Letter;
 
-/// Why a row is a dead letter.
+/// Why an event is a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Dead {
     pub reason: String,
     pub retries: u32,
 }
 
-/// What one row became: one record each.
+/// What one event became: one record each.
 pub(super) struct Item<'a> {
-    pub row: &'a Row,
+    pub told: &'a Told,
     pub event: Option<EventType>,
     pub dead: Option<Dead>,
+    key: Cow<'a, str>,
+    /// The event as it should have been published.
+    whole: &'a str,
+    /// What is published.
     body: Cow<'a, str>,
 }
+
+/// What stands for an event that cannot be read.
+const NOTHING: &str = "{}";
 
 impl Item<'_> {
     /// The metrics' label.
@@ -37,37 +45,49 @@ impl Item<'_> {
             (Some(event), None) => topics.of(event),
             _ => &topics.dead_letters,
         };
-        Outgoing { topic, partition: None, key: &self.row.aggregate, body: &self.body }
+        let is_own = self.dead.is_none() && self.event.is_some_and(|event| event.topic_suffix().is_none());
+        Outgoing { topic, partition: None, key: &self.key, body: &self.body, tenant: is_own.then_some(self.told.tenant.as_str()) }
+    }
+
+    /// As PostgreSQL keeps it, if it is dead.
+    pub fn letter<'s>(&'s self, error: &'s str, retry_count: i32) -> Letter<'s> {
+        let Told { seq, tenant, number, .. } = self.told;
+        Letter { seq: *seq, tenant, event: *number, aggregate: &self.key, body: self.whole, error, retry_count }
     }
 }
 
-/// One item per row. A row whose event nobody knows is a dead letter, too.
-pub(super) fn build<'a>(rows: &'a [Row], dead: &BTreeMap<i64, Dead>, now: DateTime<Utc>) -> Vec<Item<'a>> {
-    rows.iter()
-        .map(|row| {
-            let event = EventType::from_code(row.event);
-            let unknown = || event.is_none().then(|| Dead { reason: format!("invalid_record: there is no event {}", row.event), retries: 0 });
-            let dead = dead.get(&row.id).cloned().or_else(unknown);
+/// One item per event. What nobody can read is a dead letter, too.
+pub(super) fn build<'a>(told: &'a [Told], dead: &BTreeMap<i64, Dead>, now: DateTime<Utc>) -> Vec<Item<'a>> {
+    told.iter()
+        .map(|told| {
+            let event = EventType::from_code(told.number);
+            let (key, whole) = match &told.event {
+                Ok(event) => (Cow::Borrowed(&*event.key), &*event.body),
+                Err(_) => (Cow::Owned(told.transaction.to_string()), NOTHING),
+            };
+            let unreadable = || told.event.as_ref().err().map(|why| Dead { reason: format!("invalid_record: {why}"), retries: 0 });
+            let dead = dead.get(&told.seq).cloned().or_else(unreadable);
             let body = match &dead {
-                None => Cow::Borrowed(row.body.as_str()),
+                None => Cow::Borrowed(whole),
                 Some(dead) => {
                     let retry_count = i32::try_from(dead.retries).unwrap_or(i32::MAX);
-                    let letter =
-                        DeadLetter { event: row.event, aggregate: &row.aggregate, body: &row.body, retry_count, failed_at: now, error: &dead.reason };
+                    let letter = DeadLetter { event: told.number, aggregate: &key, body: whole, retry_count, failed_at: now, error: &dead.reason };
                     Cow::Owned(letter.encode())
                 }
             };
-            Item { row, event, dead, body }
+            Item { told, event, dead, key, whole, body }
         })
         .collect()
 }
 
-/// Tells a row from another of the same id.
-pub(super) fn hash(row: &Row) -> String {
+/// Tells an event from another at the same place.
+pub(super) fn hash(told: &Told) -> String {
+    let (key, body) = told.event.as_ref().map_or(("", ""), |event| (&event.key, &event.body));
     let mut hash = Sha256::new();
-    hash.update(row.event.to_be_bytes());
-    hash.update(row.aggregate.as_bytes());
+    hash.update(told.number.to_be_bytes());
+    hash.update(told.transaction.as_bytes());
+    hash.update(key.as_bytes());
     hash.update([0]);
-    hash.update(row.body.as_bytes());
+    hash.update(body.as_bytes());
     hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -11,7 +11,7 @@ use crate::messaging::KafkaConfig;
 use crate::messaging::position::{ReadError, read_position};
 use crate::messaging::producer::{Failure, Producer, Stopping};
 use crate::messaging::topics::{TopicError, check_position_topic};
-use crate::store::outbox as store;
+use crate::store::{journal_rows, live, outbox as store};
 
 /// PostgreSQL answers within this, or the session ends.
 const SQL_MAX: Duration = Duration::from_secs(10);
@@ -97,7 +97,7 @@ impl Ends {
         let cluster = producer.cluster(stop).await?;
         let position = if config.transactional { read_position(kafka, &config.publisher, config.partition, stop).await? } else { None };
         let last_row = match &position {
-            Some(position) => within(store::row(&mut *db, position.position)).await?,
+            Some(position) => within(live::at(&mut *db, position.position)).await?,
             None => None,
         };
         Ok(Found {
@@ -106,7 +106,7 @@ impl Ends {
             last: last_row.as_ref().map(hash),
             database: within(store::database(&mut *db)).await?,
             copy: within(store::copy(&mut *db, &config.publisher)).await?,
-            drawn: within(store::drawn(&mut *db)).await?,
+            tip: within(journal_rows::tip(&mut *db)).await?,
         })
     }
 }

@@ -18,9 +18,9 @@ pub struct Found {
     pub position: Option<Position>,
     /// The copy in PostgreSQL.
     pub copy: Option<Copy>,
-    /// The last outbox id drawn.
-    pub drawn: i64,
-    /// The hash of the outbox row that the position names, if that row is there.
+    /// Every place up to here is taken.
+    pub tip: i64,
+    /// The hash of the event that the position names, if it is there.
     pub last: Option<String>,
 }
 
@@ -29,9 +29,9 @@ pub struct Found {
 pub enum Verdict {
     /// The first start: position 0 is written.
     First,
-    /// Go on after this id.
+    /// Go on after this place.
     Resume(i64),
-    /// Begin again from what the outbox still has: only where that was allowed in words.
+    /// Begin again with the whole journal: only where that was allowed in words.
     StartOver(Refusal),
     /// Refuse to publish.
     Refuse(Refusal),
@@ -42,17 +42,17 @@ pub enum Verdict {
 pub enum Refusal {
     /// PostgreSQL is older than what was published from it, or is another database.
     #[error(
-        "PostgreSQL lost data: {0}; `florin outbox repair` goes on behind everything that was published and moves newer events there, so that none is skipped"
+        "PostgreSQL lost data: {0}; `florin outbox repair` publishes again what lies behind the last event that PostgreSQL knows to be published, so that none is skipped"
     )]
     PostgresLost(String),
     /// Kafka is older than what PostgreSQL knows to be published.
     #[error(
-        "the broker lost data: {0}; `florin outbox repair` goes on after the last event that PostgreSQL knows to be published, or from the id given with --from"
+        "the broker lost data: {0}; `florin outbox repair` goes on after the last event that PostgreSQL knows to be published, or from the place given with --from"
     )]
     BrokerLost(String),
     /// Kafka is another cluster.
     #[error(
-        "this is another Kafka cluster: {0}; `florin outbox repair` goes on here after the last event published there, or from the id given with --from"
+        "this is another Kafka cluster: {0}; `florin outbox repair` goes on here after the last event published there, or from the place given with --from"
     )]
     OtherCluster(String),
 }
@@ -75,7 +75,7 @@ fn elsewhere(found: &Found) -> bool {
 }
 
 fn refusal(found: &Found) -> Option<Refusal> {
-    let Found { cluster, database, position, copy, drawn, last } = found;
+    let Found { cluster, database, position, copy, tip, last } = found;
     let clusters = [position.as_ref().map(|it| &it.cluster), copy.as_ref().map(|it| &it.cluster)];
     if let Some(other) = clusters.into_iter().flatten().find(|it| *it != cluster) {
         return Some(Refusal::OtherCluster(format!("its id is {cluster}, and events were published to {other}")));
@@ -98,8 +98,8 @@ fn refusal(found: &Found) -> Option<Refusal> {
         }
         (Some(position), Some(copy)) => {
             let (at, before, known) = (position.position, position.previous, copy.position);
-            if at > *drawn {
-                Some(Refusal::PostgresLost(format!("its last event is {drawn}, and events up to {at} were published")))
+            if at > *tip {
+                Some(Refusal::PostgresLost(format!("its journal ends at {tip}, and events up to {at} were published")))
             } else if at < known {
                 Some(Refusal::BrokerLost(format!("its position is {at}, and events up to {known} were published")))
             } else if at == known {
@@ -122,24 +122,24 @@ fn refusal(found: &Found) -> Option<Refusal> {
 pub enum Mend {
     /// Nothing is wrong.
     Nothing,
-    /// Move what was given ids in (after, to] again, and all that is later, behind them; then go on after `to`.
-    Move {
-        /// The last id that PostgreSQL knows to be published.
+    /// Publish again what lies behind `after`, and let nothing new have a place up to `to`.
+    Again {
+        /// The last place that PostgreSQL knows to be published.
         after: i64,
-        /// The last id that was published.
+        /// The last place that was published.
         to: i64,
     },
-    /// Go on after this id.
+    /// Go on after this place.
     Set(i64),
 }
 
-/// Plans the repair; `from`: the first id to publish again, where the broker lost data.
+/// Plans the repair; `from`: the first place to publish again, where the broker lost data.
 pub fn mend(found: &Found, from: Option<i64>) -> Mend {
     let known = found.copy.as_ref().map_or(0, |copy| copy.position);
     match refusal(found) {
         None => from.map_or(Mend::Nothing, |from| Mend::Set((from - 1).max(0))),
         Some(Refusal::PostgresLost(_)) => match &found.position {
-            Some(position) => Mend::Move { after: known.min(position.position), to: position.position.max(known) },
+            Some(position) => Mend::Again { after: known.min(position.position), to: position.position.max(known) },
             None => Mend::Set(known),
         },
         Some(Refusal::BrokerLost(_) | Refusal::OtherCluster(_)) => Mend::Set(from.map_or(known, |from| (from - 1).max(0))),
@@ -154,7 +154,7 @@ mod tests {
         Database { system: "s".into(), timeline: 1 }
     }
 
-    fn found(position: Option<(i64, i64)>, copy: Option<i64>, drawn: i64) -> Found {
+    fn found(position: Option<(i64, i64)>, copy: Option<i64>, tip: i64) -> Found {
         Found {
             cluster: "k".into(),
             database: database(),
@@ -168,7 +168,7 @@ mod tests {
                 timeline: 1,
             }),
             copy: copy.map(|position| Copy { position, cluster: "k".into(), database: database() }),
-            drawn,
+            tip,
             last: position.map(|(position, _)| format!("hash {position}")),
         }
     }
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn the_table_of_positions_and_copies() {
         type Line = (Option<(i64, i64)>, Option<i64>, i64, Is);
-        // (position and the one before it, copy, last id drawn) -> verdict
+        // (position and the one before it, copy, tip) -> verdict
         let table: &[Line] = &[
             (None, None, 0, Is::First),
             (None, None, 900, Is::First),
@@ -224,10 +224,10 @@ mod tests {
             (Some((0, 0)), Some(51), 99, Is::Broker),
             (None, Some(51), 99, Is::Broker),
         ];
-        for (position, copy, drawn, expected) in table {
-            let found = found(*position, *copy, *drawn);
+        for (position, copy, tip, expected) in table {
+            let found = found(*position, *copy, *tip);
             for start_over in [false, true] {
-                assert_eq!(is(&found, start_over), *expected, "{position:?} {copy:?} {drawn}");
+                assert_eq!(is(&found, start_over), *expected, "{position:?} {copy:?} {tip}");
             }
             if matches!(expected, Is::First | Is::Resume(_)) {
                 assert_eq!(mend(&found, None), Mend::Nothing);
@@ -241,7 +241,7 @@ mod tests {
         for last in [None, Some("another".to_owned())] {
             let found = Found { last, ..found(Some((50, 40)), Some(40), 99) };
             assert_eq!(is(&found, false), Is::Postgres);
-            assert_eq!(mend(&found, None), Mend::Move { after: 40, to: 50 });
+            assert_eq!(mend(&found, None), Mend::Again { after: 40, to: 50 });
         }
         let dropped_since = Found { last: None, ..found(Some((50, 40)), Some(50), 99) };
         assert_eq!(is(&dropped_since, false), Is::Resume(50));
@@ -262,9 +262,9 @@ mod tests {
 
     #[test]
     fn repair_skips_nothing() {
-        assert_eq!(mend(&found(Some((50, 40)), Some(30), 99), None), Mend::Move { after: 30, to: 50 });
-        assert_eq!(mend(&found(Some((50, 40)), Some(50), 20), None), Mend::Move { after: 50, to: 50 });
-        assert_eq!(mend(&found(Some((50, 40)), None, 20), None), Mend::Move { after: 0, to: 50 });
+        assert_eq!(mend(&found(Some((50, 40)), Some(30), 99), None), Mend::Again { after: 30, to: 50 });
+        assert_eq!(mend(&found(Some((50, 40)), Some(50), 20), None), Mend::Again { after: 50, to: 50 });
+        assert_eq!(mend(&found(Some((50, 40)), None, 20), None), Mend::Again { after: 0, to: 50 });
         assert_eq!(mend(&found(None, Some(51), 99), None), Mend::Set(51));
         assert_eq!(mend(&found(None, Some(51), 99), Some(10)), Mend::Set(9));
     }

@@ -1,7 +1,8 @@
 //! `florin outbox repair`: puts a publisher that refuses back to work, so that nothing is skipped.
 //!
 //! It takes the publisher's name at Kafka, so that one that runs meanwhile is shut out. Where PostgreSQL lost data, events that were published
-//! but are waiting again are published twice (their event ids tell): repeating is the lesser evil, and only a human can say otherwise.
+//! but are waiting again are published twice (their event ids tell): repeating is the lesser evil, and only a human can say otherwise. What is given a place after the
+//! repair lies behind everything that was ever published.
 //! Each step can be repeated: after a crash in between the publisher still refuses, or goes on.
 
 use sqlx::{Connection as _, PgPool};
@@ -13,6 +14,7 @@ use super::judge::{Found, Mend, mend};
 use crate::messaging::KafkaConfig;
 use crate::messaging::position::Position;
 use crate::messaging::producer::{Outgoing, Stopping};
+use crate::store::live;
 use crate::store::outbox::{self as store, Copy};
 
 /// What repair found and did.
@@ -22,8 +24,8 @@ pub struct Repaired {
     pub found: Found,
     /// What was done about it.
     pub mended: Mend,
-    /// How many rows were moved behind the others.
-    pub moved: i64,
+    /// How many events are published again.
+    pub again: i64,
 }
 
 /// Why repair did not come to an end; it can be called again.
@@ -48,19 +50,19 @@ impl Stopping for Never {
     }
 }
 
-/// Looks at both ends and mends what [`super::judge`] refuses. `from`: the first outbox id to publish again, where the broker lost data.
+/// Looks at both ends and mends what [`super::judge`] refuses. `from`: the first place to publish again, where the broker lost data.
 ///
 /// # Errors
 /// When Kafka or PostgreSQL fails on the way.
 pub async fn repair(config: &OutboxConfig, kafka: &KafkaConfig, pool: &PgPool, from: Option<i64>) -> Result<Repaired, RepairError> {
-    let (mut moved, mut first) = (0, None);
+    let (mut again, mut first) = (0, None);
     let mut attempts = 0;
     loop {
         attempts += 1;
-        match attempt(config, kafka, pool, if first.is_none() { from } else { None }, &mut moved).await {
+        match attempt(config, kafka, pool, if first.is_none() { from } else { None }, &mut again).await {
             Ok((found, mended)) => {
                 let (found, mended) = first.unwrap_or((found, mended));
-                return Ok(Repaired { found, mended, moved });
+                return Ok(Repaired { found, mended, again });
             }
             Err((planned, trouble)) => {
                 first = first.or(planned);
@@ -79,11 +81,11 @@ async fn attempt(
     kafka: &KafkaConfig,
     pool: &PgPool,
     from: Option<i64>,
-    moved: &mut i64,
+    again: &mut i64,
 ) -> Result<Plan, (Option<Plan>, Trouble)> {
     let mut ends = Ends::look(config, kafka, pool, &Never).await.map_err(|trouble| (None, trouble))?;
     let mended = mend(&ends.found, from);
-    let result = carry_out(config, kafka, pool, &mut ends, &mended, moved).await;
+    let result = carry_out(config, kafka, pool, &mut ends, &mended, again).await;
     let Ends { producer, db, found } = ends;
     producer.close().await;
     let _ = db.close().await;
@@ -99,16 +101,16 @@ async fn carry_out(
     pool: &PgPool,
     ends: &mut Ends,
     mended: &Mend,
-    moved: &mut i64,
+    again: &mut i64,
 ) -> Result<(), Trouble> {
     let Found { cluster, database, position, .. } = &ends.found;
     let copy = |position| Copy { position, cluster: cluster.clone(), database: database.clone() };
     // First the copy, then the position: a copy without its position is refused, not followed.
     let to = match *mended {
         Mend::Nothing => return Ok(()),
-        Mend::Move { after, to } => {
-            *moved += store::repair(pool, &config.publisher, after, &copy(to)).await?;
-            to
+        Mend::Again { after, to } => {
+            *again = store::publish_again(pool, &config.publisher, to, &copy(after)).await?;
+            after
         }
         Mend::Set(to) => {
             within(store::write_copy(&mut ends.db, &config.publisher, &copy(to))).await?;
@@ -118,8 +120,8 @@ async fn carry_out(
     if !config.transactional {
         return Ok(());
     }
-    let row = within(store::row(&mut ends.db, to)).await?;
-    let last = row.as_ref().map(hash).or_else(|| position.as_ref().filter(|it| it.position == to).map(|it| it.last.clone())).unwrap_or_default();
+    let event = within(live::at(&mut ends.db, to)).await?;
+    let last = event.as_ref().map(hash).or_else(|| position.as_ref().filter(|it| it.position == to).map(|it| it.last.clone())).unwrap_or_default();
     let record = Position {
         publisher: config.publisher.clone(),
         position: to,
@@ -131,7 +133,7 @@ async fn carry_out(
     };
     let body = record.encode();
     ends.producer.begin()?;
-    let record = Outgoing { topic: &kafka.position_topic, partition: Some(config.partition), key: &config.publisher, body: &body };
+    let record = Outgoing { topic: &kafka.position_topic, partition: Some(config.partition), key: &config.publisher, body: &body, tenant: None };
     ends.producer.send(&[record], &Never).await?;
     Ok(ends.producer.commit(&Never).await?)
 }

@@ -17,21 +17,18 @@ use crate::messaging::position::{Position, read_position};
 use crate::messaging::producer::{Failure, Outgoing, Producer};
 use crate::messaging::topics::Topics;
 use crate::protocol::events::EventType;
-use crate::store::outbox::{self as store, Copy, Database, Holder, Marker, Row};
-
-/// A marker that waits longer than this has somebody to blame.
-const PATIENCE: Duration = Duration::from_secs(3);
+use crate::store::journal_rows::{self, Names};
+use crate::store::live::{self, Told};
+use crate::store::outbox::{self as store, Copy, Database};
 
 /// What a step came to.
 pub(super) enum Outcome {
     /// There may be more.
     More,
-    /// Everything that was final is published; what came since shares the next transaction.
+    /// Everything that was visible is published; what came since shares the next transaction.
     CaughtUp,
     /// Nothing is there.
     Idle,
-    /// Something may be there, but a transaction that is still running could yet commit a row before it.
-    HeldBack { delay: Duration, holder: Option<String> },
 }
 
 /// What is known while both connections stand.
@@ -40,18 +37,16 @@ pub(super) struct Session {
     db: PgConnection,
     cluster: String,
     database: Database,
-    /// The last row published, and its hash.
+    /// The place of the last event published, and its hash.
     position: i64,
     last: String,
     /// The copy of that position is still to be written: before anything else.
     copy_due: bool,
-    /// No final row in (position, scanned].
+    /// No event in (position, scanned].
     scanned: i64,
-    /// Every row up to here is final.
-    last_final: i64,
-    marker: Option<(Marker, Instant)>,
-    /// Who holds events back, as the metrics have it.
-    holder: Option<Holder>,
+    /// Up to here everything is visible.
+    tip: i64,
+    names: Names,
     dead: BTreeMap<i64, Dead>,
     rows_max: usize,
     /// Smaller transactions up to here, to find the one that Kafka refuses.
@@ -74,9 +69,8 @@ impl Session {
             last: String::new(),
             copy_due: true,
             scanned: 0,
-            last_final: 0,
-            marker: None,
-            holder: None,
+            tip: 0,
+            names: Names::default(),
             dead: BTreeMap::new(),
             rows_max: args.config.batch_rows_max.max(1),
             narrow_until: 0,
@@ -103,7 +97,7 @@ impl Session {
                 }
                 Verdict::First => self.publish_position(args).await?,
                 Verdict::StartOver(refusal) => {
-                    tracing::warn!(%refusal, "the outbox starts over: everything it still has is published again");
+                    tracing::warn!(%refusal, "the outbox starts over: everything there is is published again");
                     self.publish_position(args).await?;
                 }
                 Verdict::Refuse(refusal) => return Err(Trouble::Refused(refusal)),
@@ -112,7 +106,7 @@ impl Session {
             self.position = found.copy.as_ref().map_or(0, |copy| copy.position); // the copy is the position
         }
         self.scanned = self.position;
-        self.last_final = self.position;
+        self.tip = self.position;
         self.write_copy(config).await?;
         for (id, reason, retries) in within(store::dead_letters_after(&mut self.db, self.position)).await? {
             self.dead.insert(id, Dead { reason, retries: u32::try_from(retries).unwrap_or(0) });
@@ -127,60 +121,28 @@ impl Session {
         if self.copy_due {
             self.write_copy(&args.config).await?;
         }
-        if self.scanned >= self.last_final
-            && let Some(outcome) = self.find_final(args).await?
-        {
-            return Ok(outcome);
+        if self.scanned >= self.tip {
+            self.tip = within(journal_rows::tip(&mut self.db)).await?;
+            if self.scanned >= self.tip {
+                return self.idle(args).await;
+            }
         }
-        let rows_max = if self.scanned < self.narrow_until { self.rows_max } else { args.config.batch_rows_max.max(1) };
-        self.rows_max = rows_max;
-        let rows = within(store::read(&mut self.db, self.scanned, self.last_final, i64::try_from(rows_max).unwrap_or(i64::MAX))).await?;
-        if rows.is_empty() {
-            self.scanned = self.last_final;
-            return Ok(Outcome::More);
-        }
-        self.publish(args, topics, &rows).await?;
-        if rows.len() < rows_max && rows.last().is_some_and(|last| last.id == self.scanned) {
-            self.scanned = self.last_final;
+        let events_max = if self.scanned < self.narrow_until { self.rows_max } else { args.config.batch_rows_max.max(1) };
+        self.rows_max = events_max;
+        let rows_max = i64::try_from(events_max).unwrap_or(i64::MAX);
+        let mut part = within(live::read(&mut self.db, &mut self.names, self.scanned, self.tip, rows_max)).await?;
+        let is_all = part.is_all && part.told.len() <= events_max;
+        part.told.truncate(events_max);
+        let Some(last) = part.told.last().map(|last| last.seq) else {
+            self.scanned = part.to;
+            return if self.scanned >= self.tip { self.idle(args).await } else { Ok(Outcome::More) };
+        };
+        self.publish(args, topics, &part.told).await?;
+        if is_all && self.scanned == last {
+            self.scanned = self.tip;
             return Ok(Outcome::CaughtUp);
         }
         Ok(Outcome::More)
-    }
-
-    /// Moves the last final id on by a marker; answers why not, if it cannot.
-    async fn find_final(&mut self, args: &OutboxArgs) -> Result<Option<Outcome>, Trouble> {
-        let (marker, since) = match self.marker {
-            Some(marker) => marker,
-            None if within(store::drawn(&mut self.db)).await? <= self.scanned => return self.idle(args).await.map(Some),
-            None => *self.marker.insert((within(store::marker(&mut self.db)).await?, Instant::now())),
-        };
-        if within(store::xmin(&mut self.db)).await? > marker.xact {
-            (self.marker, self.last_final) = (None, marker.last_id);
-            self.blame_holder(None);
-            return Ok(None);
-        }
-        let waited = since.elapsed();
-        if waited > PATIENCE {
-            let holder = within(store::oldest_holder(&mut self.db)).await?;
-            self.blame_holder(holder);
-        }
-        let words = |it: &Holder| format!("events wait for the transaction of backend {} ({}, database {})", it.pid, it.name, it.database);
-        let holder = self.holder.as_ref().map(words);
-        Ok(Some(Outcome::HeldBack { delay: (waited / 4).clamp(Duration::from_millis(1), Duration::from_millis(250)), holder }))
-    }
-
-    /// The metrics name who holds events back, and for how long it has been running; nobody any more: 0.
-    fn blame_holder(&mut self, holder: Option<Holder>) {
-        let show = |it: &Holder, seconds: f64| {
-            metrics::gauge!("florin_outbox_held_back_seconds", "database" => it.database.clone(), "application" => it.name.clone()).set(seconds);
-        };
-        if let Some(before) = self.holder.take() {
-            show(&before, 0.0);
-        }
-        if let Some(now) = &holder {
-            show(now, now.age.as_secs_f64());
-        }
-        self.holder = holder;
     }
 
     /// A publisher that has had nothing to do for long makes itself known, or Kafka would forget its name.
@@ -191,24 +153,24 @@ impl Session {
         Ok(Outcome::Idle)
     }
 
-    async fn publish(&mut self, args: &OutboxArgs, topics: &Topics, rows: &[Row]) -> Result<(), Trouble> {
-        let items = build(rows, &self.dead, Utc::now());
+    async fn publish(&mut self, args: &OutboxArgs, topics: &Topics, told: &[Told]) -> Result<(), Trouble> {
+        let items = build(told, &self.dead, Utc::now());
         for item in &items {
             if let Some(dead) = &item.dead {
                 args.faults.pause("outbox.before_dead_letter").await;
                 let retries = i32::try_from(dead.retries).unwrap_or(i32::MAX);
-                within(store::insert_dead_letter(&mut self.db, item.row, &dead.reason, retries)).await?;
+                within(store::insert_dead_letter(&mut self.db, item.letter(&dead.reason, retries))).await?;
             }
         }
-        let Some(last) = rows.last() else { return Ok(()) };
-        let position = self.position_record(&args.config, last.id, hash(last));
+        let Some(last) = told.last() else { return Ok(()) };
+        let position = self.position_record(&args.config, last.seq, hash(last));
         let mut records: Vec<Outgoing<'_>> = items.iter().map(|item| item.outgoing(topics)).collect();
         let body = position.encode();
         if args.config.transactional {
             records.push(own_place(args, &body));
         }
         if let Err(failure) = self.transaction(args, &records).await {
-            return self.failed(args, rows, failure).await;
+            return self.failed(args, told, failure).await;
         }
         (self.position, self.last, self.scanned, self.copy_due, self.tries) = (position.position, position.last, position.position, true, 0);
         self.dead = self.dead.split_off(&(self.position + 1));
@@ -216,7 +178,7 @@ impl Session {
         for item in &items {
             if let Some(dead) = &item.dead {
                 metrics::counter!("outbox_events_failed_total", "event_type" => item.label()).increment(1);
-                tracing::error!(id = item.row.id, event = item.label(), reason = dead.reason, "an event became a dead letter");
+                tracing::error!(place = item.told.seq, event = item.label(), reason = dead.reason, "an event became a dead letter");
             }
         }
         for event in EventType::ALL {
@@ -249,11 +211,11 @@ impl Session {
     }
 
     /// Sorts out what a failed transaction leaves behind.
-    async fn failed(&mut self, args: &OutboxArgs, rows: &[Row], failure: Failure) -> Result<(), Trouble> {
+    async fn failed(&mut self, args: &OutboxArgs, told: &[Told], failure: Failure) -> Result<(), Trouble> {
         match failure {
             Failure::Poison { index, reason } => {
                 self.producer.abort(&args.handle).await?;
-                self.blame(args, rows, index, reason)
+                self.blame(args, told, index, reason)
             }
             Failure::Abort(reason) => {
                 self.producer.abort(&args.handle).await?;
@@ -274,24 +236,24 @@ impl Session {
     }
 
     /// Finds the row that Kafka refuses: it is named, or it is alone, or half as many are tried next.
-    fn blame(&mut self, args: &OutboxArgs, rows: &[Row], index: Option<usize>, reason: String) -> Result<(), Trouble> {
-        let named = index.map(|index| rows.get(index).filter(|row| !self.dead.contains_key(&row.id)));
-        match (named, rows) {
+    fn blame(&mut self, args: &OutboxArgs, told: &[Told], index: Option<usize>, reason: String) -> Result<(), Trouble> {
+        let named = index.map(|index| told.get(index).filter(|row| !self.dead.contains_key(&row.seq)));
+        match (named, told) {
             (Some(Some(row)), _) => {
-                self.dead.insert(row.id, Dead { reason, retries: 0 });
+                self.dead.insert(row.seq, Dead { reason, retries: 0 });
             }
             (Some(None), _) => return Err(Trouble::Passing { reason: format!("kafka refuses florin's own record: {reason}"), renew: true }),
-            (None, [row]) if self.dead.contains_key(&row.id) => {
+            (None, [row]) if self.dead.contains_key(&row.seq) => {
                 return Err(Trouble::Passing { reason: format!("kafka refuses a dead letter: {reason}"), renew: true });
             }
             (None, [row]) if self.tries >= args.config.retries_max => {
-                self.dead.insert(row.id, Dead { reason: format!("max_retries_exceeded: {reason}"), retries: self.tries });
+                self.dead.insert(row.seq, Dead { reason: format!("max_retries_exceeded: {reason}"), retries: self.tries });
                 self.tries = 0;
             }
             (None, [_]) => self.tries += 1,
-            (None, rows) => {
-                self.narrow_until = self.narrow_until.max(rows.last().map_or(0, |row| row.id));
-                self.rows_max = rows.len().div_ceil(2);
+            (None, told) => {
+                self.narrow_until = self.narrow_until.max(told.last().map_or(0, |row| row.seq));
+                self.rows_max = told.len().div_ceil(2);
             }
         }
         Ok(())
@@ -324,5 +286,5 @@ impl Session {
 }
 
 fn own_place<'a>(args: &'a OutboxArgs, body: &'a str) -> Outgoing<'a> {
-    Outgoing { topic: &args.kafka.position_topic, partition: Some(args.config.partition), key: &args.config.publisher, body }
+    Outgoing { topic: &args.kafka.position_topic, partition: Some(args.config.partition), key: &args.config.publisher, body, tenant: None }
 }

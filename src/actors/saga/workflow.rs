@@ -155,7 +155,7 @@ impl WorkflowArgs {
         self.sagas.faults.pause("sagas.posting").await;
         let (reply, outcome) = oneshot::channel();
         let permit = self.places.enter().ok_or("too many are being written")?;
-        let named: Vec<&Arc<AccountHandle>> = accounts.iter().collect();
+        let named: Vec<&Arc<AccountHandle>> = accounts.iter().take(steps::approving(task)).collect();
         let slip = Slip::new(Box::new(record), &named, usize::MAX, reply, permit).map_err(|why| format!("not taken: {why:?}"))?;
         slip.enter();
         let outcome = tokio::time::timeout(CUTOFF + GRACE, outcome).await.map_err(|_| "no outcome in time")?.map_err(|_| "no outcome")?;

@@ -22,7 +22,7 @@ const OWNER_MAX: usize = 255;
 pub(super) async fn create(ledger: &Ledger, call: &Call, asked: pb::CreateAccountRequest) -> Result<pb::Account, Failure> {
     ledger.know(std::iter::once(asked.currency.as_str())).await?;
     let (new, currency) = new_account(ledger, call, &asked)?;
-    let row = ledger.open(&new, currency, call.correlation.as_deref()).await?.map_err(|error| match error {
+    let row = ledger.open(&new, currency, call.correlation.as_deref(), call.maker.clone()).await?.map_err(|error| match error {
         StoreError::Lost(_) => Failure::Unknown, // it may be there: a repeat finds it
         other => read_failure(&other),
     })?;

@@ -66,7 +66,6 @@ fn status(ended: &Ended) -> Status {
         Status::with_error_details(code, message, ErrorDetails::with_error_info(reason, "florin", HashMap::new()))
     };
     match ended {
-        Ended::TooOld { .. } => with(Code::OutOfRange, "EVENTS_TOO_OLD", ended.to_string()),
         Ended::TooSlow => with(Code::ResourceExhausted, "WATCHER_TOO_SLOW", ended.to_string()),
         Ended::NotLeader => Failure::NotLeader.into(),
         Ended::Failed(failure) => failure.clone().into(),

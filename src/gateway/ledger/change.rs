@@ -12,7 +12,7 @@ use crate::gateway::failure::Failure;
 use crate::ledger::{Rejection, Status};
 use crate::money::decimal_text;
 use crate::protocol::account::{AccountHandle, AccountMessage, ChangeOrder};
-use crate::protocol::record::{AccountChange, Api, Body, KeyHash, Kind, Operator, Record, RequestHash, TransactionId, now_micros};
+use crate::protocol::record::{AccountChange, Api, Body, KeyHash, Kind, Maker, Operator, Record, RequestHash, TransactionId};
 use crate::protocol::slip::Outcome;
 
 /// A change as asked for; what is `None` stays as it is.
@@ -97,26 +97,15 @@ impl Ledger {
 }
 
 fn record(command: &ChangeCommand, account: &AccountHandle) -> Record {
-    let id = TransactionId::draw();
+    let record = Record::new(TransactionId::draw(), command.tenant.clone(), command.api, Kind::ACCOUNT_CHANGE, command.request, command.deadline.at);
     Record {
-        id,
-        tenant: command.tenant.clone(),
-        api: command.api,
-        kind: Kind::ACCOUNT_CHANGE,
-        key: command.key.as_deref().map_or_else(|| KeyHash::own(id), |key| KeyHash::of(command.api, &command.tenant, key)),
+        key: command.key.as_deref().map_or(record.key, |key| KeyHash::of(command.api, &command.tenant, key)),
         key_text: command.key.clone(),
-        request: command.request,
-        reference: None,
-        description: None,
-        metadata: None,
         correlation: command.correlation.clone(),
-        created_at: now_micros(),
-        cutoff: command.deadline.at,
+        maker: Maker { name: Some(command.by.name.clone()), address: command.by.address.clone() },
         // The account's actor fills in the guards that it has now.
         body: Body::AccountChange(AccountChange { account: account.identity.id, status: Status::Active, floor: None, ceiling: None }),
-        rows: Vec::new(),
-        with_balances: false,
-        event: None,
+        ..record
     }
 }
 

@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 
 use super::Deadline;
 use crate::money::Amount;
-use crate::protocol::events::Event;
-use crate::protocol::record::{Api, BalancesAfter, Body, DeclineCode, ExchangeRow, Kind, Posting, RequestHash, Rows, TransactionId};
+use crate::protocol::events::EventType;
+use crate::protocol::record::{Api, BalancesAfter, Body, DeclineCode, ExchangeRow, Follows, Kind, Maker, Posting, RequestHash, Rows, TransactionId};
 
 /// A posting as asked for.
 #[derive(Clone, Debug)]
@@ -48,6 +48,8 @@ pub struct Command {
     pub metadata: Option<String>,
     /// The request's correlation id.
     pub correlation: Option<String>,
+    /// Who makes it.
+    pub maker: Maker,
     /// When it ends.
     pub deadline: Deadline,
     /// What it does with its postings.
@@ -56,10 +58,6 @@ pub struct Command {
     pub declines_bind: bool,
     /// The answer should have the balances after each posting.
     pub with_balances: bool,
-    /// What Kafka hears when it is done.
-    pub on_completed: fn(&Command, TransactionId, DateTime<Utc>) -> Event,
-    /// What Kafka hears when it is declined.
-    pub on_declined: fn(&Command, TransactionId, DateTime<Utc>, DeclineCode, &str) -> Event,
 }
 
 /// Counts of what was given back that change, and by how much less.
@@ -146,19 +144,44 @@ pub(super) fn effect(action: &Action, postings: SmallVec<[Posting; 1]>) -> (Body
     let Some(Posting { debit, credit, amount }) = postings.first().copied() else { return (Body::Postings(postings), Vec::new()) };
     let nothing = || Body::Postings(SmallVec::new());
     match *action {
-        Action::Post => (Body::Postings(postings), Vec::new()),
+        Action::Post | Action::Exchange(_) => (Body::Postings(postings), Vec::new()),
         Action::Refund { payment, limit } => (Body::Postings(postings), vec![Rows::Refund { payment, limit, given: amount }]),
         Action::Reverse { original, limit, ref undone } => {
             let mut rows = vec![Rows::Refund { payment: original, limit, given: limit }];
             rows.extend(undone.iter().map(|&(payment, given)| Rows::Undone { payment, given }));
             (Body::Postings(postings), rows)
         }
-        Action::Exchange(row) => (Body::Postings(postings), vec![Rows::Exchange(row)]),
         Action::CardTopup => (nothing(), Vec::new()),
         Action::Hold { expires_at } | Action::Payout { expires_at } => (nothing(), vec![Rows::Hold { debit, credit, amount, expires_at }]),
-        Action::Capture { hold, voided } => (Body::Postings(postings), vec![Rows::Take { hold, debit, captured: amount, voided }]),
-        Action::Void { hold } => (nothing(), vec![Rows::Take { hold, debit, captured: Amount::ZERO, voided: amount }]),
+        Action::Capture { hold, voided } => (Body::Postings(postings), vec![Rows::Take { hold, debit, credit, captured: amount, voided }]),
+        Action::Void { hold } => (nothing(), vec![Rows::Take { hold, debit, credit, captured: Amount::ZERO, voided: amount }]),
     }
+}
+
+/// What a command follows from, done or declined.
+pub(super) fn follows(action: &Action) -> Follows {
+    match *action {
+        Action::Refund { payment, .. } => Follows::Refund(payment),
+        Action::Reverse { original, .. } => Follows::Reversal(original),
+        Action::Exchange(row) => Follows::Exchange(row),
+        Action::Capture { hold, .. } | Action::Void { hold } => Follows::Hold(hold),
+        Action::Post | Action::Hold { .. } | Action::Payout { .. } | Action::CardTopup => Follows::Nothing,
+    }
+}
+
+/// What Kafka hears of a command that is done, or declined.
+pub(super) fn event(command: &Command, declined: bool) -> Option<EventType> {
+    Some(match (command.api, &command.action) {
+        (Api::PaymentV1, _) if declined => EventType::PaymentDeclined,
+        (Api::PaymentV1, _) => EventType::PaymentAuthorized,
+        _ if declined => EventType::TransactionDeclined,
+        (_, Action::Hold { .. } | Action::Payout { .. }) => EventType::HoldAuthorized,
+        (_, Action::Void { .. }) => EventType::HoldVoided,
+        (_, Action::CardTopup) => return None, // nothing has moved yet
+        (_, Action::Post | Action::Refund { .. } | Action::Reverse { .. } | Action::Exchange(_) | Action::Capture { .. }) => {
+            EventType::TransactionPosted
+        }
+    })
 }
 
 /// Less is left than a command asks for.

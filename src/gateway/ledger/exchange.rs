@@ -138,7 +138,7 @@ impl Ledger {
             floor: None,
             ceiling: None,
         };
-        self.open(&new, currency, command.correlation.as_deref()).await?.map_err(|error| read_failure(&error))?;
+        self.open(&new, currency, command.correlation.as_deref(), command.maker.clone()).await?.map_err(|error| read_failure(&error))?;
         Ok(())
     }
 }

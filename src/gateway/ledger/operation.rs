@@ -8,7 +8,7 @@ use super::{Deadline, Ledger, abort, read_failure};
 use crate::actors::node::Active;
 use crate::gateway::failure::Failure;
 use crate::protocol::account::UsedKey;
-use crate::protocol::record::{Api, Body, KeyHash, Kind, Record, RequestHash, TransactionId, now_micros};
+use crate::protocol::record::{Api, Body, KeyHash, Kind, Record, RequestHash, TransactionId};
 use crate::protocol::slip::Outcome;
 use crate::store::{self, StoreError};
 
@@ -82,25 +82,8 @@ impl Ledger {
     /// Uses the key up, unless something came first.
     async fn retire(&self, active: &Active, api: Api, tenant: &Arc<str>, key: &str, deadline: Deadline) -> Result<Operation, Failure> {
         let (id, hash) = (TransactionId::draw(), KeyHash::of(api, tenant, key));
-        let record = Record {
-            id,
-            tenant: tenant.clone(),
-            api,
-            kind: Kind::TRANSFER,
-            key: hash,
-            key_text: None,
-            request: RequestHash::of(&[b"tombstone"]),
-            reference: None,
-            description: None,
-            metadata: None,
-            correlation: None,
-            created_at: now_micros(),
-            cutoff: deadline.at,
-            body: Body::Tombstone,
-            rows: Vec::new(),
-            with_balances: false,
-            event: None,
-        };
+        let record = Record::new(id, tenant.clone(), api, Kind::TRANSFER, RequestHash::of(&[b"tombstone"]), deadline.at);
+        let record = Record { key: hash, body: Body::Tombstone, ..record };
         let permit = self.enter()?;
         match self.submit(active, record, permit, deadline).await? {
             Outcome::Done { .. } | Outcome::KeyRetired => Ok(Operation::Never),

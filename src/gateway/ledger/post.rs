@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
-use super::command::{effect, exceeded};
+use super::command::{effect, event, exceeded, follows};
 use super::{Action, Answer, Command, Ledger, PostingCommand, abort, read_failure, sagas};
 use crate::actors::accounts::Resolved;
 use crate::actors::node::Active;
@@ -16,7 +16,6 @@ use crate::ledger::Rejection;
 use crate::money::Amount;
 use crate::protocol::account::{AccountHandle, UsedKey};
 use crate::protocol::admission::Permit;
-use crate::protocol::events::Event;
 use crate::protocol::record::{Body, DeclineCode, DeclinedPosting, KeyHash, Posting, Record, RequestHash, TransactionId, now_micros};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store;
@@ -71,8 +70,7 @@ impl Ledger {
         let Some(postings) = postings else { return Tried::Failed(Failure::Interrupted) };
         let (body, mut rows) = effect(&command.action, postings);
         rows.extend(sagas::started(command, id, created_at));
-        let event = (command.action != Action::CardTopup).then(|| (command.on_completed)(command, id, created_at)); // nothing has moved yet
-        let mut record = self.record(command, id, created_at, body, event);
+        let mut record = record(command, id, created_at, body);
         record.rows = rows;
         let (reply, outcome) = oneshot::channel();
         let named = match command.action {
@@ -189,10 +187,10 @@ impl Ledger {
             credit: posting.credit.clone(),
             amount: posting.amount,
             currency: posting.currency.clone(),
+            exponent: posting.exponent,
         };
-        let event = (command.on_declined)(command, id, created_at, code, &message);
         let body = Body::Declined { code, message: message.clone(), postings: command.postings.iter().map(declined).collect() };
-        let mut record = self.record(command, id, created_at, body, Some(event));
+        let mut record = record(command, id, created_at, body);
         if !(command.declines_bind && code == DeclineCode::LimitExceeded) {
             record.key = KeyHash::own(id);
         }
@@ -205,27 +203,24 @@ impl Ledger {
             },
         }
     }
+}
 
-    fn record(&self, command: &Command, id: TransactionId, created_at: DateTime<Utc>, body: Body, event: Option<Event>) -> Record {
-        Record {
-            id,
-            tenant: command.tenant.clone(),
-            api: command.api,
-            kind: command.kind,
-            key: key_of(command, id),
-            key_text: command.key.clone(),
-            request: command.request,
-            reference: command.reference.clone(),
-            description: command.description.clone(),
-            metadata: command.metadata.clone(),
-            correlation: command.correlation.clone(),
-            created_at,
-            cutoff: command.deadline.at,
-            body,
-            rows: Vec::new(),
-            with_balances: command.with_balances,
-            event,
-        }
+fn record(command: &Command, id: TransactionId, created_at: DateTime<Utc>, body: Body) -> Record {
+    let record = Record::new(id, command.tenant.clone(), command.api, command.kind, command.request, command.deadline.at);
+    Record {
+        key: key_of(command, id),
+        key_text: command.key.clone(),
+        reference: command.reference.clone(),
+        description: command.description.clone(),
+        metadata: command.metadata.clone(),
+        correlation: command.correlation.clone(),
+        maker: command.maker.clone(),
+        created_at,
+        event: event(command, matches!(body, Body::Declined { .. })),
+        follows: follows(&command.action),
+        with_balances: command.with_balances,
+        body,
+        ..record
     }
 }
 

@@ -13,11 +13,10 @@ use sqlx::PgPool;
 use super::currencies::unwritten;
 use super::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
 use crate::actors::accounts::Resolved;
-use crate::gateway::events;
 use crate::gateway::failure::Failure;
 use crate::money::{Amount, Currency};
 use crate::protocol::admission::Permit;
-use crate::protocol::record::{Api, FactRow, Kind, Operator, RequestHash, Rows, TransactionId, now_micros};
+use crate::protocol::record::{Api, FactRow, Kind, Maker, Operator, RequestHash, Rows, TransactionId, now_micros};
 use crate::saga::{Fact, Order, Resolution, Saga, Status, Step, Workflow, provider_account};
 use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
 use crate::store::sagas::{self, SagaRow};
@@ -60,9 +59,16 @@ impl Ledger {
     ///
     /// # Errors
     /// `Unconfigured`; as [`Ledger::post`].
-    pub async fn start_saga(&self, tenant: &Arc<str>, correlation: Option<String>, order: SagaOrder, permit: Permit) -> Result<Answer, Failure> {
+    pub async fn start_saga(
+        &self,
+        tenant: &Arc<str>,
+        correlation: Option<String>,
+        maker: Maker,
+        order: SagaOrder,
+        permit: Permit,
+    ) -> Result<Answer, Failure> {
         let counter = self.provider_account(order.currency)?;
-        self.open_provider_account(tenant, &counter, order.currency, correlation.as_deref()).await?;
+        self.open_provider_account(tenant, &counter, order.currency, correlation.as_deref(), maker.clone()).await?;
         let (kind, action) = match order.workflow {
             Workflow::Payout => (Kind::PAYOUT, Action::Payout { expires_at: now_micros() + HELD_FOR }),
             Workflow::CardTopup => (Kind::CARD_TOPUP, Action::CardTopup),
@@ -93,12 +99,11 @@ impl Ledger {
             description: None,
             metadata: Some(json!({ INSTRUMENT: order.instrument }).to_string()),
             correlation,
+            maker,
             deadline: self.deadline(None),
             action,
             declines_bind: false,
             with_balances: false,
-            on_completed: events::posted,
-            on_declined: events::declined,
         };
         let answer = self.post(&command, permit).await?;
         if let Some(active) = self.parts().node.active() {
@@ -108,7 +113,14 @@ impl Ledger {
     }
 
     /// The provider's account is opened when it is first needed.
-    async fn open_provider_account(&self, tenant: &Arc<str>, name: &str, currency: Currency, correlation: Option<&str>) -> Result<(), Failure> {
+    async fn open_provider_account(
+        &self,
+        tenant: &Arc<str>,
+        name: &str,
+        currency: Currency,
+        correlation: Option<&str>,
+        maker: Maker,
+    ) -> Result<(), Failure> {
         if !matches!(self.active()?.registry.resolve(tenant, name).await, Resolved::NotFound) {
             return Ok(());
         }
@@ -125,7 +137,7 @@ impl Ledger {
             floor: None,
             ceiling: None,
         };
-        self.open(&new, currency, correlation).await?.map_err(|error| read_failure(&error)).map(drop)
+        self.open(&new, currency, correlation, maker).await?.map_err(|error| read_failure(&error)).map(drop)
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 
-use crate::gateway::events::metadata_texts;
 use crate::gateway::failure::Failure;
 use crate::gateway::validate::{self, CURRENCY_MAX, METADATA_ENTRIES_MAX, METADATA_KEY_MAX, METADATA_MAX, METADATA_VALUE_MAX, cut};
 use crate::money::{Amount, AmountError, Currencies, Currency};
+use crate::protocol::events::metadata_texts;
 
 /// Bytes of an amount's text: 28 digits, sign and point, and some zeros.
 const AMOUNT_MAX: usize = 64;

@@ -229,6 +229,8 @@ fn authorized(tenant: &str, id: TransactionId, posting: PostingCommand, expires_
         tenant: tenant.to_owned(),
         debit: posting.debit,
         credit: posting.credit,
+        debit_account: 0, // whoever captures goes by names
+        credit_account: 0,
         currency: posting.currency,
         exponent: posting.exponent,
         amount: posting.amount.minor_units(),

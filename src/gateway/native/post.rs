@@ -3,7 +3,6 @@
 use smallvec::{SmallVec, smallvec};
 
 use crate::gateway::call::Call;
-use crate::gateway::events;
 use crate::gateway::failure::Failure;
 use crate::gateway::ledger::{Action, Answer, Command, Deadline, Ledger, PostingCommand};
 use crate::gateway::validate::{self, DESCRIPTION_MAX, KEY_MAX, POSTINGS_MAX, REFERENCE_MAX};
@@ -98,12 +97,11 @@ pub(super) fn command(call: &Call, deadline: Deadline, kind: Kind, action: Actio
         description: words.description,
         metadata: words.metadata,
         correlation: call.correlation.clone(),
+        maker: call.maker.clone(),
         deadline,
         action,
         declines_bind: false,
         with_balances: false,
-        on_completed: events::posted,
-        on_declined: events::declined,
     }
 }
 

@@ -84,7 +84,7 @@ pub async fn create(State(room): State<Room>, Extension(caller): Extension<Calle
         floor,
         ceiling,
     };
-    let row = ledger.open(&new, currency, Some(caller.correlation.as_str())).await?.map_err(|error| unopened(&error))?;
+    let row = ledger.open(&new, currency, Some(caller.correlation.as_str()), caller.maker.clone()).await?.map_err(|error| unopened(&error))?;
     let answer = Account { min_balance: min.map(|limit| limit.text), max_balance: max.map(|limit| limit.text), ..Account::from(row) };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }

@@ -102,14 +102,17 @@ impl From<Reconciled> for Reconciliation {
         if row.held != row.open {
             issues.push(format!("{} is held, the open holds come to {}", text(row.held), text(row.open)));
         }
+        if row.version != row.rows {
+            issues.push(format!("its version is {}, and {} rows are about it", row.version, row.rows));
+        }
         Self {
             agrees: row.agrees(),
             projection_balance: text(row.balance),
             event_source_balance: text(row.posted),
             difference: text(row.balance - row.posted),
             projection_version: row.version,
-            event_source_version: row.version, // one batch raises both
-            version_mismatch: false,
+            event_source_version: row.rows,
+            version_mismatch: row.version != row.rows,
             issues,
             account_id: row.name,
         }

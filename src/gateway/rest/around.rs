@@ -12,9 +12,11 @@ use futures::FutureExt;
 use tracing::Instrument;
 
 use super::refusal::Refusal;
+use super::server::PeerAddress;
 use super::{Caller, Room};
 use crate::gateway::auth::{Access, PeerCertificate, rest_access};
 use crate::gateway::call::limit;
+use crate::protocol::record::Maker;
 use crate::telemetry::correlation::CorrelationId;
 use crate::telemetry::metrics::{AUTH_REFUSED, HTTP_DURATION, HTTP_REQUESTS};
 use crate::telemetry::request_span;
@@ -96,7 +98,9 @@ async fn admit(room: &Room, route: Route, correlation: &CorrelationId, request: 
     if route.access != Access::Open {
         limit(room.0.limits.native.as_ref(), &identity.tenant, request.headers(), route.name).await?;
     }
-    request.extensions_mut().insert(Caller { tenant: identity.tenant, correlation: correlation.clone(), client: identity.client });
+    let address = request.extensions().get::<PeerAddress>().map(|PeerAddress(address)| address.clone());
+    let maker = Maker { name: identity.client, address };
+    request.extensions_mut().insert(Caller { tenant: identity.tenant, correlation: correlation.clone(), maker });
     Ok(())
 }
 

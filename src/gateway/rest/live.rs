@@ -1,7 +1,7 @@
-//! Server-sent events of this contract: what was committed, in the outbox's order, resumable by `Last-Event-ID` without a gap or a repeat.
+//! Server-sent events of this contract: what was committed, in the journal's order, resumable by `Last-Event-ID` without a gap or a repeat.
 //!
 //! One committed transaction is several events here: that it was asked for, what it did to each account, that it is done. Their ids are its place in
-//! the outbox and their number among them, so that a client that has only some of them gets the others.
+//! the journal and their number among them, so that a client that has only some of them gets the others.
 
 mod frames;
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{Stream, unfold};
@@ -145,7 +145,6 @@ fn bad_place(text: &str) -> Refusal {
 
 fn refused(ended: Ended) -> Refusal {
     match ended {
-        Ended::TooOld { .. } => Refusal::new(StatusCode::GONE, "EVENTS_TOO_OLD", ended.to_string()),
         Ended::TooSlow => Failure::Interrupted.into(),
         Ended::NotLeader => Failure::NotLeader.into(),
         Ended::Failed(Failure::Invalid(why)) => Refusal::faults(vec![why]),

@@ -54,7 +54,7 @@ enum Named<'a> {
 impl Caller {
     /// The call as the native API takes it.
     fn call(&self) -> Call {
-        Call::over_http(self.tenant.clone(), self.client.clone(), self.correlation.as_str().to_owned())
+        Call::over_http(self.tenant.clone(), self.maker.clone(), self.correlation.as_str().to_owned())
     }
 }
 

@@ -57,7 +57,7 @@ async fn start(room: &Room, caller: &Caller, body: &JsonBody, workflow: Workflow
     let (key, reference) = (asked.key.clone(), asked.reference.clone());
     let order = SagaOrder { workflow, account, amount, currency, instrument, key, reference };
     let correlation = Some(caller.correlation.as_str().to_owned());
-    match ledger.start_saga(&caller.tenant, correlation, order, permit).await {
+    match ledger.start_saga(&caller.tenant, correlation, caller.maker.clone(), order, permit).await {
         Ok(Answer::Completed { id, .. }) => {
             // It is done; if that cannot be shown now, nothing must say that it was not.
             let saga = self::workflow(room, caller, id).await.ok().flatten();

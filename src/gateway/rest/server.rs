@@ -135,9 +135,14 @@ fn note(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
+/// From where a connection comes.
+#[derive(Clone)]
+pub(super) struct PeerAddress(pub Arc<str>);
+
 /// What a connection is served with.
 struct Speaking {
     router: Router,
+    address: PeerAddress,
     certificate: Option<PeerCertificate>,
     head_timeout: Duration,
     stopped: watch::Receiver<bool>,
@@ -153,8 +158,9 @@ fn talk(
     head_timeout: Duration,
     stopped: watch::Receiver<bool>,
 ) -> BoxFuture<'static, ()> {
+    let address = PeerAddress(connection.peer().to_string().into());
     let connection = Patient::new(connection);
-    let speaking = Speaking { router, certificate: None, head_timeout, stopped, waits: connection.waits() };
+    let speaking = Speaking { router, address, certificate: None, head_timeout, stopped, waits: connection.waits() };
     match tls {
         None => Box::pin(speaking.speak(connection)),
         Some(tls) => Box::pin(speaking.shake_hands(connection, tls)),
@@ -176,11 +182,12 @@ impl Speaking {
 
     /// HTTP/1.1 over a stream. Told to stop, it answers what it is at and ends.
     async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send) {
-        let Self { router, certificate, head_timeout, mut stopped, waits } = self;
+        let Self { router, address, certificate, head_timeout, mut stopped, waits } = self;
         let handed = Handed::default();
         let place = handed.clone();
         let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
             let mut request = request.map(Body::new);
+            request.extensions_mut().insert(address.clone());
             if let Some(certificate) = &certificate {
                 request.extensions_mut().insert(certificate.clone());
             }

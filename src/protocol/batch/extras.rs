@@ -5,13 +5,18 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::protocol::record::{Record, Rows};
+use crate::ledger::Status;
+use crate::protocol::record::{AccountChange, AccountRow, DeclinedPosting, Kind, Record, Rows, TransactionId};
 
 /// By table, or by what is done; what is empty is left out. The fields are named as `apply_extras` reads them.
 #[derive(Debug, Default, Serialize)]
 pub struct Extras {
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    exchanges: Vec<Exchange>,
+    accounts: Vec<Account>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<Change>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    refunds: Vec<Refund>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     undone: Vec<Undone>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -20,16 +25,43 @@ pub struct Extras {
     facts: Vec<Fact>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     actions: Vec<Action>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    derived: Vec<Derived>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    declines: Vec<Decline>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    replays: Vec<Replay>,
 }
 
 #[derive(Debug, Serialize)]
-struct Exchange {
-    transaction: Uuid,
-    rate_id: i64,
-    base: String,
-    quote: String,
-    rate: String,
-    rounding: &'static str,
+struct Account {
+    tenant: String,
+    name: String,
+    kind: i16,
+    normal_side: i16,
+    currency: String,
+    owner: String,
+    owner_type: String,
+    subtype: Option<String>,
+    metadata: Option<String>,
+    floor: Option<String>,
+    ceiling: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Change {
+    account: i64,
+    status: i16,
+    floor: Option<String>,
+    ceiling: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Refund {
+    payment: Uuid,
+    limit: String,
+    given: String,
+    reversal: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,26 +103,81 @@ struct Action {
     correlation: Option<String>,
 }
 
+#[derive(Debug, Serialize)]
+struct Derived {
+    id: Uuid,
+    seq: i64,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Decline {
+    tenant: String,
+    account: String,
+    seq: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct Replay {
+    letter: i64,
+    seq: i64,
+}
+
+/// `balances.status`.
+pub fn status_code(status: Status) -> i16 {
+    match status {
+        Status::Active => 1,
+        Status::Suspended => 2,
+        Status::Closed => 3,
+    }
+}
+
 impl Extras {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.exchanges.is_empty() && self.undone.is_empty() && self.sagas.is_empty() && self.facts.is_empty() && self.actions.is_empty()
+        let Self { accounts, changes, refunds, undone, sagas, facts, actions, derived, declines, replays } = self;
+        accounts.is_empty()
+            && changes.is_empty()
+            && refunds.is_empty()
+            && undone.is_empty()
+            && sagas.is_empty()
+            && facts.is_empty()
+            && actions.is_empty()
+            && derived.is_empty()
+            && declines.is_empty()
+            && replays.is_empty()
+    }
+
+    pub(super) fn derived(&mut self, id: TransactionId, seq: i64) {
+        self.derived.push(Derived { id: id.0, seq });
+    }
+
+    pub(super) fn change(&mut self, change: &AccountChange) {
+        let (floor, ceiling) = (change.floor.map(|n| n.to_string()), change.ceiling.map(|n| n.to_string()));
+        self.changes.push(Change { account: change.account.0, status: status_code(change.status), floor, ceiling });
+    }
+
+    /// What was refused is found by each account that it named.
+    pub(super) fn declined(&mut self, record: &Record, postings: &[DeclinedPosting], seq: i64) {
+        for account in postings.iter().flat_map(|posting| [&posting.debit, &posting.credit]) {
+            let row = Decline { tenant: record.tenant.to_string(), account: account.clone(), seq };
+            if !self.declines.iter().rev().take_while(|other| other.seq == seq).any(|other| *other == row) {
+                self.declines.push(row);
+            }
+        }
     }
 
     /// Takes a row that is one of these.
-    pub(super) fn push(&mut self, record: &Record, row: &Rows) {
+    pub(super) fn push(&mut self, record: &Record, row: &Rows, seq: i64) {
         let (id, tenant, at) = (record.id.0, || record.tenant.to_string(), record.created_at);
         match row {
-            Rows::Refund { .. } | Rows::Hold { .. } | Rows::Take { .. } => {} // in arrays of their own
-            Rows::Undone { payment, given } => self.undone.push(Undone { payment: payment.0, given: given.minor_units().to_string() }),
-            Rows::Exchange(row) => self.exchanges.push(Exchange {
-                transaction: id,
-                rate_id: row.rate_id,
-                base: row.base.to_string(),
-                quote: row.quote.to_string(),
-                rate: row.rate.to_string(),
-                rounding: row.rounding,
+            Rows::Hold { .. } | Rows::Take { .. } => {} // in arrays of their own
+            Rows::Refund { payment, limit, given } => self.refunds.push(Refund {
+                payment: payment.0,
+                limit: limit.minor_units().to_string(),
+                given: given.minor_units().to_string(),
+                reversal: record.kind == Kind::REVERSAL,
             }),
+            Rows::Undone { payment, given } => self.undone.push(Undone { payment: payment.0, given: given.minor_units().to_string() }),
             Rows::Saga { workflow } => {
                 self.sagas.push(Saga { id, tenant: tenant(), workflow: *workflow, correlation: record.correlation.clone(), at });
             }
@@ -109,7 +196,26 @@ impl Extras {
                 after: json(row.after.as_ref()),
                 correlation: record.correlation.clone(),
             }),
+            Rows::Account(row) => self.accounts.push(account(tenant(), row)),
+            Rows::Replay { letter } => self.replays.push(Replay { letter: *letter, seq }),
         }
+    }
+}
+
+fn account(tenant: String, row: &AccountRow) -> Account {
+    let limit = |limit: Option<i128>| limit.map(|units| units.to_string());
+    Account {
+        tenant,
+        name: row.name.clone(),
+        kind: row.kind,
+        normal_side: row.normal_side,
+        currency: row.currency.to_string(),
+        owner: row.owner.clone(),
+        owner_type: row.owner_type.clone(),
+        subtype: row.subtype.clone(),
+        metadata: row.metadata.clone(),
+        floor: limit(row.floor),
+        ceiling: limit(row.ceiling),
     }
 }
 

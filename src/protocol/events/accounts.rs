@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::ledger::Status;
 use crate::money::{Currency, decimal_text};
@@ -23,6 +24,14 @@ impl Guards {
     pub fn of(status: Status, floor: Option<i128>, ceiling: Option<i128>, currency: Currency) -> Self {
         let text = |limit: Option<i128>| limit.map(|units| decimal_text(units, currency.exponent));
         Self { status: status.name(), floor: text(floor), ceiling: text(ceiling) }
+    }
+
+    /// As a JSON object has them.
+    pub fn read(object: Option<&Value>) -> Option<Self> {
+        let text = |field: &str| object?.get(field).and_then(Value::as_str).map(str::to_owned);
+        let status =
+            [Status::Active, Status::Suspended, Status::Closed].into_iter().find(|status| text("status").as_deref() == Some(status.name()))?;
+        Some(Self { status: status.name(), floor: text("floor"), ceiling: text("ceiling") })
     }
 
     /// As a JSON object.

@@ -66,6 +66,8 @@ pub struct TransactionPayload<'a> {
 pub enum Follows<'a> {
     /// Nothing but its request.
     Nothing,
+    /// It takes from this hold: UUID text.
+    Hold(&'a str),
     /// It gives back this payment, in part or whole: UUID text.
     RefundOf(&'a str),
     /// It undoes this transaction: UUID text.
@@ -151,6 +153,7 @@ impl Serialize for TransactionPayload<'_> {
         }
         match self.follows {
             Follows::Nothing => {}
+            Follows::Hold(id) => map.serialize_entry("hold_id", id)?,
             Follows::RefundOf(id) => map.serialize_entry("refund_of", id)?,
             Follows::Reverses(id) => map.serialize_entry("reverses", id)?,
             Follows::Exchange(rate) => map.serialize_entry("exchange", &rate)?,

@@ -1,19 +1,111 @@
-use std::collections::BTreeMap;
+mod letters;
+mod unreadable;
 
-use chrono::{TimeZone, Utc};
+use std::sync::LazyLock;
+
+use chrono::{DateTime, TimeZone, Utc};
 use serde_json::{Value, json};
 use ulid::Ulid;
+use uuid::Uuid;
 
 use super::*;
 use crate::ledger::Status;
 use crate::money::{Currency, CurrencyCode};
+use crate::protocol::journal::{Row, status};
+use crate::protocol::live::LiveEvent;
+use crate::protocol::record::{AccountId, Api, DeclineCode, Kind, TransactionId};
 
-const ID: Ulid = Ulid(0x0192_2b3c_4d5e_7f60_8a9b_0c1d_2e3f_4a5b);
+const ID: Uuid = Uuid::from_u128(0x0192_2b3c_4d5e_7f60_8a9b_0c1d_2e3f_4a5b);
+const OTHER: Uuid = Uuid::from_u128(0x0192_2b3c_0000_7000_8000_0000_0000_0007);
+const ID_AS_UUID: &str = "01922b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b";
+const ID_AS_ULID: &str = "01J8NKRKAYFXG8N6RC3MQ3YJJV";
+const SEQ: i64 = 1 << 44;
+
+fn at() -> DateTime<Utc> {
+    Utc.timestamp_opt(1_700_000_000, 120_000).unwrap()
+}
+
+fn currency(code: &str, exponent: u8) -> Currency {
+    Currency { code: CurrencyCode::parse(code).unwrap(), exponent }
+}
+
+fn named(id: AccountId) -> Option<&'static Named> {
+    static NAMED: LazyLock<[Named; 4]> = LazyLock::new(|| {
+        let named = |name: &str, code, exponent| Named { name: name.into(), currency: currency(code, exponent) };
+        [named("acc-payer-001", "USD", 2), named("acc-payee-002", "USD", 2), named("a \u{1F980}", "WEI", 18), named("b \"quoted\"", "WEI", 18)]
+    });
+    NAMED.get(usize::try_from(id.0).ok()?)
+}
+
+/// A payment of 12.50 that was authorized; tests say what is otherwise.
+fn row() -> Row {
+    Row {
+        seq: SEQ,
+        id: TransactionId(ID),
+        n: 0,
+        postings: 1,
+        event: Some(EventType::PaymentAuthorized.code()),
+        kind: Kind::PAYMENT.code(),
+        status: status::COMPLETED,
+        api: Api::PaymentV1.code(),
+        debit: Some(AccountId(0)),
+        credit: Some(AccountId(1)),
+        amount: Some(1250),
+        held: None,
+        debit_after: None,
+        credit_after: None,
+        follows: None,
+        created_at: at(),
+        tenant: "default".into(),
+        key_text: None,
+        reference: None,
+        description: None,
+        metadata: None,
+        correlation: Some("corr-7".into()),
+        body: None,
+    }
+}
+
+/// The same of florin.v1.
+fn own(event: EventType, kind: Kind) -> Row {
+    Row { event: Some(event.code()), kind: kind.code(), api: Api::FlorinV1.code(), ..row() }
+}
+
+/// What moves nothing.
+fn unmoved(event: EventType, kind: Kind, body: Value) -> Row {
+    Row { amount: None, postings: 0, body: Some(body), ..own(event, kind) }
+}
+
+fn declined(event: EventType, kind: Kind, code: DeclineCode, postings: &[Value]) -> Row {
+    let body = json!({ "code": code as i16, "message": "It cannot be", "postings": postings });
+    Row { status: status::DECLINED, debit: None, credit: None, ..unmoved(event, kind, body) }
+}
+
+fn asked(amount: i128, code: &str, exponent: u8) -> Value {
+    json!({ "debit": "acc-payer-001", "credit": "nobody \"at\" all", "amount": amount.to_string(), "currency": code, "exponent": exponent })
+}
+
+fn tell(rows: &[Row]) -> LiveEvent {
+    render(rows, named).unwrap()
+}
 
 fn schema(name: &str) -> jsonschema::Validator {
     let path = format!("{}/schemas/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    jsonschema::draft202012::new(&serde_json::from_str(&text).unwrap()).unwrap()
+    jsonschema::draft202012::options().should_validate_formats(true).build(&serde_json::from_str(&text).unwrap()).unwrap()
+}
+
+fn schema_of(event: EventType) -> &'static str {
+    match event {
+        EventType::PaymentAuthorized => "payment-authorized",
+        EventType::PaymentDeclined => "payment-declined",
+        EventType::TransactionPosted => "transaction-posted",
+        EventType::TransactionDeclined => "transaction-declined",
+        EventType::HoldAuthorized => "hold-authorized",
+        EventType::HoldVoided => "hold-voided",
+        EventType::AccountCreated => "account-created",
+        EventType::AccountChanged => "account-changed",
+    }
 }
 
 fn check(name: &str, body: &str) -> Value {
@@ -23,45 +115,26 @@ fn check(name: &str, body: &str) -> Value {
     value
 }
 
-fn at() -> chrono::DateTime<Utc> {
-    Utc.timestamp_opt(1_700_000_000, 120_000).unwrap()
-}
-
-fn authorized(amount_cents: i64) -> PaymentAuthorized<'static> {
-    PaymentAuthorized {
-        payment_id: "01HGW2N7EHJVJ4CJ888RRS2E97",
-        payer_account_id: "acc-payer-001",
-        payee_account_id: "acc-payee-002",
-        amount_cents,
-        currency: "USD",
-        description: None,
-    }
-}
-
-fn declined(payment_id: Option<&'static str>, amount_cents: i64) -> PaymentDeclined<'static> {
-    PaymentDeclined {
-        payment_id,
-        payer_account_id: "acc-payer-001",
-        payee_account_id: "nobody \"at\" all",
-        amount_cents,
-        currency: "usd?",
-        error_code: "INVALID_AMOUNT",
-        error_message: "Amount must be positive",
-    }
+/// The event of these rows, as its schema has it and under the key that it names.
+fn told(rows: &[Row]) -> Value {
+    let event = tell(rows);
+    let body = check(schema_of(event.event), &event.body);
+    assert_eq!((body["event_type"].as_str(), body["aggregate_type"].as_str()), (Some(event.event.name()), Some(event.event.aggregate_type())));
+    assert_eq!(body["aggregate_id"].as_str(), Some(&*event.key));
+    assert_eq!(body["event_id"], event_id(&rows[0]).to_string());
+    body
 }
 
 #[test]
 fn an_authorized_payment_reads_exactly_as_the_contract_says() {
-    let payment = authorized(1250);
-    let event = Event::new(ID, payment.payment_id, &Payload::Authorized(&payment), at());
-    assert_eq!(event.event, EventType::PaymentAuthorized);
+    let event = tell(&[row()]);
     let expected = json!({
-        "event_id": ID.to_string(),
+        "event_id": "01HF7YAT00NRNX2MSQ9TEXQYPF",
         "aggregate_type": "Payment",
-        "aggregate_id": "01HGW2N7EHJVJ4CJ888RRS2E97",
+        "aggregate_id": ID_AS_ULID,
         "event_type": "PaymentAuthorized",
         "payload": {
-            "payment_id": "01HGW2N7EHJVJ4CJ888RRS2E97",
+            "payment_id": ID_AS_ULID,
             "payer_account_id": "acc-payer-001",
             "payee_account_id": "acc-payee-002",
             "amount_cents": 1250,
@@ -69,132 +142,159 @@ fn an_authorized_payment_reads_exactly_as_the_contract_says() {
         },
         "timestamp": "2023-11-14T22:13:20.000120+00:00",
     });
-    assert_eq!(check("payment-authorized", &event.body), expected);
+    assert_eq!(check("payment-authorized", &event.body), expected, "and nothing of where it came from");
+    assert_eq!((event.id, event.event, &*event.tenant), (SEQ, EventType::PaymentAuthorized, "default"));
+    assert_eq!((event.transaction, event.reverses, &*event.key), (TransactionId(ID), None, ID_AS_ULID));
+    assert_eq!(event.accounts.iter().map(|name| &**name).collect::<Vec<_>>(), ["acc-payer-001", "acc-payee-002"]);
 }
 
 #[test]
 fn every_event_validates_against_its_schema() {
-    let described = PaymentAuthorized { description: Some("a \u{1F980} and a \"quote\""), ..authorized(1) };
-    check("payment-authorized", &encode(ID, described.payment_id, &Payload::Authorized(&described), at()));
+    let words = "a \u{1F980} and a \"quote\"";
+    assert_eq!(told(&[Row { description: Some(words.into()), ..row() }])["payload"]["description"], words);
     for amount in [i64::MIN, -1, 0, 1, i64::MAX] {
-        for id in [None, Some("01HGW2N7EHJVJ4CJ888RRS2E97")] {
-            check("payment-declined", &encode(ID, "01HGW2N7EHJVJ4CJ888RRS2E97", &Payload::Declined(&declined(id, amount)), at()));
-        }
+        let body = told(&[declined(EventType::PaymentDeclined, Kind::PAYMENT, DeclineCode::InvalidAmount, &[asked(amount.into(), "usd?", 0)])]);
+        assert_eq!((&body["payload"]["amount_cents"], &body["payload"]["error_code"]), (&json!(amount), &json!("INVALID_AMOUNT")));
+        assert_eq!((&body["payload"]["payment_id"], &body["aggregate_id"]), (&Value::Null, &json!(ID_AS_ULID)), "no payment, and yet an aggregate");
     }
-    let posting = PostingPayload { debit_account_id: "a", credit_account_id: "b", amount: "0.000000000000000001", currency: "WEI" };
-    let (none, some) = (BTreeMap::new(), BTreeMap::from([("order".to_owned(), "7".to_owned())]));
-    let id = uuid::Uuid::from_u128(ID.0).to_string();
-    let rate = RatePayload { rate_id: 7, base: "USD", quote: "EUR", rate: "0.92" };
-    for (metadata, reference, follows) in [
-        (&none, None, Follows::Nothing),
-        (&some, Some("ref"), Follows::RefundOf(&id)),
-        (&none, None, Follows::Reverses(&id)),
-        (&none, None, Follows::Exchange(rate)),
+    let posted = |n: i16, debit: i64, credit: i64, amount: i128, head: Row| Row {
+        seq: SEQ + i64::from(n),
+        n,
+        postings: 2,
+        debit: Some(AccountId(debit)),
+        credit: Some(AccountId(credit)),
+        amount: Some(amount),
+        ..head
+    };
+    let rate = json!({ "exchange": { "rate_id": 7, "base": "USD", "quote": "EUR", "rate": "0.92", "rounding": "half_even" } });
+    let metadata = Some(r#"{"order":"7","n":3,"deep":{"b":[1]}}"#.to_owned());
+    for (kind, follows, body, link) in [
+        (Kind::TRANSFER, None, None, None),
+        (Kind::REFUND, Some(OTHER), Some(json!({ "gave": "1" })), Some("refund_of")),
+        (Kind::REVERSAL, Some(OTHER), Some(json!({ "gave": "1" })), Some("reverses")),
+        (Kind::CAPTURE, Some(OTHER), None, Some("hold_id")),
+        (Kind::FX, None, Some(rate), Some("exchange")),
     ] {
-        for outcome in [Outcome::Posted, Outcome::Declined { code: "INSUFFICIENT_FUNDS", message: "insufficient funds" }] {
-            let payload =
-                TransactionPayload { transaction_id: &id, kind: "payment", outcome, postings: &[posting, posting], reference, metadata, follows };
-            let event = Event::caused(ID, &id, &Payload::Transaction(&payload), at(), reference);
-            check(if matches!(outcome, Outcome::Posted) { "transaction-posted" } else { "transaction-declined" }, &event.body);
+        let (event, taken) = (EventType::TransactionPosted, (kind == Kind::CAPTURE).then_some(-1));
+        let head = Row { follows, held: taken, metadata: metadata.clone(), reference: Some("ref".into()), body: body.clone(), ..own(event, kind) };
+        let rows = [posted(0, 0, 1, 1250, head), posted(1, 2, 3, 1, own(event, kind))];
+        let payload = told(&rows)["payload"].clone();
+        let second =
+            json!({ "debit_account_id": "a \u{1F980}", "credit_account_id": "b \"quoted\"", "amount": "0.000000000000000001", "currency": "WEI" });
+        assert_eq!((&payload["postings"][0]["amount"], &payload["postings"][1]), (&json!("12.50"), &second));
+        assert_eq!(payload["metadata"], json!({ "order": "7", "n": "3", "deep": "{\"b\":[1]}" }), "values that are no texts are shown as JSON");
+        assert_eq!((&payload["reference"], &payload["kind"]), (&json!("ref"), &json!(kind.as_str())));
+        assert_eq!(tell(&rows).reverses, follows.filter(|_| kind == Kind::REVERSAL).map(TransactionId));
+
+        let mut refused = declined(EventType::TransactionDeclined, kind, DeclineCode::InsufficientFunds, &[asked(-1, "JPY", 0), asked(5, "BTC", 8)]);
+        for (field, value) in body.iter().flat_map(|body| body.as_object().unwrap()) {
+            refused.body.as_mut().unwrap()[field.as_str()] = value.clone();
+        }
+        let refused = told(&[Row { follows, ..refused }])["payload"].clone();
+        assert_eq!((&refused["postings"][0]["amount"], &refused["postings"][1]["amount"]), (&json!("-1"), &json!("0.00000005")));
+        assert_eq!((&refused["error_code"], &refused["error_message"]), (&json!("INSUFFICIENT_FUNDS"), &json!("It cannot be")));
+        for field in ["hold_id", "refund_of", "reverses", "exchange"] {
+            let is_there = link == Some(field);
+            assert_eq!((payload.get(field).is_some(), refused.get(field).is_some()), (is_there, is_there), "{field} of {}", kind.as_str());
+            if is_there && follows.is_some() {
+                assert_eq!((&payload[field], &refused[field]), (&json!(OTHER.to_string()), &json!(OTHER.to_string())));
+            }
+        }
+        if kind == Kind::FX {
+            assert_eq!(payload["exchange"], json!({ "rate_id": 7, "base": "USD", "quote": "EUR", "rate": "0.92" }));
         }
     }
+    let void = declined(EventType::TransactionDeclined, Kind::VOID, DeclineCode::HoldExceeded, &[asked(5, "USD", 2)]);
+    assert_eq!(told(&[Row { follows: Some(OTHER), ..void }])["payload"].get("hold_id"), None, "a capture names its hold, nothing else does");
 }
 
 #[test]
 fn steps_of_a_hold_say_which_they_are() {
-    let id = uuid::Uuid::from_u128(ID.0).to_string();
-    let time = timestamp(at());
-    for (expires_at, event, schema) in
-        [(Some(time.as_str()), EventType::HoldAuthorized, "hold-authorized"), (None, EventType::HoldVoided, "hold-voided")]
-    {
-        for reference in [None, Some("ref")] {
-            let payload = HoldPayload {
-                hold_id: &id,
-                transaction_id: &id,
-                debit_account_id: "a",
-                credit_account_id: "b",
-                amount: "1.50",
-                currency: "USD",
-                expires_at,
-                reference,
-            };
-            let built = Event::caused(ID, &id, &Payload::Hold(&payload), at(), reference);
-            assert_eq!((built.event, check(schema, &built.body)["aggregate_type"].as_str()), (event, Some("Hold")));
-        }
+    let (time, reference) = (timestamp(at()), Some("ref".to_owned()));
+    for kind in [Kind::HOLD, Kind::PAYOUT] {
+        let made = unmoved(EventType::HoldAuthorized, kind, json!({ "expires_at": time }));
+        let body = told(&[Row { held: Some(150), reference: reference.clone(), ..made }]);
+        let expected = json!({
+            "hold_id": ID_AS_UUID, "transaction_id": ID_AS_UUID, "debit_account_id": "acc-payer-001", "credit_account_id": "acc-payee-002", "amount": "1.50",
+            "currency": "USD", "expires_at": time, "reference": "ref",
+        });
+        assert_eq!((&body["payload"], &body["aggregate_id"], &body["correlation_id"]), (&expected, &json!(ID_AS_UUID), &json!("corr-7")));
     }
+    let left = Row { held: Some(-40), follows: Some(OTHER), correlation: None, ..unmoved(EventType::HoldVoided, Kind::VOID, json!({})) };
+    let body = told(std::slice::from_ref(&left));
+    let expected = json!({
+        "hold_id": OTHER.to_string(), "transaction_id": ID_AS_UUID, "debit_account_id": "acc-payer-001", "credit_account_id": "acc-payee-002", "amount": "0.40",
+        "currency": "USD",
+    });
+    assert_eq!((&body["payload"], &body["aggregate_id"], body.get("correlation_id")), (&expected, &json!(OTHER.to_string()), None));
+    assert_eq!(tell(&[left]).transaction, TransactionId(ID), "it tells of the step, under the hold's key");
 }
 
 #[test]
 fn events_of_accounts_say_whose_and_how_it_was_and_is() {
-    let usd = Currency { code: CurrencyCode::parse("USD").unwrap(), exponent: 2 };
+    let usd = currency("USD", 2);
+    let opening = json!({
+        "name": "acc \u{1F980}", "kind": "user", "normal_side": "credit", "currency": "USD", "owner": "", "owner_type": "", "status": "active", "floor": "0.00",
+        "ceiling": null,
+    });
+    let opened = Row { debit: None, credit: None, ..unmoved(EventType::AccountCreated, Kind::ACCOUNT_OPENING, opening.clone()) };
+    let body = told(std::slice::from_ref(&opened));
+    let mut expected = opening.clone();
+    expected.as_object_mut().unwrap().remove("name");
+    (expected["tenant"], expected["account_id"]) = (json!("default"), json!("acc \u{1F980}"));
+    assert_eq!((&body["payload"], &body["aggregate_id"]), (&expected, &json!("acc \u{1F980}")));
+    let event = tell(std::slice::from_ref(&opened));
+    assert_eq!((event.transaction, &*event.accounts[0]), (TransactionId(Uuid::nil()), "acc \u{1F980}"), "an opening is no transaction");
+    let mut more = opening;
+    (more["subtype"], more["ceiling"]) = (json!("savings"), json!("5.00"));
+    let body = told(&[Row { body: Some(more), metadata: Some(r#"{"vip":true}"#.into()), ..opened }]);
+    let payload = &body["payload"];
+    assert_eq!((&payload["subtype"], &payload["ceiling"], &payload["metadata"]), (&json!("savings"), &json!("5.00"), &json!({ "vip": "true" })));
+
     let (before, after) = (
         Guards::of(Status::Active, Some(0), None, usd),
         Guards::of(Status::Suspended, Some(-10_050), Some(9_999_999_999_999_999_999_999_999_999), usd),
     );
-    let (none, some) = (BTreeMap::new(), BTreeMap::from([("vip".to_owned(), "true".to_owned())]));
-    for (subtype, metadata, guards) in [(None, &none, &before), (Some("savings"), &some, &Guards::of(Status::Active, None, Some(5), usd))] {
-        let created = AccountCreated {
-            tenant: "default",
-            account_id: "acc \u{1F980}",
-            kind: "user",
-            normal_side: "credit",
-            currency: "USD",
-            owner: "",
-            owner_type: "",
-            subtype,
-            guards,
-            metadata,
-        };
-        let event = Event::new(ID, created.account_id, &Payload::AccountCreated(&created), at());
-        let body = check("account-created", &event.body);
-        assert_eq!(
-            (event.event, body["aggregate_id"].as_str(), &body["payload"]["status"]),
-            (EventType::AccountCreated, Some("acc \u{1F980}"), &json!("active"))
-        );
-    }
-    let id = uuid::Uuid::from_u128(ID.0).to_string();
-    let changed = AccountChanged { tenant: "t", account_id: "a", transaction_id: &id, currency: "USD", before: &before, after: &after };
-    let body = check("account-changed", &Event::new(ID, "a", &Payload::AccountChanged(&changed), at()).body);
+    let guards = |guards: &Guards| serde_json::from_str::<Value>(&guards.json()).unwrap();
+    let change = json!({ "before": guards(&before), "after": guards(&after) });
+    let changed = Row { credit: None, ..unmoved(EventType::AccountChanged, Kind::ACCOUNT_CHANGE, change) };
+    let body = told(std::slice::from_ref(&changed));
+    assert_eq!((&body["payload"]["account_id"], &body["payload"]["transaction_id"]), (&json!("acc-payer-001"), &json!(ID_AS_UUID)));
     assert_eq!(body["payload"]["before"], json!({ "status": "active", "floor": "0.00", "ceiling": null }));
-    assert_eq!(body["payload"]["after"]["floor"], "-100.50");
-    assert_eq!(serde_json::from_str::<Value>(&after.json()).unwrap(), body["payload"]["after"], "operators' actions say the same");
+    assert_eq!(body["payload"]["after"], json!({ "status": "suspended", "floor": "-100.50", "ceiling": "99999999999999999999999999.99" }));
+    assert_eq!(tell(&[changed]).transaction, TransactionId(ID));
 }
 
 #[test]
 fn the_schemas_refuse_what_does_not_belong() {
-    let payment = authorized(5);
-    let good: Value = serde_json::from_str(&encode(ID, payment.payment_id, &Payload::Authorized(&payment), at())).unwrap();
-    let schema = schema("payment-authorized");
-    assert!(schema.is_valid(&good));
-    let refused = |change: fn(&mut Value)| {
-        let mut bad = good.clone();
+    let refused = |name: &str, good: &Value, change: fn(&mut Value)| {
+        let (schema, mut bad) = (schema(name), good.clone());
+        assert!(schema.is_valid(good));
         change(&mut bad);
         assert!(!schema.is_valid(&bad), "{bad}");
     };
-    refused(|event| event["more"] = json!(1));
-    refused(|event| event["payload"]["more"] = json!(1));
-    refused(|event| event["payload"]["amount_cents"] = json!(-1));
-    refused(|event| event["payload"]["amount_cents"] = json!(1.5));
-    refused(|event| event["event_id"] = json!("not a ulid"));
-    refused(|event| event["timestamp"] = json!("2023-11-14T22:13:20Z"));
-    refused(|event| event["event_type"] = json!("PaymentDeclined"));
-}
-
-#[test]
-fn a_dead_letter_is_small_and_valid_whatever_died() {
-    let long = "x".repeat(5_000_000);
-    let payment = PaymentAuthorized { description: Some(&long), ..authorized(5) };
-    let whole = encode(ID, payment.payment_id, &Payload::Authorized(&payment), at());
-    for (event, body) in [(1, whole.as_str()), (2, "{\"payload\":[1]}"), (77, "no JSON"), (1, "{}"), (3, "null")] {
-        let letter = DeadLetter { event, aggregate: "agg", body, retry_count: 0, failed_at: at(), error: &long };
-        let record = letter.encode();
-        assert!(record.len() < 4096, "{} bytes", record.len());
-        let record = check("dead-letter", &record);
-        if event == 1 && body.len() > 2 {
-            assert_eq!(record["event_id"], ID.to_string());
-            assert_eq!(record["payload"]["amount_cents"], 5);
-        }
-    }
+    let payment = told(&[row()]);
+    let of_payment = |change: fn(&mut Value)| refused("payment-authorized", &payment, change);
+    of_payment(|event| event["more"] = json!(1));
+    of_payment(|event| event["payload"]["more"] = json!(1));
+    of_payment(|event| event["payload"]["amount_cents"] = json!(-1));
+    of_payment(|event| event["payload"]["amount_cents"] = json!(1.5));
+    of_payment(|event| event["event_id"] = json!("not a ulid"));
+    of_payment(|event| event["aggregate_id"] = json!(ID_AS_UUID)); // which is florin.v1's spelling
+    of_payment(|event| event["timestamp"] = json!("2023-11-14T22:13:20Z"));
+    of_payment(|event| event["timestamp"] = json!("2023-13-14T22:13:20.000120+00:00")); // it looks like a time and is none: the format says so
+    of_payment(|event| event["event_type"] = json!("PaymentDeclined"));
+    let capture = told(&[Row { follows: Some(OTHER), ..own(EventType::TransactionPosted, Kind::CAPTURE) }]);
+    let of_capture = |change: fn(&mut Value)| refused("transaction-posted", &capture, change);
+    of_capture(|event| event["aggregate_id"] = json!(ID_AS_ULID));
+    of_capture(|event| event["payload"]["transaction_id"] = json!(ID_AS_ULID));
+    of_capture(|event| event["payload"]["hold_id"] = json!(ID_AS_ULID));
+    of_capture(|event| event["payload"]["hold_id"] = json!(ID_AS_UUID.to_uppercase()));
+    of_capture(|event| event["payload"]["postings"] = json!([]));
+    let hold = told(&[Row { held: Some(1), ..unmoved(EventType::HoldAuthorized, Kind::HOLD, json!({ "expires_at": timestamp(at()) })) }]);
+    let of_hold = |change: fn(&mut Value)| refused("hold-authorized", &hold, change);
+    of_hold(|event| event["aggregate_id"] = json!(ID_AS_ULID));
+    of_hold(|event| event["payload"]["expires_at"] = json!("2023-02-30T22:13:20.000120+00:00"));
 }
 
 #[test]
@@ -203,4 +303,23 @@ fn codes_and_names_lead_back_to_their_event() {
         assert_eq!(EventType::from_code(event.code()), Some(event));
     }
     assert_eq!(EventType::from_code(0), None);
+}
+
+/// Mutations: an event id that is drawn (a repeat would be another event), or that is the transaction's.
+#[test]
+fn an_events_id_is_always_the_same_and_nobody_elses() {
+    let mut seen = std::collections::HashSet::new();
+    for n in 0..10_000_u128 {
+        // Drawn ids of one millisecond, and derived ones.
+        for id in [ID.as_u128() ^ n, (8_u128 << 76) | (2_u128 << 62) | n] {
+            let row = Row { id: TransactionId(Uuid::from_u128(id)), ..row() };
+            let event = event_id(&row);
+            assert_eq!(event, event_id(&Row { seq: 5, n: 0, tenant: "other".into(), ..row.clone() }));
+            assert!(seen.insert(event), "twice: {event}");
+            assert_ne!(event.0, id);
+            assert_eq!(event.timestamp_ms(), 1_700_000_000_000, "in order of time");
+        }
+    }
+    assert!(event_id(&Row { created_at: at() + chrono::TimeDelta::milliseconds(1), ..row() }) > *seen.iter().max().unwrap());
+    assert_eq!(Ulid::from_string(ID_AS_ULID).unwrap().0, ID.as_u128());
 }

@@ -44,13 +44,13 @@ pub enum Rows {
         hold: TransactionId,
         /// Whose money is held.
         debit: AccountId,
+        /// Who was to be paid.
+        credit: AccountId,
         /// Paid by this record's postings.
         captured: Amount,
         /// Let go.
         voided: Amount,
     },
-    /// It exchanges money at a rate.
-    Exchange(ExchangeRow),
     /// It starts a workflow; its id is the workflow's.
     Saga {
         /// Which; `sagas.workflow`.
@@ -60,6 +60,38 @@ pub enum Rows {
     Fact(FactRow),
     /// An operator did it.
     Action(OperatorAction),
+    /// It opens an account.
+    Account(Box<AccountRow>),
+    /// It tells a dead letter's event again.
+    Replay {
+        /// The dead letter's number.
+        letter: i64,
+    },
+}
+
+/// An account to be opened, as the table has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountRow {
+    /// As the caller calls it.
+    pub name: String,
+    /// `accounts.kind`.
+    pub kind: i16,
+    /// `accounts.normal_side`.
+    pub normal_side: i16,
+    /// What it is kept in.
+    pub currency: CurrencyCode,
+    /// The caller's words for its owner.
+    pub owner: String,
+    /// And for what kind of owner that is.
+    pub owner_type: String,
+    /// The caller's finer kind of account.
+    pub subtype: Option<String>,
+    /// A JSON object.
+    pub metadata: Option<String>,
+    /// The lowest available balance allowed, in minor units.
+    pub floor: Option<i128>,
+    /// The highest balance allowed, in minor units.
+    pub ceiling: Option<i128>,
 }
 
 /// The rate that a transaction pins.
@@ -100,6 +132,8 @@ pub struct Operator {
     pub name: Arc<str>,
     /// In their own words, at most 1,024 bytes; empty: they gave none.
     pub reason: String,
+    /// From which address; none: from here.
+    pub address: Option<Arc<str>>,
 }
 
 impl Operator {
@@ -130,9 +164,23 @@ impl Rows {
     /// The account on which this record holds more money, or less, and how much more.
     pub fn held(&self) -> Option<(AccountId, i128)> {
         match self {
-            Self::Refund { .. } | Self::Undone { .. } | Self::Exchange(_) | Self::Saga { .. } | Self::Fact(_) | Self::Action(_) => None,
+            Self::Refund { .. }
+            | Self::Undone { .. }
+            | Self::Saga { .. }
+            | Self::Fact(_)
+            | Self::Action(_)
+            | Self::Account(_)
+            | Self::Replay { .. } => None,
             Self::Hold { debit, amount, .. } => Some((*debit, amount.minor_units())),
             Self::Take { debit, captured, voided, .. } => Some((*debit, -captured.minor_units() - voided.minor_units())),
+        }
+    }
+
+    /// Who is to be paid what this record holds, or lets go.
+    pub fn promised_to(&self) -> Option<AccountId> {
+        match self {
+            Self::Hold { credit, .. } | Self::Take { credit, .. } => Some(*credit),
+            _ => None,
         }
     }
 }

@@ -1,16 +1,17 @@
-//! Lists transactions newest first, page by page, never through a whole table:
+//! Lists transactions by their place in the journal, newest first, page by page, never through a whole table:
 //!
-//! - by reference: along `transactions_by_reference`, the rest of the filter applied to what it finds;
-//! - by account: its completed ones in order of commitment (along the chain of its postings), its declined ones by id, and both merged by id;
-//! - else by id, which is in order of time.
+//! - by reference: along its index;
+//! - by account: its completed ones along the chain of its postings, its declined ones along theirs, and both merged;
+//! - else along the journal itself.
 //!
-//! A page looks at no more than [`SCAN_MAX`] candidates: a filter that few of them pass ends a page early, with the place to go on from.
+//! A page looks at no more than so many candidates ([`SCAN_MAX`]): a filter that few of them pass ends a page early, with the place to go on from.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{TransactionRow, by_ids};
+use super::{TransactionRow, at_places};
+use crate::protocol::journal::{PLACE_BITS, status};
 use crate::protocol::record::DeclineCode;
 use crate::store::{StoreError, limited};
 
@@ -37,20 +38,20 @@ pub struct Filter {
     pub offset: usize,
 }
 
-/// The place after a transaction: how far each of the lists that are merged has been read.
+/// A place in a list, from the newest down. Each list uses what it goes by, and leaves the rest as it is in [`Self::START`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// Of the account's postings: the last one seen.
+    /// Those below this place, number or time are still to come.
     pub seq: i64,
-    /// The transaction of the posting there: the rest of its postings are skipped.
-    pub last: Uuid,
-    /// Of the list by id: those below this are still to come.
+    /// Of an account's transactions: the row of the account to go on from; `i64::MAX`: from its newest.
+    pub row: i64,
+    /// Those below this id are still to come.
     pub id: Uuid,
 }
 
 impl Cursor {
     /// Before the newest.
-    pub const START: Self = Self { seq: i64::MAX, last: Uuid::nil(), id: Uuid::max() };
+    pub const START: Self = Self { seq: i64::MAX, row: i64::MAX, id: Uuid::max() };
 }
 
 /// A page: each transaction with the place after it.
@@ -66,9 +67,11 @@ pub struct Page {
 const SCAN_MAX: usize = 10_000;
 /// Candidates that one statement answers.
 const CHUNK: std::ops::RangeInclusive<usize> = 100..=1_001;
-/// How far apart the time in an id and the time in its row may be.
-const ID_SLACK: TimeDelta = TimeDelta::minutes(1);
-/// How long after its acceptance a transaction may be committed.
+/// Rows of the journal that one statement looks at for candidates.
+const LOOKS: i64 = 20_000;
+/// As how many candidates such rows count where none was among them: a page looks at ten times as many.
+const LOOKS_COUNT: usize = SCAN_MAX / 10;
+/// How long after its acceptance a transaction may be committed: a command waits for ten minutes at most, the rest is for clocks that differ.
 const COMMIT_SLACK: TimeDelta = TimeDelta::hours(1);
 
 /// One up to `count` transactions from a place on.
@@ -80,29 +83,26 @@ pub async fn list(pool: &PgPool, filter: &Filter, start: Cursor, count: usize) -
 }
 
 async fn find(pool: &PgPool, filter: &Filter, start: Cursor, count: usize) -> Result<Page, StoreError> {
-    let (source, count) = (Source::of(pool, filter).await?, count + filter.offset);
-    let (mut at, mut rows, mut scanned) = (start, Vec::new(), 0);
+    let source = Source::of(pool, filter).await?;
+    let (mut at, count) = (source.begin(start).await?, count + filter.offset);
+    let (mut rows, mut looked) = (Vec::new(), 0);
     loop {
         let missing = count + 1 - rows.len();
         let mut chunk = source.chunk(at, missing.clamp(*CHUNK.start(), *CHUNK.end())).await?;
-        let passing = chunk.candidates.iter().enumerate().filter(|(_, candidate)| candidate.passes(filter)).map(|(n, _)| n);
-        if let Some(last) = passing.clone().nth(missing - 1).filter(|last| last + 1 < chunk.candidates.len()) {
-            chunk = Chunk { candidates: chunk.candidates.drain(..=last).collect(), ends: false };
-        }
-        scanned += chunk.candidates.len();
-        at = chunk.candidates.last().map_or(at, |candidate| candidate.after);
-        let passing: Vec<&Candidate> = chunk.candidates.iter().filter(|candidate| candidate.passes(filter)).collect();
-        let ids: Vec<Uuid> = passing.iter().map(|candidate| candidate.id).collect();
-        for row in by_ids(pool, &filter.tenant, &ids).await? {
-            let place = passing.iter().find(|candidate| candidate.id == row.id.0).map_or(at, |candidate| candidate.after);
-            if filter.takes(&row) {
-                rows.push((row, place));
-            }
+        let enough = chunk.candidates.iter().enumerate().filter(|(_, candidate)| candidate.passes(filter)).nth(missing - 1).map(|(n, _)| n + 1);
+        chunk.cut(enough.unwrap_or(usize::MAX));
+        looked += chunk.looked;
+        at = chunk.at;
+        let passing: Vec<Cursor> = chunk.candidates.iter().filter(|candidate| candidate.passes(filter)).map(|candidate| candidate.after).collect();
+        let places: Vec<i64> = passing.iter().map(|after| after.seq).collect();
+        let mut found = at_places(pool, &filter.tenant, &places).await?;
+        for after in passing {
+            rows.extend(found.remove(&after.seq).filter(|row| filter.takes(row)).map(|row| (row, after)));
         }
         let next = match rows.get(count.wrapping_sub(1)) {
             Some((_, after)) if rows.len() > count => Some(*after),
             _ if chunk.ends => None,
-            _ if scanned >= SCAN_MAX + filter.offset => Some(at),
+            _ if looked >= SCAN_MAX + filter.offset => Some(at),
             _ => continue,
         };
         rows.truncate(count);
@@ -127,151 +127,178 @@ impl Filter {
         self.from.is_none_or(|from| time >= from) && self.to.is_none_or(|to| time < to)
     }
 
-    /// Every id of the wanted time lies between these; the second excluded.
-    fn ids(&self) -> (Uuid, Uuid) {
-        let low = self.from.map_or(Uuid::nil(), |from| id_at(from - ID_SLACK));
-        (low, self.to.map_or(Uuid::max(), |to| id_at(to + ID_SLACK)))
+    /// The places between which everything lies that was accepted in the wanted time, the second excluded; but for partition 0, which lies before.
+    /// What was accepted before a time was committed soon after it, so before whatever was accepted later still.
+    async fn places(&self, pool: &PgPool) -> Result<(i64, i64), StoreError> {
+        if self.from.is_none() && self.to.is_none() {
+            return Ok((0, i64::MAX));
+        }
+        let sql = "SELECT CASE WHEN $1 IS NULL THEN 0 ELSE journal_place_at($1, s.slack) END, \
+                     CASE WHEN $2 IS NULL THEN 9223372036854775807 ELSE journal_place_at($2 + 2 * s.slack, s.slack) + $4 END \
+                   FROM (SELECT $3::bigint * interval '1 second' AS slack) s";
+        let batch = 1_i64 << PLACE_BITS; // up to the end of the batch that the place is in
+        Ok(sqlx::query_as(sql).bind(self.from).bind(self.to).bind(COMMIT_SLACK.num_seconds()).bind(batch).fetch_one(pool).await?)
     }
-}
-
-/// The lowest id of a time.
-fn id_at(time: DateTime<Utc>) -> Uuid {
-    let ms = u64::try_from(time.timestamp_millis()).unwrap_or(0).min((1 << 48) - 1);
-    Uuid::from_u128(u128::from(ms) << 80)
 }
 
 /// A transaction that may be wanted, by what its index tells of it.
 struct Candidate {
-    id: Uuid,
-    created_at: Option<DateTime<Utc>>,
-    declined: Option<bool>,
-    ours: bool,
+    created_at: DateTime<Utc>,
+    declined: bool,
+    /// Its `seq` is the transaction's place.
     after: Cursor,
 }
 
 impl Candidate {
     fn passes(&self, filter: &Filter) -> bool {
-        self.ours
-            && self.created_at.is_none_or(|time| filter.in_time(time))
-            && self.declined.is_none_or(|declined| filter.declined.is_none_or(|wanted| wanted == declined))
+        filter.in_time(self.created_at) && filter.declined.is_none_or(|wanted| wanted == self.declined)
     }
 }
 
 struct Chunk {
     candidates: Vec<Candidate>,
+    /// The place after it, even if no candidate came of it.
+    at: Cursor,
+    /// As how many candidates it counts.
+    looked: usize,
     /// Nothing comes after it.
     ends: bool,
 }
 
-/// The index to go along.
-enum Source<'a> {
-    Ids(&'a PgPool, &'a Filter),
-    Reference(&'a PgPool, &'a Filter, &'a str),
-    Account(&'a PgPool, &'a Filter, &'a str, Option<i64>),
+impl Chunk {
+    /// The first `count` candidates of it.
+    fn cut(&mut self, count: usize) {
+        if count < self.candidates.len() {
+            self.candidates.truncate(count);
+            self.at = self.candidates.last().map_or(self.at, |last| last.after);
+            self.ends = false;
+        }
+    }
 }
 
-type Head = (Uuid, bool, i16, DateTime<Utc>);
+/// What to go along.
+struct Source<'a> {
+    pool: &'a PgPool,
+    filter: &'a Filter,
+    /// The account's name and its number, if there is one: one that never existed may have been asked for.
+    account: Option<(&'a str, Option<i64>)>,
+    /// See [`Filter::places`].
+    low: i64,
+    high: i64,
+}
 
 impl<'a> Source<'a> {
     async fn of(pool: &'a PgPool, filter: &'a Filter) -> Result<Self, StoreError> {
-        if let Some(reference) = &filter.reference {
-            return Ok(Self::Reference(pool, filter, reference));
+        let account = match &filter.account {
+            Some(name) if filter.reference.is_none() => {
+                let query = sqlx::query_scalar("SELECT id FROM accounts WHERE tenant = $1 AND name = $2").bind(&filter.tenant).bind(name);
+                Some((name.as_str(), query.fetch_optional(pool).await?))
+            }
+            _ => None,
+        };
+        let (low, high) = filter.places(pool).await?;
+        Ok(Self { pool, filter, account, low, high })
+    }
+
+    /// Where to begin: no later than what is wanted. An account's chain of postings leads there from its first row behind, which saves the walk
+    /// through all the later ones; where there is none among many rows, there are few of them.
+    async fn begin(&self, start: Cursor) -> Result<Cursor, StoreError> {
+        let mut at = Cursor { seq: start.seq.min(self.high), ..start };
+        if let Some((_, Some(number))) = self.account
+            && at.row == i64::MAX
+            && self.high < i64::MAX
+        {
+            let sql = "SELECT seq FROM journal_after($1, journal_tip(), false, $2) WHERE (debit_account = $3 AND debit_prev IS NOT NULL) \
+                         OR (credit_account = $3 AND credit_prev IS NOT NULL) ORDER BY seq LIMIT 1";
+            let behind: Option<i64> = sqlx::query_scalar(sql).bind(self.high - 1).bind(LOOKS / 2).bind(number).fetch_optional(self.pool).await?;
+            at.row = behind.unwrap_or(i64::MAX);
         }
-        let Some(account) = &filter.account else { return Ok(Self::Ids(pool, filter)) };
-        let query = sqlx::query_scalar("SELECT id FROM accounts WHERE tenant = $1 AND name = $2").bind(&filter.tenant).bind(account);
-        Ok(Self::Account(pool, filter, account, query.fetch_optional(pool).await?)) // one that never existed may have been asked for
+        Ok(at)
     }
 
     async fn chunk(&self, at: Cursor, count: usize) -> Result<Chunk, StoreError> {
-        let limit = i64::try_from(count).unwrap_or(i64::MAX);
-        match self {
-            Self::Ids(pool, filter) => {
-                let (low, high) = filter.ids();
-                let sql = "SELECT id, tenant = $1, status, created_at FROM transactions WHERE id < $2 AND id >= $3 ORDER BY id DESC LIMIT $4";
-                let rows: Vec<Head> = sqlx::query_as(sql).bind(&filter.tenant).bind(at.id.min(high)).bind(low).bind(limit).fetch_all(*pool).await?;
-                Ok(heads(rows, at, count))
-            }
-            Self::Reference(pool, filter, reference) => {
-                let sql = "SELECT id, true, status, created_at FROM transactions WHERE tenant = $1 AND reference = $2 AND id < $3 ORDER BY id DESC LIMIT $4";
-                let rows: Vec<Head> = sqlx::query_as(sql).bind(&filter.tenant).bind(reference).bind(at.id).bind(limit).fetch_all(*pool).await?;
-                Ok(heads(rows, at, count))
-            }
-            Self::Account(pool, filter, account, number) => {
-                let completed = match number.filter(|_| filter.declined != Some(true)) {
-                    Some(number) => completed(pool, number, at.seq, limit).await?,
-                    None => Vec::new(),
-                };
-                let declined = if filter.declined == Some(false) { Vec::new() } else { declined(pool, filter, account, at.id, limit).await? };
-                Ok(merged(completed, declined, filter, at, count))
-            }
-        }
+        let (filter, limit) = (self.filter, i64::try_from(count).unwrap_or(i64::MAX));
+        let Some((name, number)) = self.account else {
+            let sql = "SELECT seq, status, created_at FROM journal_before($1, $2, $3, $4, NULL, $5, $6, $7, $8)";
+            let query = sqlx::query_as(sql).bind(at.seq).bind(self.low).bind(&filter.tenant).bind(&filter.reference);
+            let rows: Vec<Listed> = query.bind(filter.from).bind(filter.to).bind(LOOKS).bind(limit).fetch_all(self.pool).await?;
+            return Ok(listed(&rows, at, count));
+        };
+        // Both as of one snapshot: neither may know what the other does not, further back.
+        let sql = "SELECT seq, n, created_at, false FROM account_postings($1, $2, $3) \
+                   UNION ALL SELECT seq, n, created_at, true FROM journal_at(ARRAY( \
+                     SELECT d.seq FROM declines d WHERE d.tenant = $4 AND d.account = $5 AND d.seq < $6 AND d.seq >= $7 \
+                       ORDER BY d.seq DESC LIMIT $3))";
+        let query = sqlx::query_as(sql).bind(number.filter(|_| filter.declined != Some(true))).bind(at.row).bind(limit);
+        let query = query.bind((filter.declined != Some(false)).then_some(filter.tenant.as_str())).bind(name).bind(at.seq).bind(self.low);
+        let mut rows: Vec<(i64, i16, DateTime<Utc>, bool)> = query.fetch_all(self.pool).await?;
+        rows.sort_unstable_by_key(|(seq, ..)| std::cmp::Reverse(*seq));
+        let (declined, completed): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(.., declined)| *declined);
+        let completed = completed.into_iter().map(|(row, n, time, _)| (row, row - i64::from(n), time)).collect();
+        let declined = declined.into_iter().map(|(place, _, time, _)| (place, time)).collect();
+        Ok(merged(completed, declined, filter, at, count))
     }
 }
 
-fn heads(rows: Vec<Head>, at: Cursor, count: usize) -> Chunk {
-    let ends = rows.len() < count;
-    let candidate = |(id, ours, status, created_at): Head| Candidate {
-        id,
-        created_at: Some(created_at),
-        declined: Some(status == 2),
-        ours,
-        after: Cursor { id, ..at },
-    };
-    Chunk { candidates: rows.into_iter().map(candidate).collect(), ends }
+/// A transaction's place and status, and when it was accepted.
+type Listed = (i64, Option<i16>, DateTime<Utc>);
+
+/// What `journal_before` answers: where it had to stop looking, the last row has no status.
+fn listed(rows: &[Listed], mut at: Cursor, count: usize) -> Chunk {
+    let (mut candidates, mut looked, mut ends) = (Vec::with_capacity(rows.len()), rows.len(), rows.len() < count);
+    for &(seq, code, created_at) in rows {
+        at.seq = seq;
+        match code {
+            Some(code) => candidates.push(Candidate { created_at, declined: code == status::DECLINED, after: at }),
+            None => (looked, ends) = (looked.max(LOOKS_COUNT), false),
+        }
+    }
+    Chunk { candidates, at, looked, ends }
 }
 
-/// An account's postings from a place on, in order of commitment: the postings of one transaction follow each other.
-async fn completed(pool: &PgPool, account: i64, below: i64, limit: i64) -> Result<Vec<(i64, Uuid, DateTime<Utc>)>, StoreError> {
-    let sql = "SELECT seq, transaction, created_at FROM account_postings($1, $2, $3)";
-    Ok(sqlx::query_as(sql).bind(account).bind(below).bind(limit).fetch_all(pool).await?)
-}
+/// A posting's row, its transaction's place, and when that was accepted.
+type Done = (i64, i64, DateTime<Utc>);
+/// The place of what was declined, and when it was accepted.
+type Refused = (i64, DateTime<Utc>);
 
-/// The transactions that were declined and named an account, by id.
-async fn declined(pool: &PgPool, filter: &Filter, account: &str, below: Uuid, limit: i64) -> Result<Vec<Uuid>, StoreError> {
-    let (low, high) = filter.ids();
-    let sql = "SELECT transaction FROM ( \
-                 (SELECT transaction FROM declined_postings WHERE tenant = $1 AND debit_account = $2 AND transaction < $3 AND transaction >= $4 ORDER BY transaction DESC LIMIT $5) UNION ALL \
-                 (SELECT transaction FROM declined_postings WHERE tenant = $1 AND credit_account = $2 AND transaction < $3 AND transaction >= $4 ORDER BY transaction DESC LIMIT $5) \
-               ) d ORDER BY transaction DESC LIMIT $5";
-    let query = sqlx::query_scalar(sql).bind(&filter.tenant).bind(account).bind(below.min(high)).bind(low).bind(limit);
-    Ok(query.fetch_all(pool).await?)
-}
-
-/// Merges the two lists of an account by id, as far as both are known; each keeps its own order.
-fn merged(completed: Vec<(i64, Uuid, DateTime<Utc>)>, declined: Vec<Uuid>, filter: &Filter, mut at: Cursor, count: usize) -> Chunk {
+/// Merges the two lists of an account by place, as far as both are known. The postings of one transaction follow each other.
+fn merged(completed: Vec<Done>, declined: Vec<Refused>, filter: &Filter, mut at: Cursor, count: usize) -> Chunk {
     let oldest = filter.from.map(|from| from - COMMIT_SLACK);
     let mut completed_ends = completed.len() < count;
     let declined_ends = declined.len() < count;
     let (mut completed, mut declined) = (completed.into_iter().peekable(), declined.into_iter().peekable());
-    let mut candidates = Vec::new();
-    loop {
-        while let Some((seq, _, _)) = completed.next_if(|(_, id, _)| *id == at.last) {
-            at.seq = seq;
+    let (mut candidates, mut looked) = (Vec::new(), 0);
+    let ends = loop {
+        // The rest of a transaction's postings; and what is too new, or was seen while nothing was known of the chain.
+        while let Some((row, ..)) = completed.next_if(|(_, place, _)| *place >= at.seq) {
+            at.row = row;
+            looked += 1;
         }
-        while declined.next_if_eq(&at.id).is_some() {}
-        if completed.peek().is_some_and(|(_, _, time)| oldest.is_some_and(|oldest| *time < oldest)) {
+        if completed.peek().is_some_and(|(.., time)| oldest.is_some_and(|oldest| *time < oldest)) {
             (completed, completed_ends) = (Vec::new().into_iter().peekable(), true);
         }
         let (done, refused) = (completed.peek().copied(), declined.peek().copied());
         if (done.is_none() && !completed_ends) || (refused.is_none() && !declined_ends) {
-            // What follows in one list is not known yet. The place counts even if no candidate came of it.
-            return Chunk { candidates, ends: false };
+            break false; // what follows in one list is not known yet
         }
-        match (done, refused) {
-            (None, None) => return Chunk { candidates, ends: true },
-            (Some((seq, id, time)), refused) if refused.is_none_or(|refused| id > refused) => {
+        let (created_at, is_declined) = match (done, refused) {
+            (None, None) => break true,
+            (Some((row, place, time)), refused) if refused.is_none_or(|(refused, _)| place > refused) => {
                 completed.next();
-                (at.seq, at.last) = (seq, id);
-                candidates.push(Candidate { id, created_at: Some(time), declined: Some(false), ours: true, after: at });
+                (at.seq, at.row) = (place, row);
+                (time, false)
             }
-            (_, Some(id)) => {
+            (_, Some((place, time))) => {
                 declined.next();
-                at.id = id;
-                candidates.push(Candidate { id, created_at: None, declined: Some(true), ours: true, after: at });
+                at.seq = place;
+                (time, true)
             }
-            (Some(_), None) => return Chunk { candidates, ends: true }, // the arm above takes it
-        }
-    }
+            (Some(_), None) => break true, // the arm above takes it
+        };
+        looked += 1;
+        candidates.push(Candidate { created_at, declined: is_declined, after: at });
+    };
+    Chunk { candidates, at, looked, ends }
 }
 
 #[cfg(test)]
@@ -280,54 +307,56 @@ mod tests {
 
     use super::*;
 
+    /// What an account's journal has: the legs of a transaction that concern it (0: it was declined), and how many legs are others'.
+    fn account(transactions: &[(i64, i64)]) -> (Vec<Done>, Vec<Refused>) {
+        let (mut completed, mut declined, mut place) = (Vec::new(), Vec::new(), 1);
+        for &(legs, others) in transactions {
+            match legs {
+                0 => declined.push((place, DateTime::UNIX_EPOCH)),
+                _ => completed.extend((0..legs).map(|n| (place + others + n, place, DateTime::UNIX_EPOCH))),
+            }
+            place += legs + others + 1;
+        }
+        completed.reverse();
+        declined.reverse();
+        (completed, declined)
+    }
+
     proptest! {
-        /// Walking chunk by chunk, from the place after any candidate, finds each transaction once: the completed ones in order of
-        /// commitment, the declined ones by id.
+        /// Walking chunk by chunk, from the place after any candidate, finds each transaction once, the newest first; what has come since the
+        /// beginning is passed over.
         #[test]
         fn the_merged_lists_are_walked_without_gap_or_repeat(
-            groups in prop::collection::vec((1u128..1_000, 1usize..4), 0..60), declined in prop::collection::btree_set(1_000u128..2_000, 0..60), count in 4usize..20,
+            transactions in prop::collection::vec((0i64..4, 0i64..3), 0..80), count in 1usize..20, newer in 0i64..30,
         ) {
-            let (mut postings, mut seen, mut seq) = (Vec::new(), std::collections::HashSet::new(), 1_000);
-            for (id, legs) in groups.into_iter().filter(|(id, _)| seen.insert(*id)) {
-                for _ in 0..legs {
-                    postings.push((seq, Uuid::from_u128(id * 2), DateTime::UNIX_EPOCH));
-                    seq -= 1;
-                }
-            }
-            let declined: Vec<Uuid> = declined.iter().rev().map(|id| Uuid::from_u128(id - 999)).flat_map(|id| [id, id]).collect();
-            let (mut at, mut done, mut refused) = (Cursor::START, Vec::new(), Vec::new());
-            loop {
-                let completed: Vec<_> = postings.iter().filter(|(seq, _, _)| *seq < at.seq).take(count).copied().collect();
-                let rest: Vec<_> = declined.iter().filter(|id| **id < at.id).take(count).copied().collect();
-                let chunk = merged(completed, rest, &Filter::default(), at, count);
-                prop_assert!(chunk.ends || !chunk.candidates.is_empty(), "no way forward from {at:?}");
-                let cut = chunk.candidates.len().div_ceil(2); // as a page does that is full
-                let ends = chunk.ends && cut == chunk.candidates.len();
-                for candidate in chunk.candidates.into_iter().take(cut) {
-                    at = candidate.after;
-                    if candidate.declined == Some(true) { refused.push(candidate.id) } else { done.push(candidate.id) }
-                }
-                if ends {
-                    break;
-                }
-            }
-            let mut expected: Vec<Uuid> = postings.iter().map(|(_, id, _)| *id).collect();
+            let (completed, declined) = account(&transactions);
+            let mut expected: Vec<(i64, bool)> = completed.iter().map(|(_, place, _)| (*place, false)).collect();
+            expected.extend(declined.iter().map(|(place, _)| (*place, true)));
+            expected.sort_unstable();
             expected.dedup();
-            prop_assert_eq!(done, expected);
-            let mut expected = declined;
-            expected.dedup();
-            prop_assert_eq!(refused, expected);
+            expected.reverse();
+            let begin = expected.first().map_or(0, |(place, _)| place - newer);
+            expected.retain(|(place, _)| *place < begin);
+            let (mut at, mut found, mut ends) = (Cursor { seq: begin, ..Cursor::START }, Vec::new(), false);
+            while !ends {
+                let chain: Vec<_> = completed.iter().filter(|(row, ..)| *row < at.row).take(count).copied().collect();
+                let rest: Vec<_> = declined.iter().filter(|(place, _)| *place < at.seq).take(count).copied().collect();
+                let mut chunk = merged(chain, rest, &Filter::default(), at, count);
+                prop_assert!(chunk.ends || chunk.at != at, "no way forward from {at:?}");
+                chunk.cut(chunk.candidates.len().div_ceil(2)); // as a page does that is full
+                (at, ends) = (chunk.at, chunk.ends);
+                found.extend(chunk.candidates.iter().map(|candidate| (candidate.after.seq, candidate.declined)));
+            }
+            prop_assert_eq!(found, expected);
         }
     }
 
     #[test]
-    fn ids_of_a_time_lie_within_its_bounds() {
-        let now = Utc::now();
-        let filter = Filter { from: Some(now), to: Some(now + TimeDelta::seconds(1)), ..Filter::default() };
-        let (low, high) = filter.ids();
-        let id = Uuid::now_v7();
-        assert!(low <= id && id < high && low.get_version_num() == 0);
-        assert!(id < id_at(now + TimeDelta::seconds(5)) && id > id_at(now - TimeDelta::seconds(5)));
-        assert_eq!(id_at(DateTime::UNIX_EPOCH - TimeDelta::days(1)), Uuid::nil());
+    fn a_list_that_had_to_stop_looking_goes_on_from_there() {
+        let rows = [(9, Some(1), DateTime::UNIX_EPOCH), (7, Some(2), DateTime::UNIX_EPOCH), (4, None, DateTime::UNIX_EPOCH)];
+        let chunk = listed(&rows, Cursor::START, 5);
+        let places: Vec<(i64, bool)> = chunk.candidates.iter().map(|candidate| (candidate.after.seq, candidate.declined)).collect();
+        assert_eq!((places, chunk.at.seq, chunk.looked, chunk.ends), (vec![(9, false), (7, true)], 4, LOOKS_COUNT, false));
+        assert!(listed(&rows[..2], Cursor::START, 5).ends && !listed(&rows[..2], Cursor::START, 2).ends);
     }
 }

@@ -29,12 +29,12 @@ pub struct Figures {
     pub declined: u64,
     /// Postings: each is a debit and a credit.
     pub postings: u64,
-    /// Keys in the live generations that stand for a transaction.
+    /// Keys of callers that are remembered and stand for a transaction.
     pub keys: u64,
-    /// Keys that were declared never used.
+    /// Remembered keys that were declared never used.
     pub keys_retired: u64,
-    /// Events in the outbox, published or not: they leave some time after they were published.
-    pub outbox_rows: u64,
+    /// Events, published or not.
+    pub events: u64,
     /// Events that Kafka refused for themselves.
     pub dead_letters: u64,
     /// Movements through the provider that wait for an operator: no disagreement, but nothing goes on by itself.
@@ -113,7 +113,7 @@ impl fmt::Display for Report {
             ("postings", figures.postings),
             ("keys", figures.keys),
             ("keys retired", figures.keys_retired),
-            ("outbox rows", figures.outbox_rows),
+            ("events", figures.events),
             ("dead letters", figures.dead_letters),
             ("sagas stuck", figures.sagas_stuck),
         ];

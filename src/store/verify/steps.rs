@@ -1,4 +1,5 @@
-//! What is compared, as data: each step is one pass over its tables that selects the rows which disagree.
+//! What is compared, as data: each step is a pass over its tables that selects the rows which disagree. None takes for granted what an index or a constraint
+//! guards, and none looks rows of the journal up one by one: what must meet is hashed or sorted.
 
 /// One pass.
 pub(super) struct Step {
@@ -6,57 +7,113 @@ pub(super) struct Step {
     pub name: &'static str,
     /// The checks that its rows may name.
     pub checks: &'static [&'static str],
-    /// Selects (check, what, expected, found). May read `given`: the kinds without postings and the shortest gap between two uses of a key.
+    /// Selects (check, what, expected, found). May read `given`, once: the kinds without postings and the shortest gap between two uses of a key.
     pub bad: &'static str,
 }
 
-/// Statuses: a transaction is completed (1) or declined (2); a key may be retired (3).
+/// The bytes that a row's key must be, of its own API, tenant and text: what [`KeyHash::of`](crate::protocol::record::KeyHash::of) makes of them.
+macro_rules! key_hash {
+    () => {
+        "substr(sha256('\\x0100000000000000'::bytea || set_byte('\\x00', 0, api) \
+           || set_byte('\\x0000000000000000', 0, octet_length(tenant)) || convert_to(tenant, 'UTF8') \
+           || set_byte(set_byte('\\x0000000000000000', 0, octet_length(key_text) & 255), 1, octet_length(key_text) >> 8) || convert_to(key_text, 'UTF8')), 1, 16)"
+    };
+}
+
+/// The same for the audit of transactions.
+pub(in crate::store) const KEY_HASH: &str = key_hash!();
+
+/// Statuses: a transaction is completed (1) or declined (2); a key may be retired (3). Kinds are those of [`Kind`](crate::protocol::record::Kind).
 pub(super) const STEPS: &[Step] = &[
-    // One row is a debit and a credit of the same amount, so what is left of "debits equal credits" per transaction is this.
+    // Each row by itself, with the accounts that it names. One row is a debit and a credit of the same amount, so what is left of "debits equal credits"
+    // per transaction is this. The comparisons are named first, so that only rows that fail one are put into words.
     Step {
-        name: "postings",
-        checks: &["posting account", "posting currency", "posting amount"],
-        bad: "SELECT CASE WHEN d.id IS NULL OR c.id IS NULL OR d.id = c.id THEN 'posting account' WHEN d.currency <> c.currency THEN 'posting currency' ELSE 'posting amount' END, \
-              format('posting %s of transaction %s', p.n, p.transaction), \
-              CASE WHEN d.id IS NULL OR c.id IS NULL OR d.id = c.id THEN 'two accounts' WHEN d.currency <> c.currency THEN 'one currency' ELSE 'more than 0' END, \
-              CASE WHEN d.id IS NULL OR c.id IS NULL OR d.id = c.id THEN format('accounts %s and %s', coalesce(d.name, p.debit_account || ' (none)'), coalesce(c.name, p.credit_account || ' (none)')) \
-                   WHEN d.currency <> c.currency THEN format('%s from %s, %s to %s', d.currency, d.name, c.currency, c.name) ELSE p.amount::text END \
-              FROM postings p LEFT JOIN accounts d ON d.id = p.debit_account LEFT JOIN accounts c ON c.id = p.credit_account \
-              WHERE d.id IS NULL OR c.id IS NULL OR d.id = c.id OR d.currency <> c.currency OR p.amount <= 0",
-    },
-    Step {
-        name: "transactions",
+        name: "rows",
         checks: &[
             "transaction status",
-            "transaction without postings",
-            "postings without transaction",
+            "retired key",
             "declined with postings",
             "kind with postings",
-            "postings of a transaction",
+            "transaction without postings",
+            "posting account",
+            "posting currency",
+            "posting amount",
+            "accounts of a row",
+            "event",
+            "facts of a transaction",
         ],
-        bad: "SELECT CASE WHEN t.id IS NULL THEN 'postings without transaction' WHEN t.status NOT IN (1, 2) THEN 'transaction status' \
-                          WHEN t.status = 2 THEN 'declined with postings' WHEN t.status = 1 AND (p.transaction IS NULL) = (t.kind = ANY (g.without_postings)) THEN 'postings of a transaction' \
-                          WHEN p.transaction IS NULL THEN 'transaction without postings' ELSE 'kind with postings' END, \
-              'transaction ' || coalesce(t.id, p.transaction), \
-              CASE WHEN t.id IS NULL THEN 'a transaction' WHEN t.status NOT IN (1, 2) THEN 'status 1 or 2' WHEN t.status = 1 AND (p.transaction IS NULL) = (t.kind = ANY (g.without_postings)) THEN format('postings %s to %s', p.first, p.last) \
-                   WHEN t.status = 2 OR p.transaction IS NOT NULL THEN 'no postings' ELSE 'postings' END, \
-              CASE WHEN t.status = 1 AND (p.transaction IS NULL) = (t.kind = ANY (g.without_postings)) THEN format('%s to %s', t.first_seq, t.last_seq) \
-                   WHEN t.id IS NULL OR t.status IN (1, 2) THEN coalesce(p.n, 0) || ' postings' || coalesce(', kind ' || t.kind, '') ELSE 'status ' || t.status END \
-              FROM transactions t FULL JOIN (SELECT transaction, count(*) AS n, min(seq) AS first, max(seq) AS last FROM postings GROUP BY transaction) p ON p.transaction = t.id CROSS JOIN given g \
-              WHERE t.id IS NULL OR t.status NOT IN (1, 2) OR (t.status = 2 AND p.transaction IS NOT NULL) \
-                 OR (t.status = 1 AND (p.transaction IS NULL) <> (t.kind = ANY (g.without_postings))) \
-                 OR t.first_seq IS DISTINCT FROM p.first OR t.last_seq IS DISTINCT FROM p.last",
+        bad: "SELECT w.broken, format('row %s of transaction %s', n, id), w.expected, w.found \
+              FROM (SELECT *, status IN (1, 2, 3) AS status_fits, \
+                  status <> 3 OR (is_bare AND key IS NOT NULL AND num_nonnulls(follows, event, body) = 0) AS retired_fits, \
+                  status <> 2 OR is_bare AS declined_fits, \
+                  status <> 1 OR NOT moves_nothing OR (postings = 0 AND amount IS NULL) AS still_fits, \
+                  status <> 1 OR moves_nothing OR (postings > 0 AND amount IS NOT NULL) AS moving_fits, \
+                  amount IS NULL OR is_between_two AS accounts_fit, \
+                  amount IS NULL OR (debit_currency <> credit_currency) IS NOT TRUE AS currency_fits, \
+                  (amount <= 0) IS NOT TRUE AS amount_fits, \
+                  status <> 1 OR CASE \
+                    WHEN amount IS NOT NULL THEN num_nulls(debit_prev, credit_prev, debit_after, credit_after) = 0 AND CASE WHEN kind = 11 AND n = 0 THEN held < 0 ELSE held IS NULL END \
+                    WHEN kind IN (10, 12, 14) THEN is_between_two AND debit_currency = credit_currency AND num_nulls(debit_prev, debit_after) = 0 \
+                      AND num_nonnulls(credit_prev, credit_after) = 0 AND CASE kind WHEN 12 THEN held < 0 ELSE held > 0 END \
+                    WHEN kind = 20 THEN debit_tenant = tenant AND num_nulls(debit_prev, debit_after) = 0 AND num_nonnulls(credit_account, credit_prev, credit_after, held) = 0 \
+                    ELSE is_bare END AS sides_fit, \
+                  event IS NULL OR event = due AS event_fits, \
+                  CASE WHEN n > 0 THEN num_nonnulls(key, request, follows, key_text, reference, description, metadata, correlation, made_by, made_from, body) = 0 \
+                    WHEN status = 2 THEN request IS NOT NULL AND jsonb_typeof(body -> 'code') = 'number' AND jsonb_typeof(body -> 'message') = 'string' AND jsonb_typeof(body -> 'postings') = 'array' \
+                    ELSE request IS NOT NULL AND (status <> 1 OR kind NOT IN (11, 12, 13) OR follows IS NOT NULL) END AS facts_fit \
+                FROM (SELECT j.*, d.name AS debit_name, d.tenant AS debit_tenant, d.currency AS debit_currency, c.name AS credit_name, c.currency AS credit_currency, \
+                    d.id <> c.id AND d.tenant = j.tenant AND c.tenant = j.tenant AS is_between_two, j.kind > 20 OR j.kind = ANY (g.without_postings) AS moves_nothing, \
+                    n = 0 AND postings = 0 AND num_nonnulls(debit_account, credit_account, debit_prev, credit_prev, amount, held, debit_after, credit_after) = 0 AS is_bare, \
+                    CASE WHEN status = 2 THEN CASE api WHEN 1 THEN 2 ELSE 4 END WHEN j.kind IN (10, 14) THEN 5 WHEN j.kind = 12 THEN 6 WHEN j.kind = 21 THEN 7 WHEN j.kind = 20 THEN 8 \
+                      WHEN j.kind = 22 THEN event WHEN j.kind <> 15 THEN CASE api WHEN 1 THEN 1 ELSE 3 END END AS due \
+                  FROM journal j LEFT JOIN accounts d ON d.id = j.debit_account LEFT JOIN accounts c ON c.id = j.credit_account CROSS JOIN given g) s) r, \
+                LATERAL (VALUES ('transaction status', status_fits, 'status 1, 2 or 3', 'status ' || status), \
+                  ('retired key', retired_fits, 'a key and nothing else', format('key %s, kind %s, %s postings', coalesce(key::text, 'none'), kind, postings)), \
+                  ('declined with postings', declined_fits, 'no postings, no accounts', format('%s postings, kind %s', postings, kind)), \
+                  ('kind with postings', still_fits, 'no postings', format('%s postings, kind %s', postings, kind)), \
+                  ('transaction without postings', moving_fits, 'postings', format('%s postings, kind %s', CASE WHEN amount IS NULL THEN 0 ELSE postings END, kind)), \
+                  ('posting account', accounts_fit, 'two accounts of ' || tenant, \
+                    format('accounts %s and %s', coalesce(debit_name, debit_account || ' (none)'), coalesce(credit_name, credit_account || ' (none)'))), \
+                  ('posting currency', currency_fits, 'one currency', format('%s from %s, %s to %s', debit_currency, debit_name, credit_currency, credit_name)), \
+                  ('posting amount', amount_fits, 'more than 0', amount::text), \
+                  ('accounts of a row', sides_fit, CASE WHEN amount IS NOT NULL THEN 'two accounts' WHEN kind IN (10, 12, 14, 20) THEN 'its debited account' ELSE 'no account' END \
+                      || CASE WHEN kind IN (10, 14) THEN ', more held' WHEN kind = 12 OR (kind = 11 AND n = 0) THEN ', less held' ELSE ', nothing held' END, \
+                    format('debited %s after %s to %s, credited %s after %s to %s, held %s', coalesce(debit_account::text, 'none'), coalesce(debit_prev::text, 'none'), \
+                      coalesce(debit_after::text, 'none'), coalesce(credit_account::text, 'none'), coalesce(credit_prev::text, 'none'), coalesce(credit_after::text, 'none'), coalesce(held::text, 'none'))), \
+                  ('event', event_fits, coalesce('event ' || due, 'no event'), format('event %s, kind %s, status %s', event, kind, status)), \
+                  ('facts of a transaction', facts_fit, CASE n WHEN 0 THEN 'all that its kind and status need' ELSE 'none: they stand on the first row' END, \
+                    format('request %s, follows %s, body %s', coalesce(request::text, 'none'), coalesce(follows::text, 'none'), coalesce(left(body::text, 200), 'none')))) w(broken, fits, expected, found) \
+              WHERE (status_fits AND retired_fits AND declined_fits AND still_fits AND moving_fits AND accounts_fit AND currency_fits AND amount_fits AND sides_fit AND event_fits AND facts_fit) IS NOT TRUE \
+                AND w.fits IS NOT TRUE",
+    },
+    // The rows of a transaction stand side by side and say the same of it. One that stands alone says so itself, and needs no company.
+    Step {
+        name: "transactions",
+        checks: &["postings without transaction", "postings of a transaction", "transaction twice"],
+        bad: "SELECT CASE WHEN min(n) > 0 THEN 'postings without transaction' ELSE 'postings of a transaction' END, format('transaction %s at row %s', id, min(seq)), \
+                CASE WHEN min(n) > 0 THEN 'a first row' ELSE format('%s postings side by side and alike', min(postings)) END, format('%s postings, %s to %s', count(*), min(n), max(n)) \
+                FROM journal WHERE n > 0 OR postings > 1 GROUP BY id, seq - n \
+                HAVING (min(n) = 0 AND max(n) + 1 = count(*) AND min(postings) = count(*) AND max(postings) = count(*) AND min(kind) = max(kind) AND min(status) = max(status) \
+                  AND min(api) = max(api) AND min(tenant) = max(tenant) AND min(created_at) = max(created_at) AND min(event) IS NOT DISTINCT FROM max(event) AND count(event) IN (0, count(*))) IS NOT TRUE \
+              UNION ALL SELECT 'transaction twice', 'transaction ' || id, 'one', format('first rows %s and %s', before, seq) \
+                FROM (SELECT id, seq, lag(id) OVER w AS id_before, lag(seq) OVER w AS before FROM journal WHERE n = 0 WINDOW w AS (ORDER BY id)) i WHERE id = id_before",
     },
     Step {
         name: "balances",
-        checks: &["account without balance", "balance"],
-        bad: "SELECT CASE WHEN b.account IS NULL THEN 'account without balance' ELSE 'balance' END, format('account %s of %s', a.name, a.tenant), \
-              format('%s (debits %s, credits %s)', coalesce(c.sum, 0) - coalesce(d.sum, 0), coalesce(d.sum, 0), coalesce(c.sum, 0)), \
-              CASE WHEN b.account IS NULL THEN 'no row' ELSE format('%s (debits %s, credits %s)', b.credits - b.debits, b.debits, b.credits) END \
-              FROM accounts a LEFT JOIN balances b ON b.account = a.id \
-                LEFT JOIN (SELECT debit_account, sum(amount) FROM postings GROUP BY debit_account) d ON d.debit_account = a.id \
-                LEFT JOIN (SELECT credit_account, sum(amount) FROM postings GROUP BY credit_account) c ON c.credit_account = a.id \
-              WHERE b.account IS NULL OR b.debits <> coalesce(d.sum, 0) OR b.credits <> coalesce(c.sum, 0)",
+        checks: &["account without balance", "balance", "held by rows", "version", "newest row"],
+        bad: "SELECT w.broken, format('account %s of %s', x.name, x.tenant), w.expected, w.found \
+              FROM (SELECT a.name, a.tenant, b.*, coalesce(r.debits, 0) AS r_debits, coalesce(r.credits, 0) AS r_credits, coalesce(r.held, 0) AS r_held, coalesce(r.rows, 0) AS r_rows, \
+                    coalesce(r.last, 0) AS r_last \
+                  FROM accounts a LEFT JOIN balances b ON b.account = a.id \
+                    LEFT JOIN (SELECT account, sum(debit) AS debits, sum(credit) AS credits, sum(held) AS held, count(*) AS rows, max(seq) AS last \
+                        FROM (SELECT debit_account AS account, amount AS debit, NULL::numeric AS credit, held, seq FROM journal WHERE debit_prev IS NOT NULL \
+                              UNION ALL SELECT credit_account, NULL, amount, NULL, seq FROM journal WHERE credit_prev IS NOT NULL) s GROUP BY account) r ON r.account = a.id) x, \
+                LATERAL (VALUES ('account without balance', account IS NULL, format('%s (debits %s, credits %s)', r_credits - r_debits, r_debits, r_credits), 'no row'), \
+                  ('balance', debits <> r_debits OR credits <> r_credits, format('%s (debits %s, credits %s)', r_credits - r_debits, r_debits, r_credits), \
+                    format('%s (debits %s, credits %s)', credits - debits, debits, credits)), \
+                  ('held by rows', held <> r_held, r_held || ' held', held || ' held'), ('version', version <> r_rows, r_rows || ' rows', 'version ' || version), \
+                  ('newest row', last_seq <> r_last, 'newest row ' || r_last, 'newest row ' || last_seq)) w(broken, is_broken, expected, found) \
+              WHERE (debits, credits, held, version, last_seq) IS DISTINCT FROM (r_debits, r_credits, r_held, r_rows, r_last) AND w.is_broken",
     },
     Step {
         name: "currencies",
@@ -69,15 +126,12 @@ pub(super) const STEPS: &[Step] = &[
         name: "running balances",
         checks: &["balance after", "chain"],
         bad: "SELECT CASE WHEN r.previous <> r.before THEN 'chain' ELSE 'balance after' END, \
-              format('account %s at posting %s, transaction %s', coalesce(a.name, r.account::text), lpad(r.seq::text, 20, '0'), r.transaction), \
-              CASE WHEN r.previous <> r.before THEN 'after posting ' || r.before ELSE r.running::text END, CASE WHEN r.previous <> r.before THEN 'after posting ' || r.previous ELSE r.balance_after::text END \
+              format('account %s at row %s, transaction %s', coalesce(a.name, r.account::text), lpad(r.seq::text, 20, '0'), r.transaction), \
+              CASE WHEN r.previous <> r.before THEN 'after row ' || r.before ELSE r.running::text END, CASE WHEN r.previous <> r.before THEN 'after row ' || r.previous ELSE r.balance_after::text END \
               FROM (SELECT *, lag(running - balance_after, 1, 0) OVER (PARTITION BY account ORDER BY seq) AS off_before FROM \
                      (SELECT account, seq, transaction, balance_after, previous, lag(seq, 1, 0::bigint) OVER (PARTITION BY account ORDER BY seq) AS before, \
-                        sum(amount) OVER (PARTITION BY account ORDER BY seq ROWS UNBOUNDED PRECEDING) AS running FROM ledger_entries) e) r \
-                LEFT JOIN accounts a ON a.id = r.account WHERE r.previous <> r.before OR (r.running <> r.balance_after AND r.running - r.balance_after <> r.off_before) \
-              UNION ALL SELECT 'chain', format('account %s of %s', a.name, a.tenant), 'newest posting ' || coalesce(e.last, 0), 'newest posting ' || b.last_seq \
-                FROM accounts a JOIN balances b ON b.account = a.id LEFT JOIN (SELECT account, max(seq) AS last FROM ledger_entries GROUP BY account) e ON e.account = a.id \
-                WHERE b.last_seq <> coalesce(e.last, 0)",
+                        sum(moved) OVER (PARTITION BY account ORDER BY seq ROWS UNBOUNDED PRECEDING) AS running FROM account_rows) e) r \
+                LEFT JOIN accounts a ON a.id = r.account WHERE r.previous <> r.before OR (r.running <> r.balance_after AND r.running - r.balance_after <> r.off_before)",
     },
     Step {
         name: "limits",
@@ -89,97 +143,165 @@ pub(super) const STEPS: &[Step] = &[
               UNION ALL SELECT 'closed', format('account %s of %s', a.name, a.tenant), '0, 0 held', format('%s, %s held', b.credits - b.debits, b.held) \
                 FROM accounts a JOIN balances b ON b.account = a.id WHERE b.status = 3 AND (b.credits <> b.debits OR b.held <> 0)",
     },
+    // What was taken from a hold is what the captures and voids that follow it took: their postings, and what else is no longer held.
     Step {
         name: "holds",
         checks: &["held", "hold", "hold step"],
-        bad: "SELECT 'held', format('account %s of %s', a.name, a.tenant), coalesce(h.open, 0) || ' held', b.held || ' held' \
+        bad: "WITH moves AS MATERIALIZED (SELECT * FROM journal WHERE kind IN (10, 11, 12, 14) AND status = 1), \
+                steps AS (SELECT id, (array_agg(follows) FILTER (WHERE n = 0))[1] AS hold, max(debit_account) FILTER (WHERE n = 0) AS debit_account, max(credit_account) FILTER (WHERE n = 0) AS credit_account, \
+                  coalesce(sum(amount), 0) AS captured, -coalesce(sum(held), 0) AS taken FROM moves WHERE kind IN (11, 12) GROUP BY id) \
+              SELECT 'held', format('account %s of %s', a.name, a.tenant), coalesce(h.open, 0) || ' held', b.held || ' held' \
                 FROM accounts a JOIN balances b ON b.account = a.id \
                   LEFT JOIN (SELECT debit_account, sum(amount - captured - voided) AS open FROM holds GROUP BY debit_account) h ON h.debit_account = a.id WHERE b.held <> coalesce(h.open, 0) \
-              UNION ALL SELECT 'hold', 'hold ' || h.id, format('captured %s, voided %s, of a transaction', coalesce(s.captured, 0), coalesce(s.voided, 0)), \
-                  format('captured %s, voided %s, of %s', h.captured, h.voided, coalesce('kind ' || t.kind, 'none')) \
-                FROM holds h LEFT JOIN (SELECT hold, sum(captured) AS captured, sum(voided) AS voided FROM hold_steps GROUP BY hold) s ON s.hold = h.id LEFT JOIN transactions t ON t.id = h.id \
-                WHERE t.id IS NULL OR t.kind NOT IN (10, 14) OR h.captured <> coalesce(s.captured, 0) OR h.voided <> coalesce(s.voided, 0) \
-              UNION ALL SELECT 'hold step', 'transaction ' || s.transaction, 'captured ' || coalesce(p.sum, 0), format('captured %s of hold %s, of %s', s.captured, s.hold, coalesce('kind ' || t.kind, 'none')) \
-                FROM hold_steps s LEFT JOIN transactions t ON t.id = s.transaction LEFT JOIN holds h ON h.id = s.hold LEFT JOIN (SELECT transaction, sum(amount) FROM postings GROUP BY transaction) p ON p.transaction = s.transaction \
-                WHERE t.id IS NULL OR h.id IS NULL OR t.kind NOT IN (11, 12) OR s.captured <> coalesce(p.sum, 0)",
+              UNION ALL SELECT 'hold', 'hold ' || coalesce(h.id, t.id), format('captured %s, voided %s, of %s', coalesce(s.captured, 0), coalesce(s.voided, 0), \
+                    CASE WHEN t.id IS NULL THEN 'a transaction' ELSE format('%s from account %s to %s until %s', t.held, t.debit_account, t.credit_account, t.until) END), \
+                  CASE WHEN h.id IS NULL THEN 'none' ELSE format('captured %s, voided %s, of %s', h.captured, h.voided, \
+                    CASE WHEN t.id IS NULL THEN 'none' ELSE format('%s from account %s to %s until %s', h.amount, h.debit_account, h.credit_account, h.until) END) END \
+                FROM (SELECT *, to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"+00:00\"') AS until FROM holds) h \
+                  FULL JOIN (SELECT *, body ->> 'expires_at' AS until FROM moves WHERE kind IN (10, 14)) t ON t.id = h.id \
+                  LEFT JOIN (SELECT hold, sum(captured) AS captured, sum(taken - captured) AS voided FROM steps GROUP BY hold) s ON s.hold = h.id \
+                WHERE (h.amount, h.debit_account, h.credit_account, h.until, h.captured, h.voided) \
+                  IS DISTINCT FROM (t.held, t.debit_account, t.credit_account, t.until, coalesce(s.captured, 0), coalesce(s.voided, 0)) \
+              UNION ALL SELECT 'hold step', 'transaction ' || s.id, 'a hold of its accounts and no more captured than taken', \
+                  format('captured %s, taken %s of hold %s, %s', s.captured, s.taken, coalesce(s.hold::text, 'none'), CASE WHEN h.id IS NULL THEN 'which is not there' ELSE 'from ' || h.debit_account END) \
+                FROM steps s LEFT JOIN holds h ON h.id = s.hold WHERE (h.debit_account = s.debit_account AND h.credit_account = s.credit_account AND s.captured <= s.taken) IS NOT TRUE",
     },
+    // What gave back counts unless it was given back itself: that is by a reversal, so whole or not at all.
     Step {
         name: "refunds",
         checks: &["refunded", "refund"],
-        bad: "SELECT 'refunded', 'payment ' || r.payment, format('%s of %s', coalesce(g.sum, 0), coalesce(p.sum, 0)), format('%s of %s', r.given, r.amount) \
-                FROM refunded r LEFT JOIN (SELECT s.payment, sum(s.amount) FROM refunds s LEFT JOIN refunded u ON u.payment = s.refund WHERE coalesce(u.given, 0) = 0 GROUP BY s.payment) g ON g.payment = r.payment \
-                  LEFT JOIN (SELECT transaction, amount AS sum FROM postings WHERE n = 0) p ON p.transaction = r.payment \
-                WHERE r.given <> coalesce(g.sum, 0) OR r.amount <> coalesce(p.sum, 0) OR r.given > r.amount \
-              UNION ALL SELECT 'refund', 'transaction ' || r.refund, 'refunds ' || coalesce(p.sum, 0), format('refunds %s of payment %s, of %s', r.amount, r.payment, coalesce('kind ' || t.kind, 'none')) \
-                FROM refunds r LEFT JOIN transactions t ON t.id = r.refund LEFT JOIN refunded f ON f.payment = r.payment \
-                  LEFT JOIN (SELECT transaction, sum(amount) FROM postings GROUP BY transaction) p ON p.transaction = r.refund \
-                WHERE t.id IS NULL OR t.kind NOT IN (5, 13) OR r.amount <> CASE t.kind WHEN 5 THEN coalesce(p.sum, 0) ELSE f.amount END OR f.payment IS NULL",
+        bad: "WITH givers AS MATERIALIZED (SELECT id, min(seq) AS seq, min(kind) AS kind, (array_agg(follows) FILTER (WHERE n = 0))[1] AS payment, coalesce(sum(amount), 0) AS posted, \
+                  max(CASE WHEN body ->> 'gave' ~ '^[0-9]{1,28}$' THEN (body ->> 'gave')::numeric END) AS gave \
+                FROM journal WHERE status = 1 AND (kind IN (5, 13) OR body ? 'gave') GROUP BY id) \
+              SELECT 'refunded', 'payment ' || r.payment, format('%s of %s%s', coalesce(g.given, 0), coalesce(p.amount, 0), CASE WHEN g.reversed THEN ', by a reversal' END), \
+                  format('%s of %s%s', r.given, r.amount, CASE WHEN r.reversed THEN ', by a reversal' END) \
+                FROM refunded r \
+                  LEFT JOIN (SELECT s.payment, sum(s.gave) FILTER (WHERE coalesce(u.given, 0) = 0) AS given, (array_agg(s.kind ORDER BY s.seq DESC))[1] = 13 AS reversed \
+                      FROM givers s LEFT JOIN refunded u ON u.payment = s.id GROUP BY s.payment) g ON g.payment = r.payment \
+                  LEFT JOIN (SELECT id, amount FROM journal WHERE n = 0 AND status = 1) p ON p.id = r.payment \
+                WHERE (r.given = coalesce(g.given, 0) AND r.amount = p.amount AND r.given <= r.amount AND r.reversed = coalesce(g.reversed, false)) IS NOT TRUE \
+              UNION ALL SELECT 'refund', 'transaction ' || s.id, 'refunds ' || CASE s.kind WHEN 13 THEN coalesce(f.amount, 0) ELSE s.posted END, \
+                  format('refunds %s of payment %s, of kind %s', coalesce(s.gave::text, 'nothing'), coalesce(s.payment::text, 'none'), s.kind) \
+                FROM givers s LEFT JOIN refunded f ON f.payment = s.payment \
+                WHERE (s.kind IN (5, 13) AND s.gave = CASE s.kind WHEN 5 THEN s.posted ELSE f.amount END AND f.payment IS NOT NULL) IS NOT TRUE \
+                  AND NOT (s.kind = 5 AND s.payment IS NULL AND s.gave IS NULL)",
     },
+    // Where keys are remembered none is twice. A key that has left may be used again, so only uses closer than the retention are two effects of one key.
     Step {
         name: "keys",
-        checks: &["key transaction", "key request", "key status", "retired key"],
-        bad: "SELECT CASE WHEN k.status = 3 THEN 'retired key' WHEN t.id IS NULL THEN 'key transaction' WHEN t.request <> k.request THEN 'key request' ELSE 'key status' END, \
-              'key ' || k.key, CASE WHEN k.status = 3 THEN 'no transaction' WHEN t.id IS NULL THEN 'transaction ' || k.transaction WHEN t.request <> k.request THEN 'request ' || t.request \
-              ELSE 'status ' || t.status END, CASE WHEN k.status = 3 THEN 'transaction ' || t.id WHEN t.id IS NULL THEN 'none' WHEN t.request <> k.request THEN 'request ' || k.request \
-              ELSE 'status ' || k.status END \
-              FROM (SELECT * FROM keys_even UNION ALL SELECT * FROM keys_odd) k LEFT JOIN transactions t ON t.id = k.transaction \
-              WHERE (k.status = 3) <> (t.id IS NULL) OR (k.status <> 3 AND (t.request <> k.request OR t.status <> k.status))",
+        checks: &["key", "key used twice", "key with two effects"],
+        bad: concat!(
+            "WITH uses AS MATERIALIZED (SELECT j.* FROM journal j JOIN (SELECT DISTINCT key FROM (SELECT key, lag(key) OVER (ORDER BY key) AS before FROM journal WHERE key IS NOT NULL) i WHERE key = before) k ON k.key = j.key) \
+             SELECT 'key', 'transaction ' || id, CASE WHEN seq >> 44 = 0 OR hash IS NULL THEN 'none' ELSE encode(hash, 'hex')::uuid::text END, coalesce(key::text, 'none') \
+               FROM (SELECT id, seq, key, key_text, status, ",
+            key_hash!(),
+            " AS hash FROM journal WHERE n = 0) k \
+               WHERE CASE WHEN seq >> 44 = 0 THEN key IS NOT NULL WHEN key IS NULL THEN key_text IS NOT NULL AND status <> 2 WHEN key_text IS NULL THEN status <> 3 ELSE uuid_send(key) <> hash END \
+             UNION ALL SELECT 'key used twice', 'key ' || u.key, 'one transaction', 'transactions ' || string_agg(u.id::text, ' and ' ORDER BY u.seq) \
+               FROM uses u JOIN journal_partitions p ON p.number = u.seq >> 44 WHERE p.keys GROUP BY u.key HAVING count(*) > 1 \
+             UNION ALL SELECT 'key with two effects', format('key %s of tenant %s, API %s', u.key_text, u.tenant, u.api), 'transaction ' || u.earlier, 'transaction ' || u.id || ' as well' \
+               FROM (SELECT *, lag(id) OVER w AS earlier, created_at - lag(created_at) OVER w AS gap FROM uses WHERE status = 1 WINDOW w AS (PARTITION BY key ORDER BY created_at, seq)) u \
+                 CROSS JOIN given g WHERE u.gap < g.key_gap"
+        ),
+    },
+    Step {
+        name: "derived ids",
+        checks: &["derived id"],
+        bad: "SELECT 'derived id', 'transaction ' || coalesce(j.id, d.id), coalesce('at row ' || j.seq, 'none'), coalesce('at row ' || d.seq, 'none') \
+              FROM (SELECT id, seq FROM journal WHERE n = 0 AND get_byte(uuid_send(id), 6) >> 4 = 8) j FULL JOIN derived d ON d.id = j.id WHERE j.seq IS DISTINCT FROM d.seq",
+    },
+    // Every account that a declined transaction names finds it.
+    Step {
+        name: "declines",
+        checks: &["decline"],
+        bad: "SELECT 'decline', format('account %s of %s', coalesce(j.account, d.account), coalesce(j.tenant, d.tenant)), coalesce('declined at row ' || j.seq, 'none'), coalesce('declined at row ' || d.seq, 'none') \
+              FROM (SELECT DISTINCT j.tenant, a.account, j.seq FROM journal j, jsonb_array_elements(CASE jsonb_typeof(j.body -> 'postings') WHEN 'array' THEN j.body -> 'postings' END) p(posting), \
+                    LATERAL (VALUES (p.posting ->> 'debit'), (p.posting ->> 'credit')) a(account) WHERE j.status = 2 AND j.n = 0 AND a.account IS NOT NULL) j \
+                FULL JOIN declines d ON d.tenant = j.tenant AND d.account = j.account AND d.seq = j.seq WHERE j.seq IS NULL OR d.seq IS NULL",
     },
     // An exchange is one transaction of two postings: what leaves in one currency arrives in the other, at the pinned rate, one of the two rounded
     // by less than a unit of its own.
     Step {
         name: "exchanges",
         checks: &["exchange", "exchange rate", "exchange amount"],
-        bad: "SELECT CASE WHEN (e.kind = 7 AND e.status = 1 AND e.n = 2 AND e.currencies = ARRAY[least(e.base, e.quote), greatest(e.base, e.quote)]) IS NOT TRUE THEN 'exchange' \
-                          WHEN (e.rate = e.quoted AND e.base = e.rate_base AND e.quote = e.rate_quote AND e.tenant = e.rate_tenant) IS NOT TRUE THEN 'exchange rate' ELSE 'exchange amount' END, \
-              'transaction ' || e.transaction, \
-              CASE WHEN (e.kind = 7 AND e.status = 1 AND e.n = 2 AND e.currencies = ARRAY[least(e.base, e.quote), greatest(e.base, e.quote)]) IS NOT TRUE THEN format('kind 7, 2 postings, %s and %s', e.base, e.quote) \
-                   WHEN (e.rate = e.quoted AND e.base = e.rate_base AND e.quote = e.rate_quote AND e.tenant = e.rate_tenant) IS NOT TRUE THEN format('rate %s: %s %s/%s', e.rate_id, coalesce(e.quoted::text, 'none'), e.rate_base, e.rate_quote) \
-                   ELSE format('within 1 of %s', trunc(e.due, 4)) END, \
-              CASE WHEN (e.kind = 7 AND e.status = 1 AND e.n = 2 AND e.currencies = ARRAY[least(e.base, e.quote), greatest(e.base, e.quote)]) IS NOT TRUE \
-                     THEN format('%s, %s postings in %s', coalesce('kind ' || e.kind, 'none'), coalesce(e.n, 0), coalesce(array_to_string(e.currencies, ' and '), 'no currency')) \
-                   WHEN (e.rate = e.quoted AND e.base = e.rate_base AND e.quote = e.rate_quote AND e.tenant = e.rate_tenant) IS NOT TRUE THEN format('%s %s/%s', e.rate, e.base, e.quote) \
-                   ELSE e.arrives::text END \
-              FROM (SELECT x.*, t.kind, t.status, t.tenant, r.rate AS quoted, r.base AS rate_base, r.quote AS rate_quote, r.tenant AS rate_tenant, p.n, p.currencies, p.leaves, p.arrives, \
-                      CASE WHEN p.gives = x.base THEN p.leaves * x.rate ELSE p.leaves / x.rate END * power(10::numeric, kt.exponent - kg.exponent) AS due \
-                    FROM exchanges x LEFT JOIN transactions t ON t.id = x.transaction LEFT JOIN rates r ON r.id = x.rate_id \
-                      LEFT JOIN (SELECT p.transaction, count(*) AS n, array_agg(DISTINCT a.currency ORDER BY a.currency) AS currencies, \
-                          (array_agg(p.amount ORDER BY p.n))[1] AS leaves, (array_agg(a.currency ORDER BY p.n))[1] AS gives, \
-                          (array_agg(p.amount ORDER BY p.n))[2] AS arrives, (array_agg(a.currency ORDER BY p.n))[2] AS takes \
-                        FROM postings p JOIN accounts a ON a.id = p.debit_account WHERE p.transaction IN (SELECT transaction FROM exchanges) GROUP BY p.transaction) p ON p.transaction = x.transaction \
-                      LEFT JOIN currencies kg ON kg.code = p.gives LEFT JOIN currencies kt ON kt.code = p.takes) e \
-              WHERE (e.kind = 7 AND e.status = 1 AND e.n = 2 AND e.currencies = ARRAY[least(e.base, e.quote), greatest(e.base, e.quote)] \
-                AND e.rate = e.quoted AND e.base = e.rate_base AND e.quote = e.rate_quote AND e.tenant = e.rate_tenant AND abs(e.due - e.arrives) < greatest(1, e.due / nullif(e.leaves, 0))) IS NOT TRUE",
+        bad: "WITH pinned AS MATERIALIZED (SELECT id, seq, kind, tenant, CASE WHEN body #>> '{exchange,rate_id}' ~ '^[0-9]{1,18}$' THEN (body #>> '{exchange,rate_id}')::bigint END AS rate_id, \
+                  CASE WHEN body #>> '{exchange,rate}' ~ '^[0-9]{1,16}([.][0-9]{1,12})?$' THEN (body #>> '{exchange,rate}')::numeric END AS rate, \
+                  body #>> '{exchange,base}' AS base, body #>> '{exchange,quote}' AS quote \
+                FROM journal WHERE n = 0 AND status = 1 AND body ? 'exchange') \
+              SELECT w.broken, 'transaction ' || e.id, w.expected, w.found \
+              FROM (SELECT x.*, r.rate AS quoted, r.base AS rate_base, r.quote AS rate_quote, p.n, p.currencies, p.leaves, p.arrives, p.due, \
+                    (x.kind = 7 AND p.n = 2 AND p.currencies = ARRAY[least(x.base, x.quote), greatest(x.base, x.quote)]) IS TRUE AS is_exchange, \
+                    (x.rate = r.rate AND x.base = r.base AND x.quote = r.quote AND x.tenant = r.tenant) IS TRUE AS is_as_quoted \
+                  FROM pinned x LEFT JOIN rates r ON r.id = x.rate_id \
+                    LEFT JOIN (SELECT s.*, CASE WHEN s.gives = s.base THEN s.leaves * s.rate ELSE s.leaves / s.rate END * power(10::numeric, kt.exponent - kg.exponent) AS due \
+                        FROM (SELECT x.id, x.base, x.rate, count(*) AS n, array_agg(DISTINCT a.currency ORDER BY a.currency) AS currencies, \
+                            (array_agg(j.amount ORDER BY j.n))[1] AS leaves, (array_agg(a.currency ORDER BY j.n))[1] AS gives, \
+                            (array_agg(j.amount ORDER BY j.n))[2] AS arrives, (array_agg(a.currency ORDER BY j.n))[2] AS takes \
+                          FROM pinned x JOIN journal j ON j.seq - j.n = x.seq AND j.id = x.id AND j.amount IS NOT NULL JOIN accounts a ON a.id = j.debit_account GROUP BY x.id, x.base, x.rate) s \
+                          LEFT JOIN currencies kg ON kg.code = s.gives LEFT JOIN currencies kt ON kt.code = s.takes) p ON p.id = x.id) e, \
+                LATERAL (VALUES ('exchange', is_exchange, format('kind 7, 2 postings, %s and %s', base, quote), \
+                    format('kind %s, %s postings in %s', kind, coalesce(n, 0), coalesce(array_to_string(currencies, ' and '), 'no currency'))), \
+                  ('exchange rate', is_as_quoted OR NOT is_exchange, format('rate %s: %s %s/%s', rate_id, coalesce(quoted::text, 'none'), rate_base, rate_quote), \
+                    format('%s %s/%s', coalesce(rate::text, 'none'), base, quote)), \
+                  ('exchange amount', abs(due - arrives) < greatest(1, due / nullif(leaves, 0)) OR NOT is_exchange OR NOT is_as_quoted, 'within 1 of ' || trunc(due, 4), arrives::text)) w(broken, fits, expected, found) \
+              WHERE w.fits IS NOT TRUE",
     },
+    // A payout and a card top-up are each the beginning of a saga.
     Step {
         name: "sagas",
-        checks: &["saga", "saga event"],
-        bad: "SELECT 'saga', 'saga ' || s.id, format('%s events of a transaction', coalesce(e.n, 0)), format('%s events of %s', s.events, CASE WHEN t.id IS NULL THEN 'none' ELSE 'a transaction' END) \
-                FROM sagas s LEFT JOIN (SELECT saga, count(*) AS n FROM saga_events GROUP BY saga) e ON e.saga = s.id LEFT JOIN transactions t ON t.id = s.id AND t.tenant = s.tenant \
-                WHERE t.id IS NULL OR s.events <> coalesce(e.n, 0) \
+        checks: &["saga", "saga event", "saga step"],
+        bad: "WITH parts AS MATERIALIZED (SELECT id, tenant, kind, status, body ->> 'saga' AS saga FROM journal WHERE n = 0 AND (kind IN (14, 15) OR body ? 'saga')) \
+              SELECT 'saga', 'saga ' || coalesce(s.id, t.id), format('%s events of a transaction, kind %s', coalesce(e.n, 0), CASE coalesce(s.workflow, t.kind - 13) WHEN 1 THEN 14 ELSE 15 END), \
+                  CASE WHEN s.id IS NULL THEN 'none' ELSE format('%s events of %s', s.events, CASE WHEN t.id IS NULL THEN 'none' ELSE 'a transaction, kind ' || t.kind END) END \
+                FROM sagas s FULL JOIN (SELECT * FROM parts WHERE kind IN (14, 15) AND status = 1) t ON t.id = s.id AND t.tenant = s.tenant \
+                  LEFT JOIN (SELECT saga, count(*) AS n FROM saga_events GROUP BY saga) e ON e.saga = s.id \
+                WHERE (s.events = coalesce(e.n, 0) AND t.kind = CASE s.workflow WHEN 1 THEN 14 ELSE 15 END) IS NOT TRUE \
               UNION ALL SELECT 'saga event', 'saga ' || e.saga, CASE WHEN s.id IS NULL THEN 'a saga' ELSE format('events 1 to %s', e.count) END, format('events %s to %s', e.min, e.max) \
-                FROM (SELECT saga, count(*), min(n), max(n) FROM saga_events GROUP BY saga) e LEFT JOIN sagas s ON s.id = e.saga WHERE s.id IS NULL OR e.min <> 1 OR e.max <> e.count",
+                FROM (SELECT saga, count(*), min(n), max(n) FROM saga_events GROUP BY saga) e LEFT JOIN sagas s ON s.id = e.saga WHERE s.id IS NULL OR e.min <> 1 OR e.max <> e.count \
+              UNION ALL SELECT 'saga step', 'transaction ' || t.id, 'a step of a saga', 'a step of ' || t.saga FROM parts t LEFT JOIN sagas s ON s.id::text = t.saga AND s.tenant = t.tenant \
+                WHERE t.saga IS NOT NULL AND s.id IS NULL",
     },
     Step {
         name: "operators' actions",
         checks: &["operator action"],
-        bad: "SELECT 'operator action', format('%s of %s of %s', a.action, a.subject, a.tenant), 'transaction ' || a.id, coalesce('kind ' || t.kind, 'none') \
-              FROM operator_actions a LEFT JOIN transactions t ON t.id = a.id AND t.tenant = a.tenant \
-              WHERE a.action IN ('account.status', 'account.limits', 'account.change') AND (t.kind = 20 AND t.status = 1) IS NOT TRUE",
+        bad: "SELECT 'operator action', format('%s of %s of %s', coalesce(a.action, 'change'), coalesce(a.subject, 'an account'), coalesce(a.tenant, t.tenant)), 'transaction ' || coalesce(a.id, t.id), \
+                CASE WHEN a.id IS NULL THEN 'one of nobody' WHEN t.id IS NULL THEN 'none' ELSE 'one of ' || t.tenant END \
+              FROM (SELECT * FROM operator_actions WHERE action IN ('account.status', 'account.limits', 'account.change')) a \
+                FULL JOIN (SELECT id, tenant FROM journal WHERE kind = 20 AND status = 1 AND n = 0) t ON t.id = a.id WHERE a.tenant IS DISTINCT FROM t.tenant",
     },
+    // Readers look into the partitions that they are told of, and not beyond the last batch; ids find theirs by the time that they were drawn at.
     Step {
-        name: "key generations",
-        checks: &["key in two generations"],
-        bad: "SELECT 'key in two generations', 'key ' || e.key, 'one transaction', format('transactions %s and %s', e.transaction, o.transaction) FROM keys_even e JOIN keys_odd o ON o.key = e.key",
+        name: "partitions",
+        checks: &["partition", "place", "place of an id"],
+        bad: "WITH found AS MATERIALIZED (SELECT seq >> 44 AS number, count(*) AS rows, max(seq) >> 20 AS last_batch, min(created_at) AS first_at, max(created_at) AS last_at, \
+                  count(key) + count(event) AS told FROM journal GROUP BY 1), \
+                written AS (SELECT coalesce(max(batch), 16777215) AS batch, coalesce(max(rows), 0) AS rows FROM writers) \
+              SELECT w.broken, 'partition ' || x.number, w.expected, w.found \
+              FROM (SELECT coalesce(p.number, f.number) AS number, p.opened_at, p.first_at, p.last_at, f.first_at AS f_first_at, f.last_at AS f_last_at, coalesce(f.rows, 0) AS f_rows, \
+                    coalesce(f.last_batch, 0) AS f_last_batch, coalesce(f.told, 0) AS told, CASE WHEN p.closed_at IS NOT NULL THEN p.last_batch ELSE w.batch END AS last_batch, \
+                    CASE WHEN p.closed_at IS NOT NULL THEN p.rows WHEN p.number = w.batch >> 24 THEN w.rows ELSE 0 END AS rows \
+                  FROM found f FULL JOIN journal_partitions p ON p.number = f.number CROSS JOIN written w) x, \
+                LATERAL (VALUES ('partition', f_rows = 0 OR opened_at IS NOT NULL, 'opened', f_rows || ' rows, and never opened'), \
+                  ('partition', number = 0 OR f_rows = rows, f_rows || ' rows', coalesce(rows::text, 'no') || ' rows'), \
+                  ('partition', f_rows = 0 OR first_at IS NULL OR (first_at <= f_first_at AND last_at >= f_last_at), format('from %s to %s', f_first_at, f_last_at), format('from %s to %s', first_at, last_at)), \
+                  ('place', number = 0 OR f_last_batch <= last_batch, 'no batch beyond ' || coalesce(last_batch::text, 'none'), 'batch ' || f_last_batch), \
+                  ('place', number > 0 OR told = 0, 'no keys and no events', told || ' of them')) w(broken, fits, expected, found) WHERE w.fits IS NOT TRUE \
+              UNION ALL SELECT 'place of an id', 'transaction ' || j.id, format('an id of partition %s, drawn from %s to %s', p.number, p.first_at, p.last_at), 'an id of another time' \
+                FROM journal j JOIN (SELECT *, (lpad(to_hex(ceil(extract(epoch FROM first_at - interval '1 minute') * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid AS low, \
+                    (lpad(to_hex(floor(extract(epoch FROM last_at + interval '1 minute') * 1000)::bigint), 12, '0') || repeat('f', 20))::uuid AS high \
+                  FROM journal_partitions WHERE isfinite(first_at)) p ON p.number = j.seq >> 44 \
+                WHERE j.n = 0 AND (j.id < p.low OR j.id > p.high) AND get_byte(uuid_send(j.id), 6) >> 4 <> 8",
     },
-    // A key that has left may be used again, so only uses closer than the retention are two effects of one key.
+    // What is in the journal and is no transaction: openings of accounts, and events that were told again.
     Step {
-        name: "effects",
-        checks: &["key with two effects"],
-        bad: "SELECT 'key with two effects', format('key %s of tenant %s, API %s', u.key, u.tenant, u.api), 'transaction ' || u.earlier, 'transaction ' || u.id || ' as well' \
-              FROM (SELECT t.api, t.tenant, t.key, t.id, lag(t.id) OVER w AS earlier, t.created_at - lag(t.created_at) OVER w AS gap \
-                    FROM transactions t JOIN (SELECT api, tenant, key FROM transactions WHERE key IS NOT NULL AND status = 1 GROUP BY api, tenant, key HAVING count(*) > 1) r \
-                      ON r.api = t.api AND r.tenant = t.tenant AND r.key = t.key \
-                    WHERE t.status = 1 WINDOW w AS (PARTITION BY t.api, t.tenant, t.key ORDER BY t.created_at, t.id)) u CROSS JOIN given g WHERE u.gap < g.key_gap",
+        name: "openings and replays",
+        checks: &["opening", "dead letter", "replay"],
+        bad: "WITH others AS MATERIALIZED (SELECT seq, id, tenant, kind, body ->> 'name' AS name, body ->> 'currency' AS currency FROM journal WHERE kind > 20 AND n = 0) \
+              SELECT 'opening', format('account %s of %s', o.name, o.tenant), 'an account in ' || coalesce(o.currency, 'no currency'), coalesce('one in ' || a.currency, 'none') \
+                FROM others o LEFT JOIN accounts a ON a.tenant = o.tenant AND a.name = o.name WHERE o.kind = 21 AND (a.currency = o.currency) IS NOT TRUE \
+              UNION ALL SELECT 'dead letter', 'dead letter ' || d.id, 'an event of ' || d.tenant, CASE WHEN j.seq IS NULL THEN 'none' ELSE format('event %s of %s', coalesce(j.event::text, 'none'), j.tenant) END || ' at row ' || d.seq \
+                FROM dead_letters d LEFT JOIN journal j ON j.seq = d.seq AND j.n = 0 WHERE (j.event IS NOT NULL AND j.tenant = d.tenant) IS NOT TRUE \
+              UNION ALL SELECT 'replay', coalesce('dead letter ' || d.id, 'transaction ' || o.id), coalesce('a replay at row ' || d.replayed_as, 'a dead letter'), coalesce('a replay at row ' || o.seq, 'none') \
+                FROM (SELECT * FROM others WHERE kind = 22) o FULL JOIN (SELECT * FROM dead_letters WHERE replayed_as IS NOT NULL) d ON d.replayed_as = o.seq WHERE o.seq IS NULL OR d.id IS NULL",
     },
 ];

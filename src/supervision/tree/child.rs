@@ -5,7 +5,7 @@
 pub enum Child {
     /// Keeps the lease.
     Leadership,
-    /// Supervises the lanes, under an epoch.
+    /// Supervises the journal's lane, under an epoch.
     Journal(i64),
     /// Supervises the accounts, under an epoch.
     Accounts(i64),

@@ -9,7 +9,7 @@ use florin::ledger::Status as AccountStatus;
 use florin::protocol::account::{AccountHandle, AccountMessage, ChangeOrder};
 use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
-use florin::protocol::record::{Api, Body, KeyHash, Kind, Operator, Record, RequestHash, TransactionId, now_micros};
+use florin::protocol::record::{Api, Body, Kind, Operator, Record, RequestHash, TransactionId};
 use florin::protocol::slip::Outcome;
 use futures::future::join_all;
 use tokio::sync::oneshot;
@@ -141,25 +141,9 @@ impl Florin {
         ceiling: Option<Option<i128>>,
     ) -> oneshot::Receiver<Outcome> {
         let id = TransactionId::draw();
-        let record = Record {
-            id,
-            tenant: "default".into(),
-            api: Api::FlorinV1,
-            kind: Kind::ACCOUNT_CHANGE,
-            key: KeyHash::own(id),
-            key_text: None,
-            request: RequestHash::of(&[b"change", id.0.as_bytes()]),
-            reference: None,
-            description: None,
-            metadata: None,
-            correlation: None,
-            created_at: now_micros(),
-            cutoff: Instant::now() + Duration::from_secs(10),
-            body: Body::Tombstone, // the actor replaces it
-            rows: Vec::new(),
-            with_balances: false,
-            event: None,
-        };
+        let (request, cutoff) = (RequestHash::of(&[b"change", id.0.as_bytes()]), Instant::now() + Duration::from_secs(10));
+        // The actor replaces the body.
+        let record = Record { body: Body::Tombstone, ..Record::new(id, "default".into(), Api::FlorinV1, Kind::ACCOUNT_CHANGE, request, cutoff) };
         let (reply, outcome) = oneshot::channel();
         let permit = self.in_flight.enter().expect("room for a change");
         let order = ChangeOrder {
@@ -168,7 +152,7 @@ impl Florin {
             status,
             floor,
             ceiling,
-            by: Operator { name: "tester".into(), reason: String::new() },
+            by: Operator { name: "tester".into(), reason: String::new(), address: None },
             reply,
             permit,
         };

@@ -6,7 +6,7 @@ use pb::get_operation_response::State;
 use tonic::{Code, Status};
 
 use super::{post, refused};
-use crate::harness::{Florin, until};
+use crate::harness::{Florin, Options, until};
 
 impl Florin {
     async fn operation(&self, key: &str, api: &str, issued_at: Option<DateTime<Utc>>) -> Result<pb::GetOperationResponse, Status> {
@@ -47,11 +47,15 @@ async fn an_operation_is_done_running_never_or_too_old_to_tell() {
     // The same text of another API is another key.
     assert_eq!(florin.pay("unheard", "a", "b", 1_00).await.unwrap().error, None);
 
-    // Two switches: the keys of the first generation are forgotten.
-    for _ in 0..2 {
-        sqlx::query("SELECT switch_key_generation('0')").execute(&florin.database.pool).await.unwrap();
-    }
-    sqlx::query("UPDATE key_generations SET started_at = started_at - interval '1 hour'").execute(&florin.database.pool).await.unwrap();
+    // The keys of the first partition are forgotten.
+    let database = florin.database.clone();
+    florin.stop().await;
+    database.leave_partition().await;
+    let florin = Florin::with(database.clone(), Options::default()).await;
+    assert!(florin.pay("the first of the second", "a", "b", 0).await.unwrap().error.is_some());
+    database.forget_keys().await;
+    let an_hour_ago = "UPDATE journal_partitions SET opened_at = opened_at - interval '1 hour', closed_at = closed_at - interval '1 hour'";
+    sqlx::query(an_hour_ago).execute(&database.pool).await.unwrap();
     let long_ago = Some(Utc::now() - TimeDelta::hours(2));
     assert_eq!(florin.operation("done", "", long_ago).await.unwrap().state(), State::TooOld);
     assert_eq!(florin.operation("new", "", now).await.unwrap().state(), State::Never);

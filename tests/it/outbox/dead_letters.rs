@@ -1,18 +1,9 @@
 //! What Kafka refuses for itself: kept whole, passed on shortened, replayed as a new event; the rest moves on in order.
 
+use florin::actors::housekeeping::Limits;
 use florin::store::outbox as store;
 
 use crate::outbox::rig::{Rig, assert_order, authorized, declined, wait};
-
-async fn put(rig: &Rig, event: i16, aggregate: &str, body: &str) {
-    sqlx::query("INSERT INTO outbox (event, aggregate, body) VALUES ($1, $2, $3)")
-        .bind(event)
-        .bind(aggregate)
-        .bind(body)
-        .execute(&rig.pool)
-        .await
-        .unwrap();
-}
 
 /// Fails when the batch is sent again as it was (nothing ever moves on), when its neighbours are given up too, or when the letter is
 /// written after its place was passed (a panic in between would lose it).
@@ -23,8 +14,8 @@ async fn a_record_too_large_becomes_a_dead_letter_and_the_rest_moves_on_in_order
     for n in 0..40 {
         rig.write(&format!("agg-{}", n % 4)).await;
         match n {
-            13 | 14 => put(&rig, 1, "agg-huge", &huge.replace("USD", if n == 13 { "USD" } else { "EUR" })).await,
-            20 => put(&rig, 99, "agg-unknown", "{}").await,
+            13 | 14 => rig.put(1, "agg-huge", &huge.replace("USD", if n == 13 { "USD" } else { "EUR" })).await,
+            20 => rig.put(99, "agg-unknown", "{}").await,
             _ => {}
         }
     }
@@ -36,7 +27,7 @@ async fn a_record_too_large_becomes_a_dead_letter_and_the_rest_moves_on_in_order
     assert_eq!(rig.events().await.len(), 40);
 
     let mut letters = store::list_dead_letters(&rig.pool, 0, false, 100).await.unwrap();
-    letters.sort_by_key(|letter| letter.outbox_id);
+    letters.sort_by_key(|letter| letter.seq);
     let kinds: Vec<_> = letters.iter().map(|letter| (letter.event, letter.error.split(':').next().unwrap().to_owned())).collect();
     assert_eq!(kinds, [(1, "message_too_large".into()), (1, "message_too_large".into()), (99, "invalid_record".into())]);
     assert_eq!(letters[0].body, huge, "the letter is whole");
@@ -49,24 +40,27 @@ async fn a_record_too_large_becomes_a_dead_letter_and_the_rest_moves_on_in_order
     // Replayed with a larger limit, it is the last event.
     publisher.stop().await;
     let shown = store::show_dead_letter(&rig.pool, letters[0].id).await.unwrap().unwrap();
-    assert_eq!(shown.outbox_id, letters[0].outbox_id);
-    let place = store::replay_dead_letter(&rig.pool, letters[0].id).await.unwrap();
-    let again = store::replay_dead_letter(&rig.pool, letters[0].id).await;
-    assert!(matches!(again, Err(store::ReplayError::Replayed { replayed_as, .. }) if replayed_as == place), "{again:?}");
-    assert!(matches!(store::replay_dead_letter(&rig.pool, 12345).await, Err(store::ReplayError::Unknown(12345))));
-    assert_eq!(store::list_dead_letters(&rig.pool, 0, false, 100).await.unwrap().len(), 2);
-    assert_eq!(store::list_dead_letters(&rig.pool, 0, true, 100).await.unwrap().len(), 3);
+    assert_eq!(shown.seq, letters[0].seq);
+    assert!(matches!(store::ask_replay(&rig.pool, 12345).await, Err(store::ReplayError::Unknown(12345))));
+    store::ask_replay(&rig.pool, letters[0].id).await.unwrap();
+    store::ask_replay(&rig.pool, letters[0].id).await.unwrap();
     let mut larger = rig;
     larger.args.kafka.record_bytes_max = 3_000_000;
-    let publisher = larger.start().await;
+    let florin = crate::outbox::served::served(&larger, Limits::default()).await;
+    let replayed = async || store::show_dead_letter(&larger.pool, letters[0].id).await.unwrap().unwrap().replayed_as;
+    wait("whoever leads tells it again", async || replayed().await.is_some()).await;
+    let place = replayed().await.unwrap();
+    let again = store::ask_replay(&larger.pool, letters[0].id).await;
+    assert!(matches!(again, Err(store::ReplayError::Replayed { replayed_as, .. }) if replayed_as == place), "{again:?}");
+    assert_eq!(store::list_dead_letters(&larger.pool, 0, false, 100).await.unwrap().len(), 2);
     larger.drained().await;
     // The topic's own limit is smaller than the client's now: the broker refuses it, it is found and given up after its retries.
-    let letters = store::list_dead_letters(&larger.pool, place - 1, true, 100).await.unwrap();
-    let letter = letters.iter().find(|letter| letter.outbox_id == place);
+    let letters = store::list_dead_letters(&larger.pool, 0, true, 100).await.unwrap();
+    let letter = letters.iter().find(|letter| letter.seq == place);
     // Compressed it is small, and then it passes.
     let events = larger.events().await;
     assert_eq!(events.iter().filter(|event| event.key == "agg-huge").count(), usize::from(letter.is_none()));
-    publisher.stop().await;
+    florin.stop().await;
 }
 
 /// The client lets these pass, the broker does not, and refuses the whole package. Fails when the package's neighbours are given up with it.
@@ -86,8 +80,8 @@ async fn a_record_that_the_broker_refuses_is_found_among_its_neighbours() {
     for n in 0..30 {
         rig.write(&format!("agg-{}", n % 3)).await;
         if n == 11 {
-            put(&rig, 1, "agg-huge", &authorized("agg-huge", &noise)).await;
-            put(&rig, 2, "agg-declined", &declined("agg-declined")).await;
+            rig.put(1, "agg-huge", &authorized("agg-huge", &noise)).await;
+            rig.put(2, "agg-declined", &declined("agg-declined")).await;
         }
     }
     let publisher = rig.start().await;

@@ -7,7 +7,7 @@ use florin::messaging::position::read_position;
 use florin::messaging::producer::{Outgoing, Producer, Stopping};
 use florin::supervision::health::{Condition, Part};
 
-use crate::outbox::rig::{Rig, wait};
+use crate::outbox::rig::{Rig, nth, wait};
 use crate::outbox::servers::Kafka;
 
 const POINTS: [&str; 7] = [
@@ -125,7 +125,7 @@ async fn an_idle_publisher_keeps_its_name_known() {
     rig.write("a").await;
     wait("a transaction of the position alone", async || {
         let found = read_position(&rig.args.kafka, "main", 0, &Never).await.unwrap();
-        found.is_some_and(|found| (found.position, found.previous) == (1, 1))
+        found.is_some_and(|found| (found.position, found.previous) == (nth(1), nth(1)))
     })
     .await;
     publisher.stop().await;
@@ -206,7 +206,7 @@ async fn the_position_is_read_to_the_very_end_past_an_open_transaction_of_anothe
     rig.write("a").await;
     rig.drained().await;
     let topic = rig.args.kafka.position_topic.clone();
-    let record = |key: &'static str| Outgoing { topic: &topic, partition: Some(0), key, body: "{}" };
+    let record = |key: &'static str| Outgoing { topic: &topic, partition: Some(0), key, body: "{}", tenant: None };
     let other = florin::messaging::KafkaConfig { transactional_id: "openahead-other".into(), ..rig.args.kafka.clone() };
     let other = Producer::create(&other, true).unwrap();
     other.init(&Never).await.unwrap();
@@ -223,6 +223,6 @@ async fn the_position_is_read_to_the_very_end_past_an_open_transaction_of_anothe
     .await;
     assert!(!read.is_finished(), "it did not wait for the open transaction");
     other.abort(&Never).await.unwrap();
-    assert_eq!(read.await.unwrap().unwrap().unwrap().position, 2);
+    assert_eq!(read.await.unwrap().unwrap().unwrap().position, nth(2));
     publisher.stop().await;
 }

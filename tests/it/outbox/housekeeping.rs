@@ -1,100 +1,80 @@
-//! Partitions come and go, live rows stay; what waits too long is said.
+//! Partitions are made ahead beside writers, keys leave with the oldest ones; what waits too long is said.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use florin::actors::housekeeping::{Backpressure, Housekeeping, HousekeepingArgs, HousekeepingConfig, HousekeepingMessage, Limits};
+use florin::actors::journal::{Journal, JournalConfig};
+use florin::store::Database;
 use florin::store::outbox as store;
 use ractor::Actor;
 
 use crate::outbox::rig::{Rig, wait};
+use crate::outbox::servers::postgres;
 
-async fn partitions(rig: &Rig) -> Vec<(i64, i64)> {
-    sqlx::query_as("SELECT lower, upper FROM outbox_partitions ORDER BY lower").fetch_all(&rig.pool).await.unwrap()
+/// Number, whether it was opened, closed, and has keys.
+async fn partitions(rig: &Rig) -> Vec<(i64, bool, bool, bool)> {
+    let sql = "SELECT number, opened_at IS NOT NULL, closed_at IS NOT NULL, keys FROM journal_partitions ORDER BY number";
+    sqlx::query_as(sql).fetch_all(&rig.pool).await.unwrap()
 }
 
-async fn insert(rig: &Rig, count: i32) {
-    sqlx::query("INSERT INTO outbox (event, aggregate, body) SELECT 1, 'a', '{}' FROM generate_series(1, $1)")
-        .bind(count)
+/// Fails when a partition is made by something that waits for writers, such as a lock on the whole journal (then it runs into its time limit).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_are_made_ahead_beside_writers_and_readers_of_the_journal() {
+    let rig = Rig::new("partitions").await;
+    assert_eq!(partitions(&rig).await, [(0, true, false, false), (1, true, false, true), (2, false, false, true)]);
+    let (mut writer, mut reader) = (rig.pool.begin().await.unwrap(), rig.pool.begin().await.unwrap());
+    sqlx::raw_sql("SELECT test_tell(1::smallint, 'a', '{}')").execute(&mut *writer).await.unwrap();
+    sqlx::raw_sql("SELECT count(*) FROM journal").execute(&mut *reader).await.unwrap();
+    assert_eq!(store::grow(&rig.pool, 3).await.unwrap(), 2);
+    assert_eq!(store::grow(&rig.pool, 3).await.unwrap(), 0);
+    writer.commit().await.unwrap();
+    reader.commit().await.unwrap();
+    assert_eq!(partitions(&rig).await.last(), Some(&(4, false, false, true)));
+}
+
+/// Fails when keys leave that are younger than the retention, or those of the partition that is written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_leave_with_closed_partitions_that_are_old() {
+    let rig = Rig::new("oldkeys").await;
+    let (none, day) = (Duration::ZERO, Duration::from_secs(86_400));
+    assert_eq!(store::forget_keys(&rig.pool, none).await.unwrap(), None, "it is written");
+    sqlx::raw_sql("UPDATE journal_partitions SET closed_at = clock_timestamp() WHERE number = 1; UPDATE journal_partitions SET opened_at = clock_timestamp() WHERE number = 2")
         .execute(&rig.pool)
         .await
         .unwrap();
+    assert_eq!(store::forget_keys(&rig.pool, day).await.unwrap(), None, "younger than the retention");
+    assert_eq!(store::forget_keys(&rig.pool, none).await.unwrap(), Some(1));
+    assert_eq!(store::forget_keys(&rig.pool, none).await.unwrap(), None);
+    let left: Vec<String> = sqlx::query_scalar("SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'journal_1'::regclass")
+        .fetch_all(&rig.pool)
+        .await
+        .unwrap();
+    assert!(!left.is_empty() && left.iter().all(|name| !name.contains("_key")), "{left:?}");
+    assert_eq!(store::note_times(&rig.pool).await.unwrap(), Some(1));
+    assert_eq!(store::note_times(&rig.pool).await.unwrap(), None);
 }
 
-async fn rows(rig: &Rig) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(&rig.pool).await.unwrap()
-}
-
-/// Fails when a partition is dropped whose last id is beyond the position, or younger than the retention.
+/// Backpressure comes when events do not pass, and goes when they do; the house is kept all the time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn partitions_grow_ahead_and_only_published_old_ones_leave() {
-    let rig = Rig::new("partitions").await;
-    let (none, day) = (Duration::ZERO, Duration::from_secs(86_400));
-    assert_eq!(store::grow(&rig.pool, 100, 2).await.unwrap(), 2);
-    assert_eq!(store::grow(&rig.pool, 100, 2).await.unwrap(), 0);
-    assert_eq!(partitions(&rig).await, [(1, 101), (101, 201)]);
-    insert(&rig, 150).await;
-    assert_eq!(store::grow(&rig.pool, 100, 2).await.unwrap(), 2);
-    assert_eq!(partitions(&rig).await.last(), Some(&(301, 401)));
-    assert_eq!(store::shrink(&rig.pool, 99, none).await.unwrap(), 0, "the last id of the first partition is not published");
-    assert_eq!(store::shrink(&rig.pool, 100, day).await.unwrap(), 0, "younger than the retention");
-    assert_eq!(store::shrink(&rig.pool, 100, none).await.unwrap(), 1);
-    assert_eq!(rows(&rig).await, 50);
-
-    // Ids outrun the partitions: the default one catches them, and growing goes on beyond.
-    insert(&rig, 400).await;
-    let (in_default,): (i64,) = sqlx::query_as("SELECT count(*) FROM outbox_default").fetch_one(&rig.pool).await.unwrap();
-    assert_eq!(in_default, 150);
-    assert!(store::grow(&rig.pool, 100, 3).await.unwrap() > 0);
-    insert(&rig, 300).await;
-    assert_eq!(rows(&rig).await, 750);
-    assert_eq!(store::shrink(&rig.pool, 500, none).await.unwrap(), 3);
-    let (first,): (i64,) = sqlx::query_as("SELECT min(id) FROM outbox").fetch_one(&rig.pool).await.unwrap();
-    assert_eq!(first, 501);
-    assert_eq!(rows(&rig).await, 350);
-}
-
-/// One writes, growing waits for it, another writes behind: its id is the new partition's. Fails when growing looks at the ids without a lock on the
-/// whole outbox: the second write found the default partition for its id, and is refused (23514) once the new one has taken it over.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_write_falls_between_the_default_partition_and_a_new_one() {
-    const WRITE: &str = "INSERT INTO outbox (event, aggregate, body) VALUES (1, 'a', '{}')";
-    let rig = Rig::new("between").await;
-    let waiting = async |count: i64| {
-        wait("they wait", async || {
-            let sql =
-                "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-            sqlx::query_scalar::<_, i64>(sql).fetch_one(&rig.pool).await.unwrap() >= count
-        })
-        .await;
-    };
-    let mut first = rig.pool.begin().await.unwrap();
-    sqlx::query(WRITE).execute(&mut *first).await.unwrap();
-    let (pool, other) = (rig.pool.clone(), rig.pool.clone());
-    let growing = ractor::concurrency::spawn(async move { store::grow(&pool, 100, 2).await });
-    waiting(1).await;
-    let second = ractor::concurrency::spawn(async move { sqlx::query(WRITE).execute(&other).await.map(|_| ()) });
-    waiting(2).await;
-    first.rollback().await.unwrap();
-    second.await.unwrap().unwrap();
-    assert_eq!(growing.await.unwrap().unwrap(), 2);
-    assert_eq!(rows(&rig).await, 1);
-}
-
-/// Growing and shrinking all the time while events are written and published: none is lost.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_outbox_is_kept_while_events_pass_and_backpressure_tells_when_they_do_not() {
+async fn the_house_is_kept_while_events_pass_and_backpressure_tells_when_they_do_not() {
     let rig = Rig::new("kept").await;
     let limits = Limits { warn_rows: 10, stop_rows: 100, ..Limits::default() };
-    let config = HousekeepingConfig {
-        interval: Duration::from_millis(20),
-        upkeep_every: 1,
-        partition_rows: 50,
-        event_retention: Duration::ZERO,
-        limits,
-        ..HousekeepingConfig::default()
-    };
+    let config =
+        HousekeepingConfig { interval: Duration::from_millis(20), upkeep_every: 1, partitions_ahead: 4, limits, ..HousekeepingConfig::default() };
+    let journal = Journal::new(JournalConfig {
+        database: Database::new(&postgres().url(&rig.name)).unwrap(),
+        epoch: 0,
+        partition_rows: 1_000_000,
+        batch_max: 1,
+        answer_timeout: Duration::from_secs(1),
+        fenced: Arc::new(|| ()),
+        published: Arc::new(|| ()),
+        health: rig.args.health.clone(),
+        faults: rig.args.faults.clone(),
+    });
     let backpressure = Backpressure::default();
-    let args = HousekeepingArgs { config, pool: rig.pool.clone(), backpressure: backpressure.clone(), faults: rig.args.faults.clone() };
+    let args = HousekeepingArgs { config, pool: rig.pool.clone(), backpressure: backpressure.clone(), journal, faults: rig.args.faults.clone() };
     let (keeper, ended) = Actor::spawn(None, Housekeeping, args).await.unwrap();
 
     let writers = rig.writers(4, 10, 0.001);
@@ -105,12 +85,11 @@ async fn the_outbox_is_kept_while_events_pass_and_backpressure_tells_when_they_d
     let written = writers.stop().await;
     rig.drained().await;
     wait("few wait", async || backpressure.reason().is_none()).await;
-    wait("old partitions leave", async || rows(&rig).await < 200).await;
     publisher.stop().await;
     keeper.cast(HousekeepingMessage::Stop).unwrap();
     ended.await.unwrap();
     let events = rig.events().await;
     crate::outbox::rig::assert_order(&events);
     assert_eq!(u64::try_from(events.len()).unwrap(), written);
-    assert!(!partitions(&rig).await.is_empty());
+    assert_eq!(partitions(&rig).await.len(), 6, "four wait ahead");
 }

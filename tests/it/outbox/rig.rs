@@ -10,12 +10,14 @@ use florin::actors::outbox::{OutboxArgs, OutboxConfig, OutboxHandle, OutboxPubli
 use florin::faults::Faults;
 use florin::messaging::KafkaConfig;
 use florin::messaging::topics::{Topics, ensure_topics};
-use florin::protocol::events::{EventType, Payload, PaymentAuthorized, PaymentDeclined, encode};
-use florin::store::outbox as store;
+use florin::protocol::events::{EventType, Payload, PaymentAuthorized, PaymentDeclined, envelope};
+use florin::store::journal_rows::{self, Names};
+use florin::store::{live, outbox as store};
 use florin::supervision::health::{Condition, Health, Part};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
+use rdkafka::message::Headers;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -80,7 +82,7 @@ impl Rig {
         Supervised { keeper, restarts }
     }
 
-    /// One event of an aggregate, written as the journal would: the aggregate locked first.
+    /// One event of an aggregate, written as the journal would.
     pub async fn write(&self, aggregate: &str) {
         write(&self.pool, aggregate, 0.0).await;
         self.args.handle.wake();
@@ -89,7 +91,8 @@ impl Rig {
     /// Waits until everything committed is published and PostgreSQL knows it.
     pub async fn drained(&self) {
         wait("everything is published", async || {
-            let last: Option<i64> = sqlx::query_scalar("SELECT max(id) FROM outbox").fetch_one(&self.pool).await.unwrap();
+            let last: Option<i64> =
+                sqlx::query_scalar("SELECT max(seq) FROM journal WHERE event IS NOT NULL AND n = 0").fetch_one(&self.pool).await.unwrap();
             let copy = store::copy(&self.pool, &self.args.config.publisher).await.unwrap();
             copy.map(|copy| copy.position).unwrap_or(0) >= last.unwrap_or(0)
         })
@@ -130,9 +133,20 @@ impl Rig {
         events.len()
     }
 
-    /// Event id and aggregate of every row.
+    /// Event id and key of everything that the journal tells.
     pub async fn table(&self) -> Vec<(String, String)> {
-        sqlx::query_as("SELECT body::json->>'event_id', aggregate FROM outbox ORDER BY id").fetch_all(&self.pool).await.unwrap()
+        let mut db = self.pool.acquire().await.unwrap();
+        let tip = journal_rows::tip(&mut *db).await.unwrap();
+        let part = live::read(&mut db, &mut Names::default(), 0, tip, i64::MAX).await.unwrap();
+        let events = part.told.into_iter().filter_map(|told| told.event.ok());
+        events
+            .map(|event| (serde_json::from_str::<Value>(&event.body).unwrap()["event_id"].as_str().unwrap().to_owned(), event.key.to_string()))
+            .collect()
+    }
+
+    /// One event of this key and these words, as the journal would write it.
+    pub async fn put(&self, event: i16, key: &str, body: &str) {
+        sqlx::query("SELECT test_tell($1, $2, $3)").bind(event).bind(key).bind(body).execute(&self.pool).await.unwrap();
     }
 
     /// Writers that go on until told to stop.
@@ -190,15 +204,28 @@ impl Writers {
     }
 }
 
+/// The place of the n-th event that [`Rig::write`] and [`Rig::put`] write, from 1: each is a batch of its own.
+pub fn nth(n: i64) -> i64 {
+    (16_777_215 + n) << 20
+}
+
+/// A batch is visible only after the one before it: whoever writes the next one waits for the writer's row. An event that is told again carries its own words.
 const TEST_SQL: &str = "
+INSERT INTO writers (writer) VALUES (0);
+CREATE FUNCTION test_tell(event_ smallint, key_ text, body_ text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE b bigint;
+BEGIN
+  UPDATE writers SET batch = batch + 1, rows = rows + 1 RETURNING batch INTO b;
+  INSERT INTO journal (seq, created_at, id, request, event, kind, status, api, n, postings, tenant, body)
+    VALUES (b << 20, clock_timestamp(), gen_random_uuid(), gen_random_uuid(), event_, 22, 1, 2, 0, 0, 'default', jsonb_build_object('event', event_, 'key', key_, 'event_body', body_));
+END $$;
 CREATE TABLE test_aggregates (id text PRIMARY KEY, version bigint NOT NULL DEFAULT 0);
 CREATE FUNCTION test_write(aggregate_ text, body_ text, sleep_ float8) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE v bigint;
 BEGIN
-  PERFORM pg_current_xact_id(); -- as a batch, which writes its keys before it locks a balance
   IF sleep_ > 0 THEN PERFORM pg_sleep(random() * sleep_ * CASE WHEN random() < 0.1 THEN 8 ELSE 1 END); END IF;
   INSERT INTO test_aggregates VALUES (aggregate_, 1) ON CONFLICT (id) DO UPDATE SET version = test_aggregates.version + 1 RETURNING version INTO v;
-  INSERT INTO outbox (event, aggregate, body) VALUES (1, aggregate_, replace(body_, '__VERSION__', v::text));
+  PERFORM test_tell(1::smallint, aggregate_, replace(body_, '__VERSION__', v::text));
   IF sleep_ > 0 THEN PERFORM pg_sleep(random() * sleep_ * CASE WHEN random() < 0.1 THEN 8 ELSE 1 END); END IF;
 END $$;";
 
@@ -222,7 +249,7 @@ pub fn authorized(aggregate: &str, description: &str) -> String {
         currency: "USD",
         description: Some(description),
     };
-    encode(event_id(), &id, &Payload::Authorized(&payload), Utc::now())
+    envelope(event_id(), &id, &Payload::Authorized(&payload), Utc::now(), None)
 }
 
 pub fn declined(aggregate: &str) -> String {
@@ -235,7 +262,7 @@ pub fn declined(aggregate: &str) -> String {
         error_code: "INVALID_AMOUNT",
         error_message: "Amount must be positive",
     };
-    encode(event_id(), &event_id().to_string(), &Payload::Declined(&payload), Utc::now())
+    envelope(event_id(), &event_id().to_string(), &Payload::Declined(&payload), Utc::now(), None)
 }
 
 /// One record as a consumer read it; it is valid by its schema.
@@ -272,7 +299,12 @@ fn read_topic(kafka: &KafkaConfig, topic: &str) -> Vec<Event> {
             Some(Ok(message)) => {
                 let body: Value = serde_json::from_slice(message.payload().unwrap()).unwrap();
                 crate::outbox::schemas::check(&body);
-                assert!(message.headers().is_none(), "the contract has no headers");
+                let is_contracts =
+                    body["event_type"].as_str().is_some_and(|name| name.starts_with("Payment")) || topic == Topics::new(kafka).dead_letters;
+                let tenant =
+                    message.headers().map(|headers| (headers.count(), headers.get(0).key.to_owned(), headers.get(0).value.map(<[u8]>::to_vec)));
+                let own = Some((1, "tenant".to_owned(), Some(b"default".to_vec())));
+                assert_eq!(tenant, if is_contracts { None } else { own }, "the contract has no headers, our own topics name the tenant");
                 events.push(Event { key: String::from_utf8(message.key().unwrap().to_vec()).unwrap(), body });
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => drop(ends.insert(partition)),

@@ -28,5 +28,5 @@ pub fn check(record: &Value) {
 
 fn read(file: &str) -> Validator {
     let text = std::fs::read_to_string(format!("{}/schemas/{file}.json", env!("CARGO_MANIFEST_DIR"))).unwrap();
-    jsonschema::draft202012::new(&serde_json::from_str(&text).unwrap()).unwrap()
+    jsonschema::draft202012::options().should_validate_formats(true).build(&serde_json::from_str(&text).unwrap()).unwrap()
 }

@@ -15,7 +15,7 @@ use crate::outbox::rig::{DEADLINE, Rig};
 use crate::outbox::servers;
 
 /// A whole Florin on the rig's database and topics; alice has money.
-async fn served(rig: &Rig, limits: Limits) -> Florin {
+pub(super) async fn served(rig: &Rig, limits: Limits) -> Florin {
     let publishing = Publishing {
         outbox: rig.args.config.clone(),
         kafka: rig.args.kafka.clone(),
@@ -123,7 +123,7 @@ async fn keeps_out_until_confirmed(name: &str, cut: bool) {
     let topic = rig.args.kafka.position_topic.clone();
     let publish = async || {
         other.begin()?;
-        other.send(&[Outgoing { topic: &topic, partition: Some(0), key: "somebody else", body: "{}" }], &Never).await?;
+        other.send(&[Outgoing { topic: &topic, partition: Some(0), key: "somebody else", body: "{}", tenant: None }], &Never).await?;
         other.commit(&Never).await
     };
     publish().await.unwrap();

@@ -1,4 +1,4 @@
-//! What a consumer that reads only what is committed finds on the topics, compared with the outbox.
+//! What a consumer that reads only what is committed finds on the topics, compared with the journal.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -21,17 +21,16 @@ pub struct Count {
     pub lost: usize,
     pub doubled: usize,
     pub unknown: usize,
-    /// Records that come behind one of a higher outbox id in their partition.
+    /// Records that come behind one of a later place in their partition.
     pub disordered: usize,
 }
 
 impl Site {
-    /// Events that wait for Kafka, by the outbox and the position's copy.
+    /// Events that wait for Kafka, by the journal and the position's copy.
     pub async fn waiting_events(&self) -> i64 {
-        sqlx::query_scalar("SELECT count(*) FROM outbox WHERE id > coalesce((SELECT max(position) FROM outbox_positions), 0)")
-            .fetch_one(&self.database.pool)
-            .await
-            .unwrap()
+        let waiting =
+            "SELECT count(*) FROM journal WHERE event IS NOT NULL AND n = 0 AND seq > coalesce((SELECT max(position) FROM outbox_positions), 0)";
+        self.database.count(waiting).await
     }
 
     /// Waits until all events are published, and asserts that a consumer gets each of them once, in order.
@@ -49,9 +48,7 @@ impl Site {
     }
 
     pub async fn count_events(&self) -> Count {
-        let table: Vec<(String, i64)> =
-            sqlx::query_as("SELECT body::json->>'event_id', id FROM outbox").fetch_all(&self.database.pool).await.unwrap();
-        let ids: HashMap<String, i64> = table.into_iter().collect();
+        let ids: HashMap<String, i64> = self.database.events().await.iter().map(|event| (id(event.body.as_bytes()), event.id)).collect();
         let (brokers, topics) = (self.brokers.clone(), ["paymentauthorized", "paymentdeclined"].map(|event| format!("{}.{event}", self.name)));
         let partitions = tokio::task::spawn_blocking(move || topics.iter().flat_map(|topic| read(&brokers, topic).into_values()).collect::<Vec<_>>())
             .await
@@ -75,6 +72,12 @@ impl Site {
     }
 }
 
+/// An event's id.
+fn id(body: &[u8]) -> String {
+    let body: Value = serde_json::from_slice(body).unwrap();
+    body["event_id"].as_str().unwrap().to_owned()
+}
+
 /// The event ids of a topic by partition, as far as they are committed.
 fn read(brokers: &str, topic: &str) -> HashMap<i32, Vec<String>> {
     let mut client = ClientConfig::new();
@@ -92,8 +95,7 @@ fn read(brokers: &str, topic: &str) -> HashMap<i32, Vec<String>> {
         assert!(Instant::now() < deadline, "{topic} has no end");
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
-                let body: Value = serde_json::from_slice(message.payload().unwrap()).unwrap();
-                events.entry(message.partition()).or_default().push(body["event_id"].as_str().unwrap().to_owned());
+                events.entry(message.partition()).or_default().push(id(message.payload().unwrap()));
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => drop(ends.insert(partition)),
             Some(Err(error)) => eprintln!("reader: {error}"),
@@ -114,7 +116,7 @@ async fn a_doubled_event_and_a_stranger_are_seen() {
     load.settle(&site).await;
     let events = site.assert_events_once().await;
 
-    let body: String = sqlx::query_scalar("SELECT body FROM outbox ORDER BY id LIMIT 1").fetch_one(&site.database.pool).await.unwrap();
+    let body = site.database.events().await[0].body.to_string();
     let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", &site.brokers).create().unwrap();
     let stranger = body.replace("\"event_id\":\"", "\"event_id\":\"X");
     for body in [&body, &stranger] {

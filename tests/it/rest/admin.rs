@@ -47,20 +47,22 @@ fn issues(answer: &Value) -> Vec<&str> {
 }
 
 /// What is done to one transaction behind Florin's back, and what must be said of it.
-const DAMAGES: [(&str, &str, &str); 10] = [
-    ("payment", "UPDATE postings SET credit_balance_after = credit_balance_after + 1 WHERE transaction = $1", "the chain comes to"),
-    ("payment", "UPDATE postings SET debit_prev = 77 WHERE transaction = $1", "the posting before it is missing"),
-    ("payment", "UPDATE transactions SET last_seq = last_seq + 1 WHERE id = $1", "1 postings are there, of 2"),
-    ("payment", "UPDATE transactions SET kind = 10 WHERE id = $1", "it moves no money, and has postings"),
-    ("payment", "UPDATE postings SET credit_account = 999999 WHERE transaction = $1", "is not between two accounts"),
-    ("payment", "UPDATE keys_even SET request = gen_random_uuid() WHERE transaction = $1", "its key is of request"),
+const DAMAGES: [(&str, &str, &str); 12] = [
+    ("payment", "UPDATE journal SET credit_after = credit_after + 1 WHERE id = $1", "the chain comes to"),
+    ("payment", "UPDATE journal SET debit_prev = 77 WHERE id = $1", "the row before it is missing"),
+    ("payment", "UPDATE journal SET postings = postings + 1 WHERE id = $1", "1 postings are there, of 2"),
+    ("payment", "UPDATE journal SET kind = 10 WHERE id = $1", "it moves no money, and has postings"),
+    ("payment", "UPDATE journal SET credit_account = 999999 WHERE id = $1", "is not between two accounts"),
+    ("payment", "UPDATE journal SET key = gen_random_uuid() WHERE id = $1", "its key is"),
     ("payment", "UPDATE refunded SET given = given + 1 WHERE payment = $1", "what gave it back comes to 400 of 1250"),
-    ("refund", "UPDATE refunds SET amount = amount + 1 WHERE refund = $1", "its postings come to 400"),
+    ("refund", "UPDATE journal SET body = jsonb_set(body, '{gave}', '\"401\"') WHERE id = $1", "its postings come to 400"),
     ("hold", "UPDATE holds SET captured = captured + 1 WHERE id = $1", "the steps come to 100 and 0"),
-    ("capture", "UPDATE hold_steps SET captured = captured + 1 WHERE transaction = $1", "its postings come to 100"),
+    ("hold", "UPDATE journal SET debit_after = debit_after + 1 WHERE id = $1", "the chain comes to"),
+    ("capture", "UPDATE journal SET held = held + 1 WHERE id = $1", "its postings come to 100"),
+    ("capture", "UPDATE journal SET follows = id WHERE id = $1", "which is missing"),
 ];
 
-// Mutations: a check left out of the statement (each damage then is not told); keys looked up by the transaction's own id alone.
+// Mutations: a check left out of the statement (each damage then is not told); a hold that is no row of its account's chain.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_damage_to_a_transaction_is_told_and_its_accounts_are_set_right() {
     let world = World::start().await;
@@ -149,7 +151,7 @@ async fn each_damage_to_a_transaction_is_told_and_its_accounts_are_set_right() {
 /// Tables as they were.
 struct Undo;
 
-const TABLES: [&str; 8] = ["balances", "postings", "transactions", "keys_even", "refunded", "refunds", "holds", "hold_steps"];
+const TABLES: [&str; 4] = ["balances", "journal", "refunded", "holds"];
 
 impl Undo {
     async fn of(connection: &mut sqlx::PgConnection) -> Self {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use florin::gateway::failure::Failure;
 use florin::gateway::ledger::{Answer, SagaOrder};
-use florin::protocol::record::DeclineCode;
+use florin::protocol::record::{DeclineCode, Maker};
 use florin::saga::{Status, Workflow};
 
 use super::{COUNTER, Patience, Rig, order};
@@ -68,7 +68,10 @@ async fn the_same_key_a_hundred_times_is_one_saga() {
 async fn without_a_provider_none_is_started() {
     let florin = Florin::start().await;
     florin.database.account("alice", 1).await;
-    let started = florin.ledger.start_saga(&"default".into(), None, order(Workflow::Payout, "alice", 1), florin.ledger.enter().unwrap()).await;
+    let started = florin
+        .ledger
+        .start_saga(&"default".into(), None, Maker::default(), order(Workflow::Payout, "alice", 1), florin.ledger.enter().unwrap())
+        .await;
     assert!(matches!(&started, Err(Failure::Unconfigured(why)) if why.contains("PROVIDER_URL")), "{started:?}");
     florin.stop().await;
 }

@@ -179,6 +179,7 @@ mod tests {
             transaction: TransactionId(Uuid::nil()),
             reverses: None,
             accounts: SmallVec::new(),
+            key: "".into(),
             body: body.into(),
         }
     }

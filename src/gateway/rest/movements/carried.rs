@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use smallvec::smallvec;
 
-use crate::gateway::events;
 use crate::gateway::failure::Failure;
 use crate::gateway::ledger::{Action, Answer, Command, PostingCommand, Refundable};
 use crate::gateway::rest::declines;
@@ -111,12 +110,11 @@ pub async fn carry(room: &Room, caller: &Caller, asked: &Asked, permit: Permit) 
         description: None,
         metadata: asked.metadata.clone(),
         correlation: Some(caller.correlation.as_str().to_owned()),
+        maker: caller.maker.clone(),
         action: asked.refund_of.as_ref().map_or(Action::Post, Refundable::action),
         declines_bind: true,
         with_balances: true,
         deadline: ledger.deadline(None),
-        on_completed: events::posted,
-        on_declined: events::declined,
     };
     let answer = match &asked.refund_of {
         Some(of) => ledger.post_out_of(&command, of.left, permit).await,

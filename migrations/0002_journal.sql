@@ -1,0 +1,239 @@
+-- Writing the journal: its partitions, and one batch by one call.
+
+-- Makes the partition of this number, if it is not there, with its indexes.
+CREATE FUNCTION journal_make(number_ bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE name_ text := 'journal_' || number_; role_ regrole;
+BEGIN
+  IF EXISTS (SELECT FROM journal_partitions WHERE number = number_) THEN RETURN; END IF;
+  EXECUTE format('CREATE TABLE %I (LIKE journal INCLUDING CONSTRAINTS, PRIMARY KEY (seq))', name_);
+  EXECUTE format('CREATE UNIQUE INDEX %I ON %I (id) WHERE n = 0', name_ || '_id', name_);
+  IF number_ > 0 THEN EXECUTE format('CREATE UNIQUE INDEX %I ON %I (key) WHERE key IS NOT NULL', name_ || '_key', name_); END IF;
+  EXECUTE format('CREATE INDEX %I ON %I (tenant, reference, seq) WHERE reference IS NOT NULL AND n = 0', name_ || '_reference', name_);
+  EXECUTE format('CREATE INDEX %I ON %I (tenant, correlation, seq) WHERE api = 3 AND n = 0', name_ || '_correlation', name_);
+  EXECUTE format('CREATE INDEX %I ON %I (follows, seq) WHERE follows IS NOT NULL', name_ || '_follows', name_);
+  EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', name_);
+  EXECUTE format('ALTER TABLE journal ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)', name_, number_ << 44, (number_ + 1) << 44);
+  FOR role_ IN SELECT DISTINCT a.grantee::regrole FROM pg_class c, aclexplode(c.relacl) a       -- who reads the journal reads it all
+    WHERE c.oid = 'journal'::regclass AND a.privilege_type = 'SELECT' AND a.grantee <> 0 AND a.grantee <> c.relowner
+  LOOP
+    EXECUTE format('GRANT SELECT ON %I TO %s', name_, role_);
+  END LOOP;
+  INSERT INTO journal_partitions (number, opened_at, keys) VALUES (number_, CASE WHEN number_ <= 1 THEN clock_timestamp() END, number_ > 0);
+END $$;
+SELECT journal_make(n) FROM generate_series(0, 2) n;
+
+-- Makes partitions until `ahead` of them wait behind the one that is written; answers how many it made.
+-- A new partition is empty and nobody's: attaching it waits for no reader and no writer of the others.
+CREATE FUNCTION journal_grow(ahead int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '50ms' AS $$
+DECLARE newest bigint; open_ bigint; made int := 0;
+BEGIN
+  SELECT max(number), max(number) FILTER (WHERE opened_at IS NOT NULL) INTO newest, open_ FROM journal_partitions;
+  WHILE newest < open_ + ahead LOOP
+    newest := newest + 1;
+    PERFORM journal_make(newest);
+    made := made + 1;
+  END LOOP;
+  RETURN made;
+END $$;
+
+-- Keys of a closed partition are forgotten when its newest is older than `retention`: their index leaves. One partition a call; answers which.
+CREATE FUNCTION journal_forget_keys(retention interval) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '50ms' AS $$
+DECLARE number_ bigint;
+BEGIN
+  SELECT number INTO number_ FROM journal_partitions WHERE keys AND closed_at < clock_timestamp() - retention ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN RETURN NULL; END IF;
+  EXECUTE format('DROP INDEX IF EXISTS %I', 'journal_' || number_ || '_key');
+  UPDATE journal_partitions SET keys = false WHERE number = number_;
+  RETURN number_;
+END $$;
+
+-- Notes from when to when the rows of a closed partition were accepted, so that ids and times find it. One partition a call; answers which.
+CREATE FUNCTION journal_note_times() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE number_ bigint; first_ timestamptz; last_ timestamptz;
+BEGIN
+  SELECT number INTO number_ FROM journal_partitions WHERE closed_at IS NOT NULL AND first_at IS NULL ORDER BY number LIMIT 1;
+  IF NOT FOUND THEN RETURN NULL; END IF;
+  EXECUTE format('SELECT min(created_at), max(created_at) FROM %I', 'journal_' || number_) INTO first_, last_;
+  UPDATE journal_partitions SET first_at = coalesce(first_, 'infinity'), last_at = coalesce(last_, '-infinity') WHERE number = number_;
+  RETURN number_;
+END $$;
+
+-- Adds a batch's deltas to the balances that memory was right about, and moves their newest row on; answers how many it changed. A function of its own
+-- because generic plans guess 10 rows for unnest and would hash the whole table; switching planner nodes off raises the estimated cost, which
+-- would start the JIT compiler.
+CREATE FUNCTION apply_deltas(accounts_ bigint[], debits_ numeric[], credits_ numeric[], helds_ numeric[], rows_ int[], lasts_ bigint[], priors_ bigint[]) RETURNS int LANGUAGE plpgsql
+SET jit = off SET enable_nestloop = on SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+DECLARE changed int;
+BEGIN
+  UPDATE balances b SET debits = b.debits + d.dd, credits = b.credits + d.cc, held = b.held + d.hh, version = b.version + d.r, last_seq = d.l, spare = NULL
+    FROM (SELECT unnest(accounts_) AS a, unnest(debits_) AS dd, unnest(credits_) AS cc, unnest(helds_) AS hh, unnest(rows_) AS r, unnest(lasts_) AS l, unnest(priors_) AS p) d
+    WHERE b.account = d.a AND b.last_seq = d.p;
+  GET DIAGNOSTICS changed = ROW_COUNT;
+  RETURN changed;
+END $$;
+
+-- New holds, and what transactions take from holds; several may take from one. Sorted, so that all lock in one order.
+CREATE FUNCTION apply_holds(
+  ids_ uuid[], debits_ bigint[], credits_ bigint[], amounts_ numeric[], expires_ timestamptz[], t_holds_ uuid[], t_captured_ numeric[], t_voided_ numeric[]
+) RETURNS void LANGUAGE plpgsql
+SET jit = off SET enable_nestloop = on SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+DECLARE n int; found int;
+BEGIN
+  INSERT INTO holds (id, debit_account, credit_account, amount, expires_at) SELECT unnest(ids_), unnest(debits_), unnest(credits_), unnest(amounts_), unnest(expires_);
+  IF cardinality(t_holds_) = 0 THEN RETURN; END IF;
+  UPDATE holds h SET captured = h.captured + t.c, voided = h.voided + t.v
+    FROM (SELECT s.hold, sum(s.c) AS c, sum(s.v) AS v FROM (SELECT unnest(t_holds_) AS hold, unnest(t_captured_) AS c, unnest(t_voided_) AS v) s GROUP BY s.hold ORDER BY s.hold) t WHERE h.id = t.hold;
+  GET DIAGNOSTICS found = ROW_COUNT;
+  SELECT count(DISTINCT h) INTO n FROM unnest(t_holds_) h;
+  IF found <> n THEN RAISE EXCEPTION 'unknown hold' USING ERRCODE = 'FL005'; END IF;
+END $$;
+
+-- Appends facts to sagas: [{saga, n, body, at, status, wake_at}], those of one saga one after the other, the last with what follows from all.
+-- Where a saga has gone on otherwise (fact n is there already, or the one before is not) it fails whole.
+CREATE FUNCTION append_saga_facts(facts_ jsonb) RETURNS void LANGUAGE plpgsql
+SET jit = off SET enable_nestloop = on SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+DECLARE expected int; found int;
+BEGIN
+  UPDATE sagas s SET events = l.n, status = l.status, wake_at = l.wake_at, updated_at = l.at
+    FROM (SELECT DISTINCT ON (f.saga) f.saga, f.n, f.status, f.wake_at, f.at, min(f.n) OVER (PARTITION BY f.saga) AS first
+            FROM jsonb_to_recordset(facts_) AS f(saga uuid, n int, status smallint, wake_at timestamptz, at timestamptz) ORDER BY f.saga, f.n DESC) l
+    WHERE s.id = l.saga AND s.events = l.first - 1;
+  GET DIAGNOSTICS found = ROW_COUNT;
+  SELECT count(DISTINCT f.saga) INTO expected FROM jsonb_to_recordset(facts_) AS f(saga uuid);
+  IF found <> expected THEN RAISE EXCEPTION 'the saga has gone on otherwise' USING ERRCODE = 'FL006'; END IF;
+  INSERT INTO saga_events (saga, n, body, at)
+    SELECT f.saga, f.n, f.body, f.at FROM jsonb_to_recordset(facts_) AS f(saga uuid, n int, body jsonb, at timestamptz);
+END $$;
+
+-- Opens accounts: [{tenant, name, kind, normal_side, currency, owner, owner_type, subtype, metadata, floor, ceiling}]. Their currencies stay in use until this commits.
+CREATE FUNCTION open_accounts(accounts_ jsonb) RETURNS void LANGUAGE plpgsql SET jit = off AS $$
+DECLARE missing int;
+BEGIN
+  WITH asked AS (
+    SELECT * FROM jsonb_to_recordset(accounts_) AS a(tenant text, name text, kind smallint, normal_side smallint, currency text, owner text, owner_type text, subtype text, metadata text, floor numeric, ceiling numeric)
+  ), opened AS (
+    INSERT INTO accounts (tenant, name, kind, normal_side, currency, owner, owner_type, subtype, metadata)
+      SELECT tenant, name, kind, normal_side, currency, owner, owner_type, subtype, metadata FROM asked RETURNING id, tenant, name
+  )
+  INSERT INTO balances (account, floor, floor_from, ceiling, ceiling_from)
+    SELECT o.id, a.floor, CASE WHEN a.floor > 0 THEN 0 END, a.ceiling, CASE WHEN a.ceiling < 0 THEN 0 END FROM opened o JOIN asked a ON a.tenant = o.tenant AND a.name = o.name;
+  PERFORM FROM currencies c WHERE c.code IN (SELECT a ->> 'currency' FROM jsonb_array_elements(accounts_) a) FOR SHARE;
+  SELECT count(*) INTO missing FROM currencies c WHERE NOT c.active AND c.code IN (SELECT a ->> 'currency' FROM jsonb_array_elements(accounts_) a);
+  IF missing > 0 THEN RAISE EXCEPTION 'the currency takes no new accounts' USING ERRCODE = 'FL007'; END IF;
+END $$;
+
+-- Rows of a batch that are rare, each kind an array or absent: accounts (see open_accounts), changes of guards [{account, status, floor, ceiling}],
+-- refunds [{payment, limit, given, reversal}], undone [{payment, given}]: what gave back and was undone, so that so much may be given back again (below zero:
+-- it counts again), sagas, facts, actions, derived [{id, seq}], declines [{tenant, account, seq}].
+CREATE FUNCTION apply_extras(extras_ jsonb) RETURNS void LANGUAGE plpgsql
+SET jit = off SET enable_nestloop = on SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+BEGIN
+  INSERT INTO derived (id, seq) SELECT * FROM jsonb_to_recordset(extras_ -> 'derived') AS d(id uuid, seq bigint);
+  INSERT INTO declines (tenant, account, seq) SELECT * FROM jsonb_to_recordset(extras_ -> 'declines') AS d(tenant text, account text, seq bigint);
+  IF extras_ ? 'accounts' THEN PERFORM open_accounts(extras_ -> 'accounts'); END IF;
+  INSERT INTO refunded AS r (payment, amount, given, reversed)
+    SELECT g.payment, g.limit, sum(g.given), bool_or(g.reversal) FROM jsonb_to_recordset(extras_ -> 'refunds') AS g(payment uuid, "limit" numeric, given numeric, reversal boolean)
+      GROUP BY g.payment, g.limit ORDER BY g.payment
+    ON CONFLICT (payment) DO UPDATE SET given = r.given + excluded.given, reversed = excluded.reversed;
+  UPDATE refunded r SET given = r.given - u.given
+    FROM (SELECT s.payment, sum(s.given) AS given FROM jsonb_to_recordset(extras_ -> 'undone') AS s(payment uuid, given numeric) GROUP BY s.payment ORDER BY s.payment) u
+    WHERE r.payment = u.payment;
+  INSERT INTO sagas (id, tenant, workflow, status, events, wake_at, correlation, created_at, updated_at)
+    SELECT s.id, s.tenant, s.workflow, 1, 0, s.at, s.correlation, s.at, s.at
+      FROM jsonb_to_recordset(extras_ -> 'sagas') AS s(id uuid, tenant text, workflow smallint, correlation text, at timestamptz);
+  IF extras_ ? 'facts' THEN PERFORM append_saga_facts(extras_ -> 'facts'); END IF;
+  INSERT INTO operator_actions (id, tenant, at, actor, action, subject, reason, before, after, correlation)
+    SELECT * FROM jsonb_to_recordset(extras_ -> 'actions')
+      AS o(id uuid, tenant text, at timestamptz, actor text, action text, subject text, reason text, before jsonb, after jsonb, correlation text);
+  UPDATE balances b SET status = c.status,
+      floor = c.floor, floor_from = CASE WHEN b.credits - b.debits - b.held < c.floor THEN b.credits - b.debits - b.held END,
+      ceiling = c.ceiling, ceiling_from = CASE WHEN b.credits - b.debits > c.ceiling THEN b.credits - b.debits END
+    FROM (SELECT * FROM jsonb_to_recordset(extras_ -> 'changes') AS r(account bigint, status smallint, floor numeric, ceiling numeric) ORDER BY r.account) c WHERE b.account = c.account;
+  UPDATE dead_letters d SET replayed_as = r.seq, replayed_at = clock_timestamp()
+    FROM jsonb_to_recordset(extras_ -> 'replays') AS r(letter bigint, seq bigint) WHERE d.id = r.letter;
+END $$;
+
+-- Commits a batch whole or not at all. Fixed order inside: fence and predecessor, cut-off, rows with their keys, keys of older partitions, holds, balances, what is rare.
+--
+-- batch_ follows prior_, the newest batch that memory is built on. Row arrays run in parallel, as do account arrays (a_*: by account, what it does to it, the rows it
+-- has here, the last of them, and the newest row that memory knows), new holds (h_*) and what is taken from holds (t_*); extras_: see apply_extras; null: none.
+-- Sets are unnested side by side in the select list, which costs a third of what FROM unnest(...) does.
+-- Errors: 23505 on journal_<n>_key or FL001 a key is used, FL002 fenced, FL004 a record is past its cut-off, FL005 there is no such hold, FL006 a saga has gone on
+-- otherwise, FL007 a currency takes no new accounts, FL008 the batch is not the successor of the last, FL009 memory is behind a balance, or its account is not
+-- there, 23514 on hold_taken or refund_given: more than there is.
+CREATE FUNCTION commit_batch(
+  writer_ int, epoch_ bigint, session_ bigint, cutoff_ timestamptz, batch_ bigint, prior_ bigint,
+  debits_ bigint[], credits_ bigint[], debit_prevs_ bigint[], credit_prevs_ bigint[], created_ timestamptz[], ids_ uuid[], keys_ uuid[], requests_ uuid[], follows_ uuid[],
+  events_ smallint[], kinds_ smallint[], statuses_ smallint[], apis_ smallint[], ns_ smallint[], postings_ smallint[],
+  amounts_ numeric[], helds_ numeric[], debit_afters_ numeric[], credit_afters_ numeric[],
+  tenants_ text[], key_texts_ text[], references_ text[], descriptions_ text[], metadatas_ text[], correlations_ text[], made_by_ text[], made_from_ text[], bodies_ text[],
+  accounts_ bigint[], a_debits_ numeric[], a_credits_ numeric[], a_helds_ numeric[], a_rows_ int[], a_lasts_ bigint[], a_priors_ bigint[],
+  h_ids_ uuid[], h_debits_ bigint[], h_credits_ bigint[], h_amounts_ numeric[], h_expires_ timestamptz[], t_holds_ uuid[], t_captured_ numeric[], t_voided_ numeric[],
+  extras_ jsonb
+) RETURNS void LANGUAGE plpgsql SET jit = off AS $$
+#variable_conflict use_column
+DECLARE found_ bigint; older bigint; seen boolean; rows_ bigint;
+BEGIN
+  IF prior_ >> 24 <> batch_ >> 24 THEN SELECT w.rows INTO rows_ FROM writers w WHERE w.writer = writer_; END IF;
+  UPDATE writers SET batch = batch_, rows = cardinality(ids_) + CASE WHEN batch >> 24 = batch_ >> 24 THEN rows ELSE 0 END
+    WHERE writer = writer_ AND epoch = epoch_ AND session = session_ AND batch = prior_ AND batch_ > prior_;
+  IF NOT FOUND THEN
+    SELECT w.batch INTO found_ FROM writers w WHERE w.writer = writer_ AND w.epoch = epoch_ AND w.session = session_;
+    IF NOT FOUND THEN RAISE EXCEPTION 'fenced' USING ERRCODE = 'FL002'; END IF;
+    RAISE EXCEPTION 'batch % follows %, and the last is %', batch_, prior_, found_ USING ERRCODE = 'FL008';
+  END IF;
+  IF clock_timestamp() > cutoff_ THEN RAISE EXCEPTION 'past the cut-off' USING ERRCODE = 'FL004'; END IF;   -- after the lock: waiting counts
+
+  IF prior_ >> 24 <> batch_ >> 24 THEN
+    UPDATE journal_partitions SET closed_at = clock_timestamp(), last_batch = prior_, rows = rows_ WHERE number = prior_ >> 24 AND number > 0;
+    UPDATE journal_partitions SET opened_at = clock_timestamp() WHERE number = batch_ >> 24;
+  END IF;
+
+  INSERT INTO journal (seq, debit_account, credit_account, debit_prev, credit_prev, created_at, id, key, request, follows, event, kind, status, api, n, postings,
+      amount, held, debit_after, credit_after, tenant, key_text, reference, description, metadata, correlation, made_by, made_from, body)
+    SELECT (batch_ << 20) + generate_series(0, cardinality(ids_) - 1), unnest(debits_), unnest(credits_), unnest(debit_prevs_), unnest(credit_prevs_), unnest(created_),
+      unnest(ids_), unnest(keys_), unnest(requests_), unnest(follows_), unnest(events_), unnest(kinds_), unnest(statuses_), unnest(apis_), unnest(ns_), unnest(postings_),
+      unnest(amounts_), unnest(helds_), unnest(debit_afters_), unnest(credit_afters_), unnest(tenants_), unnest(key_texts_), unnest(references_), unnest(descriptions_),
+      unnest(metadatas_), unnest(correlations_), unnest(made_by_), unnest(made_from_), unnest(bodies_)::jsonb;
+
+  FOR older IN SELECT number FROM journal_partitions WHERE keys AND number < batch_ >> 24 LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE key = ANY ($1))', 'journal_' || older) INTO seen USING keys_;
+    IF seen THEN RAISE EXCEPTION 'key used' USING ERRCODE = 'FL001'; END IF;
+  END LOOP;
+
+  IF cardinality(h_ids_) > 0 OR cardinality(t_holds_) > 0 THEN
+    PERFORM apply_holds(h_ids_, h_debits_, h_credits_, h_amounts_, h_expires_, t_holds_, t_captured_, t_voided_);
+  END IF;
+
+  IF cardinality(accounts_) > 0 AND apply_deltas(accounts_, a_debits_, a_credits_, a_helds_, a_rows_, a_lasts_, a_priors_) <> cardinality(accounts_) THEN
+    RAISE EXCEPTION 'memory is behind' USING ERRCODE = 'FL009';
+  END IF;
+
+  IF extras_ IS NOT NULL THEN
+    PERFORM apply_extras(extras_);
+  END IF;
+END $$;
+
+-- Shuts out every older session of a writer, waiting for its backend within the caller's lock_timeout; answers the new session, the last batch and the rows of
+-- its partition, or nothing when the epoch is no longer the caller's.
+CREATE FUNCTION raise_session(writer_ int, epoch_ bigint) RETURNS TABLE (session bigint, batch bigint, rows bigint) LANGUAGE sql AS $$
+  UPDATE writers w SET session = w.session + 1, pid = pg_backend_pid() WHERE w.writer = writer_ AND w.epoch = epoch_ RETURNING w.session, w.batch, w.rows
+$$;
+
+-- Takes the lease when it has ended, was let go, or belonged to `dead_`; answers the new epoch, or whose it still is and for how long. Raising the epoch of every
+-- writer is what shuts the older process out; the lease only says when it may be tried.
+CREATE FUNCTION take_leadership(holder_ text, dead_ text, lease interval)
+RETURNS TABLE (new_epoch bigint, held_by text, remaining_ms bigint) LANGUAGE plpgsql AS $$
+DECLARE l leadership%ROWTYPE;
+BEGIN
+  SELECT * INTO l FROM leadership FOR UPDATE;
+  IF l.expires_at > clock_timestamp() AND l.holder <> dead_ THEN
+    RETURN QUERY SELECT NULL::bigint, l.holder, (extract(epoch FROM l.expires_at - clock_timestamp()) * 1000)::bigint;
+    RETURN;
+  END IF;
+  UPDATE leadership SET epoch = l.epoch + 1, holder = holder_, expires_at = clock_timestamp() + lease;
+  INSERT INTO writers (writer) VALUES (0) ON CONFLICT DO NOTHING;
+  PERFORM 1 FROM writers ORDER BY writer FOR UPDATE;                 -- waits out the batch in flight
+  UPDATE writers SET epoch = l.epoch + 1, session = session + 1, pid = NULL;
+  RETURN QUERY SELECT l.epoch + 1, holder_, 0::bigint;
+END $$;

@@ -1,0 +1,171 @@
+-- Reading the journal. A plan over all partitions would lock them all: what reads here goes to the partitions that it needs, one after the other.
+
+-- Every place up to here is taken or left out for ever: what comes later has a higher one.
+CREATE FUNCTION journal_tip() RETURNS bigint LANGUAGE sql STABLE AS $$
+  SELECT coalesce(((max(batch) + 1) << 20) - 1, 0) FROM writers WHERE writer >= 0
+$$;
+
+-- The rows at these places.
+CREATE FUNCTION journal_at(places_ bigint[]) RETURNS SETOF journal LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
+DECLARE p bigint;
+BEGIN
+  FOR p IN SELECT DISTINCT s >> 44 FROM unnest(places_) s JOIN journal_partitions j ON j.number = s >> 44 LOOP
+    RETURN QUERY EXECUTE format('SELECT * FROM %I WHERE seq = ANY ($1)', 'journal_' || p) USING (SELECT array_agg(s) FROM unnest(places_) s WHERE s >> 44 = p);
+  END LOOP;
+END $$;
+
+-- Where the first rows of these transactions are, those that exist. A derived id is looked up; any other was drawn when its transaction was accepted, which says
+-- in which partitions it can be.
+CREATE FUNCTION journal_places(ids_ uuid[]) RETURNS TABLE (id uuid, seq bigint) LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
+#variable_conflict use_column
+DECLARE p bigint; drawn uuid[]; first_ timestamptz; last_ timestamptz;
+BEGIN
+  SELECT array_agg(t.i), min(t.at) - interval '1 minute', max(t.at) + interval '1 minute' INTO drawn, first_, last_
+    FROM (SELECT i, to_timestamp(('x' || substr(i::text, 1, 8) || substr(i::text, 10, 4))::bit(48)::bigint / 1000.0) AS at FROM unnest(ids_) i WHERE substr(i::text, 15, 1) <> '8') t;
+  IF cardinality(drawn) IS DISTINCT FROM cardinality(ids_) THEN
+    RETURN QUERY SELECT d.id, d.seq FROM derived d WHERE d.id = ANY (ids_);
+  END IF;
+  IF drawn IS NULL THEN RETURN; END IF;
+  FOR p IN SELECT number FROM journal_partitions WHERE opened_at IS NOT NULL AND (first_at IS NULL OR (first_at <= last_ AND last_at >= first_)) ORDER BY number DESC LOOP
+    RETURN QUERY EXECUTE format('SELECT j.id, j.seq FROM %I j WHERE j.id = ANY ($1) AND j.n = 0', 'journal_' || p) USING drawn;
+  END LOOP;
+END $$;
+
+-- All rows of the transactions whose first rows are at these places.
+CREATE FUNCTION journal_transactions(places_ bigint[]) RETURNS SETOF journal LANGUAGE plpgsql STABLE SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE p bigint;
+BEGIN
+  FOR p IN SELECT DISTINCT s >> 44 FROM unnest(places_) s JOIN journal_partitions j ON j.number = s >> 44 LOOP
+    RETURN QUERY EXECUTE format('SELECT r.* FROM unnest($1) s, LATERAL (SELECT h.seq, h.postings, h.n FROM %1$I h WHERE h.seq = s OFFSET 0) h, '
+      'LATERAL (SELECT * FROM %1$I r WHERE r.seq >= h.seq AND r.seq < h.seq + greatest(h.postings, 1) OFFSET 0) r WHERE h.n = 0', 'journal_' || p)
+      USING (SELECT array_agg(s) FROM unnest(places_) s WHERE s >> 44 = p);
+  END LOOP;
+END $$;
+
+-- The rows behind a place and up to another, in order, up to limit_; with only_events_ those of transactions that have an event.
+CREATE FUNCTION journal_after(after_ bigint, upto_ bigint, only_events_ boolean, limit_ bigint) RETURNS SETOF journal LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
+DECLARE p bigint; got bigint; left_ bigint := limit_;
+BEGIN
+  FOR p IN SELECT number FROM journal_partitions WHERE opened_at IS NOT NULL AND number >= greatest(after_, 0) >> 44 AND number <= upto_ >> 44 AND (number > 0 OR NOT only_events_) ORDER BY number LOOP
+    RETURN QUERY EXECUTE format('SELECT * FROM %I WHERE seq > $1 AND seq <= $2 %s ORDER BY seq LIMIT $3', 'journal_' || p, CASE WHEN only_events_ THEN 'AND event IS NOT NULL' END)
+      USING after_, upto_, left_;
+    GET DIAGNOSTICS got = ROW_COUNT;
+    left_ := left_ - got;
+    EXIT WHEN left_ <= 0;
+  END LOOP;
+END $$;
+
+-- A tenant's transactions below a place, newest first, up to limit_: where their first rows are. With a time, those accepted in it; partition 0, which is in no
+-- order of time, is looked through whatever downto_ says. With a reference, or a correlation (of api 3), those that have it, by their index. Else rows are looked
+-- at, whosever they are, looks_ of a partition at most: if there are more, the last row of the answer has no status, and says below which place to go on.
+CREATE FUNCTION journal_before(
+  below_ bigint, downto_ bigint, tenant_ text, reference_ text, correlation_ text, from_ timestamptz, to_ timestamptz, looks_ bigint, limit_ bigint
+) RETURNS TABLE (seq bigint, status smallint, created_at timestamptz) LANGUAGE plpgsql STABLE SET jit = off SET enable_seqscan = off SET enable_sort = off AS $$
+#variable_conflict use_column
+DECLARE p bigint; wanted text; found_ text; place bigint; status_ smallint; at_ timestamptz; left_ bigint := limit_;
+BEGIN
+  wanted := 'n = 0 AND status <= 2 AND kind <= 20 AND ($6 IS NULL OR created_at >= $6) AND ($7 IS NULL OR created_at < $7)';
+  -- Compared as rows and sorted by all three, so that no other index gives this order.
+  found_ := 'SELECT seq, status, created_at FROM %%I WHERE (tenant, %1$s, seq) < ($3, $4, $1) AND (tenant, %1$s, seq) >= ($3, $4, $2) AND %2$s '
+    'ORDER BY tenant DESC, %1$s DESC, seq DESC LIMIT $5';
+  found_ := CASE
+    WHEN reference_ IS NOT NULL THEN format(found_, 'reference', 'reference IS NOT NULL AND ' || wanted)
+    WHEN correlation_ IS NOT NULL THEN format(found_, 'correlation', 'api = 3 AND ' || wanted)
+    ELSE 'SELECT seq + (nth > $8)::int, CASE WHEN nth <= $8 THEN status END, created_at FROM (SELECT *, row_number() OVER () AS nth FROM ('
+      'SELECT seq, status, created_at, tenant = $3 AND ' || wanted || ' AS mine FROM %I WHERE seq < $1 AND seq >= $2 ORDER BY seq DESC LIMIT $8 + 1) j) j '
+      'WHERE mine OR nth > $8 LIMIT $5' END;
+  FOR p IN SELECT number FROM journal_partitions WHERE opened_at IS NOT NULL AND number <= (below_ - 1) >> 44 AND (number >= greatest(downto_, 0) >> 44 OR number = 0) ORDER BY number DESC LOOP
+    FOR place, status_, at_ IN EXECUTE format(found_, 'journal_' || p)
+      USING below_, CASE WHEN p > 0 THEN downto_ ELSE 0 END, tenant_, coalesce(reference_, correlation_), left_, from_, to_, looks_
+    LOOP
+      seq := place;
+      status := status_;
+      created_at := at_;
+      RETURN NEXT;
+      left_ := left_ - 1;
+      IF status_ IS NULL THEN RETURN; END IF;
+    END LOOP;
+    EXIT WHEN left_ <= 0;
+  END LOOP;
+END $$;
+
+-- A place below which nothing was accepted at `time_` or later, if nothing waits to be committed for longer than `slack`; so what was accepted from then on lies
+-- behind it. What was accepted more than twice `slack` before then lies before the end of its batch. Partition 0, which is in no order of time, is left out.
+CREATE FUNCTION journal_place_at(time_ timestamptz, slack interval) RETURNS bigint LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
+DECLARE p bigint; low bigint; high bigint; middle bigint; at_ timestamptz; place bigint;
+BEGIN
+  -- Rows are accepted at most `slack` before they are committed, and committed in the order of places.
+  SELECT max(number) INTO p FROM journal_partitions WHERE opened_at IS NOT NULL AND number > 0 AND (number = 1 OR opened_at <= time_ - slack);
+  low := p << 44;
+  high := least((p + 1) << 44, journal_tip() + 1);
+  WHILE high - low > 1 << 20 LOOP
+    middle := low + (high - low) / 2;
+    EXECUTE format('SELECT created_at, seq FROM %I WHERE seq >= $1 AND seq < $2 ORDER BY seq LIMIT 1', 'journal_' || p) INTO at_, place USING middle, high;
+    IF at_ IS NULL OR at_ >= time_ - slack THEN high := middle; ELSE low := place; END IF;
+  END LOOP;
+  RETURN low;
+END $$;
+
+-- An account's rows, newest first: from the newest, or from the one before the row at `below_`, which must be one of the account's. With only_postings_ those that
+-- post nothing are passed over. A chain that breaks off is an error, not an end.
+CREATE FUNCTION account_history(account_ bigint, below_ bigint, limit_ bigint, only_postings_ boolean) RETURNS SETOF journal LANGUAGE plpgsql STABLE
+SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE at bigint; row_ journal; left_ bigint := limit_; before_ bigint;
+BEGIN
+  IF below_ = 9223372036854775807 THEN
+    SELECT last_seq INTO at FROM balances WHERE account = account_;
+  ELSE
+    SELECT CASE account_ WHEN debit_account THEN debit_prev WHEN credit_account THEN credit_prev END INTO at FROM journal_at(ARRAY[below_]);
+  END IF;
+  WHILE at > 0 AND left_ > 0 LOOP
+    before_ := at;
+    -- The chain as far as it stays in this partition: each step is one look-up by place.
+    FOR row_ IN EXECUTE format(
+      'WITH RECURSIVE walk AS (SELECT j.* FROM %1$I j WHERE j.seq = $1 '
+      'UNION ALL SELECT j.* FROM walk w, LATERAL (SELECT * FROM %1$I j WHERE j.seq = CASE $2 WHEN w.debit_account THEN w.debit_prev ELSE w.credit_prev END OFFSET 0) j) '
+      'SELECT * FROM walk', 'journal_' || (at >> 44)) USING at, account_
+    LOOP
+      before_ := row_.seq;
+      at := CASE account_ WHEN row_.debit_account THEN row_.debit_prev WHEN row_.credit_account THEN row_.credit_prev END;
+      EXIT WHEN at IS NULL;
+      IF row_.amount IS NOT NULL OR NOT only_postings_ THEN
+        RETURN NEXT row_;
+        left_ := left_ - 1;
+        EXIT WHEN left_ = 0;
+      END IF;
+    END LOOP;
+    IF at IS NULL OR at = before_ THEN RAISE EXCEPTION 'row % of account % is not there', before_, account_ USING ERRCODE = 'P0002'; END IF;
+  END LOOP;
+END $$;
+
+-- An account's postings, as its history.
+CREATE FUNCTION account_postings(account_ bigint, below_ bigint, limit_ bigint) RETURNS SETOF journal LANGUAGE sql STABLE AS $$
+  SELECT * FROM account_history(account_, below_, limit_, true)
+$$;
+
+-- Which of these keys are used, as far as keys are remembered, and for what: by the caller's key, or by the transaction's own id.
+CREATE FUNCTION used_keys(keys_ uuid[]) RETURNS TABLE (key uuid, transaction uuid, request uuid, status smallint, created_at timestamptz) LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
+#variable_conflict use_column
+DECLARE p bigint;
+BEGIN
+  FOR p IN SELECT number FROM journal_partitions WHERE keys AND opened_at IS NOT NULL LOOP
+    RETURN QUERY EXECUTE format('SELECT j.key, j.id, j.request, j.status, j.created_at FROM %I j WHERE j.key = ANY ($1)', 'journal_' || p) USING keys_;
+  END LOOP;
+  RETURN QUERY SELECT j.id, j.id, j.request, j.status, j.created_at FROM journal_at((SELECT coalesce(array_agg(p.seq), '{}') FROM journal_places(keys_) p)) j WHERE j.key IS NULL AND j.request IS NOT NULL;
+END $$;
+
+-- About how many events wait behind a place: counted up to limit_, beyond that by the rows of the partitions.
+CREATE FUNCTION journal_waiting(position_ bigint, limit_ bigint, OUT events bigint, OUT oldest timestamptz) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  SELECT count(*), min(j.created_at) INTO events, oldest FROM journal_after(position_, journal_tip(), true, limit_) j WHERE j.n = 0;
+  IF (SELECT count(*) FROM journal_after(position_, journal_tip(), true, limit_)) < limit_ THEN RETURN; END IF;
+  SELECT greatest(events, coalesce(sum(s.rows * (s.high - greatest(s.low, position_))::numeric / greatest(s.high - s.low, 1)), 0)::bigint) INTO events FROM (
+    SELECT p.number << 44 AS low, coalesce((p.last_batch + 1) << 20, journal_tip() + 1) AS high, coalesce(p.rows, w.rows) AS rows
+      FROM journal_partitions p CROSS JOIN (SELECT max(rows) AS rows FROM writers) w WHERE p.number > 0 AND p.opened_at IS NOT NULL) s WHERE s.high > position_;
+END $$;
+
+-- PostgreSQL lets everybody execute a new function, and some of ours run as their owner: only roles that were given it may execute them. `florin migrate --grant-to` gives it.
+REVOKE EXECUTE ON FUNCTION
+  refuse_change, journal_make, journal_grow, journal_forget_keys, journal_note_times, apply_deltas, apply_holds, append_saga_facts, open_accounts, apply_extras, commit_batch, raise_session,
+  take_leadership, journal_tip, journal_at, journal_places, journal_transactions, journal_after, journal_before, journal_place_at, account_history, account_postings, used_keys, journal_waiting
+  FROM PUBLIC;

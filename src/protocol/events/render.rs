@@ -1,0 +1,293 @@
+//! From the journal's rows of one transaction to its event: the one place where an event's words come from.
+
+use smallvec::SmallVec;
+use ulid::Ulid;
+use uuid::Uuid;
+
+use super::payloads::{Follows, HoldPayload, Outcome, PaymentAuthorized, PaymentDeclined, PostingPayload, RatePayload, TransactionPayload};
+use super::{AccountChanged, AccountCreated, EventType, Guards, Payload, envelope, metadata_texts};
+use crate::money::{Currency, decimal_text};
+use crate::protocol::journal::Row;
+use crate::protocol::live::LiveEvent;
+use crate::protocol::record::{AccountId, DeclineCode, Kind, TransactionId};
+
+/// What an event says of an account.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// As its owner calls it.
+    pub name: Box<str>,
+    /// What it is kept in.
+    pub currency: Currency,
+}
+
+/// Why a row has no event to show: it is damaged, or of another Florin.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// The number is nobody's.
+    #[error("there is no event {0}")]
+    Event(i16),
+    /// The row names no account, or one that is not there.
+    #[error("row {0} names an account that is not there")]
+    Account(i64),
+    /// The row lacks something.
+    #[error("row {0} has no {1}")]
+    Missing(i64, &'static str),
+}
+
+/// The id of a transaction's event: the same each time, another one than the transaction's, and in order of time like it.
+pub fn event_id(row: &Row) -> Ulid {
+    const LOW: u128 = (1 << 80) - 1;
+    const ODD: u128 = 0x9e37_79b9_7f4a_7c15_f39d; // an odd factor loses nothing
+    let ms = u128::from(u64::try_from(row.created_at.timestamp_millis()).unwrap_or(0)) & ((1 << 48) - 1);
+    Ulid((ms << 80) | ((row.id.0.as_u128() & LOW).wrapping_mul(ODD) & LOW))
+}
+
+/// The event of a transaction, from all of its rows.
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn render<'a>(rows: &[Row], named: impl Fn(AccountId) -> Option<&'a Named>) -> Result<LiveEvent, Unreadable> {
+    let row = rows.first().ok_or(Unreadable::Missing(0, "rows"))?;
+    if row.kind == Kind::REPLAY.code() {
+        return replay(row);
+    }
+    let number = row.event.unwrap_or_default();
+    let event = EventType::from_code(number).ok_or(Unreadable::Event(number))?;
+    let look = |row: &Row, id: Option<AccountId>| id.and_then(&named).ok_or(Unreadable::Account(row.seq));
+    match event {
+        EventType::PaymentAuthorized => {
+            let (payer, payee) = (look(row, row.debit)?, look(row, row.credit)?);
+            let payment_id = ulid(row.id.0);
+            let payload = PaymentAuthorized {
+                payment_id: &payment_id,
+                payer_account_id: &payer.name,
+                payee_account_id: &payee.name,
+                amount_cents: cents(row.amount.ok_or(Unreadable::Missing(row.seq, "amount"))?),
+                currency: payer.currency.code.as_str(),
+                description: row.description.as_deref(),
+            };
+            Ok(told(row, event, &payment_id, &Payload::Authorized(&payload), None, [&*payer.name, &payee.name]))
+        }
+        EventType::PaymentDeclined => {
+            let asked = Asked::of(row)?;
+            let posting = asked.postings.first().ok_or(Unreadable::Missing(row.seq, "postings"))?;
+            let payload = PaymentDeclined {
+                payment_id: None,
+                payer_account_id: posting.debit,
+                payee_account_id: posting.credit,
+                amount_cents: cents(posting.amount),
+                currency: posting.currency,
+                error_code: asked.code.name(),
+                error_message: asked.message,
+            };
+            Ok(told(row, event, &ulid(row.id.0), &Payload::Declined(&payload), None, [posting.debit, posting.credit]))
+        }
+        EventType::TransactionPosted => {
+            let mut postings: SmallVec<[Posted<'_>; 2]> = SmallVec::new();
+            for posting in rows.iter().filter(|row| row.amount.is_some()) {
+                let (debit, credit) = (look(posting, posting.debit)?, look(posting, posting.credit)?);
+                let amount = decimal_text(posting.amount.unwrap_or_default(), debit.currency.exponent);
+                postings.push(Posted { debit: &debit.name, credit: &credit.name, amount, currency: debit.currency.code.as_str() });
+            }
+            if postings.is_empty() || i16::try_from(postings.len()) != Ok(row.postings) {
+                return Err(Unreadable::Missing(row.seq, "postings")); // half a transaction is none
+            }
+            Ok(transaction(row, event, Outcome::Posted, &postings))
+        }
+        EventType::TransactionDeclined => {
+            let asked = Asked::of(row)?;
+            let mut postings: SmallVec<[Posted<'_>; 2]> = SmallVec::new();
+            for AskedPosting { debit, credit, amount, currency, exponent } in &asked.postings {
+                postings.push(Posted { debit, credit, amount: decimal_text(*amount, *exponent), currency });
+            }
+            Ok(transaction(row, event, Outcome::Declined { code: asked.code.name(), message: asked.message }, &postings))
+        }
+        EventType::HoldAuthorized | EventType::HoldVoided => {
+            let (payer, payee) = (look(row, row.debit)?, look(row, row.credit)?);
+            let is_new = event == EventType::HoldAuthorized;
+            let hold = if is_new { row.id.0 } else { row.follows.ok_or(Unreadable::Missing(row.seq, "hold"))? };
+            let (hold_id, transaction_id) = (hold.to_string(), row.id.0.to_string());
+            let held = row.held.ok_or(Unreadable::Missing(row.seq, "held"))?;
+            let payload = HoldPayload {
+                hold_id: &hold_id,
+                transaction_id: &transaction_id,
+                debit_account_id: &payer.name,
+                credit_account_id: &payee.name,
+                amount: &decimal_text(if is_new { held } else { -held }, payer.currency.exponent),
+                currency: payer.currency.code.as_str(),
+                expires_at: if is_new { Some(row.text("expires_at").ok_or(Unreadable::Missing(row.seq, "expires_at"))?) } else { None },
+                reference: row.reference.as_deref(),
+            };
+            Ok(told(row, event, &hold_id, &Payload::Hold(&payload), row.correlation.as_deref(), [&*payer.name, &payee.name]))
+        }
+        EventType::AccountCreated => {
+            let text = |field| row.text(field).ok_or(Unreadable::Missing(row.seq, field));
+            let (name, guards) = (text("name")?, Guards::read(row.body.as_ref()).ok_or(Unreadable::Missing(row.seq, "status"))?);
+            let payload = AccountCreated {
+                tenant: &row.tenant,
+                account_id: name,
+                kind: text("kind")?,
+                normal_side: text("normal_side")?,
+                currency: text("currency")?,
+                owner: text("owner")?,
+                owner_type: text("owner_type")?,
+                subtype: row.text("subtype"),
+                guards: &guards,
+                metadata: &metadata_texts(row.metadata.as_deref()),
+            };
+            Ok(told(row, event, name, &Payload::AccountCreated(&payload), row.correlation.as_deref(), [name]))
+        }
+        EventType::AccountChanged => {
+            let account = look(row, row.debit)?;
+            let guards = |field| Guards::read(row.body.as_ref().and_then(|body| body.get(field))).ok_or(Unreadable::Missing(row.seq, field));
+            let payload = AccountChanged {
+                tenant: &row.tenant,
+                account_id: &account.name,
+                transaction_id: &row.id.0.to_string(),
+                currency: account.currency.code.as_str(),
+                before: &guards("before")?,
+                after: &guards("after")?,
+            };
+            Ok(told(row, event, &account.name, &Payload::AccountChanged(&payload), row.correlation.as_deref(), [&*account.name]))
+        }
+    }
+}
+
+/// A posting as events write it.
+struct Posted<'a> {
+    debit: &'a str,
+    credit: &'a str,
+    amount: String,
+    currency: &'a str,
+}
+
+/// What was asked for and refused.
+struct Asked<'a> {
+    code: DeclineCode,
+    message: &'a str,
+    postings: SmallVec<[AskedPosting<'a>; 1]>,
+}
+
+struct AskedPosting<'a> {
+    debit: &'a str,
+    credit: &'a str,
+    amount: i128,
+    currency: &'a str,
+    exponent: u8,
+}
+
+impl<'a> Asked<'a> {
+    fn of(row: &'a Row) -> Result<Self, Unreadable> {
+        let missing = |what| Unreadable::Missing(row.seq, what);
+        let body = row.body.as_ref().ok_or(missing("body"))?;
+        let code = body["code"].as_i64().and_then(|code| i16::try_from(code).ok()).and_then(DeclineCode::from_code).ok_or(missing("code"))?;
+        let posting = |posting: &'a serde_json::Value| {
+            Some(AskedPosting {
+                debit: posting["debit"].as_str()?,
+                credit: posting["credit"].as_str()?,
+                amount: posting["amount"].as_str()?.parse().ok()?,
+                currency: posting["currency"].as_str()?,
+                exponent: posting["exponent"].as_u64().and_then(|exponent| u8::try_from(exponent).ok())?,
+            })
+        };
+        let postings = body["postings"].as_array().ok_or(missing("postings"))?;
+        let postings = postings.iter().map(posting).collect::<Option<_>>().ok_or(missing("postings"))?;
+        Ok(Self { code, message: row.text("message").ok_or(missing("message"))?, postings })
+    }
+}
+
+fn transaction(row: &Row, event: EventType, outcome: Outcome<'_>, postings: &[Posted<'_>]) -> LiveEvent {
+    let (id, original) = (row.id.0.to_string(), row.follows.map(|id| id.to_string()).unwrap_or_default());
+    let follows = match row.follows {
+        Some(_) if row.kind == Kind::REFUND.code() => Follows::RefundOf(&original),
+        Some(_) if row.kind == Kind::REVERSAL.code() => Follows::Reverses(&original),
+        Some(_) if row.kind == Kind::CAPTURE.code() => Follows::Hold(&original),
+        _ => row.body.as_ref().and_then(|body| body.get("exchange")).and_then(rate).map_or(Follows::Nothing, Follows::Exchange),
+    };
+    let mut payloads: SmallVec<[PostingPayload<'_>; 4]> = SmallVec::new();
+    for Posted { debit, credit, amount, currency } in postings {
+        payloads.push(PostingPayload { debit_account_id: debit, credit_account_id: credit, amount, currency });
+    }
+    let payload = TransactionPayload {
+        transaction_id: &id,
+        kind: Kind::name(row.kind),
+        outcome,
+        postings: &payloads,
+        reference: row.reference.as_deref(),
+        metadata: &metadata_texts(row.metadata.as_deref()),
+        follows,
+    };
+    let accounts = postings.iter().flat_map(|posting| [posting.debit, posting.credit]);
+    told(row, event, &id, &Payload::Transaction(&payload), row.correlation.as_deref(), accounts)
+}
+
+fn rate(exchange: &serde_json::Value) -> Option<RatePayload<'_>> {
+    let text = |field| exchange.get(field)?.as_str();
+    Some(RatePayload { rate_id: exchange.get("rate_id")?.as_i64()?, base: text("base")?, quote: text("quote")?, rate: text("rate")? })
+}
+
+/// An event that was told before, word for word; whom it concerns, its words say.
+fn replay(row: &Row) -> Result<LiveEvent, Unreadable> {
+    let number = row.body.as_ref().and_then(|body| body["event"].as_i64()).and_then(|number| i16::try_from(number).ok()).unwrap_or_default();
+    let event = EventType::from_code(number).ok_or(Unreadable::Event(number))?;
+    let text = |field| row.text(field).ok_or(Unreadable::Missing(row.seq, field));
+    let (key, body) = (text("key")?, text("event_body")?);
+    let told: serde_json::Value = serde_json::from_str(body).unwrap_or_default(); // what cannot be read concerns nobody
+    let payload = &told["payload"];
+    let id = |field: &str| payload[field].as_str().and_then(|text| Uuid::parse_str(text).ok());
+    let payment = || Ulid::from_string(payload["payment_id"].as_str().unwrap_or(key)).ok().map(|ulid| Uuid::from_u128(ulid.0));
+    let transaction = if event.aggregate_type() == "Payment" { payment() } else { id("transaction_id") };
+    let postings = payload["postings"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let pairs = [payload].into_iter().chain(postings).flat_map(|object| [&object["debit_account_id"], &object["credit_account_id"]]);
+    let single = ["account_id", "payer_account_id", "payee_account_id"].map(|field| &payload[field]);
+    Ok(LiveEvent {
+        id: row.seq,
+        event,
+        tenant: row.tenant.as_str().into(),
+        transaction: TransactionId(transaction.unwrap_or_default()),
+        reverses: id("reverses").map(TransactionId),
+        accounts: distinct(single.into_iter().chain(pairs).filter_map(serde_json::Value::as_str)),
+        key: key.into(),
+        body: body.into(),
+    })
+}
+
+/// Each name once, in order.
+fn distinct<'n>(accounts: impl IntoIterator<Item = &'n str>) -> SmallVec<[Box<str>; 2]> {
+    let mut names: SmallVec<[Box<str>; 2]> = SmallVec::new();
+    for name in accounts {
+        if names.iter().all(|known| **known != *name) {
+            names.push(name.into());
+        }
+    }
+    names
+}
+
+fn told<'n>(
+    row: &Row,
+    event: EventType,
+    key: &str,
+    payload: &Payload<'_>,
+    correlation: Option<&str>,
+    accounts: impl IntoIterator<Item = &'n str>,
+) -> LiveEvent {
+    LiveEvent {
+        id: row.seq,
+        event,
+        tenant: row.tenant.as_str().into(),
+        transaction: if event == EventType::AccountCreated { TransactionId(Uuid::nil()) } else { row.id }, // an opening is no transaction
+        reverses: row.follows.filter(|_| row.kind == Kind::REVERSAL.code()).map(TransactionId),
+        accounts: distinct(accounts),
+        key: key.into(),
+        body: envelope(event_id(row), key, payload, row.created_at, correlation).into(),
+    }
+}
+
+/// Always within 64 bits: that is how it came in.
+fn cents(minor_units: i128) -> i64 {
+    i64::try_from(minor_units).unwrap_or(i64::MAX)
+}
+
+fn ulid(id: Uuid) -> String {
+    Ulid(id.as_u128()).to_string()
+}

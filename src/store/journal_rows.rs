@@ -1,0 +1,140 @@
+//! Reading the journal's rows: in order, for the publisher and for those who watch, and the names that events show.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgExecutor;
+use sqlx::types::Json;
+use sqlx::{Error, FromRow, PgConnection};
+use uuid::Uuid;
+
+use super::numeric::Numeric;
+use crate::money::{Currency, CurrencyCode};
+use crate::protocol::events::Named;
+use crate::protocol::journal::Row;
+use crate::protocol::record::{AccountId, TransactionId};
+
+/// A row as PostgreSQL answers it.
+#[derive(FromRow)]
+pub(super) struct SqlRow {
+    pub seq: i64,
+    pub id: Uuid,
+    pub n: i16,
+    pub postings: i16,
+    pub event: Option<i16>,
+    pub kind: i16,
+    pub status: i16,
+    pub api: i16,
+    pub debit_account: Option<i64>,
+    pub credit_account: Option<i64>,
+    pub amount: Option<Numeric>,
+    pub held: Option<Numeric>,
+    pub debit_after: Option<Numeric>,
+    pub credit_after: Option<Numeric>,
+    pub follows: Option<Uuid>,
+    pub created_at: DateTime<Utc>,
+    pub tenant: String,
+    pub key_text: Option<String>,
+    pub reference: Option<String>,
+    pub description: Option<String>,
+    pub metadata: Option<String>,
+    pub correlation: Option<String>,
+    pub body: Option<Json<serde_json::Value>>,
+}
+
+/// The columns of a row, to be selected from one of the journal's functions.
+pub(super) const COLUMNS: &str = "seq, id, n, postings, event, kind, status, api, debit_account, credit_account, amount, held, debit_after, credit_after, follows, \
+     created_at, tenant, key_text, reference, description, metadata, correlation, body";
+
+impl From<SqlRow> for Row {
+    fn from(row: SqlRow) -> Self {
+        let units = |value: Option<Numeric>| value.map(|value| value.0);
+        Self {
+            seq: row.seq,
+            id: TransactionId(row.id),
+            n: row.n,
+            postings: row.postings,
+            event: row.event,
+            kind: row.kind,
+            status: row.status,
+            api: row.api,
+            debit: row.debit_account.map(AccountId),
+            credit: row.credit_account.map(AccountId),
+            amount: units(row.amount),
+            held: units(row.held),
+            debit_after: units(row.debit_after),
+            credit_after: units(row.credit_after),
+            follows: row.follows,
+            created_at: row.created_at,
+            tenant: row.tenant,
+            key_text: row.key_text,
+            reference: row.reference,
+            description: row.description,
+            metadata: row.metadata,
+            correlation: row.correlation,
+            body: row.body.map(|body| body.0),
+        }
+    }
+}
+
+/// Every place up to here is taken or left out for ever; 0 before the first.
+pub async fn tip(db: impl PgExecutor<'_>) -> Result<i64, Error> {
+    sqlx::query_scalar("SELECT journal_tip()").fetch_one(db).await
+}
+
+/// Rows of transactions that have an event, in (after, upto], in order, up to `rows_max`.
+pub async fn after(db: impl PgExecutor<'_>, after: i64, upto: i64, rows_max: i64) -> Result<Vec<Row>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM journal_after($1, $2, true, $3)");
+    let rows: Vec<SqlRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(after).bind(upto).bind(rows_max).fetch_all(db).await?;
+    Ok(rows.into_iter().map(Row::from).collect())
+}
+
+/// The names and currencies of accounts that events show. What it knows never changes, so it is only ever too small.
+#[derive(Default)]
+pub struct Names(HashMap<AccountId, Named>);
+
+/// Accounts that are remembered; when there are more, all are forgotten.
+const NAMES_MAX: usize = 100_000;
+
+impl Names {
+    /// Makes sure that the accounts of these rows are known, those that exist.
+    ///
+    /// # Errors
+    /// Any failure of the statement.
+    pub async fn learn(&mut self, db: &mut PgConnection, rows: &[Row]) -> Result<(), Error> {
+        let mut missing: Vec<i64> =
+            rows.iter().flat_map(|row| [row.debit, row.credit]).flatten().filter(|id| !self.0.contains_key(id)).map(|id| id.0).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if self.0.len() + missing.len() > NAMES_MAX {
+            self.0.clear();
+            missing = rows.iter().flat_map(|row| [row.debit, row.credit]).flatten().map(|id| id.0).collect();
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        let sql = "SELECT a.id, a.name, a.currency, c.exponent FROM accounts a JOIN currencies c ON c.code = a.currency WHERE a.id = ANY($1)";
+        let found: Vec<(i64, String, String, i16)> = sqlx::query_as(sql).bind(&missing).fetch_all(db).await?;
+        for (id, name, code, exponent) in found {
+            if let (Some(code), Ok(exponent)) = (CurrencyCode::parse(&code), u8::try_from(exponent)) {
+                self.0.insert(AccountId(id), Named { name: name.into(), currency: Currency { code, exponent } });
+            }
+        }
+        Ok(())
+    }
+
+    /// One of them.
+    pub fn get(&self, id: AccountId) -> Option<&Named> {
+        self.0.get(&id)
+    }
+}
+
+/// Rows by transaction, as they follow each other. A transaction that a limit cut off is left for the next time, unless it is alone.
+pub fn transactions(rows: &[Row], is_all: bool) -> Vec<&[Row]> {
+    let mut groups: Vec<&[Row]> = rows.chunk_by(|a, b| a.id == b.id && b.n > a.n).collect();
+    let is_cut = |group: &[Row]| group.last().is_some_and(|last| last.n + 1 < last.postings);
+    if !is_all && groups.len() > 1 && groups.last().is_some_and(|group| is_cut(group)) {
+        groups.pop();
+    }
+    groups
+}

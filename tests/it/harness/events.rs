@@ -1,0 +1,24 @@
+//! What the product tells of the journal: its events in words.
+
+use florin::protocol::events::{EventType, render};
+use florin::protocol::live::LiveEvent;
+use florin::store::journal_rows;
+
+use super::TestDatabase;
+
+impl TestDatabase {
+    /// Every event there is, in order, as Kafka and those who watch hear it.
+    pub async fn events(&self) -> Vec<LiveEvent> {
+        let mut db = self.pool.acquire().await.unwrap();
+        let tip = journal_rows::tip(&mut *db).await.unwrap();
+        let rows = journal_rows::after(&mut *db, 0, tip, i64::MAX).await.unwrap();
+        let mut names = journal_rows::Names::default();
+        names.learn(&mut db, &rows).await.unwrap();
+        journal_rows::transactions(&rows, true).into_iter().map(|rows| render(rows, |id| names.get(id)).unwrap()).collect()
+    }
+
+    /// The texts of one kind of event, in order.
+    pub async fn told(&self, event: EventType) -> Vec<String> {
+        self.events().await.into_iter().filter(|told| told.event == event).map(|told| told.body.to_string()).collect()
+    }
+}
