@@ -123,6 +123,11 @@ impl Journal {
         lock(&self.0.lane.queue).len() + lock(&self.0.lane.in_flight).len()
     }
 
+    /// The last batch that this epoch knows to be committed.
+    pub fn last(&self) -> Option<i64> {
+        *lock(&self.0.lane.last)
+    }
+
     /// Whether the database did not answer when last asked.
     pub fn is_database_away(&self) -> bool {
         self.0.database_away.load(Ordering::Relaxed)

@@ -137,11 +137,14 @@ impl LeadershipState {
         };
         let before = Instant::now();
         if let Some(epoch) = self.epoch {
-            if session.renew(epoch, &self.args.holder.to_string(), self.args.lease).await? {
-                self.args.node.set_lease(Some(before + self.args.lease));
-                self.args.health.report(Part::Leadership, Condition::Up);
-            } else {
-                self.lose("another process has taken it");
+            let committed = self.args.node.active().and_then(|active| active.journal.last());
+            match session.renew(epoch, &self.args.holder.to_string(), self.args.lease).await? {
+                None => self.lose("another process has taken it"),
+                Some(last) if committed.is_some_and(|committed| last < committed) => self.lose("the database is older than what was committed to it"),
+                Some(_) => {
+                    self.args.node.set_lease(Some(before + self.args.lease));
+                    self.args.health.report(Part::Leadership, Condition::Up);
+                }
             }
             return Ok(self.args.lease);
         }

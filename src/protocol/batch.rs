@@ -180,6 +180,7 @@ impl Ledger {
             columns.rows.push(i32::try_from(now.totals.version - before.totals.version).unwrap_or(i32::MAX));
             columns.lasts.push(now.last);
             columns.priors.push(before.last);
+            columns.afters.push(now.totals.credits - now.totals.debits);
         }
         columns
     }

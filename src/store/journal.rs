@@ -23,8 +23,8 @@ pub mod code {
     pub const FENCED: &str = "FL002";
     /// The batch is not the successor of the last.
     pub const NOT_SUCCESSOR: &str = "FL008";
-    /// A balance is not as memory knows it, or is not there.
-    pub const MEMORY_BEHIND: &str = "FL009";
+    /// A balance or its newest row is not as memory knows it, or is not there.
+    pub const MEMORY_WRONG: &str = "FL009";
     /// A record is past its cut-off.
     pub const TOO_LATE: &str = "FL004";
     /// A saga's fact is not the next one.
@@ -135,7 +135,7 @@ impl WriterSession {
         let (rows, accounts, holds, takes) = (&batch.rows, &batch.accounts, &batch.holds, &batch.takes);
         let query = sqlx::query(
             "SELECT commit_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, \
-             $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50)",
+             $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50, $51)",
         )
         .bind(WRITER)
         .bind(self.epoch)
@@ -178,6 +178,7 @@ impl WriterSession {
         .bind(&accounts.rows)
         .bind(&accounts.lasts)
         .bind(&accounts.priors)
+        .bind(numerics(&accounts.afters))
         .bind(&holds.ids)
         .bind(&holds.debits)
         .bind(&holds.credits)

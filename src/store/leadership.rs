@@ -78,17 +78,20 @@ impl LeaseSession {
         }
     }
 
-    /// Extends the lease from now on; false when the epoch is no longer this holder's: a database that was put back may have given it twice.
+    /// Extends the lease from now on and answers the journal's last batch; nothing when the epoch is no longer this holder's: a database that was put back may have
+    /// given it twice.
     ///
     /// # Errors
     /// Any failure of the statement.
-    pub async fn renew(&mut self, epoch: i64, holder: &str, lease: Duration) -> Result<bool, StoreError> {
-        let done = sqlx::query("UPDATE leadership SET expires_at = clock_timestamp() + $2 * interval '1 ms' WHERE epoch = $1 AND holder = $3")
+    pub async fn renew(&mut self, epoch: i64, holder: &str, lease: Duration) -> Result<Option<i64>, StoreError> {
+        let sql = "UPDATE leadership SET expires_at = clock_timestamp() + $2 * interval '1 ms' WHERE epoch = $1 AND holder = $3 \
+                   RETURNING (SELECT max(batch) FROM writers)";
+        let done = sqlx::query_scalar(sql)
             .bind(epoch)
             .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
             .bind(holder)
-            .execute(&mut self.connection);
-        Ok(within(self.answer_timeout, done).await?.rows_affected() == 1)
+            .fetch_optional(&mut self.connection);
+        within(self.answer_timeout, done).await
     }
 
     /// Lets the lease go.

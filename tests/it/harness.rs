@@ -327,6 +327,12 @@ impl Florin {
         self.client.clone().get_account_balance(request).await.unwrap().into_inner().available_balance_cents
     }
 
+    /// None: it cannot be told now.
+    pub async fn balance_if_known(&self, account: &str) -> Option<i64> {
+        let request = pb::GetAccountBalanceRequest { account_id: account.into() };
+        self.client.clone().get_account_balance(request).await.ok().map(|balance| balance.into_inner().available_balance_cents)
+    }
+
     /// Stops in order and checks the books: nothing in flight, nothing open.
     pub async fn stop(self) {
         self.server.stop(Duration::from_secs(10)).await;

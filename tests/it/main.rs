@@ -14,6 +14,7 @@ mod history;
 mod holds;
 mod keys;
 mod lease;
+mod memory;
 mod native;
 mod openings;
 mod operators;

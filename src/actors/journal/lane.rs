@@ -173,7 +173,7 @@ impl LaneState {
                         tracing::error!(%error, "the database is not the one that memory was built on: the epoch ends");
                         return Err(Stopped::Fenced { known: true });
                     }
-                    Some(code::MEMORY_BEHIND) => {
+                    Some(code::MEMORY_WRONG) => {
                         if lane.renew(&group, &session.posted(&lane.accounts(&group)).await?)? {
                             groups.push(group);
                         } else {

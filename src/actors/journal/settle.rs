@@ -100,7 +100,7 @@ impl Lane {
                 return Err(Stopped::Fenced { known: true });
             }
             if read.last <= known.last || read.totals.version <= known.totals.version {
-                tracing::error!(account = %stop.account.identity.name, ?known, ?read, "a balance does not follow from its rows");
+                tracing::error!(account = %stop.account.identity.name, ?known, ?read, "memory and the database disagree about a balance: what was laid out from it is refused, and it is read anew");
                 continue;
             }
             tracing::warn!(account = %stop.account.identity.name, ?known, ?read, "a balance was changed by somebody else: it is read anew");

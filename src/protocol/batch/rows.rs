@@ -132,6 +132,8 @@ pub struct AccountColumns {
     pub lasts: Vec<i64>,
     /// The newest row before the batch, as memory knows it.
     pub priors: Vec<i64>,
+    /// The balance after the batch, as memory knows it: the database compares it with its own.
+    pub afters: Vec<i128>,
 }
 
 /// Rows of `holds`.
