@@ -23,12 +23,16 @@ END $$;
 SELECT journal_make(n) FROM generate_series(0, 2) n;
 
 -- Makes partitions until `ahead` of them wait behind the one that is written; answers how many it made.
--- A new partition is empty and nobody's: attaching it waits for no reader and no writer of the others.
+-- A new partition is empty and nobody's: attaching it waits for no reader and no writer of the others. A batch looks its keys up in every partition that remembers
+-- keys, and locks each with its indexes: beyond 500 none is made, and the journal stays in the one that it has until older keys are forgotten.
 CREATE FUNCTION journal_grow(ahead int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '50ms' AS $$
 DECLARE newest bigint; open_ bigint; made int := 0;
 BEGIN
   SELECT max(number), max(number) FILTER (WHERE opened_at IS NOT NULL) INTO newest, open_ FROM journal_partitions;
   WHILE newest < open_ + ahead LOOP
+    IF (SELECT count(*) FROM journal_partitions WHERE keys) >= 500 THEN
+      RAISE EXCEPTION '500 partitions remember keys, which is the limit: larger partitions or a shorter retention of keys need fewer' USING ERRCODE = 'FL010';
+    END IF;
     newest := newest + 1;
     PERFORM journal_make(newest);
     made := made + 1;

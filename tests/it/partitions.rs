@@ -1,9 +1,11 @@
 //! What lies over many partitions is read like what lies in one.
 
+use florin::protocol::pb::payment_v1 as pb;
 use florin::store::outbox as store;
 use florin::store::verify::verify;
 use futures::future::join_all;
 
+use crate::harness::money::Order;
 use crate::harness::{Florin, Options, TestDatabase};
 
 // Fails when a chain is followed within one partition alone, or when a batch that begins a partition does not go on with what memory knows.
@@ -31,5 +33,49 @@ async fn an_accounts_postings_are_found_in_order_over_all_partitions() {
     assert_eq!(listed, 1 + 40 * 16, "the opening, and eight payments in each direction a round");
     let ordered = "SELECT count(*) FROM (SELECT seq, lag(seq) OVER () AS before FROM account_postings((SELECT id FROM accounts WHERE name = 'a'), 9223372036854775807, 10000)) e WHERE seq > before";
     assert_eq!(florin.database.count(ordered).await, 0, "newest first");
+    florin.stop().await;
+}
+
+// Fails when a batch looks for keys in partitions that never had any, when new partitions remember keys without a bound, or when a key, an id or a chain is not found
+// over all the partitions between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_two_thousand_partitions_payments_repeats_and_pages_go_on() {
+    let florin = Florin::start().await;
+    let pool = &florin.database.pool;
+    for name in ["a", "b"] {
+        florin.database.account(name, 1_000_00).await;
+    }
+    assert_eq!(florin.pay("first", "a", "b", 1_00).await.unwrap().status(), pb::PaymentStatus::Authorized);
+    let mut ahead = 0;
+    let refused = loop {
+        ahead += 50;
+        match store::grow(pool, ahead).await {
+            Ok(made) => assert!(made > 0 && ahead < 1_000),
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(refused.contains("500 partitions remember keys"), "{refused}");
+
+    // As after so many full ones, or a database that lost as many.
+    let database = store::database(pool).await.unwrap();
+    let copy = store::Copy { position: (2_000 << 44) - 1, cluster: "none".into(), database };
+    store::publish_again(pool, "none", (2_000 << 44) + (7 << 20), &copy).await.unwrap();
+    assert_eq!(florin.database.count("SELECT count(*) FROM journal_partitions").await, 2_002, "0, those closed, the open one, and one ahead");
+    assert_eq!(florin.database.count("SELECT count(*) FROM journal_partitions WHERE keys").await, 3, "the first, the open one, and the one ahead");
+
+    for n in 0..100 {
+        Order::new(&format!("n{n}"), "a", "b", 1_00).insist(std::slice::from_ref(&florin.client)).await;
+    }
+    assert_eq!(florin.database.count("SELECT count(*) FROM journal WHERE seq > 2000::bigint << 44").await, 100);
+    assert_eq!(florin.pay("first", "a", "b", 1_00).await.unwrap().status(), pb::PaymentStatus::Duplicate, "a key of 1,999 partitions ago");
+    let postings = "SELECT count(*) FROM account_postings((SELECT id FROM accounts WHERE name = 'a'), 9223372036854775807, 10000)";
+    assert_eq!(florin.database.count(postings).await, 102, "the opening, the first, and those since");
+    let places = "SELECT count(*) FROM journal_places((SELECT array_agg(id) FROM journal WHERE n = 0 AND seq >= 1::bigint << 44))";
+    assert_eq!(
+        florin.database.count(places).await,
+        florin.database.count("SELECT count(*) FROM journal WHERE n = 0 AND seq >= 1::bigint << 44").await
+    );
+    let report = verify(pool, |_, _, _| {}).await.unwrap();
+    assert!(report.is_clean(), "{report}");
     florin.stop().await;
 }

@@ -40,15 +40,23 @@ pub async fn note_times(db: impl PgExecutor<'_>) -> Result<Option<i64>, Error> {
     sqlx::query_scalar("SELECT journal_note_times()").fetch_one(db).await
 }
 
+/// So many partitions are made in one transaction: it locks each with its indexes, and PostgreSQL has room for some 6,000 locks unless it is set.
+const MADE_AT_ONCE: i64 = 50;
+
 /// In one transaction: lets the journal go on behind `to`, so that none of the places up to there is given again, and writes the copy. Whoever leads finds that its
 /// memory is not of this database and begins anew. Answers how many events lie behind the copy's position: they are published again.
 pub async fn publish_again(pool: &PgPool, publisher: &str, to: i64, copy: &Copy) -> Result<i64, Error> {
+    let next = (to >> (PLACE_BITS + BATCH_BITS)) + 1;
+    let mut first = 1;
+    while first <= next {
+        let made = "SELECT journal_make(n) FROM generate_series($1::bigint, $2::bigint) n";
+        sqlx::query(made).bind(first).bind(next.min(first + MADE_AT_ONCE - 1)).execute(pool).await?;
+        first += MADE_AT_ONCE;
+    }
     let mut transaction = pool.begin().await?;
-    let made = "SELECT journal_make(n) FROM generate_series(1, $1::bigint) n";
-    sqlx::query(made).bind((to >> (PLACE_BITS + BATCH_BITS)) + 1).execute(&mut *transaction).await?;
-    // The partitions between where the journal is and where it goes on are closed; the one where it goes on is open.
+    // The partitions between where the journal is and where it goes on are closed, and have no keys to look up; the one where it goes on is open.
     let closed = "UPDATE journal_partitions p SET opened_at = coalesce(p.opened_at, clock_timestamp()), \
-           closed_at = CASE WHEN p.number < $1 >> 44 THEN clock_timestamp() END, \
+           closed_at = CASE WHEN p.number < $1 >> 44 THEN clock_timestamp() END, keys = p.keys AND p.number IN (w.batch >> 24, $1 >> 44), \
            rows = CASE WHEN p.number = w.batch >> 24 THEN w.rows WHEN p.number < $1 >> 44 THEN 0 END, \
            last_batch = CASE WHEN p.number < $1 >> 44 THEN greatest(w.batch, p.number << 24) END \
          FROM writers w WHERE p.number BETWEEN w.batch >> 24 AND $1 >> 44 AND w.batch >> 24 < $1 >> 44";
