@@ -34,15 +34,15 @@ async fn damaged_memory_never_gets_into_the_journal_and_stops_nobody_else() {
             let key = |what: &str| format!("{what}-{n}-{payer}");
             let hits = florin.faults.hits("lane.before_commit");
             florin.faults.hold("lane.before_commit");
-            let ahead = background(&florin, Order::new(&key("ahead"), "carol", "dave", 1));
+            let ahead = background(&florin, Order::new(key("ahead"), "carol", "dave", 1));
             until("a batch is being written", async || florin.faults.hits("lane.before_commit") > hits).await;
             // The next batch has both: a payment that touches damaged memory and one that does not.
             let alice = florin.loaded("alice").await;
             let mut posted = alice.cell.posted();
             damage(&mut posted);
             alice.cell.renew(&posted);
-            let bad = background(&florin, Order::new(&key("bad"), payer, payee, 1));
-            let good = background(&florin, Order::new(&key("good"), "dave", "carol", 1));
+            let bad = background(&florin, Order::new(key("bad"), payer, payee, 1));
+            let good = background(&florin, Order::new(key("good"), "dave", "carol", 1));
             named_by(&florin, "alice", 1).await;
             named_by(&florin, "carol", 2).await;
             florin.faults.release("lane.before_commit");

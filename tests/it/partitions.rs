@@ -64,7 +64,7 @@ async fn over_two_thousand_partitions_payments_repeats_and_pages_go_on() {
     assert_eq!(florin.database.count("SELECT count(*) FROM journal_partitions WHERE keys").await, 3, "the first, the open one, and the one ahead");
 
     for n in 0..100 {
-        Order::new(&format!("n{n}"), "a", "b", 1_00).insist(std::slice::from_ref(&florin.client)).await;
+        Order::new(format!("n{n}"), "a", "b", 1_00).insist(std::slice::from_ref(&florin.client)).await;
     }
     assert_eq!(florin.database.count("SELECT count(*) FROM journal WHERE seq > 2000::bigint << 44").await, 100);
     assert_eq!(florin.pay("first", "a", "b", 1_00).await.unwrap().status(), pb::PaymentStatus::Duplicate, "a key of 1,999 partitions ago");
