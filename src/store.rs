@@ -1,6 +1,7 @@
 //! SQL, and only SQL: every statement of the product stands in this room.
 
 pub mod accounts;
+pub mod advice;
 pub mod api_keys;
 pub mod audit;
 pub mod currencies;

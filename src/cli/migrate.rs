@@ -7,7 +7,8 @@ use super::options::SettingsArgs;
 use super::output::{Failure, note, progress, say};
 use crate::messaging::topics::ensure_topics;
 use crate::runtime;
-use crate::settings::Mode;
+use crate::settings::{Mode, Settings};
+use crate::store::advice::advice;
 use crate::store::schema;
 
 #[derive(Debug, clap::Args)]
@@ -28,8 +29,8 @@ pub struct Args {
 pub async fn run(args: Args) -> Result<(), Failure> {
     let settings = args.settings.load(Mode::Tool)?;
     if args.check {
-        pool(&settings).await?;
-        return Ok(say(format!("the schema is version {}, as it should be", schema::newest()))?);
+        say(format!("the schema is version {}, as it should be", schema::newest()))?;
+        return advise(&settings).await;
     }
     let bar = progress("migrating", None);
     let url = database_url(&settings)?;
@@ -48,11 +49,20 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         say(format!("role {role} may serve"))?;
     }
     match (&settings.kafka.brokers, args.no_topics) {
-        (_, true) => Ok(()),
-        (None, _) => Ok(say("no topics were looked at: KAFKA_BROKERS is not set")?),
+        (_, true) => {}
+        (None, _) => say("no topics were looked at: KAFKA_BROKERS is not set")?,
         (Some(_), _) => match ensure_topics(&runtime::kafka(&settings)).await?.as_slice() {
-            [] => Ok(say("all topics are there")?),
-            made => Ok(say(format!("topics created: {}", made.join(", ")))?),
+            [] => say("all topics are there")?,
+            made => say(format!("topics created: {}", made.join(", ")))?,
         },
     }
+    advise(&settings).await
+}
+
+/// Says which of the server's settings should be others.
+async fn advise(settings: &Settings) -> Result<(), Failure> {
+    for advice in advice(&pool(settings).await?).await? {
+        note(advice);
+    }
+    Ok(())
 }

@@ -190,9 +190,10 @@ fn launch(dir: &Path, socket_dir: &Path, user: Option<process::User>, options: O
         Some(port) => command.args(["-c", "listen_addresses=127.0.0.1", "-p", &port.to_string()]),
         None => command.args(["-c", "listen_addresses="]),
     };
-    if options.durability == Durability::Throwaway {
-        command.args(["-c", "fsync=off", "-c", "full_page_writes=off"]);
-    }
+    match options.durability {
+        Durability::Throwaway => command.args(["-c", "fsync=off", "-c", "full_page_writes=off"]),
+        Durability::Durable => command.args(["-c", "max_wal_size=4GB", "-c", "checkpoint_timeout=15min"]), // see `store::advice`
+    };
     let out = super::open_log(&log)?;
     command.stdout(out.try_clone().doing(|| "share the log".to_owned())?).stderr(out);
 

@@ -179,7 +179,10 @@ async fn a_payer_that_panics_while_its_leg_is_in_a_lane_never_pays_twice() {
 // loaded since knows nothing of that leg.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approval_of_an_account_that_failed_since_is_void() {
-    let florin = Florin::start().await;
+    // The table is locked for as long as the test's steps take, on a busy machine too.
+    let patient = Duration::from_secs(60);
+    let options = Options { answer_timeout: patient, read_timeout: patient, write_cutoff: patient, ..Options::default() };
+    let florin = Florin::with(TestDatabase::fresh().await, options).await;
     for (name, balance) in [("alice", 10_00), ("bob", 0), ("carol", 0), ("dave", 0)] {
         florin.database.account(name, balance).await;
     }

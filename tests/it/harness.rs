@@ -44,6 +44,7 @@ pub struct Options {
     pub account_share_max: usize,
     pub write_cutoff: Duration,
     pub answer_timeout: Duration,
+    pub read_timeout: Duration,
     pub lease: Duration,
     pub limits: Limits,
     pub publishing: Option<Publishing>,
@@ -59,6 +60,7 @@ impl Default for Options {
             account_share_max: 5_000,
             write_cutoff: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(5),
+            read_timeout: Duration::from_secs(5),
             lease: Duration::from_secs(3),
             limits: Limits::default(),
             publishing: None,
@@ -237,7 +239,8 @@ impl Florin {
             let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init(); // another test was first
         }
         let (health, faults) = (Health::default(), Faults::default());
-        let db = Database::new(url).unwrap();
+        let mut db = Database::new(url).unwrap();
+        db.read_timeout = options.read_timeout;
         let pool = db.pool(8);
         let tree = Tree::start(TreeConfig {
             database: db,

@@ -100,7 +100,9 @@ async fn from_empty_twice_and_two_at_once() {
         (one.join().unwrap(), other.join().unwrap())
     });
     assert!(one.status.success() && other.status.success(), "{one:?} {other:?}");
-    assert!(site.run(&["migrate", "--check"]).status.success());
+    let checked = site.run(&["migrate", "--check"]);
+    assert!(checked.status.success() && text(&checked.stdout).contains("as it should be"), "{checked:?}");
+    assert!(text(&checked.stderr).contains("PostgreSQL's fsync is off, and should be on"), "the tests' own server: {checked:?}");
     assert!(site.run(&["migrate"]).status.success());
     open_accounts(&site.database).await;
     let server = site.serve().await;

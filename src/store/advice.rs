@@ -1,0 +1,113 @@
+//! PostgreSQL's own settings, as far as money or its pace hang on them: what they are, and what they should be.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use sqlx::PgPool;
+
+/// A setting that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    name: &'static str,
+    found: String,
+    wanted: String,
+    why: &'static str,
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostgreSQL's {} is {}, and should be {}: {}", self.name, self.found, self.wanted, self.why)
+    }
+}
+
+/// Settings that must be on.
+const ON: [(&str, &str); 2] =
+    [("fsync", "what was acknowledged is lost when the machine fails"), ("full_page_writes", "tables are damaged when the machine fails")];
+
+/// Settings that are numbers: the least, how many of PostgreSQL's own unit make one of the unit shown, that unit, and why.
+const AT_LEAST: [(&str, f64, f64, &str, &str); 4] = [
+    ("max_wal_size", 4096.0, 1.0, " MB", "checkpoints come by time then, not in the middle of a load"),
+    ("checkpoint_timeout", 900.0, 1.0, " s", "after each checkpoint every page goes into the log whole, once"),
+    ("checkpoint_completion_target", 0.9, 1.0, "", "checkpoints write evenly then, not at once"),
+    ("shared_buffers", 1024.0, 128.0, " MB", "balances and keys are looked for with every payment"),
+];
+
+/// Locks that reading one partition takes, with its indexes.
+const LOCKS_PER_PARTITION: i64 = 7;
+
+/// What is not as it should be.
+///
+/// # Errors
+/// Any failure of the statements.
+pub async fn advice(pool: &PgPool) -> Result<Vec<Advice>, sqlx::Error> {
+    let settings: Vec<(String, String)> = sqlx::query_as("SELECT name, setting FROM pg_settings").fetch_all(pool).await?;
+    let partitions = sqlx::query_scalar("SELECT count(*) FROM journal_partitions").fetch_one(pool).await?;
+    Ok(judge(&settings.into_iter().collect(), partitions))
+}
+
+fn judge(settings: &HashMap<String, String>, partitions: i64) -> Vec<Advice> {
+    let mut advice = Vec::new();
+    for (name, why) in ON {
+        if settings.get(name).is_some_and(|found| found != "on") {
+            advice.push(Advice { name, found: settings[name].clone(), wanted: "on".into(), why });
+        }
+    }
+    for (name, least, per_unit, unit, why) in AT_LEAST {
+        if let Some(found) = settings.get(name).and_then(|found| found.parse::<f64>().ok()).map(|found| found / per_unit)
+            && found < least
+        {
+            advice.push(Advice { name, found: format!("{found}{unit}"), wanted: format!("{least}{unit} or more"), why });
+        }
+    }
+    let whole = |name: &str| settings.get(name).and_then(|found| found.parse::<i64>().ok());
+    if let (Some(each), Some(connections), Some(prepared)) =
+        (whole("max_locks_per_transaction"), whole("max_connections"), whole("max_prepared_transactions"))
+    {
+        let shared = (connections + prepared).max(1);
+        let needed = (2 * partitions * LOCKS_PER_PARTITION + shared - 1) / shared;
+        if each < needed {
+            let why = "what reads the whole journal, such as `florin verify`, locks every partition with its indexes";
+            advice.push(Advice { name: "max_locks_per_transaction", found: each.to_string(), wanted: format!("{needed} or more"), why });
+        }
+    }
+    advice
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(given: &[(&str, &str)]) -> HashMap<String, String> {
+        let good = [
+            ("fsync", "on"),
+            ("full_page_writes", "on"),
+            ("max_wal_size", "4096"),
+            ("checkpoint_timeout", "900"),
+            ("checkpoint_completion_target", "0.9"),
+            ("shared_buffers", "131072"),
+            ("max_locks_per_transaction", "64"),
+            ("max_connections", "100"),
+            ("max_prepared_transactions", "0"),
+        ];
+        good.iter().chain(given).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn each_setting_that_is_too_little_is_named_with_what_it_should_be() {
+        assert_eq!(judge(&settings(&[]), 400), []);
+        for (name, found, said) in [
+            ("fsync", "off", "fsync is off, and should be on"),
+            ("full_page_writes", "off", "full_page_writes is off"),
+            ("max_wal_size", "1024", "max_wal_size is 1024 MB, and should be 4096 MB or more"),
+            ("checkpoint_timeout", "300", "checkpoint_timeout is 300 s, and should be 900 s or more"),
+            ("checkpoint_completion_target", "0.5", "checkpoint_completion_target is 0.5, and should be 0.9 or more"),
+            ("shared_buffers", "16384", "shared_buffers is 128 MB, and should be 1024 MB or more"),
+        ] {
+            let advice = judge(&settings(&[(name, found)]), 400);
+            assert_eq!(advice.len(), 1, "{name}");
+            assert!(advice[0].to_string().contains(said), "{}", advice[0]);
+        }
+        let advice = judge(&settings(&[]), 2_000);
+        assert!(advice[0].to_string().contains("max_locks_per_transaction is 64, and should be 280 or more"), "{advice:?}");
+    }
+}
