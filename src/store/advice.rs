@@ -25,11 +25,10 @@ const ON: [(&str, &str); 2] =
     [("fsync", "what was acknowledged is lost when the machine fails"), ("full_page_writes", "tables are damaged when the machine fails")];
 
 /// Settings that are numbers: the least, how many of PostgreSQL's own unit make one of the unit shown, that unit, and why.
-const AT_LEAST: [(&str, f64, f64, &str, &str); 4] = [
-    ("max_wal_size", 4096.0, 1.0, " MB", "checkpoints come by time then, not in the middle of a load"),
-    ("checkpoint_timeout", 900.0, 1.0, " s", "after each checkpoint every page goes into the log whole, once"),
-    ("checkpoint_completion_target", 0.9, 1.0, "", "checkpoints write evenly then, not at once"),
-    ("shared_buffers", 1024.0, 128.0, " MB", "balances and keys are looked for with every payment"),
+const AT_LEAST: [(&str, i64, i64, &str, &str); 3] = [
+    ("max_wal_size", 4096, 1, "MB", "checkpoints come by time then, not in the middle of a load"),
+    ("checkpoint_timeout", 900, 1, "s", "after each checkpoint every page goes into the log whole, once"),
+    ("shared_buffers", 1024, 128, "MB", "balances and keys are looked for with every payment"),
 ];
 
 /// Locks that reading one partition takes, with its indexes.
@@ -46,6 +45,7 @@ pub async fn advice(pool: &PgPool) -> Result<Vec<Advice>, sqlx::Error> {
 }
 
 fn judge(settings: &HashMap<String, String>, partitions: i64) -> Vec<Advice> {
+    let whole = |name: &str| settings.get(name).and_then(|found| found.parse::<i64>().ok());
     let mut advice = Vec::new();
     for (name, why) in ON {
         if settings.get(name).is_some_and(|found| found != "on") {
@@ -53,13 +53,14 @@ fn judge(settings: &HashMap<String, String>, partitions: i64) -> Vec<Advice> {
         }
     }
     for (name, least, per_unit, unit, why) in AT_LEAST {
-        if let Some(found) = settings.get(name).and_then(|found| found.parse::<f64>().ok()).map(|found| found / per_unit)
-            && found < least
-        {
-            advice.push(Advice { name, found: format!("{found}{unit}"), wanted: format!("{least}{unit} or more"), why });
+        if let Some(found) = whole(name).map(|found| found / per_unit).filter(|found| *found < least) {
+            advice.push(Advice { name, found: format!("{found} {unit}"), wanted: format!("{least} {unit} or more"), why });
         }
     }
-    let whole = |name: &str| settings.get(name).and_then(|found| found.parse::<i64>().ok());
+    if let Some(found) = settings.get("checkpoint_completion_target").filter(|found| found.parse::<f64>().is_ok_and(|found| found < 0.9)) {
+        let why = "checkpoints write evenly then, not at once";
+        advice.push(Advice { name: "checkpoint_completion_target", found: found.clone(), wanted: "0.9 or more".into(), why });
+    }
     if let (Some(each), Some(connections), Some(prepared)) =
         (whole("max_locks_per_transaction"), whole("max_connections"), whole("max_prepared_transactions"))
     {
