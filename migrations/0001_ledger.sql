@@ -31,15 +31,16 @@ CREATE TABLE accounts (
 );
 CREATE INDEX accounts_by_owner ON accounts (tenant, owner, id);
 
--- What changes, and the last guard: whatever the actors believe, the check holds. Totals only grow; a balance is credits less debits.
+-- What an account's rows come to, as far as the journal is folded (see fold_journal, and balances_now for this moment), and the guard of that: whatever the actors
+-- believed, the check holds. Totals only grow; a balance is credits less debits.
 -- A limit may be set past the balance: it binds new movements, and moves nothing. The database then guards where the balance stood (floor_from,
 -- ceiling_from) until the limit is set again. (least and greatest leave nulls out, and a check that comes to null holds.)
 -- The fill factor says both how full a page is filled and how empty it must be kept: a page filled up to it is pruned at every touch. So rows are
 -- born with spare bytes, which the first update gives up, and pages are pruned when they are nearly full.
 CREATE TABLE balances (
   account       bigint PRIMARY KEY REFERENCES accounts,
-  last_seq      bigint NOT NULL DEFAULT 0,                              -- the account's newest row in the journal; 0: it has none
-  version       bigint NOT NULL DEFAULT 0,                              -- how many rows it has there
+  last_seq      bigint NOT NULL DEFAULT 0,                              -- the account's newest row that is folded; 0: there is none
+  version       bigint NOT NULL DEFAULT 0,                              -- how many are folded
   debits        numeric(38,0) NOT NULL DEFAULT 0,
   credits       numeric(38,0) NOT NULL DEFAULT 0,
   held          numeric(28,0) NOT NULL DEFAULT 0,

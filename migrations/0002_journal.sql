@@ -62,23 +62,6 @@ BEGIN
   RETURN number_;
 END $$;
 
--- Adds a batch's deltas to the balances that memory is right about, and moves their newest row on; answers how many it changed. Memory is right when it knows the
--- newest row before and the balance after. A function of its own because generic plans guess 10 rows for unnest and would hash the whole table; switching planner
--- nodes off raises the estimated cost, which would start the JIT compiler.
-CREATE FUNCTION apply_deltas(
-  accounts_ bigint[], debits_ numeric[], credits_ numeric[], helds_ numeric[], rows_ int[], lasts_ bigint[], priors_ bigint[], afters_ numeric[]
-) RETURNS int LANGUAGE plpgsql
-SET jit = off SET enable_nestloop = on SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
-DECLARE changed int;
-BEGIN
-  UPDATE balances b SET debits = b.debits + d.dd, credits = b.credits + d.cc, held = b.held + d.hh, version = b.version + d.r, last_seq = d.l, spare = NULL
-    FROM (SELECT unnest(accounts_) AS a, unnest(debits_) AS dd, unnest(credits_) AS cc, unnest(helds_) AS hh, unnest(rows_) AS r, unnest(lasts_) AS l,
-            unnest(priors_) AS p, unnest(afters_) AS f) d
-    WHERE b.account = d.a AND b.last_seq = d.p AND b.credits + d.cc - b.debits - d.dd = d.f;
-  GET DIAGNOSTICS changed = ROW_COUNT;
-  RETURN changed;
-END $$;
-
 -- New holds, and what transactions take from holds; several may take from one. Sorted, so that all lock in one order.
 CREATE FUNCTION apply_holds(
   ids_ uuid[], debits_ bigint[], credits_ bigint[], amounts_ numeric[], expires_ timestamptz[], t_holds_ uuid[], t_captured_ numeric[], t_voided_ numeric[]
@@ -129,7 +112,7 @@ BEGIN
   IF missing > 0 THEN RAISE EXCEPTION 'the currency takes no new accounts' USING ERRCODE = 'FL007'; END IF;
 END $$;
 
--- Rows of a batch that are rare, each kind an array or absent: accounts (see open_accounts), changes of guards [{account, status, floor, ceiling}],
+-- Rows of a batch that are rare, each kind an array or absent: accounts (see open_accounts),
 -- refunds [{payment, limit, given, reversal}], undone [{payment, given}]: what gave back and was undone, so that so much may be given back again (below zero:
 -- it counts again), sagas, facts, actions, derived [{id, seq}], declines [{tenant, account, seq}].
 CREATE FUNCTION apply_extras(extras_ jsonb) RETURNS void LANGUAGE plpgsql
@@ -152,30 +135,24 @@ BEGIN
   INSERT INTO operator_actions (id, tenant, at, actor, action, subject, reason, before, after, correlation)
     SELECT * FROM jsonb_to_recordset(extras_ -> 'actions')
       AS o(id uuid, tenant text, at timestamptz, actor text, action text, subject text, reason text, before jsonb, after jsonb, correlation text);
-  UPDATE balances b SET status = c.status,
-      floor = c.floor, floor_from = CASE WHEN b.credits - b.debits - b.held < c.floor THEN b.credits - b.debits - b.held END,
-      ceiling = c.ceiling, ceiling_from = CASE WHEN b.credits - b.debits > c.ceiling THEN b.credits - b.debits END
-    FROM (SELECT * FROM jsonb_to_recordset(extras_ -> 'changes') AS r(account bigint, status smallint, floor numeric, ceiling numeric) ORDER BY r.account) c WHERE b.account = c.account;
   UPDATE dead_letters d SET replayed_as = r.seq, replayed_at = clock_timestamp()
     FROM jsonb_to_recordset(extras_ -> 'replays') AS r(letter bigint, seq bigint) WHERE d.id = r.letter;
 END $$;
 
--- Commits a batch whole or not at all. Fixed order inside: fence and predecessor, cut-off, rows with their keys, keys of older partitions, holds, balances, what is rare.
+-- Commits a batch whole or not at all. Fixed order inside: fence and predecessor, cut-off, rows with their keys, keys of older partitions, holds, what is rare.
+-- Balances are not touched: they follow from the rows, see fold_journal.
 --
--- batch_ follows prior_, the newest batch that memory is built on. Row arrays run in parallel, as do account arrays (a_*: by account, what it does to it, the rows it
--- has here, the last of them, and what memory believes: the newest row before and the balance after), new holds (h_*) and what is taken from holds (t_*); extras_:
+-- batch_ follows prior_, the newest batch that memory is built on. Row arrays run in parallel, as do new holds (h_*) and what is taken from holds (t_*); extras_:
 -- see apply_extras; null: none.
 -- Sets are unnested side by side in the select list, which costs a third of what FROM unnest(...) does.
 -- Errors: 23505 on journal_<n>_key or FL001 a key is used, FL002 fenced, FL004 a record is past its cut-off, FL005 there is no such hold, FL006 a saga has gone on
--- otherwise, FL007 a currency takes no new accounts, FL008 the batch is not the successor of the last, FL009 memory and a balance disagree, or its account is not
--- there, 23514 on hold_taken or refund_given: more than there is.
+-- otherwise, FL007 a currency takes no new accounts, FL008 the batch is not the successor of the last, 23514 on hold_taken or refund_given: more than there is.
 CREATE FUNCTION commit_batch(
   writer_ int, epoch_ bigint, session_ bigint, cutoff_ timestamptz, batch_ bigint, prior_ bigint,
   debits_ bigint[], credits_ bigint[], debit_prevs_ bigint[], credit_prevs_ bigint[], created_ timestamptz[], ids_ uuid[], keys_ uuid[], requests_ uuid[], follows_ uuid[],
   events_ smallint[], kinds_ smallint[], statuses_ smallint[], apis_ smallint[], ns_ smallint[], postings_ smallint[],
   amounts_ numeric[], helds_ numeric[], debit_afters_ numeric[], credit_afters_ numeric[],
   tenants_ text[], key_texts_ text[], references_ text[], descriptions_ text[], metadatas_ text[], correlations_ text[], made_by_ text[], made_from_ text[], bodies_ text[],
-  accounts_ bigint[], a_debits_ numeric[], a_credits_ numeric[], a_helds_ numeric[], a_rows_ int[], a_lasts_ bigint[], a_priors_ bigint[], a_afters_ numeric[],
   h_ids_ uuid[], h_debits_ bigint[], h_credits_ bigint[], h_amounts_ numeric[], h_expires_ timestamptz[], t_holds_ uuid[], t_captured_ numeric[], t_voided_ numeric[],
   extras_ jsonb
 ) RETURNS void LANGUAGE plpgsql SET jit = off AS $$
@@ -211,10 +188,6 @@ BEGIN
 
   IF cardinality(h_ids_) > 0 OR cardinality(t_holds_) > 0 THEN
     PERFORM apply_holds(h_ids_, h_debits_, h_credits_, h_amounts_, h_expires_, t_holds_, t_captured_, t_voided_);
-  END IF;
-
-  IF cardinality(accounts_) > 0 AND apply_deltas(accounts_, a_debits_, a_credits_, a_helds_, a_rows_, a_lasts_, a_priors_, a_afters_) <> cardinality(accounts_) THEN
-    RAISE EXCEPTION 'memory and balances disagree' USING ERRCODE = 'FL009';
   END IF;
 
   IF extras_ IS NOT NULL THEN

@@ -113,7 +113,7 @@ SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_ha
 DECLARE at bigint; row_ journal; left_ bigint := limit_; before_ bigint;
 BEGIN
   IF below_ = 9223372036854775807 THEN
-    SELECT last_seq INTO at FROM balances WHERE account = account_;
+    SELECT last_seq INTO at FROM balances_of(ARRAY[account_]);
   ELSE
     SELECT CASE account_ WHEN debit_account THEN debit_prev WHEN credit_account THEN credit_prev END INTO at FROM journal_at(ARRAY[below_]);
   END IF;
@@ -166,6 +166,6 @@ END $$;
 
 -- PostgreSQL lets everybody execute a new function, and some of ours run as their owner: only roles that were given it may execute them. `florin migrate --grant-to` gives it.
 REVOKE EXECUTE ON FUNCTION
-  refuse_change, journal_make, journal_grow, journal_forget_keys, journal_note_times, apply_deltas, apply_holds, append_saga_facts, open_accounts, apply_extras, commit_batch, raise_session,
+  refuse_change, journal_make, journal_grow, journal_forget_keys, journal_note_times, apply_holds, append_saga_facts, open_accounts, apply_extras, commit_batch, raise_session,
   take_leadership, journal_tip, journal_at, journal_places, journal_transactions, journal_after, journal_before, journal_place_at, account_history, account_postings, used_keys, journal_waiting
   FROM PUBLIC;

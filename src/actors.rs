@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod accounts;
+pub mod auditor;
 pub mod expiry;
 pub mod feed;
 pub mod housekeeping;

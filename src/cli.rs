@@ -18,6 +18,7 @@ pub mod options;
 mod outbox;
 pub mod output;
 mod pay;
+mod quarantine;
 mod sagas;
 mod seed;
 mod serve;
@@ -62,6 +63,9 @@ enum Command {
     /// Look at the publisher's position, and mend it.
     #[command(subcommand)]
     Outbox(outbox::Command),
+    /// List accounts about which memory and the database disagreed, and release them.
+    #[command(subcommand)]
+    Quarantine(quarantine::Command),
     /// List what operators did, newest first: who, when, to what, why.
     Actions(actions::Args),
     /// See to movements through the provider that are stuck.
@@ -112,6 +116,7 @@ impl Cli {
             Command::Events(args) => done(events::run(args)),
             Command::Dlq(command) => done(block_on(dlq::run(command))),
             Command::Outbox(command) => done(block_on(outbox::run(command))),
+            Command::Quarantine(command) => done(block_on(quarantine::run(command))),
             Command::Actions(args) => done(block_on(actions::run(args))),
             Command::Sagas(command) => done(block_on(sagas::run(command))),
             Command::Keys(command) => done(block_on(keys::run(command))),
@@ -143,7 +148,7 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
         let names: Vec<_> = Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        let want = "serve dev migrate seed verify pay balance events dlq outbox actions sagas keys config completions";
+        let want = "serve dev migrate seed verify pay balance events dlq outbox quarantine actions sagas keys config completions";
         assert_eq!(names.join(" "), want);
         for command in Cli::command().get_subcommands() {
             assert!(command.get_about().is_some(), "{} says nothing of itself", command.get_name());

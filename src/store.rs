@@ -7,6 +7,7 @@ pub mod audit;
 pub mod currencies;
 pub mod entries;
 pub mod error;
+pub mod fold;
 pub mod holds;
 pub mod journal;
 pub mod journal_rows;

@@ -73,7 +73,7 @@ impl Actor for AccountActor {
         let Posted { totals, floor, ceiling, status, .. } = args.posted;
         Ok(AccountState {
             account: ledger::Account::new(totals, floor, ceiling, status),
-            reading: Reading::new(Reader { primary: args.primary, account: args.identity.id, actor: myself }),
+            reading: Reading::new(Reader { primary: args.primary, account: args.identity.id, journal: args.journal.clone(), actor: myself }),
             identity: args.identity,
             cell: args.cell,
             open: OpenLegs::default(),

@@ -234,8 +234,8 @@ impl DirectoryState {
         }
         let keys = loading.keys().cloned().collect();
         self.loading = Some(loading);
-        let barrier = std::mem::take(&mut self.barrier).then(|| self.args.journal.clone());
-        load::start(myself.clone(), keys, barrier, self.args.primary.clone(), self.args.faults.clone());
+        let barrier = std::mem::take(&mut self.barrier);
+        load::start(myself.clone(), keys, barrier, self.args.journal.clone(), self.args.primary.clone(), self.args.faults.clone());
     }
 
     async fn loaded(

@@ -1,6 +1,6 @@
 //! Reads events from the journal for those who watch, in its order, and hands them out.
 //!
-//! One actor on the leader, which does nothing while nobody watches. What is visible is whole up to the journal's tip, so no event comes out that
+//! One actor on the leader, which does nothing while nobody watches. What is folded is whole, so no event comes out that
 //! could still be missing one before it. The actor owns its place. If it dies between any two lines, the next one begins where the journal then is,
 //! and watchers read from the journal what it had not handed out.
 
@@ -13,8 +13,8 @@ use sqlx::PgPool;
 use crate::faults::Faults;
 pub use crate::protocol::live::Feed;
 use crate::protocol::live::{Batch, FeedMessage};
-use crate::store::journal_rows::{self, Names};
-use crate::store::live;
+use crate::store::journal_rows::Names;
+use crate::store::{fold, live};
 
 /// Events of one look.
 const ROWS_MAX: i64 = 1_000;
@@ -99,7 +99,7 @@ impl FeedState {
     async fn look(&mut self) -> Result<Duration, sqlx::Error> {
         let (feed, position) = (&self.args.feed, self.args.feed.position());
         let mut db = self.args.pool.acquire().await?;
-        let tip = journal_rows::tip(&mut *db).await?;
+        let tip = fold::folded(&mut *db).await?;
         if !self.running {
             // Nobody watched for a while: what came meanwhile, watchers read from the journal.
             self.running = true;
@@ -111,7 +111,7 @@ impl FeedState {
         }
         let part = live::read(&mut db, &mut self.names, position, tip, ROWS_MAX).await?;
         self.args.faults.point("feed.read");
-        let events = part.told.into_iter().filter_map(|told| told.event.ok()).collect(); // what cannot be read is a dead letter
+        let events = part.told.into_iter().filter_map(live::Told::shown).collect();
         feed.send(Batch { from: position, to: part.to, events });
         Ok(LOOK_NEXT)
     }

@@ -4,21 +4,27 @@
 //! supervises the lane and restarts it; a lane always begins by finding out what became of the batch that its forerunner left.
 
 mod lane;
+mod recent;
 mod settle;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot, watch};
 
 pub use self::lane::{LaneActor, LaneMessage};
+use self::recent::Recent;
 use crate::faults::Faults;
+use crate::protocol::account::Posted;
 use crate::protocol::batch::Batch;
-use crate::protocol::record::{KeyHash, TransactionId};
+use crate::protocol::journal::place;
+use crate::protocol::record::{AccountId, KeyHash, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Slip, Taken};
 use crate::store::Database;
+use crate::store::accounts::AsOf;
 use crate::supervision::health::{Condition, Health, Part};
 use crate::supervision::policy::{self, History, Verdict};
 use crate::supervision::tasks;
@@ -38,8 +44,8 @@ pub struct JournalConfig {
     pub answer_timeout: Duration,
     /// Told when the epoch turns out to be another's.
     pub fenced: Arc<dyn Fn() + Send + Sync>,
-    /// Called after each batch that wrote events.
-    pub published: Arc<dyn Fn() + Send + Sync>,
+    /// Told after each batch.
+    pub committed: Arc<Notify>,
     /// Where it says how it is.
     pub health: Health,
     /// Where tests make it fail.
@@ -55,6 +61,38 @@ struct Shared {
     config: JournalConfig,
     closed: AtomicBool,
     database_away: AtomicBool,
+    recent: Mutex<Recent>,
+    /// How far balances are folded.
+    folded: watch::Sender<i64>,
+    quarantine: Quarantine,
+}
+
+/// Accounts that take no movements.
+#[derive(Default)]
+struct Quarantine {
+    /// There are some.
+    any: AtomicBool,
+    /// By the database's word.
+    found: Mutex<HashSet<AccountId>>,
+    /// While somebody sets their balances right.
+    suspended: Mutex<HashSet<AccountId>>,
+}
+
+impl Quarantine {
+    fn change(&self, change: impl FnOnce(&mut HashSet<AccountId>, &mut HashSet<AccountId>)) {
+        let (mut found, mut suspended) = (lock(&self.found), lock(&self.suspended));
+        change(&mut found, &mut suspended);
+        self.any.store(!found.is_empty() || !suspended.is_empty(), Ordering::Release);
+    }
+
+    fn has(&self, account: AccountId) -> bool {
+        self.any.load(Ordering::Acquire) && lock(&self.found).contains(&account)
+    }
+
+    /// It will take movements again in a moment.
+    fn is_suspended(&self, account: AccountId) -> bool {
+        self.any.load(Ordering::Acquire) && lock(&self.suspended).contains(&account)
+    }
 }
 
 /// What was sent to the database: whether it is there, the database's last batch tells.
@@ -77,6 +115,9 @@ pub(crate) struct Lane {
     actor: RwLock<Option<ActorRef<LaneMessage>>>,
 }
 
+/// How long a read waits for the fold before it is made again.
+const FOLD_LOOK: Duration = Duration::from_millis(20);
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -84,7 +125,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Journal {
     /// A journal that is not running yet: what is submitted waits.
     pub fn new(config: JournalConfig) -> Self {
-        Self(Arc::new(Shared { lane: Arc::default(), config, closed: AtomicBool::new(false), database_away: AtomicBool::new(false) }))
+        Self(Arc::new(Shared {
+            lane: Arc::default(),
+            config,
+            closed: AtomicBool::new(false),
+            database_away: AtomicBool::new(false),
+            recent: Mutex::default(),
+            folded: watch::Sender::new(0),
+            quarantine: Quarantine::default(),
+        }))
     }
 
     /// Hands over a slip that all its accounts approved.
@@ -123,6 +172,11 @@ impl Journal {
         lock(&self.0.lane.queue).len() + lock(&self.0.lane.in_flight).len()
     }
 
+    /// Told after each batch.
+    pub fn committed(&self) -> Arc<Notify> {
+        self.0.config.committed.clone()
+    }
+
     /// The last batch that this epoch knows to be committed.
     pub fn last(&self) -> Option<i64> {
         *lock(&self.0.lane.last)
@@ -131,6 +185,72 @@ impl Journal {
     /// Whether the database did not answer when last asked.
     pub fn is_database_away(&self) -> bool {
         self.0.database_away.load(Ordering::Relaxed)
+    }
+
+    /// An account as of now, by a read of its balance; none: the read is too old, see [`Journal::wait_for_fold`].
+    ///
+    /// # Errors
+    /// The read saw another epoch: what this process remembers is not all there is.
+    pub fn recall(&self, account: AccountId, read: Posted, as_of: AsOf) -> Result<Option<Posted>, &'static str> {
+        if as_of.epoch != self.0.config.epoch {
+            return Err("another process has taken over");
+        }
+        Ok(lock(&self.0.recent).recall(account, read, as_of.folded))
+    }
+
+    /// Waits until more is folded than a read saw, but not long: it may be its epoch's beginning that is not known yet.
+    pub async fn wait_for_fold(&self, seen: AsOf) {
+        let mut folded = self.0.folded.subscribe();
+        let _ = tokio::time::timeout(FOLD_LOOK, folded.wait_for(|place| *place > seen.folded)).await; // whoever asks looks again
+    }
+
+    /// The auditor: balances hold everything up to this place, and these accounts are in quarantine. Answers those that no longer are: what memory believes of them
+    /// is void.
+    pub fn folded(&self, place: i64, quarantined: &[i64]) -> Vec<AccountId> {
+        let mut released = Vec::new();
+        self.0.quarantine.change(|found, _| {
+            let now: HashSet<AccountId> = quarantined.iter().copied().map(AccountId).collect();
+            released = found.difference(&now).copied().collect();
+            *found = now;
+        });
+        let mut recent = lock(&self.0.recent);
+        recent.fold(place);
+        for account in &released {
+            recent.forget(*account);
+        }
+        drop(recent);
+        self.0.folded.send_replace(place);
+        released
+    }
+
+    /// Somebody sets the account's balance right: until [`Journal::resume`] its movements wait. Ends when every batch that was begun before is folded.
+    pub async fn suspend(&self, account: AccountId) {
+        self.0.quarantine.change(|_, suspended| {
+            suspended.insert(account);
+        });
+        self.barrier().await;
+        let Some(last) = self.last() else { return };
+        let _ = self.0.folded.subscribe().wait_for(|folded| *folded >= place(last, 0)).await; // whole batches are folded; the sender is ours
+    }
+
+    /// The account's balance in the database is right: what is remembered of it is not.
+    pub fn resume(&self, account: AccountId) {
+        lock(&self.0.recent).forget(account);
+        self.0.quarantine.change(|found, suspended| {
+            found.remove(&account);
+            suspended.remove(&account);
+        });
+        self.0.lane.schedule(); // those that waited
+    }
+
+    /// Whether the account takes no movements.
+    pub fn is_quarantined(&self, account: AccountId) -> bool {
+        self.0.quarantine.has(account)
+    }
+
+    /// How many accounts are remembered since the fold.
+    pub fn recent(&self) -> usize {
+        lock(&self.0.recent).len()
     }
 
     /// The epoch is lost or let go: nothing more is written under it. What is queued was certainly not done; of what is in flight

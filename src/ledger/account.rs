@@ -17,6 +17,15 @@ pub enum Status {
 }
 
 impl Status {
+    /// Its number, wherever a status is stored.
+    pub fn code(self) -> i16 {
+        match self {
+            Self::Active => 1,
+            Self::Suspended => 2,
+            Self::Closed => 3,
+        }
+    }
+
     /// Its name, wherever a status is written as text.
     pub fn name(self) -> &'static str {
         match self {

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::record::{AccountChange, AccountId, KeyHash, Operator, Record, RequestHash, TransactionId};
 use super::slip::{Outcome, Slip};
 use crate::ledger::{Status, Totals};
-use crate::money::Currency;
+use crate::money::{Amount, Currency};
 
 /// What never changes about an account.
 #[derive(Clone, Debug)]
@@ -46,6 +46,20 @@ impl Posted {
     pub fn is_within_limits(&self) -> bool {
         let balance = self.totals.credits - self.totals.debits;
         self.floor.is_none_or(|floor| balance - self.totals.held >= floor) && self.ceiling.is_none_or(|ceiling| balance <= ceiling)
+    }
+}
+
+impl Posted {
+    /// Whether movements that were admitted under these guards can lead to so much. Limits bind what moves towards them: who was past one may come back to it. What is
+    /// `taken` from holds was admitted with them, and whether they have as much is not known here.
+    pub fn may_become(&self, after: &Totals, taken: bool) -> bool {
+        let (balance, before) = (after.credits - after.debits, self.totals.credits - self.totals.debits);
+        let (available, was_available) = (balance - after.held, before - self.totals.held);
+        (taken || self.floor.is_none_or(|floor| available >= floor.min(was_available)))
+            && self.ceiling.is_none_or(|ceiling| balance <= ceiling.max(before))
+            && balance.abs() <= Amount::MAX.minor_units()
+            && (taken || after.held >= 0)
+            && (taken || self.status != Status::Closed || (balance == before && after.held == self.totals.held))
     }
 }
 
@@ -194,8 +208,8 @@ impl AccountCell {
     }
 
     /// The journal: this transaction is durable, these are the totals and the newest row after its batch, and these its new guards, if it changed
-    /// them. All at once: a read that came in between would bring the old guards back. Answers whether the actor must be woken.
-    pub fn settle(&self, after: Option<Known>, change: Option<&AccountChange>, committed: TransactionId) -> bool {
+    /// them. All at once: a read that came in between would bring the old guards back. Answers what is now posted, and whether the actor must be woken.
+    pub fn settle(&self, after: Option<Known>, change: Option<&AccountChange>, committed: TransactionId) -> (Posted, bool) {
         let mut cell = self.lock();
         let version = after.map_or(cell.guards_version, |after| after.totals.version);
         if let Some(change) = change.filter(|_| version > cell.guards_version) {
@@ -207,7 +221,7 @@ impl AccountCell {
         }
         cell.closed.push((committed, Closing::Committed));
         self.news.store(true, Ordering::Release);
-        std::mem::take(&mut cell.wake)
+        (cell.posted, std::mem::take(&mut cell.wake))
     }
 
     /// This transaction did not happen. Answers whether the actor must be woken.
@@ -230,13 +244,10 @@ impl AccountCell {
         }
     }
 
-    /// The journal: memory and the database disagree, or somebody set the balance right. What was read stands, unless something was settled since; the actor
-    /// takes it in at its next message.
-    pub fn renew(&self, read: &Posted) {
+    /// For tests: memory as a fault of ours would leave it.
+    pub fn damage(&self, posted: &Posted) {
         let mut cell = self.lock();
-        if read.last >= cell.posted.last {
-            (cell.posted, cell.guards_version) = (*read, read.totals.version);
-        }
+        (cell.posted, cell.guards_version) = (*posted, posted.totals.version);
         drop(cell);
         self.news.store(true, Ordering::Release);
     }

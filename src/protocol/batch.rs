@@ -9,12 +9,12 @@ mod tests;
 use hashbrown::HashMap;
 
 pub use self::extras::Extras;
-pub use self::rows::{AccountColumns, Columns, HoldColumns, TakeColumns};
-use super::account::Known;
+pub use self::rows::{Columns, HoldColumns, TakeColumns};
+use super::account::{Known, Posted};
 use super::journal::{self, status};
 use super::record::{AccountId, BalancesAfter, Body, KeyHash, Record, Rows, TransactionId};
 
-/// The arguments of `commit_batch`: rows of the journal, what they do to accounts and holds, and what is rare.
+/// The arguments of `commit_batch`: rows of the journal, what they do to holds, and what is rare.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// Its number.
@@ -23,8 +23,6 @@ pub struct Batch {
     pub prior: i64,
     /// Rows of the journal, in order.
     pub rows: Columns,
-    /// What the rows do to accounts, ascending.
-    pub accounts: AccountColumns,
     /// New holds.
     pub holds: HoldColumns,
     /// What is taken from holds.
@@ -35,12 +33,17 @@ pub struct Batch {
     pub has_events: bool,
     /// Every account after the batch.
     pub after: HashMap<AccountId, Known>,
+    /// Accounts that it would leave outside the limits under which its records were admitted.
+    pub outside: Vec<AccountId>,
 }
 
 /// What a batch does to one account so far.
 struct Touched {
-    before: Known,
+    /// As memory knows it; none: nobody approved for it.
+    before: Option<Posted>,
     now: Known,
+    /// Something is taken from holds on it: the database says whether there is as much.
+    taken: bool,
 }
 
 /// Accounts as they are laid out.
@@ -49,18 +52,18 @@ struct Ledger(HashMap<AccountId, Touched>);
 
 impl Batch {
     /// Lays records out behind the batch `prior`, each with what memory knows of its accounts. Keys must differ: the journal lets a repeated key wait.
-    pub fn of<'a, K: Fn(AccountId) -> Option<Known>>(number: i64, prior: i64, records: impl Iterator<Item = (&'a Record, K)>) -> Self {
+    pub fn of<'a, K: Fn(AccountId) -> Option<Posted>>(number: i64, prior: i64, records: impl Iterator<Item = (&'a Record, K)>) -> Self {
         let mut batch = Self { number, prior, ..Self::default() };
         let mut ledger = Ledger::default();
         for (record, known) in records {
             batch.push(record, &known, &mut ledger);
         }
-        batch.accounts = ledger.columns();
+        batch.outside = ledger.outside();
         batch.after = ledger.0.into_iter().map(|(account, touched)| (account, touched.now)).collect();
         batch
     }
 
-    fn push(&mut self, record: &Record, known: &impl Fn(AccountId) -> Option<Known>, ledger: &mut Ledger) {
+    fn push(&mut self, record: &Record, known: &impl Fn(AccountId) -> Option<Posted>, ledger: &mut Ledger) {
         let first = self.rows.len();
         let here = journal::place(self.number, first);
         self.has_events |= record.event.is_some();
@@ -75,7 +78,6 @@ impl Batch {
         self.rows.head(record, postings.len());
         match &record.body {
             Body::AccountChange(change) => {
-                self.extras.change(change);
                 self.rows.debit(first, change.account, ledger.touch(change.account, known, here, |_| ()));
             }
             Body::Declined { postings, .. } => self.extras.declined(record, postings, here),
@@ -156,33 +158,23 @@ struct Side {
 
 impl Ledger {
     /// A row at `place` is about this account.
-    fn touch(&mut self, account: AccountId, known: &impl Fn(AccountId) -> Option<Known>, place: i64, change: impl FnOnce(&mut Known)) -> Side {
+    fn touch(&mut self, account: AccountId, known: &impl Fn(AccountId) -> Option<Posted>, place: i64, change: impl FnOnce(&mut Known)) -> Side {
         let touched = self.0.entry(account).or_insert_with(|| {
-            let before = known(account).unwrap_or_default(); // one that nobody approved is not in the database either, which then refuses
-            Touched { before, now: before }
+            let before = known(account);
+            Touched { before, now: before.map(|posted| posted.known()).unwrap_or_default(), taken: false }
         });
+        let held = touched.now.totals.held;
         change(&mut touched.now);
+        touched.taken |= touched.now.totals.held < held;
         touched.now.totals.version += 1;
         let previous = std::mem::replace(&mut touched.now.last, place);
         Side { previous, after: touched.now.totals.credits - touched.now.totals.debits }
     }
 
-    /// Sorted, so that rows are locked in one order.
-    fn columns(&self) -> AccountColumns {
-        let mut accounts: Vec<_> = self.0.iter().collect();
-        accounts.sort_unstable_by_key(|(account, _)| **account);
-        let mut columns = AccountColumns::default();
-        for (account, Touched { before, now }) in accounts {
-            columns.ids.push(account.0);
-            columns.debits.push(now.totals.debits - before.totals.debits);
-            columns.credits.push(now.totals.credits - before.totals.credits);
-            columns.helds.push(now.totals.held - before.totals.held);
-            columns.rows.push(i32::try_from(now.totals.version - before.totals.version).unwrap_or(i32::MAX));
-            columns.lasts.push(now.last);
-            columns.priors.push(before.last);
-            columns.afters.push(now.totals.credits - now.totals.debits);
-        }
-        columns
+    /// Whose money no longer keeps to the limits, though it did, or keeps to them less than before.
+    fn outside(&self) -> Vec<AccountId> {
+        let is_outside = |touched: &Touched| touched.before.is_none_or(|before| !before.may_become(&touched.now.totals, touched.taken));
+        self.0.iter().filter(|(_, touched)| is_outside(touched)).map(|(account, _)| *account).collect()
     }
 }
 

@@ -82,6 +82,15 @@ pub struct NewAccount {
     pub ceiling: Option<i128>,
 }
 
+/// What a read of balances was as of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AsOf {
+    /// Balances held everything up to this place.
+    pub folded: i64,
+    /// And this was the writer's epoch.
+    pub epoch: i64,
+}
+
 /// All that is known of an account.
 #[derive(Clone, Debug)]
 pub struct AccountRow {
@@ -89,6 +98,8 @@ pub struct AccountRow {
     pub identity: Identity,
     /// What does.
     pub posted: Posted,
+    /// As of when.
+    pub as_of: AsOf,
     /// Who keeps it.
     pub kind: AccountKind,
     /// Where its balance normally stands.
@@ -125,9 +136,20 @@ struct Row {
     balance: Balance,
 }
 
-const COLUMNS: &str = "a.id, a.tenant, a.name, a.kind, a.normal_side, a.currency, c.exponent, a.owner, a.owner_type, a.subtype, a.metadata, a.created_at, \
-     b.debits, b.credits, b.held, b.floor, b.ceiling, b.status, b.version, b.last_seq \
-     FROM accounts a JOIN balances b ON b.account = a.id JOIN currencies c ON c.code = a.currency";
+const COLUMNS: &str =
+    "a.id, a.tenant, a.name, a.kind, a.normal_side, a.currency, c.exponent, a.owner, a.owner_type, a.subtype, a.metadata, a.created_at";
+
+/// Of `balances b` or what is like it, and as of when that is.
+const BALANCE: &str = "b.debits, b.credits, b.held, b.floor, b.ceiling, b.status, b.version, b.last_seq, \
+     (SELECT seq FROM folded) AS folded, coalesce((SELECT epoch FROM writers WHERE writer = 0), 0) AS epoch";
+
+/// Accounts to this moment, those that `which` selects the ids of.
+fn now(which: &str) -> String {
+    format!(
+        "SELECT {COLUMNS}, {BALANCE} FROM balances_of(ARRAY(SELECT id FROM accounts WHERE {which})) b JOIN accounts a ON a.id = b.account \
+         JOIN currencies c ON c.code = a.currency ORDER BY a.id"
+    )
+}
 
 #[derive(FromRow)]
 struct Balance {
@@ -139,9 +161,15 @@ struct Balance {
     status: i16,
     version: i64,
     last_seq: i64,
+    folded: i64,
+    epoch: i64,
 }
 
 impl Balance {
+    fn as_of(&self) -> AsOf {
+        AsOf { folded: self.folded, epoch: self.epoch }
+    }
+
     fn read(self) -> Posted {
         Posted {
             totals: Totals { debits: self.debits.0, credits: self.credits.0, held: self.held.0, version: self.version },
@@ -162,6 +190,7 @@ impl Row {
         };
         Ok(AccountRow {
             identity: Identity { id: AccountId(self.id), tenant: self.tenant.into(), name: self.name.into(), currency },
+            as_of: self.balance.as_of(),
             posted: self.balance.read(),
             kind: match self.kind {
                 1 => AccountKind::User,
@@ -179,23 +208,27 @@ impl Row {
     }
 }
 
-/// Loads accounts by tenant and name, those that exist, without their last transactions.
+/// Loads accounts by tenant and name, those that exist, without their last transactions; their balances are as of the fold.
 ///
 /// # Errors
 /// Any failure of the statement.
 pub async fn load(pool: &PgPool, tenants: &[String], names: &[String]) -> Result<Vec<AccountRow>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} WHERE (a.tenant, a.name) IN (SELECT * FROM unnest($1::text[], $2::text[]))");
+    let sql = format!(
+        "SELECT {COLUMNS}, {BALANCE} FROM accounts a JOIN balances b ON b.account = a.id JOIN currencies c ON c.code = a.currency \
+         WHERE (a.tenant, a.name) IN (SELECT * FROM unnest($1::text[], $2::text[]))"
+    );
     let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenants).bind(names).fetch_all(pool).await?;
     rows.into_iter().map(Row::read).collect()
 }
 
-/// One account by name.
+/// One account by name, as of now.
 ///
 /// # Errors
 /// Any failure of the statements.
 pub async fn get(pool: &PgPool, tenant: &str, name: &str) -> Result<Option<AccountRow>, StoreError> {
     limited(async {
-        let mut rows = load(pool, &[tenant.to_owned()], &[name.to_owned()]).await?;
+        let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(now("tenant = $1 AND name = $2"))).bind(tenant).bind(name).fetch_all(pool).await?;
+        let mut rows = rows.into_iter().map(Row::read).collect::<Result<Vec<_>, StoreError>>()?;
         find_last(pool, &mut rows).await?;
         Ok(rows.pop())
     })
@@ -260,7 +293,7 @@ pub async fn create(pool: &PgPool, new: &NewAccount) -> Result<AccountRow, Store
 /// # Errors
 /// Any failure of the statements.
 pub async fn by_owner(pool: &PgPool, tenant: &str, owner: &str, owner_type: Option<&str>, count: u32) -> Result<Vec<AccountRow>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} WHERE a.tenant = $1 AND a.owner = $2 AND ($3::text IS NULL OR a.owner_type = $3) ORDER BY a.id LIMIT $4");
+    let sql = now("tenant = $1 AND owner = $2 AND ($3::text IS NULL OR owner_type = $3) ORDER BY id LIMIT $4");
     let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(owner).bind(owner_type).bind(i64::from(count));
     limited(async {
         let rows = query.fetch_all(pool).await?;
@@ -271,15 +304,16 @@ pub async fn by_owner(pool: &PgPool, tenant: &str, owner: &str, owner_type: Opti
     .await
 }
 
-/// An account's posted state, and which of these keys are used, as of a snapshot that is no older.
+/// An account's state as of the fold, and which of these keys are used, as of a snapshot that is no older.
 ///
 /// # Errors
 /// Any failure of the statements.
-pub async fn read_with_keys(pool: &PgPool, account: AccountId, keys: &[KeyHash]) -> Result<(Posted, Vec<UsedKey>), StoreError> {
+pub async fn read_with_keys(pool: &PgPool, account: AccountId, keys: &[KeyHash]) -> Result<(Posted, AsOf, Vec<UsedKey>), StoreError> {
     // The balance first: whatever commits in between can only make the keys know more.
-    let sql = "SELECT debits, credits, held, floor, ceiling, status, version, last_seq FROM balances WHERE account = $1";
-    let balance: Balance = sqlx::query_as(sql).bind(account.0).fetch_one(pool).await?;
-    Ok((balance.read(), keys_used(pool, keys).await?))
+    let sql = format!("SELECT {BALANCE} FROM balances b WHERE account = $1");
+    let balance: Balance = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(account.0).fetch_one(pool).await?;
+    let as_of = balance.as_of();
+    Ok((balance.read(), as_of, keys_used(pool, keys).await?))
 }
 
 /// Since when every used key is remembered; `None` when no key was ever forgotten. Each partition's keys are forgotten together, the oldest first.

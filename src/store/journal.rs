@@ -7,13 +7,13 @@ use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use super::numeric::{Numeric, numerics, optional_numerics};
+use super::numeric::{numerics, optional_numerics};
 use super::{Counted, Database, StoreError, within};
-use crate::ledger::{Status, Totals};
-use crate::protocol::account::{Posted, UsedKey, UsedKeys};
+use crate::ledger::Status;
+use crate::protocol::account::{UsedKey, UsedKeys};
 use crate::protocol::batch::Batch;
 use crate::protocol::journal::{partition_of, status as row_status};
-use crate::protocol::record::{AccountId, KeyHash, RequestHash, TransactionId};
+use crate::protocol::record::{KeyHash, RequestHash, TransactionId};
 
 /// SQLSTATEs of our own functions.
 pub mod code {
@@ -23,8 +23,6 @@ pub mod code {
     pub const FENCED: &str = "FL002";
     /// The batch is not the successor of the last.
     pub const NOT_SUCCESSOR: &str = "FL008";
-    /// A balance or its newest row is not as memory knows it, or is not there.
-    pub const MEMORY_WRONG: &str = "FL009";
     /// A record is past its cut-off.
     pub const TOO_LATE: &str = "FL004";
     /// A saga's fact is not the next one.
@@ -132,10 +130,10 @@ impl WriterSession {
     /// # Errors
     /// `Database`: nothing happened. `Lost`: nobody knows, and this session must not be used again.
     pub async fn commit(&mut self, batch: &Batch, cutoff: Instant) -> Result<(), StoreError> {
-        let (rows, accounts, holds, takes) = (&batch.rows, &batch.accounts, &batch.holds, &batch.takes);
+        let (rows, holds, takes) = (&batch.rows, &batch.holds, &batch.takes);
         let query = sqlx::query(
             "SELECT commit_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, \
-             $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50, $51)",
+             $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43)",
         )
         .bind(WRITER)
         .bind(self.epoch)
@@ -171,14 +169,6 @@ impl WriterSession {
         .bind(sparse(&rows.made_by))
         .bind(sparse(&rows.made_from))
         .bind(sparse(&rows.bodies))
-        .bind(&accounts.ids)
-        .bind(numerics(&accounts.debits))
-        .bind(numerics(&accounts.credits))
-        .bind(numerics(&accounts.helds))
-        .bind(&accounts.rows)
-        .bind(&accounts.lasts)
-        .bind(&accounts.priors)
-        .bind(numerics(&accounts.afters))
         .bind(&holds.ids)
         .bind(&holds.debits)
         .bind(&holds.credits)
@@ -223,21 +213,6 @@ impl WriterSession {
         let keys: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
         let rows = within(self.answer_timeout, sqlx::query_as::<_, UsedKeyRow>(USED_KEYS).bind(keys).fetch_all(&mut self.connection)).await?;
         Ok(used_keys(rows))
-    }
-
-    /// What is posted on these accounts, guards included.
-    ///
-    /// # Errors
-    /// Any failure of the statement.
-    pub async fn posted(&mut self, accounts: &[i64]) -> Result<Vec<(AccountId, Posted)>, StoreError> {
-        type Row = (i64, Numeric, Numeric, i64, Numeric, Option<Numeric>, Option<Numeric>, i16, i64);
-        let sql = "SELECT account, debits, credits, version, held, floor, ceiling, status, last_seq FROM balances WHERE account = ANY($1)";
-        let rows = within(self.answer_timeout, sqlx::query_as::<_, Row>(sql).bind(accounts).fetch_all(&mut self.connection)).await?;
-        let posted = |(account, debits, credits, version, held, floor, ceiling, code, last): Row| {
-            let totals = Totals { debits: debits.0, credits: credits.0, held: held.0, version };
-            (AccountId(account), Posted { totals, last, floor: floor.map(|n| n.0), ceiling: ceiling.map(|n| n.0), status: status(code) })
-        };
-        Ok(rows.into_iter().map(posted).collect())
     }
 
     /// What was asked by the transaction of this id, if there is one: a record whose key is long forgotten is guarded by its own id.

@@ -3,9 +3,12 @@
 use sqlx::{Error, PgConnection};
 use uuid::Uuid;
 
+use super::fold::{self, Suspect};
 use super::journal_rows::{self, Names, transactions};
 use crate::protocol::events::{Unreadable, render};
+use crate::protocol::journal::Row;
 use crate::protocol::live::LiveEvent;
+use crate::protocol::record::AccountId;
 
 /// What the journal tells at one place.
 #[derive(Clone, Debug)]
@@ -20,6 +23,15 @@ pub struct Told {
     pub number: i16,
     /// The event; or why its row cannot be read.
     pub event: Result<LiveEvent, Unreadable>,
+    /// The number of an account that is, or was then, in quarantine: what it moved may not be so.
+    pub suspect: Option<i64>,
+}
+
+impl Told {
+    /// The event, for those who watch; what cannot be read, or is suspect, is a dead letter.
+    pub fn shown(self) -> Option<LiveEvent> {
+        self.event.ok().filter(|_| self.suspect.is_none())
+    }
 }
 
 /// A part of the journal.
@@ -36,7 +48,7 @@ pub struct Part {
 /// Rows of one transaction with an event, at most: less may not be read at a time.
 const TRANSACTION_MAX: i64 = 128;
 
-/// Events in (after, upto] from up to about `rows_max` rows. Beyond the tip nothing may be asked.
+/// Events in (after, upto] from up to about `rows_max` rows. Beyond what is folded nothing may be asked.
 ///
 /// # Errors
 /// Any failure of the statements.
@@ -44,6 +56,7 @@ pub async fn read(db: &mut PgConnection, names: &mut Names, after: i64, upto: i6
     let rows_max = rows_max.max(TRANSACTION_MAX);
     let rows = journal_rows::after(&mut *db, after, upto, rows_max).await?;
     names.learn(db, &rows).await?;
+    let suspects = fold::suspects(&mut *db, after).await?;
     let is_all = i64::try_from(rows.len()).is_ok_and(|read| read < rows_max);
     let groups = transactions(&rows, is_all);
     let to = match groups.last().and_then(|group| group.last()) {
@@ -54,7 +67,12 @@ pub async fn read(db: &mut PgConnection, names: &mut Names, after: i64, upto: i6
         let head = group.first().filter(|head| head.n == 0)?; // else `after` is the place of its transaction's event
         let event = render(group, |id| names.get(id));
         let number = event.as_ref().map_or_else(|_| head.event.unwrap_or_default(), |event| event.event.code());
-        Some(Told { seq: head.seq, tenant: head.tenant.clone(), transaction: head.id.0, number, event })
+        let is_suspect = |suspect: &&Suspect| {
+            let names = |row: &Row| [row.debit, row.credit].contains(&Some(AccountId(suspect.account)));
+            group.iter().any(|row| names(row) && row.seq > suspect.first_seq && suspect.last_seq.is_none_or(|last| row.seq <= last))
+        };
+        let suspect = suspects.iter().find(is_suspect).map(|suspect| suspect.account);
+        Some(Told { seq: head.seq, tenant: head.tenant.clone(), transaction: head.id.0, number, event, suspect })
     });
     Ok(Part { told: told.collect(), to, is_all })
 }

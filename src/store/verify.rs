@@ -99,7 +99,7 @@ async fn figures(snapshot: &mut Transaction<'_, Postgres>) -> Result<Figures, St
     .fetch_one(&mut **snapshot)
     .await?;
     let currencies: Vec<(String, i16, i64, Numeric, Numeric)> = sqlx::query_as(
-        "SELECT a.currency, c.exponent, count(*), sum(b.debits), sum(b.credits) FROM accounts a JOIN balances b ON b.account = a.id \
+        "SELECT a.currency, c.exponent, count(*), sum(b.debits), sum(b.credits) FROM accounts a JOIN balances_now b ON b.account = a.id \
          JOIN currencies c ON c.code = a.currency GROUP BY a.currency, c.exponent ORDER BY a.currency",
     )
     .fetch_all(&mut **snapshot)

@@ -44,6 +44,7 @@ pub const TABLE: &[Row] = &[
     Row { child: "leadership", part: Part::Leadership, policy: policy(50, 2_000, 20, 60) },
     Row { child: "journal", part: Part::Journal, policy: policy(20, 2_000, 20, 60) },
     Row { child: "lane", part: Part::Journal, policy: policy(10, 1_000, 50, 60) },
+    Row { child: "auditor", part: Part::Database, policy: policy(20, 2_000, usize::MAX, 60) },
     Row { child: "accounts", part: Part::Accounts, policy: policy(20, 2_000, 20, 60) },
     Row { child: "account", part: Part::Accounts, policy: policy(1, 1_000, 1_000, 60) },
     // Kafka may be away for hours: the publisher never escalates.

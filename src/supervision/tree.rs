@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use sqlx::PgPool;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 pub use self::child::Child;
 use super::health::{Condition, Health, Part};
@@ -15,6 +15,7 @@ use super::policy::{self, History, Verdict};
 use super::tasks;
 use crate::actors::account::Primary;
 use crate::actors::accounts::{Directory, DirectoryArgs, Registry};
+use crate::actors::auditor::{Auditor, AuditorArgs};
 use crate::actors::expiry::{Expiry, ExpiryArgs};
 use crate::actors::feed::{Feed, FeedActor, FeedArgs};
 use crate::actors::housekeeping::{Backpressure, Housekeeping, HousekeepingArgs, HousekeepingConfig};
@@ -213,8 +214,6 @@ impl RootState {
         let root = myself.clone();
         let fenced = Arc::new(move || drop(root.cast(RootMessage::Fenced(epoch))));
         let config = &self.config;
-        let (outbox, feed) = (self.outbox.clone(), Feed::default());
-        let live = feed.clone();
         let journal = Journal::new(JournalConfig {
             database: config.database.clone(),
             epoch,
@@ -222,15 +221,12 @@ impl RootState {
             batch_max: config.batch_max,
             answer_timeout: config.answer_timeout,
             fenced,
-            published: Arc::new(move || {
-                outbox.wake();
-                live.wake();
-            }),
+            committed: Arc::new(Notify::new()),
             health: config.health.clone(),
             faults: config.faults.clone(),
         });
-        self.node.set_active(Some(Active { epoch, journal, registry: Registry::default(), feed, sagas: SagasHandle::default() }));
-        for child in [Child::Journal(epoch), Child::Accounts(epoch), Child::Expiry(epoch), Child::Feed(epoch)] {
+        self.node.set_active(Some(Active { epoch, journal, registry: Registry::default(), feed: Feed::default(), sagas: SagasHandle::default() }));
+        for child in [Child::Journal(epoch), Child::Auditor(epoch), Child::Accounts(epoch), Child::Expiry(epoch), Child::Feed(epoch)] {
             self.start(child, myself).await?;
         }
         if self.config.sagas.is_some() {
@@ -289,6 +285,23 @@ impl RootState {
             }
             (Child::Journal(epoch), Some(active)) if active.epoch == epoch => {
                 Actor::spawn_linked(None, JournalActor, active.journal, supervisor).await?.0.get_cell()
+            }
+            (Child::Auditor(epoch), Some(active)) if active.epoch == epoch => {
+                let (outbox, feed) = (self.outbox.clone(), active.feed);
+                let args = AuditorArgs {
+                    database: config.database,
+                    pool: config.pool,
+                    answer_timeout: config.answer_timeout,
+                    committed: active.journal.committed(),
+                    journal: active.journal,
+                    registry: active.registry,
+                    folded: Arc::new(move || {
+                        outbox.wake();
+                        feed.wake();
+                    }),
+                    faults: config.faults,
+                };
+                Actor::spawn_linked(None, Auditor, args, supervisor).await?.0.get_cell()
             }
             (Child::Accounts(epoch), Some(active)) if active.epoch == epoch => {
                 let args = DirectoryArgs {

@@ -66,6 +66,8 @@ metrics_table! {
     JOURNAL_QUEUE = Gauge "florin_journal_queue_depth" [] NONE, Count, "records that wait for a batch or are in one";
     JOURNAL_SPLITS = Counter "florin_journal_splits_total" [] NONE, Count, "batches split to find a guilty record";
     JOURNAL_UNKNOWN = Counter "florin_journal_unknown_total" [] NONE, Count, "batches whose outcome had to be looked up";
+    FOLD = Histogram "florin_fold_seconds" [] COMMIT_SECONDS, Seconds, "time that folding a part of the journal into balances took";
+    QUARANTINED = Gauge "florin_quarantined_accounts" [] NONE, Count, "accounts about which memory and the database disagreed, and that take no movements";
     ACTIVE_ACCOUNTS = Gauge "florin_active_accounts" [] NONE, Count, "account actors in memory";
     ACTOR_RESTARTS = Counter "florin_actor_restarts_total" ["actor"] NONE, Count, "restarts by actor";
     OUTBOX_LAG_EVENTS = Gauge "florin_outbox_lag_events" [] NONE, Count, "events between the position and the newest one";

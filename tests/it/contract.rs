@@ -83,6 +83,7 @@ async fn refusals_come_in_the_contracts_order_and_words() {
     ] {
         assert_eq!(decline(florin.pay_in("k", from, to, cents, currency).await), (code, message.to_owned()), "{from} {to} {cents} {currency}");
     }
+    florin.folded().await;
     sqlx::query("UPDATE balances SET ceiling = 5000 WHERE account = (SELECT id FROM accounts WHERE name = 'bob')")
         .execute(&florin.database.pool)
         .await

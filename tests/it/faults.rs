@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use florin::actors::node::Active;
-use florin::protocol::account::AccountMessage;
+use florin::protocol::account::{AccountMessage, Posted};
 use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::slip::Outcome;
 
@@ -258,6 +258,8 @@ async fn one_guilty_record_in_a_batch_spares_its_neighbours() {
     until("all wait behind the plug", || async { journal.depth() == 41 }).await;
     let raise = "UPDATE balances SET floor = 500 WHERE account = (SELECT id FROM accounts WHERE name = 'p17')";
     sqlx::query(raise).execute(&florin.database.pool).await.unwrap(); // behind its actor's back
+    let p17 = florin.loaded("p17").await;
+    p17.cell.damage(&Posted { floor: Some(5_00), ..p17.cell.posted() });
     florin.faults.release("lane.before_commit");
     assert!(plug.await.unwrap().is_ok());
     for (name, sent) in names.iter().zip(sent) {

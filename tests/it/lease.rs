@@ -68,8 +68,8 @@ async fn two_standbys_end_the_backend_that_a_dead_node_left_and_one_of_them_take
     let third = Florin::standby(database.clone(), &database.url, options, "third").await;
     assert!(first.pay("before", "a", "b", 1_00).await.is_ok());
     let mut holder = database.pool.begin().await.unwrap();
-    let row = "SELECT FROM balances WHERE account = (SELECT id FROM accounts WHERE name = 'b') FOR UPDATE";
-    sqlx::query(row).execute(&mut *holder).await.unwrap();
+    let rows = "LOCK TABLE journal_1 IN SHARE MODE"; // a batch has its writer\'s row by then
+    sqlx::query(rows).execute(&mut *holder).await.unwrap();
     let order = Order::new("k", "a", "b", 1_00);
     let sent = background(&first, order.clone());
     let stalled = "SELECT count(*) FROM pg_stat_activity JOIN writers USING (pid) WHERE backend_xid IS NOT NULL";

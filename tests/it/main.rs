@@ -9,6 +9,7 @@ mod contract;
 mod edge;
 mod exchanges;
 mod faults;
+mod fold;
 mod harness;
 mod history;
 mod holds;

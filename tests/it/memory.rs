@@ -1,61 +1,93 @@
-//! Memory damaged on purpose: what the journal lays out from it is compared with the database's own books before it is committed.
+//! Memory damaged on purpose: the fold finds it, keeps the account apart, and nobody else notices.
+
+use std::time::{Duration, Instant};
 
 use florin::protocol::account::Posted;
 use florin::protocol::pb::payment_v1 as pb;
+use florin::protocol::record::Operator;
+use florin::store::fold::{self, Quarantine};
+use florin::store::operators::Doing;
 use florin::store::verify::verify;
+use florin::store::{audit, live};
 
-use crate::faults::{background, named_by};
-use crate::harness::money::{Order, reason};
+use crate::harness::money::reason;
 use crate::harness::{Florin, until};
 
-type Damage = fn(&mut Posted);
+type Damage = fn(&mut Posted, before: Posted);
 
-// Fails when `apply_deltas` does not compare the balance after the batch (a cent), or the newest row before it (a link).
+async fn quarantined(florin: &Florin) -> Vec<Quarantine> {
+    fold::quarantines(&florin.database.pool, false, 100).await.unwrap()
+}
+
+// Mutations seen failing: `fold_accounts` without the comparison of `s.k` (a cent), or of `last_seq` (a link, a row); `Lane::take` without the look into the quarantine (the second payment).
 #[tokio::test(flavor = "multi_thread")]
-async fn damaged_memory_never_gets_into_the_journal_and_stops_nobody_else() {
+async fn damaged_memory_is_found_within_two_seconds_and_stops_nobody_else() {
     let florin = Florin::start().await;
     for name in ["alice", "bob", "carol", "dave"] {
         florin.database.account(name, 10_00).await;
     }
-    florin.pay("first", "alice", "bob", 1_00).await.unwrap();
-    florin.pay("second", "carol", "dave", 1_00).await.unwrap();
-    let damages: [(&str, Damage); 4] = [
-        ("a cent too much", |posted| posted.totals.credits += 1),
-        ("a cent too little", |posted| posted.totals.debits += 1),
-        ("a cent moved from the one side to the other", |posted| {
+    let damages: [(&str, &str, Damage); 5] = [
+        ("a cent too much", "balance after", |posted, _| posted.totals.credits += 1),
+        ("a cent too little", "balance after", |posted, _| posted.totals.debits += 1),
+        ("two cents moved from the one side to the other", "balance after", |posted, _| {
             posted.totals.debits += 1;
             posted.totals.credits -= 1;
         }),
-        ("a link to a row that is not there", |posted| posted.last += 1),
+        ("a link to a row that is not there", "link", |posted, _| posted.last += 1),
+        ("one row missing", "link", |posted, before| *posted = before),
     ];
     let mut cents = 0;
-    for (n, (what, damage)) in damages.into_iter().enumerate() {
+    for (n, (what, found, damage)) in damages.into_iter().enumerate() {
         for (payer, payee) in [("alice", "bob"), ("bob", "alice")] {
             let key = |what: &str| format!("{what}-{n}-{payer}");
-            let hits = florin.faults.hits("lane.before_commit");
-            florin.faults.hold("lane.before_commit");
-            let ahead = background(&florin, Order::new(key("ahead"), "carol", "dave", 1));
-            until("a batch is being written", async || florin.faults.hits("lane.before_commit") > hits).await;
-            // The next batch has both: a payment that touches damaged memory and one that does not.
+            let before = florin.loaded("alice").await.cell.posted();
+            florin.pay(&key("one"), "alice", "bob", 1).await.unwrap();
+            florin.folded().await;
             let alice = florin.loaded("alice").await;
             let mut posted = alice.cell.posted();
-            damage(&mut posted);
-            alice.cell.renew(&posted);
-            let bad = background(&florin, Order::new(key("bad"), payer, payee, 1));
-            let good = background(&florin, Order::new(key("good"), "dave", "carol", 1));
-            named_by(&florin, "alice", 1).await;
-            named_by(&florin, "carol", 2).await;
-            florin.faults.release("lane.before_commit");
-            assert!(ahead.await.unwrap().is_ok(), "{what}");
-            assert_eq!(good.await.unwrap().unwrap().status(), pb::PaymentStatus::Authorized, "{what}");
-            assert_eq!(reason(&bad.await.unwrap().unwrap_err()), "LEDGER_GUARD", "{what}");
-            // It was read anew: the same call is done now.
-            assert_eq!(florin.pay(&key("bad"), payer, payee, 1).await.unwrap().status(), pb::PaymentStatus::Authorized, "{what}");
+            damage(&mut posted, before);
+            alice.cell.damage(&posted);
+            let bad = florin.pay(&key("bad"), payer, payee, 3).await.unwrap();
+            assert_eq!(bad.status(), pb::PaymentStatus::Authorized, "{what}: memory is believed until it is folded");
+            let began = Instant::now();
+            until("it is in quarantine", async || !quarantined(&florin).await.is_empty()).await;
+            assert!(began.elapsed() < Duration::from_secs(2), "{what}: {:?}", began.elapsed());
+            let suspects = quarantined(&florin).await;
+            assert_eq!(suspects.len(), 1, "{what}: {suspects:?}");
+            assert_eq!((suspects[0].name.as_deref(), suspects[0].reason.as_str()), (Some("alice"), found), "{what}");
+            until("the journal knows", async || florin.journal().is_quarantined(alice.identity.id)).await;
+            for (payer, payee) in [("alice", "bob"), ("bob", "alice")] {
+                let refused = florin.pay(&key(&format!("refused-{payer}")), payer, payee, 1).await.unwrap_err();
+                assert_eq!(reason(&refused), "LEDGER_GUARD", "{what}");
+            }
+            florin.pay(&key("good"), "carol", "bob", 1).await.unwrap();
+            let report = verify(&florin.database.pool, |_, _, _| {}).await.unwrap();
+            assert!(report.findings.iter().any(|finding| finding.check == "quarantine"), "{what}: {report}");
+            // What the suspect rows tell is told to nobody.
+            let mut db = florin.database.pool.acquire().await.unwrap();
+            let tip = fold::folded(&mut *db).await.unwrap();
+            let told =
+                live::read(&mut db, &mut florin::store::journal_rows::Names::default(), suspects[0].first_seq, tip, 10_000).await.unwrap().told;
+            let (held, shown): (Vec<_>, Vec<_>) = told.into_iter().partition(|told| told.suspect.is_some());
+            assert!(held.iter().any(|told| told.transaction.to_string() == id(&bad)), "{what}");
+            assert!(shown.iter().all(|told| told.transaction.to_string() != id(&bad)), "{what}");
+
+            let by = Operator { name: "test".into(), reason: what.into(), address: None };
+            audit::rebuild(&florin.database.pool, "alice", &Doing { tenant: "default", by: &by, correlation: None }).await.unwrap().unwrap();
+            until("it is released", async || !florin.journal().is_quarantined(alice.identity.id)).await;
+            cents += 1 + if payer == "alice" { 3 } else { -3 };
+            until("it is loaded anew", async || florin.balance("alice").await == 10_00 - cents).await;
+            florin.pay(&key("again"), payer, payee, 1).await.unwrap();
             cents += if payer == "alice" { 1 } else { -1 };
-            assert_eq!(florin.balance("alice").await, 9_00 - cents, "{what}");
+            assert_eq!(florin.balance("alice").await, 10_00 - cents, "{what}");
+            let report = verify(&florin.database.pool, |_, _, _| {}).await.unwrap();
+            assert!(report.is_clean(), "{what}: {report}");
         }
     }
-    let report = verify(&florin.database.pool, |_, _, _| {}).await.unwrap();
-    assert!(report.is_clean(), "{report}");
+    assert!(quarantined(&florin).await.is_empty());
     florin.stop().await;
+}
+
+fn id(payment: &pb::AuthorizePaymentResponse) -> String {
+    uuid::Uuid::from_u128(ulid::Ulid::from_string(&payment.payment_id).unwrap().0).to_string()
 }

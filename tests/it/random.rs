@@ -262,8 +262,8 @@ impl<'a> Case<'a> {
 
     /// What holds whatever the order was.
     async fn check(&self) {
-        let sql = "WITH mine AS (SELECT a.id, a.name, a.currency, b.* FROM accounts a JOIN balances b ON b.account = a.id WHERE starts_with(a.name, $1)) \
-             SELECT 'debits and credits', a.currency FROM accounts a JOIN balances b ON b.account = a.id GROUP BY a.currency HAVING sum(b.debits) <> sum(b.credits) \
+        let sql = "WITH mine AS (SELECT a.id, a.name, a.currency, b.* FROM accounts a JOIN balances_now b ON b.account = a.id WHERE starts_with(a.name, $1)) \
+             SELECT 'debits and credits', a.currency FROM accounts a JOIN balances_now b ON b.account = a.id GROUP BY a.currency HAVING sum(b.debits) <> sum(b.credits) \
              UNION ALL SELECT 'floor', name FROM mine WHERE credits - debits - held < least(floor, floor_from) \
              UNION ALL SELECT 'ceiling', name FROM mine WHERE credits - debits > greatest(ceiling, ceiling_from) \
              UNION ALL SELECT 'closed', name FROM mine WHERE status = 3 AND (credits <> debits OR held <> 0) \

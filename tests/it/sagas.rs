@@ -131,7 +131,7 @@ impl Rig {
 
     /// Balance, and what of it is held, in cents.
     pub async fn money(&self, account: &str) -> (i64, i64) {
-        let sql = format!("SELECT (credits - debits)::bigint FROM balances b JOIN accounts a ON a.id = b.account WHERE a.name = '{account}'");
+        let sql = format!("SELECT (credits - debits)::bigint FROM balances_now b JOIN accounts a ON a.id = b.account WHERE a.name = '{account}'");
         let held = sql.replace("credits - debits", "held");
         (self.florin.database.count(&sql).await, self.florin.database.count(&held).await)
     }
@@ -145,7 +145,7 @@ impl Rig {
         // Each way by itself: a payout too many and a charge too many would make up for each other.
         let side = async |side: &str| {
             let sql =
-                format!("SELECT coalesce(sum({side}), 0)::bigint FROM balances b JOIN accounts a ON a.id = b.account WHERE a.name = '{COUNTER}'");
+                format!("SELECT coalesce(sum({side}), 0)::bigint FROM balances_now b JOIN accounts a ON a.id = b.account WHERE a.name = '{COUNTER}'");
             self.florin.database.count(&sql).await
         };
         assert_eq!((side("credits").await, side("debits").await), (cents("payout"), cents("charge")), "{standing:?}");

@@ -58,6 +58,7 @@ async fn books() -> TestDatabase {
     florin.update(pb::UpdateAccountRequest { id: "carol".into(), ceiling: limit("9000"), ..Default::default() }).await.unwrap();
     florin.open("dora", pb::AccountKind::User).await;
 
+    florin.folded().await;
     let (database, reads) = (florin.database.clone(), florin.ledger.parts().pool.clone());
     drop(native);
     florin.stop().await;

@@ -109,12 +109,24 @@ impl AccountState {
     }
 }
 
+/// What the fold sets, in minor units. A limit may be set past the balance: then the balance keeps to where it stood.
+fn set(was: &Posted, is: &AccountChange) -> serde_json::Value {
+    let balance = was.totals.credits - was.totals.debits;
+    let available = balance - was.totals.held;
+    let text = |units: Option<i128>| units.map(|units| units.to_string());
+    let floor_from = is.floor.filter(|floor| available < *floor).map(|_| available);
+    let ceiling_from = is.ceiling.filter(|ceiling| balance > *ceiling).map(|_| balance);
+    serde_json::json!({
+        "status": is.status.code(), "floor": text(is.floor), "ceiling": text(is.ceiling), "floor_from": text(floor_from), "ceiling_from": text(ceiling_from),
+    })
+}
+
 /// What the change's own batch writes beside it: who did it, and the event, if anything is different.
 fn tell(record: &mut Record, account: &Identity, by: &Operator, action: &'static str, was: &Posted, is: &AccountChange) {
     let currency = account.currency;
     let before = Guards::of(was.status, was.floor, was.ceiling, currency);
     let after = Guards::of(is.status, is.floor, is.ceiling, currency);
     record.rows.push(Rows::Action(by.did(action, &account.name, Some(before.json()), Some(after.json()))));
-    record.facts = Some(format!("{{\"before\":{},\"after\":{}}}", before.json(), after.json()));
+    record.facts = Some(format!("{{\"before\":{},\"after\":{},\"set\":{}}}", before.json(), after.json(), set(was, is)));
     record.event = (before != after).then_some(EventType::AccountChanged);
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use ractor::ActorRef;
 use sqlx::PgPool;
 
-use crate::protocol::account::{AccountMessage, ReadAnswer};
+use crate::actors::journal::Journal;
+use crate::protocol::account::{AccountMessage, Posted, ReadAnswer, UsedKey};
 use crate::protocol::record::{AccountId, KeyHash};
 use crate::protocol::slip::Slip;
 use crate::store;
@@ -24,6 +25,7 @@ pub struct Primary {
 pub(super) struct Reader {
     pub(super) primary: Primary,
     pub(super) account: AccountId,
+    pub(super) journal: Journal,
     pub(super) actor: ActorRef<AccountMessage>,
 }
 
@@ -84,11 +86,11 @@ impl Reading {
         self.running = Some(wanted);
         self.number += 1;
         let mut answer = Answer { actor: self.reader.actor.clone(), number: self.number, result: None };
-        let (primary, account) = (self.reader.primary.clone(), self.reader.account);
+        let (primary, account, journal) = (self.reader.primary.clone(), self.reader.account, self.reader.journal.clone());
         tasks::spawn(async move {
-            let read = store::accounts::read_with_keys(&primary.pool, account, &keys);
+            let read = read(&primary, &journal, account, &keys);
             answer.result = Some(match tokio::time::timeout(primary.timeout, read).await {
-                Ok(result) => result.map_err(|error| error.to_string()),
+                Ok(result) => result,
                 Err(_) => Err(format!("no answer within {:?}", primary.timeout)),
             });
             drop(answer); // whole, so that it is in here and answers whatever happens
@@ -96,11 +98,22 @@ impl Reading {
     }
 }
 
+/// What is folded, and what the journal remembers since.
+async fn read(primary: &Primary, journal: &Journal, account: AccountId, keys: &[KeyHash]) -> Result<(Posted, Vec<UsedKey>), String> {
+    loop {
+        let (posted, as_of, used) = store::accounts::read_with_keys(&primary.pool, account, keys).await.map_err(|error| error.to_string())?;
+        match journal.recall(account, posted, as_of)? {
+            Some(posted) => return Ok((posted, used)),
+            None => journal.wait_for_fold(as_of).await,
+        }
+    }
+}
+
 /// Answers when dropped, so also when the read panics.
 struct Answer {
     actor: ActorRef<AccountMessage>,
     number: u64,
-    result: Option<Result<(crate::protocol::account::Posted, Vec<crate::protocol::account::UsedKey>), String>>,
+    result: Option<Result<(Posted, Vec<UsedKey>), String>>,
 }
 
 impl Drop for Answer {

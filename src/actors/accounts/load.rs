@@ -6,25 +6,47 @@ use super::{AccountKey, DirectoryMessage};
 use crate::actors::account::Primary;
 use crate::actors::journal::Journal;
 use crate::faults::Faults;
+use crate::store;
 use crate::store::accounts::AccountRow;
-use crate::store::{self, StoreError};
 use crate::supervision::tasks;
 
 /// Loads these accounts beside the directory, and tells it what was found.
-pub(super) fn start(directory: ActorRef<DirectoryMessage>, keys: Vec<AccountKey>, barrier: Option<Journal>, primary: Primary, faults: Faults) {
+pub(super) fn start(
+    directory: ActorRef<DirectoryMessage>,
+    keys: Vec<AccountKey>,
+    behind_barrier: bool,
+    journal: Journal,
+    primary: Primary,
+    faults: Faults,
+) {
     let mut answer = Answer { directory, keys, result: Err("the load ended without an answer".into()) };
     tasks::spawn(async move {
-        if let Some(journal) = barrier {
+        if behind_barrier {
             journal.barrier().await;
         }
         let (tenants, names): (Vec<_>, Vec<_>) = answer.keys.iter().map(|key| (key.tenant.to_string(), key.name.to_string())).unzip();
-        let load = store::accounts::load(&primary.pool, &tenants, &names);
-        let result = tokio::time::timeout(primary.timeout, load).await;
+        let result = tokio::time::timeout(primary.timeout, load(&primary, &journal, &tenants, &names)).await;
         faults.pause("directory.loading").await;
-        answer.result =
-            result.unwrap_or_else(|_| Err(StoreError::Lost(format!("no answer within {:?}", primary.timeout)))).map_err(|error| error.to_string());
+        answer.result = result.unwrap_or_else(|_| Err(format!("no answer within {:?}", primary.timeout)));
         drop(answer); // whole, so that it is in here and answers whatever happens
     });
+}
+
+/// What is folded, and what the journal remembers since.
+async fn load(primary: &Primary, journal: &Journal, tenants: &[String], names: &[String]) -> Result<Vec<AccountRow>, String> {
+    'again: loop {
+        let mut rows = store::accounts::load(&primary.pool, tenants, names).await.map_err(|error| error.to_string())?;
+        for row in &mut rows {
+            match journal.recall(row.identity.id, row.posted, row.as_of)? {
+                Some(posted) => row.posted = posted,
+                None => {
+                    journal.wait_for_fold(row.as_of).await;
+                    continue 'again;
+                }
+            }
+        }
+        return Ok(rows);
+    }
 }
 
 /// Answers when dropped, so also when the load panics.

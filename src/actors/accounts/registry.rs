@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{DirectoryMessage, Resolved};
 use crate::protocol::account::AccountHandle;
+use crate::protocol::record::AccountId;
 
 /// How callers name an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +90,15 @@ impl Registry {
             return Resolved::Unavailable;
         }
         answer.await.unwrap_or(Resolved::Unavailable)
+    }
+
+    /// Those of these accounts that are loaded: the whole list is looked through.
+    pub fn find(&self, accounts: &[AccountId]) -> Vec<Arc<AccountHandle>> {
+        let found = |shard: &RwLock<Shard>| {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            shard.values().filter(|account| accounts.contains(&account.identity.id)).cloned().collect::<Vec<_>>()
+        };
+        self.0.shards.iter().flat_map(found).collect()
     }
 
     /// How many are loaded.

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use super::settle::Resolved;
 use super::{Journal, JournalConfig, Lane, Sent, lock};
 use crate::protocol::batch::Batch;
-use crate::protocol::journal::next_batch;
+use crate::protocol::journal::{next_batch, place};
 use crate::protocol::record::{AccountId, KeyHash, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Slip, Taken};
 use crate::store::StoreError;
@@ -118,9 +118,10 @@ impl LaneState {
     /// Moves slips from the queue to the batch in flight: the first of each key, up to the limit, except those whose approvals are
     /// void and those past their cut-off.
     fn take(&self) -> Vec<TransactionId> {
+        let quarantine = &self.journal.0.quarantine;
         let mut queue = lock(&self.lane.queue);
         let now = Instant::now();
-        let (mut keys, mut later, mut dropped, mut taken) = (HashSet::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut keys, mut later, mut dropped, mut taken, mut waiting) = (HashSet::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for slip in queue.drain(..) {
             if taken.len() == self.config().batch_max || !keys.insert(slip.key()) {
                 later.push(slip);
@@ -128,12 +129,17 @@ impl LaneState {
                 dropped.push((slip, Abort::Interrupted));
             } else if slip.record().cutoff <= now {
                 dropped.push((slip, Abort::TooLate));
+            } else if slip.stops().iter().any(|stop| quarantine.has(stop.account.identity.id)) {
+                dropped.push((slip, Abort::Guard));
+            } else if slip.stops().iter().any(|stop| quarantine.is_suspended(stop.account.identity.id)) {
+                waiting.push(slip); // whoever lets the account go on asks for a flush
             } else {
                 taken.push(slip);
             }
         }
+        let more = !later.is_empty();
+        later.append(&mut waiting);
         *queue = later;
-        let more = !queue.is_empty();
         drop(queue);
         if more {
             self.lane.schedule();
@@ -159,13 +165,20 @@ impl LaneState {
             config.faults.pause("lane.before_commit").await;
             let began = Instant::now();
             let Some(batch) = lock(&lane.sent).as_ref().map(|sent| sent.batch.clone()) else { continue };
+            if !batch.outside.is_empty() {
+                *lock(&lane.sent) = None;
+                let error =
+                    StoreError::Unreadable(format!("accounts {:?} would be outside the limits that their actors admitted under", batch.outside));
+                lane.split(group, &error, session, &mut groups).await?;
+                continue;
+            }
             let result = session.commit(&batch, cutoff).await;
             config.faults.pause("lane.after_commit").await;
             match result {
                 Ok(()) => {
                     metrics::histogram!("florin_journal_commit_seconds").record(began.elapsed());
                     metrics::histogram!("florin_journal_batch_size").record(count(group.len()));
-                    lane.settle_sent(session.batch(), config);
+                    lane.settle_sent(session.batch(), &journal.0);
                 }
                 Err(error) => match error.code() {
                     Some(code::FENCED) => return Err(Stopped::Fenced { known: true }), // it failed whole
@@ -173,16 +186,9 @@ impl LaneState {
                         tracing::error!(%error, "the database is not the one that memory was built on: the epoch ends");
                         return Err(Stopped::Fenced { known: true });
                     }
-                    Some(code::MEMORY_WRONG) => {
-                        if lane.renew(&group, &session.posted(&lane.accounts(&group)).await?)? {
-                            groups.push(group);
-                        } else {
-                            lane.split(group, &error, session, &mut groups).await?; // an account is not there
-                        }
-                    }
                     _ if is_key_used(&error) => {
                         let used = session.used_keys(&lane.keys(&group)).await?;
-                        lane.resolve_used(&mut group, &used, session).await?;
+                        lane.resolve_used(&mut group, &used);
                         groups.push(group);
                     }
                     Some(code::TOO_LATE) => {
@@ -216,7 +222,8 @@ impl LaneState {
             tracing::error!(batch = session.batch(), "the database is not the one that memory was built on: the epoch ends");
             return Err(Stopped::Fenced { known: false });
         }
-        self.lane.settle_sent(session.batch(), config);
+        lock(&self.journal.0.recent).begin(place(session.batch() + 1, 0) - 1);
+        self.lane.settle_sent(session.batch(), &self.journal.0);
         let mut ids = self.lane.ids();
         if !ids.is_empty() {
             let now = session.now().await?;
@@ -277,22 +284,12 @@ impl Lane {
         Resolved::of(&in_flight, group).map(|taken| taken.record.key).collect()
     }
 
-    /// The accounts that a group is about.
-    fn accounts(&self, group: &[TransactionId]) -> Vec<i64> {
-        let in_flight = lock(&self.in_flight);
-        let mut accounts: Vec<i64> = Resolved::of(&in_flight, group).flat_map(|taken| &taken.stops).map(|stop| stop.account.identity.id.0).collect();
-        accounts.sort_unstable();
-        accounts.dedup();
-        accounts
-    }
-
     /// Lays a group out behind the last batch, as what is sent next; answers its earliest cut-off. None if nothing is left of it.
     fn lay_out(&self, group: &[TransactionId], prior: i64, in_next_partition: bool) -> Option<Instant> {
         let in_flight = lock(&self.in_flight);
         let cutoff = Resolved::of(&in_flight, group).map(|taken| taken.record.cutoff).min()?;
-        let known = |taken: &Taken, id: AccountId| {
-            taken.stops.iter().find(|stop| stop.account.identity.id == id).map(|stop| stop.account.cell.posted().known())
-        };
+        let known =
+            |taken: &Taken, id: AccountId| taken.stops.iter().find(|stop| stop.account.identity.id == id).map(|stop| stop.account.cell.posted());
         let records = Resolved::of(&in_flight, group).map(|taken| (&*taken.record, move |id| known(taken, id)));
         let batch = Arc::new(Batch::of(next_batch(prior, in_next_partition), prior, records));
         *lock(&self.sent) = Some(Sent { group: group.to_vec(), batch });

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::lane::Stopped;
-use super::{JournalConfig, Lane, lock};
-use crate::protocol::account::{AccountMessage, Known, Posted, UsedKeys};
+use super::recent::Recent;
+use super::{Lane, Shared, lock};
+use crate::protocol::account::{AccountMessage, Known, UsedKeys};
 use crate::protocol::record::{AccountId, Body, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Taken, release_legs};
 use crate::store::StoreError;
@@ -30,12 +30,14 @@ impl Resolved {
 }
 
 impl Taken {
-    /// Tells the accounts that it is durable.
-    fn settle(&self, after: &HashMap<AccountId, Known>) {
+    /// Tells the accounts that it is durable, and `recent` what they then are.
+    fn settle(&self, after: &HashMap<AccountId, Known>, recent: &mut Recent) {
         let change = if let Body::AccountChange(change) = &self.record.body { Some(change) } else { None };
         for stop in &self.stops {
             let after = after.get(&stop.account.identity.id).copied();
-            if stop.account.cell.settle(after, change, self.record.id) {
+            let (posted, wake) = stop.account.cell.settle(after, change, self.record.id);
+            recent.settle(stop.account.identity.id, posted);
+            if wake {
                 let _ = stop.account.actor.cast(AccountMessage::Wake); // an actor that ended has nobody waiting
             }
         }
@@ -63,51 +65,27 @@ impl Lane {
 
     /// What was sent is durable, if it is the database's last batch: every account is told before any caller is answered. If it is not, it is forgotten, and its
     /// records are still in flight. Whoever dies in here leaves it to be done again, which changes nothing that was done.
-    pub(super) fn settle_sent(&self, last: i64, config: &JournalConfig) {
+    pub(super) fn settle_sent(&self, last: i64, shared: &Shared) {
         let sent = lock(&self.sent).as_ref().filter(|sent| sent.batch.number == last).map(|sent| (sent.group.clone(), sent.batch.clone()));
         let Some((group, batch)) = sent else {
             *lock(&self.sent) = None;
             return;
         };
         *lock(&self.last) = Some(last);
-        for taken in Resolved::of(&lock(&self.in_flight), &group) {
-            taken.settle(&batch.after);
+        {
+            let (in_flight, mut recent) = (lock(&self.in_flight), lock(&shared.recent));
+            for taken in Resolved::of(&in_flight, &group) {
+                taken.settle(&batch.after, &mut recent);
+            }
         }
-        config.faults.point("lane.settled");
+        shared.config.faults.point("lane.settled");
         for taken in self.remove(&group) {
             let (id, created_at) = (taken.record.id, taken.record.created_at);
             let balances = if taken.record.with_balances { batch.balances_after(id) } else { None };
             taken.answer(Outcome::Done { id, created_at, balances });
         }
         *lock(&self.sent) = None;
-        if batch.has_events {
-            (config.published)();
-        }
-    }
-
-    /// The database is right about these accounts; answers whether memory was wrong about one of them.
-    pub(super) fn renew(&self, group: &[TransactionId], posted: &[(AccountId, Posted)]) -> Result<bool, Stopped> {
-        let posted: HashMap<_, _> = posted.iter().copied().collect();
-        let mut was_wrong = false;
-        for stop in Resolved::of(&lock(&self.in_flight), group).flat_map(|taken| &taken.stops) {
-            let Some(read) = posted.get(&stop.account.identity.id) else { continue };
-            let known = stop.account.cell.posted();
-            if known.known() == read.known() {
-                continue;
-            }
-            if read.last < known.last && read.totals.version < known.totals.version {
-                tracing::error!(account = %stop.account.identity.name, ?known, ?read, "the database is behind memory: the epoch ends");
-                return Err(Stopped::Fenced { known: true });
-            }
-            if read.last <= known.last || read.totals.version <= known.totals.version {
-                tracing::error!(account = %stop.account.identity.name, ?known, ?read, "memory and the database disagree about a balance: what was laid out from it is refused, and it is read anew");
-                continue;
-            }
-            tracing::warn!(account = %stop.account.identity.name, ?known, ?read, "a balance was changed by somebody else: it is read anew");
-            stop.account.cell.renew(read);
-            was_wrong = true;
-        }
-        Ok(was_wrong)
+        shared.config.committed.notify_one();
     }
 
     /// Finds the record that a group was refused for: halves are tried next, and one that stands alone is answered.
@@ -128,7 +106,7 @@ impl Lane {
     }
 
     /// Takes out of `group` those whose keys are used: by themselves, in a batch whose answer was lost, or by another record.
-    pub(super) async fn resolve_used(&self, group: &mut Vec<TransactionId>, used: &UsedKeys, session: &mut WriterSession) -> Result<(), StoreError> {
+    pub(super) fn resolve_used(&self, group: &mut Vec<TransactionId>, used: &UsedKeys) {
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for taken in Resolved::of_mut(&mut lock(&self.in_flight), group) {
             match used.get(&taken.record.key) {
@@ -154,34 +132,19 @@ impl Lane {
             };
             taken.answer(outcome);
         }
-        self.settle_late(&own, session).await
+        self.settle_done(&own);
     }
 
-    /// These turned out to be durable: what is posted is read, since the batch's answer was lost. Guards too: a change of them may have
-    /// been told before the lane failed, and another one may have followed it since.
-    async fn settle_late(&self, own: &[TransactionId], session: &mut WriterSession) -> Result<(), StoreError> {
-        if own.is_empty() {
-            return Ok(());
+    /// These were done before, by a batch that memory has settled, or that was folded before the accounts were loaded.
+    fn settle_done(&self, done: &[TransactionId]) {
+        let done = self.remove_some(done);
+        for taken in &done {
+            taken.settle(&HashMap::new(), &mut Recent::default());
         }
-        let mut accounts: Vec<i64> = Vec::new();
-        for taken in lock(&self.in_flight).iter().filter(|taken| own.contains(&taken.record.id)) {
-            accounts.extend(taken.stops.iter().map(|stop| stop.account.identity.id.0));
-        }
-        let posted: HashMap<_, _> = session.posted(&accounts).await?.into_iter().collect();
-        let own = self.remove_some(own);
-        for stop in own.iter().flat_map(|taken| &taken.stops) {
-            if let Some(posted) = posted.get(&stop.account.identity.id) {
-                stop.account.cell.see(posted);
-            }
-        }
-        for taken in &own {
-            taken.settle(&HashMap::new());
-        }
-        for taken in own {
+        for taken in done {
             let (id, created_at) = (taken.record.id, taken.record.created_at);
             taken.answer(Outcome::Done { id, created_at, balances: None });
         }
-        Ok(())
     }
 
     /// Takes out of `group` those past their cut-off: no payment executes an hour later with nobody waiting.
@@ -210,7 +173,9 @@ impl Lane {
                 }
                 return Ok(());
             }
-            return self.settle_late(&[id], session).await.map(|()| tracing::debug!(id = %id.0, %created_at, "it was done before"));
+            tracing::debug!(id = %id.0, %created_at, "it was done before");
+            self.settle_done(&[id]);
+            return Ok(());
         }
         let why = match error {
             _ if is_exceeded(error) => Some(Abort::Exceeded), // two met on it: no actor of an account knows of holds and payments

@@ -66,7 +66,8 @@ pub(super) fn build<'a>(told: &'a [Told], dead: &BTreeMap<i64, Dead>, now: DateT
                 Err(_) => (Cow::Owned(told.transaction.to_string()), NOTHING),
             };
             let unreadable = || told.event.as_ref().err().map(|why| Dead { reason: format!("invalid_record: {why}"), retries: 0 });
-            let dead = dead.get(&told.seq).cloned().or_else(unreadable);
+            let suspect = || told.suspect.map(|account| Dead { reason: format!("quarantine: account {account} is suspect"), retries: 0 });
+            let dead = dead.get(&told.seq).cloned().or_else(unreadable).or_else(suspect);
             let body = match &dead {
                 None => Cow::Borrowed(whole),
                 Some(dead) => {

@@ -17,7 +17,8 @@ use crate::messaging::position::{Position, read_position};
 use crate::messaging::producer::{Failure, Outgoing, Producer};
 use crate::messaging::topics::Topics;
 use crate::protocol::events::EventType;
-use crate::store::journal_rows::{self, Names};
+use crate::store::fold;
+use crate::store::journal_rows::Names;
 use crate::store::live::{self, Told};
 use crate::store::outbox::{self as store, Copy, Database};
 
@@ -44,7 +45,7 @@ pub(super) struct Session {
     copy_due: bool,
     /// No event in (position, scanned].
     scanned: i64,
-    /// Up to here everything is visible.
+    /// Up to here everything is folded.
     tip: i64,
     names: Names,
     dead: BTreeMap<i64, Dead>,
@@ -122,7 +123,7 @@ impl Session {
             self.write_copy(&args.config).await?;
         }
         if self.scanned >= self.tip {
-            self.tip = within(journal_rows::tip(&mut self.db)).await?;
+            self.tip = within(fold::folded(&mut self.db)).await?;
             if self.scanned >= self.tip {
                 return self.idle(args).await;
             }

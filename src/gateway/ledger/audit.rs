@@ -1,5 +1,7 @@
 //! Compares balances with their postings while Florin serves, and sets one right.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::currencies::unwritten;
@@ -10,6 +12,8 @@ use crate::store::accounts;
 use crate::store::audit::{self, Equation, Reconciled, ReconciledTransaction};
 use crate::store::operators::Doing;
 
+/// How long what an account has in flight is waited for.
+const STILL_MAX: Duration = Duration::from_secs(5);
 /// Accounts that disagree, told of at once.
 const WRONG_MAX: i64 = 1_000;
 
@@ -51,7 +55,7 @@ impl Ledger {
         audit::reconcile_transactions(&self.parts().pool, tenant, WRONG_MAX).await.map_err(|error| read_failure(&error))
     }
 
-    /// Sets an account's balance to what its postings come to; answers what was found before. Its actor hears of it at once.
+    /// Sets an account's balance to what its postings come to; answers what was found before. Meanwhile it takes no movements.
     ///
     /// # Errors
     /// `NotFound`; what kept it from being done.
@@ -60,14 +64,26 @@ impl Ledger {
         let active = self.active()?;
         let _place = self.enter()?;
         let pool = &self.parts().pool;
-        let before = found(name, audit::rebuild(pool, name, doing).await.map_err(|error| unwritten(&error))?)?;
-        if !before.agrees()
-            && let Some(account) = active.registry.get(tenant, name)
-            && let Some(row) = accounts::get(pool, tenant, name).await.map_err(|error| read_failure(&error))?
+        let row = accounts::get(pool, tenant, name).await.map_err(|error| read_failure(&error))?;
+        let Some(account) = row.map(|row| row.identity.id) else { return Err(missing(name)) };
+        if !active.journal.is_quarantined(account)
+            && let Ok(Some(now)) = audit::reconcile(pool, tenant, name).await
+            && now.agrees()
         {
-            account.cell.renew(&row.posted);
+            return Ok(now);
         }
-        Ok(before)
+        // What was laid out from a wrong balance is folded first, and nothing more is laid out from it.
+        let is_still = tokio::time::timeout(STILL_MAX, active.journal.suspend(account)).await;
+        let rebuilt = match is_still {
+            Ok(()) => audit::rebuild(pool, name, doing).await.map_err(|error| unwritten(&error)),
+            Err(_) => Err(Failure::DatabaseAway),
+        };
+        for account in active.registry.find(&[account]) {
+            account.cell.bury();
+            account.actor.get_cell().kill(); // it is loaded anew
+        }
+        active.journal.resume(account);
+        found(name, rebuilt?)
     }
 
     /// What all accounts come to, by currency.
@@ -80,6 +96,10 @@ impl Ledger {
     }
 }
 
+fn missing(name: &str) -> Failure {
+    Failure::NotFound(format!("Account not found: {name}"))
+}
+
 fn found(name: &str, row: Option<Reconciled>) -> Result<Reconciled, Failure> {
-    row.ok_or_else(|| Failure::NotFound(format!("Account not found: {name}")))
+    row.ok_or_else(|| missing(name))
 }

@@ -5,16 +5,13 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::ledger::Status;
-use crate::protocol::record::{AccountChange, AccountRow, DeclinedPosting, Kind, Record, Rows, TransactionId};
+use crate::protocol::record::{AccountRow, DeclinedPosting, Kind, Record, Rows, TransactionId};
 
 /// By table, or by what is done; what is empty is left out. The fields are named as `apply_extras` reads them.
 #[derive(Debug, Default, Serialize)]
 pub struct Extras {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     accounts: Vec<Account>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    changes: Vec<Change>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refunds: Vec<Refund>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -44,14 +41,6 @@ struct Account {
     owner_type: String,
     subtype: Option<String>,
     metadata: Option<String>,
-    floor: Option<String>,
-    ceiling: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Change {
-    account: i64,
-    status: i16,
     floor: Option<String>,
     ceiling: Option<String>,
 }
@@ -122,21 +111,11 @@ struct Replay {
     seq: i64,
 }
 
-/// `balances.status`.
-pub fn status_code(status: Status) -> i16 {
-    match status {
-        Status::Active => 1,
-        Status::Suspended => 2,
-        Status::Closed => 3,
-    }
-}
-
 impl Extras {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        let Self { accounts, changes, refunds, undone, sagas, facts, actions, derived, declines, replays } = self;
+        let Self { accounts, refunds, undone, sagas, facts, actions, derived, declines, replays } = self;
         accounts.is_empty()
-            && changes.is_empty()
             && refunds.is_empty()
             && undone.is_empty()
             && sagas.is_empty()
@@ -149,11 +128,6 @@ impl Extras {
 
     pub(super) fn derived(&mut self, id: TransactionId, seq: i64) {
         self.derived.push(Derived { id: id.0, seq });
-    }
-
-    pub(super) fn change(&mut self, change: &AccountChange) {
-        let (floor, ceiling) = (change.floor.map(|n| n.to_string()), change.ceiling.map(|n| n.to_string()));
-        self.changes.push(Change { account: change.account.0, status: status_code(change.status), floor, ceiling });
     }
 
     /// What was refused is found by each account that it named.

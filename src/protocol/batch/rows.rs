@@ -115,27 +115,6 @@ impl Columns {
     }
 }
 
-/// What the batch does to accounts.
-#[derive(Debug, Default)]
-pub struct AccountColumns {
-    /// Ascending.
-    pub ids: Vec<i64>,
-    /// Debited in all.
-    pub debits: Vec<i128>,
-    /// Credited in all.
-    pub credits: Vec<i128>,
-    /// So much more is held, or less.
-    pub helds: Vec<i128>,
-    /// How many rows are about it.
-    pub rows: Vec<i32>,
-    /// The last of them.
-    pub lasts: Vec<i64>,
-    /// The newest row before the batch, as memory knows it.
-    pub priors: Vec<i64>,
-    /// The balance after the batch, as memory knows it: the database compares it with its own.
-    pub afters: Vec<i128>,
-}
-
 /// Rows of `holds`.
 #[derive(Debug, Default)]
 #[allow(missing_docs, reason = "named as the function's parameters")]

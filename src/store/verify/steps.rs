@@ -104,7 +104,7 @@ pub(super) const STEPS: &[Step] = &[
         bad: "SELECT w.broken, format('account %s of %s', x.name, x.tenant), w.expected, w.found \
               FROM (SELECT a.name, a.tenant, b.*, coalesce(r.debits, 0) AS r_debits, coalesce(r.credits, 0) AS r_credits, coalesce(r.held, 0) AS r_held, coalesce(r.rows, 0) AS r_rows, \
                     coalesce(r.last, 0) AS r_last \
-                  FROM accounts a LEFT JOIN balances b ON b.account = a.id \
+                  FROM accounts a LEFT JOIN balances_now b ON b.account = a.id \
                     LEFT JOIN (SELECT account, sum(debit) AS debits, sum(credit) AS credits, sum(held) AS held, count(*) AS rows, max(seq) AS last \
                         FROM (SELECT debit_account AS account, amount AS debit, NULL::numeric AS credit, held, seq FROM journal WHERE debit_prev IS NOT NULL \
                               UNION ALL SELECT credit_account, NULL, amount, NULL, seq FROM journal WHERE credit_prev IS NOT NULL) s GROUP BY account) r ON r.account = a.id) x, \
@@ -119,9 +119,10 @@ pub(super) const STEPS: &[Step] = &[
         name: "currencies",
         checks: &["currency totals"],
         bad: "SELECT 'currency totals', 'currency ' || a.currency, 'credits ' || sum(b.debits), 'credits ' || sum(b.credits) \
-              FROM accounts a JOIN balances b ON b.account = a.id GROUP BY a.currency HAVING sum(b.debits) <> sum(b.credits)",
+              FROM accounts a JOIN balances_now b ON b.account = a.id GROUP BY a.currency HAVING sum(b.debits) <> sum(b.credits)",
     },
-    // One wrong row puts all later ones of its account out by the same: only where the difference changes is a finding.
+    // One wrong row puts all later ones of its account out by the same: only where the difference changes is a finding. Rows of an account that was in quarantine and was
+    // released are known to be wrong.
     Step {
         name: "running balances",
         checks: &["balance after", "chain"],
@@ -131,17 +132,32 @@ pub(super) const STEPS: &[Step] = &[
               FROM (SELECT *, lag(running - balance_after, 1, 0) OVER (PARTITION BY account ORDER BY seq) AS off_before FROM \
                      (SELECT account, seq, transaction, balance_after, previous, lag(seq, 1, 0::bigint) OVER (PARTITION BY account ORDER BY seq) AS before, \
                         sum(moved) OVER (PARTITION BY account ORDER BY seq ROWS UNBOUNDED PRECEDING) AS running FROM account_rows) e) r \
-                LEFT JOIN accounts a ON a.id = r.account WHERE r.previous <> r.before OR (r.running <> r.balance_after AND r.running - r.balance_after <> r.off_before)",
+                LEFT JOIN accounts a ON a.id = r.account WHERE (r.previous <> r.before OR (r.running <> r.balance_after AND r.running - r.balance_after <> r.off_before)) \
+                  AND NOT EXISTS (SELECT FROM quarantine q WHERE q.account = r.account AND r.seq > q.first_seq AND r.seq <= q.last_seq)",
     },
     Step {
         name: "limits",
         checks: &["floor", "ceiling", "closed"],
         bad: "SELECT 'floor', format('account %s of %s', a.name, a.tenant), 'at least ' || least(b.floor, b.floor_from) || ' available', b.credits - b.debits - b.held || ' available' \
-                FROM accounts a JOIN balances b ON b.account = a.id WHERE b.credits - b.debits - b.held < least(b.floor, b.floor_from) \
+                FROM accounts a JOIN balances_now b ON b.account = a.id WHERE b.credits - b.debits - b.held < least(b.floor, b.floor_from) \
               UNION ALL SELECT 'ceiling', format('account %s of %s', a.name, a.tenant), 'at most ' || greatest(b.ceiling, b.ceiling_from), (b.credits - b.debits)::text \
-                FROM accounts a JOIN balances b ON b.account = a.id WHERE b.credits - b.debits > greatest(b.ceiling, b.ceiling_from) \
+                FROM accounts a JOIN balances_now b ON b.account = a.id WHERE b.credits - b.debits > greatest(b.ceiling, b.ceiling_from) \
               UNION ALL SELECT 'closed', format('account %s of %s', a.name, a.tenant), '0, 0 held', format('%s, %s held', b.credits - b.debits, b.held) \
-                FROM accounts a JOIN balances b ON b.account = a.id WHERE b.status = 3 AND (b.credits <> b.debits OR b.held <> 0)",
+                FROM accounts a JOIN balances_now b ON b.account = a.id WHERE b.status = 3 AND (b.credits <> b.debits OR b.held <> 0)",
+    },
+    // The fold stands within the journal, and accounts that it gave up are findings until they are released. Status and limits are those of the last change.
+    Step {
+        name: "fold",
+        checks: &["fold", "quarantine", "guards"],
+        bad: "SELECT 'fold', 'balances', 'folded up to row ' || t.tip || ' at most', 'folded up to row ' || f.seq \
+                FROM folded f, (SELECT greatest(journal_tip(), (1::bigint << 44) - 1) AS tip) t WHERE f.seq > t.tip \
+              UNION ALL SELECT 'quarantine', format('account %s of %s, behind row %s', coalesce(a.name, q.account::text), coalesce(a.tenant, 'nobody'), q.first_seq), q.expected, q.found \
+                FROM quarantine q LEFT JOIN accounts a ON a.id = q.account WHERE q.released_at IS NULL \
+              UNION ALL SELECT 'guards', format('account %s of %s', a.name, a.tenant), format('status %s, floor %s, ceiling %s', g.set ->> 'status', coalesce(g.set ->> 'floor', 'none'), coalesce(g.set ->> 'ceiling', 'none')), \
+                  format('status %s, floor %s, ceiling %s', b.status, coalesce(b.floor::text, 'none'), coalesce(b.ceiling::text, 'none')) \
+                FROM (SELECT DISTINCT ON (debit_account) debit_account AS account, body -> 'set' AS set FROM journal WHERE kind = 20 AND status = 1 AND n = 0 ORDER BY debit_account, seq DESC) g \
+                  JOIN balances_now b ON b.account = g.account JOIN accounts a ON a.id = b.account \
+                WHERE (b.status::text, b.floor::text, b.ceiling::text) IS DISTINCT FROM (g.set ->> 'status', g.set ->> 'floor', g.set ->> 'ceiling')",
     },
     // What was taken from a hold is what the captures and voids that follow it took: their postings, and what else is no longer held.
     Step {
@@ -151,7 +167,7 @@ pub(super) const STEPS: &[Step] = &[
                 steps AS (SELECT id, (array_agg(follows) FILTER (WHERE n = 0))[1] AS hold, max(debit_account) FILTER (WHERE n = 0) AS debit_account, max(credit_account) FILTER (WHERE n = 0) AS credit_account, \
                   coalesce(sum(amount), 0) AS captured, -coalesce(sum(held), 0) AS taken FROM moves WHERE kind IN (11, 12) GROUP BY id) \
               SELECT 'held', format('account %s of %s', a.name, a.tenant), coalesce(h.open, 0) || ' held', b.held || ' held' \
-                FROM accounts a JOIN balances b ON b.account = a.id \
+                FROM accounts a JOIN balances_now b ON b.account = a.id \
                   LEFT JOIN (SELECT debit_account, sum(amount - captured - voided) AS open FROM holds GROUP BY debit_account) h ON h.debit_account = a.id WHERE b.held <> coalesce(h.open, 0) \
               UNION ALL SELECT 'hold', 'hold ' || coalesce(h.id, t.id), format('captured %s, voided %s, of %s', coalesce(s.captured, 0), coalesce(s.voided, 0), \
                     CASE WHEN t.id IS NULL THEN 'a transaction' ELSE format('%s from account %s to %s until %s', t.held, t.debit_account, t.credit_account, t.until) END), \

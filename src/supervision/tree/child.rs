@@ -7,6 +7,8 @@ pub enum Child {
     Leadership,
     /// Supervises the journal's lane, under an epoch.
     Journal(i64),
+    /// Folds the journal into balances, under an epoch.
+    Auditor(i64),
     /// Supervises the accounts, under an epoch.
     Accounts(i64),
     /// Publishes events, under an epoch.
@@ -27,6 +29,7 @@ impl Child {
         match self {
             Self::Leadership => "leadership",
             Self::Journal(_) => "journal",
+            Self::Auditor(_) => "auditor",
             Self::Accounts(_) => "accounts",
             Self::Outbox(_) => "outbox",
             Self::Housekeeping(_) => "housekeeping",

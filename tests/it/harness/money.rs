@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use florin::actors::accounts::Resolved;
+use florin::actors::journal::Journal;
 use florin::ledger::Status as AccountStatus;
 use florin::protocol::account::{AccountHandle, AccountMessage, ChangeOrder};
 use florin::protocol::pb::payment_v1 as pb;
@@ -104,14 +105,30 @@ impl TestDatabase {
         rows.into_iter().collect()
     }
 
+    /// Waits until everything is folded.
+    pub async fn folded(&self) {
+        super::until("everything is folded", async || self.count("SELECT seq - journal_tip() FROM folded").await >= 0).await;
+    }
+
     /// What is posted, by account.
     pub async fn posted(&self, account: &str) -> i64 {
-        let sql = "SELECT (credits - debits)::bigint FROM balances WHERE account = (SELECT id FROM accounts WHERE name = $1)";
+        let sql = "SELECT (credits - debits)::bigint FROM balances_now WHERE account = (SELECT id FROM accounts WHERE name = $1)";
         sqlx::query_scalar(sql).bind(account).fetch_one(&self.pool).await.unwrap()
     }
 }
 
 impl Florin {
+    /// The journal of the epoch that serves.
+    pub fn journal(&self) -> Journal {
+        self.tree.node.active().expect("it serves").journal
+    }
+
+    /// Waits until everything is folded, and nothing is remembered besides.
+    pub async fn folded(&self) {
+        self.database.folded().await;
+        super::until("nothing is remembered besides", async || self.journal().recent() == 0).await;
+    }
+
     /// The account, loaded.
     pub async fn loaded(&self, name: &str) -> Arc<AccountHandle> {
         match self.tree.node.active().expect("it serves").registry.resolve("default", name).await {

@@ -69,7 +69,7 @@ async fn the_house_is_kept_while_events_pass_and_backpressure_tells_when_they_do
         batch_max: 1,
         answer_timeout: Duration::from_secs(1),
         fenced: Arc::new(|| ()),
-        published: Arc::new(|| ()),
+        committed: Arc::default(),
         health: rig.args.health.clone(),
         faults: rig.args.faults.clone(),
     });

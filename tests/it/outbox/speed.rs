@@ -12,7 +12,7 @@ async fn events_per_second() {
     rig.args.config.poll_interval = Duration::from_millis(100);
     let body = authorized("agg", "a payment");
     sqlx::query(
-        "WITH b AS (UPDATE writers SET batch = batch + 1 RETURNING batch) \
+        "WITH b AS (UPDATE writers SET batch = batch + 1 RETURNING batch), f AS (UPDATE folded SET seq = (SELECT ((batch + 1) << 20) - 1 FROM b)) \
          INSERT INTO journal (seq, created_at, id, request, event, kind, status, api, n, postings, tenant, body) \
            SELECT (batch << 20) + n, now(), gen_random_uuid(), gen_random_uuid(), 1, 22, 1, 2, 0, 0, 'default', jsonb_build_object('event', 1, 'key', 'agg-' || n % 1000, 'event_body', $1::text) \
            FROM b, generate_series(1, 300000) AS n",

@@ -227,7 +227,7 @@ async fn compare(database: &TestDatabase, payments: &BTreeMap<String, Paid>, oth
     }
     for (n, expected) in expected.iter().enumerate() {
         let balance: i64 =
-            sqlx::query_scalar("SELECT (credits - debits)::bigint FROM balances b JOIN accounts a ON a.id = b.account WHERE a.name = $1")
+            sqlx::query_scalar("SELECT (credits - debits)::bigint FROM balances_now b JOIN accounts a ON a.id = b.account WHERE a.name = $1")
                 .bind(account(n))
                 .fetch_one(&database.pool)
                 .await

@@ -22,6 +22,7 @@ async fn a_damaged_balance_is_found_and_rebuilt() {
     assert_eq!(world.post("admin/accounting-equation", &json!({})).await.ok(200)["accountCount"], equation["accountCount"]);
 
     let damage = format!("UPDATE balances SET credits = credits + 5 WHERE account = (SELECT id FROM accounts WHERE name = '{user}')");
+    world.served.database.folded().await;
     world.served.database.pool.execute(sqlx::AssertSqlSafe(damage)).await.unwrap();
     let compared = world.post(&path, &json!({})).await.ok(200);
     assert_eq!(
@@ -126,6 +127,7 @@ async fn each_damage_to_a_transaction_is_told_and_its_accounts_are_set_right() {
 
     let damage =
         format!("UPDATE balances SET credits = credits + 5, version = version + 1 WHERE account = (SELECT id FROM accounts WHERE name = '{ann}')");
+    world.served.database.folded().await;
     world.served.database.pool.execute(sqlx::AssertSqlSafe(damage.clone())).await.unwrap();
     let found = reconcile(&paid).await;
     assert_eq!((&found["match"], issues(&found)), (&json!(false), vec![]), "the transaction is right, an account of it is not");
@@ -133,6 +135,7 @@ async fn each_damage_to_a_transaction_is_told_and_its_accounts_are_set_right() {
     let rebuilt = world.send(request).await.ok(200);
     assert_eq!((&rebuilt["success"], &rebuilt["changed"], &rebuilt["accounts"][0]["success"]), (&json!(true), &json!(true), &json!(true)));
     assert_eq!(reconcile(&paid).await["match"], json!(true));
+    world.served.database.folded().await;
     world.served.database.pool.execute(sqlx::AssertSqlSafe(damage)).await.unwrap();
     let all = world.post("admin/transactions/rebuild-all", &json!({})).await.ok(200);
     assert_eq!((&all["total"], &all["successful"], &all["failed"], &all["accounts"]["failed"]), (&json!(5), &json!(5), &json!([]), &json!([])));

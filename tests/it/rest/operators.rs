@@ -111,7 +111,7 @@ async fn who_did_what_is_kept_with_the_reason_and_listed_in_pages() {
         world.patch(&path, &body).await.refused_naming(400, "VALIDATION_FAILED", &["reason", words]);
     }
     let damage = format!("UPDATE balances SET credits = credits + 5, held = 7 WHERE account = (SELECT id FROM accounts WHERE name = '{user}')");
-    world.served.database.pool.acquire().await.unwrap();
+    world.served.database.folded().await;
     sqlx::raw_sql(sqlx::AssertSqlSafe(damage)).execute(&world.served.database.pool).await.unwrap();
     let rebuild = |reason: &'static str| world.request(Method::POST, &format!("admin/accounts/{user}/rebuild")).header("x-reason", reason.as_bytes());
     for _ in 0..2 {

@@ -148,6 +148,17 @@ pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
     ("floor", "account alice", "UPDATE balances SET floor = 100000 WHERE account = (SELECT id FROM accounts WHERE name = 'alice')"),
     ("floor", "at least 0 available", "UPDATE balances SET held = 1 WHERE account = (SELECT id FROM accounts WHERE name = 'carol')"),
     ("ceiling", "at most 1", "UPDATE balances SET ceiling = 1 WHERE account = (SELECT id FROM accounts WHERE name = 'bob')"),
+    ("fold", "expected folded up to row", "UPDATE folded SET seq = seq + 1"),
+    (
+        "quarantine",
+        "account carol of default, behind row 7: expected balance 0, found balance 1",
+        "INSERT INTO quarantine (account, first_seq, reason, expected, found) SELECT id, 7, 'balance after', 'balance 0', 'balance 1' FROM accounts WHERE name = 'carol'",
+    ),
+    (
+        "guards",
+        "account carol of default: expected status 1",
+        "UPDATE balances SET ceiling = ceiling + 1 WHERE account = (SELECT id FROM accounts WHERE name = 'carol')",
+    ),
     ("closed", "account bob", "UPDATE balances SET status = 3 WHERE account = (SELECT id FROM accounts WHERE name = 'bob')"),
     ("held", "account bob", "UPDATE balances SET held = 1 WHERE account = (SELECT id FROM accounts WHERE name = 'bob')"),
     ("held", "expected 499 held, found 500 held", "UPDATE holds SET amount = amount - 1 WHERE captured > 0"),

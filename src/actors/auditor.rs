@@ -1,0 +1,163 @@
+//! The auditor: folds the journal into balances, an independent recomputation of what memory believed, and keeps apart what does not agree.
+//!
+//! One actor on the leader, with a connection of its own. A batch wakes it; it folds one part a turn and then rests in proportion to what that took, so that it
+//! folds often while the machine has room, and rarely, many rows at once, while it has none. What is folded it tells the journal (which forgets what it remembered
+//! for it), the publisher and the feed. If it dies between any two lines, the next one goes on from where the database is; the fold itself is one transaction.
+//!
+//! No account is loaded under an epoch before everything that was committed before it is folded: see [`super::journal::Journal::recall`].
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::Notify;
+
+use super::accounts::Registry;
+use super::journal::Journal;
+use crate::faults::Faults;
+use crate::store::fold::{self, FoldSession, Folded};
+use crate::store::{Database, StoreError};
+use sqlx::PgPool;
+
+/// Rows of one turn: those of about a second at 10,000 payments a second.
+const ROWS_MAX: i64 = 10_000;
+/// Between two turns at least.
+const REST_MIN: Duration = Duration::from_millis(30);
+/// And at most: balances are never further behind than this, but for what folding takes.
+const REST_MAX: Duration = Duration::from_millis(800);
+/// How long it rests, by the time that the turn took.
+const REST_SHARE: u32 = 10;
+/// After a failure.
+const TRY_AGAIN: Duration = Duration::from_millis(200);
+/// Between two turns when nothing is committed: somebody may have released an account.
+const IDLE: Duration = Duration::from_millis(500);
+/// Accounts in quarantine that the log names at once.
+const NAMED_MAX: i64 = 100;
+
+/// The actor; all it has is in its state.
+pub struct Auditor;
+
+/// What it is told.
+pub enum AuditorMessage {
+    /// Take the next turn: from itself.
+    Turn,
+}
+
+/// What it is made of.
+pub struct AuditorArgs {
+    /// Where it folds.
+    pub database: Database,
+    /// Where it reads whom it found.
+    pub pool: PgPool,
+    /// A fold without an answer for this long has failed.
+    pub answer_timeout: Duration,
+    /// Whom it tells how far it is.
+    pub journal: Journal,
+    /// Whose actors end when their accounts are released.
+    pub registry: Registry,
+    /// Told after each batch.
+    pub committed: Arc<Notify>,
+    /// Called when something was folded.
+    pub folded: Arc<dyn Fn() + Send + Sync>,
+    /// Where tests make it fail.
+    pub faults: Faults,
+}
+
+/// What it owns.
+pub struct AuditorState {
+    args: AuditorArgs,
+    session: Option<FoldSession>,
+    /// There is more, or nobody has looked yet.
+    behind: bool,
+    next: Instant,
+    place: i64,
+    failing: bool,
+}
+
+impl Actor for Auditor {
+    type Msg = AuditorMessage;
+    type State = AuditorState;
+    type Arguments = AuditorArgs;
+
+    async fn pre_start(&self, myself: ActorRef<AuditorMessage>, args: AuditorArgs) -> Result<AuditorState, ActorProcessingErr> {
+        myself.cast(AuditorMessage::Turn)?;
+        Ok(AuditorState { args, session: None, behind: true, next: Instant::now(), place: 0, failing: false })
+    }
+
+    async fn handle(&self, myself: ActorRef<AuditorMessage>, _: AuditorMessage, state: &mut AuditorState) -> Result<(), ActorProcessingErr> {
+        if !state.behind {
+            let _ = tokio::time::timeout(IDLE, state.args.committed.notified()).await; // either way it looks
+        }
+        tokio::time::sleep_until(state.next.into()).await;
+        let began = Instant::now();
+        match state.turn().await {
+            Ok(()) => {
+                let took = began.elapsed();
+                let rest = if state.behind { took } else { (took * REST_SHARE).clamp(REST_MIN, REST_MAX) };
+                state.next = Instant::now() + rest;
+                state.failing = false;
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut state.failing, true) {
+                    tracing::warn!(%error, "the journal cannot be folded: tried again");
+                }
+                (state.session, state.behind, state.next) = (None, true, Instant::now() + TRY_AGAIN);
+            }
+        }
+        myself.cast(AuditorMessage::Turn)?;
+        Ok(())
+    }
+}
+
+impl AuditorState {
+    async fn turn(&mut self) -> Result<(), StoreError> {
+        self.args.faults.pause("auditor.fold").await;
+        let session = match &mut self.session {
+            Some(session) => session,
+            none => none.insert(FoldSession::open(&self.args.database, self.args.answer_timeout).await?),
+        };
+        let began = Instant::now();
+        let folded = session.fold(ROWS_MAX).await?;
+        self.args.faults.point("auditor.folded");
+        self.behind = folded.place < folded.tip;
+        let released = self.args.journal.folded(folded.place, &folded.quarantined);
+        for account in self.args.registry.find(&released) {
+            tracing::warn!(account = %account.identity.name, tenant = %account.identity.tenant, "an account was released from quarantine: it is loaded anew");
+            account.cell.bury();
+            account.actor.get_cell().kill();
+        }
+        metrics::gauge!("florin_quarantined_accounts").set(count(folded.quarantined.len()));
+        if folded.suspects > 0 {
+            self.tell(&folded).await?;
+        }
+        if std::mem::replace(&mut self.place, folded.place) != folded.place {
+            metrics::histogram!("florin_fold_seconds").record(began.elapsed());
+            (self.args.folded)();
+        }
+        Ok(())
+    }
+
+    /// Memory and the database disagreed: whoever watches the log learns about whom.
+    async fn tell(&self, folded: &Folded) -> Result<(), StoreError> {
+        for found in fold::quarantines(&self.args.pool, false, NAMED_MAX).await?.iter().filter(|found| folded.quarantined.contains(&found.account)) {
+            let (name, tenant) = (found.name.as_deref().unwrap_or("none"), found.tenant.as_deref().unwrap_or("none"));
+            let fold::Quarantine { account, reason, expected, found, first_seq, .. } = found;
+            tracing::error!(
+                account,
+                name,
+                tenant,
+                reason,
+                expected,
+                found,
+                behind = first_seq,
+                "memory and the database disagree about an account: it is in quarantine"
+            );
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+fn count(n: usize) -> f64 {
+    n as f64
+}
