@@ -18,6 +18,7 @@ balances_ AS (
 closed_ AS (
   UPDATE journal_partitions p SET closed_at = clock_timestamp(), rows = w.rows, last_batch = w.batch FROM writers w WHERE p.number = w.batch >> 24 AND p.number > 0 AND p.number <> $4 >> 24),
 opened_ AS (UPDATE journal_partitions SET opened_at = clock_timestamp() WHERE number = $4 >> 24 AND opened_at IS NULL),
+folded_ AS (UPDATE folded SET seq = (($4 + ($2 - 1) / $5 + 1) << 20) - 1),
 writers_ AS (UPDATE writers SET batch = $4 + ($2 - 1) / $5, rows = $2 + CASE WHEN batch >> 24 = $4 >> 24 THEN rows ELSE 0 END)
 INSERT INTO journal (seq, debit_account, credit_account, debit_prev, credit_prev, created_at, id, key, request, event, kind, status, api, n, postings, amount, debit_after,
     credit_after, tenant, key_text)

@@ -231,7 +231,7 @@ pub async fn florin_books(options: &PgConnectOptions) -> Result<FlorinBooks> {
     let mut connection = connect(options).await?;
     let count = "SELECT count(*) FROM transactions WHERE key IS NOT NULL AND status = 1 AND kind <> $1";
     let payments = sqlx::query_scalar(count).bind(Kind::HOLD.code()).fetch_one(&mut connection).await?;
-    let held = sqlx::query_scalar("SELECT coalesce(sum(held), 0)::bigint FROM balances").fetch_one(&mut connection).await?;
+    let held = sqlx::query_scalar("SELECT coalesce(sum(held), 0)::bigint FROM balances_now").fetch_one(&mut connection).await?;
     connection.close().await?;
     Ok(FlorinBooks { payments, held })
 }
