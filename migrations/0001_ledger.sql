@@ -209,7 +209,7 @@ CREATE TABLE writers (
   session  bigint NOT NULL DEFAULT 0,
   batch    bigint NOT NULL DEFAULT 16777215,                            -- the last one committed; the first there is is 2^24
   rows     bigint NOT NULL DEFAULT 0,                                   -- of that batch's partition
-  pid      int                                                          -- the backend of the session, for pg_terminate_backend
+  pids     int[]                                                        -- the backends of the session, for pg_terminate_backend
 ) WITH (fillfactor = 10);
 
 -- Who may write: one process at a time. The lease runs on the database's clock.

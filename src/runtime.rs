@@ -94,6 +94,7 @@ impl Runtime {
             pool: loading,
             holder: Holder::this(),
             lease: settings.journal.lease,
+            writers: settings.journal.writers,
             partition_rows: settings.journal.partition_rows,
             batch_max: settings.journal.batch_max,
             answer_timeout: settings.journal.timeout,

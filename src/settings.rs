@@ -206,6 +206,8 @@ pub struct AdmissionSettings {
 pub struct JournalSettings {
     /// Rows in one partition.
     pub partition_rows: i64,
+    /// Batches written side by side, at most.
+    pub writers: usize,
     /// Records in one batch.
     pub batch_max: usize,
     /// A batch without an answer for so long counts as unknown.

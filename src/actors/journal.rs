@@ -7,8 +7,8 @@ mod lane;
 mod recent;
 mod settle;
 
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,8 @@ pub struct JournalConfig {
     pub database: Database,
     /// Under which epoch.
     pub epoch: i64,
+    /// Batches that are written side by side, at most.
+    pub writers: usize,
     /// With so many rows in a partition the next batch begins the next one.
     pub partition_rows: i64,
     /// Records per batch at most.
@@ -96,9 +98,12 @@ impl Quarantine {
 }
 
 /// What was sent to the database: whether it is there, the database's last batch tells.
+#[derive(Clone)]
 struct Sent {
     group: Vec<TransactionId>,
     batch: Arc<Batch>,
+    /// The earliest of its records.
+    cutoff: Instant,
 }
 
 /// What the lane owns that its actor's death must not take away.
@@ -107,11 +112,15 @@ pub(crate) struct Lane {
     queue: Mutex<Vec<Box<Slip>>>,
     /// In a batch, or of unknown outcome: only the journal resolves them.
     in_flight: Mutex<Vec<Taken>>,
-    /// The part of it that was sent to the database last.
-    sent: Mutex<Option<Sent>>,
+    /// The parts of it that were sent to the database, in order.
+    sent: Mutex<VecDeque<Sent>>,
     /// The last batch that this epoch knows to be committed; none: it has asked nothing yet.
     last: Mutex<Option<i64>>,
     scheduled: AtomicBool,
+    /// With so many queued another batch is begun beside the one that is being written; 0: it is not.
+    enough: AtomicUsize,
+    /// There are.
+    more: Notify,
     actor: RwLock<Option<ActorRef<LaneMessage>>>,
 }
 
@@ -142,8 +151,13 @@ impl Journal {
         if self.0.closed.load(Ordering::Acquire) {
             return slip.answer(Outcome::Aborted(Abort::NotLeader));
         }
-        lock(&lane.queue).push(slip);
+        let queued = {
+            let mut queue = lock(&lane.queue);
+            queue.push(slip);
+            queue.len()
+        };
         lane.schedule();
+        lane.tell_enough(queued);
         if self.0.closed.load(Ordering::Acquire) {
             self.refuse_queued(Abort::NotLeader); // it was closed between the two lines
         }
@@ -296,6 +310,14 @@ impl Shared {
 impl Lane {
     fn actor(&self) -> Option<ActorRef<LaneMessage>> {
         self.actor.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells the batch that is being written that another one can be begun.
+    fn tell_enough(&self, queued: usize) {
+        let enough = self.enough.load(Ordering::Acquire);
+        if enough > 0 && queued >= enough && self.enough.swap(0, Ordering::AcqRel) > 0 {
+            self.more.notify_one();
+        }
     }
 
     /// One message per batch, not per record: whoever finds no flush under way asks for one.

@@ -12,7 +12,7 @@ pub use self::extras::Extras;
 pub use self::rows::{Columns, HoldColumns, TakeColumns};
 use super::account::{Known, Posted};
 use super::journal::{self, status};
-use super::record::{AccountId, BalancesAfter, Body, KeyHash, Record, Rows, TransactionId};
+use super::record::{AccountId, BalancesAfter, Body, KeyHash, Kind, Record, Rows, TransactionId};
 
 /// The arguments of `commit_batch`: rows of the journal, what they do to holds, and what is rare.
 #[derive(Debug, Default)]
@@ -125,6 +125,12 @@ impl Batch {
             }
             rare => self.extras.push(record, rare, place),
         }
+    }
+
+    /// Whether it may be written while the batch before it is: it only adds rows, to the same partition. What changes rows that others change too waits for its turn.
+    pub fn may_run_beside(&self) -> bool {
+        let changes = self.rows.kinds.contains(&Kind::ACCOUNT_CHANGE.code());
+        self.takes.holds.is_empty() && self.extras.is_empty() && !changes && journal::partition_of(self.number) == journal::partition_of(self.prior)
     }
 
     /// How many rows it has.

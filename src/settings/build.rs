@@ -75,6 +75,7 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
         },
         journal: JournalSettings {
             partition_rows: v.whole("JOURNAL_PARTITION_ROWS"),
+            writers: v.whole("JOURNAL_WRITERS"),
             batch_max: v.whole("JOURNAL_BATCH_MAX"),
             timeout: v.span("JOURNAL_TIMEOUT_SECONDS"),
             write_cutoff: v.span("WRITE_CUTOFF_SECONDS"),

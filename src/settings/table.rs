@@ -137,6 +137,7 @@ pub const TABLE: &[Row] = &[
     row("Admission", "ACTIVE_ACCOUNTS_MAX", Kind::Whole(100, 10_000_000), "100000", "account actors in memory; above it idle ones leave at once"),
     row("Admission", "ACCOUNT_IDLE_SECONDS", Kind::Seconds(1_000, DAY_MS), "300", "an account actor that had nothing to do for so long leaves"),
     row("Journal", "JOURNAL_PARTITION_ROWS", Kind::Whole(1_000, 1_000_000_000), "10000000", "rows in one partition of the journal; keys are forgotten partition by partition"),
+    row("Journal", "JOURNAL_WRITERS", Kind::Whole(1, 8), "2", "batches written side by side, each over a connection of its own, and committed one behind the other"),
     row("Journal", "JOURNAL_BATCH_MAX", Kind::Whole(1, 10_000), "2000", "records in one batch"),
     row("Journal", "JOURNAL_TIMEOUT_SECONDS", Kind::Seconds(100, 60_000), "5", "a batch without an answer for so long counts as unknown: it is fenced off and looked up"),
     row("Journal", "WRITE_CUTOFF_SECONDS", Kind::Seconds(100, 600_000), "10", "a command that is not written so long after it arrived is given up, never run later"),

@@ -3,7 +3,7 @@
 use sqlx::postgres::PgDatabaseError;
 
 /// A failed statement.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database answered with an error: the statement had no effect.
     #[error("{message} ({code})")]

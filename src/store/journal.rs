@@ -60,60 +60,84 @@ pub enum OpenError {
     Store(#[from] StoreError),
 }
 
-/// The journal's session under one epoch. Opening it shuts out the older ones and waits until their last batch is over.
+/// One connection of the journal's session under one epoch; several write side by side.
 pub struct WriterSession {
     connection: PgConnection,
     epoch: i64,
     session: i64,
-    /// The last batch that was committed.
-    batch: i64,
-    /// Rows of its partition.
-    rows: i64,
     /// One moment on both clocks.
     clock: (Instant, DateTime<Utc>),
     answer_timeout: Duration,
     _counted: Counted,
 }
 
-/// The one writer there is; its row is the fence.
+/// What a new session begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The last batch that was committed.
+    pub batch: i64,
+    /// How many rows its partition has.
+    pub rows: i64,
+}
+
+/// The one row of the journal's writers; it is the fence.
 const WRITER: i32 = 0;
-/// How often the old backend's lock is waited for, half a second each, before giving up for now.
+/// How often the old backends' lock is waited for, half a second each, before giving up for now.
 const LOCK_TRIES_MAX: u32 = 6;
 
+impl Committed {
+    /// After this batch, which follows.
+    pub fn and(self, batch: &Batch) -> Self {
+        let rows = i64::try_from(batch.len()).unwrap_or(i64::MAX);
+        Self { batch: batch.number, rows: rows + if partition_of(batch.number) == partition_of(self.batch) { self.rows } else { 0 } }
+    }
+}
+
 impl WriterSession {
-    /// Opens a session: raises the writer's session number, which waits out the old backend (ended by force if it holds on).
+    /// Opens a session of so many connections: raises the writer's session number, which waits out an old backend that is committing (ended by force if it holds
+    /// on). What an old one has not committed by then it never will.
     ///
     /// # Errors
     /// `Fenced`, or what the database said.
-    pub async fn open(database: &Database, epoch: i64, answer_timeout: Duration) -> Result<Self, OpenError> {
+    pub async fn open(database: &Database, epoch: i64, answer_timeout: Duration, connections: usize) -> Result<(Vec<Self>, Committed), OpenError> {
         let options = database.session(answer_timeout);
-        let connect = async {
-            let mut connection = PgConnection::connect_with(&options).await?;
-            sqlx::raw_sql("SET lock_timeout = '500ms'; SET plan_cache_mode = force_generic_plan; SET synchronous_commit = on")
-                .execute(&mut connection)
-                .await?;
-            Ok::<_, sqlx::Error>(connection)
-        };
-        let mut connection = within(database.connect_timeout, connect).await?;
+        let (mut opened, mut pids) = (Vec::new(), Vec::new());
+        for _ in 0..connections.max(1) {
+            let connect = async {
+                let mut connection = PgConnection::connect_with(&options).await?;
+                sqlx::raw_sql("SET lock_timeout = '500ms'; SET plan_cache_mode = force_generic_plan; SET synchronous_commit = on")
+                    .execute(&mut connection)
+                    .await?;
+                let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await?;
+                Ok::<_, sqlx::Error>((connection, pid))
+            };
+            let (connection, pid) = within(database.connect_timeout, connect).await?;
+            opened.push(connection);
+            pids.push(pid);
+        }
         let mut tries = 0;
         let (session, batch, rows) = loop {
-            let raised = sqlx::query_as::<_, (i64, i64, i64)>("SELECT session, batch, rows FROM raise_session($1, $2)");
-            let raised = raised.bind(WRITER).bind(epoch).fetch_optional(&mut connection);
+            let raised = sqlx::query_as::<_, (i64, i64, i64)>("SELECT session, batch, rows FROM raise_session($1, $2, $3)");
+            let raised = raised.bind(WRITER).bind(epoch).bind(&pids).fetch_optional(&mut opened[0]);
             match within(answer_timeout, raised).await {
                 Ok(Some(session)) => break session,
                 Ok(None) => return Err(OpenError::Fenced),
                 Err(error) if error.code() == Some("55P03") && tries < LOCK_TRIES_MAX => {
                     tries += 1;
-                    let end = sqlx::query("SELECT pg_terminate_backend(pid) FROM writers WHERE writer = $1 AND pid <> pg_backend_pid()").bind(WRITER);
-                    within(answer_timeout, end.execute(&mut connection)).await?;
+                    let end = sqlx::query("SELECT pg_terminate_backend(pid) FROM writers, unnest(pids) pid WHERE writer = $1 AND pid <> ALL ($2)");
+                    within(answer_timeout, end.bind(WRITER).bind(&pids).execute(&mut opened[0])).await?;
                 }
                 Err(error) => return Err(error.into()),
             }
         };
         let before = Instant::now();
-        let now = within(answer_timeout, sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut connection)).await?;
-        within(answer_timeout, sqlx::raw_sql("SET lock_timeout = 0").execute(&mut connection)).await?;
-        Ok(Self { connection, epoch, session, batch, rows, clock: (before, now), answer_timeout, _counted: database.counted() })
+        let now = within(answer_timeout, sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut opened[0])).await?;
+        let mut sessions = Vec::with_capacity(opened.len());
+        for mut connection in opened {
+            within(answer_timeout, sqlx::raw_sql("SET lock_timeout = 0").execute(&mut connection)).await?;
+            sessions.push(Self { connection, epoch, session, clock: (before, now), answer_timeout, _counted: database.counted() });
+        }
+        Ok((sessions, Committed { batch, rows }))
     }
 
     /// A moment of this process's clock on the database's.
@@ -125,15 +149,15 @@ impl WriterSession {
         }
     }
 
-    /// Commits the batch whole or not at all. `cutoff`: the earliest of its records.
+    /// Commits the batch whole or not at all. `cutoff`: the earliest of its records. `beside`: the batch before may be still being written, and is waited for.
     ///
     /// # Errors
     /// `Database`: nothing happened. `Lost`: nobody knows, and this session must not be used again.
-    pub async fn commit(&mut self, batch: &Batch, cutoff: Instant) -> Result<(), StoreError> {
+    pub async fn commit(&mut self, batch: &Batch, cutoff: Instant, beside: bool) -> Result<(), StoreError> {
         let (rows, holds, takes) = (&batch.rows, &batch.holds, &batch.takes);
         let query = sqlx::query(
             "SELECT commit_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, \
-             $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43)",
+             $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44)",
         )
         .bind(WRITER)
         .bind(self.epoch)
@@ -177,32 +201,20 @@ impl WriterSession {
         .bind(&takes.holds)
         .bind(numerics(&takes.captured))
         .bind(numerics(&takes.voided))
-        .bind((!batch.extras.is_empty()).then_some(Json(&batch.extras)));
+        .bind((!batch.extras.is_empty()).then_some(Json(&batch.extras)))
+        .bind(beside);
         within(self.answer_timeout, query.execute(&mut self.connection)).await?;
-        let rows = i64::try_from(batch.len()).unwrap_or(i64::MAX);
-        self.rows = rows + if partition_of(batch.number) == partition_of(self.batch) { self.rows } else { 0 };
-        self.batch = batch.number;
         Ok(())
     }
 
-    /// Whether the partition after the last batch's is there.
+    /// Whether the partition after that of this batch is there.
     ///
     /// # Errors
     /// Any failure of the statement.
-    pub async fn has_next_partition(&mut self) -> Result<bool, StoreError> {
+    pub async fn has_next_partition(&mut self, batch: i64) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT FROM journal_partitions WHERE number = $1)";
-        let query = sqlx::query_scalar(sql).bind(partition_of(self.batch) + 1);
+        let query = sqlx::query_scalar(sql).bind(partition_of(batch) + 1);
         within(self.answer_timeout, query.fetch_one(&mut self.connection)).await
-    }
-
-    /// The last batch that was committed.
-    pub fn batch(&self) -> i64 {
-        self.batch
-    }
-
-    /// How many rows the partition of that batch has.
-    pub fn rows(&self) -> i64 {
-        self.rows
     }
 
     /// Which of these keys are used, as far as keys are remembered.

@@ -68,7 +68,7 @@ impl LeaseSession {
                 if error.code() == Some("55P03") {
                     // Only once the lease is over, and only if its row can be had: else that row was waited for, and the writer is well.
                     let end = sqlx::query(
-                        "SELECT pg_terminate_backend(pid) FROM writers WHERE pid IS NOT NULL \
+                        "SELECT pg_terminate_backend(pid) FROM writers, unnest(pids) pid WHERE pid IS NOT NULL \
                          AND EXISTS (SELECT FROM leadership WHERE expires_at <= clock_timestamp() OR holder = $1 FOR UPDATE)",
                     );
                     within(self.answer_timeout, end.bind(dead).execute(&mut self.connection)).await?;

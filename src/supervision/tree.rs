@@ -39,6 +39,8 @@ pub struct TreeConfig {
     pub holder: Holder,
     /// How long a lease lasts.
     pub lease: Duration,
+    /// Batches that the journal writes side by side, at most.
+    pub writers: usize,
     /// With so many rows in a partition the journal begins the next one.
     pub partition_rows: i64,
     /// Records per batch at most.
@@ -217,6 +219,7 @@ impl RootState {
         let journal = Journal::new(JournalConfig {
             database: config.database.clone(),
             epoch,
+            writers: config.writers,
             partition_rows: config.partition_rows,
             batch_max: config.batch_max,
             answer_timeout: config.answer_timeout,

@@ -38,6 +38,8 @@ use self::owned::Owned;
 /// What a test may want otherwise.
 #[derive(Clone)]
 pub struct Options {
+    pub writers: usize,
+    pub batch_max: usize,
     pub partition_rows: i64,
     pub active_accounts_max: usize,
     pub in_flight_max: usize,
@@ -54,6 +56,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            writers: 1,
+            batch_max: 2_000,
             partition_rows: 1_000_000,
             active_accounts_max: 10_000,
             in_flight_max: 10_000,
@@ -248,8 +252,9 @@ impl Florin {
             pool: pool.clone(),
             holder: Holder::named(name),
             lease: options.lease,
+            writers: options.writers,
             partition_rows: options.partition_rows,
-            batch_max: 2_000,
+            batch_max: options.batch_max,
             answer_timeout: options.answer_timeout,
             active_accounts_max: options.active_accounts_max,
             account_idle_after: Duration::from_secs(300),

@@ -15,7 +15,7 @@ use crate::takeover::{NAMES, two};
 
 /// The writer's row: it changes when the journal opens a session, and when the lease is taken.
 async fn writers(database: &TestDatabase) -> Vec<(i64, i64, Option<i32>)> {
-    sqlx::query_as("SELECT epoch, session, pid FROM writers ORDER BY writer").fetch_all(&database.pool).await.unwrap()
+    sqlx::query_as("SELECT epoch, session, pids[1] FROM writers ORDER BY writer").fetch_all(&database.pool).await.unwrap()
 }
 
 // Fails when a standby that waited in vain for the lease's own row ends the writer's backend as if they had been in its way (no
@@ -72,7 +72,7 @@ async fn two_standbys_end_the_backend_that_a_dead_node_left_and_one_of_them_take
     sqlx::query(rows).execute(&mut *holder).await.unwrap();
     let order = Order::new("k", "a", "b", 1_00);
     let sent = background(&first, order.clone());
-    let stalled = "SELECT count(*) FROM pg_stat_activity JOIN writers USING (pid) WHERE backend_xid IS NOT NULL";
+    let stalled = "SELECT count(*) FROM pg_stat_activity JOIN writers ON pid = ANY (pids) WHERE backend_xid IS NOT NULL";
     until("the batch stalls with the lane's row", || async { database.count(stalled).await == 1 }).await;
     let before = Instant::now();
     first.kill().await;
@@ -108,7 +108,7 @@ async fn a_node_that_is_fenced_off_admits_nothing_more_whatever_its_leadership_k
 
         // Another process takes over.
         let takeover = "UPDATE leadership SET epoch = epoch + 1, holder = 'another', expires_at = clock_timestamp() + interval '1 hour'; \
-             UPDATE writers SET epoch = epoch + 1, session = session + 1, pid = NULL";
+             UPDATE writers SET epoch = epoch + 1, session = session + 1, pids = NULL";
         florin.database.pool.execute(takeover).await.unwrap();
         let fenced = florin.pay("k", "alice", "bob", 1_00).await.unwrap_err();
         assert_eq!((fenced.code(), reason(&fenced).as_str()), (tonic::Code::Unavailable, "STANDBY"));

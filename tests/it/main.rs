@@ -41,3 +41,4 @@ mod view;
 mod waiting;
 mod walk;
 mod watch;
+mod writers;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use hashbrown::{HashMap, HashSet};
 
 use super::recent::Recent;
-use super::{Lane, Shared, lock};
+use super::{Lane, Sent, Shared, lock};
 use crate::protocol::account::{AccountMessage, Known, UsedKeys};
 use crate::protocol::record::{AccountId, Body, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Taken, release_legs};
@@ -13,12 +13,17 @@ use crate::store::StoreError;
 use crate::store::accounts::CURRENCY_INACTIVE;
 use crate::store::journal::{WriterSession, code, is_exceeded, is_opened};
 
+/// Most often what is asked for is all that is in flight, in order.
+fn is_all(in_flight: &[Taken], group: &[TransactionId]) -> bool {
+    in_flight.len() == group.len() && in_flight.iter().zip(group).all(|(taken, id)| taken.record.id == *id)
+}
+
 /// Picks records out of those in flight.
 pub(super) struct Resolved;
 
 impl Resolved {
     pub(super) fn of<'a>(in_flight: &'a [Taken], group: &[TransactionId]) -> impl Iterator<Item = &'a Taken> + use<'a> {
-        let all = in_flight.len() == group.len();
+        let all = is_all(in_flight, group);
         let group: HashSet<TransactionId> = if all { HashSet::new() } else { group.iter().copied().collect() };
         in_flight.iter().filter(move |taken| all || group.contains(&taken.record.id))
     }
@@ -56,35 +61,38 @@ impl Lane {
     /// Takes records out of those in flight, to be answered.
     fn remove(&self, group: &[TransactionId]) -> Vec<Taken> {
         let mut in_flight = lock(&self.in_flight);
-        if in_flight.len() == group.len() {
+        if is_all(&in_flight, group) {
             return std::mem::take(&mut *in_flight);
         }
         let group: HashSet<_> = group.iter().collect();
         in_flight.extract_if(.., |taken| group.contains(&taken.record.id)).collect()
     }
 
-    /// What was sent is durable, if it is the database's last batch: every account is told before any caller is answered. If it is not, it is forgotten, and its
-    /// records are still in flight. Whoever dies in here leaves it to be done again, which changes nothing that was done.
+    /// What was sent is durable, up to the database's last batch, one batch after the other.
     pub(super) fn settle_sent(&self, last: i64, shared: &Shared) {
-        let sent = lock(&self.sent).as_ref().filter(|sent| sent.batch.number == last).map(|sent| (sent.group.clone(), sent.batch.clone()));
-        let Some((group, batch)) = sent else {
-            *lock(&self.sent) = None;
-            return;
-        };
-        *lock(&self.last) = Some(last);
+        loop {
+            let next = lock(&self.sent).front().filter(|sent| sent.batch.number <= last).cloned();
+            let Some(sent) = next else { break };
+            self.settle_batch(&sent, shared);
+            lock(&self.sent).pop_front();
+        }
+    }
+
+    /// A batch is durable: every account is told before any caller is answered. Whoever dies in here leaves it to be done again, which changes nothing that was done.
+    fn settle_batch(&self, Sent { group, batch, .. }: &Sent, shared: &Shared) {
+        *lock(&self.last) = Some(batch.number);
         {
             let (in_flight, mut recent) = (lock(&self.in_flight), lock(&shared.recent));
-            for taken in Resolved::of(&in_flight, &group) {
+            for taken in Resolved::of(&in_flight, group) {
                 taken.settle(&batch.after, &mut recent);
             }
         }
         shared.config.faults.point("lane.settled");
-        for taken in self.remove(&group) {
+        for taken in self.remove(group) {
             let (id, created_at) = (taken.record.id, taken.record.created_at);
             let balances = if taken.record.with_balances { batch.balances_after(id) } else { None };
             taken.answer(Outcome::Done { id, created_at, balances });
         }
-        *lock(&self.sent) = None;
         shared.config.committed.notify_one();
     }
 

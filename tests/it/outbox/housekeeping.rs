@@ -65,6 +65,7 @@ async fn the_house_is_kept_while_events_pass_and_backpressure_tells_when_they_do
     let journal = Journal::new(JournalConfig {
         database: Database::new(&postgres().url(&rig.name)).unwrap(),
         epoch: 0,
+        writers: 1,
         partition_rows: 1_000_000,
         batch_max: 1,
         answer_timeout: Duration::from_secs(1),
