@@ -161,6 +161,9 @@ CREATE FUNCTION commit_batch(
 DECLARE found_ bigint; older bigint; seen boolean; rows_ bigint; tries int := 0;
 BEGIN
   PERFORM pg_advisory_xact_lock(batch_);                             -- the batch behind this one, if it is being written already, waits for this
+  SELECT w.batch INTO found_ FROM writers w WHERE w.writer = writer_ AND w.epoch = epoch_ AND w.session = session_;
+  IF NOT FOUND THEN RAISE EXCEPTION 'fenced' USING ERRCODE = 'FL002'; END IF;                -- it would find its places taken
+  IF NOT beside_ AND found_ <> prior_ THEN RAISE EXCEPTION 'batch % follows %, and the last is %', batch_, prior_, found_ USING ERRCODE = 'FL008'; END IF;
   INSERT INTO journal (seq, debit_account, credit_account, debit_prev, credit_prev, created_at, id, key, request, follows, event, kind, status, api, n, postings,
       amount, held, debit_after, credit_after, tenant, key_text, reference, description, metadata, correlation, made_by, made_from, body)
     SELECT (batch_ << 20) + generate_series(0, cardinality(ids_) - 1), unnest(debits_), unnest(credits_), unnest(debit_prevs_), unnest(credit_prevs_), unnest(created_),
@@ -204,11 +207,15 @@ BEGIN
   END LOOP;
 END $$;
 
--- Shuts out every older session of a writer, waiting for its batch within the caller's lock_timeout; pids_ are the backends of the new one. Answers the new session, the last batch and the rows of
--- its partition, or nothing when the epoch is no longer the caller's.
-CREATE FUNCTION raise_session(writer_ int, epoch_ bigint, pids_ int[]) RETURNS TABLE (session bigint, batch bigint, rows bigint) LANGUAGE sql AS $$
-  UPDATE writers w SET session = w.session + 1, pids = pids_ WHERE w.writer = writer_ AND w.epoch = epoch_ RETURNING w.session, w.batch, w.rows
-$$;
+-- Shuts out every older session of a writer, waiting for its batch within the caller's lock_timeout; pids_ are the backends of the new one. Answers the new session, the last batch, the rows of
+-- its partition, and the backends of the older one, or nothing when the epoch is no longer the caller's.
+CREATE FUNCTION raise_session(writer_ int, epoch_ bigint, pids_ int[]) RETURNS TABLE (session bigint, batch bigint, rows bigint, older int[]) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE pids_before int[];
+BEGIN
+  SELECT w.pids INTO pids_before FROM writers w WHERE w.writer = writer_ FOR UPDATE;
+  RETURN QUERY UPDATE writers w SET session = w.session + 1, pids = pids_ WHERE w.writer = writer_ AND w.epoch = epoch_ RETURNING w.session, w.batch, w.rows, pids_before;
+END $$;
 
 -- Takes the lease when it has ended, was let go, or belonged to `dead_`; answers the new epoch, or whose it still is and for how long. Raising the epoch of every
 -- writer is what shuts the older process out; the lease only says when it may be tried.
@@ -224,6 +231,6 @@ BEGIN
   UPDATE leadership SET epoch = l.epoch + 1, holder = holder_, expires_at = clock_timestamp() + lease;
   INSERT INTO writers (writer) VALUES (0) ON CONFLICT DO NOTHING;
   PERFORM 1 FROM writers ORDER BY writer FOR UPDATE;                 -- waits out the batch in flight
-  UPDATE writers SET epoch = l.epoch + 1, session = session + 1, pids = NULL;
+  UPDATE writers SET epoch = l.epoch + 1, session = session + 1;
   RETURN QUERY SELECT l.epoch + 1, holder_, 0::bigint;
 END $$;

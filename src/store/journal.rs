@@ -44,6 +44,12 @@ pub fn is_key_used(error: &StoreError) -> bool {
         || (error.code() == Some(code::UNIQUE) && constraint.is_some_and(|name| name.starts_with("journal_") && name.ends_with("_key")))
 }
 
+/// Whether a batch failed because it is not the successor of the last: by its number, or since its places are taken.
+pub fn is_out_of_order(error: &StoreError) -> bool {
+    let constraint = if let StoreError::Database { constraint, .. } = error { constraint.as_deref() } else { None };
+    error.code() == Some(code::NOT_SUCCESSOR) || constraint.is_some_and(|name| name.starts_with("journal_") && name.ends_with("_pkey"))
+}
+
 /// Whether a record failed alone because the account that it opens is there.
 pub fn is_opened(error: &StoreError) -> bool {
     matches!(error, StoreError::Database { constraint: Some(constraint), .. } if constraint == "accounts_tenant_name_key")
@@ -95,7 +101,7 @@ impl Committed {
 
 impl WriterSession {
     /// Opens a session of so many connections: raises the writer's session number, which waits out an old backend that is committing (ended by force if it holds
-    /// on). What an old one has not committed by then it never will.
+    /// on). What an old one has not committed by then it never will, and it is ended.
     ///
     /// # Errors
     /// `Fenced`, or what the database said.
@@ -116,8 +122,8 @@ impl WriterSession {
             pids.push(pid);
         }
         let mut tries = 0;
-        let (session, batch, rows) = loop {
-            let raised = sqlx::query_as::<_, (i64, i64, i64)>("SELECT session, batch, rows FROM raise_session($1, $2, $3)");
+        let (session, batch, rows, older) = loop {
+            let raised = sqlx::query_as::<_, (i64, i64, i64, Option<Vec<i32>>)>("SELECT session, batch, rows, older FROM raise_session($1, $2, $3)");
             let raised = raised.bind(WRITER).bind(epoch).bind(&pids).fetch_optional(&mut opened[0]);
             match within(answer_timeout, raised).await {
                 Ok(Some(session)) => break session,
@@ -130,6 +136,10 @@ impl WriterSession {
                 Err(error) => return Err(error.into()),
             }
         };
+        // What older ones still write cannot be committed any more, and would only be waited for: it has the same places.
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ANY ($1) AND pid <> ALL ($2) AND state = 'active' AND query LIKE 'SELECT commit_batch%'";
+        let end = sqlx::query(end).bind(older.unwrap_or_default()).bind(&pids).execute(&mut opened[0]);
+        within(answer_timeout, end).await?;
         let before = Instant::now();
         let now = within(answer_timeout, sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut opened[0])).await?;
         let mut sessions = Vec::with_capacity(opened.len());

@@ -77,8 +77,8 @@ async fn chunk(
     let (id, now) = (TransactionId::draw(), now_micros());
     let mut work = pool.begin().await?;
     // Whoever comes at the same time waits here, so that its batch has the higher number.
-    let prior = "SELECT last_seq FROM balances WHERE account = $1 FOR UPDATE";
-    let prior: i64 = sqlx::query_scalar(prior).bind(source.0).fetch_one(&mut *work).await?;
+    sqlx::query("SELECT FROM balances WHERE account = $1 FOR UPDATE").bind(source.0).execute(&mut *work).await?;
+    let prior: i64 = sqlx::query_scalar("SELECT last_seq FROM balances_of(ARRAY[$1::bigint])").bind(source.0).fetch_one(&mut *work).await?;
     if partition_of(prior >> PLACE_BITS) > 0 {
         return Err(StoreError::Unreadable(format!("{} has been used since: nothing can be put before row {prior}", bulk_name(currency.as_str()))));
     }

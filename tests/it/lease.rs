@@ -68,7 +68,7 @@ async fn two_standbys_end_the_backend_that_a_dead_node_left_and_one_of_them_take
     let third = Florin::standby(database.clone(), &database.url, options, "third").await;
     assert!(first.pay("before", "a", "b", 1_00).await.is_ok());
     let mut holder = database.pool.begin().await.unwrap();
-    let rows = "LOCK TABLE journal_1 IN SHARE MODE"; // a batch has its writer\'s row by then
+    let rows = "LOCK TABLE journal_partitions IN ACCESS EXCLUSIVE MODE"; // a batch has its writer's row when it looks there
     sqlx::query(rows).execute(&mut *holder).await.unwrap();
     let order = Order::new("k", "a", "b", 1_00);
     let sent = background(&first, order.clone());

@@ -23,7 +23,7 @@ async fn a_batch_that_stalls_in_the_database_is_ended_there_though_its_node_is_c
     let (florin, proxy) = behind_proxy(options, &[("alice", 10_00), ("bob", 0)]).await;
     assert!(florin.pay("warm", "alice", "bob", 1_00).await.is_ok()); // the statement is prepared, so a batch is one message
     let mut holder = florin.database.pool.begin().await.unwrap();
-    let rows = "LOCK TABLE journal_1 IN SHARE MODE"; // a batch has its writer\'s row by then
+    let rows = "LOCK TABLE journal_partitions IN ACCESS EXCLUSIVE MODE"; // a batch has its writer's row when it looks there
     sqlx::query(rows).execute(&mut *holder).await.unwrap();
     let order = Order::new("k", "alice", "bob", 4_00);
     let sent = background(&florin, order.clone());
@@ -50,7 +50,7 @@ async fn a_payment_whose_batch_stalls_is_done_once_the_database_goes_on_or_not_a
         assert!(florin.pay("before", "alice", "bob", 1_00).await.is_ok());
         let session = florin.database.count("SELECT session FROM writers").await;
         let mut holder = florin.database.pool.begin().await.unwrap();
-        let rows = "LOCK TABLE journal_1 IN SHARE MODE"; // a batch has its writer\'s row by then
+        let rows = "LOCK TABLE journal_partitions IN ACCESS EXCLUSIVE MODE"; // a batch has its writer's row when it looks there
         sqlx::query(rows).execute(&mut *holder).await.unwrap();
         let order = Order::new("k", "alice", "bob", 4_00);
         let sent = background(&florin, order.clone());

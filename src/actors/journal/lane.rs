@@ -25,7 +25,7 @@ use crate::protocol::journal::{next_batch, place};
 use crate::protocol::record::{AccountId, KeyHash, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Slip, Taken};
 use crate::store::StoreError;
-use crate::store::journal::{Committed, OpenError, WriterSession, code, is_key_used};
+use crate::store::journal::{Committed, OpenError, WriterSession, code, is_key_used, is_out_of_order};
 
 /// The actor; all it has is in its state.
 pub struct LaneActor;
@@ -184,8 +184,7 @@ impl LaneState {
                             // It is the first that failed: those behind it cannot be committed any more.
                             // One that lost sight of the one before it is written again, alone: only then is it known whether the database is another.
                             let group = self.lane.group_of(batch.number);
-                            let is_out_of_order = error.code() == Some(code::NOT_SUCCESSOR);
-                            failed = Some((group, (!is_out_of_order).then_some(error)));
+                            failed = Some((group, (!is_out_of_order(&error)).then_some(error)));
                         }
                         Err(error) if is_lost(&error) => failed = failed.map(|(group, _)| (group, Some(error))), // its connection is lost
                         Err(_) => {}
@@ -324,7 +323,7 @@ impl LaneState {
         let session = self.sessions.last_mut().ok_or_else(no_session)?;
         match error.code() {
             Some(code::FENCED) => return Err(Stopped::Fenced { known: true }), // it failed whole
-            Some(code::NOT_SUCCESSOR) => {
+            _ if is_out_of_order(&error) => {
                 tracing::error!(%error, "the database is not the one that memory was built on: the epoch ends");
                 return Err(Stopped::Fenced { known: true });
             }
