@@ -91,9 +91,12 @@ impl Quarantine {
         self.any.load(Ordering::Acquire) && lock(&self.found).contains(&account)
     }
 
-    /// It will take movements again in a moment.
-    fn is_suspended(&self, account: AccountId) -> bool {
-        self.any.load(Ordering::Acquire) && lock(&self.suspended).contains(&account)
+    /// An account of the slip will take movements again in a moment.
+    fn holds_up(&self, slip: &Slip) -> bool {
+        self.any.load(Ordering::Acquire) && {
+            let suspended = lock(&self.suspended);
+            slip.stops().iter().any(|stop| suspended.contains(&stop.account.identity.id))
+        }
     }
 }
 

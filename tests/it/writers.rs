@@ -56,7 +56,7 @@ async fn three_in_flight(florin: &Florin, middle: Vec<Order>) -> [Vec<tokio::tas
 // failure of one is taken for the end of the epoch.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_writer_that_fails_between_two_others_takes_nobody_along() {
-    let florin = with(Options { writers: 3, ..Options::default() }).await;
+    let florin = with(Options { writers: 3, batch_max: 20, ..Options::default() }).await;
     florin.pay("used", "a", "b", 5).await.unwrap();
     for name in NAMES {
         florin.loaded(name).await;
@@ -82,7 +82,7 @@ async fn a_writer_that_fails_between_two_others_takes_nobody_along() {
 // Fails when what was sent is forgotten while nobody knows whether it is there, or is settled by the count of what is in flight.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_dies_under_several_writers_every_payment_has_one_effect() {
-    let florin = with(Options { writers: 3, answer_timeout: Duration::from_secs(2), ..Options::default() }).await;
+    let florin = with(Options { writers: 3, batch_max: 40, answer_timeout: Duration::from_secs(2), ..Options::default() }).await;
     let kill = "SELECT count(pg_terminate_backend(p)) FROM writers, unnest(pids[1:1 + (random() * 2)::int]) p";
     for (round, point) in ["lane.after_commit", "lane.settled", "", "lane.before_commit", "lane.taken", "", "lane.settled", "lane.after_commit", ""]
         .into_iter()
@@ -113,7 +113,7 @@ async fn whatever_dies_under_several_writers_every_payment_has_one_effect() {
 // Fails when the older partitions are looked into before the batch before is committed, and the lane takes a key that is in flight.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_repeated_across_a_change_of_partition_under_two_writers_has_one_effect() {
-    let florin = with(Options { writers: 2, partition_rows: 60, ..Options::default() }).await;
+    let florin = with(Options { writers: 2, batch_max: 30, partition_rows: 60, ..Options::default() }).await;
     for round in 0..40 {
         florin::store::outbox::grow(&florin.database.pool, 3).await.unwrap();
         let orders: Vec<Order> = (0..4).flat_map(|_| ring(&format!("r{round}"), 40)).collect();
