@@ -104,6 +104,7 @@ async fn each_damage_to_a_transaction_is_told_and_its_accounts_are_set_right() {
     assert_eq!((&all["total"], &all["matched"], &all["mismatches"]), (&json!(5), &json!(5), &json!([])));
 
     // Nobody guards the tables, and each damage is undone: what comes after it is as it was.
+    world.served.database.folded().await;
     let mut connection = world.served.database.pool.acquire().await.unwrap();
     connection.execute("SET session_replication_role = replica").await.unwrap();
     for (name, damage, told) in DAMAGES {
