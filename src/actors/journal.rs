@@ -4,6 +4,9 @@
 //! supervises the lane and restarts it; a lane always begins by finding out what became of the batch that its forerunner left.
 
 mod lane;
+mod layout;
+mod pipeline;
+mod quarantine;
 mod recent;
 mod settle;
 
@@ -16,6 +19,7 @@ use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::{Notify, oneshot, watch};
 
 pub use self::lane::{LaneActor, LaneMessage};
+use self::quarantine::Quarantine;
 use self::recent::Recent;
 use crate::faults::Faults;
 use crate::protocol::account::Posted;
@@ -67,37 +71,6 @@ struct Shared {
     /// How far balances are folded.
     folded: watch::Sender<i64>,
     quarantine: Quarantine,
-}
-
-/// Accounts that take no movements.
-#[derive(Default)]
-struct Quarantine {
-    /// There are some.
-    any: AtomicBool,
-    /// By the database's word.
-    found: Mutex<HashSet<AccountId>>,
-    /// While somebody sets their balances right.
-    suspended: Mutex<HashSet<AccountId>>,
-}
-
-impl Quarantine {
-    fn change(&self, change: impl FnOnce(&mut HashSet<AccountId>, &mut HashSet<AccountId>)) {
-        let (mut found, mut suspended) = (lock(&self.found), lock(&self.suspended));
-        change(&mut found, &mut suspended);
-        self.any.store(!found.is_empty() || !suspended.is_empty(), Ordering::Release);
-    }
-
-    fn has(&self, account: AccountId) -> bool {
-        self.any.load(Ordering::Acquire) && lock(&self.found).contains(&account)
-    }
-
-    /// An account of the slip will take movements again in a moment.
-    fn holds_up(&self, slip: &Slip) -> bool {
-        self.any.load(Ordering::Acquire) && {
-            let suspended = lock(&self.suspended);
-            slip.stops().iter().any(|stop| suspended.contains(&stop.account.identity.id))
-        }
-    }
 }
 
 /// What was sent to the database: whether it is there, the database's last batch tells.

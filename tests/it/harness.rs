@@ -230,7 +230,6 @@ impl Florin {
     pub async fn start() -> Self {
         Self::with(TestDatabase::fresh().await, Options::default()).await
     }
-
     pub async fn with(database: TestDatabase, options: Options) -> Self {
         let url = database.url.clone();
         let florin = Self::standby(database, &url, options, "node").await;
@@ -238,7 +237,7 @@ impl Florin {
         florin
     }
 
-    /// Starts without waiting for the lease, on this way to the database.
+    /// Starts without waiting for the lease.
     pub async fn standby(database: TestDatabase, url: &str, options: Options, name: &str) -> Self {
         if let Ok(filter) = std::env::var("TEST_LOG") {
             let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init(); // another test was first

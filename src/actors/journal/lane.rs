@@ -5,25 +5,20 @@
 //! [`Lane::in_flight`] and [`Lane::sent`]. If it dies there, the next lane raises the session (which waits out an old backend that is committing), asks for the
 //! last batch, and runs again what is not in it or before it.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
 use futures::StreamExt;
-use futures::stream::FuturesOrdered;
-use hashbrown::HashSet;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
-use super::settle::Resolved;
-use super::{Journal, JournalConfig, Lane, Sent, lock};
-use crate::protocol::batch::Batch;
-use crate::protocol::journal::{next_batch, place};
-use crate::protocol::record::{AccountId, KeyHash, TransactionId};
-use crate::protocol::slip::{Abort, Outcome, Slip, Taken};
+use super::pipeline::{Running, is_lost};
+use super::{Journal, JournalConfig, Lane, lock};
+use crate::protocol::journal::place;
+use crate::protocol::record::TransactionId;
+use crate::protocol::slip::Abort;
 use crate::store::StoreError;
 use crate::store::journal::{Committed, OpenError, WriterSession, code, is_key_used, is_out_of_order};
 
@@ -42,12 +37,12 @@ pub enum LaneMessage {
 
 /// What the actor owns.
 pub struct LaneState {
-    journal: Journal,
-    lane: Arc<Lane>,
+    pub(super) journal: Journal,
+    pub(super) lane: Arc<Lane>,
     /// Those that write nothing now.
-    sessions: Vec<WriterSession>,
+    pub(super) sessions: Vec<WriterSession>,
     /// The last batch that was committed, and its partition's rows.
-    committed: Committed,
+    pub(super) committed: Committed,
     barriers: Vec<oneshot::Sender<()>>,
     backoff: ExponentialBackoff,
     /// The journal was told that this lane reaches the database.
@@ -112,188 +107,13 @@ impl Actor for LaneActor {
     }
 }
 
-/// A batch that is being written: in order of their numbers.
-type Running = FuturesOrdered<Pin<Box<dyn Future<Output = (WriterSession, Arc<Batch>, Result<(), StoreError>)> + Send>>>;
-
-/// Batches begun by one `Flush`, at most: then whoever waits for a barrier has its turn.
-const BEGUN_MAX: usize = 32;
-/// So many records at least are worth a batch beside another: on two cores that payments fill by themselves, smaller ones cost a tenth.
-const BESIDE_MIN: usize = 256;
-
 impl LaneState {
-    fn config(&self) -> &JournalConfig {
+    pub(super) fn config(&self) -> &JournalConfig {
         &self.journal.0.config
     }
 
-    /// Takes what has gathered and commits it, batch after batch, several side by side: each is laid out from what those before it will have done. They are committed one
-    /// behind the other, so what fails takes all behind it along; then they are written again, one at a time.
-    async fn flush(&mut self) -> Result<(), Stopped> {
-        let (mut running, mut begun) = (Running::new(), 0);
-        let mut laid = self.committed;
-        let mut alone: Option<Arc<Batch>> = None; // laid out, and waits until nothing else is being written
-        let mut failed = None;
-        loop {
-            while failed.is_none() && alone.is_none() && begun < BEGUN_MAX && self.may_begin(running.len()) {
-                self.config().faults.point("lane.before_take");
-                let ids = self.take();
-                if ids.is_empty() {
-                    break;
-                }
-                self.config().faults.point("lane.taken");
-                let is_full = laid.rows >= self.config().partition_rows;
-                if is_full && !running.is_empty() {
-                    failed = Some((ids, None)); // whether there is another partition is asked between two batches
-                    break;
-                }
-                let next_partition = match self.sessions.last_mut() {
-                    Some(session) if is_full => session.has_next_partition(laid.batch).await?,
-                    _ => false,
-                };
-                let Some(batch) = self.lane.lay_out(&ids, laid.batch, next_partition) else { break };
-                if !batch.outside.is_empty() {
-                    lock(&self.lane.sent).pop_back();
-                    failed = Some((ids, None));
-                    break;
-                }
-                laid = laid.and(&batch);
-                begun += 1;
-                if batch.may_run_beside() || running.is_empty() {
-                    self.begin(batch, &mut running);
-                } else {
-                    alone = Some(batch);
-                }
-            }
-            if running.is_empty() {
-                match alone.take() {
-                    Some(batch) if failed.is_none() => self.begin(batch, &mut running),
-                    _ => break,
-                }
-            }
-            let is_alone = alone.is_some() || failed.is_some() || begun == BEGUN_MAX || self.sessions.is_empty() || !self.lane.is_beside();
-            let enough = if is_alone { 0 } else { self.enough() };
-            self.lane.enough.store(enough, Ordering::Release);
-            let queued = lock(&self.lane.queue).len();
-            self.lane.tell_enough(queued);
-            tokio::select! {
-                biased;
-                Some((session, batch, result)) = running.next() => {
-                    self.sessions.push(session);
-                    match result {
-                        Ok(()) => self.settle(&batch),
-                        Err(error) if failed.as_ref().is_none_or(|(_, why): &(_, Option<StoreError>)| why.is_none()) => {
-                            // It is the first that failed: those behind it cannot be committed any more.
-                            // One that lost sight of the one before it is written again, alone: only then is it known whether the database is another.
-                            let group = self.lane.group_of(batch.number);
-                            failed = Some((group, (!is_out_of_order(&error)).then_some(error)));
-                        }
-                        Err(error) if is_lost(&error) => failed = failed.map(|(group, _)| (group, Some(error))), // its connection is lost
-                        Err(_) => {}
-                    }
-                }
-                () = self.lane.more.notified() => {}
-            }
-        }
-        self.lane.enough.store(0, Ordering::Release);
-        if let Some((group, error)) = failed {
-            if let Some(error) = error.as_ref().filter(|error| is_lost(error)) {
-                return Err(Stopped::Lost(error.clone())); // what was sent may be there
-            }
-            lock(&self.lane.sent).clear();
-            let mut groups = self.rest_of(&group);
-            match error {
-                Some(error) => self.resolve(error, group, &mut groups).await?,
-                None => groups.push(group),
-            }
-            self.run(groups).await?;
-        }
-        self.lane.scheduled.store(false, Ordering::Release); // whoever queues from here on asks for another flush
-        // Slips of an account that is being set right wait for it, and whoever lets it go on asks for a flush.
-        let quarantine = &self.journal.0.quarantine;
-        if lock(&self.lane.queue).iter().any(|slip| !quarantine.holds_up(slip)) {
-            self.lane.schedule();
-        }
-        Ok(())
-    }
-
-    /// So many records are worth a batch beside the others: as many as the last one has, and not few. Each waits for the flush of the one before.
-    fn enough(&self) -> usize {
-        let last = lock(&self.lane.sent).back().map_or(0, |sent| sent.group.len());
-        last.max(BESIDE_MIN).min(self.config().batch_max)
-    }
-
-    /// Whether another batch may be begun now.
-    fn may_begin(&self, running: usize) -> bool {
-        let queued = lock(&self.lane.queue).len();
-        !self.sessions.is_empty() && (running == 0 || (self.lane.is_beside() && queued >= self.enough()))
-    }
-
-    /// Sends a batch that is laid out.
-    fn begin(&mut self, batch: Arc<Batch>, running: &mut Running) {
-        let Some(mut session) = self.sessions.pop() else { return };
-        let (faults, cutoff, beside) = (self.config().faults.clone(), self.lane.cutoff(batch.number), !running.is_empty());
-        running.push_back(Box::pin(async move {
-            faults.pause("lane.before_commit").await;
-            let began = Instant::now();
-            let result = session.commit(&batch, cutoff, beside).await;
-            faults.pause("lane.after_commit").await;
-            if result.is_ok() {
-                metrics::histogram!("florin_journal_commit_seconds").record(began.elapsed());
-            }
-            (session, batch, result)
-        }));
-    }
-
-    /// A batch is committed.
-    fn settle(&mut self, batch: &Batch) {
-        metrics::histogram!("florin_journal_batch_size").record(count(self.lane.records_of(batch.number)));
-        self.committed = self.committed.and(batch);
-        self.lane.settle_sent(batch.number, &self.journal.0);
-    }
-
-    /// What is in flight besides these, in order, last first: what waits to be written again.
-    fn rest_of(&self, group: &[TransactionId]) -> Vec<Vec<TransactionId>> {
-        let group: HashSet<_> = group.iter().collect();
-        let rest: Vec<_> = self.lane.ids().into_iter().filter(|id| !group.contains(id)).collect();
-        if rest.is_empty() { Vec::new() } else { vec![rest] }
-    }
-
-    /// Moves slips from the queue to the batch in flight: the first of each key, up to the limit, except those whose approvals are
-    /// void and those past their cut-off.
-    fn take(&self) -> Vec<TransactionId> {
-        let quarantine = &self.journal.0.quarantine;
-        let underway: HashSet<KeyHash> = lock(&self.lane.in_flight).iter().map(|taken| taken.record.key).collect();
-        let mut queue = lock(&self.lane.queue);
-        let now = Instant::now();
-        let (mut keys, mut later, mut dropped, mut taken, mut waiting) = (HashSet::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for slip in queue.drain(..) {
-            if taken.len() == self.config().batch_max || underway.contains(&slip.key()) || !keys.insert(slip.key()) {
-                later.push(slip);
-            } else if slip.stops().iter().any(|stop| stop.account.cell.is_dead()) {
-                dropped.push((slip, Abort::Interrupted));
-            } else if slip.record().cutoff <= now {
-                dropped.push((slip, Abort::TooLate));
-            } else if slip.stops().iter().any(|stop| quarantine.has(stop.account.identity.id)) {
-                dropped.push((slip, Abort::Guard));
-            } else if quarantine.holds_up(&slip) {
-                waiting.push(slip);
-            } else {
-                taken.push(slip);
-            }
-        }
-        later.append(&mut waiting);
-        *queue = later;
-        drop(queue);
-        for (slip, why) in dropped {
-            slip.answer(Outcome::Aborted(why));
-        }
-        let mut in_flight = lock(&self.lane.in_flight);
-        let first = in_flight.len();
-        in_flight.extend(taken.into_iter().map(Slip::take));
-        in_flight[first..].iter().map(|taken| taken.record.id).collect()
-    }
-
     /// Commits these records of those in flight, one batch at a time, the last group first; whatever is wrong with one is found by splitting.
-    async fn run(&mut self, mut groups: Vec<Vec<TransactionId>>) -> Result<(), Stopped> {
+    pub(super) async fn run(&mut self, mut groups: Vec<Vec<TransactionId>>) -> Result<(), Stopped> {
         while let Some(group) = groups.pop() {
             let is_full = self.committed.rows >= self.config().partition_rows;
             let session = self.sessions.last_mut().ok_or_else(no_session)?;
@@ -323,7 +143,12 @@ impl LaneState {
     }
 
     /// A batch of these records failed whole, and nothing is laid out behind it: what is left to do with them is pushed on `groups`.
-    async fn resolve(&mut self, error: StoreError, mut group: Vec<TransactionId>, groups: &mut Vec<Vec<TransactionId>>) -> Result<(), Stopped> {
+    pub(super) async fn resolve(
+        &mut self,
+        error: StoreError,
+        mut group: Vec<TransactionId>,
+        groups: &mut Vec<Vec<TransactionId>>,
+    ) -> Result<(), Stopped> {
         let session = self.sessions.last_mut().ok_or_else(no_session)?;
         match error.code() {
             Some(code::FENCED) => return Err(Stopped::Fenced { known: true }), // it failed whole
@@ -419,88 +244,6 @@ impl LaneState {
     }
 }
 
-impl Lane {
-    fn ids(&self) -> Vec<TransactionId> {
-        lock(&self.in_flight).iter().map(|taken| taken.record.id).collect()
-    }
-
-    fn keys(&self, group: &[TransactionId]) -> Vec<KeyHash> {
-        let in_flight = lock(&self.in_flight);
-        Resolved::of(&in_flight, group).map(|taken| taken.record.key).collect()
-    }
-
-    /// Lays a group out behind the batch `prior`, as what is sent next, from what is settled and what those that were sent before it will have done. None if nothing is
-    /// left of it.
-    fn lay_out(&self, group: &[TransactionId], prior: i64, in_next_partition: bool) -> Option<Arc<Batch>> {
-        let in_flight = lock(&self.in_flight);
-        let cutoff = Resolved::of(&in_flight, group).map(|taken| taken.record.cutoff).min()?;
-        let mut sent = lock(&self.sent);
-        let known = |taken: &Taken, id: AccountId| {
-            let stop = taken.stops.iter().find(|stop| stop.account.identity.id == id)?;
-            let mut posted = stop.account.cell.posted();
-            if let Some(after) = sent.iter().rev().find_map(|sent| sent.batch.after.get(&id)) {
-                (posted.totals, posted.last) = (after.totals, after.last);
-            }
-            Some(posted)
-        };
-        let known = &known;
-        let records = Resolved::of(&in_flight, group).map(|taken| (&*taken.record, move |id| known(taken, id)));
-        let batch = Arc::new(Batch::of(next_batch(prior, in_next_partition), prior, records));
-        sent.push_back(Sent { group: group.to_vec(), batch: batch.clone(), cutoff });
-        Some(batch)
-    }
-
-    /// The records of a batch that was sent.
-    fn group_of(&self, batch: i64) -> Vec<TransactionId> {
-        lock(&self.sent).iter().find(|sent| sent.batch.number == batch).map(|sent| sent.group.clone()).unwrap_or_default()
-    }
-
-    /// How many those are.
-    fn records_of(&self, batch: i64) -> usize {
-        lock(&self.sent).iter().find(|sent| sent.batch.number == batch).map_or(0, |sent| sent.group.len())
-    }
-
-    /// The earliest cut-off of a batch that was sent.
-    fn cutoff(&self, batch: i64) -> Instant {
-        lock(&self.sent).iter().find(|sent| sent.batch.number == batch).map_or_else(Instant::now, |sent| sent.cutoff)
-    }
-
-    /// Whether another batch may be written beside those that are.
-    fn is_beside(&self) -> bool {
-        lock(&self.sent).iter().all(|sent| sent.batch.may_run_beside())
-    }
-
-    /// Whether the database's last batch is the one that memory knows, or one that was sent.
-    fn is_successor(&self, batch: i64) -> bool {
-        let sent = lock(&self.sent).iter().any(|sent| sent.batch.number == batch);
-        let mut last = lock(&self.last);
-        let is = last.is_none_or(|last| last == batch) || sent;
-        if is && last.is_none() {
-            *last = Some(batch);
-        }
-        is
-    }
-
-    /// While the database is away: nobody waits in the queue beyond its cut-off.
-    fn refuse_late(&self) {
-        let now = Instant::now();
-        let late: Vec<_> = lock(&self.queue).extract_if(.., |slip| slip.record().cutoff <= now).collect();
-        for slip in late {
-            slip.answer(Outcome::Aborted(Abort::DatabaseAway));
-        }
-    }
-}
-
-/// Nobody knows whether it was committed, or the connection is gone.
-fn is_lost(error: &StoreError) -> bool {
-    error.is_transient() || error.code().is_none()
-}
-
 fn no_session() -> Stopped {
     Stopped::Lost(StoreError::Lost("no session".into()))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a histogram is of floats")]
-fn count(n: usize) -> f64 {
-    n as f64
 }
