@@ -79,7 +79,7 @@ async fn a_writer_that_fails_between_two_others_takes_nobody_along() {
     florin.stop().await;
 }
 
-// Fails when what was sent is forgotten while nobody knows whether it is there, or is settled by the count of what is in flight.
+// Fails when after a lost answer only the last batch that was sent is settled (`Lane::settle_sent` without its loop).
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_dies_under_several_writers_every_payment_has_one_effect() {
     let florin = with(Options { writers: 3, batch_max: 40, answer_timeout: Duration::from_secs(2), ..Options::default() }).await;
@@ -110,7 +110,8 @@ async fn whatever_dies_under_several_writers_every_payment_has_one_effect() {
     florin.stop().await;
 }
 
-// Fails when the older partitions are looked into before the batch before is committed, and the lane takes a key that is in flight.
+// Fails when a batch does not look into the partitions before its own. That the lane takes no key that is in flight only spares the database a refusal: without it
+// all of this holds as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_repeated_across_a_change_of_partition_under_two_writers_has_one_effect() {
     let florin = with(Options { writers: 2, batch_max: 30, partition_rows: 60, ..Options::default() }).await;
