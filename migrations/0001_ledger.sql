@@ -159,14 +159,15 @@ CREATE TABLE rates (
 );
 CREATE INDEX rates_newest ON rates (tenant, base, quote, observed_at DESC, id DESC);
 
--- Workflows that leave the ledger. What happened to one is its events; the rest of its row follows from them.
+-- Workflows that leave the ledger. What happened to one are its facts, which are in rows of the journal; this is what follows from them, and finds them.
 CREATE TABLE sagas (
   id           uuid PRIMARY KEY,                                        -- the transaction that started it
   tenant       text NOT NULL,
   workflow     smallint NOT NULL,                                       -- 1 payout, 2 card top-up
   status       smallint NOT NULL CHECK (status BETWEEN 1 AND 5),        -- 1 processing, 2 compensating, 3 completed, 4 failed, 5 stuck
-  events       int NOT NULL CHECK (events >= 0),                        -- how many there are
+  facts        bigint[] NOT NULL DEFAULT '{}',                          -- the place of each, in order; two of one row have one
   wake_at      timestamptz,                                             -- when it goes on; null: it has ended, or is stuck
+  asked        jsonb,                                                   -- what an operator says to it, who and why: whoever leads makes it a fact
   correlation  text,
   created_at   timestamptz NOT NULL,
   updated_at   timestamptz NOT NULL
@@ -175,14 +176,6 @@ CREATE INDEX sagas_due ON sagas (wake_at, id) WHERE wake_at IS NOT NULL;
 CREATE INDEX sagas_stuck ON sagas (tenant, updated_at, id) WHERE status = 5;
 CREATE INDEX sagas_by_tenant ON sagas (tenant, id);
 CREATE INDEX sagas_by_correlation ON sagas (tenant, correlation, id);
-
-CREATE TABLE saga_events (
-  saga  uuid NOT NULL,
-  n     int NOT NULL CHECK (n > 0),                                     -- from 1, without a gap
-  body  jsonb NOT NULL,
-  at    timestamptz NOT NULL,
-  PRIMARY KEY (saga, n)
-);
 
 -- Who did what: changes that an operator made, and why.
 CREATE TABLE operator_actions (
@@ -266,7 +259,6 @@ END $$;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON journal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON rates FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON derived FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON saga_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON operator_actions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- Transactions as people ask for them: completed and declined ones.

@@ -78,21 +78,20 @@ BEGIN
   IF found <> n THEN RAISE EXCEPTION 'unknown hold' USING ERRCODE = 'FL005'; END IF;
 END $$;
 
--- Appends facts to sagas: [{saga, n, body, at, status, wake_at}], those of one saga one after the other, the last with what follows from all.
--- Where a saga has gone on otherwise (fact n is there already, or the one before is not) it fails whole.
+-- Notes facts of sagas: [{saga, n, seq, at, status, wake_at, asked}], those of one saga one after the other, the last with what follows from all; each is in the body of the
+-- row at its place. Where a saga has gone on otherwise (fact n is there already, or the one before is not), or nobody asks for this any more, it fails whole.
 CREATE FUNCTION append_saga_facts(facts_ jsonb) RETURNS void LANGUAGE plpgsql
 SET jit = off SET enable_nestloop = on SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 DECLARE expected int; found int;
 BEGIN
-  UPDATE sagas s SET events = l.n, status = l.status, wake_at = l.wake_at, updated_at = l.at
-    FROM (SELECT DISTINCT ON (f.saga) f.saga, f.n, f.status, f.wake_at, f.at, min(f.n) OVER (PARTITION BY f.saga) AS first
-            FROM jsonb_to_recordset(facts_) AS f(saga uuid, n int, status smallint, wake_at timestamptz, at timestamptz) ORDER BY f.saga, f.n DESC) l
-    WHERE s.id = l.saga AND s.events = l.first - 1;
+  UPDATE sagas s SET facts = s.facts || l.places, asked = NULL, status = l.status, wake_at = l.wake_at, updated_at = l.at
+    FROM (SELECT DISTINCT ON (f.saga) f.saga, f.n, f.status, f.wake_at, f.at, f.asked, min(f.n) OVER w AS first, array_agg(f.seq) OVER w AS places
+            FROM jsonb_to_recordset(facts_) AS f(saga uuid, n int, seq bigint, status smallint, wake_at timestamptz, at timestamptz, asked text)
+            WINDOW w AS (PARTITION BY f.saga ORDER BY f.n ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) ORDER BY f.saga, f.n DESC) l
+    WHERE s.id = l.saga AND cardinality(s.facts) = l.first - 1 AND cardinality(l.places) = l.n - l.first + 1 AND (l.asked IS NULL OR s.asked ->> 'id' = l.asked);
   GET DIAGNOSTICS found = ROW_COUNT;
   SELECT count(DISTINCT f.saga) INTO expected FROM jsonb_to_recordset(facts_) AS f(saga uuid);
   IF found <> expected THEN RAISE EXCEPTION 'the saga has gone on otherwise' USING ERRCODE = 'FL006'; END IF;
-  INSERT INTO saga_events (saga, n, body, at)
-    SELECT f.saga, f.n, f.body, f.at FROM jsonb_to_recordset(facts_) AS f(saga uuid, n int, body jsonb, at timestamptz);
 END $$;
 
 -- Opens accounts: [{tenant, name, kind, normal_side, currency, owner, owner_type, subtype, metadata, floor, ceiling}]. Their currencies stay in use until this commits.
@@ -128,8 +127,8 @@ BEGIN
   UPDATE refunded r SET given = r.given - u.given
     FROM (SELECT s.payment, sum(s.given) AS given FROM jsonb_to_recordset(extras_ -> 'undone') AS s(payment uuid, given numeric) GROUP BY s.payment ORDER BY s.payment) u
     WHERE r.payment = u.payment;
-  INSERT INTO sagas (id, tenant, workflow, status, events, wake_at, correlation, created_at, updated_at)
-    SELECT s.id, s.tenant, s.workflow, 1, 0, s.at, s.correlation, s.at, s.at
+  INSERT INTO sagas (id, tenant, workflow, status, wake_at, correlation, created_at, updated_at)
+    SELECT s.id, s.tenant, s.workflow, 1, s.at, s.correlation, s.at, s.at
       FROM jsonb_to_recordset(extras_ -> 'sagas') AS s(id uuid, tenant text, workflow smallint, correlation text, at timestamptz);
   IF extras_ ? 'facts' THEN PERFORM append_saga_facts(extras_ -> 'facts'); END IF;
   INSERT INTO operator_actions (id, tenant, at, actor, action, subject, reason, before, after, correlation)

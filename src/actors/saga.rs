@@ -6,6 +6,7 @@
 //! a workflow dies between any two lines, the saga is found due again and goes on from its facts; one that keeps failing is let rest, for longer
 //! each time, so that it holds up nobody else.
 
+mod facts;
 mod handle;
 mod steps;
 mod workflow;
@@ -27,6 +28,7 @@ use crate::provider::Provider;
 use crate::saga::Policy;
 use crate::store::{StoreError, sagas};
 
+pub use self::facts::{Happened, Unwritten, append};
 pub use self::handle::SagasHandle;
 use self::workflow::{Workflow, WorkflowArgs};
 

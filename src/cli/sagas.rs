@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::discovery::pool;
 use super::options::SettingsArgs;
 use super::output::{Failure, columns, note, say};
+use crate::gateway::failure::Failure as Refused;
 use crate::gateway::ledger::{Operated, operate, replay};
 use crate::protocol::record::{Operator, TransactionId};
 use crate::saga::{Fact, Resolution, Saga};
@@ -141,7 +142,10 @@ async fn say_to(pool: &PgPool, id: Uuid, how: Option<Resolution>, reason: String
     let user = User::from_uid(Uid::current()).ok().flatten().map_or_else(|| Uid::current().to_string(), |user| user.name);
     let by = Operator { name: format!("cli:{user}").into(), reason, address: None };
     let operated = Operated { how, by, correlation: None };
-    let row = operate(pool, None, TransactionId(id), &operated).await.map_err(|failure| Failure::new(failure.to_string()))?;
+    let row = operate(pool, None, TransactionId(id), &operated, || {}).await.map_err(|failure| match failure {
+        Refused::TooLate => Failure::new("no Florin that leads took it up: nothing was done"),
+        other => Failure::new(other.to_string()),
+    })?;
     let saga = read(&row)?;
     Ok(say(format!("saga {id} is {} now, at {}", saga.status().as_str(), at(&saga)))?)
 }

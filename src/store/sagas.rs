@@ -1,18 +1,17 @@
-//! Sagas: their facts, appended by number, and the summary by which they are found. Who writes fact n first is right.
+//! Sagas: the summary by which they and their facts are found, and what operators say to them. Facts are rows of the journal.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use sqlx::{FromRow, PgPool};
 use uuid::Uuid;
 
-use super::journal::code;
 use super::numeric::Numeric;
 use super::{StoreError, limited};
-use crate::protocol::record::{FactRow, OperatorAction, TransactionId};
-use crate::saga::Fact;
+use crate::protocol::record::TransactionId;
+use crate::saga::{Fact, Resolution};
 
 /// A saga as it was written.
 #[derive(Clone, Debug)]
@@ -25,6 +24,36 @@ pub struct SagaRow {
     pub correlation: Option<String>,
     /// In order, each with its time.
     pub facts: Vec<(Fact, DateTime<Utc>)>,
+    /// What an operator says to it that is no fact yet.
+    pub asked: Option<Asked>,
+}
+
+/// What an operator says to a saga that is stuck.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Its own.
+    pub id: Uuid,
+    /// How the step stands; none: it is tried again.
+    pub how: Option<Resolution>,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// From which address; none: from the database's own machine, or one that may reach it.
+    pub address: Option<String>,
+    /// The request's correlation id.
+    pub correlation: Option<String>,
+}
+
+impl Asked {
+    /// What happens when it is done.
+    pub fn fact(&self) -> Fact {
+        let (by, reason) = (self.by.clone(), self.reason.clone());
+        match self.how {
+            None => Fact::Retried { by, reason },
+            Some(how) => Fact::Resolved { how, by, reason },
+        }
+    }
 }
 
 #[derive(FromRow)]
@@ -32,16 +61,18 @@ struct Head {
     id: Uuid,
     tenant: String,
     correlation: Option<String>,
+    facts: Vec<i64>,
+    asked: Option<Json<Asked>>,
 }
 
 #[derive(FromRow)]
-struct Event {
-    saga: Uuid,
-    body: Json<Fact>,
+struct Told {
+    seq: i64,
     at: DateTime<Utc>,
+    facts: Json<Vec<Fact>>,
 }
 
-const HEAD: &str = "SELECT id, tenant, correlation FROM sagas";
+const HEAD: &str = "SELECT id, tenant, correlation, facts, asked FROM sagas";
 
 /// One saga; of a tenant, or whosever it is.
 ///
@@ -101,18 +132,16 @@ pub async fn count_stuck(pool: &PgPool) -> Result<i64, StoreError> {
 }
 
 async fn with_facts(pool: &PgPool, heads: Vec<Head>) -> Result<Vec<SagaRow>, StoreError> {
-    if heads.is_empty() {
+    let places: Vec<i64> = heads.iter().flat_map(|head| &head.facts).copied().collect();
+    if places.is_empty() {
         return Ok(Vec::new());
     }
-    let ids: Vec<Uuid> = heads.iter().map(|head| head.id).collect();
-    let events = sqlx::query_as("SELECT saga, body, at FROM saga_events WHERE saga = ANY($1) ORDER BY saga, n").bind(&ids);
-    let mut facts: HashMap<Uuid, Vec<(Fact, DateTime<Utc>)>> = HashMap::with_capacity(heads.len());
-    for Event { saga, body: Json(fact), at } in events.fetch_all(pool).await? {
-        facts.entry(saga).or_default().push((fact, at));
-    }
+    let told = sqlx::query_as("SELECT seq, created_at AS at, body -> 'facts' AS facts FROM journal_at($1) WHERE body ? 'facts'").bind(&places);
+    let mut told: HashMap<i64, Told> = told.fetch_all(pool).await?.into_iter().map(|row: Told| (row.seq, row)).collect();
     let row = |head: Head| {
-        let facts = facts.remove(&head.id).unwrap_or_default();
-        SagaRow { id: TransactionId(head.id), tenant: head.tenant, correlation: head.correlation, facts }
+        let rows = head.facts.iter().filter_map(|place| told.remove(place)); // the second of a row comes with its first
+        let facts = rows.flat_map(|row| row.facts.0.into_iter().map(move |fact| (fact, row.at))).collect();
+        SagaRow { id: TransactionId(head.id), tenant: head.tenant, correlation: head.correlation, facts, asked: head.asked.map(|asked| asked.0) }
     };
     Ok(heads.into_iter().map(row).collect())
 }
@@ -135,34 +164,23 @@ pub async fn next_due(pool: &PgPool, without: &[Uuid]) -> Result<Option<i64>, St
     limited(async { Ok(sqlx::query_scalar(sql).bind(without).fetch_optional(pool).await?) }).await
 }
 
-/// Appends a fact; false: somebody else wrote that fact, or one after it.
+/// Says something to a saga that is stuck and has so many facts; false: it is not, or has more, or somebody else is saying something. Whoever leads makes it a fact.
 ///
 /// # Errors
 /// Any failure of the statement; after a lost answer nobody knows.
-pub async fn append(pool: &PgPool, fact: &FactRow, at: DateTime<Utc>) -> Result<bool, StoreError> {
-    let query = sqlx::query("SELECT append_saga_facts($1)").bind(Json(json!([fact_json(fact, at)?])));
-    went_on(limited(async { Ok(query.execute(pool).await?) }).await.map(drop))
+pub async fn ask(pool: &PgPool, id: TransactionId, facts: usize, asked: &Asked) -> Result<bool, StoreError> {
+    let sql = "UPDATE sagas SET asked = $3, wake_at = clock_timestamp() WHERE id = $1 AND cardinality(facts) = $2 AND status = 5 AND asked IS NULL";
+    let query = sqlx::query(sql).bind(id.0).bind(i32::try_from(facts).unwrap_or(i32::MAX)).bind(Json(asked));
+    Ok(limited(async { Ok(query.execute(pool).await?) }).await?.rows_affected() == 1)
 }
 
-/// Appends a fact that an operator makes, and keeps who made it and why; false as for [`append`].
+/// Takes back what was said, if it is no fact yet: then it never will be. False: it is one, or was taken back.
 ///
 /// # Errors
 /// Any failure of the statement; after a lost answer nobody knows.
-pub async fn append_by_operator(
-    pool: &PgPool,
-    tenant: &str,
-    fact: &FactRow,
-    at: DateTime<Utc>,
-    action: &OperatorAction,
-    correlation: Option<&str>,
-) -> Result<bool, StoreError> {
-    let status = |text: &Option<String>| text.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
-    let action = json!({
-        "id": Uuid::now_v7(), "tenant": tenant, "at": at, "actor": action.actor, "action": action.action, "subject": action.subject,
-        "reason": action.reason, "before": status(&action.before), "after": status(&action.after), "correlation": correlation,
-    });
-    let query = sqlx::query("SELECT apply_extras($1)").bind(Json(json!({ "facts": [fact_json(fact, at)?], "actions": [action] })));
-    went_on(limited(async { Ok(query.execute(pool).await?) }).await.map(drop))
+pub async fn withdraw(pool: &PgPool, id: TransactionId, asked: Uuid) -> Result<bool, StoreError> {
+    let query = sqlx::query("UPDATE sagas SET asked = NULL, wake_at = NULL WHERE id = $1 AND asked ->> 'id' = $2").bind(id.0).bind(asked.to_string());
+    Ok(limited(async { Ok(query.execute(pool).await?) }).await?.rows_affected() == 1)
 }
 
 /// Moves a saga's time to so many milliseconds from now by the database's clock, if it has no more facts than these. That is no fact: nothing
@@ -171,20 +189,8 @@ pub async fn append_by_operator(
 /// # Errors
 /// Any failure of the statement.
 pub async fn snooze(pool: &PgPool, id: TransactionId, facts: i32, ms: i64) -> Result<(), StoreError> {
-    let sql = "UPDATE sagas SET wake_at = clock_timestamp() + $3 * interval '1 millisecond' WHERE id = $1 AND events = $2 AND wake_at IS NOT NULL";
+    let sql =
+        "UPDATE sagas SET wake_at = clock_timestamp() + $3 * interval '1 millisecond' WHERE id = $1 AND cardinality(facts) = $2 AND wake_at IS NOT NULL";
     let query = sqlx::query(sql).bind(id.0).bind(facts).bind(ms);
     limited(async { Ok(query.execute(pool).await?) }).await.map(drop)
-}
-
-fn fact_json(fact: &FactRow, at: DateTime<Utc>) -> Result<Value, StoreError> {
-    let body: Value = serde_json::from_str(&fact.body).map_err(|error| StoreError::Unreadable(format!("a fact is no JSON: {error}")))?;
-    Ok(json!({ "saga": fact.saga.0, "n": fact.n, "body": body, "at": at, "status": fact.status, "wake_at": fact.wake_at }))
-}
-
-fn went_on(result: Result<(), StoreError>) -> Result<bool, StoreError> {
-    match result {
-        Ok(()) => Ok(true),
-        Err(error) if error.code() == Some(code::SAGA_WENT_ON) => Ok(false),
-        Err(error) => Err(error),
-    }
 }

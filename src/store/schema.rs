@@ -105,7 +105,7 @@ pub async fn migrate(url: &str, mut done: impl FnMut(&Step)) -> Result<Vec<Step>
 /// as their owner. `{role}` is the quoted name.
 const GRANTS: &str = "
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
-GRANT INSERT ON accounts, balances, journal, derived, declines, writers, outbox_positions, dead_letters, quarantine, holds, refunded, rates, sagas, saga_events, operator_actions, currencies TO {role};
+GRANT INSERT ON accounts, balances, journal, derived, declines, writers, outbox_positions, dead_letters, quarantine, holds, refunded, rates, sagas, operator_actions, currencies TO {role};
 GRANT UPDATE ON balances, folded, quarantine, holds, refunded, sagas, currencies, writers, leadership, outbox_positions, dead_letters, journal_partitions TO {role};
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role};
 GRANT EXECUTE ON FUNCTION journal_grow, journal_forget_keys, journal_note_times, fold_accounts, fold_journal, journal_tail, balances_of, apply_holds, append_saga_facts, open_accounts, apply_extras, commit_batch, raise_session,

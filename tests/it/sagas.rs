@@ -126,7 +126,7 @@ impl Rig {
     pub async fn operate(&self, id: TransactionId, how: Option<Resolution>) -> Result<(), Failure> {
         let by = Operator { name: "key:ops".into(), reason: "asked the bank".into(), address: None };
         let operated = Operated { how, by, correlation: None };
-        operate(&self.florin.database.pool, Some("default"), id, &operated).await.map(drop)
+        operate(&self.florin.database.pool, Some("default"), id, &operated, || {}).await.map(drop)
     }
 
     /// Balance, and what of it is held, in cents.

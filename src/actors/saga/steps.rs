@@ -6,7 +6,7 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use smallvec::SmallVec;
 
-use super::workflow::CUTOFF;
+use super::facts::CUTOFF;
 use crate::money::Amount;
 use crate::protocol::events::EventType;
 use crate::protocol::record::{AccountId, Api, Body, FactRow, Follows, Kind, Posting, Record, RequestHash, Rows, TransactionId};

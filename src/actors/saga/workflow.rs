@@ -4,30 +4,25 @@
 //! account's actor ended) fails the actor and leaves no fact: its supervisor has the saga found due again.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
-use super::SagasArgs;
-use super::steps;
+use super::facts::{CUTOFF, GRACE, Happened, append};
+use super::{SagasArgs, steps};
 use crate::actors::accounts::Resolved;
 use crate::ledger::Rejection;
 use crate::protocol::account::AccountHandle;
 use crate::protocol::admission::InFlight;
-use crate::protocol::record::{FactRow, TransactionId, now_micros};
+use crate::protocol::record::{FactRow, Maker, Operator, OperatorAction, TransactionId, now_micros};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::provider::{Operation, perform};
 use crate::saga::{Call, Fact, Next, Reply, Saga, Status, Task, provider_account};
-use crate::store::sagas;
+use crate::store::sagas::{self, Asked};
 
 /// Steps of one run; a saga that has more is found due again.
 const STEPS_MAX: usize = 64;
-/// How long a step in the ledger may wait to be written for the first time.
-pub(super) const CUTOFF: Duration = Duration::from_secs(5);
-/// How long its outcome is waited for after that; what comes later is found done.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// The actor; all it has is in its state.
 pub(super) struct Workflow;
@@ -47,6 +42,7 @@ struct Read {
     saga: Saga,
     tenant: Arc<str>,
     correlation: Option<String>,
+    asked: Option<Asked>,
 }
 
 /// What became of one step.
@@ -80,6 +76,10 @@ impl WorkflowArgs {
     async fn run(&self) -> Result<(), ActorProcessingErr> {
         let mut read = self.read().await?;
         let mut wrote = false;
+        if let Some(asked) = read.asked.take() {
+            self.obey(&mut read, &asked).await?;
+            wrote = true;
+        }
         for _ in 0..STEPS_MAX {
             self.sagas.faults.pause("sagas.step").await;
             let (task, not_before) = match read.saga.next(&self.sagas.config.policy) {
@@ -105,7 +105,26 @@ impl WorkflowArgs {
 
     async fn read(&self) -> Result<Read, ActorProcessingErr> {
         let row = sagas::get(&self.sagas.config.pool, None, self.saga).await?.ok_or("it is not there")?;
-        Ok(Read { saga: Saga::replay(row.facts)?, tenant: row.tenant.into(), correlation: row.correlation })
+        Ok(Read { saga: Saga::replay(row.facts)?, tenant: row.tenant.into(), correlation: row.correlation, asked: row.asked })
+    }
+
+    /// Makes what an operator says a fact, unless it was taken back or cannot follow.
+    async fn obey(&self, read: &mut Read, asked: &Asked) -> Result<(), ActorProcessingErr> {
+        let fact = asked.fact();
+        let Ok((row, after)) = self.next_row(&read.saga, &fact, now_micros()) else {
+            sagas::withdraw(&self.sagas.config.pool, self.saga, asked.id).await?;
+            return Ok(());
+        };
+        let by = Operator { name: asked.by.as_str().into(), reason: asked.reason.clone(), address: asked.address.as_deref().map(Arc::from) };
+        let name = if asked.how.is_some() { "saga.resolve" } else { "saga.retry" };
+        let action = by.did(name, &self.saga.0.to_string(), Some(state(&read.saga)), Some(state(&after)));
+        let maker = Maker { name: Some(by.name), address: by.address };
+        let row = FactRow { asked: Some(asked.id), ..row };
+        self.sagas.faults.pause("sagas.obey").await;
+        if !self.append(read, (row, after), Some((maker, action, asked.correlation.clone()))).await? {
+            *read = self.read().await?;
+        }
+        Ok(())
     }
 
     /// A step at the provider: the attempt is written down, then made, then what came of it is written down.
@@ -189,9 +208,19 @@ impl WorkflowArgs {
 
     /// Appends a fact; false: somebody else was first.
     async fn write(&self, read: &mut Read, fact: &Fact) -> Result<bool, ActorProcessingErr> {
-        let now = now_micros();
-        let (row, after) = self.next_row(&read.saga, fact, now)?;
-        if !sagas::append(&self.sagas.config.pool, &row, now).await? {
+        let next = self.next_row(&read.saga, fact, now_micros())?;
+        self.append(read, next, None).await
+    }
+
+    async fn append(
+        &self,
+        read: &mut Read,
+        (fact, after): (FactRow, Saga),
+        by: Option<(Maker, OperatorAction, Option<String>)>,
+    ) -> Result<bool, ActorProcessingErr> {
+        let permit = self.places.enter().ok_or("too many are being written")?;
+        let happened = Happened { tenant: read.tenant.clone(), fact, at: after.updated_at(), by };
+        if !append(&self.sagas.journal, permit, happened).await? {
             return Ok(false);
         }
         self.entered(&after);
@@ -209,7 +238,7 @@ impl WorkflowArgs {
             Next::Ended | Next::Stuck => None,
         };
         let (n, body) = (i32::try_from(after.version())?, serde_json::to_string(fact)?);
-        Ok((FactRow { saga: self.saga, n, body, status: after.status().code(), wake_at }, after))
+        Ok((FactRow { saga: self.saga, n, body, status: after.status().code(), wake_at, asked: None }, after))
     }
 
     async fn sleep(&self, saga: &Saga, until: DateTime<Utc>) -> Result<(), ActorProcessingErr> {
@@ -229,6 +258,11 @@ impl WorkflowArgs {
             metrics::counter!("florin_sagas_total", "workflow" => workflow, "outcome" => status.as_str()).increment(1);
         }
     }
+}
+
+/// What an operator's action shows of a saga; a JSON object.
+fn state(saga: &Saga) -> String {
+    serde_json::json!({ "status": saga.status().as_str(), "step": saga.at().map(|(step, undo)| step.name(undo)) }).to_string()
 }
 
 /// Why an account refused, in words.

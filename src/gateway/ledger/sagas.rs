@@ -4,11 +4,13 @@
 //! there whole or not at all, and under the caller's key once.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use smallvec::smallvec;
 use sqlx::PgPool;
+use uuid::Uuid;
 
 use super::currencies::unwritten;
 use super::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
@@ -17,14 +19,16 @@ use crate::gateway::failure::Failure;
 use crate::money::{Amount, Currency};
 use crate::protocol::admission::Permit;
 use crate::protocol::record::{Api, FactRow, Kind, Maker, Operator, RequestHash, Rows, TransactionId, now_micros};
-use crate::saga::{Fact, Order, Resolution, Saga, Status, Step, Workflow, provider_account};
+use crate::saga::{Broken, Fact, Order, Resolution, Saga, Status, Step, Workflow, provider_account};
 use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
-use crate::store::sagas::{self, SagaRow};
+use crate::store::sagas::{self, Asked, SagaRow};
 
 /// After so long what a payout holds is let go, whatever has become of it.
 const HELD_FOR: TimeDelta = TimeDelta::days(366);
-/// How often an operator's command is tried when the saga goes on meanwhile.
-const TRIES_MAX: u32 = 3;
+/// How long an operator's command waits for somebody who leads.
+const OPERATED_WITHIN: Duration = Duration::from_secs(10);
+/// How often it looks meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A movement through the provider, as asked for; every field is within its bounds.
 #[derive(Clone, Debug)]
@@ -173,7 +177,7 @@ pub(super) fn started(command: &Command, id: TransactionId, at: DateTime<Utc>) -
     }
     let row = |(n, fact): (i32, &Fact)| {
         let body = serde_json::to_string(fact).unwrap_or_default(); // texts and integers encode
-        Rows::Fact(FactRow { saga: id, n, body, status: Status::Processing.code(), wake_at: Some(at) })
+        Rows::Fact(FactRow { saga: id, n, body, status: Status::Processing.code(), wake_at: Some(at), asked: None })
     };
     [Rows::Saga { workflow: workflow.code() }].into_iter().chain((1..).zip(&facts).map(row)).collect()
 }
@@ -189,48 +193,62 @@ pub struct Operated {
     pub correlation: Option<String>,
 }
 
-/// Does what an operator says to a saga, and keeps it among the operators' actions; answers the saga as it is then.
+/// Says to a saga what an operator says, and waits until whoever leads has made it a fact, kept among the operators' actions; answers the saga as it is then.
+/// `wake`: tells this process's own, if it leads.
 ///
 /// # Errors
-/// `NotFound`; `FailedPrecondition`: it is not stuck, or its step cannot be resolved so; what kept it from being read or written.
-pub async fn operate(pool: &PgPool, tenant: Option<&str>, id: TransactionId, operated: &Operated) -> Result<SagaRow, Failure> {
+/// `NotFound`; `FailedPrecondition`: it is not stuck, or its step cannot be resolved so; `TooLate`: nobody led; what kept it from being read or written.
+pub async fn operate(pool: &PgPool, tenant: Option<&str>, id: TransactionId, operated: &Operated, wake: impl Fn()) -> Result<SagaRow, Failure> {
     let failed = |error: &_| read_failure(error);
-    for _ in 0..TRIES_MAX {
+    let read = || async {
         let row = sagas::get(pool, tenant, id).await.map_err(|error| failed(&error))?;
-        let mut row = row.ok_or_else(|| Failure::NotFound(format!("Saga not found: {}", id.0)))?;
-        let (by, reason, at) = (operated.by.name.to_string(), operated.by.reason.clone(), now_micros());
-        let fact = match operated.how {
-            None => Fact::Retried { by, reason },
-            Some(how) => Fact::Resolved { how, by, reason },
-        };
-        let before = replay(&row)?;
-        let at_void = operated.how == Some(Resolution::Undone) && before.at() == Some((Step::Hold, true));
-        if at_void && sagas::held(pool, id).await.map_err(|error| failed(&error))?.is_some_and(|left| left > 0) {
-            return Err(Failure::FailedPrecondition(format!("saga {} still holds the money: have the void retried", id.0)));
+        row.ok_or_else(|| Failure::NotFound(format!("Saga not found: {}", id.0)))
+    };
+    let asked = Asked {
+        id: Uuid::now_v7(),
+        how: operated.how,
+        by: operated.by.name.to_string(),
+        reason: operated.by.reason.clone(),
+        address: operated.by.address.as_deref().map(str::to_owned),
+        correlation: operated.correlation.clone(),
+    };
+    let deadline = Instant::now() + OPERATED_WITHIN;
+    let facts = loop {
+        let row = read().await?;
+        may_follow(pool, &row, &asked).await?;
+        if sagas::ask(pool, id, row.facts.len(), &asked).await.map_err(|error| unwritten(&error))? {
+            break row.facts.len();
         }
-        let mut after = before.clone();
-        after.apply(&fact, at).map_err(|broken| Failure::FailedPrecondition(format!("saga {} cannot be {}: {}", id.0, fact.brief(), broken.why)))?;
-        let goes_on = matches!(after.status(), Status::Processing | Status::Compensating);
-        let next = FactRow {
-            saga: id,
-            n: i32::try_from(after.version()).map_err(|_| Failure::Guard)?,
-            body: serde_json::to_string(&fact).map_err(|_| Failure::Guard)?,
-            status: after.status().code(),
-            wake_at: goes_on.then_some(at),
-        };
-        let state = |saga: &Saga| {
-            let at = saga.at().map(|(step, undo)| step.name(undo));
-            Some(json!({ "status": saga.status().as_str(), "step": at }).to_string())
-        };
-        let name = if operated.how.is_some() { "saga.resolve" } else { "saga.retry" };
-        let action = operated.by.did(name, &id.0.to_string(), state(&before), state(&after));
-        let appended = sagas::append_by_operator(pool, &row.tenant, &next, at, &action, operated.correlation.as_deref()).await;
-        if appended.map_err(|error| unwritten(&error))? {
-            row.facts.push((fact, at));
+        if Instant::now() > deadline {
+            return Err(Failure::Interrupted); // others keep saying something
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    };
+    loop {
+        wake();
+        let row = read().await?;
+        if row.facts.get(facts).is_some_and(|(fact, _)| *fact == asked.fact()) {
             return Ok(row);
         }
+        if row.facts.len() > facts || row.asked.as_ref() != Some(&asked) {
+            return Err(Failure::Interrupted); // it could not follow
+        }
+        if Instant::now() > deadline && sagas::withdraw(pool, id, asked.id).await.map_err(|error| unwritten(&error))? {
+            return Err(Failure::TooLate);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
-    Err(Failure::Interrupted)
+}
+
+/// Whether what is asked can follow, and why not.
+async fn may_follow(pool: &PgPool, row: &SagaRow, asked: &Asked) -> Result<(), Failure> {
+    let (mut saga, fact) = (replay(row)?, asked.fact());
+    let at_void = asked.how == Some(Resolution::Undone) && saga.at() == Some((Step::Hold, true));
+    if at_void && sagas::held(pool, row.id).await.map_err(|error| read_failure(&error))?.is_some_and(|left| left > 0) {
+        return Err(Failure::FailedPrecondition(format!("saga {} still holds the money: have the void retried", row.id.0)));
+    }
+    let cannot = |broken: Broken| Failure::FailedPrecondition(format!("saga {} cannot be {}: {}", row.id.0, fact.brief(), broken.why));
+    saga.apply(&fact, now_micros()).map_err(cannot)
 }
 
 /// The saga that facts lead to.

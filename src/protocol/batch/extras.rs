@@ -72,10 +72,11 @@ struct Saga {
 struct Fact {
     saga: Uuid,
     n: i32,
-    body: Option<Box<RawValue>>,
+    seq: i64,
     at: DateTime<Utc>,
     status: i16,
     wake_at: Option<DateTime<Utc>>,
+    asked: Option<Uuid>,
 }
 
 #[derive(Debug, Serialize)]
@@ -156,7 +157,7 @@ impl Extras {
                 self.sagas.push(Saga { id, tenant: tenant(), workflow: *workflow, correlation: record.correlation.clone(), at });
             }
             Rows::Fact(row) => {
-                self.facts.push(Fact { saga: row.saga.0, n: row.n, body: json(Some(&row.body)), at, status: row.status, wake_at: row.wake_at })
+                self.facts.push(Fact { saga: row.saga.0, n: row.n, seq, at, status: row.status, wake_at: row.wake_at, asked: row.asked });
             }
             Rows::Action(row) => self.actions.push(Action {
                 id,

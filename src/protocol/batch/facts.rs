@@ -27,9 +27,14 @@ pub(super) fn of(record: &Record) -> Option<String> {
         match rows {
             Rows::Refund { given, .. } => say("gave", json!(given.minor_units().to_string())),
             Rows::Hold { expires_at, .. } => say("expires_at", json!(timestamp(*expires_at))),
-            Rows::Fact(fact) => say("saga", json!(fact.saga.0)),
+            Rows::Fact(fact) => say("saga", json!(fact.saga.0)), // with its facts, below
             Rows::Undone { .. } | Rows::Take { .. } | Rows::Saga { .. } | Rows::Action(_) | Rows::Account(_) | Rows::Replay { .. } => {}
         }
+    }
+    let fact = |rows: &Rows| if let Rows::Fact(fact) = rows { serde_json::from_str(&fact.body).ok() } else { None };
+    let facts: Vec<Value> = record.rows.iter().filter_map(fact).collect();
+    if !facts.is_empty() {
+        body.insert("facts".to_owned(), Value::Array(facts));
     }
     (!body.is_empty()).then(|| Value::Object(body).to_string())
 }

@@ -24,6 +24,7 @@ impl Kind {
         (20, "account_change"),
         (21, "account_opening"),
         (22, "replay"),
+        (23, "saga_fact"),
     ];
     /// payment.v1's only kind.
     pub const PAYMENT: Self = Self(1);
@@ -55,6 +56,8 @@ impl Kind {
     pub const ACCOUNT_OPENING: Self = Self(21);
     /// An event that Kafka had refused is told again: a row of the journal, and no transaction.
     pub const REPLAY: Self = Self(22);
+    /// Something happened to a workflow, and no money moved: a row of the journal, and no transaction.
+    pub const SAGA_FACT: Self = Self(23);
 
     /// What is done by these moves no money, even when it is done.
     pub const WITHOUT_POSTINGS: [Self; 5] = [Self::HOLD, Self::VOID, Self::PAYOUT, Self::CARD_TOPUP, Self::ACCOUNT_CHANGE];

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
+use uuid::Uuid;
 
 use super::{AccountId, TransactionId};
 use crate::money::{Amount, CurrencyCode};
@@ -56,7 +57,7 @@ pub enum Rows {
         /// Which; `sagas.workflow`.
         workflow: i16,
     },
-    /// It is a step of a workflow.
+    /// It is a step of a workflow, or what happened to one.
     Fact(FactRow),
     /// An operator did it.
     Action(OperatorAction),
@@ -123,6 +124,8 @@ pub struct FactRow {
     pub status: i16,
     /// When it goes on; `None`: it has ended, or is stuck.
     pub wake_at: Option<DateTime<Utc>>,
+    /// It is what an operator asked for, by this; if nobody asks for it any more, the record fails in the same way.
+    pub asked: Option<Uuid>,
 }
 
 /// Who makes a change, and why.

@@ -265,15 +265,17 @@ pub(super) const STEPS: &[Step] = &[
     // A payout and a card top-up are each the beginning of a saga.
     Step {
         name: "sagas",
-        checks: &["saga", "saga event", "saga step"],
-        bad: "WITH parts AS MATERIALIZED (SELECT id, tenant, kind, status, body ->> 'saga' AS saga FROM journal WHERE n = 0 AND (kind IN (14, 15) OR body ? 'saga')) \
-              SELECT 'saga', 'saga ' || coalesce(s.id, t.id), format('%s events of a transaction, kind %s', coalesce(e.n, 0), CASE coalesce(s.workflow, t.kind - 13) WHEN 1 THEN 14 ELSE 15 END), \
-                  CASE WHEN s.id IS NULL THEN 'none' ELSE format('%s events of %s', s.events, CASE WHEN t.id IS NULL THEN 'none' ELSE 'a transaction, kind ' || t.kind END) END \
+        checks: &["saga", "saga fact", "saga step"],
+        bad: "WITH parts AS MATERIALIZED (SELECT seq, id, tenant, kind, status, body ->> 'saga' AS saga, coalesce(jsonb_array_length(body -> 'facts'), 0) AS facts \
+                FROM journal WHERE n = 0 AND (kind IN (14, 15) OR body ? 'saga')), \
+                told AS MATERIALIZED (SELECT p.saga, array_agg(p.seq ORDER BY p.seq) AS facts FROM parts p, generate_series(1, p.facts) GROUP BY p.saga) \
+              SELECT 'saga', 'saga ' || coalesce(s.id, t.id), format('%s facts of a transaction, kind %s', coalesce(cardinality(e.facts), 0), CASE coalesce(s.workflow, t.kind - 13) WHEN 1 THEN 14 ELSE 15 END), \
+                  CASE WHEN s.id IS NULL THEN 'none' ELSE format('%s facts of %s', cardinality(s.facts), CASE WHEN t.id IS NULL THEN 'none' ELSE 'a transaction, kind ' || t.kind END) END \
                 FROM sagas s FULL JOIN (SELECT * FROM parts WHERE kind IN (14, 15) AND status = 1) t ON t.id = s.id AND t.tenant = s.tenant \
-                  LEFT JOIN (SELECT saga, count(*) AS n FROM saga_events GROUP BY saga) e ON e.saga = s.id \
-                WHERE (s.events = coalesce(e.n, 0) AND t.kind = CASE s.workflow WHEN 1 THEN 14 ELSE 15 END) IS NOT TRUE \
-              UNION ALL SELECT 'saga event', 'saga ' || e.saga, CASE WHEN s.id IS NULL THEN 'a saga' ELSE format('events 1 to %s', e.count) END, format('events %s to %s', e.min, e.max) \
-                FROM (SELECT saga, count(*), min(n), max(n) FROM saga_events GROUP BY saga) e LEFT JOIN sagas s ON s.id = e.saga WHERE s.id IS NULL OR e.min <> 1 OR e.max <> e.count \
+                  LEFT JOIN told e ON e.saga = s.id::text \
+                WHERE (cardinality(s.facts) = coalesce(cardinality(e.facts), 0) AND t.kind = CASE s.workflow WHEN 1 THEN 14 ELSE 15 END) IS NOT TRUE \
+              UNION ALL SELECT 'saga fact', 'saga ' || s.id, 'its facts at ' || array_to_string(e.facts, ' '), 'facts at ' || array_to_string(s.facts, ' ') \
+                FROM told e JOIN sagas s ON s.id::text = e.saga WHERE e.facts <> s.facts AND cardinality(e.facts) = cardinality(s.facts) \
               UNION ALL SELECT 'saga step', 'transaction ' || t.id, 'a step of a saga', 'a step of ' || t.saga FROM parts t LEFT JOIN sagas s ON s.id::text = t.saga AND s.tenant = t.tenant \
                 WHERE t.saga IS NOT NULL AND s.id IS NULL",
     },

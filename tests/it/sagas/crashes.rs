@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use florin::actors::saga::{Happened, append};
+use florin::protocol::admission::InFlight;
 use florin::saga::{Next, Status};
 
 use super::{Patience, Rig};
@@ -98,16 +100,20 @@ async fn a_node_that_slept_through_a_takeover_finds_that_the_saga_has_gone_on() 
     rig.florin.faults.hold("sagas.answered");
     let id = rig.payout(10_00).await;
     until("the answer is there", || async { rig.florin.faults.hits("sagas.answered") > 0 }).await;
-    let (row, pool) = (rig.facts(id).await, rig.florin.database.pool.clone());
+    let row = rig.facts(id).await;
     // Another node's workflow, as it would go on: it asks, hears that it is done, and writes it down.
     let (saga, now) = (rig.saga(id).await, Utc::now());
     let Next::Act { task, .. } = saga.next(&rig.policy()) else { panic!("{:?}", rig.story(id).await) };
     let attempted = florin::saga::Fact::Attempted { step: task.step, undo: task.undo, attempt: task.attempt };
     let n = i32::try_from(row.len()).unwrap() + 1;
     let body = serde_json::to_string(&attempted).unwrap();
-    let fact = florin::protocol::record::FactRow { saga: id, n, body, status: 1, wake_at: Some(now) };
-    assert!(florin::store::sagas::append(&pool, &fact, now).await.unwrap());
-    assert!(!florin::store::sagas::append(&pool, &fact, now).await.unwrap(), "the second of two is told");
+    let fact = florin::protocol::record::FactRow { saga: id, n, body, status: 1, wake_at: Some(now), asked: None };
+    let append = || async {
+        let happened = Happened { tenant: "default".into(), fact: fact.clone(), at: now, by: None };
+        append(&rig.florin.journal(), InFlight::new(1).enter().unwrap(), happened).await
+    };
+    assert!(append().await.unwrap());
+    assert!(!append().await.unwrap(), "the second of two is told");
     rig.florin.faults.release("sagas.answered");
     rig.becomes(id, Status::Completed).await;
     assert_eq!(rig.story(id).await, "done hold, attempt 1 of send, attempt 2 of send, attempt 3 of send, done send, done capture");

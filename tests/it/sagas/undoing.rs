@@ -3,8 +3,9 @@
 
 use florin::protocol::pb::florin_v1 as pb;
 use florin::protocol::record::TransactionId;
-use florin::saga::{Resolution, Status, Step};
-use florin::store::sagas;
+use florin::saga::{Fact, Resolution, Status, Step};
+use florin::store::sagas::{self, Asked};
+use uuid::Uuid;
 
 use super::Rig;
 use crate::harness::provider::How;
@@ -131,6 +132,32 @@ async fn an_operator_says_how_a_stuck_step_stands_and_the_saga_goes_on_from_ther
     rig.becomes(undone, Status::Failed).await;
     assert!(rig.story(undone).await.ends_with("failed recall, resolved as undone, done void"), "{}", rig.story(undone).await);
     assert_eq!(rig.money("alice").await, (990_00, 0));
+    rig.end().await;
+}
+
+// Fails when a workflow that has read what was asked writes it though it was taken back, and when what an operator says is no row of the journal with their name.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_operator_took_back_is_never_done_and_what_they_said_is_in_the_journal() {
+    let rig = Rig::start().await;
+    rig.simulator.plan("recall", [How::Refuses]);
+    let id = rig.sent_in_vain().await;
+    rig.becomes(id, Status::Stuck).await;
+    let (pool, known) = (rig.florin.database.pool.clone(), rig.facts(id).await.len());
+    let asked = Asked { id: Uuid::now_v7(), how: None, by: "key:ops".into(), reason: "too soon".into(), address: None, correlation: None };
+    rig.florin.faults.hold("sagas.obey");
+    assert!(sagas::ask(&pool, id, known, &asked).await.unwrap());
+    assert!(!sagas::ask(&pool, id, known, &asked).await.unwrap(), "one at a time");
+    until("a workflow has read it", || async { rig.florin.faults.hits("sagas.obey") > 0 }).await;
+    assert!(sagas::withdraw(&pool, id, asked.id).await.unwrap() && !sagas::withdraw(&pool, id, asked.id).await.unwrap());
+    rig.florin.faults.release("sagas.obey");
+    rig.operate(id, None).await.unwrap();
+    rig.becomes(id, Status::Failed).await;
+    let said = rig.facts(id).await.into_iter().filter(|fact| matches!(fact, Fact::Retried { .. })).collect::<Vec<_>>();
+    assert_eq!(said, [Fact::Retried { by: "key:ops".into(), reason: "asked the bank".into() }]);
+    let made = format!("SELECT count(*) FROM journal WHERE kind = 23 AND body ->> 'saga' = '{}' AND made_by = 'key:ops' AND body #>> '{{facts,0,fact}}' = 'retried'", id.0);
+    assert_eq!(rig.florin.database.count(&made).await, 1);
+    let told = format!("SELECT sum(jsonb_array_length(body -> 'facts'))::bigint FROM journal WHERE body ->> 'saga' = '{}'", id.0);
+    assert_eq!(rig.florin.database.count(&told).await, i64::try_from(rig.facts(id).await.len()).unwrap());
     rig.end().await;
 }
 

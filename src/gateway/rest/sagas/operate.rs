@@ -65,10 +65,10 @@ async fn say(room: &Room, caller: &Caller, id: &str, how: Option<Resolution>, re
     let _place = room.0.ledger.enter()?;
     let by = caller.operator(&reason)?;
     let operated = Operated { how, by, correlation: Some(caller.correlation.as_str().to_owned()) };
-    let row = operate(&room.0.ledger.parts().pool, Some(&caller.tenant), TransactionId(uuid), &operated).await.map_err(|failure| match failure {
+    let (pool, wake) = (&room.0.ledger.parts().pool, || active.sagas.wake());
+    let row = operate(pool, Some(&caller.tenant), TransactionId(uuid), &operated, wake).await.map_err(|failure| match failure {
         Failure::FailedPrecondition(why) => Refusal::new(StatusCode::CONFLICT, "SAGA_NOT_STUCK", why),
         other => other.into(),
     })?;
-    active.sagas.wake();
     Ok(Json(workflows::view(row)?))
 }
