@@ -121,6 +121,7 @@ SET jit = off SET enable_seqscan = off AS $$
 DECLARE p bigint; from_ bigint; upto_ bigint := journal_tip(); out_ bigint[];
 BEGIN
   SELECT f.seq INTO from_ FROM folded f;
+  IF upto_ <= from_ THEN RETURN; END IF;
   SELECT coalesce(array_agg(q.account), '{}') INTO out_ FROM quarantine q WHERE q.released_at IS NULL;
   FOR p IN SELECT number FROM journal_partitions WHERE opened_at IS NOT NULL AND number >= (from_ + 1) >> 44 AND number <= upto_ >> 44 LOOP
     RETURN QUERY EXECUTE format('SELECT debit_account, seq, coalesce(amount, 0), 0::numeric, coalesce(held, 0), CASE kind WHEN 20 THEN body -> ''set'' END FROM %1$I '

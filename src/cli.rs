@@ -134,7 +134,10 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
 fn block_on_threads<T>(threads: usize, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = if threads == 0 { cores.div_ceil(2) } else { threads };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    // One thread polls in the order in which tasks were woken: a connection writes the answers of a whole batch at once. Several poll first what was woken last, and a
+    // connection then writes each answer by itself.
+    let mut runtime = if threads == 1 { tokio::runtime::Builder::new_current_thread() } else { tokio::runtime::Builder::new_multi_thread() };
+    let runtime = runtime.worker_threads(threads).enable_all().build()?;
     runtime.block_on(Box::pin(work))
 }
 

