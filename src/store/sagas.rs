@@ -189,8 +189,7 @@ pub async fn withdraw(pool: &PgPool, id: TransactionId, asked: Uuid) -> Result<b
 /// # Errors
 /// Any failure of the statement.
 pub async fn snooze(pool: &PgPool, id: TransactionId, facts: i32, ms: i64) -> Result<(), StoreError> {
-    let sql =
-        "UPDATE sagas SET wake_at = clock_timestamp() + $3 * interval '1 millisecond' WHERE id = $1 AND cardinality(facts) = $2 AND wake_at IS NOT NULL";
+    let sql = "UPDATE sagas SET wake_at = clock_timestamp() + $3 * interval '1 millisecond' WHERE id = $1 AND cardinality(facts) = $2 AND wake_at IS NOT NULL";
     let query = sqlx::query(sql).bind(id.0).bind(facts).bind(ms);
     limited(async { Ok(query.execute(pool).await?) }).await.map(drop)
 }

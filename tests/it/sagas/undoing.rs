@@ -154,7 +154,10 @@ async fn what_an_operator_took_back_is_never_done_and_what_they_said_is_in_the_j
     rig.becomes(id, Status::Failed).await;
     let said = rig.facts(id).await.into_iter().filter(|fact| matches!(fact, Fact::Retried { .. })).collect::<Vec<_>>();
     assert_eq!(said, [Fact::Retried { by: "key:ops".into(), reason: "asked the bank".into() }]);
-    let made = format!("SELECT count(*) FROM journal WHERE kind = 23 AND body ->> 'saga' = '{}' AND made_by = 'key:ops' AND body #>> '{{facts,0,fact}}' = 'retried'", id.0);
+    let made = format!(
+        "SELECT count(*) FROM journal WHERE kind = 23 AND body ->> 'saga' = '{}' AND made_by = 'key:ops' AND body #>> '{{facts,0,fact}}' = 'retried'",
+        id.0
+    );
     assert_eq!(rig.florin.database.count(&made).await, 1);
     let told = format!("SELECT sum(jsonb_array_length(body -> 'facts'))::bigint FROM journal WHERE body ->> 'saga' = '{}'", id.0);
     assert_eq!(rig.florin.database.count(&told).await, i64::try_from(rig.facts(id).await.len()).unwrap());

@@ -217,11 +217,7 @@ pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
     ("saga", "kind 14, found 2 facts of a transaction, kind 15", saga!("2", "UPDATE sagas SET workflow = 1")),
     ("saga", "facts of none", "INSERT INTO sagas SELECT gen_random_uuid(), 'default', 1, 1, '{}', NULL, NULL, NULL, now(), now()"),
     ("saga", "kind 15, found none", "UPDATE journal SET kind = 15 WHERE key_text = 'back'"),
-    (
-        "saga fact",
-        "expected its facts at",
-        saga!("2", "UPDATE sagas SET facts[2] = facts[2] + 1"),
-    ),
+    ("saga fact", "expected its facts at", saga!("2", "UPDATE sagas SET facts[2] = facts[2] + 1")),
     ("saga step", "found a step of nothing", "UPDATE journal SET body = '{\"saga\": \"nothing\"}' WHERE key_text = 'back'"),
     (
         "operator action",
