@@ -93,7 +93,7 @@ impl Actor for Auditor {
         match state.turn().await {
             Ok(()) => {
                 let took = began.elapsed();
-                let rest = if state.behind { took } else { (took * REST_SHARE).clamp(REST_MIN, REST_MAX) };
+                let rest = if state.behind { took.min(REST_MAX) } else { (took * REST_SHARE).clamp(REST_MIN, REST_MAX) };
                 state.next = Instant::now() + rest;
                 state.failing = false;
             }

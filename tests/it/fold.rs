@@ -67,7 +67,8 @@ async fn whoever_dies_between_a_batch_and_the_fold_leaves_balances_that_are_righ
     florin.stop().await;
 }
 
-// No mutation was seen to make this fail: it measures. That all is forgotten at each fold it did not notice; `recent.rs` has a test for that.
+// In large: fails when a fold that is behind rests as long as the one before took, which stood still for a minute. Else it measures; that all is forgotten at each fold it
+// did not notice, and `recent.rs` has a test for that.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fold_that_stood_still_catches_up_and_no_payment_waits_for_it() {
     let database = TestDatabase::fresh().await;

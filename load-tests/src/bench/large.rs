@@ -37,7 +37,7 @@ pub struct Config {
 }
 
 /// The cost with many payments over the cost with none: at most this.
-const FLOOR: f64 = 1.5;
+const FLOOR: f64 = 1.2;
 const IN_FLIGHT: usize = 256;
 const WARM_UP: Duration = Duration::from_secs(2);
 const PREFILL: &str = include_str!("../../sql/prefill.sql");

@@ -31,6 +31,8 @@ enum Figure {
     Median((&'static str, usize), (&'static str, &'static str, usize)),
     /// Florin's p99 in ms.
     Tail(&'static str, usize),
+    /// PostgreSQL's CPU time per payment over that of a system's.
+    Postgres((&'static str, usize), (&'static str, &'static str, usize)),
     /// The most memory that Florin had in any run of the round, in MiB.
     Memory,
 }
@@ -38,16 +40,17 @@ enum Figure {
 const UNIFORM: (&str, usize) = ("uniform", 256);
 
 const FLOORS: &[(&str, f64, bool, Figure)] = &[
-    ("uniform, 256 in flight: x sql", 5.0, true, Figure::Rate(UNIFORM, ("sql", "uniform", 256))),
-    ("uniform, 256 in flight: x plpgsql", 2.0, true, Figure::Rate(UNIFORM, ("plpgsql", "uniform", 256))),
-    ("uniform, 256 in flight: x sql-grpc", 8.0, true, Figure::Rate(UNIFORM, ("sql-grpc", "uniform", 256))),
-    ("hot payee, 256 in flight: x sql", 18.0, true, Figure::Rate(("hot-payee", 256), ("sql", "hot-payee", 256))),
-    ("hot payer, 256 in flight: x sql", 18.0, true, Figure::Rate(("hot-payer", 256), ("sql", "hot-payer", 256))),
+    ("uniform, 256 in flight: x sql", 6.0, true, Figure::Rate(UNIFORM, ("sql", "uniform", 256))),
+    ("uniform, 256 in flight: x plpgsql", 2.8, true, Figure::Rate(UNIFORM, ("plpgsql", "uniform", 256))),
+    ("uniform, 256 in flight: x sql-grpc", 7.0, true, Figure::Rate(UNIFORM, ("sql-grpc", "uniform", 256))),
+    ("hot payee, 256 in flight: x sql", 20.0, true, Figure::Rate(("hot-payee", 256), ("sql", "hot-payee", 256))),
+    ("hot payer, 256 in flight: x sql", 20.0, true, Figure::Rate(("hot-payer", 256), ("sql", "hot-payer", 256))),
     ("uniform, 1 in flight: p50 x sql's", 1.0, false, Figure::Median(("uniform", 1), ("sql", "uniform", 1))),
     ("open loop at half the peak: p99 in ms", 20.0, false, Figure::Tail("open-half-peak", 256)),
-    ("100 payments per message, 16 messages in flight: x sql at 256", 8.0, true, Figure::Rate(("batch100", 16), ("sql", "uniform", 256))),
+    ("100 payments per message, 16 messages in flight: x sql at 256", 9.0, true, Figure::Rate(("batch100", 16), ("sql", "uniform", 256))),
+    ("uniform, 256 in flight: PostgreSQL's CPU per payment x sql's", 0.056, false, Figure::Postgres(UNIFORM, ("sql", "uniform", 256))),
     ("transfers over REST, 256 in flight: x uniform over gRPC", 0.7, true, Figure::Rate(("rest", 256), ("florin", "uniform", 256))),
-    ("hold and capture, 256 in flight: x uniform", 0.45, true, Figure::Rate(("hold-capture", 256), ("florin", "uniform", 256))),
+    ("hold and capture, 256 in flight: x uniform", 0.5, true, Figure::Rate(("hold-capture", 256), ("florin", "uniform", 256))),
     ("balances of active accounts, 256 in flight: per second", 20_000.0, true, Figure::Speed("balance", 256)),
     ("newest 50 of a million entries, 1 in flight: p99 in ms", 5.0, false, Figure::Tail("entries", 1)),
     ("50 near the oldest of a million entries, 1 in flight: p99 in ms", 5.0, false, Figure::Tail("entries-old", 1)),
@@ -78,6 +81,7 @@ fn reached(runs: &[Run], round: usize, figure: Figure) -> Option<f64> {
         Figure::Speed(workload, n) => Some(find("florin", workload, n)?.payments_per_s),
         Figure::Median((workload, n), (system, other, m)) => Some(find("florin", workload, n)?.p50_ms / find(system, other, m)?.p50_ms),
         Figure::Tail(workload, n) => Some(find("florin", workload, n)?.p99_ms),
+        Figure::Postgres((workload, n), (system, other, m)) => Some(find("florin", workload, n)?.cpu_us.postgres / find(system, other, m)?.cpu_us.postgres),
         Figure::Memory => runs.iter().filter(|run| run.round == round && run.system == "florin").filter_map(|run| run.rss_mb).reduce(f64::max),
     }
 }

@@ -79,7 +79,7 @@ fn the_report_has_its_fields() {
         assert!(json["runs"][0]["cpu_us"].get(part).is_some(), "{part}");
     }
     let text = fs::read_to_string(folder.path().join("report.md")).unwrap();
-    assert!(text.contains("| uniform, 256 in flight: x sql | at least 5 | 6.00 | 5.00, 7.50, 6.00 | yes |"), "{text}");
+    assert!(text.contains("| uniform, 256 in flight: x sql | at least 6 | 6.00 | 5.00, 7.50, 6.00 | yes |"), "{text}");
     assert!(text.contains("| uniform | 256 | sql | 4000 |"), "{text}");
 }
 
