@@ -81,7 +81,9 @@ fn reached(runs: &[Run], round: usize, figure: Figure) -> Option<f64> {
         Figure::Speed(workload, n) => Some(find("florin", workload, n)?.payments_per_s),
         Figure::Median((workload, n), (system, other, m)) => Some(find("florin", workload, n)?.p50_ms / find(system, other, m)?.p50_ms),
         Figure::Tail(workload, n) => Some(find("florin", workload, n)?.p99_ms),
-        Figure::Postgres((workload, n), (system, other, m)) => Some(find("florin", workload, n)?.cpu_us.postgres / find(system, other, m)?.cpu_us.postgres),
+        Figure::Postgres((workload, n), (system, other, m)) => {
+            Some(find("florin", workload, n)?.cpu_us.postgres / find(system, other, m)?.cpu_us.postgres)
+        }
         Figure::Memory => runs.iter().filter(|run| run.round == round && run.system == "florin").filter_map(|run| run.rss_mb).reduce(f64::max),
     }
 }
