@@ -22,11 +22,12 @@ use sqlx::PgPool;
 /// Rows of one turn: those of about a second at 10,000 payments a second.
 const ROWS_MAX: i64 = 10_000;
 /// Between two turns at least.
-const REST_MIN: Duration = Duration::from_millis(30);
+const REST_MIN: Duration = Duration::from_millis(60);
 /// And at most: balances are never further behind than this, but for what folding takes.
 const REST_MAX: Duration = Duration::from_millis(800);
-/// How long it rests, by the time that the turn took.
-const REST_SHARE: u32 = 10;
+/// How long it rests, by the time that the turn took: at half the load that the machine can take, turns are then short enough not to hold payments up;
+/// at all of it they grow until the longest rest, and fold many rows of an account at once.
+const REST_SHARE: u32 = 4;
 /// After a failure.
 const TRY_AGAIN: Duration = Duration::from_millis(200);
 /// Between two turns when nothing is committed: somebody may have released an account.

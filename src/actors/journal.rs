@@ -5,6 +5,7 @@
 
 mod lane;
 mod layout;
+mod pace;
 mod pipeline;
 mod quarantine;
 mod recent;

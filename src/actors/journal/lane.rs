@@ -14,6 +14,7 @@ use futures::StreamExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
+use super::pace::Pace;
 use super::pipeline::{Running, is_lost};
 use super::{Journal, JournalConfig, Lane, lock};
 use crate::protocol::journal::place;
@@ -43,6 +44,7 @@ pub struct LaneState {
     pub(super) sessions: Vec<WriterSession>,
     /// The last batch that was committed, and its partition's rows.
     pub(super) committed: Committed,
+    pub(super) pace: Pace,
     barriers: Vec<oneshot::Sender<()>>,
     backoff: ExponentialBackoff,
     /// The journal was told that this lane reaches the database.
@@ -86,6 +88,7 @@ impl Actor for LaneActor {
             lane,
             sessions: Vec::new(),
             committed: Committed { batch: 0, rows: 0 },
+            pace: Pace::default(),
             barriers: Vec::new(),
             backoff,
             healthy: false,

@@ -33,6 +33,9 @@ impl LaneState {
         let mut alone: Option<Arc<Batch>> = None; // laid out, and waits until nothing else is being written
         let mut failed = None;
         loop {
+            if running.is_empty() && failed.is_none() && alone.is_none() {
+                self.gather().await;
+            }
             while failed.is_none() && alone.is_none() && begun < BEGUN_MAX && self.may_begin(running.len()) {
                 self.config().faults.point("lane.before_take");
                 let ids = self.lane.take(self.config().batch_max, &self.journal.0.quarantine);
@@ -115,6 +118,23 @@ impl LaneState {
         Ok(())
     }
 
+    /// Waits until what is queued is worth a batch, or has waited long enough.
+    async fn gather(&self) {
+        let (enough, Some(until)) = (self.pace.enough(), self.pace.until()) else { return };
+        loop {
+            self.lane.enough.store(enough, Ordering::Release);
+            let queued = lock(&self.lane.queue).len();
+            if queued == 0 || queued >= enough {
+                break;
+            }
+            tokio::select! {
+                () = self.lane.more.notified() => {}
+                () = tokio::time::sleep_until(until.into()) => break,
+            }
+        }
+        self.lane.enough.store(0, Ordering::Release);
+    }
+
     /// So many records are worth a batch beside the others: as many as the last one has, and not few. Each waits for the flush of the one before.
     fn enough(&self) -> usize {
         let last = lock(&self.lane.sent).back().map_or(0, |sent| sent.group.len());
@@ -131,6 +151,7 @@ impl LaneState {
     pub(super) fn begin(&mut self, batch: Arc<Batch>, running: &mut Running) {
         let Some(mut session) = self.sessions.pop() else { return };
         let (faults, cutoff, beside) = (self.config().faults.clone(), self.lane.cutoff(batch.number), !running.is_empty());
+        self.pace.begin(Instant::now());
         running.push_back(Box::pin(async move {
             faults.pause("lane.before_commit").await;
             let began = Instant::now();
@@ -147,6 +168,7 @@ impl LaneState {
     pub(super) fn settle(&mut self, batch: &Batch) {
         metrics::histogram!("florin_journal_batch_size").record(count(self.lane.records_of(batch.number)));
         self.committed = self.committed.and(batch);
+        self.pace.settle(Instant::now(), self.journal.depth());
         self.lane.settle_sent(batch.number, &self.journal.0);
     }
 
