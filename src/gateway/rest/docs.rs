@@ -1,4 +1,4 @@
-//! The description of this contract in OpenAPI 3.1, made from the handlers, and the page that lets people try it: all of it is in the binary.
+//! The description of both REST APIs in OpenAPI 3.1, made from the handlers, and the page that lets people try it: all of it is in the binary.
 
 use axum::Router;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
