@@ -1,4 +1,4 @@
-//! Compiles the wire contracts: no protoc needed. The descriptor set feeds gRPC reflection.
+//! Compiles the gRPC contracts, payment.v1 and florin.v1: no protoc needed. The descriptor set feeds gRPC reflection.
 use std::{env, fs, path::PathBuf};
 
 use prost::Message;

@@ -12,11 +12,11 @@ pub mod slip;
 /// Generated from `proto/`.
 #[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
 pub mod pb {
-    /// The contract of payment authorization.
+    /// payment.v1: payment authorization.
     pub mod payment_v1 {
         tonic::include_proto!("payment.v1");
     }
-    /// Florin's own API.
+    /// florin.v1: Florin's own API.
     pub mod florin_v1 {
         tonic::include_proto!("florin.v1");
     }

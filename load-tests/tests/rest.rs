@@ -52,7 +52,7 @@ impl Moody {
         (0..MOODS).map(|mood| self.asked(mood)).sum()
     }
 
-    /// Checks what was sent, too: what is no transfer of the contract is not answered, and so not counted as paid.
+    /// Checks what was sent, too: what is no transfer of the accounts REST API is not answered, and so not counted as paid.
     async fn answer(&self, head: &str, body: &[u8]) -> Answer {
         let body: serde_json::Value = serde_json::from_slice(body).unwrap();
         let text = |name: &str| body[name].as_str().unwrap().to_owned();

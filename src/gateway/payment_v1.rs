@@ -109,7 +109,7 @@ impl PaymentV1 {
         })
     }
 
-    /// The contract's metrics of a payment.
+    /// The metrics of a payment, under the names that dashboards of payment.v1 know.
     fn measure(&self, answer: &Result<pb::AuthorizePaymentResponse, Failure>, began: Instant) {
         self.meters.seconds.record(began.elapsed());
         let (status, code) = match answer {
@@ -223,7 +223,7 @@ pub fn ulid(id: TransactionId) -> String {
     Ulid(id.0.as_u128()).to_string()
 }
 
-/// The contract repeats ids; one longer than any account's is cut.
+/// payment.v1 repeats ids; one longer than any account's is cut.
 fn as_asked(id: &str) -> String {
     if id.len() <= ACCOUNT_MAX { id.to_owned() } else { validate::cut(id) }
 }

@@ -1,5 +1,6 @@
-//! The REST contract of accounts and transactions, under `/api/v1`, and Florin's own, under `/v1` ([`native`]): adapters. They read strictly, translate names, defaults and
-//! errors, and hold no rule of money. Commands go through [`Ledger::post`](super::ledger::Ledger::post) like everybody's; reads go through the store.
+//! The accounts REST API (accounts and transactions, under `/api/v1`) and the native REST API (under `/v1`, [`native`]): adapters. They read strictly, translate
+//! names, defaults and errors, and hold no rule of money. Commands go through [`Ledger::post`](super::ledger::Ledger::post) like everybody's; reads go
+//! through the store.
 //!
 //! [`around`] stands before every route: correlation id, authentication, limits, metrics, the error body. [`server`] owns the listener.
 

@@ -30,7 +30,7 @@ pub struct Outgoing<'a> {
     pub key: &'a str,
     /// The value.
     pub body: &'a str,
-    /// Whose event it is, as the header `tenant`; none where the contract has no headers.
+    /// Whose event it is, as the header `tenant`; none for events of payment.v1, which have no headers.
     pub tenant: Option<&'a str>,
 }
 

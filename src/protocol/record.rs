@@ -185,7 +185,7 @@ impl DeclineCode {
         .find(|known| *known as i16 == code)
     }
 
-    /// The name that the contract's events carry.
+    /// The name that events of payment.v1 carry.
     pub fn name(self) -> &'static str {
         match self {
             Self::InsufficientFunds => "INSUFFICIENT_FUNDS",

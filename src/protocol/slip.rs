@@ -110,7 +110,7 @@ pub struct Slip {
     record: Option<Box<Record>>,
     stops: Stops,
     at: usize,
-    /// The first refusal in the contract's order so far, with its account's place among the refused.
+    /// The first refusal in the order of payment.v1 so far, with its account's place among the refused.
     refusal: Option<(AccountId, Rejection)>,
     reply: Option<oneshot::Sender<Outcome>>,
     permit: Option<Permit>,
@@ -215,7 +215,7 @@ impl Slip {
         self.stops[self.at].approved = true;
     }
 
-    /// The account it is at refuses: the legs opened so far are released, and the refusal that comes first in the contract's order
+    /// The account it is at refuses: the legs opened so far are released, and the refusal that comes first in the order of payment.v1
     /// is kept (status before money; among equals the payer's, then the first account's).
     pub fn refuse(&mut self, rejection: Rejection) {
         self.release();

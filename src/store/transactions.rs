@@ -178,7 +178,7 @@ pub async fn gave_back(pool: &PgPool, id: TransactionId) -> Result<Vec<(Transact
     Ok(rows.into_iter().map(|(payment, amount)| (TransactionId(payment), amount.0)).collect())
 }
 
-/// Transactions of contract 4 with this correlation id, the newest first, up to `count`.
+/// Transactions of the accounts REST API with this correlation id, the newest first, up to `count`.
 ///
 /// # Errors
 /// Any failure of the statement.

@@ -1,6 +1,6 @@
 //! Every metric in one table, and the one recorder of the process.
 //!
-//! The names without a prefix are those of the payment contract's dashboards; ours start with `florin_`.
+//! The names without a prefix are those of the dashboards of payment.v1; ours start with `florin_`.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 

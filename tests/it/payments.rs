@@ -1,4 +1,4 @@
-//! payment.v1, row by row of its contract.
+//! payment.v1, row by row.
 
 use florin::protocol::pb::payment_v1 as pb;
 use futures::future::join_all;

@@ -212,7 +212,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// As contracts give payments back that have it in their names: what is left of the payment only the database knows.
+    /// As the APIs give payments back that have refunds by that name: what is left of the payment only the database knows.
     async fn refund(&self, model: &Model, pick: usize, cents: i64) -> Fate {
         let (paid, ledger, key) = (&model.payments[pick], &self.florin.ledger, Uuid::new_v4().to_string());
         let posting = PostingCommand {

@@ -1,4 +1,4 @@
-//! Accounts and transactions over REST (the fourth contract), row by row, as its clients see them: HTTP and JSON against a whole Florin.
+//! The accounts REST API, row by row, as its clients see them: HTTP and JSON against a whole Florin.
 
 mod accounts;
 mod admin;
@@ -97,7 +97,7 @@ impl World {
         self.get(&format!("transactions/{id}")).await.ok(200)
     }
 
-    /// Asks for the saga until it has ended, as clients of the contract do.
+    /// Asks for the saga until it has ended, as clients of the accounts REST API do.
     pub async fn ended(&self, id: &str) -> Value {
         let path = format!("sagas/{id}");
         crate::harness::until(&format!("saga {id} has ended"), async || {

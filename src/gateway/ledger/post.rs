@@ -107,7 +107,7 @@ impl Ledger {
         }
     }
 
-    /// The command's accounts, loaded; or why it is declined for them, in the contract's order.
+    /// The command's accounts, loaded; or why it is declined for them, in the order of payment.v1.
     async fn resolve_all(
         &self,
         active: &Active,
@@ -228,7 +228,7 @@ fn key_of(command: &Command, id: TransactionId) -> KeyHash {
     command.key.as_deref().map_or_else(|| KeyHash::own(id), |key| KeyHash::of(command.api, &command.tenant, key))
 }
 
-/// What is wrong with a command whatever the accounts are: in the contract's order.
+/// What is wrong with a command whatever the accounts are: in the order of payment.v1.
 fn wrong_in_itself(command: &Command) -> Option<(DeclineCode, String)> {
     if command.postings.iter().any(|posting| posting.amount <= Amount::ZERO) {
         return Some((DeclineCode::InvalidAmount, "Amount must be positive".into()));
@@ -239,7 +239,7 @@ fn wrong_in_itself(command: &Command) -> Option<(DeclineCode, String)> {
     None
 }
 
-/// An account's refusal in the words of the contract.
+/// An account's refusal in the words of payment.v1.
 fn refusal(rejection: Rejection, account: &str, command: &Command) -> (DeclineCode, String) {
     match rejection {
         Rejection::InsufficientFunds { requested, before_floor, .. } if command.declines_bind && requested <= before_floor => {

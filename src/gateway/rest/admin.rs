@@ -1,5 +1,5 @@
-//! The audit of this contract: balances compared with what their postings come to, and set right by them. Balances here are no projection of events:
-//! the batch that posts moves them. So `projection` is the balance row, and the postings are the source.
+//! The audit of the accounts REST API: balances compared with what their postings come to, and set right by them. Balances here are no projection of events:
+//! the fold computes them from the journal. So `projection` is the balance row, and the postings are the source.
 
 use axum::Extension;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! Why a movement was not taken, in the words and statuses of the contract. The ledger says which rule it was; the figures are looked up here.
+//! Why a movement was not taken, in the words and statuses of the accounts REST API. The ledger says which rule it was; the figures are looked up here.
 
 use axum::http::StatusCode;
 
@@ -29,7 +29,7 @@ pub struct Side<'a> {
     pub exponent: u8,
 }
 
-/// A refusal of the ledger as this contract tells it.
+/// A refusal of the ledger as the accounts REST API tells it.
 pub async fn refusal(ledger: &Ledger, caller: &Caller, asked: &Asked, code: DeclineCode, message: String, currency: Currency) -> Refusal {
     let side =
         Side { debit: &asked.debit, credit: &asked.credit, amount: &asked.amount.text, currency: &asked.currency, exponent: currency.exponent };

@@ -1,4 +1,4 @@
-//! The description of this contract in OpenAPI 3.1, made from the handlers, and the page that lets people try it: all of it is in the binary.
+//! The description of both REST APIs in OpenAPI 3.1, made from the handlers, and the page that lets people try it: all of it is in the binary.
 
 use axum::Router;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
@@ -21,7 +21,7 @@ const PAGE: &str = "/api/docs";
         title = "Florin: accounts and transactions",
         description = "Every POST answers when the movement is durable. Amounts are decimal text or JSON numbers and are read digit by digit; what is \
             stored reads back with 8 decimals. The same idempotency key moves money once: a repeat is answered with 409 and the first one's id. Every \
-            answer carries `X-Correlation-ID`, the caller's own if it sent one. Under `/v1` is Florin's own API, the same as `florin.v1` over gRPC: there a \
+            answer carries `X-Correlation-ID`, the caller's own if it sent one. Under `/v1` is the native REST API, most of `florin.v1` over HTTP: there a \
             repeat is answered as the first was, with `replayed`, and amounts have their currency's own decimals."
     ),
     paths(

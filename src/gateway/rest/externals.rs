@@ -1,4 +1,4 @@
-//! Which accounts stand for the world outside: this contract shows their balances as zero. A kind never changes, so it is remembered.
+//! Which accounts stand for the world outside: the accounts REST API shows their balances as zero. A kind never changes, so it is remembered.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,7 +26,7 @@ type Known = HashMap<(Arc<str>, Box<str>), bool>;
 pub struct Among(HashSet<String>);
 
 impl Among {
-    /// A balance as this contract shows it.
+    /// A balance as the accounts REST API shows it.
     pub fn shown(&self, name: &str, minor_units: i128, exponent: u8) -> String {
         stored(if self.0.contains(name) { 0 } else { minor_units }, exponent)
     }

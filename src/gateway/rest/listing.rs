@@ -1,4 +1,4 @@
-//! Lists transactions newest first: by the contract's offset near the beginning, by a page token from anywhere.
+//! Lists transactions newest first: by the accounts REST API's offset near the beginning, by a page token from anywhere.
 
 use axum::Extension;
 use axum::extract::State;
@@ -19,7 +19,7 @@ use crate::store::transactions::{Cursor, Filter, TransactionRow};
 
 /// Where the token of the next page is answered; the body is a bare array.
 pub const NEXT_PAGE: HeaderName = HeaderName::from_static("x-next-page-token");
-/// The contract's bounds.
+/// The bounds of the accounts REST API.
 const LIMIT: std::ops::RangeInclusive<u32> = 1..=1_000;
 const LIMIT_DEFAULT: u32 = 50;
 const OFFSET: std::ops::RangeInclusive<u32> = 0..=10_000;

@@ -1,4 +1,4 @@
-//! Server-sent events of this contract: what was committed, in the journal's order, resumable by `Last-Event-ID` without a gap or a repeat.
+//! Server-sent events of the accounts REST API: what was committed, in the journal's order, resumable by `Last-Event-ID` without a gap or a repeat.
 //!
 //! One committed transaction is several events here: that it was asked for, what it did to each account, that it is done. Their ids are its place in
 //! the journal and their number among them, so that a client that has only some of them gets the others.

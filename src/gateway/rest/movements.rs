@@ -1,4 +1,4 @@
-//! Top-up, withdrawal, transfer and payment: reads the fields, posts one command, and answers in the words of the contract.
+//! Top-up, withdrawal, transfer and payment: reads the fields, posts one command, and answers in the words of the accounts REST API.
 
 mod carried;
 
@@ -109,7 +109,7 @@ pub struct Payment {
     created_at: String,
 }
 
-/// What clients of this contract hear of a movement that is done: they ask the saga for the rest.
+/// What clients of the accounts REST API hear of a movement that is done: they ask the saga for the rest.
 pub const PENDING: &str = "pending";
 
 /// Puts money on an account, from outside.

@@ -1,4 +1,4 @@
-//! Florin's own API as REST, under `/v1`: the same commands, keys and answers as `florin.v1` over gRPC. It reads strictly and shows; what it does
+//! The native REST API, under `/v1`: commands, keys and answers are those of `florin.v1`. It reads strictly and shows; what it does
 //! stands in [`crate::gateway::native`]. A repeat of a request is answered as the first was, with `replayed`.
 
 pub mod accounts;

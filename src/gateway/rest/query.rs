@@ -1,4 +1,4 @@
-//! Reads query parameters. Those that are not known are ignored, as clients of this contract expect.
+//! Reads query parameters. Those that are not known are ignored, as clients of the accounts REST API expect.
 
 use axum::extract::{FromRequestParts, Query as Pairs};
 use axum::http::request::Parts;

@@ -1,4 +1,4 @@
-//! Sagas as clients of this contract poll them. A movement inside the ledger is one atomic transaction, so its saga is a view of that, completed
+//! Sagas as clients of the accounts REST API poll them. A movement inside the ledger is one atomic transaction, so its saga is a view of that, completed
 //! or failed the moment it can be seen. A movement through the provider is a real one, with its steps as they happen.
 
 pub mod operate;

@@ -1,4 +1,4 @@
-//! How this contract writes amounts and times, and how it reads an amount: from the very characters that were sent, never through a float.
+//! How the accounts REST API writes amounts and times, and how it reads an amount: from the very characters that were sent, never through a float.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
@@ -85,7 +85,7 @@ pub fn at_rest(text: &str) -> String {
     format!("{whole}.{fraction:0<DECIMALS$}")
 }
 
-/// A time as this contract writes it: RFC 3339 in UTC with milliseconds.
+/// A time as the accounts REST API writes it: RFC 3339 in UTC with milliseconds.
 pub fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -1,4 +1,4 @@
-//! The shapes that reads answer with: accounts and transactions as clients of this contract know them.
+//! The shapes that reads answer with: accounts and transactions as clients of the accounts REST API know them.
 
 use serde::Serialize;
 use serde_json::value::RawValue;

@@ -239,7 +239,7 @@ pub fn event_id() -> Ulid {
     Ulid(Uuid::now_v7().as_u128())
 }
 
-/// An event of the contract; the aggregate's name is in the payer, since the aggregate id of a payment is an ULID.
+/// An event of payment.v1; the aggregate's name is in the payer, since the aggregate id of a payment is an ULID.
 pub fn authorized(aggregate: &str, description: &str) -> String {
     let id = event_id().to_string();
     let payload = PaymentAuthorized {

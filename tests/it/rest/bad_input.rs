@@ -6,10 +6,10 @@ use super::client::encoded;
 use super::movements::raw;
 use super::{World, key, movement, payment, refund, text, with};
 
-/// What clients of the contract read.
+/// What clients of the accounts REST API read.
 const BAD_AMOUNT: &str = "amount must be a positive decimal amount (e.g., \"10.50\")";
 
-/// Tokens in the place of the amount. The first ones are those of the contract, with its text.
+/// Tokens in the place of the amount. The first ones are known to clients of the accounts REST API, with this text.
 const NO_AMOUNTS: [&str; 5] = [r#""0""#, r#""-5""#, r#""abc""#, r#""""#, r#"" 5""#];
 const NO_AMOUNTS_EITHER: [&str; 59] = [
     // numbers

@@ -7,7 +7,7 @@ use super::{World, key, movement, payment, refund, with};
 
 const JSON: Option<&str> = Some("application/json");
 
-/// What is no JSON object of the contract, and a word that the message must have.
+/// What is no JSON object of the accounts REST API, and a word that the message must have.
 fn broken() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let repeated = |open: &str, n: usize, close: &str| (open.repeat(n) + &close.repeat(n)).into_bytes();
     vec![

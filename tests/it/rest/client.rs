@@ -1,4 +1,4 @@
-//! A client as users of the contract write one: HTTP and JSON, and nothing of Florin's. It holds every answer against what all have in common.
+//! A client as users of the accounts REST API write one: HTTP and JSON, and nothing of Florin's. It holds every answer against what all have in common.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -62,7 +62,7 @@ impl Rest {
     }
 
     /// Sends it and holds the answer against what all answers have in common: none is a 5xx, each carries a correlation id, and a
-    /// refusal has the error body of the contract.
+    /// refusal has the error body of the accounts REST API.
     pub async fn send(&self, request: RequestBuilder) -> Answer {
         self.try_send(request).await.unwrap()
     }

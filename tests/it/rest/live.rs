@@ -112,7 +112,7 @@ async fn what_happens_is_heard_once_by_whom_it_concerns_and_from_any_place_on() 
     world.end().await;
 }
 
-// Mutations: one event of the contract for two changes; a resume between the two that tells the first again, or misses the second.
+// Mutations: one event of the accounts REST API for two changes; a resume between the two that tells the first again, or misses the second.
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_are_heard_of_as_they_open_and_change() {
     let world = World::start().await;

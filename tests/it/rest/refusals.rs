@@ -1,4 +1,4 @@
-//! Every refusal of a movement: status, code and text, in the order in which the contract asks; and keys that were used.
+//! Every refusal of a movement: status, code and text, in the order of the accounts REST API; and keys that were used.
 
 use futures::future::join_all;
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::client::{CORRELATION, is_uuid};
 use super::{World, key, movement, payment, text};
 
-/// Every call of the contract that is served.
+/// Every call of the accounts REST API that is served.
 const ROUTES: [(&str, &str); 19] = [
     ("post", "/accounts"),
     ("get", "/accounts"),

@@ -1,4 +1,4 @@
-//! From one committed event to the events of this contract.
+//! From one committed event to the events of the accounts REST API.
 
 mod accounts;
 
@@ -22,7 +22,7 @@ pub enum Of {
     All,
 }
 
-/// One event of the contract.
+/// One event of the accounts REST API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// Such as `TopupCompleted`.

@@ -1,4 +1,4 @@
-//! Movements through the provider, as sagas of this contract: a payout is a withdrawal, a card top-up is a top-up.
+//! Movements through the provider, as sagas of the accounts REST API: a payout is a withdrawal, a card top-up is a top-up.
 
 use chrono::{DateTime, Utc};
 use serde_json::value::to_raw_value;
@@ -51,7 +51,7 @@ fn kind(workflow: Workflow) -> Kind {
     }
 }
 
-/// A saga as this contract shows it.
+/// A saga as the accounts REST API shows it.
 pub(super) fn view(row: SagaRow) -> Result<Saga, Failure> {
     let saga = replay(&row)?;
     let (order, status, id) = (saga.order(), saga.status(), row.id.0.to_string());

@@ -1,4 +1,4 @@
-//! Exchange, rates, refunds and reversals over REST; and how contract 4 shows what was reversed.
+//! Exchange, rates, refunds and reversals over REST; and how the accounts REST API shows what was reversed.
 
 use florin::protocol::pb::florin_v1 as pb;
 use reqwest::Method;
@@ -107,7 +107,7 @@ async fn what_goes_back_is_told_natively_and_as_contract_4_tells_it() {
     }
     world.post(&format!("/v1/transactions/{undone}/refund"), &json!({})).await.refused_naming(400, "VALIDATION_FAILED", &["reverse it instead"]);
 
-    // What a hold's capture paid is given back like a payment, also by contract 4.
+    // What a hold's capture paid is given back like a payment, also by the accounts REST API.
     let held = world.held("10").await;
     let captured = text(&world.step(&held, "capture", json!({})).await.ok(201)["id"]);
     let back = json!({ "originalPaymentId": captured, "refundAmount": "4", "currency": "USD" });

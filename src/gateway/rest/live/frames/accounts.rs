@@ -1,4 +1,4 @@
-//! Events of accounts: a change of status and limits at once is two events of the contract, the status first.
+//! Events of accounts: a change of status and limits at once is two events of the accounts REST API, the status first.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
