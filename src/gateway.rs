@@ -1,17 +1,8 @@
-//! The edge: authenticates, sheds, validates, translates, and hands commands to the actors. Holds no rules of money.
+//! The wires: listeners, and a folder for each contract. Translates what comes into what the teller is asked, and its answers back.
 
-pub mod auth;
 pub mod call;
-pub mod connections;
-pub mod failure;
 pub mod florin_v1;
-pub mod ledger;
-pub mod native;
-pub mod operator;
 pub mod payment_v1;
-pub mod rate_limit;
 pub mod rest;
-pub mod seed;
 pub mod server;
-pub mod validate;
-pub mod watch;
+pub mod status;

@@ -13,7 +13,9 @@
 //! | [`messaging`] | Kafka in and out, and only that | protocol |
 //! | [`actors`] | one file per kind of actor | the rooms above; supervision's health, policy and tasks |
 //! | [`supervision`] | the tree, restart policy, health | actors, store, messaging |
-//! | [`gateway`] | gRPC and REST: authentication, limits, validation, the adapters | actors, saga, protocol, store (to read), settings, telemetry |
+//! | [`teller`] | the use cases without any wire: bounds of fields, commands, reads | actors, saga, protocol, store (to read) |
+//! | [`admission`] | who may call, how often, over how many connections | teller (its failures), store, settings, telemetry |
+//! | [`gateway`] | the wires, gRPC and REST: listeners, and the adapters of each contract | teller, admission, saga, protocol, store, telemetry |
 //! | [`telemetry`] | logs, metrics, traces | settings |
 //! | [`settings`] | every setting: name, default, limits | nobody |
 //! | [`embedded`] | a private PostgreSQL, a development broker, a Redis for tests | nobody |
@@ -22,6 +24,7 @@
 //! | [`cli`] | the command line | everybody |
 
 pub mod actors;
+pub mod admission;
 pub mod cli;
 pub mod embedded;
 pub mod faults;
@@ -37,3 +40,4 @@ pub mod settings;
 pub mod store;
 pub mod supervision;
 pub mod telemetry;
+pub mod teller;

@@ -33,6 +33,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("supervision", &["actors", "store", "messaging", "faults"]),
     (
+        "teller",
+        &["money", "ledger", "saga", "protocol", "store", "actors", "faults", "supervision::policy", "supervision::tasks", "telemetry"],
+    ),
+    ("admission", &["protocol", "store", "settings", "telemetry", "teller::failure", "teller::validate", "supervision::tasks", "faults"]),
+    (
         "gateway",
         &[
             "money",
@@ -41,7 +46,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "protocol",
             "store",
             "actors",
-            "faults",
+            "teller",
+            "admission",
             "supervision::health",
             "supervision::policy",
             "supervision::tasks",
@@ -64,9 +70,9 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("rdkafka", &["src/messaging", "src/embedded", "src/cli/events.rs"]),
     ("axum", &["src/gateway/rest", "src/telemetry"]),
     ("hyper", &["src/gateway/rest"]),
-    ("tonic", &["src/gateway", "src/protocol", "src/cli"]),
-    ("redis", &["src/gateway/rate_limit", "src/embedded", "src/cli"]),
-    ("sqlx", &["src/store", "src/actors", "src/supervision", "src/gateway", "src/runtime", "src/embedded", "src/cli"]), // the pool's type; for SQL see below
+    ("tonic", &["src/gateway", "src/admission", "src/protocol", "src/cli"]),
+    ("redis", &["src/admission/rate_limit", "src/embedded", "src/cli"]),
+    ("sqlx", &["src/store", "src/actors", "src/supervision", "src/teller", "src/admission", "src/gateway", "src/runtime", "src/embedded", "src/cli"]), // the pool's type; for SQL see below
     ("reqwest", &["src/provider"]),
     ("ractor", &["src/actors", "src/supervision", "src/protocol"]),
 ];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use criterion::{Criterion, criterion_group, criterion_main};
-use florin::gateway::rate_limit::{RateLimitConfig, RateLimiter};
+use florin::admission::rate_limit::{RateLimitConfig, RateLimiter};
 use florin::ledger::{Account, Decision, Leg, Status, Totals};
 use florin::protocol::events::{Follows, Outcome, Payload, PaymentAuthorized, PostingPayload, TransactionPayload, envelope};
 use florin::protocol::record::{Api, KeyHash, RequestHash};

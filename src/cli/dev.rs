@@ -13,7 +13,7 @@ use crate::embedded::kafka::{self, DevKafka, MockKafka};
 use crate::embedded::ports;
 use crate::embedded::postgres::{Durability, PrivatePostgres};
 use crate::faults::Faults;
-use crate::gateway::seed;
+use crate::teller::seed;
 use crate::messaging::KafkaConfig;
 use crate::messaging::topics::{Topics, ensure_topics};
 use crate::runtime::{self, Runtime};

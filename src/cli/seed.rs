@@ -4,7 +4,7 @@ use tonic::Code;
 
 use super::client::{ClientArgs, Ledger, failure};
 use super::output::{Failure, say};
-use crate::gateway::seed::DEMO;
+use crate::teller::seed::DEMO;
 use crate::money::decimal_text;
 use crate::protocol::pb::florin_v1 as pb;
 use crate::store::seed::opening_name;

@@ -21,12 +21,14 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument;
 
 use self::stream::Driver;
-use super::call::{Call, Limits, ended, limit};
-use super::failure::Failure;
-use super::ledger::Ledger;
-use super::native;
-use super::native::post::Posted;
-use super::validate::{self, ACCOUNT_MAX};
+use super::call::{call_of, ended};
+use crate::admission::limits::{Limits, limit};
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::Ledger;
+use crate::teller::native;
+use crate::teller::native::post::Posted;
+use crate::teller::validate::{self, ACCOUNT_MAX};
 use crate::protocol::pb::florin_v1 as pb;
 use crate::protocol::pb::florin_v1::ledger_server;
 use crate::telemetry::request_span;
@@ -51,7 +53,7 @@ impl FlorinV1 {
     where
         F: Future<Output = Result<R, Failure>>,
     {
-        let (began, call, span) = (Instant::now(), Call::of(&request), request_span(method, request.metadata().as_ref()));
+        let (began, call, span) = (Instant::now(), call_of(&request), request_span(method, request.metadata().as_ref()));
         let correlation = call.correlation.clone();
         let (metadata, _, asked) = request.into_parts();
         let answer = async {
@@ -180,7 +182,7 @@ impl ledger_server::Ledger for FlorinV1 {
 
     async fn watch_events(&self, request: Request<pb::WatchEventsRequest>) -> Result<Response<Self::WatchEventsStream>, Status> {
         let stopping = self.stopping.clone();
-        let (call, ledger) = (Call::of(&request), self.ledger.clone());
+        let (call, ledger) = (call_of(&request), self.ledger.clone());
         let metadata = request.metadata().clone();
         limit(self.limits.native.as_ref(), &call.tenant, metadata.as_ref(), "WatchEvents").await?;
         let events = watch::watch(&ledger, &call, request.into_inner(), stopping).await?;

@@ -9,10 +9,11 @@ use tracing::Instrument;
 use ulid::Ulid;
 use uuid::Uuid;
 
-use super::call::{Answers, Call, Limits, correlation, ended, limit};
-use super::failure::Failure;
-use super::ledger::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
-use super::validate::{self, ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX, KEY_MAX};
+use super::call::{Answers, call_of, correlation, ended};
+use crate::admission::limits::{Limits, limit};
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
+use crate::teller::validate::{self, ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX, KEY_MAX};
 use crate::ledger::Status as AccountStatus;
 use crate::money::Amount;
 use crate::protocol::account::Posted;
@@ -54,7 +55,7 @@ impl PaymentV1 {
 
     async fn authorize(&self, request: Request<pb::AuthorizePaymentRequest>) -> Result<pb::AuthorizePaymentResponse, Failure> {
         let permit = self.ledger.enter()?;
-        let call = Call::of(&request);
+        let call = call_of(&request);
         let deadline = call.deadline(&self.ledger);
         let (metadata, _, asked) = request.into_parts();
         validate::required("idempotency_key", &asked.idempotency_key, KEY_MAX)?;
@@ -124,7 +125,7 @@ impl PaymentV1 {
     }
 
     async fn payment(&self, request: Request<pb::GetPaymentRequest>) -> Result<pb::Payment, Failure> {
-        let tenant = Call::of(&request).tenant;
+        let tenant = call_of(&request).tenant;
         let (metadata, _, asked) = request.into_parts();
         if asked.payment_id.is_empty() {
             return Err(Failure::Invalid("payment_id is required".into()));
@@ -139,7 +140,7 @@ impl PaymentV1 {
     }
 
     async fn balance(&self, request: Request<pb::GetAccountBalanceRequest>) -> Result<pb::GetAccountBalanceResponse, Failure> {
-        let tenant = Call::of(&request).tenant;
+        let tenant = call_of(&request).tenant;
         let (metadata, _, asked) = request.into_parts();
         validate::required("account_id", &asked.account_id, ACCOUNT_MAX)?;
         limit(self.limits.payment.as_ref(), &tenant, metadata.as_ref(), "GetAccountBalance").await?;

@@ -1,6 +1,5 @@
-//! The accounts REST API (accounts and transactions, under `/api/v1`) and the native REST API (under `/v1`, [`native`]): adapters. They read strictly, translate
-//! names, defaults and errors, and hold no rule of money. Commands go through [`Ledger::post`](super::ledger::Ledger::post) like everybody's; reads go
-//! through the store.
+//! The REST contract of accounts and transactions, under `/api/v1`, and Florin's own, under `/v1` ([`native`]): adapters. They read strictly, translate names, defaults and
+//! errors, and hold no rule of money. Commands go through [`Ledger::post`](crate::teller::ledger::Ledger::post) like everybody's; reads go through the store.
 //!
 //! [`around`] stands before every route: correlation id, authentication, limits, metrics, the error body. [`server`] owns the listener.
 
@@ -23,6 +22,7 @@ mod payouts;
 mod query;
 mod refunds;
 mod refusal;
+mod reason;
 mod requests;
 mod sagas;
 mod server;
@@ -42,12 +42,13 @@ use axum::routing::{get, patch, post};
 
 use self::externals::Externals;
 use self::refusal::Refusal;
-use super::auth::Authenticator;
-use super::call::Limits;
-use super::failure::Failure;
-use super::ledger::Ledger;
-use super::operator::{operator, operator_by_header};
-use super::validate::cut;
+use crate::admission::auth::Authenticator;
+use crate::admission::limits::Limits;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::Ledger;
+use self::reason::operator_by_header;
+use crate::teller::operator::operator;
+use crate::teller::validate::cut;
 use crate::protocol::record::{Maker, Operator};
 use crate::store::operators::Doing;
 use crate::telemetry::correlation::CorrelationId;

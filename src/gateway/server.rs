@@ -13,11 +13,11 @@ use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use super::auth::Authenticator;
-use super::call::Limits;
-use super::connections::Connections;
+use crate::admission::auth::Authenticator;
+use crate::admission::limits::Limits;
+use crate::admission::connections::Connections;
 use super::florin_v1::FlorinV1;
-use super::ledger::Ledger;
+use crate::teller::ledger::Ledger;
 use super::payment_v1::PaymentV1;
 use crate::protocol::pb::DESCRIPTORS;
 use crate::protocol::pb::florin_v1::ledger_server::LedgerServer;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use florin::gateway::call::Limits;
-use florin::gateway::rate_limit::{RateLimitConfig, RateLimiter};
+use florin::admission::limits::Limits;
+use florin::admission::rate_limit::{RateLimitConfig, RateLimiter};
 use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
 use tonic::codec::CompressionEncoding;

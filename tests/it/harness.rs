@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use florin::actors::leadership::Holder;
 use florin::actors::saga::SagaConfig;
 use florin::faults::Faults;
-use florin::gateway::auth::Authenticator;
-use florin::gateway::call::Limits;
-use florin::gateway::ledger::{Ledger, LedgerParts};
+use florin::admission::auth::Authenticator;
+use florin::admission::limits::Limits;
+use florin::teller::ledger::{Ledger, LedgerParts};
 use florin::gateway::server::{GrpcConfig, GrpcServer, Services};
 use florin::protocol::admission::InFlight;
 use florin::protocol::pb::florin_v1::ledger_client::LedgerClient;
@@ -275,10 +275,10 @@ impl Florin {
             write_cutoff: options.write_cutoff,
             rate_age_max: Duration::from_secs(3_600),
             currencies,
-            currencies_read: florin::gateway::ledger::LastRead::default(),
+            currencies_read: florin::teller::ledger::LastRead::default(),
             provider: options.sagas.as_ref().map(|_| "test".into()),
-            exchanges_underway: florin::gateway::ledger::ExchangesUnderway::default(),
-            recent_holds: florin::gateway::ledger::RecentHolds::default(),
+            exchanges_underway: florin::teller::ledger::ExchangesUnderway::default(),
+            recent_holds: florin::teller::ledger::RecentHolds::default(),
         });
         let config = GrpcConfig {
             listen: "127.0.0.1:0".parse().unwrap(),

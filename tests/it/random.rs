@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use florin::gateway::ledger::{Action, Answer, Command, PostingCommand};
+use florin::teller::ledger::{Action, Answer, Command, PostingCommand};
 use florin::money::Amount;
 use florin::protocol::pb::florin_v1 as pb;
 use florin::protocol::record::{Api, Kind, RequestHash, TransactionId};

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use florin::actors::saga::SagaConfig;
-use florin::gateway::failure::Failure;
-use florin::gateway::ledger::{Answer, Operated, SagaOrder, operate};
+use florin::teller::failure::Failure;
+use florin::teller::ledger::{Answer, Operated, SagaOrder, operate};
 use florin::money::{Amount, Currency, CurrencyCode};
 use florin::protocol::record::{Maker, Operator, TransactionId};
 use florin::provider::{HttpConfig, HttpProvider};

@@ -1,6 +1,6 @@
 //! The demo accounts and the benchmark's accounts.
 
-use florin::gateway::seed::demo;
+use florin::teller::seed::demo;
 use florin::money::{Amount, CurrencyCode};
 use florin::store::seed::bulk;
 use florin::store::verify::verify;

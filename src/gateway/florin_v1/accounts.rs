@@ -3,12 +3,12 @@
 use std::fmt::Debug;
 
 use super::convert;
-use crate::gateway::call::Call;
-use crate::gateway::failure::Failure;
-use crate::gateway::ledger::{Ledger, read_failure};
-use crate::gateway::native::accounts::{Change, LimitFault, change, limit_fault};
-use crate::gateway::native::fields;
-use crate::gateway::validate::{self, ACCOUNT_MAX, KEY_MAX};
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Ledger, read_failure};
+use crate::teller::native::accounts::{Change, LimitFault, change, limit_fault};
+use crate::teller::native::fields;
+use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX};
 use crate::ledger::Status;
 use crate::money::{Currency, decimal_text};
 use crate::protocol::pb::florin_v1 as pb;

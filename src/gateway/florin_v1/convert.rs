@@ -1,6 +1,6 @@
 //! From rows to messages.
 
-use crate::gateway::native::fields::metadata_map;
+use crate::teller::native::fields::metadata_map;
 use crate::ledger::Status;
 use crate::money::decimal_text;
 use crate::protocol::events::timestamp;

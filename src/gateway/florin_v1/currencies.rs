@@ -1,10 +1,10 @@
 //! Makes, changes and lists currencies.
 
-use crate::gateway::call::Call;
-use crate::gateway::failure::Failure;
-use crate::gateway::ledger::{Ledger, NAME_MAX, new_currency};
-use crate::gateway::native::fields;
-use crate::gateway::validate::{self, CURRENCY_MAX};
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Ledger, NAME_MAX, new_currency};
+use crate::teller::native::fields;
+use crate::teller::validate::{self, CURRENCY_MAX};
 use crate::protocol::pb::florin_v1 as pb;
 use crate::store::currencies::{CurrencyChange, CurrencyRow};
 use crate::store::operators::Doing;

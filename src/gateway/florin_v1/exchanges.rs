@@ -1,12 +1,12 @@
 //! Exchanges and rates over gRPC.
 
 use super::post::posting;
-use crate::gateway::call::Call;
-use crate::gateway::failure::Failure;
-use crate::gateway::ledger::Ledger;
-use crate::gateway::native::exchanges::{self, Exchange, Quote};
-use crate::gateway::native::post::{Posted, Words};
-use crate::gateway::native::{fields, pages};
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::Ledger;
+use crate::teller::native::exchanges::{self, Exchange, Quote};
+use crate::teller::native::post::{Posted, Words};
+use crate::teller::native::{fields, pages};
 use crate::protocol::events::timestamp;
 use crate::protocol::pb::florin_v1 as pb;
 use crate::store::rates::RateRow;

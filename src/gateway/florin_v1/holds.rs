@@ -1,13 +1,13 @@
 //! Holds over gRPC.
 
 use super::{convert, post};
-use crate::gateway::call::Call;
-use crate::gateway::failure::Failure;
-use crate::gateway::ledger::Ledger;
-use crate::gateway::native::holds::{Authorize, Capture};
-use crate::gateway::native::post::{Posted, Words};
-use crate::gateway::native::{fields, holds, pages};
-use crate::gateway::validate::{self, ACCOUNT_MAX};
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::Ledger;
+use crate::teller::native::holds::{Authorize, Capture};
+use crate::teller::native::post::{Posted, Words};
+use crate::teller::native::{fields, holds, pages};
+use crate::teller::validate::{self, ACCOUNT_MAX};
 use crate::protocol::pb::florin_v1 as pb;
 use crate::protocol::record::TransactionId;
 use crate::store::holds::HoldState;

@@ -1,11 +1,11 @@
 //! Lists what operators did.
 
-use crate::gateway::call::Call;
-use crate::gateway::failure::Failure;
-use crate::gateway::ledger::Ledger;
-use crate::gateway::native::{fields, pages};
-use crate::gateway::operator::{ACTION_MAX, SUBJECT_MAX};
-use crate::gateway::validate;
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::Ledger;
+use crate::teller::native::{fields, pages};
+use crate::teller::operator::{ACTION_MAX, SUBJECT_MAX};
+use crate::teller::validate;
 use crate::protocol::events::timestamp;
 use crate::protocol::pb::florin_v1 as pb;
 use crate::protocol::record::RequestHash;

@@ -1,12 +1,12 @@
 //! One transaction over gRPC: checks every field, translates, and answers.
 
 use super::{convert, returns};
-use crate::gateway::call::Call;
-use crate::gateway::failure::Failure;
-use crate::gateway::ledger::{Deadline, Ledger, PostingCommand};
-use crate::gateway::native::post::{Posted, Transaction, Words};
-use crate::gateway::native::{fields, post as native};
-use crate::gateway::validate::{self, ACCOUNT_MAX};
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Deadline, Ledger, PostingCommand};
+use crate::teller::native::post::{Posted, Transaction, Words};
+use crate::teller::native::{fields, post as native};
+use crate::teller::validate::{self, ACCOUNT_MAX};
 use crate::protocol::pb::florin_v1 as pb;
 use crate::protocol::record::Kind;
 

@@ -4,12 +4,12 @@ use prost::Message;
 use uuid::Uuid;
 
 use super::convert;
-use crate::gateway::call::Call;
-use crate::gateway::failure::Failure;
-use crate::gateway::ledger::{Ledger, Operation};
-use crate::gateway::native::reads::Wanted;
-use crate::gateway::native::{fields, pages, reads};
-use crate::gateway::validate::{self, ACCOUNT_MAX, KEY_MAX, REFERENCE_MAX, cut};
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Ledger, Operation};
+use crate::teller::native::reads::Wanted;
+use crate::teller::native::{fields, pages, reads};
+use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX, REFERENCE_MAX, cut};
 use crate::protocol::pb::florin_v1 as pb;
 use crate::protocol::record::{Api, TransactionId};
 use crate::store::transactions::Cursor;

@@ -3,13 +3,13 @@
 use uuid::Uuid;
 
 use super::post::posting;
-use crate::gateway::call::Call;
-use crate::gateway::failure::Failure;
-use crate::gateway::ledger::{Deadline, Ledger};
-use crate::gateway::native::fields;
-use crate::gateway::native::post::{Posted, Words};
-use crate::gateway::native::returns::{self, Part, Refund};
-use crate::gateway::validate::{self, cut};
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Deadline, Ledger};
+use crate::teller::native::fields;
+use crate::teller::native::post::{Posted, Words};
+use crate::teller::native::returns::{self, Part, Refund};
+use crate::teller::validate::{self, cut};
 use crate::protocol::admission::Permit;
 use crate::protocol::pb::florin_v1 as pb;
 use crate::protocol::record::TransactionId;

@@ -15,10 +15,12 @@ use tonic::metadata::MetadataMap;
 use tonic::{Status, Streaming};
 
 use super::post::post;
-use crate::gateway::call::{Call, limit};
-use crate::gateway::failure::Failure;
-use crate::gateway::ledger::Ledger;
-use crate::gateway::rate_limit::RateLimiter;
+use crate::admission::limits::limit;
+use crate::gateway::call::call_of;
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::Ledger;
+use crate::admission::rate_limit::RateLimiter;
 use crate::protocol::pb::florin_v1 as pb;
 use crate::supervision::tasks;
 
@@ -135,7 +137,7 @@ async fn execute(ledger: &Ledger, call: &Call, message: pb::PostTransactionsRequ
 }
 
 fn error(failure: &Failure) -> pb::OutcomeError {
-    pb::OutcomeError { code: failure.code().into(), message: failure.to_string(), reason: failure.reason().into() }
+    pb::OutcomeError { code: status::code(&failure).into(), message: failure.to_string(), reason: failure.reason().into() }
 }
 
 /// Leaves out what the caller said itself.

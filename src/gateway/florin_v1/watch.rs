@@ -8,11 +8,11 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use uuid::Uuid;
 
-use crate::gateway::call::Call;
-use crate::gateway::failure::Failure;
-use crate::gateway::ledger::Ledger;
-use crate::gateway::validate::{self, ACCOUNT_MAX, cut};
-use crate::gateway::watch::{Ended, Wanted, Watcher};
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::Ledger;
+use crate::teller::validate::{self, ACCOUNT_MAX, cut};
+use crate::teller::watch::{Ended, Wanted, Watcher};
 use crate::protocol::pb::florin_v1 as pb;
 
 /// Bytes of an id's text.

@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 use super::refusal::Refusal;
 use super::text::stored;
 use super::{Caller, Id, Room};
-use crate::gateway::failure::Failure;
-use crate::gateway::validate::{self, ACCOUNT_MAX};
+use crate::teller::failure::Failure;
+use crate::teller::validate::{self, ACCOUNT_MAX};
 use crate::protocol::record::Operator;
 use crate::store::audit::Reconciled;
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::admin::{self, AllRebuilt, Rebuilt, Reconciliation};
 use super::refusal::Refusal;
 use super::{Caller, Id, Room};
-use crate::gateway::failure::Failure;
+use crate::teller::failure::Failure;
 use crate::protocol::record::TransactionId;
 
 /// A transaction beside its rows.

@@ -13,7 +13,7 @@ use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
 use super::refusal::Refusal;
-use crate::gateway::validate::cut;
+use crate::teller::validate::cut;
 
 /// Bytes of a body.
 pub const BYTES_MAX: usize = 64 << 10;

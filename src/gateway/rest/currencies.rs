@@ -13,8 +13,8 @@ use super::refusal::Refusal;
 use super::requests::{CreateCurrencyRequest, UpdateCurrencyRequest};
 use super::views::metadata;
 use super::{Caller, Id, Room};
-use crate::gateway::ledger::{EXPONENT_MAX, NAME_MAX, new_currency};
-use crate::gateway::validate::{self, CURRENCY_MAX};
+use crate::teller::ledger::{EXPONENT_MAX, NAME_MAX, new_currency};
+use crate::teller::validate::{self, CURRENCY_MAX};
 use crate::store::currencies::{CurrencyChange, CurrencyRow};
 
 /// What a currency is called by who issues it.

@@ -128,7 +128,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::gateway::auth::TABLE;
+    use crate::admission::auth::TABLE;
 
     #[test]
     fn the_description_has_every_route_of_the_contract_and_no_other() {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::text::stored;
-use crate::gateway::failure::Failure;
-use crate::gateway::ledger::{Ledger, read_failure};
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Ledger, read_failure};
 use crate::store;
 use crate::store::accounts::AccountKind;
 

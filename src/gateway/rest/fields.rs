@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::body::Object;
 use super::refusal::Refusal;
 use super::text::{self, AMOUNT_MAX, AmountText};
-use crate::gateway::failure::Failure;
-use crate::gateway::operator::REASON_MAX;
-use crate::gateway::validate::{self, METADATA_MAX, cut};
+use crate::teller::failure::Failure;
+use crate::teller::operator::REASON_MAX;
+use crate::teller::validate::{self, METADATA_MAX, cut};
 
 /// Faults that one answer names.
 const FAULTS_MAX: usize = 20;

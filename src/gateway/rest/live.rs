@@ -21,9 +21,9 @@ use self::frames::{Frame, Of, frames};
 use super::refusal::Refusal;
 use super::server::Endless;
 use super::{Caller, Id, Room};
-use crate::gateway::failure::Failure;
-use crate::gateway::validate::{self, ACCOUNT_MAX, cut};
-use crate::gateway::watch::{Ended, Wanted, Watcher};
+use crate::teller::failure::Failure;
+use crate::teller::validate::{self, ACCOUNT_MAX, cut};
+use crate::teller::watch::{Ended, Wanted, Watcher};
 use crate::money::Currencies;
 
 /// A comment is sent so often, so that whoever is between knows that the stream lives.

@@ -16,7 +16,7 @@ use super::requests::{MovementRequest, PaymentRequest};
 use super::text::{AmountText, time};
 use super::views::metadata;
 use super::{Caller, Room};
-use crate::gateway::validate::{ACCOUNT_MAX, CURRENCY_MAX, REFERENCE_MAX};
+use crate::teller::validate::{ACCOUNT_MAX, CURRENCY_MAX, REFERENCE_MAX};
 use crate::protocol::record::Kind;
 
 pub use self::carried::{Asked, carry};

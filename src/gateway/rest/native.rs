@@ -1,5 +1,5 @@
-//! The native REST API, under `/v1`: commands, keys and answers are those of `florin.v1`. It reads strictly and shows; what it does
-//! stands in [`crate::gateway::native`]. A repeat of a request is answered as the first was, with `replayed`.
+//! Florin's own API as REST, under `/v1`: the same commands, keys and answers as `florin.v1` over gRPC. It reads strictly and shows; what it does
+//! stands in [`crate::teller::native`]. A repeat of a request is answered as the first was, with `replayed`.
 
 pub mod accounts;
 pub mod exchanges;
@@ -16,10 +16,10 @@ use axum::routing::{get, patch, post};
 
 use super::refusal::Refusal;
 use super::{Caller, Room, declines};
-use crate::gateway::call::Call;
-use crate::gateway::failure::Failure;
-use crate::gateway::ledger::Ledger;
-use crate::gateway::native::post::Posted;
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::Ledger;
+use crate::teller::native::post::Posted;
 use crate::money::decimal_text;
 use crate::protocol::record::DeclineCode;
 use crate::store::transactions::TransactionRow;
@@ -54,7 +54,7 @@ enum Named<'a> {
 impl Caller {
     /// The call as the native API takes it.
     fn call(&self) -> Call {
-        Call::over_http(self.tenant.clone(), self.maker.clone(), self.correlation.as_str().to_owned())
+        Call::new(self.tenant.clone(), self.maker.clone(), Some(self.correlation.as_str().to_owned()), None)
     }
 }
 

@@ -11,9 +11,9 @@ use super::refusal::Refusal;
 use super::requests::ProviderRequest;
 use super::sagas::{Saga, workflow};
 use super::{Caller, Room, declines, text};
-use crate::gateway::failure::Failure;
-use crate::gateway::ledger::{Answer, SagaOrder};
-use crate::gateway::validate::{ACCOUNT_MAX, CURRENCY_MAX, REFERENCE_MAX};
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Answer, SagaOrder};
+use crate::teller::validate::{ACCOUNT_MAX, CURRENCY_MAX, REFERENCE_MAX};
 use crate::protocol::record::Kind;
 use crate::saga::Workflow;
 

@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 
 use super::refusal::Refusal;
-use crate::gateway::validate::{self, cut};
+use crate::teller::validate::{self, cut};
 
 /// The parameters of a request, and what was wrong with them so far.
 #[derive(Debug, Default)]

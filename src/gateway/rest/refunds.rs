@@ -16,8 +16,8 @@ use super::requests::RefundRequest;
 use super::text::{AmountText, time};
 use super::views::metadata;
 use super::{Caller, Room};
-use crate::gateway::ledger::{NotRefundable, Refundable};
-use crate::gateway::validate::CURRENCY_MAX;
+use crate::teller::ledger::{NotRefundable, Refundable};
+use crate::teller::validate::CURRENCY_MAX;
 use crate::protocol::record::{Kind, TransactionId};
 
 /// Bytes of a transaction's id.

@@ -8,9 +8,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::text;
-use crate::gateway::auth::Denial;
-use crate::gateway::failure::Failure;
-use crate::gateway::validate::cut;
+use crate::admission::auth::Denial;
+use crate::teller::failure::Failure;
+use crate::teller::validate::cut;
 
 /// Characters of a path that the error body repeats.
 const PATH_MAX: usize = 512;

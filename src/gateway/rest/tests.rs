@@ -11,8 +11,8 @@ use tower::ServiceExt;
 use super::*;
 use crate::actors::housekeeping::Backpressure;
 use crate::actors::node::Node;
-use crate::gateway::auth::TABLE;
-use crate::gateway::ledger::LedgerParts;
+use crate::admission::auth::TABLE;
+use crate::teller::ledger::LedgerParts;
 use crate::money::{COMMON, Currency, CurrencyCode};
 use crate::protocol::admission::InFlight;
 use crate::settings::AuthSettings;
@@ -29,10 +29,10 @@ fn room(authenticator: Authenticator) -> Room {
         write_cutoff: Duration::from_secs(1),
         rate_age_max: Duration::from_secs(60),
         currencies: COMMON.iter().map(currency).collect(),
-        currencies_read: crate::gateway::ledger::LastRead::default(),
+        currencies_read: crate::teller::ledger::LastRead::default(),
         provider: None,
-        exchanges_underway: crate::gateway::ledger::ExchangesUnderway::default(),
-        recent_holds: crate::gateway::ledger::RecentHolds::default(),
+        exchanges_underway: crate::teller::ledger::ExchangesUnderway::default(),
+        recent_holds: crate::teller::ledger::RecentHolds::default(),
     });
     Room::new(ledger, Limits::default(), authenticator, HealthView::new(|| false, || Value::Null))
 }
@@ -201,12 +201,12 @@ async fn every_route_has_its_line_in_the_table_of_who_may_call() {
         let (method, path) = line.split_once(' ').unwrap();
         let path = path.replace("{id}", KEY).replace("{code}", "USD").replace("{*rest}", "index.html");
         let said = call(&router, method, &path, "{}").await;
-        assert_eq!(said.status == 401, *access != crate::gateway::auth::Access::Open, "{line}: {}", said.status);
+        assert_eq!(said.status == 401, *access != crate::admission::auth::Access::Open, "{line}: {}", said.status);
         assert!(said.status != 404 && said.status != 405, "{line} is no route");
     }
     assert_eq!(call(&router, "DELETE", "/api/v1/accounts", "").await.status, 401, "what is not listed is locked");
     assert_eq!(call(&router, "GET", "/nowhere", "").await.status, 404);
-    let shown = Request::builder().uri("/api/v1/accounts").extension(crate::gateway::auth::PeerCertificate(Arc::from(&b"der"[..])));
+    let shown = Request::builder().uri("/api/v1/accounts").extension(crate::admission::auth::PeerCertificate(Arc::from(&b"der"[..])));
     assert_eq!(send(&router, shown.body(Body::empty()).unwrap()).await.status, 400, "a certificate opens it");
 }
 

@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::gateway::validate::cut;
+use crate::teller::validate::cut;
 use crate::money::{Amount, AmountError, Currency, decimal_text};
 
 /// Decimals of every stored amount; a currency with more keeps its own.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use florin::gateway::auth::{Authenticator, Denial};
+use florin::admission::auth::{Authenticator, Denial};
 use florin::settings::AuthSettings;
 use florin::store::api_keys::{self, KeyText, Scope, Scopes};
 use http::HeaderMap;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use florin::gateway::auth::{Authenticator, Identity};
+use florin::admission::auth::{Authenticator, Identity};
 use florin::settings::AuthSettings;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use florin::gateway::failure::Failure;
-use florin::gateway::ledger::{Answer, SagaOrder};
+use florin::teller::failure::Failure;
+use florin::teller::ledger::{Answer, SagaOrder};
 use florin::protocol::record::{DeclineCode, Maker};
 use florin::saga::{Status, Workflow};
 

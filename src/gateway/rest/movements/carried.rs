@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use smallvec::smallvec;
 
-use crate::gateway::failure::Failure;
-use crate::gateway::ledger::{Action, Answer, Command, PostingCommand, Refundable};
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Action, Answer, Command, PostingCommand, Refundable};
 use crate::gateway::rest::declines;
 use crate::gateway::rest::refusal::Refusal;
 use crate::gateway::rest::text::{self, AmountText};

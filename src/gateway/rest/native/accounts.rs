@@ -13,10 +13,10 @@ use super::super::{Caller, Id, Room};
 use super::requests::{LimitsRequest, NativeStatusRequest};
 use super::views::{Entry, EntryPage, NativeAccount};
 use super::{Named, reading, refused, unposted};
-use crate::gateway::native::accounts::{self, Change};
-use crate::gateway::native::pages::Token;
-use crate::gateway::native::reads;
-use crate::gateway::validate::{self, ACCOUNT_MAX, KEY_MAX};
+use crate::teller::native::accounts::{self, Change};
+use crate::teller::native::pages::Token;
+use crate::teller::native::reads;
+use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX};
 use crate::money::Currency;
 
 /// One account.

@@ -12,11 +12,11 @@ use super::super::{Caller, Id, Room};
 use super::requests::{CaptureRequest, HoldRequest, VoidRequest};
 use super::views::{HOLD_STATES, Hold, HoldMade, HoldPage, HoldStep};
 use super::{Named, completed, reading, refused, unposted};
-use crate::gateway::failure::Failure;
-use crate::gateway::native::holds::{self, Authorize, Capture};
-use crate::gateway::native::pages::Token;
-use crate::gateway::native::post::Posted;
-use crate::gateway::validate::ACCOUNT_MAX;
+use crate::teller::failure::Failure;
+use crate::teller::native::holds::{self, Authorize, Capture};
+use crate::teller::native::pages::Token;
+use crate::teller::native::post::Posted;
+use crate::teller::validate::ACCOUNT_MAX;
 use crate::protocol::record::TransactionId;
 
 /// Bytes of a time's text.

@@ -6,11 +6,11 @@ use super::super::body::Object;
 use super::super::query::Query;
 use super::super::refusal::Refusal;
 use super::super::text::{self, AmountText};
-use crate::gateway::ledger::{Ledger, PostingCommand};
-use crate::gateway::native::fields;
-use crate::gateway::native::pages::{SIZE_DEFAULT, TOKEN_LENGTH};
-use crate::gateway::native::post::Words;
-use crate::gateway::validate::{ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX, KEY_MAX, REFERENCE_MAX};
+use crate::teller::ledger::{Ledger, PostingCommand};
+use crate::teller::native::fields;
+use crate::teller::native::pages::{SIZE_DEFAULT, TOKEN_LENGTH};
+use crate::teller::native::post::Words;
+use crate::teller::validate::{ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX, KEY_MAX, REFERENCE_MAX};
 
 /// From whom to whom, and how much, as it was sent.
 pub struct Asked {

@@ -12,8 +12,8 @@ use super::super::{Caller, Id, Room};
 use super::requests::{RefundPaymentRequest, ReverseRequest};
 use super::views::PostedTransaction;
 use super::{Named, completed, reading, unposted};
-use crate::gateway::native::returns::{self, Part, Refund};
-use crate::gateway::validate::DESCRIPTION_MAX;
+use crate::teller::native::returns::{self, Part, Refund};
+use crate::teller::validate::DESCRIPTION_MAX;
 use crate::protocol::record::TransactionId;
 
 /// Gives back a payment, or a part of it; all refunds of it are at most its amount.

@@ -15,12 +15,12 @@ use super::super::{Caller, Id, Room};
 use super::requests::TransactionRequest;
 use super::views::{NativeTransaction, PostedTransaction, TransactionPage};
 use super::{Named, completed, reading, refused, unposted};
-use crate::gateway::failure::Failure;
-use crate::gateway::native::pages::{self, Token};
-use crate::gateway::native::post::Transaction;
-use crate::gateway::native::reads::{self, Wanted};
-use crate::gateway::native::{fields, post as native};
-use crate::gateway::validate::{ACCOUNT_MAX, POSTINGS_MAX, REFERENCE_MAX};
+use crate::teller::failure::Failure;
+use crate::teller::native::pages::{self, Token};
+use crate::teller::native::post::Transaction;
+use crate::teller::native::reads::{self, Wanted};
+use crate::teller::native::{fields, post as native};
+use crate::teller::validate::{ACCOUNT_MAX, POSTINGS_MAX, REFERENCE_MAX};
 use crate::protocol::record::{Kind, TransactionId};
 
 /// Bytes of a kind's name.

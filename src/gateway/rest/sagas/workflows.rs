@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::value::to_raw_value;
 
 use super::{Activity, Progress, Saga, SagaData, SagaError, SagaResult};
-use crate::gateway::failure::Failure;
-use crate::gateway::ledger::{read_failure, replay};
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{read_failure, replay};
 use crate::gateway::rest::text::{stored, time};
 use crate::gateway::rest::views::metadata;
 use crate::gateway::rest::{Caller, Room};

@@ -1,0 +1,41 @@
+//! Who may call how often, and by what a client is known.
+
+use http::HeaderMap;
+
+use super::auth::DEFAULT_TENANT;
+use super::rate_limit::{Decision, RateLimiter};
+use crate::teller::failure::Failure;
+use crate::teller::validate::cut;
+
+/// Who may call how often; none means no limit.
+#[derive(Clone, Default)]
+pub struct Limits {
+    /// Of payment.v1.
+    pub payment: Option<RateLimiter>,
+    /// Of florin.v1, where a batch counts once, and of REST.
+    pub native: Option<RateLimiter>,
+}
+
+/// Lets the client's call count against its limit: named by `x-client-id`, else by the first address of `x-forwarded-for`, else by the method;
+/// each tenant's clients are its own.
+///
+/// # Errors
+/// `RateLimited`.
+pub async fn limit(limiter: Option<&RateLimiter>, tenant: &str, headers: &HeaderMap, method: &'static str) -> Result<(), Failure> {
+    let Some(limiter) = limiter else { return Ok(()) };
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|text| !text.is_empty());
+    let (named_by, client) = match (text("x-client-id"), text("x-forwarded-for")) {
+        (Some(client), _) => ("client_id", client),
+        (None, Some(addresses)) => ("ip", addresses.split(',').next().unwrap_or(addresses).trim()),
+        (None, None) => ("method", method),
+    };
+    let own = (tenant != DEFAULT_TENANT).then(|| format!("{tenant}\n{client}")); // no header has a line's end: none names itself into a tenant's window
+    match limiter.check(own.as_deref().unwrap_or(client)).await {
+        Decision::Allowed { .. } => Ok(()),
+        Decision::Refused { retry_after } => {
+            metrics::counter!("rate_limit_exceeded_total", "identifier_type" => named_by).increment(1);
+            tracing::debug!(client = cut(client), named_by, "over the rate limit");
+            Err(Failure::RateLimited { retry_after_ms: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX).max(1) })
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Compares balances with their postings while Florin serves, and sets one right.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::currencies::unwritten;
+use super::{Ledger, read_failure};
+use crate::teller::failure::Failure;
+use crate::protocol::record::TransactionId;
+use crate::store::accounts;
+use crate::store::audit::{self, Equation, Reconciled, ReconciledTransaction};
+use crate::store::operators::Doing;
+
+/// How long what an account has in flight is waited for.
+const STILL_MAX: Duration = Duration::from_secs(5);
+/// Accounts that disagree, told of at once.
+const WRONG_MAX: i64 = 1_000;
+
+impl Ledger {
+    /// An account's balance beside its postings.
+    ///
+    /// # Errors
+    /// `NotFound`; what kept it from being read.
+    pub async fn reconcile(&self, tenant: &str, name: &str) -> Result<Reconciled, Failure> {
+        let _place = self.enter_read()?;
+        found(name, audit::reconcile(&self.parts().pool, tenant, name).await.map_err(|error| read_failure(&error))?)
+    }
+
+    /// How many accounts there are, and those that disagree, up to 1,000.
+    ///
+    /// # Errors
+    /// What kept them from being read.
+    pub async fn reconcile_all(&self, tenant: &str) -> Result<(i64, Vec<Reconciled>), Failure> {
+        let _place = self.enter_read()?;
+        audit::reconcile_all(&self.parts().pool, tenant, WRONG_MAX).await.map_err(|error| read_failure(&error))
+    }
+
+    /// What is written of a transaction, compared with itself, and the accounts that it touches.
+    ///
+    /// # Errors
+    /// `NotFound`; what kept it from being read.
+    pub async fn reconcile_transaction(&self, tenant: &str, id: TransactionId) -> Result<ReconciledTransaction, Failure> {
+        let _place = self.enter_read()?;
+        let found = audit::reconcile_transaction(&self.parts().pool, tenant, id).await.map_err(|error| read_failure(&error))?;
+        found.ok_or_else(|| Failure::NotFound(format!("Transaction not found: {}", id.0)))
+    }
+
+    /// How many transactions there are, and those that something is wrong with, up to 1,000.
+    ///
+    /// # Errors
+    /// What kept them from being read.
+    pub async fn reconcile_transactions(&self, tenant: &str) -> Result<(i64, Vec<(Uuid, Vec<String>)>), Failure> {
+        let _place = self.enter_read()?;
+        audit::reconcile_transactions(&self.parts().pool, tenant, WRONG_MAX).await.map_err(|error| read_failure(&error))
+    }
+
+    /// Sets an account's balance to what its postings come to; answers what was found before. Meanwhile it takes no movements.
+    ///
+    /// # Errors
+    /// `NotFound`; what kept it from being done.
+    pub async fn rebuild(&self, name: &str, doing: &Doing<'_>) -> Result<Reconciled, Failure> {
+        let tenant = doing.tenant;
+        let active = self.active()?;
+        let _place = self.enter()?;
+        let pool = &self.parts().pool;
+        let row = accounts::get(pool, tenant, name).await.map_err(|error| read_failure(&error))?;
+        let Some(account) = row.map(|row| row.identity.id) else { return Err(missing(name)) };
+        if !active.journal.is_quarantined(account)
+            && let Ok(Some(now)) = audit::reconcile(pool, tenant, name).await
+            && now.agrees()
+        {
+            return Ok(now);
+        }
+        // What was laid out from a wrong balance is folded first, and nothing more is laid out from it.
+        let is_still = tokio::time::timeout(STILL_MAX, active.journal.suspend(account)).await;
+        let rebuilt = match is_still {
+            Ok(()) => audit::rebuild(pool, name, doing).await.map_err(|error| unwritten(&error)),
+            Err(_) => Err(Failure::DatabaseAway),
+        };
+        for account in active.registry.find(&[account]) {
+            account.cell.bury();
+            account.actor.get_cell().kill(); // it is loaded anew
+        }
+        active.journal.resume(account);
+        found(name, rebuilt?)
+    }
+
+    /// What all accounts come to, by currency.
+    ///
+    /// # Errors
+    /// What kept them from being read.
+    pub async fn equation(&self, tenant: &str) -> Result<Vec<Equation>, Failure> {
+        let _place = self.enter_read()?;
+        audit::equation(&self.parts().pool, tenant).await.map_err(|error| read_failure(&error))
+    }
+}
+
+fn missing(name: &str) -> Failure {
+    Failure::NotFound(format!("Account not found: {name}"))
+}
+
+fn found(name: &str, row: Option<Reconciled>) -> Result<Reconciled, Failure> {
+    row.ok_or_else(|| missing(name))
+}

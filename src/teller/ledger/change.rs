@@ -1,0 +1,123 @@
+//! Changes an account's status and limits, through its actor.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::post::{TRIES_MAX, TRY_AGAIN_AFTER, Tried, answer};
+use super::{Answer, Deadline, GRACE, Ledger};
+use crate::actors::accounts::Resolved;
+use crate::actors::node::Active;
+use crate::teller::failure::Failure;
+use crate::ledger::{Rejection, Status};
+use crate::money::decimal_text;
+use crate::protocol::account::{AccountHandle, AccountMessage, ChangeOrder};
+use crate::protocol::record::{AccountChange, Api, Body, KeyHash, Kind, Maker, Operator, Record, RequestHash, TransactionId};
+use crate::protocol::slip::Outcome;
+
+/// A change as asked for; what is `None` stays as it is.
+#[derive(Clone, Debug)]
+pub struct ChangeCommand {
+    /// Whose it is.
+    pub tenant: Arc<str>,
+    /// Where it came in.
+    pub api: Api,
+    /// The account.
+    pub account: String,
+    /// The caller's key, if any.
+    pub key: Option<String>,
+    /// What makes a repeat the same request.
+    pub request: RequestHash,
+    /// The new status.
+    pub status: Option<Status>,
+    /// The new floor, in minor units.
+    pub floor: Option<Option<i128>>,
+    /// The new ceiling, in minor units.
+    pub ceiling: Option<Option<i128>>,
+    /// Who wants it, and why.
+    pub by: Operator,
+    /// The request's correlation id.
+    pub correlation: Option<String>,
+    /// When it ends.
+    pub deadline: Deadline,
+}
+
+impl Ledger {
+    /// A loaded account.
+    ///
+    /// # Errors
+    /// `NotFound`, or what kept it from being loaded.
+    pub async fn account(&self, active: &Active, tenant: &str, name: &str, deadline: Deadline) -> Result<Arc<AccountHandle>, Failure> {
+        match tokio::time::timeout_at(deadline.at.into(), active.registry.resolve(tenant, name)).await {
+            Ok(Resolved::Account(account)) => Ok(account),
+            Ok(Resolved::NotFound) => Err(Failure::NotFound(format!("account {name} not found"))),
+            Ok(Resolved::Unavailable) => Err(if self.parts().node.active().is_some() { Failure::DatabaseAway } else { Failure::NotLeader }),
+            Err(_) => Err(if deadline.is_callers { Failure::Deadline } else { Failure::TooLate }),
+        }
+    }
+
+    /// Changes an account and answers when the change is durable.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` when the account refuses; else by kind of [`Failure`].
+    pub async fn change(&self, command: &ChangeCommand) -> Result<(), Failure> {
+        let active = self.active()?;
+        let mut account = self.account(&active, &command.tenant, &command.account, command.deadline).await?;
+        let record = record(command, &account);
+        for n in 1..=TRIES_MAX {
+            let permit = self.enter()?;
+            let (reply, outcome) = oneshot::channel();
+            let order = ChangeOrder {
+                account: account.clone(),
+                record: record.clone(),
+                status: command.status,
+                floor: command.floor,
+                ceiling: command.ceiling,
+                by: command.by.clone(),
+                reply,
+                permit,
+            };
+            let _ = account.actor.cast(AccountMessage::Change(Box::new(order))); // if it has ended, the reply is dropped with the order
+            let until = if command.deadline.is_callers { command.deadline.at } else { command.deadline.at + GRACE };
+            match tokio::time::timeout_at(until.into(), outcome).await {
+                Ok(Ok(Outcome::Refused { rejection, .. })) => return Err(refusal(rejection, &account)),
+                Ok(Ok(outcome)) => match answer(outcome) {
+                    Tried::Answer(Answer::Completed { .. } | Answer::Declined { .. }) => return Ok(()),
+                    Tried::Failed(failure) => return Err(failure),
+                    Tried::Again => {}
+                },
+                Ok(Err(_)) => {} // the actor ended; should the record be written all the same, its own id tells
+                Err(_) => return Err(if command.deadline.is_callers { Failure::Deadline } else { Failure::Unknown }),
+            }
+            tokio::time::sleep(TRY_AGAIN_AFTER * n).await;
+            account = self.account(&active, &command.tenant, &command.account, command.deadline).await?;
+        }
+        Err(Failure::Unknown)
+    }
+}
+
+fn record(command: &ChangeCommand, account: &AccountHandle) -> Record {
+    let record = Record::new(TransactionId::draw(), command.tenant.clone(), command.api, Kind::ACCOUNT_CHANGE, command.request, command.deadline.at);
+    Record {
+        key: command.key.as_deref().map_or(record.key, |key| KeyHash::of(command.api, &command.tenant, key)),
+        key_text: command.key.clone(),
+        correlation: command.correlation.clone(),
+        maker: Maker { name: Some(command.by.name.clone()), address: command.by.address.clone() },
+        // The account's actor fills in the guards that it has now.
+        body: Body::AccountChange(AccountChange { account: account.identity.id, status: Status::Active, floor: None, ceiling: None }),
+        ..record
+    }
+}
+
+/// Why an account refuses a change, with the figures.
+fn refusal(rejection: Rejection, account: &AccountHandle) -> Failure {
+    let (name, currency) = (&account.identity.name, account.identity.currency);
+    let money = |minor_units: i128| format!("{} {}", decimal_text(minor_units, currency.exponent), currency.code);
+    Failure::FailedPrecondition(match rejection {
+        Rejection::NotEmpty { balance, held } => {
+            format!("account {name} cannot be closed: its balance is {} and {} is held, both must be zero", money(balance), money(held))
+        }
+        Rejection::AlreadyClosed | Rejection::Inactive { .. } => format!("account {name} is closed, which is final"),
+        other => format!("account {name} cannot be changed so: {other:?}"),
+    })
+}

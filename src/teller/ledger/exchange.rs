@@ -1,0 +1,144 @@
+//! Exchange between currencies: one transaction of two postings, over the house's clearing accounts, at a rate that it pins.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use chrono::Utc;
+use hashbrown::HashMap;
+use smallvec::smallvec;
+
+use super::{Action, Answer, Command, GRACE, Ledger, PostingCommand, read_failure};
+use crate::teller::failure::Failure;
+use crate::money::{Currency, ROUNDING, exchange};
+use crate::protocol::admission::Permit;
+use crate::protocol::record::{ExchangeRow, KeyHash};
+use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
+use crate::store::rates::{self, RateRow};
+
+/// Where a currency's side of all exchanges is booked: what the house gained and lost by them is what stands there.
+pub fn clearing_account(currency: Currency) -> String {
+    format!("clearing:{}", currency.code)
+}
+
+/// Keys of exchanges that may still be done: a repeat that comes when there is no rate any more is not told that they were not. A slip lives
+/// on when its caller has left, so a key stays until nothing can be written for it any more.
+#[derive(Default)]
+pub struct ExchangesUnderway(Mutex<HashMap<KeyHash, Instant>>);
+
+/// With so many keys, those whose time is over leave.
+const UNDERWAY_TIDY: usize = 1_024;
+
+impl ExchangesUnderway {
+    fn lock(&self) -> MutexGuard<'_, HashMap<KeyHash, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, command: &Command) {
+        let (Some(key), now) = (key(command), Instant::now()) else { return };
+        let mut keys = self.lock();
+        if keys.len() >= UNDERWAY_TIDY {
+            keys.retain(|_, until| *until > now);
+        }
+        keys.insert(key, command.deadline.at + GRACE);
+    }
+
+    fn has(&self, command: &Command) -> bool {
+        key(command).is_some_and(|key| self.lock().get(&key).is_some_and(|until| *until > Instant::now()))
+    }
+}
+
+fn key(command: &Command) -> Option<KeyHash> {
+    command.key.as_deref().map(|key| KeyHash::of(command.api, &command.tenant, key))
+}
+
+impl Ledger {
+    /// Exchanges the amount of the command's one posting, which is in `from`, and pays out what it comes to in `to`; at this rate, or at the newest.
+    /// The command becomes the transaction that is posted.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` without a rate that may be used, unless the key tells that it is done; else as [`Ledger::post`].
+    pub async fn exchange(&self, command: &mut Command, from: Currency, to: Currency, rate: Option<i64>, permit: Permit) -> Result<Answer, Failure> {
+        let Some(asked) = command.postings.first().cloned() else { return Err(Failure::Guard) };
+        let priced = match self.rate(&command.tenant, from, to, rate).await? {
+            Ok(row) => match exchange(asked.amount, from, to, row.rate.0) {
+                Ok(arrives) => Ok((row, arrives)),
+                // What is wrong with the amount in itself is told as for every other transaction.
+                Err(_) if asked.amount.minor_units() <= 0 => Ok((row, asked.amount)),
+                Err(error) => Err(format!("{} {} cannot be exchanged to {}: {error}", asked.amount.text(from.exponent), from.code, to.code)),
+            },
+            Err(why) => Err(why),
+        };
+        let (row, arrives) = match priced {
+            Ok(priced) => priced,
+            Err(why) => return self.told_before(command).await?.ok_or(Failure::FailedPrecondition(why)),
+        };
+        self.parts().exchanges_underway.enter(command);
+        let (out, back) = (clearing_account(from), clearing_account(to));
+        for (name, currency) in [(&out, from), (&back, to)] {
+            self.open_clearing(command, name, currency).await?;
+        }
+        command.action = Action::Exchange(ExchangeRow { rate_id: row.id, base: from.code, quote: to.code, rate: row.rate.0, rounding: ROUNDING });
+        command.postings = smallvec![
+            PostingCommand { credit: out, ..asked.clone() },
+            PostingCommand { debit: back, credit: asked.credit, amount: arrives, currency: to.code.to_string(), exponent: to.exponent },
+        ];
+        self.post(command, permit).await
+    }
+
+    /// What became of this command before, of which a new one would be refused now.
+    async fn told_before(&self, command: &Command) -> Result<Option<Answer>, Failure> {
+        // Before the keys are read: what is neither under way then nor used after it never began.
+        let is_underway = self.parts().exchanges_underway.has(command);
+        match self.repeated(command).await? {
+            None if is_underway => Err(Failure::Unknown), // it may be done yet
+            told => Ok(told),
+        }
+    }
+
+    /// The rate to exchange at, or why there is none.
+    async fn rate(&self, tenant: &str, from: Currency, to: Currency, id: Option<i64>) -> Result<Result<RateRow, String>, Failure> {
+        let (pool, base, quote) = (&self.parts().pool, from.code, to.code);
+        let found = match id {
+            Some(id) => rates::get(pool, tenant, id).await,
+            None => rates::newest(pool, tenant, base.as_str(), quote.as_str()).await,
+        };
+        let Some(row) = found.map_err(|error| read_failure(&error))? else {
+            return Ok(Err(id.map_or_else(|| format!("there is no rate from {base} to {quote}"), |id| format!("there is no rate {id}"))));
+        };
+        if (row.base.as_str(), row.quote.as_str()) != (base.as_str(), quote.as_str()) {
+            return Ok(Err(format!("rate {} is from {} to {}, not from {base} to {quote}", row.id, row.base, row.quote)));
+        }
+        let (age, age_max) = ((Utc::now() - row.observed_at).to_std().unwrap_or_default(), self.parts().rate_age_max);
+        if age > age_max {
+            return Ok(Err(format!(
+                "rate {} from {base} to {quote} was observed {} s ago, the limit is {} s",
+                row.id,
+                age.as_secs(),
+                age_max.as_secs()
+            )));
+        }
+        Ok(Ok(row))
+    }
+
+    /// Opens a clearing account when it is first needed.
+    async fn open_clearing(&self, command: &Command, name: &str, currency: Currency) -> Result<(), Failure> {
+        if self.posted(&command.tenant, name).await?.is_some() {
+            return Ok(());
+        }
+        let new = NewAccount {
+            tenant: command.tenant.to_string(),
+            name: name.to_owned(),
+            kind: AccountKind::System,
+            normal_side: NormalSide::Credit,
+            currency: currency.code,
+            owner: String::new(),
+            owner_type: String::new(),
+            subtype: None,
+            metadata: None,
+            floor: None,
+            ceiling: None,
+        };
+        self.open(&new, currency, command.correlation.as_deref(), command.maker.clone()).await?.map_err(|error| read_failure(&error))?;
+        Ok(())
+    }
+}

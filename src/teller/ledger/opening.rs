@@ -1,0 +1,75 @@
+//! Opens accounts, by a record of the journal like any other.
+
+use serde_json::json;
+
+use super::{Ledger, abort, read_failure};
+use crate::teller::failure::Failure;
+use crate::ledger::Status;
+use crate::money::Currency;
+use crate::protocol::events::{EventType, Guards};
+use crate::protocol::record::{AccountRow as NewRow, Api, Kind, Maker, Record, RequestHash, Rows, TransactionId};
+use crate::protocol::slip::{Abort, Outcome};
+use crate::store::StoreError;
+use crate::store::accounts::{self, AccountRow, NewAccount};
+
+impl Ledger {
+    /// Opens an account, or answers the one of that name. Its event is told once, whoever opened it.
+    ///
+    /// # Errors
+    /// Outside: what kept it from being tried, or from being known. `FailedPrecondition` when its currency is taken out of use. Inside: any other failure of the
+    /// statements.
+    pub async fn open(
+        &self,
+        new: &NewAccount,
+        currency: Currency,
+        correlation: Option<&str>,
+        maker: Maker,
+    ) -> Result<Result<AccountRow, StoreError>, Failure> {
+        let active = self.active()?;
+        match accounts::get(&self.parts().pool, &new.tenant, &new.name).await {
+            Ok(None) => {}
+            Ok(Some(row)) => return Ok(Ok(row)),
+            Err(error) => return Ok(Err(error)),
+        }
+        let (permit, deadline) = (self.enter()?, self.deadline(None));
+        let record = Record { maker, correlation: correlation.map(str::to_owned), ..opening(new, currency, deadline.at) };
+        match self.submit(&active, record, permit, deadline).await? {
+            Outcome::Done { .. } | Outcome::Replayed { .. } | Outcome::Aborted(Abort::AccountExists) => {}
+            Outcome::Aborted(Abort::CurrencyInactive) => {
+                return Err(Failure::FailedPrecondition(format!("currency {} is not in use: no account can be opened in it", new.currency)));
+            }
+            Outcome::Aborted(why) => return Err(abort(why)),
+            Outcome::KeyReused | Outcome::KeyRetired | Outcome::Refused { .. } | Outcome::Unknown => return Err(Failure::Unknown),
+        }
+        let row = accounts::get(&self.parts().pool, &new.tenant, &new.name).await.map_err(|error| read_failure(&error))?;
+        row.map(Ok).ok_or(Failure::Unknown)
+    }
+}
+
+fn opening(new: &NewAccount, currency: Currency, cutoff: std::time::Instant) -> Record {
+    let guards = Guards::of(Status::Active, new.floor, new.ceiling, currency);
+    let facts = json!({
+        "name": new.name, "kind": new.kind.name(), "normal_side": new.normal_side.name(), "currency": new.currency.as_str(), "owner": new.owner,
+        "owner_type": new.owner_type, "subtype": new.subtype, "status": guards.status, "floor": guards.floor, "ceiling": guards.ceiling,
+    });
+    let row = NewRow {
+        name: new.name.clone(),
+        kind: new.kind as i16,
+        normal_side: new.normal_side as i16,
+        currency: new.currency,
+        owner: new.owner.clone(),
+        owner_type: new.owner_type.clone(),
+        subtype: new.subtype.clone(),
+        metadata: new.metadata.clone(),
+        floor: new.floor,
+        ceiling: new.ceiling,
+    };
+    let request = RequestHash::of(&[b"open", new.tenant.as_bytes(), new.name.as_bytes()]);
+    Record {
+        metadata: new.metadata.clone(),
+        rows: vec![Rows::Account(Box::new(row))],
+        facts: Some(facts.to_string()),
+        event: Some(EventType::AccountCreated),
+        ..Record::new(TransactionId::draw(), new.tenant.as_str().into(), Api::FlorinV1, Kind::ACCOUNT_OPENING, request, cutoff)
+    }
+}

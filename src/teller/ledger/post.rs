@@ -1,0 +1,279 @@
+//! Posting a command: accounts are resolved, the slip is sent, its outcome awaited, and a decline recorded.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use smallvec::SmallVec;
+use tokio::sync::oneshot;
+
+use super::command::{effect, event, exceeded, follows};
+use super::{Action, Answer, Command, Ledger, PostingCommand, abort, read_failure, sagas};
+use crate::actors::accounts::Resolved;
+use crate::actors::node::Active;
+use crate::teller::failure::Failure;
+use crate::ledger::Rejection;
+use crate::money::Amount;
+use crate::protocol::account::{AccountHandle, UsedKey};
+use crate::protocol::admission::Permit;
+use crate::protocol::record::{Body, DeclineCode, DeclinedPosting, KeyHash, Posting, Record, RequestHash, TransactionId, now_micros};
+use crate::protocol::slip::{Abort, Outcome, Slip};
+use crate::store;
+
+/// How often a command is tried again after an account's actor ended under it.
+pub(super) const TRIES_MAX: u32 = 4;
+/// How long the first of these tries waits: an actor that has just failed is still listed as running for a moment. Each later one waits
+/// as much longer.
+pub(super) const TRY_AGAIN_AFTER: Duration = Duration::from_millis(5);
+/// Outcome of one try.
+pub(super) enum Tried {
+    Answer(Answer),
+    Failed(Failure),
+    Again,
+}
+impl Ledger {
+    /// Posts a command and answers when its outcome is durable.
+    ///
+    /// # Errors
+    /// By kind of [`Failure`]: whether it is certainly not done, or maybe.
+    pub async fn post(&self, command: &Command, permit: Permit) -> Result<Answer, Failure> {
+        let active = self.active()?;
+        if let Some((code, message)) = wrong_in_itself(command) {
+            return self.decline(&active, command, code, message, permit).await;
+        }
+        let mut permit = Some(permit);
+        for n in 1..=TRIES_MAX {
+            let permit = permit.take().map_or_else(|| self.enter(), Ok)?;
+            match self.try_once(&active, command, permit).await {
+                Tried::Answer(answer) => return Ok(answer),
+                Tried::Failed(failure) => return Err(failure),
+                Tried::Again => tokio::time::sleep(TRY_AGAIN_AFTER * n).await,
+            }
+        }
+        Err(Failure::Interrupted)
+    }
+
+    async fn try_once(&self, active: &Active, command: &Command, permit: Permit) -> Tried {
+        let accounts = match self.resolve_all(active, command).await {
+            Ok(Ok(accounts)) => accounts,
+            Ok(Err((code, message))) => return self.decline_unless_repeated(active, command, code, message, permit).await,
+            Err(failure) => return Tried::Failed(failure),
+        };
+        let id = TransactionId::draw();
+        let created_at = now_micros();
+        let find = |name: &str| accounts.iter().find(|account| *account.identity.name == *name).map(|account| account.identity.id);
+        let postings: Option<SmallVec<[Posting; 1]>> = command
+            .postings
+            .iter()
+            .map(|posting| Some(Posting { debit: find(&posting.debit)?, credit: find(&posting.credit)?, amount: posting.amount }))
+            .collect();
+        let Some(postings) = postings else { return Tried::Failed(Failure::Interrupted) };
+        let (body, mut rows) = effect(&command.action, postings);
+        rows.extend(sagas::started(command, id, created_at));
+        let mut record = record(command, id, created_at, body);
+        record.rows = rows;
+        let (reply, outcome) = oneshot::channel();
+        let named = match command.action {
+            Action::Hold { .. } | Action::Void { .. } | Action::Payout { .. } => 0..1, // nobody is paid yet
+            Action::CardTopup => 1..2,                                                 // nor does anybody pay
+            _ => 0..accounts.len(),
+        };
+        let named: SmallVec<[&Arc<AccountHandle>; 2]> = accounts[named].iter().collect();
+        match Slip::new(Box::new(record), &named, self.0.account_share_max, reply, permit) {
+            Ok(slip) => slip.enter(),
+            Err(_) => {
+                metrics::counter!("florin_shed_requests_total", "reason" => "account").increment(1);
+                return Tried::Failed(Failure::AccountBusy { max: self.0.account_share_max });
+            }
+        }
+        match self.wait(outcome, command.deadline).await {
+            Ok(Outcome::Refused { account, rejection, permit }) => {
+                let name = accounts.iter().find(|known| known.identity.id == account).map(|known| known.identity.name.clone());
+                let (code, message) = refusal(rejection, name.as_deref().unwrap_or_default(), command);
+                match self.decline(active, command, code, message, permit).await {
+                    Ok(answer) => Tried::Answer(answer),
+                    Err(failure) => Tried::Failed(failure),
+                }
+            }
+            Ok(Outcome::Aborted(Abort::Exceeded)) => {
+                let (code, message) = exceeded(&command.action);
+                match self.enter() {
+                    Ok(permit) => self.decline_unless_repeated(active, command, code, message, permit).await,
+                    Err(failure) => Tried::Failed(failure),
+                }
+            }
+            Ok(outcome) => answer(outcome),
+            Err(failure) => Tried::Failed(failure),
+        }
+    }
+
+    /// The command's accounts, loaded; or why it is declined for them, in the order of payment.v1.
+    async fn resolve_all(
+        &self,
+        active: &Active,
+        command: &Command,
+    ) -> Result<Result<SmallVec<[Arc<AccountHandle>; 2]>, (DeclineCode, String)>, Failure> {
+        let mut accounts: SmallVec<[Arc<AccountHandle>; 2]> = SmallVec::new();
+        for posting in &command.postings {
+            for (role, name) in [("Payer", &posting.debit), ("Payee", &posting.credit)] {
+                if accounts.iter().any(|account| *account.identity.name == **name) {
+                    continue;
+                }
+                match tokio::time::timeout_at(command.deadline.at.into(), active.registry.resolve(&command.tenant, name)).await {
+                    Ok(Resolved::Account(account)) => accounts.push(account),
+                    Ok(Resolved::NotFound) => return Ok(Err((DeclineCode::AccountNotFound, format!("{role} account {name} not found")))),
+                    Ok(Resolved::Unavailable) => return Err(if self.0.node.active().is_some() { Failure::DatabaseAway } else { Failure::NotLeader }),
+                    Err(_) => return Err(if command.deadline.is_callers { Failure::Deadline } else { Failure::TooLate }),
+                }
+            }
+        }
+        for posting in &command.postings {
+            for name in [&posting.debit, &posting.credit] {
+                let kept_in = accounts.iter().find(|account| *account.identity.name == **name).map(|account| account.identity.currency.code);
+                if let Some(code) = kept_in.filter(|code| code.as_str() != posting.currency) {
+                    return Ok(Err((DeclineCode::CurrencyMismatch, format!("Account {name} is kept in {code}, not in {}", posting.currency))));
+                }
+            }
+        }
+        Ok(Ok(accounts))
+    }
+
+    /// What became of a command whose key was used before; `None` if it was not. To be asked before a refusal that rests on what is read.
+    ///
+    /// # Errors
+    /// `KeyReused`, `KeyRetired`; what kept it from being read.
+    pub(super) async fn repeated(&self, command: &Command) -> Result<Option<Answer>, Failure> {
+        if command.key.is_none() {
+            return Ok(None);
+        }
+        let keys = [key_of(command, TransactionId::draw())];
+        let used = store::accounts::keys_used(&self.0.pool, &keys);
+        match tokio::time::timeout_at(command.deadline.at.into(), used).await {
+            Ok(Ok(used)) => match used.first().map(|used| repeat(used, command.request)) {
+                None | Some(Tried::Again) => Ok(None),
+                Some(Tried::Answer(answer)) => Ok(Some(answer)),
+                Some(Tried::Failed(failure)) => Err(failure),
+            },
+            Ok(Err(error)) => Err(read_failure(&error)),
+            Err(_) => Err(if command.deadline.is_callers { Failure::Deadline } else { Failure::TooLate }),
+        }
+    }
+
+    /// A refusal that rests on accounts: a used key is answered first, whatever has become of them since.
+    pub(super) async fn decline_unless_repeated(
+        &self,
+        active: &Active,
+        command: &Command,
+        code: DeclineCode,
+        message: String,
+        permit: Permit,
+    ) -> Tried {
+        match self.repeated(command).await {
+            Ok(None) => {}
+            Ok(Some(answer)) => return Tried::Answer(answer),
+            Err(failure) => return Tried::Failed(failure),
+        }
+        match self.decline(active, command, code, message, permit).await {
+            Ok(answer) => Tried::Answer(answer),
+            Err(failure) => Tried::Failed(failure),
+        }
+    }
+
+    /// Records a refusal, and answers when it is durable. It binds no key: its own id is its key.
+    async fn decline(&self, active: &Active, command: &Command, code: DeclineCode, message: String, permit: Permit) -> Result<Answer, Failure> {
+        let (id, created_at) = (TransactionId::draw(), now_micros());
+        let declined = |posting: &PostingCommand| DeclinedPosting {
+            debit: posting.debit.clone(),
+            credit: posting.credit.clone(),
+            amount: posting.amount,
+            currency: posting.currency.clone(),
+            exponent: posting.exponent,
+        };
+        let body = Body::Declined { code, message: message.clone(), postings: command.postings.iter().map(declined).collect() };
+        let mut record = record(command, id, created_at, body);
+        if !(command.declines_bind && code == DeclineCode::LimitExceeded) {
+            record.key = KeyHash::own(id);
+        }
+        match self.submit(active, record, permit, command.deadline).await? {
+            Outcome::Done { id, created_at, .. } => Ok(Answer::Declined { id, created_at, code, message }),
+            other => match answer(other) {
+                Tried::Answer(answer) => Ok(answer),
+                Tried::Failed(failure) => Err(failure),
+                Tried::Again => Err(Failure::Interrupted),
+            },
+        }
+    }
+}
+
+fn record(command: &Command, id: TransactionId, created_at: DateTime<Utc>, body: Body) -> Record {
+    let record = Record::new(id, command.tenant.clone(), command.api, command.kind, command.request, command.deadline.at);
+    Record {
+        key: key_of(command, id),
+        key_text: command.key.clone(),
+        reference: command.reference.clone(),
+        description: command.description.clone(),
+        metadata: command.metadata.clone(),
+        correlation: command.correlation.clone(),
+        maker: command.maker.clone(),
+        created_at,
+        event: event(command, matches!(body, Body::Declined { .. })),
+        follows: follows(&command.action),
+        with_balances: command.with_balances,
+        body,
+        ..record
+    }
+}
+
+fn key_of(command: &Command, id: TransactionId) -> KeyHash {
+    command.key.as_deref().map_or_else(|| KeyHash::own(id), |key| KeyHash::of(command.api, &command.tenant, key))
+}
+
+/// What is wrong with a command whatever the accounts are: in the order of payment.v1.
+fn wrong_in_itself(command: &Command) -> Option<(DeclineCode, String)> {
+    if command.postings.iter().any(|posting| posting.amount <= Amount::ZERO) {
+        return Some((DeclineCode::InvalidAmount, "Amount must be positive".into()));
+    }
+    if command.postings.iter().any(|posting| posting.debit == posting.credit) {
+        return Some((DeclineCode::SameAccount, "Cannot transfer to same account".into()));
+    }
+    None
+}
+
+/// An account's refusal in the words of payment.v1.
+fn refusal(rejection: Rejection, account: &str, command: &Command) -> (DeclineCode, String) {
+    match rejection {
+        Rejection::InsufficientFunds { requested, before_floor, .. } if command.declines_bind && requested <= before_floor => {
+            (DeclineCode::LimitExceeded, format!("Account {account} would fall below its minimum balance"))
+        }
+        Rejection::InsufficientFunds { .. } => (DeclineCode::InsufficientFunds, "Insufficient funds".into()),
+        Rejection::Inactive { status } => {
+            let status = format!("{status:?}").to_lowercase();
+            (DeclineCode::AccountInactive, format!("Account {account} is not active (current status: {status})"))
+        }
+        Rejection::LimitExceeded { .. } => (DeclineCode::LimitExceeded, format!("Account {account} would exceed its limit")),
+        Rejection::NotEmpty { .. } | Rejection::AlreadyClosed => (DeclineCode::AccountInactive, format!("Account {account} cannot be changed so")),
+    }
+}
+
+fn repeat(used: &UsedKey, request: RequestHash) -> Tried {
+    if used.retired {
+        Tried::Failed(Failure::KeyRetired)
+    } else if used.request == request {
+        Tried::Answer(Answer::Completed { id: used.transaction, created_at: used.created_at, replayed: true, balances: None })
+    } else {
+        Tried::Failed(Failure::KeyReused)
+    }
+}
+
+/// An outcome other than a refusal, as an answer.
+pub(super) fn answer(outcome: Outcome) -> Tried {
+    match outcome {
+        Outcome::Done { id, created_at, balances } => Tried::Answer(Answer::Completed { id, created_at, replayed: false, balances }),
+        Outcome::Replayed { id, created_at } => Tried::Answer(Answer::Completed { id, created_at, replayed: true, balances: None }),
+        Outcome::KeyReused => Tried::Failed(Failure::KeyReused),
+        Outcome::KeyRetired => Tried::Failed(Failure::KeyRetired),
+        Outcome::Aborted(Abort::Interrupted) => Tried::Again,
+        Outcome::Aborted(why) => Tried::Failed(abort(why)),
+        Outcome::Unknown | Outcome::Refused { .. } => Tried::Failed(Failure::Unknown),
+    }
+}

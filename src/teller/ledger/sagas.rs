@@ -1,0 +1,263 @@
+//! Starts workflows that leave the ledger, and does what operators say to those that are stuck.
+//!
+//! A workflow is started by one record: what it asks for, the money that is held for it, and its first facts are one batch, so that it is
+//! there whole or not at all, and under the caller's key once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use smallvec::smallvec;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::currencies::unwritten;
+use super::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
+use crate::actors::accounts::Resolved;
+use crate::teller::failure::Failure;
+use crate::money::{Amount, Currency};
+use crate::protocol::admission::Permit;
+use crate::protocol::record::{Api, FactRow, Kind, Maker, Operator, RequestHash, Rows, TransactionId, now_micros};
+use crate::saga::{Broken, Fact, Order, Resolution, Saga, Status, Step, Workflow, provider_account};
+use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
+use crate::store::sagas::{self, Asked, SagaRow};
+
+/// After so long what a payout holds is let go, whatever has become of it.
+const HELD_FOR: TimeDelta = TimeDelta::days(366);
+/// How long an operator's command waits for somebody who leads.
+const OPERATED_WITHIN: Duration = Duration::from_secs(10);
+/// How often it looks meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A movement through the provider, as asked for; every field is within its bounds.
+#[derive(Clone, Debug)]
+pub struct SagaOrder {
+    /// Which way.
+    pub workflow: Workflow,
+    /// The customer's account.
+    pub account: String,
+    /// How much.
+    pub amount: Amount,
+    /// In which currency.
+    pub currency: Currency,
+    /// The provider's token of a bank account or a card.
+    pub instrument: String,
+    /// The caller's key.
+    pub key: Option<String>,
+    /// The caller's reference.
+    pub reference: Option<String>,
+}
+
+impl Ledger {
+    /// The account through which money leaves to the provider and comes from it.
+    ///
+    /// # Errors
+    /// `Unconfigured`: there is no provider.
+    pub fn provider_account(&self, currency: Currency) -> Result<String, Failure> {
+        let provider = self.parts().provider.as_ref().ok_or(Failure::Unconfigured("PROVIDER_URL is not set: there is no provider"))?;
+        Ok(provider_account(provider, currency.code.as_str()))
+    }
+
+    /// Starts a workflow, and answers when that is durable; its id is the transaction's.
+    ///
+    /// # Errors
+    /// `Unconfigured`; as [`Ledger::post`].
+    pub async fn start_saga(
+        &self,
+        tenant: &Arc<str>,
+        correlation: Option<String>,
+        maker: Maker,
+        order: SagaOrder,
+        permit: Permit,
+    ) -> Result<Answer, Failure> {
+        let counter = self.provider_account(order.currency)?;
+        self.open_provider_account(tenant, &counter, order.currency, correlation.as_deref(), maker.clone()).await?;
+        let (kind, action) = match order.workflow {
+            Workflow::Payout => (Kind::PAYOUT, Action::Payout { expires_at: now_micros() + HELD_FOR }),
+            Workflow::CardTopup => (Kind::CARD_TOPUP, Action::CardTopup),
+        };
+        let request = RequestHash::of(&[
+            kind.as_str().as_bytes(),
+            order.account.as_bytes(),
+            order.currency.code.as_str().as_bytes(),
+            &order.amount.minor_units().to_le_bytes(),
+            order.instrument.as_bytes(),
+            order.reference.as_deref().unwrap_or_default().as_bytes(),
+        ]);
+        let (debit, credit) = if order.workflow == Workflow::Payout { (order.account, counter) } else { (counter, order.account) };
+        let command = Command {
+            tenant: tenant.clone(),
+            api: Api::FlorinV1,
+            kind,
+            key: order.key,
+            request,
+            postings: smallvec![PostingCommand {
+                debit,
+                credit,
+                amount: order.amount,
+                currency: order.currency.code.to_string(),
+                exponent: order.currency.exponent,
+            }],
+            reference: order.reference,
+            description: None,
+            metadata: Some(json!({ INSTRUMENT: order.instrument }).to_string()),
+            correlation,
+            maker,
+            deadline: self.deadline(None),
+            action,
+            declines_bind: false,
+            with_balances: false,
+        };
+        let answer = self.post(&command, permit).await?;
+        if let Some(active) = self.parts().node.active() {
+            active.sagas.wake();
+        }
+        Ok(answer)
+    }
+
+    /// The provider's account is opened when it is first needed.
+    async fn open_provider_account(
+        &self,
+        tenant: &Arc<str>,
+        name: &str,
+        currency: Currency,
+        correlation: Option<&str>,
+        maker: Maker,
+    ) -> Result<(), Failure> {
+        if !matches!(self.active()?.registry.resolve(tenant, name).await, Resolved::NotFound) {
+            return Ok(());
+        }
+        let new = NewAccount {
+            tenant: tenant.to_string(),
+            name: name.to_owned(),
+            kind: AccountKind::External,
+            normal_side: NormalSide::Debit,
+            currency: currency.code,
+            owner: "provider".into(),
+            owner_type: "provider".into(),
+            subtype: None,
+            metadata: None,
+            floor: None,
+            ceiling: None,
+        };
+        self.open(&new, currency, correlation, maker).await?.map_err(|error| read_failure(&error)).map(drop)
+    }
+}
+
+/// Where a command's metadata have the provider's token.
+const INSTRUMENT: &str = "instrument";
+
+/// The rows of a workflow that this command starts; none if it starts none.
+pub(super) fn started(command: &Command, id: TransactionId, at: DateTime<Utc>) -> Vec<Rows> {
+    let workflow = match command.action {
+        Action::Payout { .. } => Workflow::Payout,
+        Action::CardTopup => Workflow::CardTopup,
+        _ => return Vec::new(),
+    };
+    let Some(posting) = command.postings.first() else { return Vec::new() };
+    let (account, counter) = match workflow {
+        Workflow::Payout => (&posting.debit, &posting.credit),
+        Workflow::CardTopup => (&posting.credit, &posting.debit),
+    };
+    let metadata: Value = command.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let order = Order {
+        workflow,
+        account: account.clone(),
+        counter: counter.clone(),
+        amount: posting.amount,
+        currency: posting.currency.clone(),
+        exponent: posting.exponent,
+        instrument: metadata[INSTRUMENT].as_str().unwrap_or_default().to_owned(),
+        reference: command.reference.clone(),
+    };
+    let mut facts = vec![Fact::Started(order)];
+    if workflow == Workflow::Payout {
+        facts.push(Fact::Done { step: Step::Hold, undo: false, reference: None });
+    }
+    let row = |(n, fact): (i32, &Fact)| {
+        let body = serde_json::to_string(fact).unwrap_or_default(); // texts and integers encode
+        Rows::Fact(FactRow { saga: id, n, body, status: Status::Processing.code(), wake_at: Some(at), asked: None })
+    };
+    [Rows::Saga { workflow: workflow.code() }].into_iter().chain((1..).zip(&facts).map(row)).collect()
+}
+
+/// What an operator says to a saga that is stuck, and why.
+#[derive(Clone, Debug)]
+pub struct Operated {
+    /// How the step stands; none: it is tried again.
+    pub how: Option<Resolution>,
+    /// Who, and why.
+    pub by: Operator,
+    /// The request's correlation id.
+    pub correlation: Option<String>,
+}
+
+/// Says to a saga what an operator says, and waits until whoever leads has made it a fact, kept among the operators' actions; answers the saga as it is then.
+/// `wake`: tells this process's own, if it leads.
+///
+/// # Errors
+/// `NotFound`; `FailedPrecondition`: it is not stuck, or its step cannot be resolved so; `TooLate`: nobody led; what kept it from being read or written.
+pub async fn operate(pool: &PgPool, tenant: Option<&str>, id: TransactionId, operated: &Operated, wake: impl Fn()) -> Result<SagaRow, Failure> {
+    let failed = |error: &_| read_failure(error);
+    let read = || async {
+        let row = sagas::get(pool, tenant, id).await.map_err(|error| failed(&error))?;
+        row.ok_or_else(|| Failure::NotFound(format!("Saga not found: {}", id.0)))
+    };
+    let asked = Asked {
+        id: Uuid::now_v7(),
+        how: operated.how,
+        by: operated.by.name.to_string(),
+        reason: operated.by.reason.clone(),
+        address: operated.by.address.as_deref().map(str::to_owned),
+        correlation: operated.correlation.clone(),
+    };
+    let deadline = Instant::now() + OPERATED_WITHIN;
+    let facts = loop {
+        let row = read().await?;
+        may_follow(pool, &row, &asked).await?;
+        if sagas::ask(pool, id, row.facts.len(), &asked).await.map_err(|error| unwritten(&error))? {
+            break row.facts.len();
+        }
+        if Instant::now() > deadline {
+            return Err(Failure::Interrupted); // others keep saying something
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    };
+    loop {
+        wake();
+        let row = read().await?;
+        if row.facts.get(facts).is_some_and(|(fact, _)| *fact == asked.fact()) {
+            return Ok(row);
+        }
+        if row.facts.len() > facts || row.asked.as_ref() != Some(&asked) {
+            return Err(Failure::Interrupted); // it could not follow
+        }
+        if Instant::now() > deadline && sagas::withdraw(pool, id, asked.id).await.map_err(|error| unwritten(&error))? {
+            return Err(Failure::TooLate);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Whether what is asked can follow, and why not.
+async fn may_follow(pool: &PgPool, row: &SagaRow, asked: &Asked) -> Result<(), Failure> {
+    let (mut saga, fact) = (replay(row)?, asked.fact());
+    let at_void = asked.how == Some(Resolution::Undone) && saga.at() == Some((Step::Hold, true));
+    if at_void && sagas::held(pool, row.id).await.map_err(|error| read_failure(&error))?.is_some_and(|left| left > 0) {
+        return Err(Failure::FailedPrecondition(format!("saga {} still holds the money: have the void retried", row.id.0)));
+    }
+    let cannot = |broken: Broken| Failure::FailedPrecondition(format!("saga {} cannot be {}: {}", row.id.0, fact.brief(), broken.why));
+    saga.apply(&fact, now_micros()).map_err(cannot)
+}
+
+/// The saga that facts lead to.
+///
+/// # Errors
+/// `Guard`: they lead nowhere.
+pub fn replay(row: &SagaRow) -> Result<Saga, Failure> {
+    Saga::replay(row.facts.iter().cloned()).map_err(|broken| {
+        tracing::error!(saga = %row.id.0, %broken, "the facts of a saga do not follow each other");
+        Failure::Guard
+    })
+}

@@ -1,0 +1,118 @@
+//! Reads accounts and changes their status and limits; and which limits a new account may have, whichever way it is opened.
+
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{ChangeCommand, Ledger, read_failure};
+use crate::ledger::Status;
+use crate::protocol::account::Identity;
+use crate::protocol::record::{Api, Operator, RequestHash};
+use crate::store;
+use crate::store::accounts::AccountRow;
+
+/// A change as asked for; what is `None` stays as it is.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The account.
+    pub account: String,
+    /// The caller's key.
+    pub key: Option<String>,
+    /// The new status.
+    pub status: Option<Status>,
+    /// The new floor, in minor units.
+    pub floor: Option<Option<i128>>,
+    /// The new ceiling, in minor units.
+    pub ceiling: Option<Option<i128>>,
+    /// Who changes it, and why.
+    pub by: Operator,
+}
+
+/// What is wrong with the limits of a new account, whose balance is zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitFault {
+    /// No balance could ever keep to both.
+    FloorAboveCeiling,
+    /// It could never be paid anything. (A floor above zero binds from the first debit on: credits come first.)
+    CeilingBelowZero,
+}
+
+/// Which limits a new account may not have, in minor units.
+pub fn limit_fault(floor: Option<i128>, ceiling: Option<i128>) -> Option<LimitFault> {
+    match (floor, ceiling) {
+        (_, Some(ceiling)) if ceiling < 0 => Some(LimitFault::CeilingBelowZero),
+        (Some(floor), Some(ceiling)) if floor > ceiling => Some(LimitFault::FloorAboveCeiling),
+        _ => None,
+    }
+}
+
+/// An account as the primary has it.
+///
+/// # Errors
+/// `NotFound`; what kept it from being read.
+pub async fn get(ledger: &Ledger, call: &Call, id: &str) -> Result<AccountRow, Failure> {
+    let _place = ledger.enter_read()?;
+    let row = store::accounts::get(&ledger.parts().pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
+    row.ok_or_else(|| Failure::NotFound(format!("account {id} not found")))
+}
+
+/// What never changes about an account.
+///
+/// # Errors
+/// `NotFound`; what kept it from being read.
+pub async fn identity(ledger: &Ledger, call: &Call, id: &str) -> Result<Identity, Failure> {
+    let _place = ledger.enter_read()?;
+    let identity = store::accounts::identity(&ledger.parts().pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
+    identity.ok_or_else(|| Failure::NotFound(format!("account {id} not found")))
+}
+
+/// Changes status and limits when that is durable, and answers the account as it then is.
+///
+/// # Errors
+/// `FailedPrecondition` when the account refuses; as [`Ledger::change`].
+pub async fn change(ledger: &Ledger, call: &Call, asked: Change) -> Result<AccountRow, Failure> {
+    let number =
+        |limit: Option<Option<i128>>| limit.map_or("as it is".to_owned(), |limit| limit.map_or("none".to_owned(), |limit| limit.to_string()));
+    let request = RequestHash::of(&[
+        b"account_change",
+        asked.account.as_bytes(),
+        format!("{:?}", asked.status).as_bytes(),
+        number(asked.floor).as_bytes(),
+        number(asked.ceiling).as_bytes(),
+    ]);
+    let command = ChangeCommand {
+        tenant: call.tenant.clone(),
+        api: Api::FlorinV1,
+        account: asked.account,
+        key: asked.key,
+        request,
+        status: asked.status,
+        floor: asked.floor,
+        ceiling: asked.ceiling,
+        by: asked.by,
+        correlation: call.correlation.clone(),
+        deadline: call.deadline(ledger),
+    };
+    ledger.change(&command).await?;
+    // It is done; if that cannot be shown now, nothing must say that it was not.
+    get(ledger, call, &command.account).await.map_err(|_| Failure::Unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_account_may_have_a_floor_above_zero_and_no_ceiling_that_shuts_it() {
+        for (floor, ceiling, fault) in [
+            (None, None, None),
+            (Some(0), None, None),
+            (Some(-5), Some(0), None),
+            (Some(5), None, None),
+            (Some(5), Some(5), None),
+            (Some(6), Some(5), Some(LimitFault::FloorAboveCeiling)),
+            (Some(-5), Some(-1), Some(LimitFault::CeilingBelowZero)),
+            (None, Some(-1), Some(LimitFault::CeilingBelowZero)),
+        ] {
+            assert_eq!(limit_fault(floor, ceiling), fault, "{floor:?} {ceiling:?}");
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Authorizes, captures, voids and lists holds.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use smallvec::smallvec;
+use uuid::Uuid;
+
+use super::post::{Posted, Words, answered, command, request_hash};
+use super::{accounts, fields, pages};
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Action, Answer, Ledger, PostingCommand, read_failure};
+use crate::teller::validate::cut;
+use crate::money::{Amount, Currency, CurrencyCode};
+use crate::protocol::admission::Permit;
+use crate::protocol::events::timestamp;
+use crate::protocol::record::{Api, DeclineCode, Kind, RequestHash, TransactionId};
+use crate::store;
+use crate::store::holds::{HoldRow, HoldState};
+use crate::store::transactions::Cursor;
+
+/// How long a hold lasts unless told otherwise.
+const LASTS: TimeDelta = TimeDelta::days(7);
+/// And at most.
+const LASTS_MAX: TimeDelta = TimeDelta::days(366);
+/// Holds that one page looks at, where only those of a state are wanted.
+const LOOK_MAX: usize = 10_000;
+/// Holds that are read at a time then.
+const CHUNK: usize = 1_000;
+
+/// A hold to be made.
+#[derive(Clone, Debug)]
+pub struct Authorize {
+    /// Whose money, for whom, how much.
+    pub posting: PostingCommand,
+    /// As [`expiry`] read it.
+    pub expires_at: Option<Expiry>,
+    /// The caller's words.
+    pub words: Words,
+}
+
+/// When a hold is to expire.
+#[derive(Clone, Debug)]
+pub struct Expiry {
+    at: DateTime<Utc>,
+    /// It has passed already: what a new hold is refused with. Who repeats a call may come after it.
+    late: Option<String>,
+}
+
+/// What became of it.
+#[derive(Clone, Debug)]
+pub struct Authorized {
+    /// Its transaction.
+    pub posted: Posted,
+    /// As it was authorized; none if it was declined.
+    pub hold: Option<HoldRow>,
+}
+
+/// Part of a hold to be paid, or all.
+#[derive(Clone, Debug)]
+pub struct Capture {
+    /// The hold.
+    pub hold: TransactionId,
+    /// Decimal text; none: all that is left.
+    pub amount: Option<String>,
+    /// What is left afterwards is let go.
+    pub is_last: bool,
+    /// The caller's words.
+    pub words: Words,
+}
+
+/// When a hold is to expire; an empty text: as is usual.
+///
+/// # Errors
+/// `Invalid`: no time, or too far in the future.
+pub fn expiry(field: &str, text: &str) -> Result<Option<Expiry>, Failure> {
+    let Some(at) = fields::time(field, text)? else { return Ok(None) };
+    let (now, wrong) = (Utc::now(), || format!("{field} {:?} must be in the future, by at most {} days", cut(text), LASTS_MAX.num_days()));
+    if at > now + LASTS_MAX {
+        return Err(Failure::Invalid(wrong()));
+    }
+    Ok(Some(Expiry { at, late: (at <= now).then(wrong) }))
+}
+
+/// The id of a hold; what cannot be one names none.
+///
+/// # Errors
+/// `NotFound`.
+pub fn id(text: &str) -> Result<TransactionId, Failure> {
+    Uuid::parse_str(text).map(TransactionId).map_err(|_| Failure::NotFound(format!("hold {} not found", cut(text))))
+}
+
+/// Holds money, and answers when that is durable.
+///
+/// # Errors
+/// `Invalid` for a time that has passed, unless the key was used; as [`Ledger::post`].
+pub async fn authorize(ledger: &Ledger, call: &Call, asked: Authorize, permit: Permit) -> Result<Authorized, Failure> {
+    let given = asked.expires_at.as_ref().map(|expiry| expiry.at);
+    if let Some(why) = asked.expires_at.and_then(|expiry| expiry.late)
+        && !ledger.knows_key(Api::FlorinV1, &call.tenant, asked.words.key.as_deref(), call.deadline(ledger)).await?
+    {
+        return Err(Failure::Invalid(why));
+    }
+    let expires_at = given.unwrap_or_else(|| Utc::now() + LASTS);
+    let postings = smallvec![asked.posting.clone()];
+    let mut command = command(call, call.deadline(ledger), Kind::HOLD, Action::Hold { expires_at }, postings, asked.words);
+    let until = given.map(timestamp).unwrap_or_default();
+    command.request = RequestHash::of(&[request_hash(&command).0.as_bytes(), until.as_bytes()]);
+    let answer = ledger.post(&command, permit).await?;
+    let posted = answered(ledger, call, command, answer).await?;
+    let id = posted.transaction.id;
+    let hold = match &posted.transaction.decline {
+        Some(_) => None,
+        None if posted.replayed => Some(HoldRow { captured: 0, voided: 0, ..ledger.hold(&call.tenant, id).await? }),
+        None => {
+            let row = authorized(&call.tenant, id, asked.posting, expires_at);
+            ledger.remember_hold(row.clone());
+            Some(row)
+        }
+    };
+    Ok(Authorized { posted, hold })
+}
+
+/// Pays what is held, whole or in part.
+///
+/// # Errors
+/// `NotFound`; `Invalid` for an amount that is none; as [`Ledger::post`].
+pub async fn capture(ledger: &Ledger, call: &Call, asked: Capture, permit: Permit) -> Result<Posted, Failure> {
+    let (id, deadline) = (asked.hold, call.deadline(ledger));
+    // So much of a hold that is known: what is left of it, the database says.
+    let recent = if asked.amount.is_none() || asked.is_last { None } else { ledger.recent_hold(&call.tenant, id) };
+    let held = match &recent {
+        Some(known) => HoldRow::clone(known),
+        None => ledger.hold(&call.tenant, id).await?,
+    };
+    let left = if recent.is_some() { held.amount } else { held.remaining() };
+    let given = asked.amount.as_deref().map(|text| fields::amount("amount", text, currency(&held)?)).transpose()?;
+    let amount = match given {
+        Some(amount) => amount,
+        None if left == 0 => minor(held.amount)?, // refused for what it asks, unless it repeats the capture that took it
+        None => minor(left)?,
+    };
+    let voided = if asked.is_last { minor((left - amount.minor_units()).max(0))? } else { Amount::ZERO };
+    let mut command = command(call, deadline, Kind::CAPTURE, Action::Capture { hold: id, voided }, smallvec![posting(held, amount)], asked.words);
+    let reference = command.reference.as_deref().unwrap_or_default();
+    let given = given.map(|amount| amount.minor_units().to_le_bytes());
+    let given = given.as_ref().map_or(&[][..], |bytes| bytes.as_slice());
+    command.request = RequestHash::of(&[b"capture", id.0.as_bytes(), given, &[u8::from(asked.is_last)], reference.as_bytes()]);
+    let answer = ledger.post_out_of(&command, left, permit).await?;
+    if recent.is_some() && matches!(answer, Answer::Declined { code: DeclineCode::HoldExceeded, .. }) {
+        ledger.forget_hold(id);
+    }
+    answered(ledger, call, command, answer).await
+}
+
+/// Lets go what a hold has left.
+///
+/// # Errors
+/// `NotFound`; as [`Ledger::post`].
+pub async fn void(ledger: &Ledger, call: &Call, id: TransactionId, words: Words, permit: Permit) -> Result<Posted, Failure> {
+    let deadline = call.deadline(ledger);
+    let held = ledger.hold(&call.tenant, id).await?;
+    let left = held.remaining();
+    let amount = minor(if left == 0 { held.amount } else { left })?;
+    let mut command = command(call, deadline, Kind::VOID, Action::Void { hold: id }, smallvec![posting(held, amount)], words);
+    let reference = command.reference.as_deref().unwrap_or_default();
+    command.request = RequestHash::of(&[b"void", id.0.as_bytes(), reference.as_bytes()]);
+    let answer = ledger.post_out_of(&command, left, permit).await?;
+    answered(ledger, call, command, answer).await
+}
+
+/// A page of the holds on an account's money, the newest first, and the next page's token. Where only those of a state are wanted, a page may
+/// be short, even empty, while there is a token: it looks at 10,000 holds at most.
+///
+/// # Errors
+/// `NotFound`; `Invalid` for a token of another query; what kept them from being read.
+pub async fn list(
+    ledger: &Ledger,
+    call: &Call,
+    account: &str,
+    state: Option<HoldState>,
+    (size, token): (u32, pages::Token<'_>),
+) -> Result<(Vec<HoldRow>, Option<String>), Failure> {
+    let query = RequestHash::of(&[b"ListHolds", call.tenant.as_bytes(), account.as_bytes(), format!("{state:?}").as_bytes()]);
+    let mut at = token.place(query)?.id;
+    let identity = accounts::get(ledger, call, account).await?.identity;
+    let _place = ledger.enter_read()?;
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let (mut rows, mut looked_at) = (Vec::new(), 0);
+    while looked_at < LOOK_MAX {
+        let count = if state.is_some() { CHUNK } else { size + 1 };
+        let chunk = store::holds::list(&ledger.parts().pool, &identity, at, count).await.map_err(|error| read_failure(&error))?;
+        let ends = chunk.len() < count;
+        looked_at += count;
+        for row in chunk {
+            if state.is_some_and(|state| state != row.state()) {
+                at = row.id;
+                continue;
+            }
+            if rows.len() == size {
+                return Ok((rows, Some(pages::token(query, &Cursor { id: at, ..Cursor::START }))));
+            }
+            at = row.id;
+            rows.push(row);
+        }
+        if ends {
+            return Ok((rows, None));
+        }
+    }
+    Ok((rows, Some(pages::token(query, &Cursor { id: at, ..Cursor::START }))))
+}
+
+/// What is taken from a hold, from its payer to its payee.
+fn posting(held: HoldRow, amount: Amount) -> PostingCommand {
+    PostingCommand { debit: held.debit, credit: held.credit, amount, currency: held.currency, exponent: held.exponent }
+}
+
+fn minor(units: i128) -> Result<Amount, Failure> {
+    Amount::new(units).map_err(|_| Failure::Guard) // the table holds no more
+}
+
+fn currency(held: &HoldRow) -> Result<Currency, Failure> {
+    Ok(Currency { code: CurrencyCode::parse(&held.currency).ok_or(Failure::Guard)?, exponent: held.exponent })
+}
+
+/// A hold that has just been made.
+fn authorized(tenant: &str, id: TransactionId, posting: PostingCommand, expires_at: DateTime<Utc>) -> HoldRow {
+    HoldRow {
+        id: id.0,
+        tenant: tenant.to_owned(),
+        debit: posting.debit,
+        credit: posting.credit,
+        debit_account: 0, // whoever captures goes by names
+        credit_account: 0,
+        currency: posting.currency,
+        exponent: posting.exponent,
+        amount: posting.amount.minor_units(),
+        captured: 0,
+        voided: 0,
+        expires_at,
+    }
+}

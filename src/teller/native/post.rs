@@ -1,0 +1,176 @@
+//! Posts one transaction of checked fields, and answers with the row that was written.
+
+use smallvec::{SmallVec, smallvec};
+
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Action, Answer, Command, Deadline, Ledger, PostingCommand};
+use crate::teller::validate::{self, DESCRIPTION_MAX, KEY_MAX, POSTINGS_MAX, REFERENCE_MAX};
+use crate::money::Amount;
+use crate::protocol::admission::Permit;
+use crate::protocol::record::{Api, DeclineCode, Kind, RequestHash, TransactionId};
+use crate::store;
+use crate::store::transactions::{Exchange, PostingRow, TransactionRow};
+
+/// The caller's own words; an empty text is none.
+#[derive(Clone, Debug, Default)]
+pub struct Words {
+    /// What must be unique.
+    pub key: Option<String>,
+    /// Transactions can be listed by it.
+    pub reference: Option<String>,
+    /// For people.
+    pub description: Option<String>,
+    /// A JSON object of texts, as [`super::fields::metadata`] writes it.
+    pub metadata: Option<String>,
+}
+
+impl Words {
+    /// Of texts as they came.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the field by its name over gRPC.
+    pub fn checked(key: String, reference: String, description: String) -> Result<Self, Failure> {
+        validate::text("idempotency_key", &key, KEY_MAX)?;
+        validate::text("reference", &reference, REFERENCE_MAX)?;
+        validate::text("description", &description, DESCRIPTION_MAX)?;
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        Ok(Self { key: given(key), reference: given(reference), description: given(description), metadata: None })
+    }
+}
+
+/// A transaction to be posted.
+#[derive(Clone, Debug)]
+pub struct Transaction {
+    /// What it is.
+    pub kind: Kind,
+    /// 1 to 100.
+    pub postings: SmallVec<[PostingCommand; 1]>,
+    /// The caller's words.
+    pub words: Words,
+}
+
+/// What became of it.
+#[derive(Clone, Debug)]
+pub struct Posted {
+    /// The transaction: completed, or declined.
+    pub transaction: TransactionRow,
+    /// Why it was declined.
+    pub declined: Option<DeclineCode>,
+    /// The key was used before by the same request: this is its first answer.
+    pub replayed: bool,
+}
+
+/// How many postings a transaction may have.
+///
+/// # Errors
+/// `Invalid`: none, or too many.
+pub fn count(postings: usize) -> Result<(), Failure> {
+    match postings {
+        0 => Err(Failure::Invalid("postings is required".into())),
+        1..=POSTINGS_MAX => Ok(()),
+        _ => Err(Failure::Invalid(format!("postings has {postings} entries, the limit is {POSTINGS_MAX}"))),
+    }
+}
+
+/// Posts, and answers when the outcome is durable.
+///
+/// # Errors
+/// As [`Ledger::post`].
+pub async fn post(ledger: &Ledger, call: &Call, deadline: Deadline, asked: Transaction, permit: Permit) -> Result<Posted, Failure> {
+    let mut command = command(call, deadline, asked.kind, Action::Post, asked.postings, asked.words);
+    command.request = request_hash(&command);
+    let answer = ledger.post(&command, permit).await?;
+    answered(ledger, call, command, answer).await
+}
+
+/// A command whose request is hashed by whoever builds it.
+pub(super) fn command(call: &Call, deadline: Deadline, kind: Kind, action: Action, postings: SmallVec<[PostingCommand; 1]>, words: Words) -> Command {
+    Command {
+        tenant: call.tenant.clone(),
+        api: Api::FlorinV1,
+        kind,
+        key: words.key,
+        request: RequestHash::of(&[]),
+        postings,
+        reference: words.reference,
+        description: words.description,
+        metadata: words.metadata,
+        correlation: call.correlation.clone(),
+        maker: call.maker.clone(),
+        deadline,
+        action,
+        declines_bind: false,
+        with_balances: false,
+    }
+}
+
+/// What makes a repeat the same request: all but the description.
+pub(super) fn request_hash(command: &Command) -> RequestHash {
+    let (kind, count) = (command.kind.code().to_le_bytes(), command.postings.len().to_le_bytes());
+    let amounts: SmallVec<[[u8; 16]; 4]> = command.postings.iter().map(|posting| posting.amount.minor_units().to_le_bytes()).collect();
+    let mut parts: SmallVec<[&[u8]; 16]> = smallvec![&kind[..], &count[..]];
+    for (posting, amount) in command.postings.iter().zip(&amounts) {
+        parts.extend([posting.debit.as_bytes(), posting.credit.as_bytes(), amount.as_slice(), posting.currency.as_bytes()]);
+    }
+    parts.extend([command.reference.as_deref().unwrap_or_default().as_bytes(), command.metadata.as_deref().unwrap_or_default().as_bytes()]);
+    RequestHash::of(&parts)
+}
+
+/// The answer as a row; a repeat hears the first one's.
+pub(super) async fn answered(ledger: &Ledger, call: &Call, command: Command, answer: Answer) -> Result<Posted, Failure> {
+    if let Answer::Completed { id, replayed: true, .. } = &answer {
+        // The first request's own words. Should they not be readable now, the repeat's stand in: what counts was compared.
+        let first = store::transactions::get(&ledger.parts().pool, &call.tenant, *id).await;
+        if let Ok(Some(transaction)) = first {
+            return Ok(Posted { transaction, declined: None, replayed: true });
+        }
+    }
+    Ok(written(command, answer))
+}
+
+/// The command and its answer as they read back, but for the balances after.
+fn written(command: Command, answer: Answer) -> Posted {
+    let (id, created_at, replayed, declined, decline) = match answer {
+        Answer::Completed { id, created_at, replayed, .. } => (id, created_at, replayed, None, None),
+        Answer::Declined { id, created_at, code, message } => (id, created_at, false, Some(code), Some((code as i16, message))),
+    };
+    let gives_back = |id: TransactionId, amount: Amount| Some((id, amount.minor_units()));
+    let (refund_of, exchange) = match &command.action {
+        _ if decline.is_some() => (None, None),
+        Action::Refund { payment, .. } => (gives_back(*payment, command.postings.first().map_or(Amount::ZERO, |posting| posting.amount)), None),
+        Action::Reverse { original, limit, .. } => (gives_back(*original, *limit), None),
+        Action::Exchange(row) => (None, Some(Exchange::of(row))),
+        Action::Post | Action::Hold { .. } | Action::Capture { .. } | Action::Void { .. } | Action::Payout { .. } | Action::CardTopup => (None, None),
+    };
+    let posts = decline.is_some() || !matches!(command.action, Action::Hold { .. } | Action::Void { .. } | Action::Payout { .. } | Action::CardTopup);
+    let posting = |posting: PostingCommand| PostingRow {
+        transaction: id.0,
+        debit: posting.debit,
+        credit: posting.credit,
+        amount: posting.amount.minor_units(),
+        currency: posting.currency,
+        exponent: Some(i16::from(posting.exponent)),
+        debit_after: None,
+        credit_after: None,
+    };
+    let transaction = TransactionRow {
+        id,
+        api: command.api.code(),
+        kind: command.kind.code(),
+        key: command.key,
+        reference: command.reference,
+        description: command.description,
+        metadata: command.metadata,
+        correlation: command.correlation,
+        decline,
+        created_at,
+        refund_of,
+        refunded: None,
+        reversed: false,
+        of_saga: false,
+        exchange,
+        postings: if posts { command.postings.into_iter().map(posting).collect() } else { Vec::new() },
+    };
+    Posted { transaction, declined, replayed }
+}

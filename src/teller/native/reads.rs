@@ -1,0 +1,110 @@
+//! Reads transactions and entries, from the primary, page by page.
+
+use chrono::{DateTime, Utc};
+
+use super::{accounts, pages};
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Ledger, read_failure};
+use crate::money::Currency;
+use crate::protocol::events::timestamp;
+use crate::protocol::record::{RequestHash, TransactionId};
+use crate::store;
+use crate::store::entries::EntryRow;
+use crate::store::transactions::{Cursor, Filter, TransactionRow};
+
+/// Which transactions; all of it holds together.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Of this account.
+    pub account: Option<String>,
+    /// Accepted then or later.
+    pub from: Option<DateTime<Utc>>,
+    /// Accepted before.
+    pub to: Option<DateTime<Utc>>,
+    /// Only declined ones, or only completed ones.
+    pub declined: Option<bool>,
+    /// With this reference.
+    pub reference: Option<String>,
+}
+
+/// A page of transactions, each with the place after it: whoever cannot show all of them goes on from there.
+#[derive(Debug)]
+pub struct Transactions {
+    /// In order.
+    pub rows: Vec<(TransactionRow, Cursor)>,
+    /// Where the next page begins.
+    pub next: Option<Cursor>,
+    /// Whose tokens these are.
+    pub query: RequestHash,
+}
+
+/// A page of an account's entries.
+#[derive(Debug)]
+pub struct Entries {
+    /// In order.
+    pub rows: Vec<EntryRow>,
+    /// What the account is kept in.
+    pub currency: Currency,
+    /// The next page's token.
+    pub next: Option<String>,
+}
+
+/// One transaction.
+///
+/// # Errors
+/// `NotFound`; what kept it from being read.
+pub async fn transaction(ledger: &Ledger, call: &Call, id: TransactionId) -> Result<TransactionRow, Failure> {
+    let _place = ledger.enter_read()?;
+    let row = store::transactions::get(&ledger.parts().pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
+    row.ok_or_else(|| Failure::NotFound(format!("transaction {} not found", id.0)))
+}
+
+/// A page of transactions, the newest first.
+///
+/// # Errors
+/// `Invalid` for a token of another query; what kept them from being read.
+pub async fn transactions(ledger: &Ledger, call: &Call, wanted: Wanted, (size, token): (u32, pages::Token<'_>)) -> Result<Transactions, Failure> {
+    let time = |at: Option<DateTime<Utc>>| at.map(timestamp).unwrap_or_default();
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let query = RequestHash::of(&[
+        b"ListTransactions",
+        call.tenant.as_bytes(),
+        text(&wanted.account).as_bytes(),
+        time(wanted.from).as_bytes(),
+        time(wanted.to).as_bytes(),
+        format!("{:?}", wanted.declined).as_bytes(),
+        text(&wanted.reference).as_bytes(),
+    ]);
+    let start = token.place(query)?;
+    let filter = Filter {
+        tenant: call.tenant.to_string(),
+        account: wanted.account,
+        from: wanted.from,
+        to: wanted.to,
+        declined: wanted.declined,
+        reference: wanted.reference,
+        ..Filter::default()
+    };
+    let _place = ledger.enter_read()?;
+    let count = usize::try_from(size).unwrap_or(usize::MAX);
+    let page = store::transactions::list(&ledger.parts().pool, &filter, start, count).await.map_err(|error| read_failure(&error))?;
+    Ok(Transactions { rows: page.rows, next: page.next, query })
+}
+
+/// A page of an account's entries, the newest first.
+///
+/// # Errors
+/// `NotFound`; `Invalid` for a token of another query; what kept them from being read.
+pub async fn entries(ledger: &Ledger, call: &Call, account: &str, (size, token): (u32, pages::Token<'_>)) -> Result<Entries, Failure> {
+    let query = RequestHash::of(&[b"ListEntries", call.tenant.as_bytes(), account.as_bytes()]);
+    let start = token.place(query)?;
+    let account = accounts::identity(ledger, call, account).await?;
+    let rows = store::entries::list(&ledger.parts().pool, account.id, start.seq, i64::from(size) + 1).await;
+    let mut rows = rows.map_err(|error| read_failure(&error))?;
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let more = rows.len() > size;
+    rows.truncate(size);
+    let next = rows.last().filter(|_| more).map(|row| pages::token(query, &Cursor { seq: row.seq, ..Cursor::START }));
+    Ok(Entries { rows, currency: account.currency, next })
+}

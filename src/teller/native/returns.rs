@@ -1,0 +1,101 @@
+//! Gives back: refunds of payments, reversals of anything.
+
+use smallvec::{SmallVec, smallvec};
+
+use super::fields;
+use super::post::{Posted, Words, answered, command};
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Action, Deadline, Ledger, NotRefundable, PostingCommand};
+use crate::teller::validate::cut;
+use crate::money::{Amount, Currency, CurrencyCode};
+use crate::protocol::admission::Permit;
+use crate::protocol::record::{Kind, RequestHash, TransactionId};
+
+/// A payment to be given back.
+#[derive(Clone, Debug)]
+pub struct Refund {
+    /// The payment, or a hold's capture.
+    pub payment: TransactionId,
+    /// How much of it.
+    pub part: Part,
+    /// The caller's words.
+    pub words: Words,
+}
+
+/// How much of a payment goes back.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// All that is left.
+    Rest,
+    /// Decimal text in the payment's currency.
+    Amount(String),
+    /// From its payee to its payer, as whoever asks has it.
+    Posting(PostingCommand),
+}
+
+/// Gives back a payment, or a part of it.
+///
+/// # Errors
+/// `NotFound`, `FailedPrecondition` for what cannot be given back; as [`Ledger::post`].
+pub async fn refund(ledger: &Ledger, call: &Call, deadline: Deadline, asked: Refund, permit: Permit) -> Result<Posted, Failure> {
+    let Refund { payment, part, words } = asked;
+    let paid = match ledger.refundable(&call.tenant, payment).await? {
+        Ok(paid) => paid,
+        Err(NotRefundable::Unknown) => return Err(Failure::NotFound(format!("payment {} not found, or it was declined", payment.0))),
+        Err(NotRefundable::IsRefund) => {
+            return Err(Failure::FailedPrecondition(format!("transaction {} gives back itself: reverse it instead", payment.0)));
+        }
+    };
+    let exponent = paid.posting.exponent.and_then(|exponent| u8::try_from(exponent).ok()).ok_or(Failure::Guard)?;
+    let back = |amount| PostingCommand {
+        debit: paid.posting.credit.clone(),
+        credit: paid.posting.debit.clone(),
+        amount,
+        currency: paid.posting.currency.clone(),
+        exponent,
+    };
+    let asks_for_rest = matches!(part, Part::Rest);
+    let refunded = match part {
+        Part::Posting(asked) if (asked.debit.as_str(), asked.credit.as_str()) != (paid.posting.credit.as_str(), paid.posting.debit.as_str()) => {
+            return Err(Failure::Invalid(format!(
+                "postings[0] goes from {:?} to {:?}, a refund of payment {} goes from {:?} to {:?}",
+                cut(&asked.debit),
+                cut(&asked.credit),
+                payment.0,
+                cut(&paid.posting.credit),
+                cut(&paid.posting.debit)
+            )));
+        }
+        Part::Posting(asked) => asked,
+        Part::Amount(text) => {
+            let code = CurrencyCode::parse(&paid.posting.currency).ok_or(Failure::Guard)?;
+            back(fields::amount("amount", &text, Currency { code, exponent })?)
+        }
+        // With nothing left it is refused for what it asks, unless it repeats the refund that took it.
+        Part::Rest => back(Amount::new(if paid.left > 0 { paid.left } else { paid.posting.amount }).map_err(|_| Failure::Guard)?),
+    };
+    let units = (!asks_for_rest).then(|| refunded.amount.minor_units().to_le_bytes());
+    let mut command = command(call, deadline, Kind::REFUND, paid.action(), smallvec![refunded], words);
+    command.request = RequestHash::of(&[
+        b"refund",
+        payment.0.as_bytes(),
+        units.as_ref().map_or(&[], <[u8; 16]>::as_slice),
+        command.reference.as_deref().unwrap_or_default().as_bytes(),
+        command.metadata.as_deref().unwrap_or_default().as_bytes(),
+    ]);
+    let answer = ledger.post_out_of(&command, paid.left, permit).await?;
+    answered(ledger, call, command, answer).await
+}
+
+/// Undoes a transaction.
+///
+/// # Errors
+/// `NotFound`, `FailedPrecondition` for what moved no money; as [`Ledger::post`].
+pub async fn reverse(ledger: &Ledger, call: &Call, original: TransactionId, words: Words, permit: Permit) -> Result<Posted, Failure> {
+    let mut command = command(call, call.deadline(ledger), Kind::REVERSAL, Action::Post, SmallVec::new(), words);
+    let reference = command.reference.as_deref().unwrap_or_default();
+    command.request = RequestHash::of(&[b"reverse", original.0.as_bytes(), reference.as_bytes()]);
+    let answer = ledger.reverse(&mut command, original, permit).await?;
+    answered(ledger, call, command, answer).await
+}
