@@ -20,8 +20,11 @@ use crate::admission::auth::Authenticator;
 use crate::admission::limits::Limits;
 use crate::teller::ledger::{ExchangesUnderway, LastRead, Ledger, LedgerParts, RecentHolds};
 use crate::admission::rate_limit::{RateLimitConfig, RateLimiter};
-use crate::gateway::rest::{RestConfig, RestServer, Room};
-use crate::gateway::server::{GrpcConfig, GrpcServer, Services, Tls};
+use crate::gateway::grpc::server::{GrpcConfig, GrpcServer, Services};
+use crate::gateway::http::App;
+use crate::gateway::http::server::{HttpConfig, HttpServer};
+use crate::gateway::listener::Tls;
+use crate::gateway::routes::router;
 use crate::messaging::KafkaConfig;
 use crate::protocol::admission::InFlight;
 use crate::provider::{HttpConfig, HttpProvider};
@@ -60,7 +63,7 @@ pub struct Runtime {
     pool: PgPool,
     tree: Arc<Tree>,
     server: GrpcServer,
-    rest: RestServer,
+    rest: HttpServer,
     stop: watch::Sender<bool>,
     beside: Vec<JoinHandle<()>>,
     drain: Duration,
@@ -120,6 +123,7 @@ impl Runtime {
             provider,
             exchanges_underway: ExchangesUnderway::default(),
             recent_holds: RecentHolds::default(),
+            externals: crate::teller::externals::Externals::default(),
         });
         let authenticator = Authenticator::new(&settings.auth, settings.auth.api_keys.then(|| Box::new(pool.clone()) as _));
         let limiter =
@@ -137,7 +141,7 @@ impl Runtime {
             tls: settings.tls.as_ref().map(read_tls).transpose()?,
             log_payments: settings.log.payments,
         };
-        let rest_config = RestConfig {
+        let rest_config = HttpConfig {
             listen: resolve(&settings.http).await?,
             connections_max: rest_connections_max,
             tls: config.tls.clone(),
@@ -145,8 +149,8 @@ impl Runtime {
         };
         let (serving, parts) = (health.clone(), health.clone());
         let view = HealthView::new(move || serving.overall() != Overall::NotServing, move || serde_json::to_value(parts.parts()).unwrap_or_default());
-        let room = Room::new(ledger.clone(), limits.clone(), authenticator.clone(), view.clone());
-        let rest = RestServer::start(rest_config, room, health.clone()).await;
+        let app = App::new(ledger.clone(), limits.clone(), authenticator.clone(), view.clone());
+        let rest = HttpServer::start(rest_config, router(app), health.clone()).await;
         let rest = rest.with_context(|| format!("REST cannot listen (HTTP_HOST {}, HTTP_PORT {})", settings.http.host, settings.http.port))?;
         let services = Services { ledger: ledger.clone(), limits, authenticator, health: health.clone() };
         let server = GrpcServer::start(config, services).await?;

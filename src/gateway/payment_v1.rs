@@ -9,7 +9,7 @@ use tracing::Instrument;
 use ulid::Ulid;
 use uuid::Uuid;
 
-use super::call::{Answers, call_of, correlation, ended};
+use crate::gateway::grpc::call::{Answers, call_of, correlation, ended};
 use crate::admission::limits::{Limits, limit};
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Action, Answer, Command, Ledger, PostingCommand, read_failure};

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use sqlx::PgPool;
 use tokio::sync::oneshot;
 
+use super::externals::Externals;
 use super::failure::Failure;
 use crate::actors::housekeeping::Backpressure;
 use crate::actors::node::{Active, Node};
@@ -68,6 +69,8 @@ pub struct LedgerParts {
     pub exchanges_underway: ExchangesUnderway,
     /// What captures need not read.
     pub recent_holds: RecentHolds,
+    /// Which accounts are known to stand for the world outside.
+    pub externals: Externals,
 }
 
 /// When a command ends, and whose wish that is.

@@ -20,7 +20,7 @@ use florin::faults::Faults;
 use florin::admission::auth::Authenticator;
 use florin::admission::limits::Limits;
 use florin::teller::ledger::{Ledger, LedgerParts};
-use florin::gateway::server::{GrpcConfig, GrpcServer, Services};
+use florin::gateway::grpc::server::{GrpcConfig, GrpcServer, Services};
 use florin::protocol::admission::InFlight;
 use florin::protocol::pb::florin_v1::ledger_client::LedgerClient;
 use florin::protocol::pb::payment_v1 as pb;
@@ -279,6 +279,7 @@ impl Florin {
             provider: options.sagas.as_ref().map(|_| "test".into()),
             exchanges_underway: florin::teller::ledger::ExchangesUnderway::default(),
             recent_holds: florin::teller::ledger::RecentHolds::default(),
+            externals: florin::teller::externals::Externals::default(),
         });
         let config = GrpcConfig {
             listen: "127.0.0.1:0".parse().unwrap(),

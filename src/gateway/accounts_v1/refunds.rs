@@ -1,0 +1,112 @@
+//! Refunds: a payment, or a part of it, goes back. The ledger sees to it that all parts together are at most the payment.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::gateway::http::body::JsonBody;
+use crate::gateway::accounts_v1::movements::{Asked, PENDING, carry};
+use crate::gateway::http::refusal::Refusal;
+use crate::gateway::accounts_v1::requests::RefundRequest;
+use crate::gateway::http::text::{AmountText, time};
+use crate::gateway::http::text::metadata;
+use crate::gateway::http::{Caller, App};
+use crate::teller::ledger::{NotRefundable, Refundable};
+use crate::teller::validate::CURRENCY_MAX;
+use crate::protocol::record::{Kind, TransactionId};
+
+/// Bytes of a transaction's id.
+const ID_MAX: usize = 128;
+
+/// A refund that was accepted.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Refund {
+    refund_id: String,
+    transaction_id: String,
+    original_payment_id: String,
+    idempotency_key: Option<String>,
+    #[serde(rename = "type")]
+    #[schema(value_type = String)]
+    kind: &'static str,
+    merchant_account_id: String,
+    customer_account_id: String,
+    source_account_id: String,
+    destination_account_id: String,
+    /// As it was sent.
+    refund_amount: AmountText,
+    /// The same.
+    amount: AmountText,
+    currency: String,
+    merchant_balance_before: Option<String>,
+    merchant_balance_after: Option<String>,
+    customer_balance_before: Option<String>,
+    customer_balance_after: Option<String>,
+    /// `pending`: the movement is durable, and its saga tells what became of it.
+    #[schema(value_type = String)]
+    status: &'static str,
+    #[schema(value_type = Object)]
+    refund_metadata: Box<RawValue>,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+/// Gives back a payment, or a part of it.
+#[utoipa::path(
+    post, path = "/api/v1/transactions/refund", tag = "transactions", request_body = RefundRequest,
+    responses((status = 201, description = "durable", body = Refund))
+)]
+pub async fn refund(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
+    let permit = app.0.ledger.enter()?;
+    let mut fields = body.object()?;
+    let original = fields.required("originalPaymentId", ID_MAX);
+    let mut asked = Asked::new(Kind::REFUND, "refundAmount");
+    asked.amount = fields.amount("refundAmount");
+    asked.currency = fields.required("currency", CURRENCY_MAX);
+    asked.key = fields.uuid("idempotencyKey");
+    asked.metadata = fields.metadata("refundMetadata");
+    fields.end()?;
+    let paid = payment(&app, &caller, &original).await?;
+    (asked.debit, asked.credit) = (paid.posting.credit.clone(), paid.posting.debit.clone());
+    let original_payment_id = paid.payment.0.to_string();
+    asked.refund_of = Some(paid);
+    let moved = carry(&app, &caller, &asked, permit).await?;
+    let answer = Refund {
+        refund_id: moved.id.0.to_string(),
+        transaction_id: moved.id.0.to_string(),
+        original_payment_id,
+        idempotency_key: asked.key,
+        kind: asked.kind.as_str(),
+        merchant_account_id: asked.debit.clone(),
+        customer_account_id: asked.credit.clone(),
+        source_account_id: asked.debit,
+        destination_account_id: asked.credit,
+        refund_amount: asked.amount.clone(),
+        amount: asked.amount,
+        currency: asked.currency,
+        merchant_balance_before: moved.debit.0,
+        merchant_balance_after: moved.debit.1,
+        customer_balance_before: moved.credit.0,
+        customer_balance_after: moved.credit.1,
+        status: PENDING,
+        refund_metadata: metadata(asked.metadata.as_deref()),
+        created_at: time(moved.created_at),
+    };
+    Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+/// The payment that is to be given back.
+async fn payment(app: &App, caller: &Caller, id: &str) -> Result<Refundable, Refusal> {
+    let missing = || Refusal::no_transaction(id);
+    let uuid = Uuid::try_parse(id).map_err(|_| missing())?;
+    match app.0.ledger.refundable(&caller.tenant, TransactionId(uuid)).await? {
+        Ok(paid) => Ok(paid),
+        Err(NotRefundable::Unknown) => Err(missing()),
+        Err(NotRefundable::IsRefund) => Err(Refusal::bad("VALIDATION_FAILED", format!("Transaction {uuid} is a refund: it cannot be given back"))),
+    }
+}

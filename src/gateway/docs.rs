@@ -1,0 +1,184 @@
+//! The description of the REST contracts in OpenAPI 3.1, made from the handlers, and the page that lets people try it: all of it is in the binary.
+
+use axum::Router;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa::{Modify, OpenApi as _};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::gateway::http::{App, refusal, text};
+use crate::gateway::accounts_v1::{accounts, admin, audit, currencies, listing, live, movements, refunds, sagas, transactions};
+use crate::gateway::florin_v1::rest as native;
+
+/// Where the description is.
+const JSON: &str = "/api/docs-json";
+/// Where the page is.
+const PAGE: &str = "/api/docs";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Florin: accounts and transactions",
+        description = "Every POST answers when the movement is durable. Amounts are decimal text or JSON numbers and are read digit by digit; what is \
+            stored reads back with 8 decimals. The same idempotency key moves money once: a repeat is answered with 409 and the first one's id. Every \
+            answer carries `X-Correlation-ID`, the caller's own if it sent one. Under `/v1` is Florin's own API, the same as `florin.v1` over gRPC: there a \
+            repeat is answered as the first was, with `replayed`, and amounts have their currency's own decimals."
+    ),
+    paths(
+        crate::gateway::routes::health,
+        accounts::create, accounts::list, accounts::read, accounts::balance, accounts::change_status,
+        movements::topup, movements::withdraw, movements::transfer, movements::payment, refunds::refund,
+        listing::list, transactions::read,
+        currencies::list, currencies::read, native::currencies::create, native::currencies::update,
+        native::payouts::payout, native::payouts::card_topup,
+        sagas::list, sagas::read, sagas::complete, sagas::by_correlation, sagas::stuck, native::sagas::retry, native::sagas::resolve,
+        live::account, live::transaction, live::all,
+        admin::reconcile, admin::reconcile_all, admin::rebuild, admin::rebuild_all, admin::equation, admin::equation_by_post,
+        native::holds::authorize, native::holds::capture, native::holds::void, native::holds::read, native::holds::list,
+        native::accounts::read, native::accounts::entries, native::accounts::change_limits, native::accounts::change_status,
+        native::transactions::post, native::transactions::read, native::transactions::list,
+        native::returns::refund, native::returns::reverse, native::exchanges::exchange, native::exchanges::add_rate, native::exchanges::list,
+        audit::reconcile, audit::reconcile_all, audit::rebuild, audit::rebuild_all, native::operators::list,
+    ),
+    components(schemas(refusal::ErrorBody<'static>, refusal::Message, text::AmountText)),
+    modifiers(&Errors, &Credentials),
+    tags(
+        (name = "accounts", description = "Who has money"),
+        (name = "transactions", description = "Money that moves"),
+        (name = "sagas", description = "What became of it"),
+        (name = "currencies", description = "What it is counted in"),
+        (name = "events", description = "What happens, as it happens"),
+        (name = "admin", description = "Whether the books balance"),
+        (name = "holds", description = "Money that is promised"),
+        (name = "native accounts", description = "Who has money, and how much they may have"),
+        (name = "native transactions", description = "Money that moves over any number of accounts"),
+        (name = "exchange", description = "Money that changes its currency"),
+        (name = "health", description = "Whether payments are taken"),
+    )
+)]
+struct Contract;
+
+/// The description.
+pub fn openapi() -> OpenApi {
+    Contract::openapi()
+}
+
+/// The description's route and the page's.
+pub fn routes() -> Router<App> {
+    let config = Config::new([JSON]).validator_url("none"); // else the page would ask somebody else whether the description is right
+    SwaggerUi::new(PAGE).url(JSON, openapi()).config(config).into()
+}
+
+/// Statuses that any call may end with.
+const ALWAYS: [(&str, &str); 8] = [
+    ("400", "the request is wrong, or the rules refuse it"),
+    ("401", "no credentials, or unknown ones"),
+    ("403", "the credentials lack the scope"),
+    ("404", "no such account, transaction or hold"),
+    ("414", "path and query are too long"),
+    ("429", "too much at once: try again"),
+    ("500", "an error inside the ledger"),
+    ("503", "not now: try again, with the same key"),
+];
+/// Statuses that a call with a body may end with as well.
+const WITH_BODY: [(&str, &str); 5] = [
+    ("408", "the body did not arrive in time"),
+    ("409", "the idempotency key has a transaction already (under `/v1`: of another request), or less than that is left of the hold"),
+    ("413", "the body is too large"),
+    ("415", "the body is no JSON"),
+    ("504", "the outcome is unknown: try again, with the same key"),
+];
+
+/// Adds what every operation may answer beside its result.
+struct Errors;
+
+impl Modify for Errors {
+    fn modify(&self, description: &mut OpenApi) {
+        for item in description.paths.paths.values_mut() {
+            let bare = [&mut item.get].into_iter().flatten().map(|operation| (operation, false));
+            let with_body = [&mut item.post, &mut item.patch].into_iter().flatten().map(|operation| (operation, true));
+            for (operation, has_body) in bare.chain(with_body) {
+                for (status, text) in ALWAYS.iter().chain(WITH_BODY.iter().filter(|_| has_body)) {
+                    let schema = Ref::from_schema_name("ErrorBody");
+                    let content = ContentBuilder::new().schema(Some(schema)).build();
+                    let response = ResponseBuilder::new().description(*text).content("application/json", content).build();
+                    operation.responses.responses.entry((*status).to_owned()).or_insert(RefOr::T(response));
+                }
+            }
+        }
+    }
+}
+
+/// How callers say who they are, where that is asked.
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, description: &mut OpenApi) {
+        let components = description.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        components.add_security_scheme("apiKey", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key"))));
+        let none: [&str; 0] = [];
+        description.security =
+            Some(vec![SecurityRequirement::default(), SecurityRequirement::new("bearer", none), SecurityRequirement::new("apiKey", none)]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::admission::auth::TABLE;
+
+    #[test]
+    fn the_description_has_every_route_of_the_contract_and_no_other() {
+        let json = serde_json::to_value(openapi()).unwrap();
+        assert!(json["openapi"].as_str().unwrap().starts_with("3.1"));
+        let mut described: Vec<String> = Vec::new();
+        for (path, item) in json["paths"].as_object().unwrap() {
+            described.extend(item.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())));
+        }
+        described.sort();
+        let mut routes: Vec<&str> = TABLE.iter().map(|(line, _)| *line).filter(|line| line.contains(" /api/v1/") || line.contains(" /v1/")).collect();
+        routes.sort_unstable();
+        assert_eq!(described, routes);
+    }
+
+    #[test]
+    fn requests_are_closed_and_errors_are_described() {
+        let json = serde_json::to_value(openapi()).unwrap();
+        let schemas = &json["components"]["schemas"];
+        for request in [
+            "MovementRequest",
+            "PaymentRequest",
+            "RefundRequest",
+            "CreateAccountRequest",
+            "StatusRequest",
+            "HoldRequest",
+            "CaptureRequest",
+            "LimitsRequest",
+            "CreateCurrencyRequest",
+            "UpdateCurrencyRequest",
+        ] {
+            assert_eq!(schemas[request]["additionalProperties"], Value::Bool(false), "{request}");
+        }
+        assert!(schemas["MovementRequest"]["properties"]["idempotencyKey"].is_object());
+        let required: Vec<&str> = schemas["MovementRequest"]["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert_eq!(required, ["idempotencyKey", "sourceAccountId", "destinationAccountId", "amount", "currency"]);
+        let topup = &json["paths"]["/api/v1/transactions/topup"]["post"]["responses"];
+        for status in ["201", "400", "404", "409", "413", "415", "503"] {
+            assert!(topup[status].is_object(), "{status}");
+        }
+    }
+
+    #[test]
+    fn the_file_in_the_repository_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+        let made = serde_json::to_string_pretty(&openapi()).unwrap() + "\n";
+        if std::env::var_os("UPDATE_OPENAPI").is_some() {
+            std::fs::write(path, &made).unwrap();
+        }
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(kept == made, "docs/openapi.json is stale: run this test with UPDATE_OPENAPI=1");
+    }
+}

@@ -1,0 +1,68 @@
+//! Exchanges and rates over gRPC.
+
+use crate::gateway::florin_v1::grpc::post::posting;
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::Ledger;
+use crate::teller::native::exchanges::{self, Exchange, Quote};
+use crate::teller::native::post::{Posted, Words};
+use crate::teller::native::{fields, pages};
+use crate::protocol::events::timestamp;
+use crate::protocol::pb::florin_v1 as pb;
+use crate::store::rates::RateRow;
+
+/// Exchanges money.
+pub(super) async fn exchange(ledger: &Ledger, call: &Call, asked: pb::ExchangeRequest) -> Result<Posted, Failure> {
+    let permit = ledger.enter()?;
+    ledger.know([asked.currency.as_str(), &asked.credit_currency].into_iter()).await?;
+    let currencies = &ledger.parts().currencies;
+    let from = fields::currency(currencies, "currency", &asked.currency)?;
+    let to = fields::currency(currencies, "credit_currency", &asked.credit_currency)?;
+    let rate = match asked.rate_id {
+        0 => None,
+        id @ 1.. => Some(id),
+        id => return Err(Failure::Invalid(format!("rate_id {id} is below zero"))),
+    };
+    let mut words = Words::checked(asked.idempotency_key, asked.reference, asked.description)?;
+    words.metadata = fields::metadata(&asked.metadata)?;
+    let paid = pb::Posting {
+        debit_account_id: asked.debit_account_id,
+        credit_account_id: asked.credit_account_id,
+        amount: asked.amount,
+        currency: asked.currency,
+        ..pb::Posting::default()
+    };
+    exchanges::exchange(ledger, call, Exchange { posting: posting(ledger, "", paid)?, from, to, rate, words }, permit).await
+}
+
+/// Writes a rate down.
+pub(super) async fn add_rate(ledger: &Ledger, call: &Call, asked: pb::AddRateRequest) -> Result<pb::Rate, Failure> {
+    let quote = Quote {
+        base: &asked.base,
+        quote: &asked.quote,
+        rate: &asked.rate,
+        source: &asked.source,
+        observed_at: ("observed_at", &asked.observed_at),
+        reason: &asked.reason,
+    };
+    Ok(message(exchanges::add_rate(ledger, call, quote).await?))
+}
+
+/// A page of a pair's rates.
+pub(super) async fn list(ledger: &Ledger, call: &Call, asked: &pb::ListRatesRequest) -> Result<pb::ListRatesResponse, Failure> {
+    let page = (pages::size(asked.page_size)?, pages::Token { field: "page_token", text: &asked.page_token });
+    let (rows, next) = exchanges::list(ledger, call, (&asked.base, &asked.quote), page).await?;
+    Ok(pb::ListRatesResponse { rates: rows.into_iter().map(message).collect(), next_page_token: next.unwrap_or_default() })
+}
+
+fn message(row: RateRow) -> pb::Rate {
+    pb::Rate {
+        id: row.id,
+        base: row.base,
+        quote: row.quote,
+        rate: row.rate.0.to_string(),
+        source: row.source,
+        observed_at: timestamp(row.observed_at),
+        created_at: timestamp(row.created_at),
+    }
+}

@@ -1,0 +1,50 @@
+//! One transaction over gRPC: checks every field, translates, and answers.
+
+use crate::gateway::florin_v1::grpc::{convert, returns};
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Deadline, Ledger, PostingCommand};
+use crate::teller::native::post::{Posted, Transaction, Words};
+use crate::teller::native::{fields, post as native};
+use crate::teller::validate::{self, ACCOUNT_MAX};
+use crate::protocol::pb::florin_v1 as pb;
+use crate::protocol::record::Kind;
+
+/// Posts, and answers when the outcome is durable.
+pub(super) async fn post(
+    ledger: &Ledger,
+    call: &Call,
+    deadline: Deadline,
+    asked: pb::PostTransactionRequest,
+) -> Result<pb::PostTransactionResponse, Failure> {
+    let permit = ledger.enter()?;
+    ledger.know(asked.postings.iter().map(|posting| posting.currency.as_str())).await?;
+    let Posted { transaction, replayed, .. } = if asked.refund_of.is_empty() {
+        native::post(ledger, call, deadline, checked(ledger, asked)?, permit).await?
+    } else {
+        returns::refund(ledger, call, deadline, asked, permit).await?
+    };
+    Ok(pb::PostTransactionResponse { transaction: Some(convert::transaction(transaction)), replayed })
+}
+
+fn checked(ledger: &Ledger, asked: pb::PostTransactionRequest) -> Result<Transaction, Failure> {
+    let pb::PostTransactionRequest { idempotency_key, kind, postings, reference, description, metadata, refund_of: _ } = asked;
+    let kind = match kind.as_str() {
+        "" => Kind::TRANSFER,
+        name => Kind::parse(name).map_or_else(|| fields::unknown("kind", name, &Kind::names()), Ok)?,
+    };
+    native::count(postings.len())?;
+    let postings = postings.into_iter().enumerate().map(|(n, asked)| posting(ledger, &format!("postings[{n}]."), asked)).collect::<Result<_, _>>()?;
+    let mut words = Words::checked(idempotency_key, reference, description)?;
+    words.metadata = fields::metadata(&metadata)?;
+    Ok(Transaction { kind, postings, words })
+}
+
+pub(super) fn posting(ledger: &Ledger, field: &str, asked: pb::Posting) -> Result<PostingCommand, Failure> {
+    validate::required(&format!("{field}debit_account_id"), &asked.debit_account_id, ACCOUNT_MAX)?;
+    validate::required(&format!("{field}credit_account_id"), &asked.credit_account_id, ACCOUNT_MAX)?;
+    let currency = fields::currency(&ledger.parts().currencies, &format!("{field}currency"), &asked.currency)?;
+    let amount = fields::amount(&format!("{field}amount"), &asked.amount, currency)?;
+    let exponent = currency.exponent;
+    Ok(PostingCommand { debit: asked.debit_account_id, credit: asked.credit_account_id, amount, currency: asked.currency, exponent })
+}

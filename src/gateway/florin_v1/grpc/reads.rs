@@ -1,0 +1,95 @@
+//! Reads transactions, entries and the fate of keys.
+
+use prost::Message;
+use uuid::Uuid;
+
+use crate::gateway::florin_v1::grpc::convert;
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Ledger, Operation};
+use crate::teller::native::reads::Wanted;
+use crate::teller::native::{fields, pages, reads};
+use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX, REFERENCE_MAX, cut};
+use crate::protocol::pb::florin_v1 as pb;
+use crate::protocol::record::{Api, TransactionId};
+use crate::store::transactions::Cursor;
+
+/// Bytes of a transaction's id.
+const ID_MAX: usize = 64;
+
+/// One transaction.
+pub(super) async fn transaction(ledger: &Ledger, call: &Call, asked: &pb::GetTransactionRequest) -> Result<pb::Transaction, Failure> {
+    validate::required("id", &asked.id, ID_MAX)?;
+    let id = Uuid::try_parse(&asked.id).map_err(|_| Failure::Invalid(format!("id {:?} is not a UUID", cut(&asked.id))))?;
+    reads::transaction(ledger, call, TransactionId(id)).await.map(convert::transaction)
+}
+
+/// A page of transactions.
+pub(super) async fn transactions(
+    ledger: &Ledger,
+    call: &Call,
+    asked: &pb::ListTransactionsRequest,
+    bytes_max: usize,
+) -> Result<pb::ListTransactionsResponse, Failure> {
+    validate::text("account_id", &asked.account_id, ACCOUNT_MAX)?;
+    validate::text("reference", &asked.reference, REFERENCE_MAX)?;
+    let (from, to) = fields::times(("created_from", &asked.created_from), ("created_to", &asked.created_to))?;
+    let declined = match pb::TransactionStatus::try_from(asked.status) {
+        Ok(pb::TransactionStatus::Unspecified) => None,
+        Ok(pb::TransactionStatus::Completed) => Some(false),
+        Ok(pb::TransactionStatus::Declined) => Some(true),
+        Err(_) => return fields::unknown("status", &asked.status.to_string(), "TRANSACTION_STATUS_COMPLETED (1), TRANSACTION_STATUS_DECLINED (2)"),
+    };
+    let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    let wanted = Wanted { account: given(&asked.account_id), from, to, declined, reference: given(&asked.reference) };
+    let page = reads::transactions(ledger, call, wanted, page(asked.page_size, &asked.page_token)?).await?;
+    let (mut transactions, mut next, mut bytes) = (Vec::with_capacity(page.rows.len()), page.next, 0);
+    let mut last: Option<Cursor> = None;
+    for (row, after) in page.rows {
+        let transaction = convert::transaction(row);
+        bytes += transaction.encoded_len() + 8; // and its tag and length
+        if bytes > bytes_max - 256 && last.is_some() {
+            next = last; // the rest would not fit into the answer
+            break;
+        }
+        transactions.push(transaction);
+        last = Some(after);
+    }
+    Ok(pb::ListTransactionsResponse { transactions, next_page_token: next.map(|place| pages::token(page.query, &place)).unwrap_or_default() })
+}
+
+/// A page of an account's entries.
+pub(super) async fn entries(ledger: &Ledger, call: &Call, asked: &pb::ListEntriesRequest) -> Result<pb::ListEntriesResponse, Failure> {
+    validate::required("account_id", &asked.account_id, ACCOUNT_MAX)?;
+    let page = reads::entries(ledger, call, &asked.account_id, page(asked.page_size, &asked.page_token)?).await?;
+    let entries = page.rows.into_iter().map(|row| convert::entry(row, page.currency.exponent)).collect();
+    Ok(pb::ListEntriesResponse { entries, next_page_token: page.next.unwrap_or_default() })
+}
+
+/// What became of a key.
+pub(super) async fn operation(ledger: &Ledger, call: &Call, asked: &pb::GetOperationRequest) -> Result<pb::GetOperationResponse, Failure> {
+    use pb::get_operation_response::State;
+    validate::required("idempotency_key", &asked.idempotency_key, KEY_MAX)?;
+    let api = Api::parse(&asked.api).map_or_else(|| fields::unknown("api", &asked.api, "florin.v1, payment.v1"), Ok)?;
+    let issued_at = fields::time("issued_at", &asked.issued_at)?;
+    let operation = ledger.operation(api, &call.tenant, &asked.idempotency_key, issued_at, call.deadline(ledger)).await?;
+    let (state, transaction) = match operation {
+        Operation::Done(id) => (State::Done, found(reads::transaction(ledger, call, id).await)?.map(convert::transaction)),
+        Operation::Running => (State::Running, None),
+        Operation::Never => (State::Never, None),
+        Operation::TooOld => (State::TooOld, None),
+    };
+    Ok(pb::GetOperationResponse { state: state.into(), transaction })
+}
+
+/// What is not there is none.
+fn found<T>(read: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match read {
+        Err(Failure::NotFound(_)) => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+fn page(size: u32, token: &str) -> Result<(u32, pages::Token<'_>), Failure> {
+    Ok((pages::size(size)?, pages::Token { field: "page_token", text: token }))
+}

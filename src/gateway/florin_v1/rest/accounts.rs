@@ -1,0 +1,121 @@
+//! Accounts: reads one and its entries, changes its limits and its status.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Json;
+
+use crate::gateway::http::body::JsonBody;
+use crate::gateway::http::query::Query;
+use crate::gateway::http::refusal::Refusal;
+use crate::gateway::http::text;
+use crate::gateway::http::text::AmountText;
+use crate::gateway::http::{Caller, Id, App};
+use crate::gateway::florin_v1::rest::requests::{LimitsRequest, NativeStatusRequest};
+use crate::gateway::florin_v1::rest::views::{Entry, EntryPage, NativeAccount, STATUSES};
+use crate::gateway::florin_v1::rest::{Named, reading, refused, unposted};
+use crate::teller::native::accounts::{self, Change};
+use crate::teller::native::pages::Token;
+use crate::teller::native::reads;
+use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX};
+use crate::money::Currency;
+
+/// One account.
+#[utoipa::path(
+    get, path = "/v1/accounts/{id}", tag = "native accounts", params(("id" = String, Path, description = "the account's id")),
+    responses((status = 200, description = "the account", body = NativeAccount))
+)]
+pub async fn read(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<NativeAccount>, Refusal> {
+    named(&id)?;
+    let row = accounts::get(&app.0.ledger, &caller.call(), &id).await.map_err(|failure| refused(failure, Named::Account(&id)))?;
+    Ok(Json(row.into()))
+}
+
+/// An account's debits and credits with its balance after each, the newest first.
+#[utoipa::path(
+    get, path = "/v1/accounts/{id}/entries", tag = "native accounts",
+    params(
+        ("id" = String, Path, description = "the account's id"),
+        ("limit" = Option<u32>, Query, description = "50 by default", minimum = 1, maximum = 1000),
+        ("pageToken" = Option<String>, Query, description = "`nextPageToken` of the page before"),
+    ),
+    responses((status = 200, description = "a page", body = EntryPage))
+)]
+pub async fn entries(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    mut query: Query,
+) -> Result<Json<EntryPage>, Refusal> {
+    named(&id)?;
+    let (size, token) = reading::page(&mut query);
+    query.end()?;
+    let page = (size, Token { field: "pageToken", text: &token });
+    let page = reads::entries(&app.0.ledger, &caller.call(), &id, page).await.map_err(|failure| refused(failure, Named::Account(&id)))?;
+    Ok(Json(EntryPage { items: page.rows.into_iter().map(|row| Entry::of(row, page.currency)).collect(), next_page_token: page.next }))
+}
+
+/// Changes an account's limits. They bind new movements from then on and move nothing: `withinLimits` says whether the balance keeps to them.
+#[utoipa::path(
+    patch, path = "/v1/accounts/{id}/limits", tag = "native accounts", params(("id" = String, Path, description = "the account's id")),
+    request_body = LimitsRequest, responses((status = 200, description = "the account as it then is", body = NativeAccount))
+)]
+pub async fn change_limits(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    body: JsonBody,
+) -> Result<Json<NativeAccount>, Refusal> {
+    let ledger = &app.0.ledger;
+    let mut fields = body.object()?;
+    let (min, max) = (fields.new_limit("minBalance"), fields.new_limit("maxBalance"));
+    let (key, reason) = (fields.optional("idempotencyKey", KEY_MAX), fields.reason());
+    if min.is_none() && max.is_none() && fields.is_faultless() {
+        fields.fault("one of minBalance and maxBalance is required");
+    }
+    fields.end()?;
+    named(&id)?;
+    let call = caller.call();
+    let account = ledger.account(&ledger.active()?, &call.tenant, &id, call.deadline(ledger)).await;
+    let currency = account.map_err(|failure| refused(failure, Named::Account(&id)))?.identity.currency;
+    let (floor, ceiling) = (limit("minBalance", min, currency)?, limit("maxBalance", max, currency)?);
+    let by = caller.operator(&reason)?;
+    change(&app, &caller, Change { account: id, key, status: None, floor, ceiling, by }).await
+}
+
+/// Suspends, closes, or takes up again.
+#[utoipa::path(
+    patch, path = "/v1/accounts/{id}/status", tag = "native accounts", params(("id" = String, Path, description = "the account's id")),
+    request_body = NativeStatusRequest, responses((status = 200, description = "the account as it then is", body = NativeAccount))
+)]
+pub async fn change_status(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    body: JsonBody,
+) -> Result<Json<NativeAccount>, Refusal> {
+    let mut fields = body.object()?;
+    let status = fields.required_choice("status", &STATUSES);
+    let (key, reason) = (fields.optional("idempotencyKey", KEY_MAX), fields.reason());
+    fields.end()?;
+    named(&id)?;
+    let by = caller.operator(&reason)?;
+    change(&app, &caller, Change { account: id, key, status, floor: None, ceiling: None, by }).await
+}
+
+async fn change(app: &App, caller: &Caller, change: Change) -> Result<Json<NativeAccount>, Refusal> {
+    let id = change.account.clone();
+    // To change twice to the same is to change once: who gave no key may repeat it too.
+    let row = accounts::change(&app.0.ledger, &caller.call(), change).await.map_err(|failure| unposted(failure, Named::Account(&id), true))?;
+    Ok(Json(row.into()))
+}
+
+/// An id that cannot be one names no account.
+fn named(id: &str) -> Result<(), Refusal> {
+    validate::required("id", id, ACCOUNT_MAX).map_err(|_| Refusal::no_account(id))
+}
+
+fn limit(field: &str, asked: Option<Option<AmountText>>, currency: Currency) -> Result<Option<Option<i128>>, Refusal> {
+    let minor_units = |asked: AmountText| text::amount(field, &asked.text, currency).map(|amount| amount.minor_units());
+    let limit = asked.map(|asked| asked.map(minor_units).transpose()).transpose();
+    limit.map_err(|fault| Refusal::faults(vec![fault]))
+}

@@ -1,0 +1,60 @@
+//! Makes currencies, and takes them out of use.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Json;
+
+use super::requests::{CreateCurrencyRequest, UpdateCurrencyRequest};
+use crate::gateway::accounts_v1::currencies::{Currency, TYPES};
+use crate::gateway::http::body::JsonBody;
+use crate::gateway::http::refusal::Refusal;
+use crate::gateway::http::{App, Caller, Id};
+use crate::store::currencies::CurrencyChange;
+use crate::teller::ledger::{EXPONENT_MAX, NAME_MAX, new_currency};
+use crate::teller::validate::{self, CURRENCY_MAX};
+
+/// Makes a currency, for all tenants of this ledger.
+#[utoipa::path(
+    post, path = "/v1/currencies", tag = "currencies", request_body = CreateCurrencyRequest,
+    responses(
+        (status = 201, description = "made", body = Currency),
+        (status = 200, description = "it was there, with these properties", body = Currency),
+        (status = 409, description = "there is one of this code with other properties", body = crate::gateway::http::refusal::ErrorBody<'static>),
+    )
+)]
+pub async fn create(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<(StatusCode, Json<Currency>), Refusal> {
+    let mut fields = body.object()?;
+    let (code, name) = (fields.required("code", CURRENCY_MAX), fields.required("name", NAME_MAX));
+    let exponent = fields.whole("exponent", u32::try_from(EXPONENT_MAX).unwrap_or_default());
+    let fiat = fields.choice("type", &TYPES);
+    for (missing, name) in [(exponent.is_none(), "exponent"), (fiat.is_none(), "type")] {
+        if missing && !fields.faults.iter().any(|fault| fault.starts_with(name)) {
+            fields.fault(format!("{name} is required"));
+        }
+    }
+    let (metadata, reason) = (fields.metadata("metadata"), fields.reason());
+    fields.end()?;
+    let new = new_currency(code, name, exponent.unwrap_or_default(), fiat.unwrap_or_default(), metadata)?; // they are there: else there was a fault
+    let by = caller.operator(&reason)?;
+    let (row, is_new) = app.0.ledger.create_currency(new, &caller.doing(&by)).await?;
+    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(row.into())))
+}
+
+/// Takes a currency out of use or back, or changes what is said of it. One that is not in use takes no new accounts; those that it has go on.
+#[utoipa::path(
+    patch, path = "/v1/currencies/{code}", tag = "currencies", params(("code" = String, Path, description = "such as `USD`")),
+    request_body = UpdateCurrencyRequest, responses((status = 200, description = "the currency as it then is", body = Currency))
+)]
+pub async fn update(State(app): State<App>, Extension(caller): Extension<Caller>, Id(code): Id, body: JsonBody) -> Result<Json<Currency>, Refusal> {
+    let mut fields = body.object()?;
+    let (active, name) = (fields.flag("isActive"), fields.optional("name", NAME_MAX));
+    let given = fields.is_given("metadata");
+    let metadata = fields.metadata("metadata");
+    let reason = fields.reason();
+    fields.end()?;
+    validate::required("code", &code, CURRENCY_MAX)?;
+    let by = caller.operator(&reason)?;
+    let change = CurrencyChange { active, name, metadata: given.then_some(metadata) };
+    Ok(Json(app.0.ledger.update_currency(&code, &change, &caller.doing(&by)).await?.into()))
+}

@@ -1,0 +1,132 @@
+//! Exchange between currencies, and its rates.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::gateway::http::body::JsonBody;
+use crate::gateway::http::query::Query;
+use crate::gateway::http::refusal::Refusal;
+use crate::gateway::http::{Caller, App};
+use crate::gateway::florin_v1::rest::requests::{ExchangeRequest, RateRequest};
+use crate::gateway::florin_v1::rest::views::PostedTransaction;
+use crate::gateway::florin_v1::rest::{Named, completed, reading, unposted};
+use crate::teller::native::exchanges::{self, Exchange, Quote};
+use crate::teller::native::pages::Token;
+use crate::teller::validate::{CURRENCY_MAX, REFERENCE_MAX};
+use crate::money::{Currency, CurrencyCode};
+use crate::protocol::events::timestamp;
+use crate::store::rates::RateRow;
+
+/// Bytes of a rate's or a time's text.
+const TEXT_MAX: usize = 64;
+
+/// A rate of exchange: one unit of base is so many units of quote.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rate {
+    /// Its number.
+    pub id: i64,
+    /// One unit of this currency
+    pub base: String,
+    /// of this
+    pub quote: String,
+    /// is so many.
+    #[schema(example = "0.9215")]
+    pub rate: String,
+    /// Who quoted it.
+    pub source: String,
+    /// When it was quoted: how old it is counts from here.
+    #[schema(format = DateTime)]
+    pub observed_at: String,
+    /// When it was written down.
+    #[schema(format = DateTime)]
+    pub created_at: String,
+}
+
+impl From<RateRow> for Rate {
+    fn from(row: RateRow) -> Self {
+        Self {
+            id: row.id,
+            base: row.base,
+            quote: row.quote,
+            rate: row.rate.0.to_string(),
+            source: row.source,
+            observed_at: timestamp(row.observed_at),
+            created_at: timestamp(row.created_at),
+        }
+    }
+}
+
+/// A page of rates.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RatePage {
+    /// The newest observation first.
+    pub items: Vec<Rate>,
+    /// Where the next page begins; null after the last.
+    pub next_page_token: Option<String>,
+}
+
+/// Exchanges money of one currency into another, over the house's clearing accounts, at a rate that the transaction pins.
+#[utoipa::path(
+    post, path = "/v1/exchanges", tag = "exchange", request_body = ExchangeRequest,
+    responses((status = 201, description = "durable", body = PostedTransaction))
+)]
+pub async fn exchange(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
+    let ledger = &app.0.ledger;
+    let permit = ledger.enter()?;
+    let mut fields = body.object()?;
+    let asked = reading::posting(&mut fields);
+    let to = fields.required("destinationCurrency", CURRENCY_MAX);
+    let rate = fields.number("rateId");
+    let words = reading::all_words(&mut fields);
+    fields.end()?;
+    let to = ledger.currency(&to).await?.ok_or_else(|| Refusal::no_currency(&to))?;
+    let (posting, has_key) = (asked.checked(ledger, "").await?, words.key.is_some());
+    let code = CurrencyCode::parse(&posting.currency).ok_or_else(|| Refusal::no_currency(&posting.currency))?;
+    let from = Currency { code, exponent: posting.exponent };
+    let posted = exchanges::exchange(ledger, &caller.call(), Exchange { posting, from, to, rate, words }, permit).await;
+    let posted = posted.map_err(|failure| unposted(failure, Named::Transaction(""), has_key))?;
+    let (transaction, replayed) = completed(ledger, &caller, posted).await?;
+    Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
+}
+
+/// Writes a rate down; the newest observation counts from then on.
+#[utoipa::path(
+    post, path = "/v1/rates", tag = "exchange", request_body = RateRequest, responses((status = 201, description = "durable", body = Rate))
+)]
+pub async fn add_rate(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
+    let mut fields = body.object()?;
+    let (base, quote) = (fields.required("base", CURRENCY_MAX), fields.required("quote", CURRENCY_MAX));
+    let (rate, source) = (fields.required("rate", TEXT_MAX), fields.required("source", REFERENCE_MAX));
+    let observed_at = fields.optional("observedAt", TEXT_MAX).unwrap_or_default();
+    let reason = fields.reason();
+    fields.end()?;
+    let quote = Quote { base: &base, quote: &quote, rate: &rate, source: &source, observed_at: ("observedAt", &observed_at), reason: &reason };
+    let row = exchanges::add_rate(&app.0.ledger, &caller.call(), quote).await?;
+    Ok((StatusCode::CREATED, Json(Rate::from(row))).into_response())
+}
+
+/// The rates of a pair, the newest observation first.
+#[utoipa::path(
+    get, path = "/v1/rates", tag = "exchange",
+    params(
+        ("base" = String, Query, description = "one unit of this currency", min_length = 1, max_length = 12),
+        ("quote" = String, Query, description = "in units of this", min_length = 1, max_length = 12),
+        ("limit" = Option<u32>, Query, description = "50 by default", minimum = 1, maximum = 1000),
+        ("pageToken" = Option<String>, Query, description = "`nextPageToken` of the page before"),
+    ),
+    responses((status = 200, description = "a page", body = RatePage))
+)]
+pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, mut query: Query) -> Result<Json<RatePage>, Refusal> {
+    let (base, quote) = (query.required("base", CURRENCY_MAX), query.required("quote", CURRENCY_MAX));
+    let (size, token) = reading::page(&mut query);
+    query.end()?;
+    let page = (size, Token { field: "pageToken", text: &token });
+    let (rows, next_page_token) = exchanges::list(&app.0.ledger, &caller.call(), (&base, &quote), page).await?;
+    Ok(Json(RatePage { items: rows.into_iter().map(Rate::from).collect(), next_page_token }))
+}

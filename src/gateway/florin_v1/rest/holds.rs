@@ -1,0 +1,123 @@
+//! Holds: authorizes, captures, voids, reads and lists them.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+
+use crate::gateway::http::body::JsonBody;
+use crate::gateway::http::query::Query;
+use crate::gateway::http::refusal::Refusal;
+use crate::gateway::http::{Caller, Id, App};
+use crate::gateway::florin_v1::rest::requests::{CaptureRequest, HoldRequest, VoidRequest};
+use crate::gateway::florin_v1::rest::views::{HOLD_STATES, Hold, HoldMade, HoldPage, HoldStep};
+use crate::gateway::florin_v1::rest::{Named, completed, reading, refused, unposted};
+use crate::teller::failure::Failure;
+use crate::teller::native::holds::{self, Authorize, Capture};
+use crate::teller::native::pages::Token;
+use crate::teller::native::post::Posted;
+use crate::teller::validate::ACCOUNT_MAX;
+use crate::protocol::record::TransactionId;
+
+/// Bytes of a time's text.
+const TIME_MAX: usize = 64;
+
+/// Holds money of one account for another: it stays posted, and is no longer available.
+#[utoipa::path(
+    post, path = "/v1/holds", tag = "holds", request_body = HoldRequest,
+    responses((status = 201, description = "durable", body = HoldMade))
+)]
+pub async fn authorize(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
+    let ledger = &app.0.ledger;
+    let permit = ledger.enter()?;
+    let mut fields = body.object()?;
+    let posting = reading::posting(&mut fields);
+    let expires_at = fields.optional("expiresAt", TIME_MAX).unwrap_or_default();
+    let expires_at = fields.checked(holds::expiry("expiresAt", &expires_at)).flatten();
+    let words = reading::all_words(&mut fields);
+    fields.end()?;
+    let (posting, has_key) = (posting.checked(ledger, "").await?, words.key.is_some());
+    let made = holds::authorize(ledger, &caller.call(), Authorize { posting, expires_at, words }, permit).await;
+    let made = made.map_err(|failure| unposted(failure, Named::Hold, has_key))?;
+    let (transaction, replayed) = completed(ledger, &caller, made.posted).await?;
+    let hold = made.hold.ok_or(Failure::Guard)?; // what was completed has its hold
+    let answer = HoldMade { hold: hold.into(), transaction_id: transaction.id.0.to_string(), replayed };
+    Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+/// Pays what is held, whole or in part; several captures may take up to what the hold has left.
+#[utoipa::path(
+    post, path = "/v1/holds/{id}/capture", tag = "holds", params(("id" = String, Path, description = "the hold's id")),
+    request_body = CaptureRequest, responses((status = 201, description = "durable", body = HoldStep))
+)]
+pub async fn capture(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, body: JsonBody) -> Result<Response, Refusal> {
+    let ledger = &app.0.ledger;
+    let permit = ledger.enter()?;
+    let mut fields = body.object()?;
+    let amount = fields.optional_amount("amount").map(|amount| amount.text);
+    let is_last = fields.flag("final").unwrap_or(false);
+    let words = reading::words(&mut fields);
+    fields.end()?;
+    let (hold, has_key) = (named(&id)?, words.key.is_some());
+    let posted = holds::capture(ledger, &caller.call(), Capture { hold, amount, is_last, words }, permit).await;
+    stepped(&app, &caller, hold, posted.map_err(|failure| unposted(failure, Named::Hold, has_key))?).await
+}
+
+/// Lets go what a hold has left.
+#[utoipa::path(
+    post, path = "/v1/holds/{id}/void", tag = "holds", params(("id" = String, Path, description = "the hold's id")),
+    request_body = VoidRequest, responses((status = 201, description = "durable", body = HoldStep))
+)]
+pub async fn void(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, body: JsonBody) -> Result<Response, Refusal> {
+    let ledger = &app.0.ledger;
+    let permit = ledger.enter()?;
+    let mut fields = body.object()?;
+    let words = reading::words(&mut fields);
+    fields.end()?;
+    let (hold, has_key) = (named(&id)?, words.key.is_some());
+    let posted = holds::void(ledger, &caller.call(), hold, words, permit).await;
+    stepped(&app, &caller, hold, posted.map_err(|failure| unposted(failure, Named::Hold, has_key))?).await
+}
+
+async fn stepped(app: &App, caller: &Caller, hold: TransactionId, posted: Posted) -> Result<Response, Refusal> {
+    let (transaction, replayed) = completed(&app.0.ledger, caller, posted).await?;
+    let answer = HoldStep { transaction: transaction.into(), hold_id: hold.0.to_string(), replayed };
+    Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+/// A hold as it stands.
+#[utoipa::path(
+    get, path = "/v1/holds/{id}", tag = "holds", params(("id" = String, Path, description = "the hold's id")),
+    responses((status = 200, description = "the hold", body = Hold))
+)]
+pub async fn read(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<Hold>, Refusal> {
+    let hold = app.0.ledger.hold(&caller.tenant, named(&id)?).await;
+    hold.map(|row| Json(row.into())).map_err(|failure| refused(failure, Named::Hold))
+}
+
+/// The holds on an account's money, the newest first.
+#[utoipa::path(
+    get, path = "/v1/holds", tag = "holds",
+    params(
+        ("accountId" = String, Query, description = "whose money", min_length = 1, max_length = 128),
+        ("status" = Option<String>, Query, description = "in this state; a page may then be short, even empty, while there is a next one",
+            pattern = "^(open|captured|voided)$"),
+        ("limit" = Option<u32>, Query, description = "50 by default", minimum = 1, maximum = 1000),
+        ("pageToken" = Option<String>, Query, description = "`nextPageToken` of the page before"),
+    ),
+    responses((status = 200, description = "a page", body = HoldPage))
+)]
+pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, mut query: Query) -> Result<Json<HoldPage>, Refusal> {
+    let account = query.required("accountId", ACCOUNT_MAX);
+    let state = query.choice("status", &HOLD_STATES);
+    let (size, token) = reading::page(&mut query);
+    query.end()?;
+    let page = (size, Token { field: "pageToken", text: &token });
+    let (rows, next_page_token) =
+        holds::list(&app.0.ledger, &caller.call(), &account, state, page).await.map_err(|failure| refused(failure, Named::Account(&account)))?;
+    Ok(Json(HoldPage { items: rows.into_iter().map(Hold::from).collect(), next_page_token }))
+}
+
+fn named(id: &str) -> Result<TransactionId, Refusal> {
+    holds::id(id).map_err(|failure| refused(failure, Named::Hold))
+}

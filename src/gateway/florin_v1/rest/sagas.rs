@@ -1,0 +1,60 @@
+//! What operators may say to sagas that are stuck.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Json;
+use uuid::Uuid;
+
+use crate::gateway::accounts_v1::sagas::{LIMIT, LIMIT_DEFAULT, Saga, workflows};
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Operated, operate, read_failure};
+use crate::teller::operator::REASON_MAX;
+use crate::gateway::http::body::JsonBody;
+use crate::gateway::http::query::Query;
+use crate::gateway::http::refusal::Refusal;
+use super::requests::{ResolveRequest, RetryRequest};
+use crate::gateway::http::{Caller, Id, App};
+use crate::teller::validate::cut;
+use crate::protocol::record::TransactionId;
+use crate::saga::Resolution;
+use crate::store::sagas;
+
+/// Has the step in which a saga is stuck tried again.
+#[utoipa::path(
+    post, path = "/v1/sagas/{id}/retry", tag = "sagas", params(("id" = String, Path, description = "the saga's id")), request_body = RetryRequest,
+    responses((status = 200, description = "it goes on", body = Saga))
+)]
+pub async fn retry(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, body: JsonBody) -> Result<Json<Saga>, Refusal> {
+    let mut fields = body.object()?;
+    let reason = fields.required("reason", REASON_MAX);
+    fields.end()?;
+    say(&app, &caller, &id, None, reason).await
+}
+
+/// Says how the step in which a saga is stuck stands: the saga goes on from there.
+#[utoipa::path(
+    post, path = "/v1/sagas/{id}/resolve", tag = "sagas", params(("id" = String, Path, description = "the saga's id")), request_body = ResolveRequest,
+    responses((status = 200, description = "it goes on", body = Saga))
+)]
+pub async fn resolve(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, body: JsonBody) -> Result<Json<Saga>, Refusal> {
+    let mut fields = body.object()?;
+    let how = fields.required_choice("as", &Resolution::NAMES);
+    let reason = fields.required("reason", REASON_MAX);
+    fields.end()?;
+    say(&app, &caller, &id, how, reason).await
+}
+
+async fn say(app: &App, caller: &Caller, id: &str, how: Option<Resolution>, reason: String) -> Result<Json<Saga>, Refusal> {
+    let uuid = Uuid::try_parse(id).map_err(|_| Failure::NotFound(format!("Saga not found: {}", cut(id))))?;
+    let active = app.0.ledger.active()?;
+    let _place = app.0.ledger.enter()?;
+    let by = caller.operator(&reason)?;
+    let operated = Operated { how, by, correlation: Some(caller.correlation.as_str().to_owned()) };
+    let (pool, wake) = (&app.0.ledger.parts().pool, || active.sagas.wake());
+    let row = operate(pool, Some(&caller.tenant), TransactionId(uuid), &operated, wake).await.map_err(|failure| match failure {
+        Failure::FailedPrecondition(why) => Refusal::new(StatusCode::CONFLICT, "SAGA_NOT_STUCK", why),
+        other => other.into(),
+    })?;
+    Ok(Json(workflows::view(row)?))
+}

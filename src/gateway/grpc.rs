@@ -1,0 +1,5 @@
+//! gRPC for every contract: the listener, what a call carries beside its message, and how failures become statuses.
+
+pub mod call;
+pub mod server;
+pub mod status;

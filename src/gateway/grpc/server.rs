@@ -1,0 +1,194 @@
+//! The gRPC listener: services behind authentication, reflection, health, and the drain at the end. A listener that ends by itself is
+//! started anew, by the restart policy.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tonic::codec::CompressionEncoding;
+use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::admission::auth::Authenticator;
+use crate::admission::limits::Limits;
+use crate::admission::connections::Connections;
+use crate::gateway::florin_v1::grpc::FlorinV1;
+use crate::teller::ledger::Ledger;
+use crate::gateway::payment_v1::PaymentV1;
+use crate::protocol::pb::DESCRIPTORS;
+use crate::protocol::pb::florin_v1::ledger_server::LedgerServer;
+use crate::protocol::pb::payment_v1::payment_service_server::PaymentServiceServer;
+use crate::supervision::health::{Condition, Health, Overall, Part};
+use crate::supervision::policy::{self, History, Verdict};
+use crate::supervision::tasks;
+
+/// How the listener is set up.
+#[derive(Clone)]
+pub struct GrpcConfig {
+    /// Where to listen; port 0: any free one.
+    pub listen: SocketAddr,
+    /// Bytes of a message, in either direction.
+    pub message_bytes_max: usize,
+    /// Connections at once.
+    pub connections_max: usize,
+    /// Calls of one connection at once.
+    pub streams_max: u32,
+    /// Certificate chain and key in PEM, and the CA that client certificates are checked against.
+    pub tls: Option<Tls>,
+    /// A log line per payment; it costs throughput.
+    pub log_payments: bool,
+}
+
+/// What the services are made of.
+#[derive(Clone)]
+pub struct Services {
+    /// The way into the ledger.
+    pub ledger: Ledger,
+    /// Who may call how often.
+    pub limits: Limits,
+    /// Who may call.
+    pub authenticator: Authenticator,
+    /// The board.
+    pub health: Health,
+}
+
+/// A running listener.
+pub struct GrpcServer {
+    /// Where it really listens.
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    ended: JoinHandle<()>,
+}
+
+/// What health is asked about: the whole, and each service.
+const HEALTH_OF: [&str; 3] = ["", "payment.v1.PaymentService", "florin.v1.Ledger"];
+
+impl GrpcServer {
+    /// Listens and serves.
+    ///
+    /// # Errors
+    /// When the address cannot be had, or the certificates cannot be used.
+    pub async fn start(config: GrpcConfig, services: Services) -> io::Result<Self> {
+        let listener = listen(config.listen)?;
+        let address = listener.local_addr()?;
+        let (stop, stopped) = watch::channel(false);
+        let (reporter, _) = tonic_health::server::health_reporter();
+        tasks::spawn(follow(services.health.clone(), reporter.clone(), stopped.clone()));
+        let mut listening = Listening { config: GrpcConfig { listen: address, ..config }, services, reporter, stopped };
+        let first = listening.serve(listener)?;
+        let ended = tasks::spawn(async move {
+            let mut ended = first.await;
+            let mut history = History::default();
+            while let Err(error) = ended {
+                ended = listening.again(&error, &mut history).await;
+            }
+        });
+        Ok(Self { address, stop, ended })
+    }
+
+    /// Stops accepting, lets what is running finish for at most `patience`, and ends.
+    pub async fn stop(self, patience: Duration) {
+        self.stop_when(patience, std::future::pending()).await;
+    }
+
+    /// The same, but ends as soon as `enough` does: a connection that neither asks nor leaves holds nobody up.
+    pub async fn stop_when(self, patience: Duration, enough: impl Future<Output = ()>) {
+        wind_up(&self.stop, self.ended, patience, enough).await;
+    }
+}
+
+/// All that a listener is made of, to be made again.
+struct Listening {
+    config: GrpcConfig,
+    services: Services,
+    reporter: HealthReporter,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Listening {
+    /// Serves until told to stop.
+    fn serve(&mut self, listener: TcpListener) -> io::Result<impl Future<Output = io::Result<()>> + Send + use<>> {
+        let (config, services) = (&self.config, self.services.clone());
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(DESCRIPTORS)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        let bytes_max = config.message_bytes_max;
+        let native = FlorinV1::new(services.ledger.clone(), services.limits.clone(), bytes_max, self.stopped.clone());
+        let native = LedgerServer::new(native)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(bytes_max)
+            .max_encoding_message_size(bytes_max);
+        let payment = PaymentServiceServer::new(PaymentV1::new(services.ledger, services.limits, config.log_payments))
+            .accept_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(bytes_max)
+            .max_encoding_message_size(bytes_max);
+        let health =
+            tonic_health::pb::health_server::HealthServer::new(tonic_health::server::HealthService::from_health_reporter(self.reporter.clone()));
+        let mut server = Server::builder();
+        if let Some(tls) = &config.tls {
+            server = server.tls_config(tls_config(tls)).map_err(io::Error::other)?;
+        }
+        let server = server
+            .http2_keepalive_interval(Some(Duration::from_secs(20)))
+            .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+            .http2_max_header_list_size(Some(16 << 10))
+            .max_concurrent_streams(Some(config.streams_max))
+            .layer(services.authenticator.layer())
+            .add_service(health)
+            .add_service(reflection().build_v1().map_err(io::Error::other)?)
+            .add_service(reflection().build_v1alpha().map_err(io::Error::other)?)
+            .add_service(payment)
+            .add_service(native);
+        let incoming = Connections::new(listener, config.connections_max, crate::telemetry::metrics::CONNECTIONS);
+        let mut stopped = self.stopped.clone();
+        let until = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
+        let serve = server.serve_with_incoming_shutdown(incoming, until);
+        Ok(async move { serve.await.map_err(io::Error::other) })
+    }
+
+    /// It ended by itself: once more, on the same address.
+    async fn again(&mut self, error: &io::Error, history: &mut History) -> io::Result<()> {
+        tokio::time::sleep(ended_by_itself(&self.services.health, history, "grpc", error)).await;
+        let serving = self.serve(listen(self.config.listen)?)?;
+        self.services.health.report(Part::Gateway, Condition::Up);
+        serving.await
+    }
+}
+
+/// Tells health's watchers what the board says, and at the end that nothing is served any more.
+async fn follow(board: Health, mut reporter: HealthReporter, mut until: watch::Receiver<bool>) {
+    let mut overall = board.watch();
+    loop {
+        let status = match *overall.borrow_and_update() {
+            Overall::Serving | Overall::Degraded => ServingStatus::Serving,
+            Overall::NotServing => ServingStatus::NotServing,
+        };
+        for service in HEALTH_OF {
+            reporter.set_service_status(service, status).await;
+        }
+        tokio::select! {
+            changed = overall.changed() => if changed.is_err() { break },
+            _ = until.wait_for(|stopped| *stopped) => break,
+        }
+    }
+    for service in HEALTH_OF {
+        reporter.set_service_status(service, ServingStatus::NotServing).await;
+        reporter.clear_service_status(service).await; // ends the streams of those who watch, once they have heard it: the drain waits for streams
+    }
+}
+
+fn tls_config(tls: &Tls) -> ServerTlsConfig {
+    let config = ServerTlsConfig::new().identity(Identity::from_pem(&tls.cert, &tls.key));
+    match &tls.client_ca {
+        Some(ca) => config.client_ca_root(Certificate::from_pem(ca)).client_auth_optional(!tls.client_certificate_required),
+        None => config,
+    }
+}

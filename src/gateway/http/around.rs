@@ -1,0 +1,129 @@
+//! What every call has in common, before and after its handler: the correlation id, who calls, how often they may, the span, the count, and
+//! the error body. A handler that panics is answered with 500, and its connection lives.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use tracing::Instrument;
+
+use crate::gateway::http::refusal::Refusal;
+use crate::gateway::http::server::PeerAddress;
+use crate::gateway::http::{Caller, App};
+use crate::admission::auth::{Access, PeerCertificate, rest_access};
+use crate::admission::limits::limit;
+use crate::protocol::record::Maker;
+use crate::telemetry::correlation::CorrelationId;
+use crate::telemetry::metrics::{AUTH_REFUSED, HTTP_DURATION, HTTP_REQUESTS};
+use crate::telemetry::request_span;
+
+/// Where the correlation id comes and goes.
+const CORRELATION: HeaderName = HeaderName::from_static("x-correlation-id");
+/// Bytes of path and query.
+const URI_MAX: usize = 8 << 10;
+
+/// What is logged: nobody knows what became of a call, or a guard caught a bug.
+const REPORTED: [&str; 3] = ["OUTCOME_UNKNOWN", "LEDGER_GUARD", "INTERNAL_ERROR"];
+
+/// The route of a call, as the table of who may call names it, and what it asks of its caller.
+#[derive(Clone, Copy)]
+struct Route {
+    name: &'static str,
+    access: Access,
+}
+
+/// No route: nothing is there to be protected, and nothing to be done.
+const NOWHERE: Route = Route { name: "none", access: Access::Open };
+
+/// Stands around every route.
+pub async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let correlation = CorrelationId::of(request.headers());
+    let path = request.uri().path().to_owned();
+    let route = route(&request);
+    if let Ok(value) = HeaderValue::from_str(correlation.as_str()) {
+        request.headers_mut().insert(CORRELATION, value); // the span takes it from here
+    }
+    let span = request_span(route.name, request.headers());
+    let work = async {
+        if let Err(refusal) = admit(&app, route, &correlation, &mut request).await {
+            return refusal.into_response();
+        }
+        let handled = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+        handled.unwrap_or_else(|_| Refusal::bug().into_response()) // the panic hook has logged it
+    };
+    let mut response = work.instrument(span).await;
+    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+        if REPORTED.contains(&refusal.code) {
+            tracing::warn!(route = route.name, correlation_id = %correlation, code = refusal.code, "a call was not answered as it should be");
+        }
+        refusal.write(&mut response, &path, correlation.as_str());
+    }
+    if let Ok(value) = HeaderValue::from_str(correlation.as_str()) {
+        response.headers_mut().insert(CORRELATION, value);
+    }
+    let status = status_text(response.status());
+    metrics::counter!(HTTP_REQUESTS, "route" => route.name, "status" => status).increment(1);
+    metrics::histogram!(HTTP_DURATION, "route" => route.name, "status" => status).record(began.elapsed());
+    response
+}
+
+fn route(request: &Request) -> Route {
+    let Some(matched) = request.extensions().get::<MatchedPath>() else { return NOWHERE };
+    let method = if request.method() == http::Method::HEAD { &http::Method::GET } else { request.method() };
+    let (name, access) = rest_access(method.as_str(), matched.as_str());
+    Route { name, access }
+}
+
+/// Lets the caller in, and says who it is.
+async fn admit(app: &App, route: Route, correlation: &CorrelationId, request: &mut Request) -> Result<(), Refusal> {
+    let uri = request.uri();
+    if uri.path().len() + uri.query().map_or(0, str::len) > URI_MAX {
+        let why = format!("path and query are longer than {URI_MAX} bytes, which is the limit");
+        return Err(Refusal::new(StatusCode::URI_TOO_LONG, "URI_TOO_LONG", why));
+    }
+    if route.name == NOWHERE.name {
+        return Ok(());
+    }
+    let certificate = request.extensions().get::<PeerCertificate>().cloned();
+    let der = certificate.as_ref().map(|PeerCertificate(der)| &**der);
+    let identity = app.0.authenticator.authenticate(route.name, request.headers(), der).await.map_err(|denial| {
+        metrics::counter!(AUTH_REFUSED, "reason" => denial.reason()).increment(1);
+        Refusal::from(&denial)
+    })?;
+    if route.access != Access::Open {
+        limit(app.0.limits.native.as_ref(), &identity.tenant, request.headers(), route.name).await?;
+    }
+    let address = request.extensions().get::<PeerAddress>().map(|PeerAddress(address)| address.clone());
+    let maker = Maker { name: identity.client, address };
+    request.extensions_mut().insert(Caller { tenant: identity.tenant, correlation: correlation.clone(), maker });
+    Ok(())
+}
+
+/// The status as a label.
+fn status_text(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        200 => "200",
+        201 => "201",
+        303 => "303",
+        400 => "400",
+        401 => "401",
+        403 => "403",
+        404 => "404",
+        405 => "405",
+        408 => "408",
+        409 => "409",
+        413 => "413",
+        414 => "414",
+        415 => "415",
+        429 => "429",
+        500 => "500",
+        503 => "503",
+        504 => "504",
+        _ => "other",
+    }
+}

@@ -1,0 +1,223 @@
+//! The REST listener: connections up to a limit, TLS where it is configured, time limits for the slow and the silent, and the drain at the end.
+
+mod patient;
+mod stream;
+mod tls;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+
+use self::patient::Patient;
+use self::stream::{Asked, Handed};
+use crate::admission::auth::PeerCertificate;
+use crate::admission::connections::{Connection, Connections};
+use crate::gateway::listener::{Tls, ended_by_itself, listen, wind_up};
+use crate::supervision::health::{Condition, Health, Part};
+use crate::supervision::policy::History;
+use crate::supervision::tasks;
+use crate::telemetry::metrics::HTTP_CONNECTIONS;
+
+pub use self::stream::Endless;
+
+/// How the listener is set up.
+#[derive(Clone)]
+pub struct HttpConfig {
+    /// Where to listen; port 0: any free one.
+    pub listen: SocketAddr,
+    /// Connections at once.
+    pub connections_max: usize,
+    /// Certificates, and the CA that client certificates are checked against.
+    pub tls: Option<Tls>,
+    /// How long a connection may take to send a request's head, or be silent before it.
+    pub head_timeout: Duration,
+}
+
+/// A running listener.
+pub struct HttpServer {
+    /// Where it really listens.
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    ended: JoinHandle<()>,
+}
+
+/// How long a TLS handshake may take.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+/// Bytes of a request's head that are kept while it is read.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// All that a listener is made of, to be made again.
+struct Listening {
+    config: HttpConfig,
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl HttpServer {
+    /// Listens and serves.
+    ///
+    /// # Errors
+    /// When the address cannot be had, or the certificates cannot be used.
+    pub async fn start(config: HttpConfig, router: Router, health: Health) -> io::Result<Self> {
+        let listener = listen(config.listen)?;
+        let address = listener.local_addr()?;
+        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let (stop, stopped) = watch::channel(false);
+        let listening = Listening { config: HttpConfig { listen: address, ..config }, router, tls, stopped };
+        let ended = tasks::spawn(async move {
+            let mut ended = listening.serve(listener).await;
+            let mut history = History::default();
+            while let Err(error) = ended {
+                tokio::time::sleep(ended_by_itself(&health, &mut history, "rest", &error)).await;
+                ended = match listen(address) {
+                    Ok(listener) => {
+                        health.report(Part::Gateway, Condition::Up);
+                        listening.serve(listener).await
+                    }
+                    Err(error) => Err(error),
+                };
+            }
+        });
+        Ok(Self { address, stop, ended })
+    }
+
+    /// Stops accepting, lets what is running finish for at most `patience` or until `enough` is done, and ends.
+    pub async fn stop_when(self, patience: Duration, enough: impl Future<Output = ()>) {
+        wind_up(&self.stop, self.ended, patience, enough).await;
+    }
+}
+
+impl Listening {
+    /// Serves until told to stop, and then until the last connection has ended. Dropped, it ends every connection.
+    async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        let mut incoming = Connections::new(listener, self.config.connections_max, HTTP_CONNECTIONS);
+        let (mut open, mut stopped) = (JoinSet::new(), self.stopped.clone());
+        loop {
+            tokio::select! {
+                _ = stopped.wait_for(|stopped| *stopped) => break,
+                Some(ended) = open.join_next(), if !open.is_empty() => note(ended),
+                next = incoming.next() => match next {
+                    Some(connection) => drop(open.spawn(talk(connection?, self.tls.clone(), self.router.clone(), self.config.head_timeout, self.stopped.clone()))),
+                    None => return Err(io::Error::other("no more connections are accepted")),
+                },
+            }
+        }
+        drop(incoming);
+        while let Some(ended) = open.join_next().await {
+            note(ended);
+        }
+        Ok(())
+    }
+}
+
+/// A connection's task that panicked took nothing else with it.
+fn note(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended.map_err(|error| error.to_string()) {
+        tracing::error!(error, "a REST connection ended by a bug");
+    }
+}
+
+/// From where a connection comes.
+#[derive(Clone)]
+pub(super) struct PeerAddress(pub Arc<str>);
+
+/// What a connection is served with.
+struct Speaking {
+    router: Router,
+    address: PeerAddress,
+    certificate: Option<PeerCertificate>,
+    head_timeout: Duration,
+    stopped: watch::Receiver<bool>,
+    /// An answer waits for the peer to take the one before.
+    waits: Arc<AtomicBool>,
+}
+
+/// One connection from its first byte to its last. Each kind is on the heap by itself, so that a plain one does not take the space of the other.
+fn talk(
+    connection: Connection,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    head_timeout: Duration,
+    stopped: watch::Receiver<bool>,
+) -> BoxFuture<'static, ()> {
+    let address = PeerAddress(connection.peer().to_string().into());
+    let connection = Patient::new(connection);
+    let speaking = Speaking { router, address, certificate: None, head_timeout, stopped, waits: connection.waits() };
+    match tls {
+        None => Box::pin(speaking.speak(connection)),
+        Some(tls) => Box::pin(speaking.shake_hands(connection, tls)),
+    }
+}
+
+impl Speaking {
+    async fn shake_hands(mut self, connection: Patient<Connection>, tls: TlsAcceptor) {
+        match tokio::time::timeout(HANDSHAKE_MAX, tls.accept(connection)).await {
+            Ok(Ok(stream)) => {
+                let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                self.certificate = certificate.map(|der| PeerCertificate(Arc::from(der.as_ref())));
+                self.speak(stream).await;
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        }
+    }
+
+    /// HTTP/1.1 over a stream. Told to stop, it answers what it is at and ends.
+    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send) {
+        let Self { router, address, certificate, head_timeout, mut stopped, waits } = self;
+        let handed = Handed::default();
+        let place = handed.clone();
+        let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(address.clone());
+            if let Some(certificate) = &certificate {
+                request.extensions_mut().insert(certificate.clone());
+            }
+            let (asked, place, waits) = (Asked::of(&request), place.clone(), waits.clone());
+            let answer = router.clone().oneshot(request);
+            // Boxed: the library keeps a place for it for as long as the connection lives.
+            Box::pin(async move {
+                let response = answer.await.unwrap_or_else(|never| match never {});
+                // What the library has not written yet would be lost with it.
+                if waits.load(Ordering::Acquire) { Ok(response) } else { place.offer(asked, response) }
+            })
+        });
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(HEAD_BYTES_MAX);
+        let mut conversation = http.serve_connection(TokioIo::new(stream), service);
+        let ended = tokio::select! {
+            ended = &mut conversation => ended,
+            () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => {
+                Pin::new(&mut conversation).graceful_shutdown();
+                (&mut conversation).await
+            }
+        };
+        let ended = match handed.take() {
+            Some(events) => events.write(conversation.into_parts().io.into_inner(), stopped).await.map_err(|error| error.to_string()),
+            None => ended.map_err(|error| error.to_string()),
+        };
+        if let Err(error) = ended {
+            tracing::debug!(error, "a REST connection ended early"); // slow, silent, gone, or no HTTP: its own affair
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

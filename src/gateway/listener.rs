@@ -1,0 +1,67 @@
+//! What the listeners of HTTP and gRPC have in common: sockets, certificates, the drain, and the restart of one that ended by itself.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::supervision::health::{Condition, Health, Part};
+use crate::supervision::policy::{self, History, Verdict};
+
+/// Connections that wait to be accepted; the system may allow fewer.
+const QUEUE_MAX: u32 = 4_096;
+
+/// Transport security, in PEM.
+#[derive(Clone)]
+pub struct Tls {
+    /// Certificate chain.
+    pub cert: Vec<u8>,
+    /// Private key.
+    pub key: Vec<u8>,
+    /// CA of client certificates.
+    pub client_ca: Option<Vec<u8>>,
+    /// A connection without a client certificate is refused.
+    pub client_certificate_required: bool,
+}
+
+/// Tells a listener to stop and waits until it has, but not for longer than `patience` or `enough`.
+pub(super) async fn wind_up(stop: &watch::Sender<bool>, ended: JoinHandle<()>, patience: Duration, enough: impl Future<Output = ()>) {
+    stop.send_replace(true);
+    let abort = ended.abort_handle();
+    let ended = tokio::time::timeout(patience, ended);
+    let in_order = tokio::select! {
+        ended = ended => ended.is_ok(),
+        () = enough => false,
+    };
+    if !in_order {
+        abort.abort();
+    }
+}
+
+/// Notes that a listener ended by itself, and says after which delay it begins anew.
+pub(super) fn ended_by_itself(health: &Health, history: &mut History, listener: &'static str, error: &io::Error) -> Duration {
+    tracing::error!(%error, listener, "a listener ended");
+    metrics::counter!("florin_actor_restarts_total", "actor" => "gateway").increment(1);
+    health.restarted(Part::Gateway, &error.to_string());
+    health.report(Part::Gateway, Condition::Down(error.to_string()));
+    // There is nothing above it that could do better: when it fails too often it goes on trying at the longest delay.
+    let row = policy::row("gateway");
+    match history.next(&row.policy, Instant::now()) {
+        Verdict::RestartAfter(delay) => delay,
+        Verdict::Escalate => row.policy.delay_max,
+    }
+}
+
+/// Binds with a long queue: when all clients come back at once, none shall wait a second because its first packet was dropped.
+pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?; // a process that is started again gets its port at once
+        socket.bind(address)?;
+        socket.listen(QUEUE_MAX)
+    };
+    bind().map_err(|e: io::Error| io::Error::new(e.kind(), format!("cannot listen on {address}: {e}")))
+}
