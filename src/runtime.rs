@@ -15,14 +15,13 @@ use crate::actors::housekeeping::{self, Backpressure, HousekeepingConfig};
 use crate::actors::leadership::Holder;
 use crate::actors::outbox::OutboxConfig;
 use crate::actors::saga::SagaConfig;
-use crate::faults::Faults;
 use crate::admission::auth::Authenticator;
 use crate::admission::limits::Limits;
-use crate::teller::ledger::{ExchangesUnderway, LastRead, Ledger, LedgerParts, RecentHolds};
 use crate::admission::rate_limit::{RateLimitConfig, RateLimiter};
+use crate::faults::Faults;
 use crate::gateway::grpc::server::{GrpcConfig, GrpcServer, Services};
 use crate::gateway::http::App;
-use crate::gateway::http::server::{HttpConfig, HttpServer};
+use crate::gateway::http::server::{HttpServer, HttpServerConfig};
 use crate::gateway::listener::Tls;
 use crate::gateway::routes::router;
 use crate::messaging::KafkaConfig;
@@ -35,6 +34,7 @@ use crate::supervision::health::{Health, Overall};
 use crate::supervision::tasks;
 use crate::supervision::tree::{Publishing, Tree, TreeConfig};
 use crate::telemetry::http::{HealthView, MetricsListener};
+use crate::teller::ledger::{ExchangesUnderway, LastRead, Ledger, LedgerParts, RecentHolds};
 
 /// A stopping process in which nothing was in flight for so long waits for no connection any more.
 const QUIET: Duration = Duration::from_secs(1);
@@ -141,7 +141,7 @@ impl Runtime {
             tls: settings.tls.as_ref().map(read_tls).transpose()?,
             log_payments: settings.log.payments,
         };
-        let rest_config = HttpConfig {
+        let rest_config = HttpServerConfig {
             listen: resolve(&settings.http).await?,
             connections_max: rest_connections_max,
             tls: config.tls.clone(),

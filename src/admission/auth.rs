@@ -21,7 +21,7 @@ use crate::settings::AuthSettings;
 use crate::store::api_keys::{self, ApiKey, KeyHash, KeyText, Scope, Scopes};
 use cache::Cache;
 pub use layer::{AuthLayer, AuthService, PeerCertificate};
-pub use table::{Access, TABLE, access, rest_access};
+pub use table::{Access, TABLE, access};
 
 /// The tenant of callers that nobody asked who they are.
 pub const DEFAULT_TENANT: &str = "default";
@@ -129,17 +129,17 @@ impl Authenticator {
     ///
     /// # Errors
     /// Why they may not.
-    pub async fn authenticate(&self, path: &str, headers: &HeaderMap, certificate: Option<&[u8]>) -> Result<Identity, Denial> {
-        match self.verdict(path, headers, certificate, Instant::now()) {
+    pub async fn authenticate(&self, access: Access, headers: &HeaderMap, certificate: Option<&[u8]>) -> Result<Identity, Denial> {
+        match self.verdict(access, headers, certificate, Instant::now()) {
             Verdict::Pass(identity) => Ok(identity),
             Verdict::Deny(denial) => Err(denial),
             Verdict::Ask(key, hash, needed) => allow(self.look_up(&key, &hash).await?.as_ref(), needed),
         }
     }
 
-    fn verdict<'a>(&self, path: &str, headers: &'a HeaderMap, certificate: Option<&[u8]>, now: Instant) -> Verdict<'a> {
+    fn verdict<'a>(&self, access: Access, headers: &'a HeaderMap, certificate: Option<&[u8]>, now: Instant) -> Verdict<'a> {
         let me = &*self.0;
-        let needed = match access(path) {
+        let needed = match access {
             Access::Needs(scope) if me.api_keys || me.client_certificates => scope,
             _ => return Verdict::Pass(me.nobody.clone()),
         };

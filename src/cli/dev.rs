@@ -13,13 +13,13 @@ use crate::embedded::kafka::{self, DevKafka, MockKafka};
 use crate::embedded::ports;
 use crate::embedded::postgres::{Durability, PrivatePostgres};
 use crate::faults::Faults;
-use crate::teller::seed;
 use crate::messaging::KafkaConfig;
 use crate::messaging::topics::{Topics, ensure_topics};
 use crate::runtime::{self, Runtime};
 use crate::settings::{DevBroker, Mode, Settings};
 use crate::store::schema;
 use crate::telemetry::Telemetry;
+use crate::teller::seed;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

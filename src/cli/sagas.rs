@@ -7,12 +7,12 @@ use uuid::Uuid;
 use super::discovery::pool;
 use super::options::SettingsArgs;
 use super::output::{Failure, columns, note, say};
-use crate::teller::failure::Failure as Refused;
-use crate::teller::ledger::{Operated, operate, replay};
 use crate::protocol::record::{Operator, TransactionId};
 use crate::saga::{Fact, Resolution, Saga};
 use crate::settings::Mode;
 use crate::store::sagas::{self, SagaRow};
+use crate::teller::failure::Failure as Refused;
+use crate::teller::ledger::{Operated, operate, replay};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {

@@ -4,10 +4,10 @@ use tonic::Code;
 
 use super::client::{ClientArgs, Ledger, failure};
 use super::output::{Failure, say};
-use crate::teller::seed::DEMO;
 use crate::money::decimal_text;
 use crate::protocol::pb::florin_v1 as pb;
 use crate::store::seed::opening_name;
+use crate::teller::seed::DEMO;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

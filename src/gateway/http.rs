@@ -6,6 +6,7 @@ pub mod fields;
 pub mod query;
 pub mod reason;
 pub mod refusal;
+pub mod routes;
 pub mod server;
 pub mod text;
 

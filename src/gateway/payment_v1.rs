@@ -9,11 +9,8 @@ use tracing::Instrument;
 use ulid::Ulid;
 use uuid::Uuid;
 
-use crate::gateway::grpc::call::{Answers, call_of, correlation, ended};
 use crate::admission::limits::{Limits, limit};
-use crate::teller::failure::Failure;
-use crate::teller::ledger::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
-use crate::teller::validate::{self, ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX, KEY_MAX};
+use crate::gateway::grpc::call::{Answers, call_of, correlation, ended};
 use crate::ledger::Status as AccountStatus;
 use crate::money::Amount;
 use crate::protocol::account::Posted;
@@ -24,6 +21,9 @@ use crate::protocol::record::{Api, Kind, RequestHash, TransactionId};
 use crate::store;
 use crate::store::transactions::TransactionRow;
 use crate::telemetry::request_span;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
+use crate::teller::validate::{self, ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX, KEY_MAX};
 
 /// The service.
 #[derive(Clone)]

@@ -6,25 +6,30 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::get;
+use utoipa_axum::routes;
 
 use super::http::App;
-use super::http::around::around;
-use super::http::refusal::Refusal;
-use super::{accounts_v1, docs, florin_v1};
+use super::http::around::Around;
+use super::http::refusal::{Manners, Refusal};
+use super::http::routes::Routes;
+use super::{accounts_v1, docs, florin_v1, http};
 use crate::teller::validate::cut;
 
-/// All routes.
+/// What each contract brings: its routes, and how it writes errors.
+pub fn contracts() -> [(Routes, Manners); 2] {
+    let common = Routes::default().open(routes!(health)).undescribed(&["/health"], Router::new().route("/health", get(health))).and(docs::routes());
+    [(accounts_v1::routes(), accounts_v1::error::MANNERS), (florin_v1::rest::routes().and(common), florin_v1::rest::MANNERS)]
+}
+
+/// All routes, served.
 pub fn router(app: App) -> Router {
-    Router::new()
-        .route("/health", get(health))
-        .route("/api/v1/health", get(health))
-        .merge(accounts_v1::routes())
-        .merge(florin_v1::rest::routes())
-        .merge(docs::routes())
-        .fallback(unknown)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(app.clone(), around))
-        .with_state(app)
+    let nowhere = (Routes::default().undescribed(&[], Router::new().fallback(unknown)), florin_v1::rest::MANNERS);
+    let served = contracts().into_iter().chain([nowhere]).map(|(routes, manners)| {
+        let (router, routes) = routes.into_parts();
+        let around = Around { app: app.clone(), manners, routes };
+        router.method_not_allowed_fallback(wrong_method).layer(middleware::from_fn_with_state(around, http::around::around))
+    });
+    served.fold(Router::new(), Router::merge).with_state(app)
 }
 
 /// Whether payments are taken.

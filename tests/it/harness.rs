@@ -16,10 +16,9 @@ use std::time::{Duration, Instant};
 
 use florin::actors::leadership::Holder;
 use florin::actors::saga::SagaConfig;
-use florin::faults::Faults;
 use florin::admission::auth::Authenticator;
 use florin::admission::limits::Limits;
-use florin::teller::ledger::{Ledger, LedgerParts};
+use florin::faults::Faults;
 use florin::gateway::grpc::server::{GrpcConfig, GrpcServer, Services};
 use florin::protocol::admission::InFlight;
 use florin::protocol::pb::florin_v1::ledger_client::LedgerClient;
@@ -30,6 +29,7 @@ use florin::store::accounts::{AccountKind, NewAccount, NormalSide};
 use florin::store::{self, Database};
 use florin::supervision::health::{Health, Overall};
 use florin::supervision::tree::{Publishing, Tree, TreeConfig};
+use florin::teller::ledger::{Ledger, LedgerParts};
 use sqlx::{Connection, Executor, PgConnection, PgPool};
 use tonic::transport::Channel;
 

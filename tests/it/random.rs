@@ -6,11 +6,11 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use florin::teller::ledger::{Action, Answer, Command, PostingCommand};
 use florin::money::Amount;
 use florin::protocol::pb::florin_v1 as pb;
 use florin::protocol::record::{Api, Kind, RequestHash, TransactionId};
 use florin::store::verify::verify;
+use florin::teller::ledger::{Action, Answer, Command, PostingCommand};
 use futures::future::join_all;
 use smallvec::smallvec;
 use tonic::Code;

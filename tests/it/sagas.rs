@@ -12,13 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use florin::actors::saga::SagaConfig;
-use florin::teller::failure::Failure;
-use florin::teller::ledger::{Answer, Operated, SagaOrder, operate};
 use florin::money::{Amount, Currency, CurrencyCode};
 use florin::protocol::record::{Maker, Operator, TransactionId};
 use florin::provider::{HttpConfig, HttpProvider};
 use florin::saga::{Fact, Policy, Progress, Resolution, Saga, Status, Step, Workflow};
 use florin::store::{Database, sagas};
+use florin::teller::failure::Failure;
+use florin::teller::ledger::{Answer, Operated, SagaOrder, operate};
 
 use crate::harness::provider::{SECRET, Simulator};
 use crate::harness::{Florin, Options, TestDatabase, until};

@@ -1,9 +1,9 @@
 //! The demo accounts and the benchmark's accounts.
 
-use florin::teller::seed::demo;
 use florin::money::{Amount, CurrencyCode};
 use florin::store::seed::bulk;
 use florin::store::verify::verify;
+use florin::teller::seed::demo;
 
 use crate::harness::{Florin, Options};
 

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 use tower::{Layer, Service};
 
-use super::{Authenticator, Denial, Identity, Verdict};
+use super::{Authenticator, Denial, Identity, Verdict, access};
 use crate::telemetry::metrics::AUTH_REFUSED;
 
 /// The client's certificate in DER, for listeners that do their own handshake: put it into the request's extensions.
@@ -63,7 +63,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let certificate = certificate(&request);
         let der = certificate.as_ref().map(|PeerCertificate(der)| &**der);
-        let identity = match self.authenticator.verdict(request.uri().path(), request.headers(), der, Instant::now()) {
+        let identity = match self.authenticator.verdict(access(request.uri().path()), request.headers(), der, Instant::now()) {
             Verdict::Pass(identity) => identity,
             Verdict::Deny(denial) => return Either::Right(Either::Left(ready(Ok(refuse(&denial))))),
             Verdict::Ask(..) => {
@@ -72,7 +72,7 @@ where
                 let (mut inner, authenticator) = (std::mem::replace(&mut self.inner, clone), self.authenticator.clone());
                 return Either::Right(Either::Right(Box::pin(async move {
                     let (head, body) = request.into_parts();
-                    match authenticator.authenticate(head.uri.path(), &head.headers, None).await {
+                    match authenticator.authenticate(access(head.uri.path()), &head.headers, None).await {
                         Ok(identity) => inner.call(marked(Request::from_parts(head, body), identity)).await,
                         Err(denial) => Ok(refuse(&denial)),
                     }

@@ -79,21 +79,21 @@ async fn calls_are_let_in_by_what_they_show() {
         ("/unheard.Of/It", vec![("authorization", a.as_str())], lacks(Scope::Admin)),
     ] {
         for round in ["asked", "remembered"] {
-            assert_eq!(auth.authenticate(path, &headers(&shown), None).await, want, "{path} with {shown:?}, {round}");
+            assert_eq!(auth.authenticate(access(path), &headers(&shown), None).await, want, "{path} with {shown:?}, {round}");
         }
     }
-    let identity = auth.authenticate(PAY, &headers(&[]), Some(b"a certificate")).await.unwrap();
+    let identity = auth.authenticate(access(PAY), &headers(&[]), Some(b"a certificate")).await.unwrap();
     assert!(identity.client.unwrap().starts_with("cert:"));
-    let wrong_key = auth.authenticate(PAY, &headers(&[("x-api-key", "secret")]), Some(b"a certificate")).await;
+    let wrong_key = auth.authenticate(access(PAY), &headers(&[("x-api-key", "secret")]), Some(b"a certificate")).await;
     assert_eq!(wrong_key, Err(Denial::Malformed), "a wrong key is not saved by a certificate");
 }
 
 #[tokio::test]
 async fn a_certificate_counts_only_where_the_setting_says_so() {
     let auth = Authenticator::new(&settings(true, false), Some(Box::new(Memory::default())));
-    assert_eq!(auth.authenticate(PAY, &headers(&[]), Some(b"a certificate")).await, Err(Denial::Missing));
+    assert_eq!(auth.authenticate(access(PAY), &headers(&[]), Some(b"a certificate")).await, Err(Denial::Missing));
     let open = Authenticator::open();
-    let identity = open.authenticate(PAY, &headers(&[("x-api-key", "anything")]), None).await.unwrap();
+    let identity = open.authenticate(access(PAY), &headers(&[("x-api-key", "anything")]), None).await.unwrap();
     assert_eq!(identity, Identity { tenant: DEFAULT_TENANT.into(), client: None });
 }
 
@@ -104,11 +104,11 @@ async fn look_ups_are_remembered_and_failures_are_not() {
     let auth = Authenticator::new(&settings(true, false), Some(Box::new(keys.clone())));
     let shown = headers(&[("x-api-key", text('a').as_str())]);
     keys.0.down.store(true, Ordering::Relaxed);
-    let refused = auth.authenticate(BALANCE, &shown, None).await.unwrap_err();
+    let refused = auth.authenticate(access(BALANCE), &shown, None).await.unwrap_err();
     assert_eq!((refused.clone(), refused.status().code()), (Denial::Unavailable, Code::Unavailable));
     keys.0.down.store(false, Ordering::Relaxed);
     for _ in 0..10 {
-        auth.authenticate(BALANCE, &shown, None).await.unwrap();
+        auth.authenticate(access(BALANCE), &shown, None).await.unwrap();
     }
     assert_eq!(keys.0.asked.load(Ordering::Relaxed), 2);
 }

@@ -8,23 +8,24 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::gateway::accounts_v1::requests::{CreateAccountRequest, StatusRequest};
+use crate::gateway::accounts_v1::text::{shown, stored};
+use crate::gateway::accounts_v1::views::{ACCOUNT_TYPES, Account, STATUSES, status};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
-use crate::gateway::accounts_v1::requests::{CreateAccountRequest, StatusRequest};
 use crate::gateway::http::text;
 use crate::gateway::http::text::AmountText;
-use crate::gateway::accounts_v1::views::{ACCOUNT_TYPES, Account, STATUSES, status};
-use crate::gateway::http::{Caller, Id, App};
-use crate::teller::failure::Failure;
-use crate::teller::ledger::{ChangeCommand, read_failure};
-use crate::teller::native::accounts::{LimitFault, limit_fault};
-use crate::teller::validate::{self, ACCOUNT_MAX, CURRENCY_MAX};
+use crate::gateway::http::{App, Caller, Id};
 use crate::ledger::Status;
 use crate::money::Currency;
 use crate::protocol::record::{Api, RequestHash};
 use crate::store::accounts::{AccountKind, AccountRow, NewAccount, NormalSide};
 use crate::store::{self, StoreError};
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{ChangeCommand, read_failure};
+use crate::teller::native::accounts::{LimitFault, limit_fault};
+use crate::teller::validate::{self, ACCOUNT_MAX, CURRENCY_MAX};
 
 /// Bytes of an owner's id.
 const OWNER_MAX: usize = 255;
@@ -50,7 +51,7 @@ pub struct Balance {
     responses((status = 201, description = "opened", body = Account))
 )]
 pub async fn create(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
-    let ledger = &app.0.ledger;
+    let ledger = &app.ledger;
     let mut fields = body.object()?;
     let owner = fields.required("ownerId", OWNER_MAX);
     let owner_type = fields.required("ownerType", TYPE_MAX);
@@ -110,8 +111,8 @@ fn limit(field: &str, asked: Option<&AmountText>, currency: Currency) -> Result<
 /// An account as the primary has it; an id that cannot be one is simply not found.
 async fn get(app: &App, caller: &Caller, id: &str) -> Result<AccountRow, Refusal> {
     validate::required("id", id, ACCOUNT_MAX).map_err(|_| Refusal::no_account(id))?;
-    let _place = app.0.ledger.enter_read()?;
-    let row = store::accounts::get(&app.0.ledger.parts().pool, &caller.tenant, id).await.map_err(|error| read_failure(&error))?;
+    let _place = app.ledger.enter_read()?;
+    let row = store::accounts::get(&app.ledger.parts().pool, &caller.tenant, id).await.map_err(|error| read_failure(&error))?;
     row.ok_or_else(|| Refusal::no_account(id))
 }
 
@@ -136,8 +137,8 @@ pub async fn read(State(app): State<App>, Extension(caller): Extension<Caller>, 
 pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, mut query: Query) -> Result<Json<Vec<Account>>, Refusal> {
     let (owner, owner_type) = (query.required("ownerId", OWNER_MAX), query.text("ownerType", TYPE_MAX));
     query.end()?;
-    let _place = app.0.ledger.enter_read()?;
-    let rows = store::accounts::by_owner(&app.0.ledger.parts().pool, &caller.tenant, &owner, owner_type.as_deref(), LIST_MAX).await;
+    let _place = app.ledger.enter_read()?;
+    let rows = store::accounts::by_owner(&app.ledger.parts().pool, &caller.tenant, &owner, owner_type.as_deref(), LIST_MAX).await;
     Ok(Json(rows.map_err(|error| read_failure(&error))?.into_iter().map(Account::from).collect()))
 }
 
@@ -147,7 +148,7 @@ pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, 
     responses((status = 200, description = "the balance", body = Balance))
 )]
 pub async fn balance(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<Balance>, Refusal> {
-    let ledger = &app.0.ledger;
+    let ledger = &app.ledger;
     validate::required("id", &id, ACCOUNT_MAX).map_err(|_| Refusal::no_account(&id))?;
     let (posted, code) = ledger.posted(&caller.tenant, &id).await?.ok_or_else(|| Refusal::no_account(&id))?;
     let exponent = ledger.currency(code.as_str()).await?.map_or(0, |currency| currency.exponent);
@@ -189,9 +190,9 @@ pub async fn change_status(
         ceiling: None,
         by: caller.operator(&reason)?,
         correlation: Some(caller.correlation.as_str().to_owned()),
-        deadline: app.0.ledger.deadline(None),
+        deadline: app.ledger.deadline(None),
     };
-    match app.0.ledger.change(&command).await {
+    match app.ledger.change(&command).await {
         Ok(()) => {}
         Err(Failure::NotFound(_)) => return Err(Refusal::no_account(&id)),
         Err(Failure::FailedPrecondition(why)) => return Err(Refusal::bad("VALIDATION_FAILED", why)),

@@ -8,13 +8,13 @@ use axum::response::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::gateway::http::refusal::Refusal;
 use crate::gateway::accounts_v1::text::stored;
-use crate::gateway::http::{Caller, Id, App};
-use crate::teller::failure::Failure;
-use crate::teller::validate::{self, ACCOUNT_MAX};
+use crate::gateway::http::refusal::Refusal;
+use crate::gateway::http::{App, Caller, Id};
 use crate::protocol::record::Operator;
 use crate::store::audit::Reconciled;
+use crate::teller::failure::Failure;
+use crate::teller::validate::{self, ACCOUNT_MAX};
 
 /// An account's balance beside its postings.
 #[derive(Debug, Serialize, ToSchema)]
@@ -140,7 +140,7 @@ fn failed(id: &str, failure: Failure) -> Refusal {
 )]
 pub async fn reconcile(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<Reconciliation>, Refusal> {
     checked(&id)?;
-    let row = app.0.ledger.reconcile(&caller.tenant, &id).await.map_err(|failure| failed(&id, failure))?;
+    let row = app.ledger.reconcile(&caller.tenant, &id).await.map_err(|failure| failed(&id, failure))?;
     Ok(Json(row.into()))
 }
 
@@ -150,7 +150,7 @@ pub async fn reconcile(State(app): State<App>, Extension(caller): Extension<Call
     responses((status = 200, description = "those that disagree", body = Reconciliations))
 )]
 pub async fn reconcile_all(State(app): State<App>, Extension(caller): Extension<Caller>) -> Result<Json<Reconciliations>, Refusal> {
-    let (total, wrong) = app.0.ledger.reconcile_all(&caller.tenant).await?;
+    let (total, wrong) = app.ledger.reconcile_all(&caller.tenant).await?;
     let mismatches: Vec<Reconciliation> = wrong.into_iter().map(Reconciliation::from).collect();
     Ok(Json(Reconciliations { total, matched: total - i64::try_from(mismatches.len()).unwrap_or(total), mismatches }))
 }
@@ -163,15 +163,10 @@ pub async fn reconcile_all(State(app): State<App>, Extension(caller): Extension<
     ),
     responses((status = 200, description = "it is right now", body = Rebuilt))
 )]
-pub async fn rebuild(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Id(id): Id,
-    headers: HeaderMap,
-) -> Result<Json<Rebuilt>, Refusal> {
+pub async fn rebuild(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, headers: HeaderMap) -> Result<Json<Rebuilt>, Refusal> {
     checked(&id)?;
     let by = caller.operator_by_header(&headers)?;
-    let before = app.0.ledger.rebuild(&id, &caller.doing(&by)).await.map_err(|failure| failed(&id, failure))?;
+    let before = app.ledger.rebuild(&id, &caller.doing(&by)).await.map_err(|failure| failed(&id, failure))?;
     Ok(Json(before.into()))
 }
 
@@ -188,10 +183,10 @@ pub async fn rebuild_all(State(app): State<App>, Extension(caller): Extension<Ca
 
 /// Every account that disagrees, set right.
 pub(super) async fn every(app: &App, caller: &Caller, by: &Operator) -> Result<AllRebuilt, Refusal> {
-    let (total, wrong) = app.0.ledger.reconcile_all(&caller.tenant).await?;
+    let (total, wrong) = app.ledger.reconcile_all(&caller.tenant).await?;
     let mut failed = Vec::new();
     for row in wrong {
-        if app.0.ledger.rebuild(&row.name, &caller.doing(by)).await.is_err() {
+        if app.ledger.rebuild(&row.name, &caller.doing(by)).await.is_err() {
             failed.push(row.name);
         }
     }
@@ -204,7 +199,7 @@ pub(super) async fn every(app: &App, caller: &Caller, by: &Operator) -> Result<A
     responses((status = 200, description = "nothing, unless something is damaged", body = AccountingEquation))
 )]
 pub async fn equation(State(app): State<App>, Extension(caller): Extension<Caller>) -> Result<Json<AccountingEquation>, Refusal> {
-    let rows = app.0.ledger.equation(&caller.tenant).await?;
+    let rows = app.ledger.equation(&caller.tenant).await?;
     let wrong = rows.iter().find(|row| row.total != 0);
     Ok(Json(AccountingEquation {
         valid: wrong.is_none(),

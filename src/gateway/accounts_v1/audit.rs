@@ -11,9 +11,9 @@ use uuid::Uuid;
 use crate::gateway::accounts_v1::admin;
 use crate::gateway::accounts_v1::admin::{AllRebuilt, Rebuilt, Reconciliation};
 use crate::gateway::http::refusal::Refusal;
-use crate::gateway::http::{Caller, Id, App};
-use crate::teller::failure::Failure;
+use crate::gateway::http::{App, Caller, Id};
 use crate::protocol::record::TransactionId;
+use crate::teller::failure::Failure;
 
 /// A transaction beside its rows.
 #[derive(Debug, Serialize, ToSchema)]
@@ -89,12 +89,8 @@ fn unknown(id: &str, failure: Failure) -> Refusal {
     post, path = "/api/v1/admin/transactions/{id}/reconcile", tag = "admin", params(("id" = String, Path, description = "the transaction's id")),
     responses((status = 200, description = "how it compares", body = TransactionReconciliation))
 )]
-pub async fn reconcile(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Id(id): Id,
-) -> Result<Json<TransactionReconciliation>, Refusal> {
-    let found = app.0.ledger.reconcile_transaction(&caller.tenant, parsed(&id)?).await.map_err(|failure| unknown(&id, failure))?;
+pub async fn reconcile(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<TransactionReconciliation>, Refusal> {
+    let found = app.ledger.reconcile_transaction(&caller.tenant, parsed(&id)?).await.map_err(|failure| unknown(&id, failure))?;
     Ok(Json(TransactionReconciliation {
         agrees: found.issues.is_empty() && found.accounts.iter().all(|account| account.agrees()),
         transaction_id: id,
@@ -109,7 +105,7 @@ pub async fn reconcile(
     responses((status = 200, description = "those that disagree", body = TransactionReconciliations))
 )]
 pub async fn reconcile_all(State(app): State<App>, Extension(caller): Extension<Caller>) -> Result<Json<TransactionReconciliations>, Refusal> {
-    let (total, wrong) = app.0.ledger.reconcile_transactions(&caller.tenant).await?;
+    let (total, wrong) = app.ledger.reconcile_transactions(&caller.tenant).await?;
     let mismatch = |(id, issues): (Uuid, Vec<String>)| TransactionMismatch { transaction_id: id.to_string(), issues };
     let mismatches: Vec<TransactionMismatch> = wrong.into_iter().map(mismatch).collect();
     Ok(Json(TransactionReconciliations { total, matched: total - i64::try_from(mismatches.len()).unwrap_or(total), mismatches }))
@@ -131,7 +127,7 @@ pub async fn rebuild(
     headers: HeaderMap,
 ) -> Result<Json<TransactionRebuilt>, Refusal> {
     let by = caller.operator_by_header(&headers)?;
-    let ledger = &app.0.ledger;
+    let ledger = &app.ledger;
     let found = ledger.reconcile_transaction(&caller.tenant, parsed(&id)?).await.map_err(|failure| unknown(&id, failure))?;
     let changed = found.accounts.iter().any(|account| !account.agrees());
     let mut accounts = Vec::with_capacity(found.accounts.len());
@@ -155,7 +151,7 @@ pub async fn rebuild_all(
 ) -> Result<Json<TransactionsRebuilt>, Refusal> {
     let by = caller.operator_by_header(&headers)?;
     let accounts = admin::every(&app, &caller, &by).await?;
-    let (total, wrong) = app.0.ledger.reconcile_transactions(&caller.tenant).await?;
+    let (total, wrong) = app.ledger.reconcile_transactions(&caller.tenant).await?;
     let failed: Vec<String> = wrong.into_iter().map(|(id, _)| id.to_string()).collect();
     Ok(Json(TransactionsRebuilt { total, successful: total - i64::try_from(failed.len()).unwrap_or(total), failed, accounts }))
 }

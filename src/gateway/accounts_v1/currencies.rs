@@ -1,20 +1,15 @@
 //! The currencies of this ledger.
 
-use axum::Extension;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Json;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::text::metadata;
-use crate::gateway::http::{Caller, Id, App};
-use crate::teller::ledger::{EXPONENT_MAX, NAME_MAX, new_currency};
-use crate::teller::validate::{self, CURRENCY_MAX};
-use crate::store::currencies::{CurrencyChange, CurrencyRow};
+use crate::gateway::http::{App, Id};
+use crate::store::currencies::CurrencyRow;
 
 /// What a currency is called by who issues it.
 pub const TYPES: [(&str, bool); 2] = [("fiat", true), ("non-fiat", false)];
@@ -58,7 +53,7 @@ impl From<CurrencyRow> for Currency {
     get, path = "/api/v1/currencies", tag = "currencies", responses((status = 200, description = "all of them", body = Vec<Currency>))
 )]
 pub async fn list(State(app): State<App>) -> Result<Json<Vec<Currency>>, Refusal> {
-    Ok(Json(app.0.ledger.currency_rows().await?.into_iter().map(Currency::from).collect()))
+    Ok(Json(app.ledger.currency_rows().await?.into_iter().map(Currency::from).collect()))
 }
 
 /// One currency; codes are case-sensitive.
@@ -67,6 +62,6 @@ pub async fn list(State(app): State<App>) -> Result<Json<Vec<Currency>>, Refusal
     responses((status = 200, description = "the currency", body = Currency))
 )]
 pub async fn read(State(app): State<App>, Id(code): Id) -> Result<Json<Currency>, Refusal> {
-    let row = app.0.ledger.currency_rows().await?.into_iter().find(|row| row.code == code);
+    let row = app.ledger.currency_rows().await?.into_iter().find(|row| row.code == code);
     row.map(|row| Json(row.into())).ok_or_else(|| Refusal::no_currency(&code))
 }

@@ -2,17 +2,17 @@
 
 use axum::http::StatusCode;
 
-use crate::gateway::http::Caller;
 use crate::gateway::accounts_v1::movements::Asked;
-use crate::gateway::http::refusal::{Message, Refusal};
 use crate::gateway::accounts_v1::text::stored;
-use crate::teller::failure::Failure;
-use crate::teller::ledger::{Ledger, read_failure};
-use crate::teller::validate::cut;
+use crate::gateway::http::Caller;
+use crate::gateway::http::refusal::{Message, Refusal};
 use crate::money::Currency;
 use crate::protocol::account::Posted;
 use crate::protocol::record::{Api, BalancesAfter, DeclineCode, KeyHash, TransactionId};
 use crate::store;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Ledger, read_failure};
+use crate::teller::validate::cut;
 
 /// What a declined command was to move, as it is told.
 #[derive(Clone, Copy, Debug)]

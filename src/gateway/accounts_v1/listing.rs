@@ -5,17 +5,17 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Json, Response};
 
-use crate::gateway::http::query::Query;
-use crate::gateway::http::refusal::Refusal;
 use crate::gateway::accounts_v1::transactions::{Transaction, externals, transaction};
 use crate::gateway::accounts_v1::views::is_refunded;
-use crate::gateway::http::{Caller, App};
-use crate::teller::ledger::read_failure;
-use crate::teller::native::pages;
-use crate::teller::validate::ACCOUNT_MAX;
+use crate::gateway::http::query::Query;
+use crate::gateway::http::refusal::Refusal;
+use crate::gateway::http::{App, Caller};
 use crate::protocol::record::{Kind, RequestHash};
 use crate::store;
 use crate::store::transactions::{Cursor, Filter, TransactionRow};
+use crate::teller::ledger::read_failure;
+use crate::teller::native::pages;
+use crate::teller::validate::ACCOUNT_MAX;
 
 /// Where the token of the next page is answered; the body is a bare array.
 pub const NEXT_PAGE: HeaderName = HeaderName::from_static("x-next-page-token");
@@ -155,8 +155,8 @@ async fn page(
     start: Cursor,
     (offset, limit): (u32, u32),
 ) -> Result<(Vec<TransactionRow>, Option<Cursor>), Refusal> {
-    let _place = app.0.ledger.enter_read()?;
-    let pool = &app.0.ledger.parts().pool;
+    let _place = app.ledger.enter_read()?;
+    let pool = &app.ledger.parts().pool;
     let (limit, mut passed_over) = (usize::try_from(limit).unwrap_or(usize::MAX), offset);
     if matches!(wanted, Wanted::Any | Wanted::Failed) {
         filter.offset = usize::try_from(offset).unwrap_or(usize::MAX);

@@ -20,11 +20,11 @@ use uuid::Uuid;
 use self::frames::{Frame, Of, frames};
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::server::Endless;
-use crate::gateway::http::{Caller, Id, App};
+use crate::gateway::http::{App, Caller, Id};
+use crate::money::Currencies;
 use crate::teller::failure::Failure;
 use crate::teller::validate::{self, ACCOUNT_MAX, cut};
 use crate::teller::watch::{Ended, Wanted, Watcher};
-use crate::money::Currencies;
 
 /// A comment is sent so often, so that whoever is between knows that the stream lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -41,7 +41,7 @@ const ID_MAX: usize = 64;
 )]
 pub async fn account(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, headers: HeaderMap) -> Result<Response, Refusal> {
     validate::required("id", &id, ACCOUNT_MAX).map_err(|_| Refusal::no_account(&id))?;
-    if app.0.ledger.posted(&caller.tenant, &id).await?.is_none() {
+    if app.ledger.posted(&caller.tenant, &id).await?.is_none() {
         return Err(Refusal::no_account(&id));
     }
     let wanted = Wanted { tenant: caller.tenant, account: Some(id.clone()), transaction: None };
@@ -54,12 +54,7 @@ pub async fn account(State(app): State<App>, Extension(caller): Extension<Caller
     params(("id" = String, Path, description = "the transaction's id"), ("Last-Event-ID" = Option<String>, Header, description = "go on after this one")),
     responses((status = 200, description = "a stream that goes on until the client leaves", content_type = "text/event-stream", body = String))
 )]
-pub async fn transaction(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Id(id): Id,
-    headers: HeaderMap,
-) -> Result<Response, Refusal> {
+pub async fn transaction(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, headers: HeaderMap) -> Result<Response, Refusal> {
     let transaction = Uuid::try_parse(&id).map_err(|_| Refusal::no_transaction(&id))?;
     let wanted = Wanted { tenant: caller.tenant, account: None, transaction: Some(transaction) };
     watch(&app, wanted, Of::Transaction(transaction), &headers).await
@@ -96,10 +91,10 @@ async fn watch(app: &App, wanted: Wanted, of: Of, headers: &HeaderMap) -> Result
         Some(text) if text.len() > ID_MAX => return Err(bad_place(text)),
         Some(text) => Some(Place::parse(text).ok_or_else(|| bad_place(text))?),
     };
-    app.0.ledger.know_all().await?; // old events too are shown with their currency's decimals
+    app.ledger.know_all().await?; // old events too are shown with their currency's decimals
     // The event of the place is read again, for its frames that are still to come.
-    let watcher = Watcher::start(&app.0.ledger, wanted, place.map(|place| place.event - 1)).await.map_err(refused)?;
-    let currencies = app.0.ledger.parts().currencies.clone();
+    let watcher = Watcher::start(&app.ledger, wanted, place.map(|place| place.event - 1)).await.map_err(refused)?;
+    let currencies = app.ledger.parts().currencies.clone();
     let streaming = Streaming { watcher, of, place, currencies, ready: VecDeque::new() };
     let mut response = Sse::new(events(streaming)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     response.extensions_mut().insert(Endless(STOPPING));

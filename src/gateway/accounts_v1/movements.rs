@@ -10,14 +10,14 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use crate::gateway::accounts_v1::requests::{MovementRequest, PaymentRequest};
 use crate::gateway::http::body::{JsonBody, Object};
 use crate::gateway::http::refusal::Refusal;
-use crate::gateway::accounts_v1::requests::{MovementRequest, PaymentRequest};
-use crate::gateway::http::text::{AmountText, time};
 use crate::gateway::http::text::metadata;
-use crate::gateway::http::{Caller, App};
-use crate::teller::validate::{ACCOUNT_MAX, CURRENCY_MAX, REFERENCE_MAX};
+use crate::gateway::http::text::{AmountText, time};
+use crate::gateway::http::{App, Caller};
 use crate::protocol::record::Kind;
+use crate::teller::validate::{ACCOUNT_MAX, CURRENCY_MAX, REFERENCE_MAX};
 
 pub use self::carried::{Asked, carry};
 
@@ -131,7 +131,7 @@ pub async fn withdraw(State(app): State<App>, Extension(caller): Extension<Calle
 }
 
 async fn one_way(app: &App, caller: &Caller, body: &JsonBody, kind: Kind) -> Result<Response, Refusal> {
-    let permit = app.0.ledger.enter()?;
+    let permit = app.ledger.enter()?;
     let asked = movement(body.object()?, kind)?;
     let moved = carry(app, caller, &asked, permit).await?;
     let answer = Movement {
@@ -160,7 +160,7 @@ async fn one_way(app: &App, caller: &Caller, body: &JsonBody, kind: Kind) -> Res
     responses((status = 201, description = "durable", body = Transfer))
 )]
 pub async fn transfer(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
-    let permit = app.0.ledger.enter()?;
+    let permit = app.ledger.enter()?;
     let asked = movement(body.object()?, Kind::TRANSFER)?;
     let moved = carry(&app, &caller, &asked, permit).await?;
     let answer = Transfer {
@@ -188,7 +188,7 @@ pub async fn transfer(State(app): State<App>, Extension(caller): Extension<Calle
     responses((status = 201, description = "durable", body = Payment))
 )]
 pub async fn payment(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
-    let permit = app.0.ledger.enter()?;
+    let permit = app.ledger.enter()?;
     let mut fields = body.object()?;
     let mut asked = Asked::new(Kind::PAYMENT, "amount");
     asked.debit = fields.required("customerAccountId", ACCOUNT_MAX);

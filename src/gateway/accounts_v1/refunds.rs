@@ -9,16 +9,16 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::gateway::http::body::JsonBody;
 use crate::gateway::accounts_v1::movements::{Asked, PENDING, carry};
-use crate::gateway::http::refusal::Refusal;
 use crate::gateway::accounts_v1::requests::RefundRequest;
-use crate::gateway::http::text::{AmountText, time};
+use crate::gateway::http::body::JsonBody;
+use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::text::metadata;
-use crate::gateway::http::{Caller, App};
+use crate::gateway::http::text::{AmountText, time};
+use crate::gateway::http::{App, Caller};
+use crate::protocol::record::{Kind, TransactionId};
 use crate::teller::ledger::{NotRefundable, Refundable};
 use crate::teller::validate::CURRENCY_MAX;
-use crate::protocol::record::{Kind, TransactionId};
 
 /// Bytes of a transaction's id.
 const ID_MAX: usize = 128;
@@ -62,7 +62,7 @@ pub struct Refund {
     responses((status = 201, description = "durable", body = Refund))
 )]
 pub async fn refund(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
-    let permit = app.0.ledger.enter()?;
+    let permit = app.ledger.enter()?;
     let mut fields = body.object()?;
     let original = fields.required("originalPaymentId", ID_MAX);
     let mut asked = Asked::new(Kind::REFUND, "refundAmount");
@@ -104,7 +104,7 @@ pub async fn refund(State(app): State<App>, Extension(caller): Extension<Caller>
 async fn payment(app: &App, caller: &Caller, id: &str) -> Result<Refundable, Refusal> {
     let missing = || Refusal::no_transaction(id);
     let uuid = Uuid::try_parse(id).map_err(|_| missing())?;
-    match app.0.ledger.refundable(&caller.tenant, TransactionId(uuid)).await? {
+    match app.ledger.refundable(&caller.tenant, TransactionId(uuid)).await? {
         Ok(paid) => Ok(paid),
         Err(NotRefundable::Unknown) => Err(missing()),
         Err(NotRefundable::IsRefund) => Err(Refusal::bad("VALIDATION_FAILED", format!("Transaction {uuid} is a refund: it cannot be given back"))),

@@ -1,7 +1,7 @@
 //! Sagas as clients of the accounts REST API poll them. A movement inside the ledger is one atomic transaction, so its saga is a view of that, completed
 //! or failed the moment it can be seen. A movement through the provider is a real one, with its steps as they happen.
 
-mod workflows;
+pub mod workflows;
 
 use axum::Extension;
 use axum::extract::State;
@@ -11,19 +11,19 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::gateway::http::query::Query;
-use crate::gateway::http::refusal::Refusal;
 use crate::gateway::accounts_v1::text::stored;
-use crate::gateway::http::text::time;
 use crate::gateway::accounts_v1::transactions::get;
 use crate::gateway::accounts_v1::views::failure_code;
-use crate::gateway::http::{Caller, Id, App};
-use crate::teller::ledger::read_failure;
-use crate::teller::validate::{cut, text};
+use crate::gateway::http::query::Query;
+use crate::gateway::http::refusal::Refusal;
+use crate::gateway::http::text::time;
+use crate::gateway::http::{App, Caller, Id};
 use crate::protocol::record::{Kind, TransactionId};
 use crate::store;
 use crate::store::transactions::{Cursor, Filter, TransactionRow};
 use crate::telemetry::correlation;
+use crate::teller::ledger::read_failure;
+use crate::teller::validate::{cut, text};
 
 pub use self::workflows::one as workflow;
 
@@ -219,10 +219,10 @@ pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, 
     query.end()?;
     let kinds = TYPES.iter().map(|(_, kind)| *kind).filter(|known| kind.is_none_or(|kind| kind == *known)).map(Kind::code).collect();
     let filter = Filter { tenant: caller.tenant.to_string(), kinds, ..Filter::default() };
-    let _place = app.0.ledger.enter_read()?;
+    let _place = app.ledger.enter_read()?;
     let workflows = workflows::list(&app, &caller, kind, limit).await?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let page = store::transactions::list(&app.0.ledger.parts().pool, &filter, Cursor::START, limit).await;
+    let page = store::transactions::list(&app.ledger.parts().pool, &filter, Cursor::START, limit).await;
     let rows = page.map_err(|error| read_failure(&error))?.rows;
     let movements = rows.into_iter().filter(|(row, _)| !row.id.is_derived()); // those are steps of workflows
     Ok(Json(newest(movements.filter_map(|(row, _)| saga(row)).chain(workflows), limit)))
@@ -237,10 +237,10 @@ pub async fn by_correlation(State(app): State<App>, Extension(caller): Extension
     if text("id", &id, correlation::BYTES_MAX).is_err() {
         return Ok(Json(Vec::new())); // no transaction carries such an id
     }
-    let _place = app.0.ledger.enter_read()?;
+    let _place = app.ledger.enter_read()?;
     let workflows = workflows::by_correlation(&app, &caller, &id, *LIMIT.end()).await?;
     let most = usize::try_from(*LIMIT.end()).unwrap_or(usize::MAX);
-    let rows = store::transactions::by_correlation(&app.0.ledger.parts().pool, &caller.tenant, &id, most).await;
+    let rows = store::transactions::by_correlation(&app.ledger.parts().pool, &caller.tenant, &id, most).await;
     let movements = rows.map_err(|error| read_failure(&error))?.into_iter().filter_map(saga);
     Ok(Json(newest(movements.chain(workflows), most)))
 }
@@ -262,7 +262,7 @@ fn newest(sagas: impl Iterator<Item = Saga>, limit: usize) -> Vec<Saga> {
 pub async fn stuck(State(app): State<App>, Extension(caller): Extension<Caller>, mut query: Query) -> Result<Json<Vec<Saga>>, Refusal> {
     let limit = query.number("limit", LIMIT, LIMIT_DEFAULT, "");
     query.end()?;
-    let _place = app.0.ledger.enter_read()?;
-    let rows = sagas::stuck(&app.0.ledger.parts().pool, Some(&caller.tenant), limit.into()).await;
+    let _place = app.ledger.enter_read()?;
+    let rows = store::sagas::stuck(&app.ledger.parts().pool, Some(&caller.tenant), limit.into()).await;
     Ok(Json(workflows::views(rows.map_err(|error| read_failure(&error))?)?))
 }

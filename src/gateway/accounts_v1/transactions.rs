@@ -5,14 +5,14 @@ use axum::extract::State;
 use axum::response::Json;
 use uuid::Uuid;
 
-use crate::teller::externals::Among;
 use crate::gateway::http::refusal::Refusal;
-use crate::gateway::http::{Caller, Id, App};
-use crate::teller::failure::Failure;
-use crate::teller::ledger::read_failure;
+use crate::gateway::http::{App, Caller, Id};
 use crate::protocol::record::TransactionId;
 use crate::store;
 use crate::store::transactions::TransactionRow;
+use crate::teller::externals::Among;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::read_failure;
 
 pub use crate::gateway::accounts_v1::views::{Transaction, transaction};
 
@@ -22,8 +22,8 @@ pub use crate::gateway::accounts_v1::views::{Transaction, transaction};
 /// None: there is none; else why it could not be read.
 pub async fn get(app: &App, caller: &Caller, id: &str) -> Result<Option<TransactionRow>, Failure> {
     let Ok(uuid) = Uuid::try_parse(id) else { return Ok(None) };
-    let _place = app.0.ledger.enter_read()?;
-    let row = store::transactions::get(&app.0.ledger.parts().pool, &caller.tenant, TransactionId(uuid)).await;
+    let _place = app.ledger.enter_read()?;
+    let row = store::transactions::get(&app.ledger.parts().pool, &caller.tenant, TransactionId(uuid)).await;
     Ok(row.map_err(|error| read_failure(&error))?.filter(|row| !row.postings.is_empty()))
 }
 

@@ -4,13 +4,13 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::teller::externals::Among;
 use crate::gateway::accounts_v1::text::{shown, stored};
 use crate::gateway::http::text::{metadata, time};
 use crate::ledger::Status;
 use crate::protocol::record::Kind;
 use crate::store::accounts::{AccountKind, AccountRow};
 use crate::store::transactions::TransactionRow;
+use crate::teller::externals::Among;
 
 /// What an account is called by its kind.
 pub const ACCOUNT_TYPES: [(&str, AccountKind); 3] =

@@ -21,17 +21,17 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument;
 
 use self::stream::Driver;
-use crate::gateway::grpc::call::{call_of, ended};
 use crate::admission::limits::{Limits, limit};
+use crate::gateway::grpc::call::{call_of, ended};
+use crate::protocol::pb::florin_v1 as pb;
+use crate::protocol::pb::florin_v1::ledger_server;
+use crate::telemetry::request_span;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
 use crate::teller::native;
 use crate::teller::native::post::Posted;
 use crate::teller::validate::{self, ACCOUNT_MAX};
-use crate::protocol::pb::florin_v1 as pb;
-use crate::protocol::pb::florin_v1::ledger_server;
-use crate::telemetry::request_span;
 
 /// The service.
 #[derive(Clone)]

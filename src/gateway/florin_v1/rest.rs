@@ -2,8 +2,8 @@
 //! stands in [`crate::teller::native`]. A repeat of a request is answered as the first was, with `replayed`.
 
 pub mod accounts;
-pub mod exchanges;
 pub mod currencies;
+pub mod exchanges;
 pub mod holds;
 pub mod operators;
 pub mod payouts;
@@ -14,44 +14,49 @@ pub mod sagas;
 pub mod transactions;
 pub mod views;
 
-use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::{get, patch, post};
+use utoipa_axum::routes;
 
-use crate::gateway::http::refusal::Refusal;
-use crate::gateway::http::{Caller, App};
+use crate::gateway::http::Caller;
+use crate::gateway::http::refusal::{ErrorBody, Manners, Refusal};
+use crate::gateway::http::routes::Routes;
+use crate::protocol::record::DeclineCode;
+use crate::store::api_keys::Scope;
+use crate::store::transactions::TransactionRow;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
-use crate::teller::ledger::Ledger;
 use crate::teller::native::post::Posted;
-use crate::money::decimal_text;
-use crate::protocol::record::DeclineCode;
-use crate::store::transactions::TransactionRow;
+
+/// How errors are written: in the words of `florin.v1` over gRPC.
+pub const MANNERS: Manners = Manners { body: |refusal, path, correlation| ErrorBody::written(refusal, refusal.code, path, correlation) };
 
 /// All routes under `/v1`.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/holds", get(holds::list).post(holds::authorize))
-        .route("/v1/holds/{id}", get(holds::read))
-        .route("/v1/holds/{id}/capture", post(holds::capture))
-        .route("/v1/holds/{id}/void", post(holds::void))
-        .route("/v1/accounts/{id}", get(accounts::read))
-        .route("/v1/accounts/{id}/entries", get(accounts::entries))
-        .route("/v1/accounts/{id}/limits", patch(accounts::change_limits))
-        .route("/v1/accounts/{id}/status", patch(accounts::change_status))
-        .route("/v1/transactions", get(transactions::list).post(transactions::post))
-        .route("/v1/transactions/{id}", get(transactions::read))
-        .route("/v1/transactions/{id}/refund", post(returns::refund))
-        .route("/v1/transactions/{id}/reverse", post(returns::reverse))
-        .route("/v1/payouts", post(payouts::payout))
-        .route("/v1/card-topups", post(payouts::card_topup))
-        .route("/v1/sagas/{id}/retry", post(sagas::retry))
-        .route("/v1/sagas/{id}/resolve", post(sagas::resolve))
-        .route("/v1/currencies", post(currencies::create))
-        .route("/v1/currencies/{code}", patch(currencies::update))
-        .route("/v1/operator-actions", get(operators::list))
-        .route("/v1/exchanges", post(exchanges::exchange))
-        .route("/v1/rates", get(exchanges::list).post(exchanges::add_rate))
+pub fn routes() -> Routes {
+    Routes::default()
+        .needs(Scope::Read, routes!(holds::list))
+        .needs(Scope::Write, routes!(holds::authorize))
+        .needs(Scope::Read, routes!(holds::read))
+        .needs(Scope::Write, routes!(holds::capture))
+        .needs(Scope::Write, routes!(holds::void))
+        .needs(Scope::Read, routes!(accounts::read))
+        .needs(Scope::Read, routes!(accounts::entries))
+        .needs(Scope::Admin, routes!(accounts::change_limits))
+        .needs(Scope::Admin, routes!(accounts::change_status))
+        .needs(Scope::Read, routes!(transactions::list))
+        .needs(Scope::Write, routes!(transactions::post))
+        .needs(Scope::Read, routes!(transactions::read))
+        .needs(Scope::Write, routes!(returns::refund))
+        .needs(Scope::Admin, routes!(returns::reverse))
+        .needs(Scope::Write, routes!(payouts::payout))
+        .needs(Scope::Write, routes!(payouts::card_topup))
+        .needs(Scope::Admin, routes!(sagas::retry))
+        .needs(Scope::Admin, routes!(sagas::resolve))
+        .needs(Scope::Admin, routes!(currencies::create))
+        .needs(Scope::Admin, routes!(currencies::update))
+        .needs(Scope::Admin, routes!(operators::list))
+        .needs(Scope::Write, routes!(exchanges::exchange))
+        .needs(Scope::Read, routes!(exchanges::list))
+        .needs(Scope::Admin, routes!(exchanges::add_rate))
 }
 
 /// What a call names, should it not be there.
@@ -75,7 +80,6 @@ fn refused(failure: Failure, named: Named<'_>) -> Refusal {
         (Failure::NotFound(_), Named::Account(id)) => Refusal::no_account(id),
         (Failure::NotFound(_), Named::Transaction(id)) => Refusal::no_transaction(id),
         (Failure::NotFound(why), Named::Hold) => Refusal::new(StatusCode::NOT_FOUND, "HOLD_NOT_FOUND", why),
-        (failure @ (Failure::KeyReused | Failure::KeyRetired), _) => Refusal::new(StatusCode::CONFLICT, failure.reason(), failure.to_string()),
         (failure, _) => failure.into(),
     }
 }
@@ -91,15 +95,20 @@ fn unposted(failure: Failure, named: Named<'_>, has_key: bool) -> Refusal {
     Refusal::new(refusal.status, refusal.code, why)
 }
 
-/// What was written, or why it was declined: the code and the words are those of `florin.v1` over gRPC.
+/// What was written, or why it was declined.
 fn completed(posted: Posted) -> Result<(TransactionRow, bool), Refusal> {
     let Some(code) = posted.declined else { return Ok((posted.transaction, posted.replayed)) };
+    Err(declined(code, posted.transaction.decline.map(|(_, message)| message).unwrap_or_default()))
+}
+
+/// Why a command was declined, in the words of `florin.v1` over gRPC.
+fn declined(code: DeclineCode, message: String) -> Refusal {
     let status = match code {
         DeclineCode::AccountNotFound => StatusCode::NOT_FOUND,
         DeclineCode::RefundExceeded | DeclineCode::HoldExceeded => StatusCode::CONFLICT,
         _ => StatusCode::BAD_REQUEST,
     };
-    Err(Refusal::new(status, code.name(), posted.transaction.decline.map(|(_, message)| message).unwrap_or_default()))
+    Refusal::new(status, code.name(), message)
 }
 
 #[cfg(test)]

@@ -6,12 +6,12 @@ use metrics::{Counter, Histogram};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Status};
 
-use crate::gateway::grpc::status;
 use crate::admission::auth::{DEFAULT_TENANT, Identity};
+use crate::gateway::grpc::status;
 use crate::protocol::record::Maker;
+use crate::telemetry::correlation::CorrelationId;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
-use crate::telemetry::correlation::CorrelationId;
 
 /// What a request that just came carries.
 pub fn call_of<T>(request: &Request<T>) -> Call {

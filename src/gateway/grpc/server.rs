@@ -3,9 +3,9 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::codec::CompressionEncoding;
@@ -14,17 +14,18 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::admission::auth::Authenticator;
-use crate::admission::limits::Limits;
 use crate::admission::connections::Connections;
+use crate::admission::limits::Limits;
 use crate::gateway::florin_v1::grpc::FlorinV1;
-use crate::teller::ledger::Ledger;
+use crate::gateway::listener::{Tls, ended_by_itself, listen, wind_up};
 use crate::gateway::payment_v1::PaymentV1;
 use crate::protocol::pb::DESCRIPTORS;
 use crate::protocol::pb::florin_v1::ledger_server::LedgerServer;
 use crate::protocol::pb::payment_v1::payment_service_server::PaymentServiceServer;
 use crate::supervision::health::{Condition, Health, Overall, Part};
-use crate::supervision::policy::{self, History, Verdict};
+use crate::supervision::policy::History;
 use crate::supervision::tasks;
+use crate::teller::ledger::Ledger;
 
 /// How the listener is set up.
 #[derive(Clone)]

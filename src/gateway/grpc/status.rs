@@ -13,7 +13,9 @@ pub fn code(failure: &Failure) -> Code {
         Failure::AlreadyExists(_) => Code::AlreadyExists,
         Failure::FailedPrecondition(_) | Failure::Unconfigured(_) => Code::FailedPrecondition,
         Failure::AtBound { .. } | Failure::AccountBusy { .. } | Failure::RateLimited { .. } => Code::ResourceExhausted,
-        Failure::DatabaseAway | Failure::NotLeader | Failure::Interrupted | Failure::TooLate | Failure::Backpressure(_) | Failure::Unknown => Code::Unavailable,
+        Failure::DatabaseAway | Failure::NotLeader | Failure::Interrupted | Failure::TooLate | Failure::Backpressure(_) | Failure::Unknown => {
+            Code::Unavailable
+        }
         Failure::Deadline => Code::DeadlineExceeded,
         Failure::KeyReused | Failure::KeyRetired => Code::Aborted,
         Failure::Guard => Code::Internal,

@@ -2,6 +2,7 @@
 //! the error body. A handler that panics is answered with 500, and its connection lives.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -11,11 +12,12 @@ use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use tracing::Instrument;
 
-use crate::gateway::http::refusal::Refusal;
-use crate::gateway::http::server::PeerAddress;
-use crate::gateway::http::{Caller, App};
-use crate::admission::auth::{Access, PeerCertificate, rest_access};
+use crate::admission::auth::{Access, PeerCertificate};
 use crate::admission::limits::limit;
+use crate::gateway::http::refusal::{Manners, Refusal};
+use crate::gateway::http::routes::{Route, RouteTable, find};
+use crate::gateway::http::server::PeerAddress;
+use crate::gateway::http::{App, Caller};
 use crate::protocol::record::Maker;
 use crate::telemetry::correlation::CorrelationId;
 use crate::telemetry::metrics::{AUTH_REFUSED, HTTP_DURATION, HTTP_REQUESTS};
@@ -29,22 +31,26 @@ const URI_MAX: usize = 8 << 10;
 /// What is logged: nobody knows what became of a call, or a guard caught a bug.
 const REPORTED: [&str; 3] = ["OUTCOME_UNKNOWN", "LEDGER_GUARD", "INTERNAL_ERROR"];
 
-/// The route of a call, as the table of who may call names it, and what it asks of its caller.
-#[derive(Clone, Copy)]
-struct Route {
-    name: &'static str,
-    access: Access,
-}
-
 /// No route: nothing is there to be protected, and nothing to be done.
 const NOWHERE: Route = Route { name: "none", access: Access::Open };
 
+/// What stands around the routes of a contract; clones share it.
+#[derive(Clone)]
+pub struct Around {
+    /// What handlers are given.
+    pub app: App,
+    /// How errors are written.
+    pub manners: Manners,
+    /// What each route asks of its caller.
+    pub routes: Arc<RouteTable>,
+}
+
 /// Stands around every route.
-pub async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub async fn around(State(Around { app, manners, routes }): State<Around>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let correlation = CorrelationId::of(request.headers());
     let path = request.uri().path().to_owned();
-    let route = route(&request);
+    let route = route(&routes, &request);
     if let Ok(value) = HeaderValue::from_str(correlation.as_str()) {
         request.headers_mut().insert(CORRELATION, value); // the span takes it from here
     }
@@ -61,7 +67,7 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
         if REPORTED.contains(&refusal.code) {
             tracing::warn!(route = route.name, correlation_id = %correlation, code = refusal.code, "a call was not answered as it should be");
         }
-        refusal.write(&mut response, &path, correlation.as_str());
+        refusal.write(manners, &mut response, &path, correlation.as_str());
     }
     if let Ok(value) = HeaderValue::from_str(correlation.as_str()) {
         response.headers_mut().insert(CORRELATION, value);
@@ -72,11 +78,8 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
     response
 }
 
-fn route(request: &Request) -> Route {
-    let Some(matched) = request.extensions().get::<MatchedPath>() else { return NOWHERE };
-    let method = if request.method() == http::Method::HEAD { &http::Method::GET } else { request.method() };
-    let (name, access) = rest_access(method.as_str(), matched.as_str());
-    Route { name, access }
+fn route(routes: &RouteTable, request: &Request) -> Route {
+    request.extensions().get::<MatchedPath>().map_or(NOWHERE, |matched| find(routes, request.method(), matched.as_str()))
 }
 
 /// Lets the caller in, and says who it is.
@@ -91,12 +94,12 @@ async fn admit(app: &App, route: Route, correlation: &CorrelationId, request: &m
     }
     let certificate = request.extensions().get::<PeerCertificate>().cloned();
     let der = certificate.as_ref().map(|PeerCertificate(der)| &**der);
-    let identity = app.0.authenticator.authenticate(route.name, request.headers(), der).await.map_err(|denial| {
+    let identity = app.authenticator.authenticate(route.access, request.headers(), der).await.map_err(|denial| {
         metrics::counter!(AUTH_REFUSED, "reason" => denial.reason()).increment(1);
         Refusal::from(&denial)
     })?;
     if route.access != Access::Open {
-        limit(app.0.limits.native.as_ref(), &identity.tenant, request.headers(), route.name).await?;
+        limit(app.limits.native.as_ref(), &identity.tenant, request.headers(), route.name).await?;
     }
     let address = request.extensions().get::<PeerAddress>().map(|PeerAddress(address)| address.clone());
     let maker = Maker { name: identity.client, address };

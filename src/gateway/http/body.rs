@@ -52,7 +52,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
 async fn read(body: Body) -> Result<Vec<u8>, Refusal> {
     let (mut chunks, mut bytes, mut seen) = (body.into_data_stream(), Vec::new(), 0);
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| Refusal::bad("VALIDATION_FAILED", "the body ended early"))?;
+        let chunk = chunk.map_err(|_| Refusal::bad("INVALID_ARGUMENT", "the body ended early"))?;
         seen += chunk.len();
         if seen <= BYTES_MAX {
             bytes.extend_from_slice(&chunk);

@@ -174,6 +174,15 @@ impl<'a> Object<'a> {
         number
     }
 
+    /// A whole number from 0 to `max` that must be there.
+    pub fn required_whole(&mut self, name: &str, max: u32) -> Option<u32> {
+        if !self.is_given(name) {
+            self.fault(format!("{name} is required"));
+            return self.take(name).and(None);
+        }
+        self.whole(name, max)
+    }
+
     /// An object of texts by name.
     pub fn texts(&mut self, name: &str) -> HashMap<String, String> {
         let Some(raw) = self.take(name) else { return HashMap::new() };

@@ -7,8 +7,8 @@ use chrono::Utc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::gateway::http::text;
 use crate::admission::auth::Denial;
+use crate::gateway::http::text;
 use crate::teller::failure::Failure;
 use crate::teller::validate::cut;
 
@@ -20,7 +20,7 @@ const PATH_MAX: usize = 512;
 pub struct Refusal {
     /// The HTTP status.
     pub status: StatusCode,
-    /// What machines read.
+    /// What machines read, in the words of the native API; each contract has its own for some.
     pub code: &'static str,
     /// What people read.
     pub message: Message,
@@ -64,6 +64,29 @@ pub struct ErrorBody<'a> {
     correlation_id: &'a str,
 }
 
+/// How a contract writes what is not an answer.
+#[derive(Clone, Copy)]
+pub struct Manners {
+    /// The body, by the path that was asked for and the correlation id.
+    pub body: fn(&Refusal, &str, &str) -> Vec<u8>,
+}
+
+impl ErrorBody<'_> {
+    /// The body in JSON; `code`: what machines read in the contract that answers.
+    pub fn written(refusal: &Refusal, code: &str, path: &str, correlation: &str) -> Vec<u8> {
+        let body = ErrorBody {
+            status_code: refusal.status.as_u16(),
+            error: refusal.status.canonical_reason().unwrap_or("Error"),
+            code,
+            message: &refusal.message,
+            timestamp: text::time(Utc::now()),
+            path,
+            correlation_id: correlation,
+        };
+        serde_json::to_vec(&body).unwrap_or_default() // texts and numbers encode
+    }
+}
+
 impl Refusal {
     /// A refusal with one text.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
@@ -77,7 +100,7 @@ impl Refusal {
 
     /// 400: everything that is wrong with a request's fields.
     pub fn faults(faults: Vec<String>) -> Self {
-        Self { message: Message::List(faults), ..Self::bad("VALIDATION_FAILED", "") }
+        Self { message: Message::List(faults), ..Self::bad("INVALID_ARGUMENT", "") }
     }
 
     /// 404: no such account.
@@ -104,18 +127,10 @@ impl Refusal {
         )
     }
 
-    /// Writes it out into the response that carried it, whose headers stay.
-    pub fn write(&self, response: &mut Response, path: &str, correlation: &str) {
-        let body = ErrorBody {
-            status_code: self.status.as_u16(),
-            error: self.status.canonical_reason().unwrap_or("Error"),
-            code: self.code,
-            message: &self.message,
-            timestamp: text::time(Utc::now()),
-            path: path.char_indices().nth(PATH_MAX).map_or(path, |(end, _)| &path[..end]),
-            correlation_id: correlation,
-        };
-        let bytes = serde_json::to_vec(&body).unwrap_or_default(); // texts and numbers encode
+    /// Writes it out, in a contract's manners, into the response that carried it, whose headers stay.
+    pub fn write(&self, manners: Manners, response: &mut Response, path: &str, correlation: &str) {
+        let path = path.char_indices().nth(PATH_MAX).map_or(path, |(end, _)| &path[..end]);
+        let bytes = (manners.body)(self, path, correlation);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.remove(header::CONTENT_LENGTH);
@@ -142,10 +157,9 @@ impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
         let (status, retry_after) = match &failure {
             Failure::Invalid(fault) => return Self::faults(vec![fault.clone()]),
-            Failure::FailedPrecondition(why) => return Self::bad("VALIDATION_FAILED", why.clone()),
+            Failure::FailedPrecondition(_) => (StatusCode::BAD_REQUEST, None),
             Failure::NotFound(_) => (StatusCode::NOT_FOUND, None),
-            Failure::AlreadyExists(_) => (StatusCode::CONFLICT, None),
-            Failure::KeyReused | Failure::KeyRetired => return Self::new(StatusCode::CONFLICT, "DUPLICATE_TRANSACTION", failure.to_string()),
+            Failure::AlreadyExists(_) | Failure::KeyReused | Failure::KeyRetired => (StatusCode::CONFLICT, None),
             Failure::RateLimited { retry_after_ms } => (StatusCode::TOO_MANY_REQUESTS, Some(retry_after_ms.div_ceil(1_000).max(1))),
             Failure::AtBound { .. } | Failure::AccountBusy { .. } => (StatusCode::TOO_MANY_REQUESTS, Some(1)),
             Failure::DatabaseAway | Failure::NotLeader | Failure::Interrupted | Failure::TooLate | Failure::Backpressure(_) | Failure::Unknown => {
@@ -177,12 +191,12 @@ mod tests {
     #[test]
     fn every_failure_has_its_status_and_what_may_be_repeated_says_when() {
         let table = [
-            (Failure::Invalid("x".into()), 400, "VALIDATION_FAILED", None),
-            (Failure::FailedPrecondition("x".into()), 400, "VALIDATION_FAILED", None),
+            (Failure::Invalid("x".into()), 400, "INVALID_ARGUMENT", None),
+            (Failure::FailedPrecondition("x".into()), 400, "FAILED_PRECONDITION", None),
             (Failure::NotFound("x".into()), 404, "NOT_FOUND", None),
             (Failure::AlreadyExists("x".into()), 409, "ALREADY_EXISTS", None),
-            (Failure::KeyReused, 409, "DUPLICATE_TRANSACTION", None),
-            (Failure::KeyRetired, 409, "DUPLICATE_TRANSACTION", None),
+            (Failure::KeyReused, 409, "IDEMPOTENCY_KEY_REUSED", None),
+            (Failure::KeyRetired, 409, "IDEMPOTENCY_KEY_RETIRED", None),
             (Failure::AtBound { max: 1 }, 429, "IN_FLIGHT_LIMIT", Some(1)),
             (Failure::AccountBusy { max: 1 }, 429, "ACCOUNT_LIMIT", Some(1)),
             (Failure::RateLimited { retry_after_ms: 1_001 }, 429, "RATE_LIMIT", Some(2)),

@@ -38,7 +38,7 @@ pub use self::stream::Endless;
 
 /// How the listener is set up.
 #[derive(Clone)]
-pub struct HttpConfig {
+pub struct HttpServerConfig {
     /// Where to listen; port 0: any free one.
     pub listen: SocketAddr,
     /// Connections at once.
@@ -64,7 +64,7 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// All that a listener is made of, to be made again.
 struct Listening {
-    config: HttpConfig,
+    config: HttpServerConfig,
     router: Router,
     tls: Option<TlsAcceptor>,
     stopped: watch::Receiver<bool>,
@@ -75,12 +75,12 @@ impl HttpServer {
     ///
     /// # Errors
     /// When the address cannot be had, or the certificates cannot be used.
-    pub async fn start(config: HttpConfig, router: Router, health: Health) -> io::Result<Self> {
+    pub async fn start(config: HttpServerConfig, router: Router, health: Health) -> io::Result<Self> {
         let listener = listen(config.listen)?;
         let address = listener.local_addr()?;
         let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
         let (stop, stopped) = watch::channel(false);
-        let listening = Listening { config: HttpConfig { listen: address, ..config }, router, tls, stopped };
+        let listening = Listening { config: HttpServerConfig { listen: address, ..config }, router, tls, stopped };
         let ended = tasks::spawn(async move {
             let mut ended = listening.serve(listener).await;
             let mut history = History::default();

@@ -7,8 +7,8 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::teller::validate::cut;
 use crate::money::{Amount, AmountError, Currency};
+use crate::teller::validate::cut;
 
 /// Bytes of an amount's text: 28 digits, sign and point, and some zeros.
 pub const AMOUNT_MAX: usize = 64;

@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use super::currencies::unwritten;
 use super::{Ledger, read_failure};
-use crate::teller::failure::Failure;
 use crate::protocol::record::TransactionId;
 use crate::store::accounts;
 use crate::store::audit::{self, Equation, Reconciled, ReconciledTransaction};
 use crate::store::operators::Doing;
+use crate::teller::failure::Failure;
 
 /// How long what an account has in flight is waited for.
 const STILL_MAX: Duration = Duration::from_secs(5);

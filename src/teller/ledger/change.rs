@@ -8,12 +8,12 @@ use super::post::{TRIES_MAX, TRY_AGAIN_AFTER, Tried, answer};
 use super::{Answer, Deadline, GRACE, Ledger};
 use crate::actors::accounts::Resolved;
 use crate::actors::node::Active;
-use crate::teller::failure::Failure;
 use crate::ledger::{Rejection, Status};
 use crate::money::decimal_text;
 use crate::protocol::account::{AccountHandle, AccountMessage, ChangeOrder};
 use crate::protocol::record::{AccountChange, Api, Body, KeyHash, Kind, Maker, Operator, Record, RequestHash, TransactionId};
 use crate::protocol::slip::Outcome;
+use crate::teller::failure::Failure;
 
 /// A change as asked for; what is `None` stays as it is.
 #[derive(Clone, Debug)]

@@ -6,12 +6,12 @@ use tokio::sync::Mutex;
 
 use super::{Ledger, read_failure};
 use crate::admission::auth::DEFAULT_TENANT;
-use crate::teller::failure::Failure;
-use crate::teller::validate::{self, CURRENCY_MAX, cut};
 use crate::money::{Currency, CurrencyCode};
 use crate::store::StoreError;
 use crate::store::currencies::{self, CURRENCIES_MAX, CurrencyChange, CurrencyRow, Made};
 use crate::store::operators::Doing;
+use crate::teller::failure::Failure;
+use crate::teller::validate::{self, CURRENCY_MAX, cut};
 
 /// Bytes of a currency's name.
 pub const NAME_MAX: usize = 255;

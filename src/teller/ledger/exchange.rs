@@ -8,12 +8,12 @@ use hashbrown::HashMap;
 use smallvec::smallvec;
 
 use super::{Action, Answer, Command, GRACE, Ledger, PostingCommand, read_failure};
-use crate::teller::failure::Failure;
 use crate::money::{Currency, ROUNDING, exchange};
 use crate::protocol::admission::Permit;
 use crate::protocol::record::{ExchangeRow, KeyHash};
 use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
 use crate::store::rates::{self, RateRow};
+use crate::teller::failure::Failure;
 
 /// Where a currency's side of all exchanges is booked: what the house gained and lost by them is what stands there.
 pub fn clearing_account(currency: Currency) -> String {

@@ -7,10 +7,10 @@ use hashbrown::HashMap;
 use super::command::exceeded;
 use super::post::Tried;
 use super::{Answer, Command, Ledger, read_failure};
-use crate::teller::failure::Failure;
 use crate::protocol::admission::Permit;
 use crate::protocol::record::TransactionId;
 use crate::store::holds::{self, HoldRow};
+use crate::teller::failure::Failure;
 
 /// Holds that were authorized here a short while ago: their accounts and currency never change, so a capture need not read them.
 #[derive(Default)]

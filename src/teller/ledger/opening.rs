@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::{Ledger, abort, read_failure};
-use crate::teller::failure::Failure;
 use crate::ledger::Status;
 use crate::money::Currency;
 use crate::protocol::events::{EventType, Guards};
@@ -11,6 +10,7 @@ use crate::protocol::record::{AccountRow as NewRow, Api, Kind, Maker, Record, Re
 use crate::protocol::slip::{Abort, Outcome};
 use crate::store::StoreError;
 use crate::store::accounts::{self, AccountRow, NewAccount};
+use crate::teller::failure::Failure;
 
 impl Ledger {
     /// Opens an account, or answers the one of that name. Its event is told once, whoever opened it.

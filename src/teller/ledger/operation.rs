@@ -6,11 +6,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Deadline, Ledger, abort, read_failure};
 use crate::actors::node::Active;
-use crate::teller::failure::Failure;
 use crate::protocol::account::UsedKey;
 use crate::protocol::record::{Api, Body, KeyHash, Kind, Record, RequestHash, TransactionId};
 use crate::protocol::slip::Outcome;
 use crate::store::{self, StoreError};
+use crate::teller::failure::Failure;
 
 /// What became of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

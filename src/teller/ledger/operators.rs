@@ -3,9 +3,9 @@
 use chrono::DateTime;
 
 use super::{Ledger, read_failure};
-use crate::teller::failure::Failure;
 use crate::store::operators::{self, ActionFilter, ActionRow};
 use crate::store::transactions::Cursor;
+use crate::teller::failure::Failure;
 
 impl Ledger {
     /// A page of operators' actions, newest first, and where the next one begins.

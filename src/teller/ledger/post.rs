@@ -11,7 +11,6 @@ use super::command::{effect, event, exceeded, follows};
 use super::{Action, Answer, Command, Ledger, PostingCommand, abort, read_failure, sagas};
 use crate::actors::accounts::Resolved;
 use crate::actors::node::Active;
-use crate::teller::failure::Failure;
 use crate::ledger::Rejection;
 use crate::money::Amount;
 use crate::protocol::account::{AccountHandle, UsedKey};
@@ -19,6 +18,7 @@ use crate::protocol::admission::Permit;
 use crate::protocol::record::{Body, DeclineCode, DeclinedPosting, KeyHash, Posting, Record, RequestHash, TransactionId, now_micros};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store;
+use crate::teller::failure::Failure;
 
 /// How often a command is tried again after an account's actor ended under it.
 pub(super) const TRIES_MAX: u32 = 4;

@@ -3,11 +3,11 @@
 
 use super::command::Undone;
 use super::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
-use crate::teller::failure::Failure;
 use crate::money::Amount;
 use crate::protocol::admission::Permit;
 use crate::protocol::record::{Kind, TransactionId};
 use crate::store::transactions::{self, PostingRow, TransactionRow};
+use crate::teller::failure::Failure;
 
 /// A payment that can be given back.
 #[derive(Clone, Debug)]

@@ -15,13 +15,13 @@ use uuid::Uuid;
 use super::currencies::unwritten;
 use super::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
 use crate::actors::accounts::Resolved;
-use crate::teller::failure::Failure;
 use crate::money::{Amount, Currency};
 use crate::protocol::admission::Permit;
 use crate::protocol::record::{Api, FactRow, Kind, Maker, Operator, RequestHash, Rows, TransactionId, now_micros};
 use crate::saga::{Broken, Fact, Order, Resolution, Saga, Status, Step, Workflow, provider_account};
 use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
 use crate::store::sagas::{self, Asked, SagaRow};
+use crate::teller::failure::Failure;
 
 /// After so long what a payout holds is let go, whatever has become of it.
 const HELD_FOR: TimeDelta = TimeDelta::days(366);
@@ -54,7 +54,7 @@ impl Ledger {
     ///
     /// # Errors
     /// `Unconfigured`: there is no provider.
-    pub fn provider_account(&self, currency: Currency) -> Result<String, Failure> {
+    fn provider_account(&self, currency: Currency) -> Result<String, Failure> {
         let provider = self.parts().provider.as_ref().ok_or(Failure::Unconfigured("PROVIDER_URL is not set: there is no provider"))?;
         Ok(provider_account(provider, currency.code.as_str()))
     }

@@ -1,13 +1,13 @@
 //! Reads accounts and changes their status and limits; and which limits a new account may have, whichever way it is opened.
 
-use crate::teller::call::Call;
-use crate::teller::failure::Failure;
-use crate::teller::ledger::{ChangeCommand, Ledger, read_failure};
 use crate::ledger::Status;
 use crate::protocol::account::Identity;
 use crate::protocol::record::{Api, Operator, RequestHash};
 use crate::store;
 use crate::store::accounts::AccountRow;
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{ChangeCommand, Ledger, read_failure};
 
 /// A change as asked for; what is `None` stays as it is.
 #[derive(Clone, Debug)]

@@ -6,15 +6,15 @@ use smallvec::smallvec;
 
 use super::post::{Posted, Words, answered, command, request_hash};
 use super::{fields, pages};
-use crate::teller::call::Call;
-use crate::teller::failure::Failure;
-use crate::teller::ledger::{Action, Ledger, PostingCommand, read_failure, unwritten};
-use crate::teller::validate::{self, REFERENCE_MAX, cut};
 use crate::money::Currency;
 use crate::protocol::admission::Permit;
 use crate::protocol::record::{Kind, RequestHash};
 use crate::store::rates::{self, NewRate, RateRow};
 use crate::store::transactions::Cursor;
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Action, Ledger, PostingCommand, read_failure, unwritten};
+use crate::teller::validate::{self, REFERENCE_MAX, cut};
 
 /// Digits of a rate before its point, and after it.
 const WHOLE_MAX: usize = 16;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 
-use crate::teller::failure::Failure;
-use crate::teller::validate::{self, CURRENCY_MAX, METADATA_ENTRIES_MAX, METADATA_KEY_MAX, METADATA_MAX, METADATA_VALUE_MAX, cut};
 use crate::money::{Amount, AmountError, Currencies, Currency};
 use crate::protocol::events::metadata_texts;
+use crate::teller::failure::Failure;
+use crate::teller::validate::{self, CURRENCY_MAX, METADATA_ENTRIES_MAX, METADATA_KEY_MAX, METADATA_MAX, METADATA_VALUE_MAX, cut};
 
 /// Bytes of an amount's text: 28 digits, sign and point, and some zeros.
 const AMOUNT_MAX: usize = 64;

@@ -6,10 +6,6 @@ use uuid::Uuid;
 
 use super::post::{Posted, Words, answered, command, request_hash};
 use super::{accounts, fields, pages};
-use crate::teller::call::Call;
-use crate::teller::failure::Failure;
-use crate::teller::ledger::{Action, Answer, Ledger, PostingCommand, read_failure};
-use crate::teller::validate::cut;
 use crate::money::{Amount, Currency, CurrencyCode};
 use crate::protocol::admission::Permit;
 use crate::protocol::events::timestamp;
@@ -17,6 +13,10 @@ use crate::protocol::record::{Api, DeclineCode, Kind, RequestHash, TransactionId
 use crate::store;
 use crate::store::holds::{HoldRow, HoldState};
 use crate::store::transactions::Cursor;
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Action, Answer, Ledger, PostingCommand, read_failure};
+use crate::teller::validate::cut;
 
 /// How long a hold lasts unless told otherwise.
 const LASTS: TimeDelta = TimeDelta::days(7);

@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use crate::teller::failure::Failure;
-use crate::teller::validate::cut;
 use crate::protocol::record::RequestHash;
 use crate::store::transactions::Cursor;
+use crate::teller::failure::Failure;
+use crate::teller::validate::cut;
 
 /// Rows of a page when nothing is said.
 pub const SIZE_DEFAULT: u32 = 50;

@@ -2,15 +2,15 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use crate::teller::call::Call;
-use crate::teller::failure::Failure;
-use crate::teller::ledger::{Action, Answer, Command, Deadline, Ledger, PostingCommand};
-use crate::teller::validate::{self, DESCRIPTION_MAX, KEY_MAX, POSTINGS_MAX, REFERENCE_MAX};
 use crate::money::Amount;
 use crate::protocol::admission::Permit;
 use crate::protocol::record::{Api, DeclineCode, Kind, RequestHash, TransactionId};
 use crate::store;
 use crate::store::transactions::{Exchange, PostingRow, TransactionRow};
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Action, Answer, Command, Deadline, Ledger, PostingCommand};
+use crate::teller::validate::{self, DESCRIPTION_MAX, KEY_MAX, POSTINGS_MAX, REFERENCE_MAX};
 
 /// The caller's own words; an empty text is none.
 #[derive(Clone, Debug, Default)]

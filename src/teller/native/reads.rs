@@ -3,15 +3,15 @@
 use chrono::{DateTime, Utc};
 
 use super::{accounts, pages};
-use crate::teller::call::Call;
-use crate::teller::failure::Failure;
-use crate::teller::ledger::{Ledger, read_failure};
 use crate::money::Currency;
 use crate::protocol::events::timestamp;
 use crate::protocol::record::{RequestHash, TransactionId};
 use crate::store;
 use crate::store::entries::EntryRow;
 use crate::store::transactions::{Cursor, Filter, TransactionRow};
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Ledger, read_failure};
 
 /// Which transactions; all of it holds together.
 #[derive(Clone, Debug, Default)]

@@ -4,13 +4,13 @@ use smallvec::{SmallVec, smallvec};
 
 use super::fields;
 use super::post::{Posted, Words, answered, command};
+use crate::money::{Amount, Currency, CurrencyCode};
+use crate::protocol::admission::Permit;
+use crate::protocol::record::{Kind, RequestHash, TransactionId};
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Action, Deadline, Ledger, NotRefundable, PostingCommand};
 use crate::teller::validate::cut;
-use crate::money::{Amount, Currency, CurrencyCode};
-use crate::protocol::admission::Permit;
-use crate::protocol::record::{Kind, RequestHash, TransactionId};
 
 /// A payment to be given back.
 #[derive(Clone, Debug)]

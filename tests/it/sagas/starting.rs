@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use florin::teller::failure::Failure;
-use florin::teller::ledger::{Answer, SagaOrder};
 use florin::protocol::record::{DeclineCode, Maker};
 use florin::saga::{Status, Workflow};
+use florin::teller::failure::Failure;
+use florin::teller::ledger::{Answer, SagaOrder};
 
 use super::{COUNTER, Patience, Rig, order};
 use crate::harness::provider::How;

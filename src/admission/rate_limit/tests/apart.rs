@@ -6,8 +6,8 @@ use super::server::RedisServer;
 use super::{connected, on_its_own, patient};
 use crate::admission::auth::DEFAULT_TENANT;
 use crate::admission::limits::limit;
-use crate::teller::failure::Failure;
 use crate::admission::rate_limit::{Mode, RateLimiter};
+use crate::teller::failure::Failure;
 
 const LIMIT: usize = 5;
 

@@ -4,18 +4,18 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use smallvec::smallvec;
 
-use crate::teller::failure::Failure;
-use crate::teller::ledger::{Action, Answer, Command, PostingCommand, Refundable};
 use crate::gateway::accounts_v1::declines;
 use crate::gateway::accounts_v1::text::shown;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::text;
 use crate::gateway::http::text::AmountText;
-use crate::gateway::http::{Caller, App};
+use crate::gateway::http::{App, Caller};
 use crate::money::{Amount, Currency};
 use crate::protocol::admission::Permit;
 use crate::protocol::record::{Api, BalancesAfter, DeclineCode, Kind, RequestHash, TransactionId};
 use crate::store;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Action, Answer, Command, PostingCommand, Refundable};
 
 /// A movement as asked for; every field is within its bounds.
 #[derive(Clone, Debug)]
@@ -90,7 +90,7 @@ impl Asked {
 /// # Errors
 /// Everything that is no 201.
 pub async fn carry(app: &App, caller: &Caller, asked: &Asked, permit: Permit) -> Result<Moved, Refusal> {
-    let ledger = &app.0.ledger;
+    let ledger = &app.ledger;
     let Some(currency) = ledger.currency(&asked.currency).await? else {
         return Err(declines::unknown_currency(ledger, caller, asked).await);
     };
@@ -153,7 +153,7 @@ fn before_and_after(after: BalancesAfter, amount: Amount) -> (BalancesAfter, Bal
 
 /// It is done; should its balances not be readable now, the answer is without them rather than an error.
 async fn read_back(app: &App, caller: &Caller, id: TransactionId) -> Option<BalancesAfter> {
-    let row = store::transactions::get(&app.0.ledger.parts().pool, &caller.tenant, id).await.ok()??;
+    let row = store::transactions::get(&app.ledger.parts().pool, &caller.tenant, id).await.ok()??;
     let posting = row.postings.first()?;
     Some(BalancesAfter { debit: posting.debit_after?.0, credit: posting.credit_after?.0 })
 }

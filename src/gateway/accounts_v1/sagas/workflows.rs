@@ -4,23 +4,23 @@ use chrono::{DateTime, Utc};
 use serde_json::value::to_raw_value;
 
 use crate::gateway::accounts_v1::sagas::{Activity, Progress, Saga, SagaData, SagaError, SagaResult};
-use crate::teller::failure::Failure;
-use crate::teller::ledger::{read_failure, replay};
 use crate::gateway::accounts_v1::text::stored;
-use crate::gateway::http::text::time;
 use crate::gateway::http::text::metadata;
-use crate::gateway::http::{Caller, App};
+use crate::gateway::http::text::time;
+use crate::gateway::http::{App, Caller};
 use crate::protocol::record::{Kind, TransactionId};
 use crate::saga::{self, Fact, Status, Workflow};
 use crate::store::sagas::{self, SagaRow};
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{read_failure, replay};
 
 /// One of a tenant, if there is one.
 ///
 /// # Errors
 /// What kept it from being read.
 pub async fn one(app: &App, caller: &Caller, id: TransactionId) -> Result<Option<Saga>, Failure> {
-    let _place = app.0.ledger.enter_read()?;
-    let row = sagas::get(&app.0.ledger.parts().pool, Some(&caller.tenant), id).await;
+    let _place = app.ledger.enter_read()?;
+    let row = sagas::get(&app.ledger.parts().pool, Some(&caller.tenant), id).await;
     row.map_err(|error| read_failure(&error))?.map(view).transpose()
 }
 
@@ -31,13 +31,13 @@ pub(super) async fn list(app: &App, caller: &Caller, kind: Option<Kind>, limit: 
     if workflows.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = sagas::list(&app.0.ledger.parts().pool, &caller.tenant, &workflows, limit.into()).await;
+    let rows = sagas::list(&app.ledger.parts().pool, &caller.tenant, &workflows, limit.into()).await;
     views(rows.map_err(|error| read_failure(&error))?)
 }
 
 /// Those of one correlation id. The caller has a place for a read.
 pub(super) async fn by_correlation(app: &App, caller: &Caller, id: &str, limit: u32) -> Result<Vec<Saga>, Failure> {
-    let rows = sagas::by_correlation(&app.0.ledger.parts().pool, &caller.tenant, id, limit.into()).await;
+    let rows = sagas::by_correlation(&app.ledger.parts().pool, &caller.tenant, id, limit.into()).await;
     views(rows.map_err(|error| read_failure(&error))?)
 }
 
@@ -53,7 +53,7 @@ fn kind(workflow: Workflow) -> Kind {
 }
 
 /// A saga as the accounts REST API shows it.
-pub(super) fn view(row: SagaRow) -> Result<Saga, Failure> {
+pub fn view(row: SagaRow) -> Result<Saga, Failure> {
     let saga = replay(&row)?;
     let (order, status, id) = (saga.order(), saga.status(), row.id.0.to_string());
     let is = |wanted: saga::Progress| move |view: &saga::StepView<'_>| view.progress == wanted;

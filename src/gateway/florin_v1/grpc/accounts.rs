@@ -3,17 +3,17 @@
 use std::fmt::Debug;
 
 use crate::gateway::florin_v1::grpc::convert;
+use crate::ledger::Status;
+use crate::money::{Currency, decimal_text};
+use crate::protocol::pb::florin_v1 as pb;
+use crate::store::StoreError;
+use crate::store::accounts::{AccountKind, AccountRow, NewAccount, NormalSide};
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Ledger, read_failure};
 use crate::teller::native::accounts::{Change, LimitFault, change, limit_fault};
 use crate::teller::native::fields;
 use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX};
-use crate::ledger::Status;
-use crate::money::{Currency, decimal_text};
-use crate::protocol::pb::florin_v1 as pb;
-use crate::store::StoreError;
-use crate::store::accounts::{AccountKind, AccountRow, NewAccount, NormalSide};
 
 /// Bytes of an owner's name.
 const OWNER_MAX: usize = 255;

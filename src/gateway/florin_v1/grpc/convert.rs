@@ -1,6 +1,5 @@
 //! From rows to messages.
 
-use crate::teller::native::fields::metadata_map;
 use crate::ledger::Status;
 use crate::money::decimal_text;
 use crate::protocol::events::timestamp;
@@ -10,6 +9,7 @@ use crate::store::accounts::{AccountKind, AccountRow, NormalSide};
 use crate::store::entries::EntryRow;
 use crate::store::holds::{HoldRow, HoldState};
 use crate::store::transactions::{Exchange, PostingRow, TransactionRow};
+use crate::teller::native::fields::metadata_map;
 
 /// A transaction as it was written.
 pub(super) fn transaction(row: TransactionRow) -> pb::Transaction {

@@ -1,13 +1,13 @@
 //! Makes, changes and lists currencies.
 
+use crate::protocol::pb::florin_v1 as pb;
+use crate::store::currencies::{CurrencyChange, CurrencyRow};
+use crate::store::operators::Doing;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Ledger, NAME_MAX, new_currency};
 use crate::teller::native::fields;
 use crate::teller::validate::{self, CURRENCY_MAX};
-use crate::protocol::pb::florin_v1 as pb;
-use crate::store::currencies::{CurrencyChange, CurrencyRow};
-use crate::store::operators::Doing;
 
 /// Makes a currency, or answers the one that is there if it is the same.
 pub(super) async fn create(ledger: &Ledger, call: &Call, asked: pb::CreateCurrencyRequest) -> Result<pb::CreateCurrencyResponse, Failure> {

@@ -1,15 +1,15 @@
 //! Exchanges and rates over gRPC.
 
 use crate::gateway::florin_v1::grpc::post::posting;
+use crate::protocol::events::timestamp;
+use crate::protocol::pb::florin_v1 as pb;
+use crate::store::rates::RateRow;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
 use crate::teller::native::exchanges::{self, Exchange, Quote};
 use crate::teller::native::post::{Posted, Words};
 use crate::teller::native::{fields, pages};
-use crate::protocol::events::timestamp;
-use crate::protocol::pb::florin_v1 as pb;
-use crate::store::rates::RateRow;
 
 /// Exchanges money.
 pub(super) async fn exchange(ledger: &Ledger, call: &Call, asked: pb::ExchangeRequest) -> Result<Posted, Failure> {

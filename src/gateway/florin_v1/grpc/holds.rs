@@ -1,6 +1,9 @@
 //! Holds over gRPC.
 
 use crate::gateway::florin_v1::grpc::{convert, post};
+use crate::protocol::pb::florin_v1 as pb;
+use crate::protocol::record::TransactionId;
+use crate::store::holds::HoldState;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
@@ -8,9 +11,6 @@ use crate::teller::native::holds::{Authorize, Capture};
 use crate::teller::native::post::{Posted, Words};
 use crate::teller::native::{fields, holds, pages};
 use crate::teller::validate::{self, ACCOUNT_MAX};
-use crate::protocol::pb::florin_v1 as pb;
-use crate::protocol::record::TransactionId;
-use crate::store::holds::HoldState;
 
 /// Bytes of an id's text.
 const ID_MAX: usize = 64;

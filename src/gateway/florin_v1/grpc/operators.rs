@@ -1,15 +1,15 @@
 //! Lists what operators did.
 
+use crate::protocol::events::timestamp;
+use crate::protocol::pb::florin_v1 as pb;
+use crate::protocol::record::RequestHash;
+use crate::store::operators::{ActionFilter, ActionRow};
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
 use crate::teller::native::{fields, pages};
 use crate::teller::operator::{ACTION_MAX, SUBJECT_MAX};
 use crate::teller::validate;
-use crate::protocol::events::timestamp;
-use crate::protocol::pb::florin_v1 as pb;
-use crate::protocol::record::RequestHash;
-use crate::store::operators::{ActionFilter, ActionRow};
 
 /// A page of actions.
 pub(super) async fn list(ledger: &Ledger, call: &Call, asked: &pb::ListOperatorActionsRequest) -> Result<pb::ListOperatorActionsResponse, Failure> {

@@ -1,14 +1,14 @@
 //! One transaction over gRPC: checks every field, translates, and answers.
 
 use crate::gateway::florin_v1::grpc::{convert, returns};
+use crate::protocol::pb::florin_v1 as pb;
+use crate::protocol::record::Kind;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Deadline, Ledger, PostingCommand};
 use crate::teller::native::post::{Posted, Transaction, Words};
 use crate::teller::native::{fields, post as native};
 use crate::teller::validate::{self, ACCOUNT_MAX};
-use crate::protocol::pb::florin_v1 as pb;
-use crate::protocol::record::Kind;
 
 /// Posts, and answers when the outcome is durable.
 pub(super) async fn post(

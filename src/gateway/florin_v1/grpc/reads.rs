@@ -4,15 +4,15 @@ use prost::Message;
 use uuid::Uuid;
 
 use crate::gateway::florin_v1::grpc::convert;
+use crate::protocol::pb::florin_v1 as pb;
+use crate::protocol::record::{Api, TransactionId};
+use crate::store::transactions::Cursor;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Ledger, Operation};
 use crate::teller::native::reads::Wanted;
 use crate::teller::native::{fields, pages, reads};
 use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX, REFERENCE_MAX, cut};
-use crate::protocol::pb::florin_v1 as pb;
-use crate::protocol::record::{Api, TransactionId};
-use crate::store::transactions::Cursor;
 
 /// Bytes of a transaction's id.
 const ID_MAX: usize = 64;

@@ -3,6 +3,9 @@
 use uuid::Uuid;
 
 use crate::gateway::florin_v1::grpc::post::posting;
+use crate::protocol::admission::Permit;
+use crate::protocol::pb::florin_v1 as pb;
+use crate::protocol::record::TransactionId;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Deadline, Ledger};
@@ -10,9 +13,6 @@ use crate::teller::native::fields;
 use crate::teller::native::post::{Posted, Words};
 use crate::teller::native::returns::{self, Part, Refund};
 use crate::teller::validate::{self, cut};
-use crate::protocol::admission::Permit;
-use crate::protocol::pb::florin_v1 as pb;
-use crate::protocol::record::TransactionId;
 
 /// Bytes of an id's text.
 const ID_MAX: usize = 64;

@@ -14,15 +14,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tonic::metadata::MetadataMap;
 use tonic::{Status, Streaming};
 
-use crate::gateway::florin_v1::grpc::post::post;
 use crate::admission::limits::limit;
-use crate::gateway::grpc::call::call_of;
+use crate::admission::rate_limit::RateLimiter;
+use crate::gateway::florin_v1::grpc::post::post;
+use crate::gateway::grpc::status;
+use crate::protocol::pb::florin_v1 as pb;
+use crate::supervision::tasks;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
-use crate::admission::rate_limit::RateLimiter;
-use crate::protocol::pb::florin_v1 as pb;
-use crate::supervision::tasks;
 
 /// Messages of one stream in execution, or answered and not yet taken, at once.
 pub(super) const MESSAGES_MAX: usize = 16;
@@ -137,7 +137,7 @@ async fn execute(ledger: &Ledger, call: &Call, message: pb::PostTransactionsRequ
 }
 
 fn error(failure: &Failure) -> pb::OutcomeError {
-    pb::OutcomeError { code: status::code(&failure).into(), message: failure.to_string(), reason: failure.reason().into() }
+    pb::OutcomeError { code: status::code(failure).into(), message: failure.to_string(), reason: failure.reason().into() }
 }
 
 /// Leaves out what the caller said itself.

@@ -8,12 +8,12 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use uuid::Uuid;
 
+use crate::protocol::pb::florin_v1 as pb;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
 use crate::teller::validate::{self, ACCOUNT_MAX, cut};
 use crate::teller::watch::{Ended, Wanted, Watcher};
-use crate::protocol::pb::florin_v1 as pb;
 
 /// Bytes of an id's text.
 const ID_MAX: usize = 64;

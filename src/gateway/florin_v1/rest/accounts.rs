@@ -4,20 +4,20 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Json;
 
+use crate::gateway::florin_v1::rest::requests::{LimitsRequest, NativeStatusRequest};
+use crate::gateway::florin_v1::rest::views::{Entry, EntryPage, NativeAccount, STATUSES};
+use crate::gateway::florin_v1::rest::{Named, reading, refused, unposted};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::text;
 use crate::gateway::http::text::AmountText;
-use crate::gateway::http::{Caller, Id, App};
-use crate::gateway::florin_v1::rest::requests::{LimitsRequest, NativeStatusRequest};
-use crate::gateway::florin_v1::rest::views::{Entry, EntryPage, NativeAccount, STATUSES};
-use crate::gateway::florin_v1::rest::{Named, reading, refused, unposted};
+use crate::gateway::http::{App, Caller, Id};
+use crate::money::Currency;
 use crate::teller::native::accounts::{self, Change};
 use crate::teller::native::pages::Token;
 use crate::teller::native::reads;
 use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX};
-use crate::money::Currency;
 
 /// One account.
 #[utoipa::path(
@@ -26,7 +26,7 @@ use crate::money::Currency;
 )]
 pub async fn read(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<NativeAccount>, Refusal> {
     named(&id)?;
-    let row = accounts::get(&app.0.ledger, &caller.call(), &id).await.map_err(|failure| refused(failure, Named::Account(&id)))?;
+    let row = accounts::get(&app.ledger, &caller.call(), &id).await.map_err(|failure| refused(failure, Named::Account(&id)))?;
     Ok(Json(row.into()))
 }
 
@@ -40,17 +40,12 @@ pub async fn read(State(app): State<App>, Extension(caller): Extension<Caller>, 
     ),
     responses((status = 200, description = "a page", body = EntryPage))
 )]
-pub async fn entries(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Id(id): Id,
-    mut query: Query,
-) -> Result<Json<EntryPage>, Refusal> {
+pub async fn entries(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, mut query: Query) -> Result<Json<EntryPage>, Refusal> {
     named(&id)?;
     let (size, token) = reading::page(&mut query);
     query.end()?;
     let page = (size, Token { field: "pageToken", text: &token });
-    let page = reads::entries(&app.0.ledger, &caller.call(), &id, page).await.map_err(|failure| refused(failure, Named::Account(&id)))?;
+    let page = reads::entries(&app.ledger, &caller.call(), &id, page).await.map_err(|failure| refused(failure, Named::Account(&id)))?;
     Ok(Json(EntryPage { items: page.rows.into_iter().map(|row| Entry::of(row, page.currency)).collect(), next_page_token: page.next }))
 }
 
@@ -65,7 +60,7 @@ pub async fn change_limits(
     Id(id): Id,
     body: JsonBody,
 ) -> Result<Json<NativeAccount>, Refusal> {
-    let ledger = &app.0.ledger;
+    let ledger = &app.ledger;
     let mut fields = body.object()?;
     let (min, max) = (fields.new_limit("minBalance"), fields.new_limit("maxBalance"));
     let (key, reason) = (fields.optional("idempotencyKey", KEY_MAX), fields.reason());
@@ -105,7 +100,7 @@ pub async fn change_status(
 async fn change(app: &App, caller: &Caller, change: Change) -> Result<Json<NativeAccount>, Refusal> {
     let id = change.account.clone();
     // To change twice to the same is to change once: who gave no key may repeat it too.
-    let row = accounts::change(&app.0.ledger, &caller.call(), change).await.map_err(|failure| unposted(failure, Named::Account(&id), true))?;
+    let row = accounts::change(&app.ledger, &caller.call(), change).await.map_err(|failure| unposted(failure, Named::Account(&id), true))?;
     Ok(Json(row.into()))
 }
 

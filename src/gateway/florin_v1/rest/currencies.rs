@@ -26,18 +26,13 @@ use crate::teller::validate::{self, CURRENCY_MAX};
 pub async fn create(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<(StatusCode, Json<Currency>), Refusal> {
     let mut fields = body.object()?;
     let (code, name) = (fields.required("code", CURRENCY_MAX), fields.required("name", NAME_MAX));
-    let exponent = fields.whole("exponent", u32::try_from(EXPONENT_MAX).unwrap_or_default());
-    let fiat = fields.choice("type", &TYPES);
-    for (missing, name) in [(exponent.is_none(), "exponent"), (fiat.is_none(), "type")] {
-        if missing && !fields.faults.iter().any(|fault| fault.starts_with(name)) {
-            fields.fault(format!("{name} is required"));
-        }
-    }
+    let exponent = fields.required_whole("exponent", u32::try_from(EXPONENT_MAX).unwrap_or_default());
+    let fiat = fields.required_choice("type", &TYPES);
     let (metadata, reason) = (fields.metadata("metadata"), fields.reason());
     fields.end()?;
     let new = new_currency(code, name, exponent.unwrap_or_default(), fiat.unwrap_or_default(), metadata)?; // they are there: else there was a fault
     let by = caller.operator(&reason)?;
-    let (row, is_new) = app.0.ledger.create_currency(new, &caller.doing(&by)).await?;
+    let (row, is_new) = app.ledger.create_currency(new, &caller.doing(&by)).await?;
     Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(row.into())))
 }
 
@@ -56,5 +51,5 @@ pub async fn update(State(app): State<App>, Extension(caller): Extension<Caller>
     validate::required("code", &code, CURRENCY_MAX)?;
     let by = caller.operator(&reason)?;
     let change = CurrencyChange { active, name, metadata: given.then_some(metadata) };
-    Ok(Json(app.0.ledger.update_currency(&code, &change, &caller.doing(&by)).await?.into()))
+    Ok(Json(app.ledger.update_currency(&code, &change, &caller.doing(&by)).await?.into()))
 }

@@ -7,19 +7,19 @@ use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::gateway::http::body::JsonBody;
-use crate::gateway::http::query::Query;
-use crate::gateway::http::refusal::Refusal;
-use crate::gateway::http::{Caller, App};
 use crate::gateway::florin_v1::rest::requests::{ExchangeRequest, RateRequest};
 use crate::gateway::florin_v1::rest::views::PostedTransaction;
 use crate::gateway::florin_v1::rest::{Named, completed, reading, unposted};
-use crate::teller::native::exchanges::{self, Exchange, Quote};
-use crate::teller::native::pages::Token;
-use crate::teller::validate::{CURRENCY_MAX, REFERENCE_MAX};
+use crate::gateway::http::body::JsonBody;
+use crate::gateway::http::query::Query;
+use crate::gateway::http::refusal::Refusal;
+use crate::gateway::http::{App, Caller};
 use crate::money::{Currency, CurrencyCode};
 use crate::protocol::events::timestamp;
 use crate::store::rates::RateRow;
+use crate::teller::native::exchanges::{self, Exchange, Quote};
+use crate::teller::native::pages::Token;
+use crate::teller::validate::{CURRENCY_MAX, REFERENCE_MAX};
 
 /// Bytes of a rate's or a time's text.
 const TEXT_MAX: usize = 64;
@@ -77,7 +77,7 @@ pub struct RatePage {
     responses((status = 201, description = "durable", body = PostedTransaction))
 )]
 pub async fn exchange(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
-    let ledger = &app.0.ledger;
+    let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
     let asked = reading::posting(&mut fields);
@@ -91,7 +91,7 @@ pub async fn exchange(State(app): State<App>, Extension(caller): Extension<Calle
     let from = Currency { code, exponent: posting.exponent };
     let posted = exchanges::exchange(ledger, &caller.call(), Exchange { posting, from, to, rate, words }, permit).await;
     let posted = posted.map_err(|failure| unposted(failure, Named::Transaction(""), has_key))?;
-    let (transaction, replayed) = completed(ledger, &caller, posted).await?;
+    let (transaction, replayed) = completed(posted)?;
     Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
 }
 
@@ -107,7 +107,7 @@ pub async fn add_rate(State(app): State<App>, Extension(caller): Extension<Calle
     let reason = fields.reason();
     fields.end()?;
     let quote = Quote { base: &base, quote: &quote, rate: &rate, source: &source, observed_at: ("observedAt", &observed_at), reason: &reason };
-    let row = exchanges::add_rate(&app.0.ledger, &caller.call(), quote).await?;
+    let row = exchanges::add_rate(&app.ledger, &caller.call(), quote).await?;
     Ok((StatusCode::CREATED, Json(Rate::from(row))).into_response())
 }
 
@@ -127,6 +127,6 @@ pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, 
     let (size, token) = reading::page(&mut query);
     query.end()?;
     let page = (size, Token { field: "pageToken", text: &token });
-    let (rows, next_page_token) = exchanges::list(&app.0.ledger, &caller.call(), (&base, &quote), page).await?;
+    let (rows, next_page_token) = exchanges::list(&app.ledger, &caller.call(), (&base, &quote), page).await?;
     Ok(Json(RatePage { items: rows.into_iter().map(Rate::from).collect(), next_page_token }))
 }

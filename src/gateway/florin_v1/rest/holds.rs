@@ -5,19 +5,19 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 
-use crate::gateway::http::body::JsonBody;
-use crate::gateway::http::query::Query;
-use crate::gateway::http::refusal::Refusal;
-use crate::gateway::http::{Caller, Id, App};
 use crate::gateway::florin_v1::rest::requests::{CaptureRequest, HoldRequest, VoidRequest};
 use crate::gateway::florin_v1::rest::views::{HOLD_STATES, Hold, HoldMade, HoldPage, HoldStep};
 use crate::gateway::florin_v1::rest::{Named, completed, reading, refused, unposted};
+use crate::gateway::http::body::JsonBody;
+use crate::gateway::http::query::Query;
+use crate::gateway::http::refusal::Refusal;
+use crate::gateway::http::{App, Caller, Id};
+use crate::protocol::record::TransactionId;
 use crate::teller::failure::Failure;
 use crate::teller::native::holds::{self, Authorize, Capture};
 use crate::teller::native::pages::Token;
 use crate::teller::native::post::Posted;
 use crate::teller::validate::ACCOUNT_MAX;
-use crate::protocol::record::TransactionId;
 
 /// Bytes of a time's text.
 const TIME_MAX: usize = 64;
@@ -28,7 +28,7 @@ const TIME_MAX: usize = 64;
     responses((status = 201, description = "durable", body = HoldMade))
 )]
 pub async fn authorize(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
-    let ledger = &app.0.ledger;
+    let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
     let posting = reading::posting(&mut fields);
@@ -39,7 +39,7 @@ pub async fn authorize(State(app): State<App>, Extension(caller): Extension<Call
     let (posting, has_key) = (posting.checked(ledger, "").await?, words.key.is_some());
     let made = holds::authorize(ledger, &caller.call(), Authorize { posting, expires_at, words }, permit).await;
     let made = made.map_err(|failure| unposted(failure, Named::Hold, has_key))?;
-    let (transaction, replayed) = completed(ledger, &caller, made.posted).await?;
+    let (transaction, replayed) = completed(made.posted)?;
     let hold = made.hold.ok_or(Failure::Guard)?; // what was completed has its hold
     let answer = HoldMade { hold: hold.into(), transaction_id: transaction.id.0.to_string(), replayed };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
@@ -51,7 +51,7 @@ pub async fn authorize(State(app): State<App>, Extension(caller): Extension<Call
     request_body = CaptureRequest, responses((status = 201, description = "durable", body = HoldStep))
 )]
 pub async fn capture(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, body: JsonBody) -> Result<Response, Refusal> {
-    let ledger = &app.0.ledger;
+    let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
     let amount = fields.optional_amount("amount").map(|amount| amount.text);
@@ -60,7 +60,7 @@ pub async fn capture(State(app): State<App>, Extension(caller): Extension<Caller
     fields.end()?;
     let (hold, has_key) = (named(&id)?, words.key.is_some());
     let posted = holds::capture(ledger, &caller.call(), Capture { hold, amount, is_last, words }, permit).await;
-    stepped(&app, &caller, hold, posted.map_err(|failure| unposted(failure, Named::Hold, has_key))?).await
+    stepped(hold, posted.map_err(|failure| unposted(failure, Named::Hold, has_key))?)
 }
 
 /// Lets go what a hold has left.
@@ -69,18 +69,18 @@ pub async fn capture(State(app): State<App>, Extension(caller): Extension<Caller
     request_body = VoidRequest, responses((status = 201, description = "durable", body = HoldStep))
 )]
 pub async fn void(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, body: JsonBody) -> Result<Response, Refusal> {
-    let ledger = &app.0.ledger;
+    let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
     let words = reading::words(&mut fields);
     fields.end()?;
     let (hold, has_key) = (named(&id)?, words.key.is_some());
     let posted = holds::void(ledger, &caller.call(), hold, words, permit).await;
-    stepped(&app, &caller, hold, posted.map_err(|failure| unposted(failure, Named::Hold, has_key))?).await
+    stepped(hold, posted.map_err(|failure| unposted(failure, Named::Hold, has_key))?)
 }
 
-async fn stepped(app: &App, caller: &Caller, hold: TransactionId, posted: Posted) -> Result<Response, Refusal> {
-    let (transaction, replayed) = completed(&app.0.ledger, caller, posted).await?;
+fn stepped(hold: TransactionId, posted: Posted) -> Result<Response, Refusal> {
+    let (transaction, replayed) = completed(posted)?;
     let answer = HoldStep { transaction: transaction.into(), hold_id: hold.0.to_string(), replayed };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
@@ -91,7 +91,7 @@ async fn stepped(app: &App, caller: &Caller, hold: TransactionId, posted: Posted
     responses((status = 200, description = "the hold", body = Hold))
 )]
 pub async fn read(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<Hold>, Refusal> {
-    let hold = app.0.ledger.hold(&caller.tenant, named(&id)?).await;
+    let hold = app.ledger.hold(&caller.tenant, named(&id)?).await;
     hold.map(|row| Json(row.into())).map_err(|failure| refused(failure, Named::Hold))
 }
 
@@ -114,7 +114,7 @@ pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, 
     query.end()?;
     let page = (size, Token { field: "pageToken", text: &token });
     let (rows, next_page_token) =
-        holds::list(&app.0.ledger, &caller.call(), &account, state, page).await.map_err(|failure| refused(failure, Named::Account(&account)))?;
+        holds::list(&app.ledger, &caller.call(), &account, state, page).await.map_err(|failure| refused(failure, Named::Account(&account)))?;
     Ok(Json(HoldPage { items: rows.into_iter().map(Hold::from).collect(), next_page_token }))
 }
 

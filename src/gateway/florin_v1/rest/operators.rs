@@ -10,12 +10,12 @@ use utoipa::ToSchema;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::text::time;
-use crate::gateway::http::{Caller, App};
-use crate::teller::native::pages::{self, Token};
-use crate::teller::operator::{ACTION_MAX, SUBJECT_MAX};
+use crate::gateway::http::{App, Caller};
 use crate::protocol::record::RequestHash;
 use crate::store::operators::{ActionFilter, ActionRow};
 use crate::store::transactions::Cursor;
+use crate::teller::native::pages::{self, Token};
+use crate::teller::operator::{ACTION_MAX, SUBJECT_MAX};
 
 /// A change that an operator made.
 #[derive(Debug, Serialize, ToSchema)]
@@ -104,7 +104,7 @@ pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, 
     });
     query.end()?;
     let filter = ActionFilter { tenant: caller.tenant.to_string(), subject, action, from, to };
-    let (rows, next) = app.0.ledger.operator_actions(&filter, start, limit).await?;
+    let (rows, next) = app.ledger.operator_actions(&filter, start, limit).await?;
     let items = rows.into_iter().map(OperatorAction::from).collect();
     Ok(Json(ActionPage { items, next_page_token: next.map(|next| pages::token(hash, &next)) }))
 }

@@ -5,18 +5,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Json;
 
-use crate::gateway::http::body::JsonBody;
-use crate::gateway::accounts_v1::movements::Asked;
-use crate::gateway::http::refusal::Refusal;
 use super::requests::ProviderRequest;
+use super::{Named, declined, unposted};
 use crate::gateway::accounts_v1::sagas::{Saga, workflow};
-use crate::gateway::http::{Caller, App, text};
-use crate::gateway::accounts_v1::declines;
+use crate::gateway::http::body::JsonBody;
+use crate::gateway::http::refusal::Refusal;
+use crate::gateway::http::{App, Caller, text};
+use crate::saga::Workflow;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Answer, SagaOrder};
 use crate::teller::validate::{ACCOUNT_MAX, CURRENCY_MAX, REFERENCE_MAX};
-use crate::protocol::record::Kind;
-use crate::saga::Workflow;
 
 /// Bytes of the provider's token.
 const INSTRUMENT_MAX: usize = 255;
@@ -40,37 +38,27 @@ pub async fn card_topup(State(app): State<App>, Extension(caller): Extension<Cal
 }
 
 async fn start(app: &App, caller: &Caller, body: &JsonBody, workflow: Workflow) -> Result<(StatusCode, Json<Saga>), Refusal> {
-    let ledger = &app.0.ledger;
+    let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
-    let mut asked = Asked::new(if workflow == Workflow::Payout { Kind::PAYOUT } else { Kind::CARD_TOPUP }, "amount");
     let account = fields.required("accountId", ACCOUNT_MAX);
-    asked.amount = fields.amount("amount");
-    asked.currency = fields.required("currency", CURRENCY_MAX);
+    let asked = fields.amount("amount");
+    let code = fields.required("currency", CURRENCY_MAX);
     let instrument = fields.required("instrument", INSTRUMENT_MAX);
-    asked.key = fields.uuid("idempotencyKey");
-    asked.reference = fields.optional("reference", REFERENCE_MAX);
+    let (key, reference) = (fields.uuid("idempotencyKey"), fields.optional("reference", REFERENCE_MAX));
     fields.end()?;
-    let currency = ledger.currency(&asked.currency).await?.ok_or_else(|| Refusal::no_currency(&asked.currency))?;
-    let amount = text::amount("amount", &asked.amount.text, currency).map_err(|fault| Refusal::bad("INVALID_AMOUNT", fault))?;
-    let counter = ledger.provider_account(currency)?;
-    (asked.debit, asked.credit) = if workflow == Workflow::Payout { (account.clone(), counter) } else { (counter, account.clone()) };
-    let (key, reference) = (asked.key.clone(), asked.reference.clone());
-    let order = SagaOrder { workflow, account, amount, currency, instrument, key, reference };
+    let currency = ledger.currency(&code).await?.ok_or_else(|| Refusal::no_currency(&code))?;
+    let amount = text::amount("amount", &asked.text, currency).map_err(|fault| Refusal::bad("INVALID_AMOUNT", fault))?;
+    let has_key = key.is_some();
+    let order = SagaOrder { workflow, account: account.clone(), amount, currency, instrument, key, reference };
     let correlation = Some(caller.correlation.as_str().to_owned());
     match ledger.start_saga(&caller.tenant, correlation, caller.maker.clone(), order, permit).await {
         Ok(Answer::Completed { id, .. }) => {
             // It is done; if that cannot be shown now, nothing must say that it was not.
             let saga = self::workflow(app, caller, id).await.ok().flatten();
-            saga.map(|saga| (StatusCode::CREATED, Json(saga))).ok_or_else(|| unknown(Failure::Unknown, caller, asked.key.is_some()))
+            saga.map(|saga| (StatusCode::CREATED, Json(saga))).ok_or_else(|| unposted(Failure::Unknown, Named::Account(&account), has_key))
         }
-        Ok(Answer::Declined { code, message, .. }) => Err(declines::refusal(ledger, caller, &asked, code, message, currency).await),
-        Err(failure @ (Failure::Unknown | Failure::Deadline)) => Err(unknown(failure, caller, asked.key.is_some())),
-        Err(failure) => Err(failure.into()),
+        Ok(Answer::Declined { code, message, .. }) => Err(declined(code, message)),
+        Err(failure) => Err(unposted(failure, Named::Account(&account), has_key)),
     }
-}
-
-/// Without a key a repeat would move the money again.
-fn unknown(failure: Failure, caller: &Caller, has_key: bool) -> Refusal {
-    if has_key { failure.into() } else { Refusal { retry_after: None, ..declines::unknown_outcome(failure, caller) } }
 }

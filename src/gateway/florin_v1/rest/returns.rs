@@ -6,15 +6,15 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use uuid::Uuid;
 
-use crate::gateway::http::body::JsonBody;
-use crate::gateway::http::refusal::Refusal;
-use crate::gateway::http::{Caller, Id, App};
 use crate::gateway::florin_v1::rest::requests::{RefundPaymentRequest, ReverseRequest};
 use crate::gateway::florin_v1::rest::views::PostedTransaction;
 use crate::gateway::florin_v1::rest::{Named, completed, reading, unposted};
+use crate::gateway::http::body::JsonBody;
+use crate::gateway::http::refusal::Refusal;
+use crate::gateway::http::{App, Caller, Id};
+use crate::protocol::record::TransactionId;
 use crate::teller::native::returns::{self, Part, Refund};
 use crate::teller::validate::DESCRIPTION_MAX;
-use crate::protocol::record::TransactionId;
 
 /// Gives back a payment, or a part of it; all refunds of it are at most its amount.
 #[utoipa::path(
@@ -22,7 +22,7 @@ use crate::protocol::record::TransactionId;
     request_body = RefundPaymentRequest, responses((status = 201, description = "durable", body = PostedTransaction))
 )]
 pub async fn refund(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, body: JsonBody) -> Result<Response, Refusal> {
-    let ledger = &app.0.ledger;
+    let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
     let part = fields.optional_amount("amount").map_or(Part::Rest, |amount| Part::Amount(amount.text));
@@ -31,7 +31,7 @@ pub async fn refund(State(app): State<App>, Extension(caller): Extension<Caller>
     let (payment, has_key, call) = (named(&id)?, words.key.is_some(), caller.call());
     let posted = returns::refund(ledger, &call, call.deadline(ledger), Refund { payment, part, words }, permit).await;
     let posted = posted.map_err(|failure| unposted(failure, Named::Transaction(&id), has_key))?;
-    let (transaction, replayed) = completed(ledger, &caller, posted).await?;
+    let (transaction, replayed) = completed(posted)?;
     Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
 }
 
@@ -41,7 +41,7 @@ pub async fn refund(State(app): State<App>, Extension(caller): Extension<Caller>
     request_body = ReverseRequest, responses((status = 201, description = "durable", body = PostedTransaction))
 )]
 pub async fn reverse(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, body: JsonBody) -> Result<Response, Refusal> {
-    let ledger = &app.0.ledger;
+    let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
     let mut words = reading::words(&mut fields);
@@ -50,7 +50,7 @@ pub async fn reverse(State(app): State<App>, Extension(caller): Extension<Caller
     let (original, has_key) = (named(&id)?, words.key.is_some());
     let posted = returns::reverse(ledger, &caller.call(), original, words, permit).await;
     let posted = posted.map_err(|failure| unposted(failure, Named::Transaction(&id), has_key))?;
-    let (transaction, replayed) = completed(ledger, &caller, posted).await?;
+    let (transaction, replayed) = completed(posted)?;
     Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
 }
 

@@ -6,19 +6,17 @@ use axum::http::StatusCode;
 use axum::response::Json;
 use uuid::Uuid;
 
-use crate::gateway::accounts_v1::sagas::{LIMIT, LIMIT_DEFAULT, Saga, workflows};
-use crate::teller::failure::Failure;
-use crate::teller::ledger::{Operated, operate, read_failure};
-use crate::teller::operator::REASON_MAX;
-use crate::gateway::http::body::JsonBody;
-use crate::gateway::http::query::Query;
-use crate::gateway::http::refusal::Refusal;
 use super::requests::{ResolveRequest, RetryRequest};
-use crate::gateway::http::{Caller, Id, App};
-use crate::teller::validate::cut;
+use crate::gateway::accounts_v1::sagas::{Saga, workflows};
+use crate::gateway::http::body::JsonBody;
+use crate::gateway::http::refusal::Refusal;
+use crate::gateway::http::{App, Caller, Id};
 use crate::protocol::record::TransactionId;
 use crate::saga::Resolution;
-use crate::store::sagas;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Operated, operate};
+use crate::teller::operator::REASON_MAX;
+use crate::teller::validate::cut;
 
 /// Has the step in which a saga is stuck tried again.
 #[utoipa::path(
@@ -47,11 +45,11 @@ pub async fn resolve(State(app): State<App>, Extension(caller): Extension<Caller
 
 async fn say(app: &App, caller: &Caller, id: &str, how: Option<Resolution>, reason: String) -> Result<Json<Saga>, Refusal> {
     let uuid = Uuid::try_parse(id).map_err(|_| Failure::NotFound(format!("Saga not found: {}", cut(id))))?;
-    let active = app.0.ledger.active()?;
-    let _place = app.0.ledger.enter()?;
+    let active = app.ledger.active()?;
+    let _place = app.ledger.enter()?;
     let by = caller.operator(&reason)?;
     let operated = Operated { how, by, correlation: Some(caller.correlation.as_str().to_owned()) };
-    let (pool, wake) = (&app.0.ledger.parts().pool, || active.sagas.wake());
+    let (pool, wake) = (&app.ledger.parts().pool, || active.sagas.wake());
     let row = operate(pool, Some(&caller.tenant), TransactionId(uuid), &operated, wake).await.map_err(|failure| match failure {
         Failure::FailedPrecondition(why) => Refusal::new(StatusCode::CONFLICT, "SAGA_NOT_STUCK", why),
         other => other.into(),

@@ -8,20 +8,20 @@ use serde_json::value::to_raw_value;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use crate::gateway::http::body::JsonBody;
-use crate::gateway::http::query::Query;
-use crate::gateway::http::refusal::Refusal;
-use crate::gateway::http::{Caller, Id, App};
 use crate::gateway::florin_v1::rest::requests::TransactionRequest;
 use crate::gateway::florin_v1::rest::views::{NativeTransaction, PostedTransaction, TransactionPage};
 use crate::gateway::florin_v1::rest::{Named, completed, reading, refused, unposted};
+use crate::gateway::http::body::JsonBody;
+use crate::gateway::http::query::Query;
+use crate::gateway::http::refusal::Refusal;
+use crate::gateway::http::{App, Caller, Id};
+use crate::protocol::record::{Kind, TransactionId};
 use crate::teller::failure::Failure;
 use crate::teller::native::pages::{self, Token};
 use crate::teller::native::post::Transaction;
 use crate::teller::native::reads::{self, Wanted};
 use crate::teller::native::{fields, post as native};
 use crate::teller::validate::{ACCOUNT_MAX, POSTINGS_MAX, REFERENCE_MAX};
-use crate::protocol::record::{Kind, TransactionId};
 
 /// Bytes of a kind's name.
 const KIND_MAX: usize = 32;
@@ -36,7 +36,7 @@ const PAGE_BYTES_MAX: usize = 4 << 20;
     responses((status = 201, description = "durable", body = PostedTransaction))
 )]
 pub async fn post(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
-    let ledger = &app.0.ledger;
+    let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
     let kind = fields.optional("kind", KIND_MAX);
@@ -56,7 +56,7 @@ pub async fn post(State(app): State<App>, Extension(caller): Extension<Caller>, 
     let (call, has_key) = (caller.call(), words.key.is_some());
     let posted = native::post(ledger, &call, call.deadline(ledger), Transaction { kind, postings, words }, permit).await;
     let posted = posted.map_err(|failure| unposted(failure, Named::Transaction(""), has_key))?;
-    let (transaction, replayed) = completed(ledger, &caller, posted).await?;
+    let (transaction, replayed) = completed(posted)?;
     Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
 }
 
@@ -67,7 +67,7 @@ pub async fn post(State(app): State<App>, Extension(caller): Extension<Caller>, 
 )]
 pub async fn read(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<NativeTransaction>, Refusal> {
     let uuid = Uuid::try_parse(&id).map_err(|_| Refusal::no_transaction(&id))?;
-    let row = reads::transaction(&app.0.ledger, &caller.call(), TransactionId(uuid)).await;
+    let row = reads::transaction(&app.ledger, &caller.call(), TransactionId(uuid)).await;
     row.map(|row| Json(row.into())).map_err(|failure| refused(failure, Named::Transaction(&id)))
 }
 
@@ -96,7 +96,7 @@ pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, 
     let (size, token) = reading::page(&mut query);
     query.end()?;
     let page = (size, Token { field: "pageToken", text: &token });
-    let page = reads::transactions(&app.0.ledger, &caller.call(), Wanted { account, from, to, declined, reference }, page).await?;
+    let page = reads::transactions(&app.ledger, &caller.call(), Wanted { account, from, to, declined, reference }, page).await?;
     let (mut items, mut next, mut bytes, mut last) = (Vec::with_capacity(page.rows.len()), page.next, 0, None);
     for (row, after) in page.rows {
         let item = to_raw_value(&NativeTransaction::from(row)).map_err(|_| Failure::Guard)?; // texts and numbers encode

@@ -5,9 +5,10 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::gateway::http::text::metadata;
+use crate::ledger::Status;
 use crate::money::decimal_text;
 use crate::protocol::events::timestamp;
-use crate::protocol::record::Kind;
+use crate::protocol::record::{DeclineCode, Kind};
 use crate::store::accounts::{AccountKind, AccountRow, NormalSide};
 use crate::store::entries::EntryRow;
 use crate::store::holds::{HoldRow, HoldState};

@@ -10,7 +10,7 @@ async fn listening(router: Router, head_timeout: Duration) -> (SocketAddr, watch
     let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
-    let config = HttpConfig { listen: address, connections_max: 4, tls: None, head_timeout };
+    let config = HttpServerConfig { listen: address, connections_max: 4, tls: None, head_timeout };
     let listening = Listening { config, router, tls: None, stopped };
     (address, stop, tasks::spawn(async move { listening.serve(listener).await.unwrap() }))
 }
