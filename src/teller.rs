@@ -2,6 +2,7 @@
 //! of money.
 
 pub mod call;
+pub mod declines;
 pub mod externals;
 pub mod failure;
 pub mod ledger;

@@ -24,7 +24,11 @@ use crate::protocol::record::DeclineCode;
 use crate::store::api_keys::Scope;
 use crate::store::transactions::TransactionRow;
 use crate::teller::call::Call;
+use crate::money::decimal_text;
+use crate::teller::declines::{Figures, Side, figures};
 use crate::teller::failure::Failure;
+use crate::teller::ledger::Ledger;
+use crate::teller::validate::cut;
 use crate::teller::native::post::Posted;
 
 /// How errors are written: in the words of `florin.v1` over gRPC.
@@ -96,15 +100,31 @@ fn unposted(failure: Failure, named: Named<'_>, has_key: bool) -> Refusal {
 }
 
 /// What was written, or why it was declined.
-fn completed(posted: Posted) -> Result<(TransactionRow, bool), Refusal> {
+async fn completed(ledger: &Ledger, caller: &Caller, posted: Posted) -> Result<(TransactionRow, bool), Refusal> {
     let Some(code) = posted.declined else { return Ok((posted.transaction, posted.replayed)) };
-    Err(declined(code, posted.transaction.decline.map(|(_, message)| message).unwrap_or_default()))
+    let message = posted.transaction.decline.map(|(_, message)| message).unwrap_or_default();
+    let postings = posted.transaction.postings.iter();
+    let sides: Vec<_> = postings.map(|posting| Side { debit: &posting.debit, credit: &posting.credit, currency: &posting.currency }).collect();
+    let amount = posted.transaction.postings.first().map_or((0, 0), |posting| {
+        (posting.amount, posting.exponent.and_then(|exponent| u8::try_from(exponent).ok()).unwrap_or(0))
+    });
+    Err(declined(ledger, caller, &sides, amount, code, message).await)
 }
 
-/// Why a command was declined, in the words of `florin.v1` over gRPC.
-fn declined(code: DeclineCode, message: String) -> Refusal {
+/// Why a command was declined, by the codes of `florin.v1` over gRPC; `amount` in minor units, with the decimals of its currency.
+async fn declined(ledger: &Ledger, caller: &Caller, sides: &[Side<'_>], amount: (i128, u8), code: DeclineCode, message: String) -> Refusal {
+    let message = match figures(ledger, &caller.tenant, sides, code).await {
+        Ok(Figures::Missing(id)) => return Refusal::no_account(id),
+        Ok(Figures::Available(units)) => {
+            let available = units.map_or_else(|| "unknown".to_owned(), |units| decimal_text(units, amount.1));
+            let account = cut(sides.first().map_or("", |side| side.debit));
+            format!("Insufficient funds in account {account}. Available: {available}, Required: {}", decimal_text(amount.0, amount.1))
+        }
+        Ok(Figures::KeptIn { expected, got }) => format!("Currency mismatch. Expected: {expected}, Got: {got}"),
+        Ok(Figures::None) => message,
+        Err(failure) => return failure.into(),
+    };
     let status = match code {
-        DeclineCode::AccountNotFound => StatusCode::NOT_FOUND,
         DeclineCode::RefundExceeded | DeclineCode::HoldExceeded => StatusCode::CONFLICT,
         _ => StatusCode::BAD_REQUEST,
     };

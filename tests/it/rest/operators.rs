@@ -51,7 +51,7 @@ async fn currencies_are_made_and_changed_by_call() {
         (json!({ "reason": 7 }), "reason must be a string"),
         (json!({ "isActive": false }), "property isActive should not exist"),
     ] {
-        world.post("/v1/currencies", &super::with(&gold(), change)).await.refused_naming(400, "VALIDATION_FAILED", &[words]);
+        world.post("/v1/currencies", &super::with(&gold(), change)).await.refused_naming(400, "INVALID_ARGUMENT", &[words]);
     }
 
     let (bank, user) = (world.external("XAU").await, world.open(json!({ "currency": "XAU" })).await);
@@ -83,7 +83,7 @@ async fn currencies_are_made_and_changed_by_call() {
     }
     for raw in [r#"{"metadata":{"a":"\ud800"}}"#, r#"{"metadata":{"a":1e999}}"#, r#"{"metadata":{"a":"\u0000"}}"#] {
         let request = world.request(Method::PATCH, "/v1/currencies/XAU").header("content-type", "application/json").body(raw);
-        world.send(request).await.refused_naming(400, "VALIDATION_FAILED", &["metadata"]);
+        world.send(request).await.refused_naming(400, "INVALID_ARGUMENT", &["metadata"]);
     }
     let done = &world.get("/v1/operator-actions?subject=XAU").await.ok(200)["items"];
     let names: Vec<&str> = done.as_array().unwrap().iter().map(|action| action["action"].as_str().unwrap()).collect();

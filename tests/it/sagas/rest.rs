@@ -63,7 +63,7 @@ async fn a_payout_is_started_polled_and_listed_as_a_withdrawal() {
     assert_eq!(world.post("/v1/payouts", &asked).await.ok(201)["sagaId"], id.as_str());
     let mut other = asked.clone();
     other["amount"] = json!("1");
-    world.post("/v1/payouts", &other).await.refused_naming(409, "DUPLICATE_TRANSACTION", &["used before by another request"]);
+    world.post("/v1/payouts", &other).await.refused_naming(409, "IDEMPOTENCY_KEY_REUSED", &["used before by another request"]);
     assert_eq!(world.balance(&alice).await, "59.50000000");
     let topup = world.post("/v1/card-topups", &order(&alice, "1.00")).await.ok(201);
     let back = text(&topup["sagaId"]);
@@ -87,14 +87,14 @@ async fn what_is_wrong_with_a_payout_is_told_at_once() {
         order[field] = value;
         order
     };
-    world.post("/v1/payouts", &order(&alice, "10.01")).await.refused_naming(400, "INSUFFICIENT_BALANCE", &["Available: 10.00", "Required: 10.01"]);
+    world.post("/v1/payouts", &order(&alice, "10.01")).await.refused_naming(400, "INSUFFICIENT_FUNDS", &["Available: 10.00", "Required: 10.01"]);
     world.post("/v1/payouts", &wrong("accountId", json!("nobody"))).await.refused(404, "ACCOUNT_NOT_FOUND", "Account not found: nobody");
     world.post("/v1/card-topups", &wrong("accountId", json!("nobody"))).await.refused(404, "ACCOUNT_NOT_FOUND", "Account not found: nobody");
     world.post("/v1/payouts", &wrong("currency", json!("EUR"))).await.refused_naming(400, "CURRENCY_MISMATCH", &["Expected: USD"]);
     world.post("/v1/payouts", &wrong("currency", json!("XXX"))).await.refused(400, "INVALID_CURRENCY", "Invalid currency: XXX");
     world.post("/v1/payouts", &wrong("amount", json!("0.001"))).await.refused_naming(400, "INVALID_AMOUNT", &["decimals"]);
-    world.post("/v1/payouts", &wrong("instrument", Value::Null)).await.refused(400, "VALIDATION_FAILED", "instrument is required");
-    world.post("/v1/payouts", &wrong("zzz", json!(1))).await.refused(400, "VALIDATION_FAILED", "property zzz should not exist");
+    world.post("/v1/payouts", &wrong("instrument", Value::Null)).await.refused(400, "INVALID_ARGUMENT", "instrument is required");
+    world.post("/v1/payouts", &wrong("zzz", json!(1))).await.refused(400, "INVALID_ARGUMENT", "property zzz should not exist");
     assert_eq!(site.simulator.calls().len(), 0);
     assert_eq!(world.balance(&alice).await, "10.00000000");
     site.end().await;
@@ -117,8 +117,8 @@ async fn a_stuck_saga_is_listed_and_an_operator_sees_to_it() {
     assert!(text(&saga["result"]["error"]["message"]).starts_with("stuck at recall: account_closed"), "{saga}");
     assert_eq!(world.get(&format!("sagas/{id}/complete")).await.ok(200)["complete"], false);
     let (retry, resolve) = (format!("/v1/sagas/{id}/retry"), format!("/v1/sagas/{id}/resolve"));
-    world.post(&retry, &json!({})).await.refused(400, "VALIDATION_FAILED", "reason is required");
-    world.post(&resolve, &json!({ "as": "lost", "reason": "x" })).await.refused_naming(400, "VALIDATION_FAILED", &["done, undone"]);
+    world.post(&retry, &json!({})).await.refused(400, "INVALID_ARGUMENT", "reason is required");
+    world.post(&resolve, &json!({ "as": "lost", "reason": "x" })).await.refused_naming(400, "INVALID_ARGUMENT", &["done, undone"]);
     world.post(&retry, &json!({ "reason": "the bank was closed" })).await.ok(200);
     until("it is refused again", || async { site.simulator.entry(&format!("{id}.recall.1")).is_some() }).await;
     until("it is stuck again", || async { stuck().await.as_array().unwrap().len() == 1 }).await;

@@ -91,7 +91,7 @@ pub async fn exchange(State(app): State<App>, Extension(caller): Extension<Calle
     let from = Currency { code, exponent: posting.exponent };
     let posted = exchanges::exchange(ledger, &caller.call(), Exchange { posting, from, to, rate, words }, permit).await;
     let posted = posted.map_err(|failure| unposted(failure, Named::Transaction(""), has_key))?;
-    let (transaction, replayed) = completed(posted)?;
+    let (transaction, replayed) = completed(ledger, &caller, posted).await?;
     Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
 }
 

@@ -14,6 +14,7 @@ use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller, Id};
 use crate::protocol::record::TransactionId;
 use crate::teller::failure::Failure;
+use crate::teller::ledger::Ledger;
 use crate::teller::native::holds::{self, Authorize, Capture};
 use crate::teller::native::pages::Token;
 use crate::teller::native::post::Posted;
@@ -39,7 +40,7 @@ pub async fn authorize(State(app): State<App>, Extension(caller): Extension<Call
     let (posting, has_key) = (posting.checked(ledger, "").await?, words.key.is_some());
     let made = holds::authorize(ledger, &caller.call(), Authorize { posting, expires_at, words }, permit).await;
     let made = made.map_err(|failure| unposted(failure, Named::Hold, has_key))?;
-    let (transaction, replayed) = completed(made.posted)?;
+    let (transaction, replayed) = completed(ledger, &caller, made.posted).await?;
     let hold = made.hold.ok_or(Failure::Guard)?; // what was completed has its hold
     let answer = HoldMade { hold: hold.into(), transaction_id: transaction.id.0.to_string(), replayed };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
@@ -60,7 +61,7 @@ pub async fn capture(State(app): State<App>, Extension(caller): Extension<Caller
     fields.end()?;
     let (hold, has_key) = (named(&id)?, words.key.is_some());
     let posted = holds::capture(ledger, &caller.call(), Capture { hold, amount, is_last, words }, permit).await;
-    stepped(hold, posted.map_err(|failure| unposted(failure, Named::Hold, has_key))?)
+    stepped(ledger, &caller, hold, posted.map_err(|failure| unposted(failure, Named::Hold, has_key))?).await
 }
 
 /// Lets go what a hold has left.
@@ -76,11 +77,11 @@ pub async fn void(State(app): State<App>, Extension(caller): Extension<Caller>, 
     fields.end()?;
     let (hold, has_key) = (named(&id)?, words.key.is_some());
     let posted = holds::void(ledger, &caller.call(), hold, words, permit).await;
-    stepped(hold, posted.map_err(|failure| unposted(failure, Named::Hold, has_key))?)
+    stepped(ledger, &caller, hold, posted.map_err(|failure| unposted(failure, Named::Hold, has_key))?).await
 }
 
-fn stepped(hold: TransactionId, posted: Posted) -> Result<Response, Refusal> {
-    let (transaction, replayed) = completed(posted)?;
+async fn stepped(ledger: &Ledger, caller: &Caller, hold: TransactionId, posted: Posted) -> Result<Response, Refusal> {
+    let (transaction, replayed) = completed(ledger, caller, posted).await?;
     let answer = HoldStep { transaction: transaction.into(), hold_id: hold.0.to_string(), replayed };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }

@@ -12,6 +12,7 @@ use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller, text};
 use crate::saga::Workflow;
+use crate::teller::declines::Side;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Answer, SagaOrder};
 use crate::teller::validate::{ACCOUNT_MAX, CURRENCY_MAX, REFERENCE_MAX};
@@ -58,7 +59,10 @@ async fn start(app: &App, caller: &Caller, body: &JsonBody, workflow: Workflow) 
             let saga = self::workflow(app, caller, id).await.ok().flatten();
             saga.map(|saga| (StatusCode::CREATED, Json(saga))).ok_or_else(|| unposted(Failure::Unknown, Named::Account(&account), has_key))
         }
-        Ok(Answer::Declined { code, message, .. }) => Err(declined(code, message)),
+        Ok(Answer::Declined { code, message, .. }) => {
+            let side = Side { debit: &account, credit: &account, currency: currency.code.as_str() };
+            Err(declined(ledger, caller, &[side], (amount.minor_units(), currency.exponent), code, message).await)
+        }
         Err(failure) => Err(unposted(failure, Named::Account(&account), has_key)),
     }
 }

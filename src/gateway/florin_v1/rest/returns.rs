@@ -31,7 +31,7 @@ pub async fn refund(State(app): State<App>, Extension(caller): Extension<Caller>
     let (payment, has_key, call) = (named(&id)?, words.key.is_some(), caller.call());
     let posted = returns::refund(ledger, &call, call.deadline(ledger), Refund { payment, part, words }, permit).await;
     let posted = posted.map_err(|failure| unposted(failure, Named::Transaction(&id), has_key))?;
-    let (transaction, replayed) = completed(posted)?;
+    let (transaction, replayed) = completed(ledger, &caller, posted).await?;
     Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
 }
 
@@ -50,7 +50,7 @@ pub async fn reverse(State(app): State<App>, Extension(caller): Extension<Caller
     let (original, has_key) = (named(&id)?, words.key.is_some());
     let posted = returns::reverse(ledger, &caller.call(), original, words, permit).await;
     let posted = posted.map_err(|failure| unposted(failure, Named::Transaction(&id), has_key))?;
-    let (transaction, replayed) = completed(posted)?;
+    let (transaction, replayed) = completed(ledger, &caller, posted).await?;
     Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
 }
 

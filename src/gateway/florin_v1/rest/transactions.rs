@@ -56,7 +56,7 @@ pub async fn post(State(app): State<App>, Extension(caller): Extension<Caller>, 
     let (call, has_key) = (caller.call(), words.key.is_some());
     let posted = native::post(ledger, &call, call.deadline(ledger), Transaction { kind, postings, words }, permit).await;
     let posted = posted.map_err(|failure| unposted(failure, Named::Transaction(""), has_key))?;
-    let (transaction, replayed) = completed(posted)?;
+    let (transaction, replayed) = completed(ledger, &caller, posted).await?;
     Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
 }
 

@@ -49,7 +49,7 @@ async fn an_account_and_its_entries_read_back_in_its_own_decimals() {
         ("/v1/accounts/ann/entries?limit=1001".into(), "limit"),
         ("/v1/accounts/ann/entries?limit=x".into(), "limit"),
     ] {
-        world.get(&path).await.refused_naming(400, "VALIDATION_FAILED", &[word]);
+        world.get(&path).await.refused_naming(400, "INVALID_ARGUMENT", &[word]);
     }
     for path in ["/v1/accounts/nobody", "/v1/accounts/nobody/entries", "/v1/accounts/%00"] {
         world.get(path).await.refused_naming(404, "ACCOUNT_NOT_FOUND", &["Account not found"]);
@@ -66,7 +66,7 @@ async fn limits_bind_from_the_answer_on_and_what_is_past_them_is_reported() {
     let changed = limits(json!({ "minBalance": "-50", "maxBalance": 150 })).await;
     assert_eq!((&changed["minBalance"], &changed["maxBalance"], &changed["withinLimits"]), (&json!("-50.00"), &json!("150.00"), &json!(true)));
     post("ann", "shop", "150").await.ok(201);
-    post("ann", "shop", "0.01").await.refused_naming(400, "INSUFFICIENT_BALANCE", &["ann"]);
+    post("ann", "shop", "0.01").await.refused_naming(400, "INSUFFICIENT_FUNDS", &["ann"]);
     post("shop", "ann", "150").await.ok(201);
 
     let past = limits(json!({ "maxBalance": "90" })).await;
@@ -81,7 +81,7 @@ async fn limits_bind_from_the_answer_on_and_what_is_past_them_is_reported() {
     assert_eq!(world.account("ann").await["withinLimits"], true);
     let past = limits(json!({ "minBalance": "90.01", "maxBalance": null })).await;
     assert_eq!((&past["maxBalance"], &past["withinLimits"]), (&Value::Null, &json!(false)));
-    post("ann", "shop", "0.01").await.refused_naming(400, "INSUFFICIENT_BALANCE", &["ann"]);
+    post("ann", "shop", "0.01").await.refused_naming(400, "INSUFFICIENT_FUNDS", &["ann"]);
     // What is held counts as gone.
     limits(json!({ "minBalance": "0" })).await;
     world.held("50").await;
@@ -165,9 +165,9 @@ async fn a_status_is_changed_and_closed_is_final() {
         "its repeat has no second effect"
     );
     status("shop", json!({ "status": "closed", "idempotencyKey": "s" })).await.refused_naming(409, "IDEMPOTENCY_KEY_REUSED", &[]);
-    status("ann", json!({ "status": "closed" })).await.refused_naming(400, "VALIDATION_FAILED", &["ann", "100.00 USD"]);
+    status("ann", json!({ "status": "closed" })).await.refused_naming(400, "FAILED_PRECONDITION", &["ann", "100.00 USD"]);
     assert_eq!(status("shop", json!({ "status": "closed" })).await.ok(200)["status"], "closed");
-    status("shop", json!({ "status": "active" })).await.refused_naming(400, "VALIDATION_FAILED", &["closed, which is final"]);
+    status("shop", json!({ "status": "active" })).await.refused_naming(400, "FAILED_PRECONDITION", &["closed, which is final"]);
     let table: Vec<(Value, &[&str])> = vec![
         (json!({}), &["status is required"]),
         (json!({ "status": "gone" }), &["status must be one of the following values: active, suspended, closed"]),
@@ -196,11 +196,11 @@ async fn a_new_account_may_be_told_to_keep_something_whichever_way_it_is_opened(
     for id in [rest.as_str(), "kept"] {
         assert_eq!(world.account(id).await["withinLimits"], false);
         world.post("/v1/transactions", &transaction(&[("ann", id, "30")])).await.ok(201);
-        world.post("/v1/transactions", &transaction(&[(id, "ann", "0.01")])).await.refused_naming(400, "INSUFFICIENT_BALANCE", &[]);
+        world.post("/v1/transactions", &transaction(&[(id, "ann", "0.01")])).await.refused_naming(400, "INSUFFICIENT_FUNDS", &[]);
         world.post("transactions/topup", &movement(&world.bank, id, "20")).await.ok(201);
         assert_eq!(world.account(id).await["withinLimits"], true);
         world.post("/v1/transactions", &transaction(&[(id, "ann", "10")])).await.ok(201);
-        world.post("/v1/transactions", &transaction(&[(id, "ann", "0.01")])).await.refused_naming(400, "INSUFFICIENT_BALANCE", &[]);
+        world.post("/v1/transactions", &transaction(&[(id, "ann", "0.01")])).await.refused_naming(400, "INSUFFICIENT_FUNDS", &[]);
     }
     world.end().await;
 }

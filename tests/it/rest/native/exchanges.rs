@@ -13,7 +13,7 @@ async fn money_is_exchanged_at_a_rate_that_was_written_down() {
     let new = json!({ "accountType": "user", "ownerId": "eve", "ownerType": "person", "currency": "EUR" });
     let eve = text(&world.post("accounts", &new).await.ok(201)["id"]);
     let asked = with(&hold("ann", &eve, "10.10"), json!({ "destinationCurrency": "EUR", "idempotencyKey": "x" }));
-    world.post("/v1/exchanges", &asked).await.refused_naming(400, "VALIDATION_FAILED", &["no rate from USD to EUR"]);
+    world.post("/v1/exchanges", &asked).await.refused_naming(400, "FAILED_PRECONDITION", &["no rate from USD to EUR"]);
     let rate = json!({ "base": "USD", "quote": "EUR", "rate": "0.92155", "source": "desk", "reason": "the morning's" });
     let rate = world.post("/v1/rates", &rate).await.ok(201);
     assert_eq!((&rate["rate"], &rate["source"]), (&json!("0.92155"), &json!("desk")));
@@ -105,7 +105,7 @@ async fn what_goes_back_is_told_natively_and_as_contract_4_tells_it() {
             world.post(&format!("/v1/transactions/{id}/{what}"), &json!({})).await.refused_naming(404, code, &[id]);
         }
     }
-    world.post(&format!("/v1/transactions/{undone}/refund"), &json!({})).await.refused_naming(400, "VALIDATION_FAILED", &["reverse it instead"]);
+    world.post(&format!("/v1/transactions/{undone}/refund"), &json!({})).await.refused_naming(400, "FAILED_PRECONDITION", &["reverse it instead"]);
 
     // What a hold's capture paid is given back like a payment, also by the accounts REST API.
     let held = world.held("10").await;

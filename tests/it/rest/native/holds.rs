@@ -109,13 +109,13 @@ async fn holds_are_refused_in_the_words_of_the_contract() {
     let post = async |body: Value| world.post("/v1/holds", &body).await;
     post(hold("ann", "shop", "100.01")).await.refused(
         400,
-        "INSUFFICIENT_BALANCE",
-        "Insufficient balance in account ann. Available: 100.00, Required: 100.01",
+        "INSUFFICIENT_FUNDS",
+        "Insufficient funds in account ann. Available: 100.00, Required: 100.01",
     );
     post(hold("ann", "nobody", "1")).await.refused(404, "ACCOUNT_NOT_FOUND", "Account not found: nobody");
     post(hold("nobody", "shop", "1")).await.refused(404, "ACCOUNT_NOT_FOUND", "Account not found: nobody");
     post(hold("ann", "eva", "1")).await.refused(400, "CURRENCY_MISMATCH", "Currency mismatch. Expected: EUR, Got: USD");
-    post(hold("ann", "ann", "1")).await.refused(400, "SAME_ACCOUNT_TRANSFER", "SELF_TRANSFER_NOT_ALLOWED");
+    post(hold("ann", "ann", "1")).await.refused(400, "SAME_ACCOUNT", "Cannot transfer to same account");
     post(with(&hold("ann", "shop", "1"), json!({ "currency": "XYZ" }))).await.refused(400, "INVALID_CURRENCY", "Invalid currency: XYZ");
     let (made, unknown) = (world.held("50").await, key());
     for id in [unknown.as_str(), "no-uuid", "%00"] {
@@ -198,7 +198,7 @@ async fn bad_fields_of_holds_are_named() {
         ("?accountId=ann&limit=1001", vec!["limit", "1 to 1000"]),
         ("?accountId=ann&pageToken=x", vec!["pageToken \"x\" is not a token of this query"]),
     ] {
-        world.get(&format!("/v1/holds{query}")).await.refused_naming(400, "VALIDATION_FAILED", &words);
+        world.get(&format!("/v1/holds{query}")).await.refused_naming(400, "INVALID_ARGUMENT", &words);
     }
     world.get("/v1/holds?accountId=nobody").await.refused(404, "ACCOUNT_NOT_FOUND", "Account not found: nobody");
     assert_eq!(world.money("ann").await[1], "1.00");
@@ -216,7 +216,7 @@ async fn a_repeat_that_comes_after_the_hold_expired_hears_the_first_answer() {
     until("it has expired", async || world.get(&path).await.ok(200)["status"] == "voided").await;
     assert_eq!(world.post("/v1/holds", &body).await.ok(201), with(&made, json!({ "replayed": true })));
     for other in [json!({ "idempotencyKey": "new" }), json!({ "idempotencyKey": null })] {
-        world.post("/v1/holds", &with(&body, other)).await.refused_naming(400, "VALIDATION_FAILED", &["expiresAt", "must be in the future"]);
+        world.post("/v1/holds", &with(&body, other)).await.refused_naming(400, "INVALID_ARGUMENT", &["expiresAt", "must be in the future"]);
     }
     world.post("/v1/holds", &with(&body, json!({ "amount": "61" }))).await.refused_naming(409, "IDEMPOTENCY_KEY_REUSED", &[]);
     assert_eq!(world.money("ann").await, ["100.00", "0.00", "100.00"]);
@@ -351,7 +351,7 @@ async fn holds_are_listed_newest_first_by_state_and_a_page_looks_at_so_many() {
     let page = world.get("/v1/holds?accountId=ann&limit=5").await.ok(200);
     let token = text(&page["nextPageToken"]);
     for other in ["accountId=shop", "accountId=ann&status=open"] {
-        world.get(&format!("/v1/holds?{other}&pageToken={token}")).await.refused_naming(400, "VALIDATION_FAILED", &["not a token of this query"]);
+        world.get(&format!("/v1/holds?{other}&pageToken={token}")).await.refused_naming(400, "INVALID_ARGUMENT", &["not a token of this query"]);
     }
     let mut grpc = world.grpc().await;
     let asked = pb::ListHoldsRequest { account_id: "ann".into(), status: pb::HoldStatus::Open.into(), page_size: 3, ..Default::default() };

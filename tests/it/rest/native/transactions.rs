@@ -39,11 +39,11 @@ async fn a_transaction_moves_all_of_its_postings_or_none() {
     assert_eq!(world.post("/v1/transactions", &transaction(&[("ann", "shop", "1")])).await.ok(201)["kind"], "transfer");
 
     let post = async |postings: &[(&str, &str, &str)]| world.post("/v1/transactions", &transaction(postings)).await;
-    let told = "Insufficient balance in account ann. Available: 87.20, Required: 87.21";
-    post(&[("ann", "shop", "87.21")]).await.refused(400, "INSUFFICIENT_BALANCE", told);
-    post(&[("ann", "shop", "80"), ("ann", "tax", "7.21")]).await.refused_naming(400, "INSUFFICIENT_BALANCE", &["Insufficient funds"]);
+    let told = "Insufficient funds in account ann. Available: 87.20, Required: 87.21";
+    post(&[("ann", "shop", "87.21")]).await.refused(400, "INSUFFICIENT_FUNDS", told);
+    post(&[("ann", "shop", "80"), ("ann", "tax", "7.21")]).await.refused_naming(400, "INSUFFICIENT_FUNDS", &["Insufficient funds"]);
     post(&[("ann", "shop", "1"), ("tax", "nobody", "1")]).await.refused(404, "ACCOUNT_NOT_FOUND", "Account not found: nobody");
-    post(&[("ann", "shop", "1"), ("tax", "tax", "1")]).await.refused(400, "SAME_ACCOUNT_TRANSFER", "SELF_TRANSFER_NOT_ALLOWED");
+    post(&[("ann", "shop", "1"), ("tax", "tax", "1")]).await.refused(400, "SAME_ACCOUNT", "Cannot transfer to same account");
     world.served.database.account_in("eva", 0, "EUR").await;
     post(&[("ann", "shop", "1"), ("tax", "eva", "1")]).await.refused(400, "CURRENCY_MISMATCH", "Currency mismatch. Expected: EUR, Got: USD");
     assert_eq!(world.money("ann").await[0], "87.20");
@@ -89,7 +89,7 @@ async fn bad_fields_of_transactions_are_named() {
     let twice = r#"{"postings":[{"sourceAccountId":"ann","destinationAccountId":"shop","amount":"1","amount":"2","currency":"USD"}]}"#;
     world.post_raw("/v1/transactions", Some("application/json"), twice).await.refused_naming(
         400,
-        "VALIDATION_FAILED",
+        "INVALID_ARGUMENT",
         &["postings.amount is given more than once"],
     );
     world.post_raw("/v1/transactions", Some("text/plain"), "{}").await.refused_naming(415, "UNSUPPORTED_MEDIA_TYPE", &[]);
@@ -102,7 +102,7 @@ async fn bad_fields_of_transactions_are_named() {
         ("reference=", vec!["reference"]),
         ("accountId=%00", vec!["accountId"]),
     ] {
-        world.get(&format!("/v1/transactions?{query}")).await.refused_naming(400, "VALIDATION_FAILED", &words);
+        world.get(&format!("/v1/transactions?{query}")).await.refused_naming(400, "INVALID_ARGUMENT", &words);
     }
     assert_eq!(world.money("ann").await[0], "100.00");
     world.end().await;
@@ -136,12 +136,12 @@ async fn transactions_are_listed_newest_first_filtered_and_paged() {
     let row = &declined["items"][0];
     assert_eq!(
         (&row["status"], &row["decline"]["code"], &row["postings"][0]["amount"]),
-        (&json!("declined"), &json!("INSUFFICIENT_BALANCE"), &json!("1000.00"))
+        (&json!("declined"), &json!("INSUFFICIENT_FUNDS"), &json!("1000.00"))
     );
     let token = text(&declined["nextPageToken"]);
     world.get(&format!("/v1/transactions?accountId=shop&pageToken={token}")).await.refused_naming(
         400,
-        "VALIDATION_FAILED",
+        "INVALID_ARGUMENT",
         &["not a token of this query"],
     );
     world.end().await;

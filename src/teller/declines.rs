@@ -1,0 +1,83 @@
+//! The figures behind a decline. The ledger says which rule it was; what a caller needs to mend its request is looked up here, for each contract to put into its words.
+
+use super::failure::Failure;
+use super::ledger::Ledger;
+use crate::protocol::account::Posted;
+use crate::protocol::record::DeclineCode;
+
+/// Whose money a declined posting was to move, and in which currency.
+#[derive(Clone, Copy, Debug)]
+pub struct Side<'a> {
+    /// Who was to pay.
+    pub debit: &'a str,
+    /// Who was to be paid.
+    pub credit: &'a str,
+    /// In which currency.
+    pub currency: &'a str,
+}
+
+/// What is behind a decline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Figures<'a> {
+    /// This account is not there.
+    Missing(&'a str),
+    /// The payer can spend so much, in minor units; none: that cannot be known now.
+    Available(Option<i128>),
+    /// The account is kept in `expected`, not in `got`.
+    KeptIn {
+        /// Its currency.
+        expected: String,
+        /// The posting's.
+        got: &'a str,
+    },
+    /// Nothing, or nothing that belongs to one posting.
+    None,
+}
+
+/// Looks up what is behind a decline of these postings.
+///
+/// # Errors
+/// `DatabaseAway`, `NotLeader`: which account is missing cannot be known now.
+pub async fn figures<'a>(ledger: &Ledger, tenant: &str, sides: &[Side<'a>], code: DeclineCode) -> Result<Figures<'a>, Failure> {
+    match code {
+        DeclineCode::AccountNotFound => {
+            let names = || sides.iter().flat_map(|side| [side.debit, side.credit]);
+            let missing = missing(ledger, tenant, names()).await?;
+            Ok(Figures::Missing(missing.or_else(|| names().next()).unwrap_or_default())) // opened in this very moment: the first that was looked for
+        }
+        DeclineCode::InsufficientFunds => {
+            let [side] = sides else { return Ok(Figures::None) };
+            let posted = ledger.posted(tenant, side.debit).await.ok().flatten();
+            Ok(Figures::Available(posted.map(|(posted, _)| available(&posted))))
+        }
+        DeclineCode::CurrencyMismatch => {
+            for side in sides {
+                for name in [side.debit, side.credit] {
+                    let kept_in = ledger.posted(tenant, name).await.ok().flatten().map(|(_, currency)| currency.to_string());
+                    if let Some(expected) = kept_in.filter(|code| code != side.currency) {
+                        return Ok(Figures::KeptIn { expected, got: side.currency });
+                    }
+                }
+            }
+            Ok(Figures::None)
+        }
+        _ => Ok(Figures::None),
+    }
+}
+
+/// The first of these accounts that is not there.
+///
+/// # Errors
+/// `DatabaseAway`, `NotLeader`.
+pub async fn missing<'a>(ledger: &Ledger, tenant: &str, names: impl Iterator<Item = &'a str>) -> Result<Option<&'a str>, Failure> {
+    for name in names {
+        if ledger.posted(tenant, name).await?.is_none() {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+fn available(posted: &Posted) -> i128 {
+    posted.totals.credits - posted.totals.debits - posted.totals.held
+}
