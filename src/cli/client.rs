@@ -75,7 +75,7 @@ impl ClientArgs {
     }
 
     async fn channel(&self) -> Result<(Channel, Credentials), Failure> {
-        let address = self.server.address()?;
+        let address = self.server.address().await?;
         let file = |given: &Option<PathBuf>| given.clone().filter(|path| !path.as_os_str().is_empty());
         let (ca, cert, cert_key) = (file(&self.ca), file(&self.cert), file(&self.cert_key));
         let scheme = if ca.is_some() { "https" } else { "http" };

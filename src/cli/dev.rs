@@ -11,7 +11,7 @@ use super::output::{Failure, note, say};
 use super::serve::{Told, run_until_told};
 use crate::embedded::kafka::{self, DevKafka, MockKafka};
 use crate::embedded::ports;
-use crate::embedded::postgres::{Durability, PrivatePostgres};
+use crate::embedded::postgres::{Durability, PrivatePostgres, lock};
 use crate::faults::Faults;
 use crate::messaging::KafkaConfig;
 use crate::messaging::topics::{Topics, ensure_topics};
@@ -58,7 +58,15 @@ pub async fn run(mut settings: Settings) -> Result<(), Failure> {
     let _telemetry = Telemetry::start(&settings.log, settings.traces.as_ref())?;
     let mut told = Told::listen()?;
     std::fs::create_dir_all(&settings.data).map_err(|e| Failure::new(format!("{}: {e}", settings.data.display())))?;
-    let (data, broker, kafka) = (settings.data.clone(), settings.kafka.dev_broker, runtime::kafka(&settings));
+    let _folder = lock(&settings.data)?;
+    Running { starting: Some(std::process::id()), ..Running::default() }.write(&settings.data)?; // before anything listens: clients wait for it
+    let result = start_and_serve(&mut settings, &mut told).await;
+    Running::forget(&settings.data);
+    result
+}
+
+async fn start_and_serve(settings: &mut Settings, told: &mut Told) -> Result<(), Failure> {
+    let (data, broker, kafka) = (settings.data.clone(), settings.kafka.dev_broker, runtime::kafka(settings));
     let starting = tokio::task::spawn_blocking(move || start_servers(&data, broker, &kafka));
     let servers = tokio::select! {
         servers = starting => servers.map_err(|error| Failure::new(format!("starting the servers failed: {error}")))??,
@@ -67,7 +75,7 @@ pub async fn run(mut settings: Settings) -> Result<(), Failure> {
     settings.database.url = Some(SecretString::from(servers.database.clone()));
     settings.kafka.brokers = Some(servers.broker.brokers());
     settings.kafka.transactions = matches!(servers.broker, Broker::Real(_));
-    let result = serve(&settings, &servers, &mut told).await;
+    let result = serve(settings, &servers, told).await;
     Running::forget(&settings.data);
     tokio::task::spawn_blocking(move || drop(servers)).await.map_err(|error| Failure::new(format!("stopping the servers failed: {error}")))?;
     result
@@ -140,6 +148,7 @@ async fn serve(settings: &Settings, servers: &Servers, told: &mut Told) -> Resul
         kafka: settings.kafka.brokers.clone(),
         database: Some(servers.database.clone()),
         topic_prefix: Some(settings.kafka.topic_prefix.clone()),
+        starting: None,
     };
     running.write(&settings.data)?;
     say(banner(settings, servers, &runtime, &accounts))?;

@@ -1,19 +1,23 @@
 //! How commands find the Florin that runs here: what the caller says, else the file that `florin dev` keeps in its folder, else the defaults.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::output::{Failure, Hint};
+use super::output::{Failure, Hint, note};
 use crate::settings::Settings;
 
 /// The file's name, in the folder of FLORIN_DATA.
 pub const FILE: &str = "florin.json";
 const SERVER_DEFAULT: &str = "127.0.0.1:50051";
 const DATA_DEFAULT: &str = ".florin";
+/// How long a `florin dev` may take to start: the first time it fetches Kafka.
+const START_MAX: Duration = Duration::from_secs(120);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// What a running `florin dev` says of itself: written when it is ready, removed when it ends.
+/// What a `florin dev` says of itself: that it starts, before it listens; where it listens, when it is ready. Removed when it ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Running {
@@ -29,6 +33,8 @@ pub struct Running {
     pub database: Option<String>,
     /// First part of the topics' names, if it is not the default one.
     pub topic_prefix: Option<String>,
+    /// The process that starts and is not ready yet.
+    pub starting: Option<u32>,
 }
 
 impl Running {
@@ -46,6 +52,29 @@ impl Running {
         serde_json::from_slice(&text)
             .map_err(|e| Failure::new(format!("{}: {e}", path.display())))
             .hint("it is written by `florin dev`: start that again, or name the server with --server")
+    }
+
+    /// The same, once a `florin dev` that starts here is ready.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or it is not ready within two minutes.
+    pub async fn read_ready(data: &Path) -> Result<Self, Failure> {
+        let until = Instant::now() + START_MAX;
+        let mut told = false;
+        loop {
+            let running = Self::read(data)?;
+            let Some(process) = running.starting.filter(|process| is_alive(*process)) else {
+                return Ok(if running.starting.is_some() { Self::default() } else { running }); // one that was killed while it started left its file
+            };
+            if !std::mem::replace(&mut told, true) {
+                note("waiting until the `florin dev` that starts here is ready ...");
+            }
+            if Instant::now() > until {
+                let why = format!("the `florin dev` that starts here (process {process}) is not ready after {} s", START_MAX.as_secs());
+                return Err(Failure::new(why)).hint("look at what it says, or name another server with --server HOST:PORT");
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Writes the file whole or not at all, readable by its owner only: the database's URL may hold a password.
@@ -79,18 +108,25 @@ pub struct ServerArgs {
 }
 
 impl ServerArgs {
-    /// The address of the gRPC listener.
+    /// The address of the gRPC listener. It is named on standard error if the caller did not give it and no `florin dev` runs here: it may be anybody's.
     ///
     /// # Errors
-    /// When the running one's file cannot be read.
-    pub fn address(&self) -> Result<String, Failure> {
-        match self.server.clone().filter(|server| !server.is_empty()) {
-            Some(server) => Ok(server),
-            None => Ok(Running::read(if self.data.as_os_str().is_empty() { Path::new(DATA_DEFAULT) } else { &self.data })?
-                .grpc
-                .unwrap_or_else(|| SERVER_DEFAULT.into())),
+    /// When the running one's file cannot be read, or it does not become ready.
+    pub async fn address(&self) -> Result<String, Failure> {
+        if let Some(server) = self.server.clone().filter(|server| !server.is_empty()) {
+            return Ok(server);
         }
+        let data = if self.data.as_os_str().is_empty() { Path::new(DATA_DEFAULT) } else { &self.data };
+        if let Some(running) = Running::read_ready(data).await?.grpc {
+            return Ok(running);
+        }
+        note(&format!("no `florin dev` runs in {}: asking the server at {SERVER_DEFAULT}", data.display()));
+        Ok(SERVER_DEFAULT.into())
     }
+}
+
+fn is_alive(process: u32) -> bool {
+    !Path::new("/proc/self").exists() || Path::new(&format!("/proc/{process}")).exists()
 }
 
 /// A path that may be empty, as an empty variable gives it: that counts as not set.
@@ -145,19 +181,35 @@ pub async fn pool(settings: &Settings) -> Result<sqlx::PgPool, Failure> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_server_is_what_the_caller_says_then_the_running_one_then_the_default() {
+    #[tokio::test]
+    async fn the_server_is_what_the_caller_says_then_the_running_one_then_the_default() {
         let data = tempfile::tempdir().unwrap();
         let args = |server: Option<&str>| ServerArgs { server: server.map(Into::into), data: data.path().into() };
-        assert_eq!(args(None).address().ok().unwrap(), SERVER_DEFAULT);
+        assert_eq!(args(None).address().await.ok().unwrap(), SERVER_DEFAULT);
         let running = Running { grpc: Some("127.0.0.1:7".into()), ..Running::default() };
         running.write(data.path()).unwrap();
         assert_eq!(Running::read(data.path()).ok().unwrap(), running);
-        assert_eq!(args(None).address().ok().unwrap(), "127.0.0.1:7");
-        assert_eq!(args(Some("h:1")).address().ok().unwrap(), "h:1");
+        assert_eq!(args(None).address().await.ok().unwrap(), "127.0.0.1:7");
+        assert_eq!(args(Some("h:1")).address().await.ok().unwrap(), "h:1");
         std::fs::write(data.path().join(FILE), "{").unwrap();
-        assert!(args(None).address().is_err());
+        assert!(args(None).address().await.is_err());
         Running::forget(data.path());
-        assert_eq!(args(None).address().ok().unwrap(), SERVER_DEFAULT);
+        assert_eq!(args(None).address().await.ok().unwrap(), SERVER_DEFAULT);
+    }
+
+    /// Mutation: a client that does not wait, and asks whatever listens at the default address.
+    #[tokio::test]
+    async fn a_client_waits_for_the_one_that_starts_here_and_not_for_one_that_died() {
+        let data = tempfile::tempdir().unwrap();
+        let args = ServerArgs { server: None, data: data.path().into() };
+        Running { starting: Some(std::process::id()), ..Running::default() }.write(data.path()).unwrap();
+        let ready = async {
+            tokio::task::yield_now().await;
+            Running { grpc: Some("127.0.0.1:7".into()), ..Running::default() }.write(data.path()).unwrap();
+        };
+        let (address, ()) = tokio::join!(args.address(), ready);
+        assert_eq!(address.ok().unwrap(), "127.0.0.1:7");
+        Running { starting: Some(u32::MAX), ..Running::default() }.write(data.path()).unwrap();
+        assert_eq!(args.address().await.ok().unwrap(), SERVER_DEFAULT);
     }
 }

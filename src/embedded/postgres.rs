@@ -164,7 +164,10 @@ impl Drop for PrivatePostgres {
 }
 
 /// Takes the folder for this process; the lock goes with the process, however it ends.
-fn lock(dir: &Path) -> Result<File, Error> {
+///
+/// # Errors
+/// `InUse` when another handle has it, `Io` when the operating system refuses.
+pub fn lock(dir: &Path) -> Result<File, Error> {
     let path = dir.join("lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path).doing(|| format!("open {}", path.display()))?;
     match file.try_lock() {

@@ -16,6 +16,7 @@ use axum::response::Response;
 use axum::routing::get;
 
 use super::accounts_v1::error::MANNERS;
+use super::docs::openapi;
 use super::http::App;
 use super::http::around::{Around, around};
 use super::routes::{contracts, router};

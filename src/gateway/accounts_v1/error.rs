@@ -13,3 +13,24 @@ fn code(native: &'static str) -> &'static str {
         own => own,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::http::refusal::Refusal;
+    use crate::teller::failure::Failure;
+
+    #[test]
+    fn codes_are_those_of_the_contract() {
+        for (failure, code) in [
+            (Failure::Invalid("x".into()), "VALIDATION_FAILED"),
+            (Failure::FailedPrecondition("x".into()), "VALIDATION_FAILED"),
+            (Failure::KeyReused, "DUPLICATE_TRANSACTION"),
+            (Failure::KeyRetired, "DUPLICATE_TRANSACTION"),
+            (Failure::NotLeader, "STANDBY"),
+        ] {
+            let body = (MANNERS.body)(&Refusal::from(failure), "/", "c");
+            assert_eq!(serde_json::from_slice::<serde_json::Value>(&body).unwrap()["code"], code);
+        }
+    }
+}

@@ -20,16 +20,16 @@ use utoipa_axum::routes;
 use crate::gateway::http::Caller;
 use crate::gateway::http::refusal::{ErrorBody, Manners, Refusal};
 use crate::gateway::http::routes::Routes;
+use crate::money::decimal_text;
 use crate::protocol::record::DeclineCode;
 use crate::store::api_keys::Scope;
 use crate::store::transactions::TransactionRow;
 use crate::teller::call::Call;
-use crate::money::decimal_text;
 use crate::teller::declines::{Figures, Side, figures};
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
-use crate::teller::validate::cut;
 use crate::teller::native::post::Posted;
+use crate::teller::validate::cut;
 
 /// How errors are written: in the words of `florin.v1` over gRPC.
 pub const MANNERS: Manners = Manners { body: |refusal, path, correlation| ErrorBody::written(refusal, refusal.code, path, correlation) };
@@ -105,9 +105,11 @@ async fn completed(ledger: &Ledger, caller: &Caller, posted: Posted) -> Result<(
     let message = posted.transaction.decline.map(|(_, message)| message).unwrap_or_default();
     let postings = posted.transaction.postings.iter();
     let sides: Vec<_> = postings.map(|posting| Side { debit: &posting.debit, credit: &posting.credit, currency: &posting.currency }).collect();
-    let amount = posted.transaction.postings.first().map_or((0, 0), |posting| {
-        (posting.amount, posting.exponent.and_then(|exponent| u8::try_from(exponent).ok()).unwrap_or(0))
-    });
+    let amount = posted
+        .transaction
+        .postings
+        .first()
+        .map_or((0, 0), |posting| (posting.amount, posting.exponent.and_then(|exponent| u8::try_from(exponent).ok()).unwrap_or(0)));
     Err(declined(ledger, caller, &sides, amount, code, message).await)
 }
 

@@ -220,7 +220,8 @@ mod tests {
     async fn the_body_has_every_field_of_the_contract() {
         let refusal = Refusal::no_account(&"x".repeat(100));
         let mut response = refusal.clone().into_response();
-        refusal.write(&mut response, "/api/v1/accounts/x", "c-1");
+        let manners = Manners { body: |refusal, path, correlation| ErrorBody::written(refusal, refusal.code, path, correlation) };
+        refusal.write(manners, &mut response, "/api/v1/accounts/x", "c-1");
         let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let expected = format!("Account not found: {}...", "x".repeat(40));

@@ -6,6 +6,7 @@ use crate::money::Amount;
 use crate::protocol::admission::Permit;
 use crate::protocol::record::{Api, DeclineCode, Kind, RequestHash, TransactionId};
 use crate::store;
+use crate::store::numeric::Numeric;
 use crate::store::transactions::{Exchange, PostingRow, TransactionRow};
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
@@ -101,7 +102,7 @@ pub(super) fn command(call: &Call, deadline: Deadline, kind: Kind, action: Actio
         deadline,
         action,
         declines_bind: false,
-        with_balances: false,
+        with_balances: true,
     }
 }
 
@@ -129,10 +130,14 @@ pub(super) async fn answered(ledger: &Ledger, call: &Call, command: Command, ans
     Ok(written(command, answer))
 }
 
-/// The command and its answer as they read back, but for the balances after.
+/// The command and its answer as they read back.
 fn written(command: Command, answer: Answer) -> Posted {
+    let mut balances = None;
     let (id, created_at, replayed, declined, decline) = match answer {
-        Answer::Completed { id, created_at, replayed, .. } => (id, created_at, replayed, None, None),
+        Answer::Completed { id, created_at, replayed, balances: after } => {
+            balances = after.filter(|after| after.len() == command.postings.len());
+            (id, created_at, replayed, None, None)
+        }
         Answer::Declined { id, created_at, code, message } => (id, created_at, false, Some(code), Some((code as i16, message))),
     };
     let gives_back = |id: TransactionId, amount: Amount| Some((id, amount.minor_units()));
@@ -144,15 +149,15 @@ fn written(command: Command, answer: Answer) -> Posted {
         Action::Post | Action::Hold { .. } | Action::Capture { .. } | Action::Void { .. } | Action::Payout { .. } | Action::CardTopup => (None, None),
     };
     let posts = decline.is_some() || !matches!(command.action, Action::Hold { .. } | Action::Void { .. } | Action::Payout { .. } | Action::CardTopup);
-    let posting = |posting: PostingCommand| PostingRow {
+    let posting = |(at, posting): (usize, PostingCommand)| PostingRow {
         transaction: id.0,
         debit: posting.debit,
         credit: posting.credit,
         amount: posting.amount.minor_units(),
         currency: posting.currency,
         exponent: Some(i16::from(posting.exponent)),
-        debit_after: None,
-        credit_after: None,
+        debit_after: balances.as_ref().map(|after| Numeric(after[at].debit)),
+        credit_after: balances.as_ref().map(|after| Numeric(after[at].credit)),
     };
     let transaction = TransactionRow {
         id,
@@ -170,7 +175,7 @@ fn written(command: Command, answer: Answer) -> Posted {
         reversed: false,
         of_saga: false,
         exchange,
-        postings: if posts { command.postings.into_iter().map(posting).collect() } else { Vec::new() },
+        postings: if posts { command.postings.into_iter().enumerate().map(posting).collect() } else { Vec::new() },
     };
     Posted { transaction, declined, replayed }
 }

@@ -55,7 +55,12 @@ async fn two_run_side_by_side_and_a_third_on_the_same_folder_is_refused() {
         assert!(!home.path().join("postgres/data/postmaster.pid").exists(), "PostgreSQL still runs");
     }
     let again = start(&homes[0]);
-    ready(&again).await;
+    let until = Instant::now() + Duration::from_secs(20);
+    while !homes[0].path().join("florin.json").exists() {
+        assert!(Instant::now() < until, "{}", again.said());
+        tokio::task::yield_now().await;
+    }
+    // A client that comes while it starts waits for it.
     assert_eq!(run(homes[0].path(), &["balance", "acc-payer-001"]), before);
     again.signal(Signal::SIGINT);
     assert_eq!(again.wait(Duration::from_secs(6)), 0);

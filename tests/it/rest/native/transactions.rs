@@ -33,6 +33,7 @@ async fn a_transaction_moves_all_of_its_postings_or_none() {
     assert_eq!((&made["postings"][1]["destinationAccountId"], &made["postings"][1]["amount"]), (&json!("tax"), &json!("1.80")));
     let read = world.get(&format!("/v1/transactions/{}", text(&made["id"]))).await.ok(200);
     assert_eq!((&read["postings"][1]["sourceBalanceAfter"], &read["postings"][1]["destinationBalanceAfter"]), (&json!("88.20"), &json!("1.80")));
+    assert_eq!(made["postings"], read["postings"], "the answer has the balances that the list shows");
     let again = world.post("/v1/transactions", &with(&body, json!({ "description": "other words" }))).await.ok(201);
     assert_eq!((&again["id"], &again["replayed"], &again["description"]), (&made["id"], &json!(true), &json!("Lunch")), "the first answer");
     world.post("/v1/transactions", &with(&body, json!({ "kind": "fee" }))).await.refused_naming(409, "IDEMPOTENCY_KEY_REUSED", &[]);
