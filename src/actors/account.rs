@@ -144,7 +144,7 @@ impl AccountState {
             }
             match committed.iter().find(|used| used.key == slip.key()) {
                 Some(used) => {
-                    let outcome = repeat_outcome(used, &slip);
+                    let outcome = used.verdict(Some(slip.id()), slip.request());
                     slip.answer(outcome);
                 }
                 None => self.admit(slip),
@@ -228,7 +228,7 @@ impl AccountState {
 
     fn admit_or_refuse(&mut self, mut slip: Box<Slip>, used: &[UsedKey]) {
         if let Some(used) = used.iter().find(|used| used.key == slip.key()) {
-            let outcome = repeat_outcome(used, &slip);
+            let outcome = used.verdict(Some(slip.id()), slip.request());
             return slip.answer(outcome);
         }
         if !self.open.has_key(slip.key())
@@ -251,18 +251,5 @@ impl AccountState {
         } else {
             let _ = self.directory.cast(DirectoryMessage::Busy(self.identity.id)); // no directory: it takes us down with it
         }
-    }
-}
-
-/// What a repeat hears of the first.
-fn repeat_outcome(used: &UsedKey, slip: &Slip) -> Outcome {
-    if used.retired {
-        Outcome::KeyRetired
-    } else if used.transaction == slip.id() {
-        Outcome::Done { id: used.transaction, created_at: used.created_at, balances: None }
-    } else if used.request == slip.request() {
-        Outcome::Replayed { id: used.transaction, created_at: used.created_at }
-    } else {
-        Outcome::KeyReused
     }
 }

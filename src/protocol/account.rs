@@ -161,6 +161,19 @@ pub struct UsedKey {
     pub created_at: DateTime<Utc>,
 }
 
+impl UsedKey {
+    /// What a command with this key hears, and where its own transaction is the one that used it: done. The one place that says what a used key means.
+    pub fn verdict(&self, own: Option<TransactionId>, request: RequestHash) -> Outcome {
+        let (id, created_at) = (self.transaction, self.created_at);
+        match self.request == request {
+            _ if self.retired => Outcome::KeyRetired,
+            true if own == Some(id) => Outcome::Done { id, created_at, balances: None },
+            true => Outcome::Replayed { id, created_at },
+            false => Outcome::KeyReused,
+        }
+    }
+}
+
 /// Balance and keys, read from the primary in one statement that began after those who wait for it had come.
 pub struct ReadAnswer {
     /// Which read this is.
@@ -290,3 +303,22 @@ impl AccountCell {
 
 /// Keys by hash, as a look-up answers them.
 pub type UsedKeys = HashMap<KeyHash, UsedKey>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_used_key_means_the_same_to_everybody() {
+        let (own, other, request) = (TransactionId::draw(), TransactionId::draw(), RequestHash::of(&[b"a"]));
+        let used = UsedKey { key: KeyHash::own(own), transaction: own, request, retired: false, created_at: DateTime::UNIX_EPOCH };
+        assert!(matches!(used.verdict(Some(own), request), Outcome::Done { id, .. } if id == own));
+        for asks in [Some(other), None] {
+            assert!(matches!(used.verdict(asks, request), Outcome::Replayed { id, .. } if id == own));
+        }
+        for asks in [Some(own), Some(other), None] {
+            assert!(matches!(used.verdict(asks, RequestHash::of(&[b"b"])), Outcome::KeyReused));
+            assert!(matches!(UsedKey { retired: true, ..used }.verdict(asks, request), Outcome::KeyRetired));
+        }
+    }
+}

@@ -88,9 +88,7 @@ impl AccountState {
         let now = ledger::Account::<TransactionId>::new(posted.totals, posted.floor, posted.ceiling, posted.status);
         let ChangeOrder { account, mut record, by, reply, permit, .. } = *order;
         let outcome = match used.iter().find(|used| used.key == record.key) {
-            Some(used) if used.retired => Outcome::KeyRetired,
-            Some(used) if used.request == record.request => Outcome::Replayed { id: used.transaction, created_at: used.created_at },
-            Some(_) => Outcome::KeyReused,
+            Some(used) => used.verdict(None, record.request),
             None => match now.decide_change(change.status) {
                 Err(rejection) => Outcome::Refused { account: self.identity.id, rejection, permit },
                 Ok(()) => {

@@ -130,14 +130,7 @@ impl Lane {
         }
         group.retain(|id| !own.contains(id) && !others.contains(id));
         for taken in self.remove_some(&others) {
-            let used = &used[&taken.record.key];
-            let outcome = if used.retired {
-                Outcome::KeyRetired
-            } else if used.request == taken.record.request {
-                Outcome::Replayed { id: used.transaction, created_at: used.created_at }
-            } else {
-                Outcome::KeyReused
-            };
+            let outcome = used[&taken.record.key].verdict(None, taken.record.request);
             taken.answer(outcome);
         }
         self.settle_done(&own);

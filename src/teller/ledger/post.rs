@@ -13,9 +13,9 @@ use crate::actors::accounts::Resolved;
 use crate::actors::node::Active;
 use crate::ledger::Rejection;
 use crate::money::Amount;
-use crate::protocol::account::{AccountHandle, UsedKey};
+use crate::protocol::account::AccountHandle;
 use crate::protocol::admission::Permit;
-use crate::protocol::record::{Body, DeclineCode, DeclinedPosting, KeyHash, Posting, Record, RequestHash, TransactionId, now_micros};
+use crate::protocol::record::{Body, DeclineCode, DeclinedPosting, KeyHash, Posting, Record, TransactionId, now_micros};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store;
 use crate::teller::failure::Failure;
@@ -149,7 +149,7 @@ impl Ledger {
         let keys = [key_of(command, TransactionId::draw())];
         let used = store::accounts::keys_used(&self.0.pool, &keys);
         match tokio::time::timeout_at(command.deadline.at.into(), used).await {
-            Ok(Ok(used)) => match used.first().map(|used| repeat(used, command.request)) {
+            Ok(Ok(used)) => match used.first().map(|used| answer(used.verdict(None, command.request))) {
                 None | Some(Tried::Again) => Ok(None),
                 Some(Tried::Answer(answer)) => Ok(Some(answer)),
                 Some(Tried::Failed(failure)) => Err(failure),
@@ -252,16 +252,6 @@ fn refusal(rejection: Rejection, account: &str, command: &Command) -> (DeclineCo
         }
         Rejection::LimitExceeded { .. } => (DeclineCode::LimitExceeded, format!("Account {account} would exceed its limit")),
         Rejection::NotEmpty { .. } | Rejection::AlreadyClosed => (DeclineCode::AccountInactive, format!("Account {account} cannot be changed so")),
-    }
-}
-
-fn repeat(used: &UsedKey, request: RequestHash) -> Tried {
-    if used.retired {
-        Tried::Failed(Failure::KeyRetired)
-    } else if used.request == request {
-        Tried::Answer(Answer::Completed { id: used.transaction, created_at: used.created_at, replayed: true, balances: None })
-    } else {
-        Tried::Failed(Failure::KeyReused)
     }
 }
 
