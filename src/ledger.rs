@@ -9,6 +9,6 @@ mod small_map;
 #[cfg(test)]
 mod tests;
 
-pub use account::{Account, Decision, Leg, Status, Totals};
+pub use account::{Account, Decision, Guards, GuardsChange, Leg, Status, Totals};
 pub use rejection::Rejection;
 pub use small_map::SmallMap;

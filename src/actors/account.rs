@@ -70,9 +70,9 @@ impl Actor for AccountActor {
     type Arguments = AccountArgs;
 
     async fn pre_start(&self, myself: ActorRef<AccountMessage>, args: AccountArgs) -> Result<AccountState, ActorProcessingErr> {
-        let Posted { totals, floor, ceiling, status, .. } = args.posted;
+        let Posted { totals, guards, .. } = args.posted;
         Ok(AccountState {
-            account: ledger::Account::new(totals, floor, ceiling, status),
+            account: ledger::Account::new(totals, guards),
             reading: Reading::new(Reader { primary: args.primary, account: args.identity.id, journal: args.journal.clone(), actor: myself }),
             identity: args.identity,
             cell: args.cell,
@@ -154,7 +154,7 @@ impl AccountState {
 
     fn see(&mut self, posted: &Posted) {
         self.account.renew(posted.totals); // the cell keeps the latest
-        self.account.see_guards(posted.floor, posted.ceiling, posted.status);
+        self.account.see_guards(posted.guards);
     }
 
     /// Decides on the account's own leg of a slip.

@@ -149,8 +149,8 @@ impl PaymentV1 {
             .posted(&tenant, &asked.account_id)
             .await?
             .ok_or_else(|| Failure::NotFound(format!("Account balance for {} not found", asked.account_id)))?;
-        let Posted { totals, status, .. } = posted;
-        debug_assert!(status != AccountStatus::Closed || totals.credits == totals.debits);
+        let Posted { totals, guards, .. } = posted;
+        debug_assert!(guards.status != AccountStatus::Closed || totals.credits == totals.debits);
         let cents = |amount: i128| {
             i64::try_from(amount).map_err(|_| Failure::Invalid("the balance does not fit this contract's 64 bits: ask florin.v1".into()))
         };

@@ -36,6 +36,50 @@ impl Status {
     }
 }
 
+/// What bounds an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guards {
+    /// Whether it takes part.
+    pub status: Status,
+    /// The lowest available balance allowed, in minor units; none: any.
+    pub floor: Option<i128>,
+    /// The highest balance allowed, in minor units; none: any.
+    pub ceiling: Option<i128>,
+}
+
+impl Guards {
+    /// Active, without limits.
+    pub const NONE: Self = Self { status: Status::Active, floor: None, ceiling: None };
+}
+
+/// A change of guards: what is not named stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GuardsChange {
+    /// The new status.
+    pub status: Option<Status>,
+    /// The new floor, in minor units; `Some(None)`: no floor from now on.
+    pub floor: Option<Option<i128>>,
+    /// The new ceiling, in minor units; `Some(None)`: no ceiling from now on.
+    pub ceiling: Option<Option<i128>>,
+}
+
+impl GuardsChange {
+    /// A change of status alone.
+    pub fn of_status(status: Status) -> Self {
+        Self { status: Some(status), ..Self::default() }
+    }
+
+    /// The guards that then hold.
+    pub fn on(&self, now: Guards) -> Guards {
+        Guards { status: self.status.unwrap_or(now.status), floor: self.floor.unwrap_or(now.floor), ceiling: self.ceiling.unwrap_or(now.ceiling) }
+    }
+
+    /// Whether it names a limit.
+    pub fn has_limits(&self) -> bool {
+        self.floor.is_some() || self.ceiling.is_some()
+    }
+}
+
 /// What the database says of an account's money at some version. A higher version is later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Totals {
@@ -86,9 +130,7 @@ pub enum Decision {
 #[derive(Clone, Debug)]
 pub struct Account<T> {
     totals: Totals,
-    floor: Option<i128>,
-    ceiling: Option<i128>,
-    status: Status,
+    guards: Guards,
     legs: SmallMap<T, Leg>,
     open_debits: i128,
     open_credits: i128,
@@ -96,8 +138,8 @@ pub struct Account<T> {
 
 impl<T: Eq + Hash + Copy> Account<T> {
     /// An account as read from the database, without open legs.
-    pub fn new(totals: Totals, floor: Option<i128>, ceiling: Option<i128>, status: Status) -> Self {
-        Self { totals, floor, ceiling, status, legs: SmallMap::default(), open_debits: 0, open_credits: 0 }
+    pub fn new(totals: Totals, guards: Guards) -> Self {
+        Self { totals, guards, legs: SmallMap::default(), open_debits: 0, open_credits: 0 }
     }
 
     /// What is posted, in minor units.
@@ -122,17 +164,12 @@ impl<T: Eq + Hash + Copy> Account<T> {
 
     /// Whether it takes part.
     pub fn status(&self) -> Status {
-        self.status
+        self.guards.status
     }
 
-    /// The lowest available balance allowed.
-    pub fn floor(&self) -> Option<i128> {
-        self.floor
-    }
-
-    /// The highest balance allowed.
-    pub fn ceiling(&self) -> Option<i128> {
-        self.ceiling
+    /// What bounds it.
+    pub fn guards(&self) -> Guards {
+        self.guards
     }
 
     /// How many legs are open.
@@ -147,11 +184,11 @@ impl<T: Eq + Hash + Copy> Account<T> {
 
     /// Decides on a leg without opening it. Guard clauses in order of precedence.
     pub fn decide(&self, leg: Leg) -> Decision {
-        if self.status != Status::Active {
-            return Decision::Refuse(Rejection::Inactive { status: self.status });
+        if self.guards.status != Status::Active {
+            return Decision::Refuse(Rejection::Inactive { status: self.guards.status });
         }
         // Without a floor the range of amounts is the limit, of what is posted; holds do not count against it.
-        let (free, floor) = self.floor.map_or((self.balance(), -Amount::MAX.minor_units()), |floor| (self.available(), floor));
+        let (free, floor) = self.guards.floor.map_or((self.balance(), -Amount::MAX.minor_units()), |floor| (self.available(), floor));
         if leg.debit > 0 {
             if free - leg.debit < floor {
                 return Decision::Refuse(Rejection::InsufficientFunds { available: (free - floor).max(0), requested: leg.debit, before_floor: free });
@@ -160,7 +197,7 @@ impl<T: Eq + Hash + Copy> Account<T> {
                 return Decision::Wait;
             }
         }
-        let ceiling = self.ceiling.unwrap_or(Amount::MAX.minor_units());
+        let ceiling = self.guards.ceiling.unwrap_or(Amount::MAX.minor_units());
         if leg.credit > 0 {
             if self.balance() + leg.credit > ceiling {
                 return Decision::Refuse(Rejection::LimitExceeded { ceiling });
@@ -207,8 +244,8 @@ impl<T: Eq + Hash + Copy> Account<T> {
     }
 
     /// Takes over what only a read brings.
-    pub fn see_guards(&mut self, floor: Option<i128>, ceiling: Option<i128>, status: Status) {
-        (self.floor, self.ceiling, self.status) = (floor, ceiling, status);
+    pub fn see_guards(&mut self, guards: Guards) {
+        self.guards = guards;
     }
 
     /// Decides on a change of status against what is posted. Open legs do not matter here: the change binds admission at once and is written
@@ -217,7 +254,7 @@ impl<T: Eq + Hash + Copy> Account<T> {
     /// # Errors
     /// `AlreadyClosed`; `NotEmpty` when closing with money.
     pub fn decide_change(&self, status: Status) -> Result<(), Rejection> {
-        if self.status == Status::Closed {
+        if self.guards.status == Status::Closed {
             return Err(Rejection::AlreadyClosed);
         }
         if status == Status::Closed && (self.balance() != 0 || self.totals.held != 0) {

@@ -30,6 +30,10 @@ impl Guards {
         }
     }
 
+    fn known(self) -> super::Guards {
+        super::Guards { status: self.status, floor: self.floor, ceiling: self.ceiling }
+    }
+
     /// What the database's checks say of a balance.
     fn allow(&self, lowest: i128, highest: i128) -> bool {
         let floor_holds = self.floor.is_none_or(|floor| lowest - self.held >= floor);
@@ -88,7 +92,7 @@ impl World {
             .iter()
             .map(|(balance, guards)| (Totals { debits: (-balance).max(0), credits: (*balance).max(0), held: guards.held, version: 0 }, *guards))
             .collect();
-        let account = |(totals, guards): &(Totals, Guards)| Account::new(*totals, guards.floor, guards.ceiling, guards.status);
+        let account = |(totals, guards): &(Totals, Guards)| Account::new(*totals, guards.known());
         let accounts = books.iter().map(account).collect();
         Self {
             books,
@@ -111,11 +115,11 @@ impl World {
         let (known, open) = (&self.accounts[account], self.open(account));
         let fits = |debits: i128, credits: i128| {
             let floor_holds = leg.debit == 0
-                || match known.floor() {
+                || match known.guards().floor {
                     Some(floor) => known.balance() - known.held() - debits - leg.debit >= floor,
                     None => known.balance() - debits - leg.debit >= -MAX,
                 };
-            floor_holds && (leg.credit == 0 || known.balance() + credits + leg.credit <= known.ceiling().unwrap_or(MAX))
+            floor_holds && (leg.credit == 0 || known.balance() + credits + leg.credit <= known.guards().ceiling.unwrap_or(MAX))
         };
         match (known.status() == Status::Active && fits(0, 0), fits(open.debit, open.credit)) {
             (true, true) => "admit",
@@ -267,7 +271,7 @@ impl World {
 }
 
 fn bind(account: &mut Account<u32>, guards: Guards) {
-    account.see_guards(guards.floor, guards.ceiling, guards.status);
+    account.see_guards(guards.known());
 }
 
 fn status() -> impl Strategy<Value = Status> {

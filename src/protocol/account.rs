@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::record::{AccountChange, AccountId, KeyHash, Operator, Record, RequestHash, TransactionId};
 use super::slip::{Outcome, Slip};
-use crate::ledger::{Status, Totals};
+use crate::ledger::{Guards, GuardsChange, Status, Totals};
 use crate::money::{Amount, Currency};
 
 /// What never changes about an account.
@@ -33,19 +33,15 @@ pub struct Posted {
     pub totals: Totals,
     /// The account's newest row in the journal; 0: it has none.
     pub last: i64,
-    /// The lowest available balance allowed.
-    pub floor: Option<i128>,
-    /// The highest balance allowed.
-    pub ceiling: Option<i128>,
-    /// Whether it takes part.
-    pub status: Status,
+    /// What bounds it.
+    pub guards: Guards,
 }
 
 impl Posted {
     /// Whether the money keeps to both limits; one that was set past it binds new movements only.
     pub fn is_within_limits(&self) -> bool {
         let balance = self.totals.credits - self.totals.debits;
-        self.floor.is_none_or(|floor| balance - self.totals.held >= floor) && self.ceiling.is_none_or(|ceiling| balance <= ceiling)
+        self.guards.floor.is_none_or(|floor| balance - self.totals.held >= floor) && self.guards.ceiling.is_none_or(|ceiling| balance <= ceiling)
     }
 }
 
@@ -55,11 +51,11 @@ impl Posted {
     pub fn may_become(&self, after: &Totals, taken: bool) -> bool {
         let (balance, before) = (after.credits - after.debits, self.totals.credits - self.totals.debits);
         let (available, was_available) = (balance - after.held, before - self.totals.held);
-        (taken || self.floor.is_none_or(|floor| available >= floor.min(was_available)))
-            && self.ceiling.is_none_or(|ceiling| balance <= ceiling.max(before))
+        (taken || self.guards.floor.is_none_or(|floor| available >= floor.min(was_available)))
+            && self.guards.ceiling.is_none_or(|ceiling| balance <= ceiling.max(before))
             && balance.abs() <= Amount::MAX.minor_units()
             && (taken || after.held >= 0)
-            && (taken || self.status != Status::Closed || (balance == before && after.held == self.totals.held))
+            && (taken || self.guards.status != Status::Closed || (balance == before && after.held == self.totals.held))
     }
 }
 
@@ -111,12 +107,8 @@ pub struct ChangeOrder {
     pub account: Arc<AccountHandle>,
     /// The record, complete but for the account's other guards and what follows from them.
     pub record: Record,
-    /// The new status, if any.
-    pub status: Option<Status>,
-    /// The new floor, if any.
-    pub floor: Option<Option<i128>>,
-    /// The new ceiling, if any.
-    pub ceiling: Option<Option<i128>>,
+    /// What is to change.
+    pub change: GuardsChange,
     /// Who wants it, and why.
     pub by: Operator,
     /// Where the answer goes.
@@ -128,17 +120,12 @@ pub struct ChangeOrder {
 impl ChangeOrder {
     /// The guards that would then hold.
     pub fn change(&self, now: &Posted) -> AccountChange {
-        AccountChange {
-            account: self.account.identity.id,
-            status: self.status.unwrap_or(now.status),
-            floor: self.floor.unwrap_or(now.floor),
-            ceiling: self.ceiling.unwrap_or(now.ceiling),
-        }
+        AccountChange { account: self.account.identity.id, guards: self.change.on(now.guards) }
     }
 
     /// What it is called among operators' actions.
     pub fn action(&self) -> &'static str {
-        match (self.status.is_some(), self.floor.is_some() || self.ceiling.is_some()) {
+        match (self.change.status.is_some(), self.change.has_limits()) {
             (true, false) => "account.status",
             (false, true) => "account.limits",
             _ => "account.change",
@@ -226,7 +213,7 @@ impl AccountCell {
         let mut cell = self.lock();
         let version = after.map_or(cell.guards_version, |after| after.totals.version);
         if let Some(change) = change.filter(|_| version > cell.guards_version) {
-            (cell.posted.status, cell.posted.floor, cell.posted.ceiling) = (change.status, change.floor, change.ceiling);
+            cell.posted.guards = change.guards;
             cell.guards_version = version;
         }
         if let Some(after) = after.filter(|after| after.totals.version > cell.posted.totals.version) {
@@ -249,7 +236,7 @@ impl AccountCell {
     pub fn see(&self, read: &Posted) {
         let mut cell = self.lock();
         if read.totals.version >= cell.guards_version {
-            cell.posted = Posted { totals: cell.posted.totals, last: cell.posted.last, ..*read };
+            cell.posted.guards = read.guards;
             cell.guards_version = read.totals.version;
         }
         if read.totals.version > cell.posted.totals.version {

@@ -14,7 +14,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use ulid::Ulid;
 
-pub use accounts::{AccountChanged, AccountCreated, Guards};
+pub use accounts::{AccountChanged, AccountCreated, GuardsText};
 pub use dead_letter::DeadLetter;
 pub use payloads::{Follows, HoldPayload, Outcome, PaymentAuthorized, PaymentDeclined, PostingPayload, RatePayload, TransactionPayload};
 pub use render::{Named, Unreadable, event_id, render};

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::events::EventType;
-use crate::ledger::Status;
+use crate::ledger::Guards;
 use crate::money::Amount;
 
 pub use self::kind::Kind;
@@ -206,12 +206,8 @@ impl DeclineCode {
 pub struct AccountChange {
     /// Whose.
     pub account: AccountId,
-    /// The new status.
-    pub status: Status,
-    /// The new floor, in minor units.
-    pub floor: Option<i128>,
-    /// The new ceiling, in minor units.
-    pub ceiling: Option<i128>,
+    /// What bounds it from then on.
+    pub guards: Guards,
 }
 
 /// Credits less debits of a posting's two accounts after it, in minor units.

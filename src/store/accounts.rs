@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::journal::{USED_KEYS, UsedKeyRow, status, used_keys};
 use super::numeric::Numeric;
 use super::{StoreError, limited};
-use crate::ledger::Totals;
+use crate::ledger::{Guards, Totals};
 use crate::money::{Currency, CurrencyCode};
 use crate::protocol::account::{Identity, Posted, UsedKey};
 use crate::protocol::record::{AccountId, KeyHash, TransactionId};
@@ -174,9 +174,7 @@ impl Balance {
         Posted {
             totals: Totals { debits: self.debits.0, credits: self.credits.0, held: self.held.0, version: self.version },
             last: self.last_seq,
-            floor: self.floor.map(|n| n.0),
-            ceiling: self.ceiling.map(|n| n.0),
-            status: status(self.status),
+            guards: Guards { status: status(self.status), floor: self.floor.map(|n| n.0), ceiling: self.ceiling.map(|n| n.0) },
         }
     }
 }

@@ -41,7 +41,7 @@ impl Externals {
         let active = ledger.parts().node.active();
         let has_floor = |name: &str| {
             let account = active.as_ref().and_then(|active| active.registry.get(tenant, name));
-            account.is_some_and(|account| account.cell.posted().floor.is_some())
+            account.is_some_and(|account| account.cell.posted().guards.floor.is_some())
         };
         let (mut external, mut missing) = (HashSet::new(), Vec::new());
         for name in names.collect::<HashSet<_>>() {

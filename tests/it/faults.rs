@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use florin::actors::node::Active;
+use florin::ledger::Guards;
 use florin::protocol::account::{AccountMessage, Posted};
 use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::slip::Outcome;
@@ -259,7 +260,10 @@ async fn one_guilty_record_in_a_batch_spares_its_neighbours() {
     let raise = "UPDATE balances SET floor = 500 WHERE account = (SELECT id FROM accounts WHERE name = 'p17')";
     sqlx::query(raise).execute(&florin.database.pool).await.unwrap(); // behind its actor's back
     let p17 = florin.loaded("p17").await;
-    p17.cell.damage(&Posted { floor: Some(5_00), ..p17.cell.posted() });
+    p17.cell.damage(&{
+        let posted = p17.cell.posted();
+        Posted { guards: Guards { floor: Some(5_00), ..posted.guards }, ..posted }
+    });
     florin.faults.release("lane.before_commit");
     assert!(plug.await.unwrap().is_ok());
     for (name, sent) in names.iter().zip(sent) {

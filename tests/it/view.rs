@@ -1,7 +1,7 @@
 //! An account's view of itself against the database, whatever the order in which commits, settles and reads arrive. No database here: a
 //! model of one row, the real account and the real cell.
 
-use florin::ledger::{Account, Decision, Leg, Status, Totals};
+use florin::ledger::{Account, Decision, Guards, Leg, Status, Totals};
 use florin::protocol::account::{AccountCell, Known, Posted};
 use florin::protocol::record::{AccountChange, AccountId, TransactionId};
 use proptest::prelude::*;
@@ -62,15 +62,15 @@ struct World {
 impl World {
     fn new() -> Self {
         let totals = Totals { debits: 0, credits: 100, held: 0, version: 1 };
-        let row = Posted { totals, last: 1, floor: Some(0), ceiling: Some(CEILING), status: Status::Active };
-        let account = Account::new(totals, row.floor, row.ceiling, row.status);
+        let row = Posted { totals, last: 1, guards: Guards { status: Status::Active, floor: Some(0), ceiling: Some(CEILING) } };
+        let account = Account::new(totals, row.guards);
         Self { row, cell: AccountCell::new(row), account, open: Vec::new(), told_later: Vec::new(), reads: Vec::new(), next: 1 }
     }
 
     fn absorb(&mut self) {
         while let Some((posted, closed)) = self.cell.take() {
             self.account.see(posted.totals);
-            self.account.see_guards(posted.floor, posted.ceiling, posted.status);
+            self.account.see_guards(posted.guards);
             for (transaction, _) in closed {
                 self.account.close(&transaction);
             }
@@ -170,9 +170,9 @@ fn a_read_from_before_a_change_never_brings_the_old_guards_back() {
     let id = |n| TransactionId(Uuid::from_u128(n));
     let at = |version| Known { totals: Totals { debits: 0, credits: 100, held: 0, version }, last: version };
     let posted = |known: Known, posted: Posted| Posted { totals: known.totals, last: known.last, ..posted };
-    let before = Posted { totals: at(1).totals, last: at(1).last, floor: Some(0), ceiling: None, status: Status::Active };
-    let change = AccountChange { account: AccountId(1), status: Status::Suspended, floor: Some(0), ceiling: Some(500) };
-    let after = Posted { ceiling: Some(500), status: Status::Suspended, ..posted(at(2), before) };
+    let before = Posted { totals: at(1).totals, last: at(1).last, guards: Guards { status: Status::Active, floor: Some(0), ceiling: None } };
+    let change = AccountChange { account: AccountId(1), guards: Guards { status: Status::Suspended, floor: Some(0), ceiling: Some(500) } };
+    let after = Posted { guards: change.guards, ..posted(at(2), before) };
     for read_first in [false, true] {
         let cell = AccountCell::new(before);
         if read_first {

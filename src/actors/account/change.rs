@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use super::AccountState;
 use crate::ledger;
 use crate::protocol::account::{AccountMessage, ChangeOrder, Identity, Posted, UsedKey};
-use crate::protocol::events::{EventType, Guards};
+use crate::protocol::events::{EventType, GuardsText};
 use crate::protocol::record::{AccountChange, Body, Operator, Record, Rows, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 
@@ -85,11 +85,11 @@ impl AccountState {
         let Some(order) = self.changes.queue.pop_front() else { return };
         let posted = self.cell.posted();
         let (change, action) = (order.change(&posted), order.action());
-        let now = ledger::Account::<TransactionId>::new(posted.totals, posted.floor, posted.ceiling, posted.status);
+        let now = ledger::Account::<TransactionId>::new(posted.totals, posted.guards);
         let ChangeOrder { account, mut record, by, reply, permit, .. } = *order;
         let outcome = match used.iter().find(|used| used.key == record.key) {
             Some(used) => used.verdict(None, record.request),
-            None => match now.decide_change(change.status) {
+            None => match now.decide_change(change.guards.status) {
                 Err(rejection) => Outcome::Refused { account: self.identity.id, rejection, permit },
                 Ok(()) => {
                     record.body = Body::AccountChange(change);
@@ -109,6 +109,7 @@ impl AccountState {
 
 /// What the fold sets, in minor units. A limit may be set past the balance: then the balance keeps to where it stood.
 fn set(was: &Posted, is: &AccountChange) -> serde_json::Value {
+    let is = is.guards;
     let balance = was.totals.credits - was.totals.debits;
     let available = balance - was.totals.held;
     let text = |units: Option<i128>| units.map(|units| units.to_string());
@@ -122,8 +123,8 @@ fn set(was: &Posted, is: &AccountChange) -> serde_json::Value {
 /// What the change's own batch writes beside it: who did it, and the event, if anything is different.
 fn tell(record: &mut Record, account: &Identity, by: &Operator, action: &'static str, was: &Posted, is: &AccountChange) {
     let currency = account.currency;
-    let before = Guards::of(was.status, was.floor, was.ceiling, currency);
-    let after = Guards::of(is.status, is.floor, is.ceiling, currency);
+    let before = GuardsText::of(was.guards, currency);
+    let after = GuardsText::of(is.guards, currency);
     record.rows.push(Rows::Action(by.did(action, &account.name, Some(before.json()), Some(after.json()))));
     record.facts = Some(format!("{{\"before\":{},\"after\":{},\"set\":{}}}", before.json(), after.json(), set(was, is)));
     record.event = (before != after).then_some(EventType::AccountChanged);

@@ -60,10 +60,10 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Status, Totals};
+    use crate::ledger::{Guards, Totals};
 
     fn posted(version: i64, last: i64) -> Posted {
-        Posted { totals: Totals { version, ..Totals::default() }, last, floor: None, ceiling: None, status: Status::Active }
+        Posted { totals: Totals { version, ..Totals::default() }, last, guards: Guards::NONE }
     }
 
     const A: AccountId = AccountId(1);

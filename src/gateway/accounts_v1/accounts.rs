@@ -17,7 +17,7 @@ use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::text;
 use crate::gateway::http::text::AmountText;
 use crate::gateway::http::{App, Caller, Id};
-use crate::ledger::Status;
+use crate::ledger::{GuardsChange, Status};
 use crate::money::Currency;
 use crate::protocol::record::{Api, RequestHash};
 use crate::store::accounts::{AccountKind, AccountRow, NewAccount, NormalSide};
@@ -153,13 +153,13 @@ pub async fn balance(State(app): State<App>, Extension(caller): Extension<Caller
     let (posted, code) = ledger.posted(&caller.tenant, &id).await?.ok_or_else(|| Refusal::no_account(&id))?;
     let exponent = ledger.currency(code.as_str()).await?.map_or(0, |currency| currency.exponent);
     let balance = posted.totals.credits - posted.totals.debits;
-    let balance = if posted.floor.is_some() {
+    let balance = if posted.guards.floor.is_some() {
         stored(balance, exponent) // an external account has none
     } else {
         let externals = ledger.parts().externals.among(ledger, &caller.tenant, std::iter::once(id.as_str())).await?;
         shown(&externals, &id, balance, exponent)
     };
-    Ok(Json(Balance { balance, currency: code.to_string(), status: status(posted.status) }))
+    Ok(Json(Balance { balance, currency: code.to_string(), status: status(posted.guards.status) }))
 }
 
 /// Suspends, closes, or takes up again.
@@ -185,9 +185,7 @@ pub async fn change_status(
         account: id.clone(),
         key: None,
         request: RequestHash::of(&[b"account_status", id.as_bytes(), status(asked).as_bytes()]),
-        status: Some(asked),
-        floor: None,
-        ceiling: None,
+        guards: GuardsChange::of_status(asked),
         by: caller.operator(&reason)?,
         correlation: Some(caller.correlation.as_str().to_owned()),
         deadline: app.ledger.deadline(None),

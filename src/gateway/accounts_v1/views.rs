@@ -82,9 +82,9 @@ impl From<AccountRow> for Account {
             account_subtype: row.subtype,
             currency: row.identity.currency.code.to_string(),
             balance: stored(balance, exponent),
-            status: status(row.posted.status),
-            max_balance: row.posted.ceiling.map(|limit| stored(limit, exponent)),
-            min_balance: row.posted.floor.filter(|floor| *floor != 0).map(|limit| stored(limit, exponent)), // zero is what nobody asked for
+            status: status(row.posted.guards.status),
+            max_balance: row.posted.guards.ceiling.map(|limit| stored(limit, exponent)),
+            min_balance: row.posted.guards.floor.filter(|floor| *floor != 0).map(|limit| stored(limit, exponent)), // zero is what nobody asked for
             metadata: metadata(row.metadata.as_deref()),
             created_at: time(row.created_at),
             updated_at: time(last.map_or(row.created_at, |(_, at)| at)),

@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::ledger::{Status, Totals};
+use crate::ledger::{Guards, Status, Totals};
 use crate::money::Amount;
 use crate::protocol::record::{Api, Kind, Posting, RequestHash};
 
@@ -20,7 +20,7 @@ fn known(account: i64) -> Known {
 }
 
 fn posted(known: Known) -> Posted {
-    Posted { totals: known.totals, last: known.last, floor: None, ceiling: None, status: Status::Active }
+    Posted { totals: known.totals, last: known.last, guards: Guards::NONE }
 }
 
 proptest! {
@@ -92,9 +92,7 @@ fn a_batch_says_whom_it_would_leave_outside_the_limits() {
     let at = |balance: i128, floor: Option<i128>, ceiling: Option<i128>| Posted {
         totals: Totals { debits: 0, credits: balance, held: 0, version: 1 },
         last: 1,
-        floor,
-        ceiling,
-        status: Status::Active,
+        guards: Guards { status: Status::Active, floor, ceiling },
     };
     let payer = AccountId(1);
     let outside = |payer_is: Posted, amount: i64| {
@@ -106,7 +104,7 @@ fn a_batch_says_whom_it_would_leave_outside_the_limits() {
     assert_eq!(outside(at(100, Some(0), None), 101), [payer]);
     assert_eq!(outside(at(100, Some(200), None), 1), [payer]);
     assert!(outside(at(100, None, Some(50)), 10).is_empty());
-    let closed = Posted { status: Status::Closed, ..at(100, None, None) };
+    let closed = Posted { guards: Guards { status: Status::Closed, ..Guards::NONE }, ..at(100, None, None) };
     assert_eq!(outside(closed, 1), [payer]);
     let payment = record(&[(2, 1, 5)]);
     let receives = |posted: Posted| {

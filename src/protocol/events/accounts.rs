@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::ledger::Status;
+use crate::ledger::{Guards, Status};
 use crate::money::{Currency, decimal_text};
 
 /// What bounds an account, as events and operators' actions write it; no limit is `null`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Guards {
+pub struct GuardsText {
     /// Whether it takes part.
     pub status: &'static str,
     /// The lowest available balance allowed, as decimal text.
@@ -19,11 +19,11 @@ pub struct Guards {
     pub ceiling: Option<String>,
 }
 
-impl Guards {
+impl GuardsText {
     /// Limits in minor units of this currency.
-    pub fn of(status: Status, floor: Option<i128>, ceiling: Option<i128>, currency: Currency) -> Self {
+    pub fn of(guards: Guards, currency: Currency) -> Self {
         let text = |limit: Option<i128>| limit.map(|units| decimal_text(units, currency.exponent));
-        Self { status: status.name(), floor: text(floor), ceiling: text(ceiling) }
+        Self { status: guards.status.name(), floor: text(guards.floor), ceiling: text(guards.ceiling) }
     }
 
     /// As a JSON object has them.
@@ -63,7 +63,7 @@ pub struct AccountCreated<'a> {
     pub subtype: Option<&'a str>,
     /// Active, and its limits.
     #[serde(flatten)]
-    pub guards: &'a Guards,
+    pub guards: &'a GuardsText,
     /// The caller's metadata; left out when empty.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: &'a BTreeMap<String, String>,
@@ -81,7 +81,7 @@ pub struct AccountChanged<'a> {
     /// Of the limits.
     pub currency: &'a str,
     /// How it was.
-    pub before: &'a Guards,
+    pub before: &'a GuardsText,
     /// How it is.
-    pub after: &'a Guards,
+    pub after: &'a GuardsText,
 }

@@ -5,7 +5,7 @@ use ulid::Ulid;
 use uuid::Uuid;
 
 use super::payloads::{Follows, HoldPayload, Outcome, PaymentAuthorized, PaymentDeclined, PostingPayload, RatePayload, TransactionPayload};
-use super::{AccountChanged, AccountCreated, EventType, Guards, Payload, envelope, metadata_texts};
+use super::{AccountChanged, AccountCreated, EventType, GuardsText, Payload, envelope, metadata_texts};
 use crate::money::{Currency, decimal_text};
 use crate::protocol::journal::Row;
 use crate::protocol::live::LiveEvent;
@@ -122,7 +122,7 @@ pub fn render<'a>(rows: &[Row], named: impl Fn(AccountId) -> Option<&'a Named>) 
         }
         EventType::AccountCreated => {
             let text = |field| row.text(field).ok_or(Unreadable::Missing(row.seq, field));
-            let (name, guards) = (text("name")?, Guards::read(row.body.as_ref()).ok_or(Unreadable::Missing(row.seq, "status"))?);
+            let (name, guards) = (text("name")?, GuardsText::read(row.body.as_ref()).ok_or(Unreadable::Missing(row.seq, "status"))?);
             let payload = AccountCreated {
                 tenant: &row.tenant,
                 account_id: name,
@@ -139,7 +139,7 @@ pub fn render<'a>(rows: &[Row], named: impl Fn(AccountId) -> Option<&'a Named>) 
         }
         EventType::AccountChanged => {
             let account = look(row, row.debit)?;
-            let guards = |field| Guards::read(row.body.as_ref().and_then(|body| body.get(field))).ok_or(Unreadable::Missing(row.seq, field));
+            let guards = |field| GuardsText::read(row.body.as_ref().and_then(|body| body.get(field))).ok_or(Unreadable::Missing(row.seq, field));
             let payload = AccountChanged {
                 tenant: &row.tenant,
                 account_id: &account.name,

@@ -9,7 +9,7 @@ use ulid::Ulid;
 use uuid::Uuid;
 
 use super::*;
-use crate::ledger::Status;
+use crate::ledger::{Guards, Status};
 use crate::money::{Currency, CurrencyCode};
 use crate::protocol::journal::{Row, status};
 use crate::protocol::live::LiveEvent;
@@ -252,10 +252,10 @@ fn events_of_accounts_say_whose_and_how_it_was_and_is() {
     assert_eq!((&payload["subtype"], &payload["ceiling"], &payload["metadata"]), (&json!("savings"), &json!("5.00"), &json!({ "vip": "true" })));
 
     let (before, after) = (
-        Guards::of(Status::Active, Some(0), None, usd),
-        Guards::of(Status::Suspended, Some(-10_050), Some(9_999_999_999_999_999_999_999_999_999), usd),
+        GuardsText::of(Guards { floor: Some(0), ..Guards::NONE }, usd),
+        GuardsText::of(Guards { status: Status::Suspended, floor: Some(-10_050), ceiling: Some(9_999_999_999_999_999_999_999_999_999) }, usd),
     );
-    let guards = |guards: &Guards| serde_json::from_str::<Value>(&guards.json()).unwrap();
+    let guards = |guards: &GuardsText| serde_json::from_str::<Value>(&guards.json()).unwrap();
     let change = json!({ "before": guards(&before), "after": guards(&after) });
     let changed = Row { credit: None, ..unmoved(EventType::AccountChanged, Kind::ACCOUNT_CHANGE, change) };
     let body = told(std::slice::from_ref(&changed));

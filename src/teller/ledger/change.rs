@@ -8,7 +8,7 @@ use super::post::{TRIES_MAX, TRY_AGAIN_AFTER, Tried, answer};
 use super::{Answer, Deadline, GRACE, Ledger};
 use crate::actors::accounts::Resolved;
 use crate::actors::node::Active;
-use crate::ledger::{Rejection, Status};
+use crate::ledger::{Guards, GuardsChange, Rejection};
 use crate::money::decimal_text;
 use crate::protocol::account::{AccountHandle, AccountMessage, ChangeOrder};
 use crate::protocol::record::{AccountChange, Api, Body, KeyHash, Kind, Maker, Operator, Record, RequestHash, TransactionId};
@@ -28,12 +28,8 @@ pub struct ChangeCommand {
     pub key: Option<String>,
     /// What makes a repeat the same request.
     pub request: RequestHash,
-    /// The new status.
-    pub status: Option<Status>,
-    /// The new floor, in minor units.
-    pub floor: Option<Option<i128>>,
-    /// The new ceiling, in minor units.
-    pub ceiling: Option<Option<i128>>,
+    /// What is to change.
+    pub guards: GuardsChange,
     /// Who wants it, and why.
     pub by: Operator,
     /// The request's correlation id.
@@ -67,16 +63,8 @@ impl Ledger {
         for n in 1..=TRIES_MAX {
             let permit = self.enter()?;
             let (reply, outcome) = oneshot::channel();
-            let order = ChangeOrder {
-                account: account.clone(),
-                record: record.clone(),
-                status: command.status,
-                floor: command.floor,
-                ceiling: command.ceiling,
-                by: command.by.clone(),
-                reply,
-                permit,
-            };
+            let order =
+                ChangeOrder { account: account.clone(), record: record.clone(), change: command.guards, by: command.by.clone(), reply, permit };
             let _ = account.actor.cast(AccountMessage::Change(Box::new(order))); // if it has ended, the reply is dropped with the order
             let until = if command.deadline.is_callers { command.deadline.at } else { command.deadline.at + GRACE };
             match tokio::time::timeout_at(until.into(), outcome).await {
@@ -104,7 +92,7 @@ fn record(command: &ChangeCommand, account: &AccountHandle) -> Record {
         correlation: command.correlation.clone(),
         maker: Maker { name: Some(command.by.name.clone()), address: command.by.address.clone() },
         // The account's actor fills in the guards that it has now.
-        body: Body::AccountChange(AccountChange { account: account.identity.id, status: Status::Active, floor: None, ceiling: None }),
+        body: Body::AccountChange(AccountChange { account: account.identity.id, guards: Guards::NONE }),
         ..record
     }
 }

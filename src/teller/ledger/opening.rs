@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::{Ledger, abort, read_failure};
-use crate::ledger::Status;
+use crate::ledger::{Guards, Status};
 use crate::money::Currency;
-use crate::protocol::events::{EventType, Guards};
+use crate::protocol::events::{EventType, GuardsText};
 use crate::protocol::record::{AccountRow as NewRow, Api, Kind, Maker, Record, RequestHash, Rows, TransactionId};
 use crate::protocol::slip::{Abort, Outcome};
 use crate::store::StoreError;
@@ -47,7 +47,7 @@ impl Ledger {
 }
 
 fn opening(new: &NewAccount, currency: Currency, cutoff: std::time::Instant) -> Record {
-    let guards = Guards::of(Status::Active, new.floor, new.ceiling, currency);
+    let guards = GuardsText::of(Guards { status: Status::Active, floor: new.floor, ceiling: new.ceiling }, currency);
     let facts = json!({
         "name": new.name, "kind": new.kind.name(), "normal_side": new.normal_side.name(), "currency": new.currency.as_str(), "owner": new.owner,
         "owner_type": new.owner_type, "subtype": new.subtype, "status": guards.status, "floor": guards.floor, "ceiling": guards.ceiling,

@@ -1,6 +1,6 @@
 //! Reads accounts and changes their status and limits; and which limits a new account may have, whichever way it is opened.
 
-use crate::ledger::Status;
+use crate::ledger::GuardsChange;
 use crate::protocol::account::Identity;
 use crate::protocol::record::{Api, Operator, RequestHash};
 use crate::store;
@@ -16,12 +16,8 @@ pub struct Change {
     pub account: String,
     /// The caller's key.
     pub key: Option<String>,
-    /// The new status.
-    pub status: Option<Status>,
-    /// The new floor, in minor units.
-    pub floor: Option<Option<i128>>,
-    /// The new ceiling, in minor units.
-    pub ceiling: Option<Option<i128>>,
+    /// What is to change.
+    pub guards: GuardsChange,
     /// Who changes it, and why.
     pub by: Operator,
 }
@@ -74,9 +70,9 @@ pub async fn change(ledger: &Ledger, call: &Call, asked: Change) -> Result<Accou
     let request = RequestHash::of(&[
         b"account_change",
         asked.account.as_bytes(),
-        format!("{:?}", asked.status).as_bytes(),
-        number(asked.floor).as_bytes(),
-        number(asked.ceiling).as_bytes(),
+        format!("{:?}", asked.guards.status).as_bytes(),
+        number(asked.guards.floor).as_bytes(),
+        number(asked.guards.ceiling).as_bytes(),
     ]);
     let command = ChangeCommand {
         tenant: call.tenant.clone(),
@@ -84,9 +80,7 @@ pub async fn change(ledger: &Ledger, call: &Call, asked: Change) -> Result<Accou
         account: asked.account,
         key: asked.key,
         request,
-        status: asked.status,
-        floor: asked.floor,
-        ceiling: asked.ceiling,
+        guards: asked.guards,
         by: asked.by,
         correlation: call.correlation.clone(),
         deadline: call.deadline(ledger),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use florin::actors::accounts::Resolved;
 use florin::actors::journal::Journal;
-use florin::ledger::Status as AccountStatus;
+use florin::ledger::{GuardsChange, Status as AccountStatus};
 use florin::protocol::account::{AccountHandle, AccountMessage, ChangeOrder};
 use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
@@ -166,9 +166,7 @@ impl Florin {
         let order = ChangeOrder {
             account: account.clone(),
             record,
-            status,
-            floor,
-            ceiling,
+            change: GuardsChange { status, floor, ceiling },
             by: Operator { name: "tester".into(), reason: String::new(), address: None },
             reply,
             permit,

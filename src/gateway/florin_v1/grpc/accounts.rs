@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use crate::gateway::florin_v1::grpc::convert;
-use crate::ledger::Status;
+use crate::ledger::{GuardsChange, Status};
 use crate::money::{Currency, decimal_text};
 use crate::protocol::pb::florin_v1 as pb;
 use crate::store::StoreError;
@@ -92,8 +92,8 @@ fn same(row: &AccountRow, new: &NewAccount) -> Result<(), Failure> {
     check(name, "normal_side", row.normal_side, new.normal_side)?;
     check(name, "currency", row.identity.currency.code, new.currency)?;
     check(name, "owner", &row.owner, &new.owner)?;
-    check(name, "floor", limit(row.posted.floor), limit(new.floor))?;
-    check(name, "ceiling", limit(row.posted.ceiling), limit(new.ceiling))?;
+    check(name, "floor", limit(row.posted.guards.floor), limit(new.floor))?;
+    check(name, "ceiling", limit(row.posted.guards.ceiling), limit(new.ceiling))?;
     check(name, "metadata", row.metadata.as_deref().unwrap_or("{}"), new.metadata.as_deref().unwrap_or("{}"))
 }
 
@@ -121,7 +121,7 @@ pub(super) async fn update(ledger: &Ledger, call: &Call, asked: pb::UpdateAccoun
     let currency = account.identity.currency;
     let (floor, ceiling) = (limit("floor", asked.floor.as_ref(), currency)?, limit("ceiling", asked.ceiling.as_ref(), currency)?);
     let key = Some(asked.idempotency_key).filter(|key| !key.is_empty());
-    change(ledger, call, Change { account: asked.id, key, status, floor, ceiling, by }).await
+    change(ledger, call, Change { account: asked.id, key, guards: GuardsChange { status, floor, ceiling }, by }).await
 }
 
 fn limit(field: &str, asked: Option<&pb::Limit>, currency: Currency) -> Result<Option<Option<i128>>, Failure> {

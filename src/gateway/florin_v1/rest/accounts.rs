@@ -13,6 +13,7 @@ use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::text;
 use crate::gateway::http::text::AmountText;
 use crate::gateway::http::{App, Caller, Id};
+use crate::ledger::GuardsChange;
 use crate::money::Currency;
 use crate::teller::native::accounts::{self, Change};
 use crate::teller::native::pages::Token;
@@ -74,7 +75,7 @@ pub async fn change_limits(
     let currency = account.map_err(|failure| refused(failure, Named::Account(&id)))?.identity.currency;
     let (floor, ceiling) = (limit("minBalance", min, currency)?, limit("maxBalance", max, currency)?);
     let by = caller.operator(&reason)?;
-    change(&app, &caller, Change { account: id, key, status: None, floor, ceiling, by }).await
+    change(&app, &caller, Change { account: id, key, guards: GuardsChange { status: None, floor, ceiling }, by }).await
 }
 
 /// Suspends, closes, or takes up again.
@@ -94,7 +95,7 @@ pub async fn change_status(
     fields.end()?;
     named(&id)?;
     let by = caller.operator(&reason)?;
-    change(&app, &caller, Change { account: id, key, status, floor: None, ceiling: None, by }).await
+    change(&app, &caller, Change { account: id, key, guards: GuardsChange { status, ..GuardsChange::default() }, by }).await
 }
 
 async fn change(app: &App, caller: &Caller, change: Change) -> Result<Json<NativeAccount>, Refusal> {
