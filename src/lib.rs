@@ -11,8 +11,8 @@
 //! | [`protocol`] | messages between actors, records, events, generated wire types | money, ledger |
 //! | [`store`] | SQL, and only SQL | money, ledger, saga, protocol |
 //! | [`messaging`] | Kafka in and out, and only that | protocol |
-//! | [`actors`] | one file per kind of actor | the rooms above; supervision's health, policy and tasks |
-//! | [`supervision`] | the tree, restart policy, health | actors, store, messaging |
+//! | [`actors`] | one file per kind of actor | the rooms above; supervision's health, policy and tasks; the names of metrics |
+//! | [`supervision`] | the tree, restart policy, health | actors, store, messaging; the names of metrics |
 //! | [`teller`] | the use cases without any wire: bounds of fields, commands, reads | actors, saga, protocol, store (to read) |
 //! | [`admission`] | who may call, how often, over how many connections | teller (its failures), store, settings, telemetry |
 //! | [`gateway`] | the wires, gRPC and REST: listeners, and the adapters of each contract | teller, admission, saga, protocol, store, telemetry |

@@ -34,6 +34,7 @@ use crate::supervision::health::{Health, Overall};
 use crate::supervision::tasks;
 use crate::supervision::tree::{Publishing, Tree, TreeConfig};
 use crate::telemetry::http::{HealthView, MetricsListener};
+use crate::telemetry::metrics::{DB_CONNECTIONS, IN_FLIGHT, JOURNAL_QUEUE};
 use crate::teller::ledger::{ExchangesUnderway, LastRead, Ledger, LedgerParts, RecentHolds};
 
 /// A stopping process in which nothing was in flight for so long waits for no connection any more.
@@ -346,11 +347,11 @@ fn read_tls(tls: &TlsSettings) -> anyhow::Result<Tls> {
 async fn gauges(ledger: Ledger, database: Database, pools: Vec<PgPool>, mut stopped: watch::Receiver<bool>) {
     let parts = ledger.parts();
     while tokio::time::timeout(Duration::from_secs(1), stopped.wait_for(|stopped| *stopped)).await.is_err() {
-        metrics::gauge!("florin_in_flight").set(parts.in_flight.now() as f64);
+        metrics::gauge!(IN_FLIGHT).set(parts.in_flight.now() as f64);
         let busy = |pool: &PgPool| pool.size().saturating_sub(u32::try_from(pool.num_idle()).unwrap_or(u32::MAX));
-        metrics::gauge!("db_connections_active").set(f64::from(pools.iter().map(busy).sum::<u32>() + database.sessions()));
+        metrics::gauge!(DB_CONNECTIONS).set(f64::from(pools.iter().map(busy).sum::<u32>() + database.sessions()));
         if let Some(active) = parts.node.active() {
-            metrics::gauge!("florin_journal_queue_depth").set(active.journal.depth() as f64);
+            metrics::gauge!(JOURNAL_QUEUE).set(active.journal.depth() as f64);
         }
     }
 }

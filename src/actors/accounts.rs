@@ -23,6 +23,7 @@ use crate::protocol::record::AccountId;
 use crate::store::accounts::AccountRow;
 use crate::supervision::health::{Condition, Health, Part};
 use crate::supervision::policy::{self, History, Verdict};
+use crate::telemetry::metrics::{ACTIVE_ACCOUNTS, ACTOR_RESTARTS};
 
 pub use registry::{AccountKey, Registry};
 
@@ -113,7 +114,7 @@ impl Actor for Directory {
         }
         args.registry.open(myself.clone());
         drop(myself.send_after(SWEEP_EVERY, || DirectoryMessage::Sweep));
-        metrics::gauge!("florin_active_accounts").set(0.0);
+        metrics::gauge!(ACTIVE_ACCOUNTS).set(0.0);
         Ok(DirectoryState {
             args,
             active: HashMap::new(),
@@ -265,7 +266,7 @@ impl DirectoryState {
             answer_all(waiting, || Resolved::Account(account.clone()));
         }
         answer_all(loading.into_values().flatten(), || Resolved::NotFound);
-        metrics::gauge!("florin_active_accounts").set(count(self.active.len()));
+        metrics::gauge!(ACTIVE_ACCOUNTS).set(count(self.active.len()));
         Ok(())
     }
 
@@ -290,7 +291,7 @@ impl DirectoryState {
     /// An account's actor ended: because it was idle, or by a failure.
     fn gone(&mut self, actor: ActorId, failure: Option<String>) -> Result<(), ActorProcessingErr> {
         let Some(account) = self.active.remove(&actor) else { return Ok(()) };
-        metrics::gauge!("florin_active_accounts").set(count(self.active.len()));
+        metrics::gauge!(ACTIVE_ACCOUNTS).set(count(self.active.len()));
         let key = AccountKey::of(&account);
         let left = self.leaving.remove(&key).is_some() && failure.is_none();
         account.cell.bury();
@@ -299,7 +300,7 @@ impl DirectoryState {
             self.barrier = true;
             let cause = failure.unwrap_or_else(|| "ended by the journal, to be loaded anew".into());
             tracing::error!(account = %key.name, %cause, "an account's actor failed");
-            metrics::counter!("florin_actor_restarts_total", "actor" => "account").increment(1);
+            metrics::counter!(ACTOR_RESTARTS, "actor" => "account").increment(1);
             self.args.health.restarted(Part::Accounts, &cause);
             if self.history.next(&policy::row("account").policy, Instant::now()) == Verdict::Escalate {
                 return Err(format!("too many accounts failed, the last with: {cause}").into());

@@ -17,6 +17,7 @@ use super::journal::Journal;
 use crate::faults::Faults;
 use crate::store::fold::{self, FoldSession, Folded};
 use crate::store::{Database, StoreError};
+use crate::telemetry::metrics::{FOLD, QUARANTINED};
 use sqlx::PgPool;
 
 /// Rows of one turn: those of about a second at 10,000 payments a second.
@@ -127,12 +128,12 @@ impl AuditorState {
             account.cell.bury();
             account.actor.get_cell().kill();
         }
-        metrics::gauge!("florin_quarantined_accounts").set(count(folded.quarantined.len()));
+        metrics::gauge!(QUARANTINED).set(count(folded.quarantined.len()));
         if folded.suspects > 0 {
             self.tell(&folded).await?;
         }
         if std::mem::replace(&mut self.place, folded.place) != folded.place {
-            metrics::histogram!("florin_fold_seconds").record(began.elapsed());
+            metrics::histogram!(FOLD).record(began.elapsed());
             (self.args.folded)();
         }
         Ok(())

@@ -21,6 +21,7 @@ use crate::protocol::record::{AccountId, Api, Follows, Kind, Record, RequestHash
 use crate::protocol::slip::{Outcome, Slip};
 use crate::store::StoreError;
 use crate::store::holds::{self, HoldRow};
+use crate::telemetry::metrics::HOLDS_EXPIRED;
 
 /// Holds that are let go side by side.
 const BATCH: usize = 500;
@@ -91,7 +92,7 @@ impl ExpiryState {
         let until = tokio::time::Instant::now() + PATIENCE;
         for outcome in outcomes {
             if let Ok(Ok(Outcome::Done { .. })) = tokio::time::timeout_at(until, outcome).await {
-                metrics::counter!("florin_holds_expired_total").increment(1);
+                metrics::counter!(HOLDS_EXPIRED).increment(1);
             }
         }
         let next = holds::next_due(&self.args.pool).await?.map_or(SLEEP_MAX, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));

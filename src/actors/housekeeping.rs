@@ -21,6 +21,7 @@ use crate::protocol::events::EventType;
 use crate::protocol::record::{Api, Kind, Record, RequestHash, Rows, TransactionId};
 use crate::protocol::slip::Slip;
 use crate::store::outbox::{self as store, DeadLetterRow};
+use crate::telemetry::metrics::{DEAD_LETTERS, OUTBOX_LAG_EVENTS, OUTBOX_LAG_SECONDS, OUTBOX_PENDING};
 
 pub use backpressure::{Backpressure, Level, Limits, level};
 
@@ -163,10 +164,10 @@ impl HousekeepingState {
         let backlog = store::backlog(pool, position, COUNTED_MAX).await?;
         let rows = u32::try_from(backlog.rows).map_or(f64::INFINITY, f64::from);
         let dead = store::count_dead_letters(pool).await?;
-        metrics::gauge!("florin_dead_letters").set(u32::try_from(dead).map_or(f64::INFINITY, f64::from));
-        metrics::gauge!("outbox_pending_events").set(rows);
-        metrics::gauge!("florin_outbox_lag_events").set(rows);
-        metrics::gauge!("florin_outbox_lag_seconds").set(backlog.age.as_secs_f64());
+        metrics::gauge!(DEAD_LETTERS).set(u32::try_from(dead).map_or(f64::INFINITY, f64::from));
+        metrics::gauge!(OUTBOX_PENDING).set(rows);
+        metrics::gauge!(OUTBOX_LAG_EVENTS).set(rows);
+        metrics::gauge!(OUTBOX_LAG_SECONDS).set(backlog.age.as_secs_f64());
         let now = level(self.level, &config.limits, &backlog);
         let words = || format!("{} events wait for Kafka, the oldest for {} s", backlog.rows, backlog.age.as_secs());
         if now != self.level {

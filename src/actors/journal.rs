@@ -33,6 +33,7 @@ use crate::store::accounts::AsOf;
 use crate::supervision::health::{Condition, Health, Part};
 use crate::supervision::policy::{self, History, Verdict};
 use crate::supervision::tasks;
+use crate::telemetry::metrics::ACTOR_RESTARTS;
 
 /// What the journal is made of.
 #[derive(Clone)]
@@ -357,7 +358,7 @@ impl Actor for JournalActor {
             return Ok(());
         }
         tracing::error!(%cause, "the journal's lane failed");
-        metrics::counter!("florin_actor_restarts_total", "actor" => "lane").increment(1);
+        metrics::counter!(ACTOR_RESTARTS, "actor" => "lane").increment(1);
         state.journal.0.config.health.restarted(Part::Journal, &cause);
         match state.history.next(&policy::row("lane").policy, Instant::now()) {
             Verdict::RestartAfter(delay) => {

@@ -17,6 +17,7 @@ use crate::faults::Faults;
 use crate::store::leadership::{Attempt, LeaseSession};
 use crate::store::{Database, StoreError};
 use crate::supervision::health::{Condition, Health, Part};
+use crate::telemetry::metrics::EPOCH;
 
 pub use holder::Holder;
 
@@ -161,7 +162,7 @@ impl LeadershipState {
             Attempt::Taken { epoch } => {
                 tracing::info!(epoch, "the lease is ours");
                 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-                metrics::gauge!("florin_epoch").set(epoch as f64);
+                metrics::gauge!(EPOCH).set(epoch as f64);
                 self.epoch = Some(epoch);
                 self.args.node.set_lease(Some(before + self.args.lease));
                 self.args.health.report(Part::Leadership, Condition::Up);
@@ -181,7 +182,7 @@ impl LeadershipState {
         let Some(epoch) = self.epoch.take() else { return };
         tracing::warn!(epoch, why, "the lease is lost");
         self.args.node.set_lease(None);
-        metrics::gauge!("florin_epoch").set(0.0);
+        metrics::gauge!(EPOCH).set(0.0);
         self.args.health.report(Part::Leadership, Condition::Down(format!("the lease is lost: {why}")));
         (self.args.events)(Leadership::Lost(epoch));
     }

@@ -25,6 +25,7 @@ use crate::faults::Faults;
 use crate::messaging::KafkaConfig;
 use crate::messaging::topics::Topics;
 use crate::supervision::health::{Condition, Health, Part};
+use crate::telemetry::metrics::OUTBOX_PUBLISH;
 
 use ends::Trouble;
 pub use handle::OutboxHandle;
@@ -254,7 +255,7 @@ impl OutboxState {
         let started = Instant::now();
         let outcome = session.step(&self.args, &self.topics).await?;
         if matches!(outcome, Outcome::More | Outcome::CaughtUp) {
-            metrics::histogram!("florin_outbox_publish_seconds").record(started.elapsed());
+            metrics::histogram!(OUTBOX_PUBLISH).record(started.elapsed());
         }
         Ok(outcome)
     }

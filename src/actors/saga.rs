@@ -27,6 +27,7 @@ use crate::protocol::record::TransactionId;
 use crate::provider::Provider;
 use crate::saga::Policy;
 use crate::store::{StoreError, sagas};
+use crate::telemetry::metrics::{SAGAS_RUNNING, SAGAS_STUCK};
 
 pub use self::facts::{Happened, Unwritten, append};
 pub use self::handle::SagasHandle;
@@ -158,8 +159,8 @@ impl Actor for Sagas {
         if let Some(timer) = state.timer.take() {
             timer.abort();
         }
-        metrics::gauge!("florin_sagas_stuck").set(0.0); // whoever leads from now on counts them
-        metrics::gauge!("florin_sagas_running").set(0.0);
+        metrics::gauge!(SAGAS_STUCK).set(0.0); // whoever leads from now on counts them
+        metrics::gauge!(SAGAS_RUNNING).set(0.0);
         Ok(())
     }
 }
@@ -189,7 +190,7 @@ impl SagasState {
         let pool = self.args.config.pool.clone();
         if self.counted.is_none_or(|counted| counted.elapsed() >= COUNT_EVERY) {
             let stuck = u32::try_from(sagas::count_stuck(&pool).await?).unwrap_or(u32::MAX);
-            metrics::gauge!("florin_sagas_stuck").set(f64::from(stuck));
+            metrics::gauge!(SAGAS_STUCK).set(f64::from(stuck));
             self.counted = Some(Instant::now());
         }
         let room = RUNNING_MAX.saturating_sub(self.running.len());
@@ -202,7 +203,7 @@ impl SagasState {
             let (actor, _) = Actor::spawn_linked(None, Workflow, args, myself.get_cell()).await.map_err(|error| Trouble::Spawn(error.into()))?;
             self.running.insert(actor.get_id(), saga);
         }
-        metrics::gauge!("florin_sagas_running").set(f64::from(u32::try_from(self.running.len()).unwrap_or(u32::MAX)));
+        metrics::gauge!(SAGAS_RUNNING).set(f64::from(u32::try_from(self.running.len()).unwrap_or(u32::MAX)));
         if self.running.len() >= RUNNING_MAX {
             return Ok(SLEEP_MAX);
         }

@@ -1,6 +1,7 @@
 //! Connections: so many at once, and each must say something sensible soon. Whoever opens a port and stays silent costs a little memory
 //! for a few seconds, nothing else.
 
+use crate::telemetry::metrics::SHED_REQUESTS;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -50,7 +51,7 @@ impl Stream for Connections {
                     let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
                     let counted = Counted(self.open.clone(), self.gauge);
                     if open > self.max {
-                        metrics::counter!("florin_shed_requests_total", "reason" => "connections").increment(1);
+                        metrics::counter!(SHED_REQUESTS, "reason" => "connections").increment(1);
                         drop((stream, counted));
                         continue;
                     }

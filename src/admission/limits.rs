@@ -4,6 +4,7 @@ use http::HeaderMap;
 
 use super::auth::DEFAULT_TENANT;
 use super::rate_limit::{Decision, RateLimiter};
+use crate::telemetry::metrics::RATE_LIMIT_EXCEEDED;
 use crate::teller::failure::Failure;
 use crate::teller::validate::cut;
 
@@ -33,7 +34,7 @@ pub async fn limit(limiter: Option<&RateLimiter>, tenant: &str, headers: &Header
     match limiter.check(own.as_deref().unwrap_or(client)).await {
         Decision::Allowed { .. } => Ok(()),
         Decision::Refused { retry_after } => {
-            metrics::counter!("rate_limit_exceeded_total", "identifier_type" => named_by).increment(1);
+            metrics::counter!(RATE_LIMIT_EXCEEDED, "identifier_type" => named_by).increment(1);
             tracing::debug!(client = cut(client), named_by, "over the rate limit");
             Err(Failure::RateLimited { retry_after_ms: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX).max(1) })
         }

@@ -40,6 +40,7 @@ use self::redis::{Answer, Server};
 use self::window::{BUCKETS, Shape};
 use crate::faults::Faults;
 use crate::supervision::health::Health;
+use crate::telemetry::metrics::{LIMITER_DECISIONS, LIMITER_REDIS};
 
 /// Where the task that calls Redis can be made to panic or to hang.
 const FAULT_CALL: &str = "limiter.call";
@@ -309,14 +310,13 @@ impl Drop for Flight {
 
 impl Meters {
     fn new() -> Self {
-        let decisions =
-            |mode: &'static str, decision: &'static str| metrics::counter!("florin_limiter_decisions_total", "mode" => mode, "decision" => decision);
+        let decisions = |mode: &'static str, decision: &'static str| metrics::counter!(LIMITER_DECISIONS, "mode" => mode, "decision" => decision);
         Self {
             redis_allowed: decisions("redis", "allowed"),
             redis_refused: decisions("redis", "refused"),
             local_allowed: decisions("local", "allowed"),
             local_refused: decisions("local", "refused"),
-            call_seconds: metrics::histogram!("florin_limiter_redis_seconds"),
+            call_seconds: metrics::histogram!(LIMITER_REDIS),
         }
     }
 

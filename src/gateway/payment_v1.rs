@@ -20,6 +20,7 @@ use crate::protocol::pb::payment_v1::payment_service_server::PaymentService;
 use crate::protocol::record::{Api, Kind, RequestHash, TransactionId};
 use crate::store;
 use crate::store::transactions::TransactionRow;
+use crate::telemetry::metrics::{PAYMENT_DURATION, PAYMENT_REQUESTS};
 use crate::telemetry::request_span;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
@@ -46,8 +47,8 @@ impl PaymentV1 {
     /// The service in front of a ledger.
     pub fn new(ledger: Ledger, limits: Limits, log_payments: bool) -> Self {
         let meters = Meters {
-            authorized: metrics::counter!("payment_requests_total", "status" => "authorized", "error_code" => "none"),
-            seconds: metrics::histogram!("payment_duration_seconds"),
+            authorized: metrics::counter!(PAYMENT_REQUESTS, "status" => "authorized", "error_code" => "none"),
+            seconds: metrics::histogram!(PAYMENT_DURATION),
             answers: Answers::of("AuthorizePayment", Code::Ok),
         };
         Self { ledger, limits, log_payments, meters }
@@ -121,7 +122,7 @@ impl PaymentV1 {
             },
             Err(failure) => ("error", failure.reason()),
         };
-        metrics::counter!("payment_requests_total", "status" => status, "error_code" => code).increment(1);
+        metrics::counter!(PAYMENT_REQUESTS, "status" => status, "error_code" => code).increment(1);
     }
 
     async fn payment(&self, request: Request<pb::GetPaymentRequest>) -> Result<pb::Payment, Failure> {

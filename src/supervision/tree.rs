@@ -27,6 +27,7 @@ use crate::actors::saga::{SagaConfig, Sagas, SagasArgs, SagasHandle};
 use crate::faults::Faults;
 use crate::messaging::KafkaConfig;
 use crate::store::Database;
+use crate::telemetry::metrics::ACTOR_RESTARTS;
 
 /// What the tree is made of.
 #[derive(Clone)]
@@ -373,7 +374,7 @@ impl RootState {
     fn failed(&mut self, child: Child, cause: &str, myself: &ActorRef<RootMessage>) -> Result<(), ActorProcessingErr> {
         let row = policy::row(child.name());
         tracing::error!(child = child.name(), cause, "a child of the root failed");
-        metrics::counter!("florin_actor_restarts_total", "actor" => child.name()).increment(1);
+        metrics::counter!(ACTOR_RESTARTS, "actor" => child.name()).increment(1);
         self.config.health.restarted(row.part, cause);
         if child == Child::Leadership {
             // Its epoch went with it: it takes a new one, and what writes is built anew under that.

@@ -87,6 +87,7 @@ metrics_table! {
     SAGAS = Counter "florin_sagas_total" ["workflow", "outcome"] NONE, Count, "movements through the provider that came to an end or are stuck";
     SAGAS_STUCK = Gauge "florin_sagas_stuck" [] NONE, Count, "movements through the provider that wait for an operator";
     SAGAS_RUNNING = Gauge "florin_sagas_running" [] NONE, Count, "movements through the provider at which something is being done";
+    HOLDS_EXPIRED = Counter "florin_holds_expired_total" [] NONE, Count, "holds let go because their time was over";
     AUTH_REFUSED = Counter "florin_auth_refused_total" ["reason"] NONE, Count, "calls refused by authentication";
     BUILD_INFO = Gauge "florin_build_info" ["version"] NONE, Count, "1, with the version as a label";
 }

@@ -29,6 +29,7 @@ use crate::protocol::admission::{InFlight, Permit};
 use crate::protocol::record::Record;
 use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store::{self, StoreError};
+use crate::telemetry::metrics::SHED_REQUESTS;
 
 pub use self::change::ChangeCommand;
 pub use self::command::{Action, Answer, Command, PostingCommand};
@@ -119,7 +120,7 @@ impl Ledger {
     }
 
     fn at_bound(&self) -> Failure {
-        metrics::counter!("florin_shed_requests_total", "reason" => "in_flight").increment(1);
+        metrics::counter!(SHED_REQUESTS, "reason" => "in_flight").increment(1);
         Failure::AtBound { max: self.0.in_flight.max() }
     }
 
@@ -129,7 +130,7 @@ impl Ledger {
     /// `AtBound`; `Backpressure`.
     pub fn enter(&self) -> Result<Permit, Failure> {
         if let Some(reason) = self.0.backpressure.reason() {
-            metrics::counter!("florin_shed_requests_total", "reason" => "outbox").increment(1);
+            metrics::counter!(SHED_REQUESTS, "reason" => "outbox").increment(1);
             return Err(Failure::Backpressure(reason));
         }
         self.0.in_flight.enter().ok_or_else(|| self.at_bound())

@@ -22,6 +22,7 @@ use crate::protocol::record::TransactionId;
 use crate::protocol::slip::Abort;
 use crate::store::StoreError;
 use crate::store::journal::{Committed, OpenError, WriterSession, code, is_key_used, is_out_of_order};
+use crate::telemetry::metrics::JOURNAL_UNKNOWN;
 
 /// The actor; all it has is in its state.
 pub struct LaneActor;
@@ -234,7 +235,7 @@ impl LaneState {
             }
             Err(Stopped::Lost(error)) => {
                 if !lock(&self.lane.in_flight).is_empty() {
-                    metrics::counter!("florin_journal_unknown_total").increment(1);
+                    metrics::counter!(JOURNAL_UNKNOWN).increment(1);
                 }
                 self.sessions.clear();
                 self.healthy = false;

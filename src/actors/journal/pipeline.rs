@@ -15,6 +15,7 @@ use crate::protocol::batch::Batch;
 use crate::protocol::record::TransactionId;
 use crate::store::StoreError;
 use crate::store::journal::{WriterSession, is_out_of_order};
+use crate::telemetry::metrics::{JOURNAL_BATCH_SIZE, JOURNAL_COMMIT};
 
 /// A batch that is being written: in order of their numbers.
 pub(super) type Running = FuturesOrdered<Pin<Box<dyn Future<Output = (WriterSession, Arc<Batch>, Result<(), StoreError>)> + Send>>>;
@@ -158,7 +159,7 @@ impl LaneState {
             let result = session.commit(&batch, cutoff, beside).await;
             faults.pause("lane.after_commit").await;
             if result.is_ok() {
-                metrics::histogram!("florin_journal_commit_seconds").record(began.elapsed());
+                metrics::histogram!(JOURNAL_COMMIT).record(began.elapsed());
             }
             (session, batch, result)
         }));
@@ -166,7 +167,7 @@ impl LaneState {
 
     /// A batch is committed.
     pub(super) fn settle(&mut self, batch: &Batch) {
-        metrics::histogram!("florin_journal_batch_size").record(count(self.lane.records_of(batch.number)));
+        metrics::histogram!(JOURNAL_BATCH_SIZE).record(count(self.lane.records_of(batch.number)));
         self.committed = self.committed.and(batch);
         self.pace.settle(Instant::now(), self.journal.depth());
         self.lane.settle_sent(batch.number, &self.journal.0);

@@ -12,6 +12,7 @@ use crate::protocol::slip::{Abort, Outcome, Taken, release_legs};
 use crate::store::StoreError;
 use crate::store::accounts::CURRENCY_INACTIVE;
 use crate::store::journal::{WriterSession, code, is_exceeded, is_opened};
+use crate::telemetry::metrics::JOURNAL_SPLITS;
 
 /// Most often what is asked for is all that is in flight, in order.
 fn is_all(in_flight: &[Taken], group: &[TransactionId]) -> bool {
@@ -107,7 +108,7 @@ impl Lane {
         if group.len() == 1 {
             return self.resolve_guilty(group[0], error, session).await;
         }
-        metrics::counter!("florin_journal_splits_total").increment(1);
+        metrics::counter!(JOURNAL_SPLITS).increment(1);
         let second = group.split_off(group.len() / 2);
         groups.extend([second, group]);
         Ok(())

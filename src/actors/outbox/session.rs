@@ -21,6 +21,7 @@ use crate::store::fold;
 use crate::store::journal_rows::Names;
 use crate::store::live::{self, Told};
 use crate::store::outbox::{self as store, Copy, Database};
+use crate::telemetry::metrics::{OUTBOX_FAILED, OUTBOX_PUBLISHED, OUTBOX_TRANSACTIONS};
 
 /// What a step came to.
 pub(super) enum Outcome {
@@ -178,14 +179,14 @@ impl Session {
         args.faults.pause("outbox.after_commit").await;
         for item in &items {
             if let Some(dead) = &item.dead {
-                metrics::counter!("outbox_events_failed_total", "event_type" => item.label()).increment(1);
+                metrics::counter!(OUTBOX_FAILED, "event_type" => item.label()).increment(1);
                 tracing::error!(place = item.told.seq, event = item.label(), reason = dead.reason, "an event became a dead letter");
             }
         }
         for event in EventType::ALL {
             let count = items.iter().filter(|item| item.dead.is_none() && item.event == Some(event)).count();
             if count > 0 {
-                metrics::counter!("outbox_events_published_total", "event_type" => event.name()).increment(u64::try_from(count).unwrap_or(0));
+                metrics::counter!(OUTBOX_PUBLISHED, "event_type" => event.name()).increment(u64::try_from(count).unwrap_or(0));
             }
         }
         self.write_copy(&args.config).await?;
@@ -201,7 +202,7 @@ impl Session {
         args.faults.pause("outbox.before_commit").await;
         self.producer.commit(&args.handle).await?;
         self.last_transaction = Instant::now();
-        metrics::counter!("florin_outbox_transactions_total").increment(1);
+        metrics::counter!(OUTBOX_TRANSACTIONS).increment(1);
         Ok(())
     }
 

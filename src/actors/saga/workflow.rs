@@ -20,6 +20,7 @@ use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::provider::{Operation, perform};
 use crate::saga::{Call, Fact, Next, Reply, Saga, Status, Task, provider_account};
 use crate::store::sagas::{self, Asked};
+use crate::telemetry::metrics::SAGAS;
 
 /// Steps of one run; a saga that has more is found due again.
 const STEPS_MAX: usize = 64;
@@ -255,7 +256,7 @@ impl WorkflowArgs {
         }
         if matches!(status, Status::Completed | Status::Failed | Status::Stuck) {
             let workflow = after.order().workflow.as_str();
-            metrics::counter!("florin_sagas_total", "workflow" => workflow, "outcome" => status.as_str()).increment(1);
+            metrics::counter!(SAGAS, "workflow" => workflow, "outcome" => status.as_str()).increment(1);
         }
     }
 }

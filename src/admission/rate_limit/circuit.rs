@@ -14,6 +14,7 @@ use super::redis::Server;
 use super::{Mode, spawn};
 use crate::faults::Faults;
 use crate::supervision::health::{Condition, Health, Part};
+use crate::telemetry::metrics::REDIS_CONNECTIONS;
 
 /// How long a probe may take to connect, and to load the script.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -71,7 +72,7 @@ impl Circuit {
             server,
             faults,
             health,
-            connections: metrics::gauge!("redis_connections_active"),
+            connections: metrics::gauge!(REDIS_CONNECTIONS),
             epoch: AtomicU64::new(1),
             phase: watch::Sender::new(Phase { epoch: 1, mode }),
             link: Mutex::new(Link { connection: None, since: Instant::now(), delay: timing.probe_delay_min }),

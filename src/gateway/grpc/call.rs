@@ -10,6 +10,7 @@ use crate::admission::auth::{DEFAULT_TENANT, Identity};
 use crate::gateway::grpc::status;
 use crate::protocol::record::Maker;
 use crate::telemetry::correlation::CorrelationId;
+use crate::telemetry::metrics::{GRPC_DURATION, GRPC_REQUESTS};
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 
@@ -47,8 +48,8 @@ impl Answers {
     /// Looks the handles up; the recorder must be installed before.
     pub fn of(method: &'static str, code: Code) -> Self {
         Self {
-            calls: metrics::counter!("grpc_requests_total", "method" => method, "status_code" => name(code)),
-            seconds: metrics::histogram!("grpc_request_duration_seconds", "method" => method, "status_code" => name(code)),
+            calls: metrics::counter!(GRPC_REQUESTS, "method" => method, "status_code" => name(code)),
+            seconds: metrics::histogram!(GRPC_DURATION, "method" => method, "status_code" => name(code)),
         }
     }
 

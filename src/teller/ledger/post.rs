@@ -18,6 +18,7 @@ use crate::protocol::admission::Permit;
 use crate::protocol::record::{Body, DeclineCode, DeclinedPosting, KeyHash, Posting, Record, TransactionId, now_micros};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store;
+use crate::telemetry::metrics::SHED_REQUESTS;
 use crate::teller::failure::Failure;
 
 /// How often a command is tried again after an account's actor ended under it.
@@ -82,7 +83,7 @@ impl Ledger {
         match Slip::new(Box::new(record), &named, self.0.account_share_max, reply, permit) {
             Ok(slip) => slip.enter(),
             Err(_) => {
-                metrics::counter!("florin_shed_requests_total", "reason" => "account").increment(1);
+                metrics::counter!(SHED_REQUESTS, "reason" => "account").increment(1);
                 return Tried::Failed(Failure::AccountBusy { max: self.0.account_share_max });
             }
         }
