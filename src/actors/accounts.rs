@@ -22,7 +22,7 @@ use crate::protocol::account::{AccountCell, AccountHandle, AccountMessage};
 use crate::protocol::record::AccountId;
 use crate::store::accounts::AccountRow;
 use crate::supervision::health::{Condition, Health, Part};
-use crate::supervision::policy::{self, History, Verdict};
+use crate::supervision::policy::{self, ChildName, History, Verdict};
 use crate::telemetry::metrics::{ACTIVE_ACCOUNTS, ACTOR_RESTARTS};
 
 pub use registry::{AccountKey, Registry};
@@ -300,9 +300,9 @@ impl DirectoryState {
             self.barrier = true;
             let cause = failure.unwrap_or_else(|| "ended by the journal, to be loaded anew".into());
             tracing::error!(account = %key.name, %cause, "an account's actor failed");
-            metrics::counter!(ACTOR_RESTARTS, "actor" => "account").increment(1);
+            metrics::counter!(ACTOR_RESTARTS, "actor" => ChildName::Account.as_str()).increment(1);
             self.args.health.restarted(Part::Accounts, &cause);
-            if self.history.next(&policy::row("account").policy, Instant::now()) == Verdict::Escalate {
+            if self.history.next(&policy::row(ChildName::Account).policy, Instant::now()) == Verdict::Escalate {
                 return Err(format!("too many accounts failed, the last with: {cause}").into());
             }
         }

@@ -31,7 +31,7 @@ use crate::protocol::slip::{Abort, Outcome, Slip, Taken};
 use crate::store::Database;
 use crate::store::accounts::AsOf;
 use crate::supervision::health::{Condition, Health, Part};
-use crate::supervision::policy::{self, History, Verdict};
+use crate::supervision::policy::{self, ChildName, History, Verdict};
 use crate::supervision::tasks;
 use crate::telemetry::metrics::ACTOR_RESTARTS;
 
@@ -358,9 +358,9 @@ impl Actor for JournalActor {
             return Ok(());
         }
         tracing::error!(%cause, "the journal's lane failed");
-        metrics::counter!(ACTOR_RESTARTS, "actor" => "lane").increment(1);
+        metrics::counter!(ACTOR_RESTARTS, "actor" => ChildName::Lane.as_str()).increment(1);
         state.journal.0.config.health.restarted(Part::Journal, &cause);
-        match state.history.next(&policy::row("lane").policy, Instant::now()) {
+        match state.history.next(&policy::row(ChildName::Lane).policy, Instant::now()) {
             Verdict::RestartAfter(delay) => {
                 drop(myself.send_after(tasks::jittered(delay), || JournalMessage::Restart));
                 Ok(())

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::supervision::health::{Condition, Health, Part};
-use crate::supervision::policy::{self, History, Verdict};
+use crate::supervision::policy::{self, ChildName, History, Verdict};
 use crate::telemetry::metrics::ACTOR_RESTARTS;
 
 /// Connections that wait to be accepted; the system may allow fewer.
@@ -45,11 +45,11 @@ pub(super) async fn wind_up(stop: &watch::Sender<bool>, ended: JoinHandle<()>, p
 /// Notes that a listener ended by itself, and says after which delay it begins anew.
 pub(super) fn ended_by_itself(health: &Health, history: &mut History, listener: &'static str, error: &io::Error) -> Duration {
     tracing::error!(%error, listener, "a listener ended");
-    metrics::counter!(ACTOR_RESTARTS, "actor" => "gateway").increment(1);
+    metrics::counter!(ACTOR_RESTARTS, "actor" => ChildName::Gateway.as_str()).increment(1);
     health.restarted(Part::Gateway, &error.to_string());
     health.report(Part::Gateway, Condition::Down(error.to_string()));
     // There is nothing above it that could do better: when it fails too often it goes on trying at the longest delay.
-    let row = policy::row("gateway");
+    let row = policy::row(ChildName::Gateway);
     match history.next(&row.policy, Instant::now()) {
         Verdict::RestartAfter(delay) => delay,
         Verdict::Escalate => row.policy.delay_max,

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 pub use self::child::Child;
 use super::health::{Condition, Health, Part};
-use super::policy::{self, History, Verdict};
+use super::policy::{self, ChildName, History, Verdict};
 use super::tasks;
 use crate::actors::account::Primary;
 use crate::actors::accounts::{Directory, DirectoryArgs, Registry};
@@ -154,7 +154,7 @@ struct RootState {
     leadership: Option<ActorRef<LeadershipMessage>>,
     outbox: OutboxHandle,
     running: Vec<(ActorId, Child, ActorCell)>,
-    histories: Vec<(&'static str, History)>,
+    histories: Vec<(ChildName, History)>,
 }
 
 impl Actor for Root {
@@ -373,8 +373,8 @@ impl RootState {
 
     fn failed(&mut self, child: Child, cause: &str, myself: &ActorRef<RootMessage>) -> Result<(), ActorProcessingErr> {
         let row = policy::row(child.name());
-        tracing::error!(child = child.name(), cause, "a child of the root failed");
-        metrics::counter!(ACTOR_RESTARTS, "actor" => child.name()).increment(1);
+        tracing::error!(child = child.name().as_str(), cause, "a child of the root failed");
+        metrics::counter!(ACTOR_RESTARTS, "actor" => child.name().as_str()).increment(1);
         self.config.health.restarted(row.part, cause);
         if child == Child::Leadership {
             // Its epoch went with it: it takes a new one, and what writes is built anew under that.
@@ -390,7 +390,7 @@ impl RootState {
                 drop(myself.send_after(tasks::jittered(delay), move || RootMessage::Restart(child)));
                 Ok(())
             }
-            Verdict::Escalate => Err(format!("{} fails too often, the last time with: {cause}", child.name()).into()),
+            Verdict::Escalate => Err(format!("{} fails too often, the last time with: {cause}", child.name().as_str()).into()),
         }
     }
 }

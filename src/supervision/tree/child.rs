@@ -1,5 +1,7 @@
 //! The children of the root, by name.
 
+use crate::supervision::policy::ChildName;
+
 /// The root's children.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Child {
@@ -25,17 +27,17 @@ pub enum Child {
 
 impl Child {
     /// What policy and metrics call it.
-    pub(super) fn name(self) -> &'static str {
+    pub(super) fn name(self) -> ChildName {
         match self {
-            Self::Leadership => "leadership",
-            Self::Journal(_) => "journal",
-            Self::Auditor(_) => "auditor",
-            Self::Accounts(_) => "accounts",
-            Self::Outbox(_) => "outbox",
-            Self::Housekeeping(_) => "housekeeping",
-            Self::Expiry(_) => "expiry",
-            Self::Sagas(_) => "sagas",
-            Self::Feed(_) => "feed",
+            Self::Leadership => ChildName::Leadership,
+            Self::Journal(_) => ChildName::Journal,
+            Self::Auditor(_) => ChildName::Auditor,
+            Self::Accounts(_) => ChildName::Accounts,
+            Self::Outbox(_) => ChildName::Outbox,
+            Self::Housekeeping(_) => ChildName::Housekeeping,
+            Self::Expiry(_) => ChildName::Expiry,
+            Self::Sagas(_) => ChildName::Sagas,
+            Self::Feed(_) => ChildName::Feed,
         }
     }
 }
