@@ -11,8 +11,9 @@
 //! | [`protocol`] | messages between actors, records, events, generated wire types | money, ledger |
 //! | [`store`] | SQL, and only SQL | money, ledger, saga, protocol |
 //! | [`messaging`] | Kafka in and out, and only that | protocol |
-//! | [`actors`] | one file per kind of actor | the rooms above; supervision's health, policy and tasks; the names of metrics |
-//! | [`supervision`] | the tree, restart policy, health | actors, store, messaging; the names of metrics |
+//! | [`resilience`] | restart policy, health, tasks | nobody |
+//! | [`actors`] | one file per kind of actor | the rooms above; resilience; the names of metrics |
+//! | [`supervision`] | the tree of actors | actors, store, messaging; the names of metrics |
 //! | [`teller`] | the use cases without any wire: bounds of fields, commands, reads | actors, saga, protocol, store (to read) |
 //! | [`admission`] | who may call, how often, over how many connections | teller (its failures), store, settings, telemetry |
 //! | [`gateway`] | the wires, gRPC and REST: listeners, and the adapters of each contract | teller, admission, saga, protocol, store, telemetry |
@@ -34,6 +35,7 @@ pub mod messaging;
 pub mod money;
 pub mod protocol;
 pub mod provider;
+pub mod resilience;
 pub mod runtime;
 pub mod saga;
 pub mod settings;

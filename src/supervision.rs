@@ -1,6 +1,3 @@
-//! The actor tree: what restarts when, after which delay, and what health says meanwhile.
+//! The actor tree: the root, its children, and who is started anew when one fails.
 
-pub mod health;
-pub mod policy;
-pub mod tasks;
 pub mod tree;

@@ -20,9 +20,9 @@ use super::journal::Journal;
 use crate::faults::Faults;
 use crate::protocol::account::{AccountCell, AccountHandle, AccountMessage};
 use crate::protocol::record::AccountId;
+use crate::resilience::health::{Condition, Health, Part};
+use crate::resilience::policy::{self, ChildName, History, Verdict};
 use crate::store::accounts::AccountRow;
-use crate::supervision::health::{Condition, Health, Part};
-use crate::supervision::policy::{self, ChildName, History, Verdict};
 use crate::telemetry::metrics::{ACTIVE_ACCOUNTS, ACTOR_RESTARTS};
 
 pub use registry::{AccountKey, Registry};

@@ -28,11 +28,11 @@ use crate::protocol::batch::Batch;
 use crate::protocol::journal::place;
 use crate::protocol::record::{AccountId, KeyHash, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Slip, Taken};
+use crate::resilience::health::{Condition, Health, Part};
+use crate::resilience::policy::{self, ChildName, History, Verdict};
+use crate::resilience::tasks;
 use crate::store::Database;
 use crate::store::accounts::AsOf;
-use crate::supervision::health::{Condition, Health, Part};
-use crate::supervision::policy::{self, ChildName, History, Verdict};
-use crate::supervision::tasks;
 use crate::telemetry::metrics::ACTOR_RESTARTS;
 
 /// What the journal is made of.

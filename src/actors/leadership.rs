@@ -14,9 +14,9 @@ use tokio::sync::oneshot;
 
 use super::node::Node;
 use crate::faults::Faults;
+use crate::resilience::health::{Condition, Health, Part};
 use crate::store::leadership::{Attempt, LeaseSession};
 use crate::store::{Database, StoreError};
-use crate::supervision::health::{Condition, Health, Part};
 use crate::telemetry::metrics::EPOCH;
 
 pub use holder::Holder;

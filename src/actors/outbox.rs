@@ -24,7 +24,7 @@ use sqlx::PgPool;
 use crate::faults::Faults;
 use crate::messaging::KafkaConfig;
 use crate::messaging::topics::Topics;
-use crate::supervision::health::{Condition, Health, Part};
+use crate::resilience::health::{Condition, Health, Part};
 use crate::telemetry::metrics::OUTBOX_PUBLISH;
 
 use ends::Trouble;

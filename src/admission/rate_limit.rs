@@ -39,7 +39,7 @@ use self::lease::{Asked, Moment, Order, Rules};
 use self::redis::{Answer, Server};
 use self::window::{BUCKETS, Shape};
 use crate::faults::Faults;
-use crate::supervision::health::Health;
+use crate::resilience::health::Health;
 use crate::telemetry::metrics::{LIMITER_DECISIONS, LIMITER_REDIS};
 
 /// Where the task that calls Redis can be made to panic or to hang.

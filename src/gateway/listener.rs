@@ -8,8 +8,8 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::supervision::health::{Condition, Health, Part};
-use crate::supervision::policy::{self, ChildName, History, Verdict};
+use crate::resilience::health::{Condition, Health, Part};
+use crate::resilience::policy::{self, ChildName, History, Verdict};
 use crate::telemetry::metrics::ACTOR_RESTARTS;
 
 /// Connections that wait to be accepted; the system may allow fewer.

@@ -10,9 +10,6 @@ use sqlx::PgPool;
 use tokio::sync::{Notify, oneshot, watch};
 
 pub use self::child::Child;
-use super::health::{Condition, Health, Part};
-use super::policy::{self, ChildName, History, Verdict};
-use super::tasks;
 use crate::actors::account::Primary;
 use crate::actors::accounts::{Directory, DirectoryArgs, Registry};
 use crate::actors::auditor::{Auditor, AuditorArgs};
@@ -26,6 +23,9 @@ use crate::actors::outbox::{OutboxArgs, OutboxConfig, OutboxHandle, OutboxPublis
 use crate::actors::saga::{SagaConfig, Sagas, SagasArgs, SagasHandle};
 use crate::faults::Faults;
 use crate::messaging::KafkaConfig;
+use crate::resilience::health::{Condition, Health, Part};
+use crate::resilience::policy::{self, ChildName, History, Verdict};
+use crate::resilience::tasks;
 use crate::store::Database;
 use crate::telemetry::metrics::ACTOR_RESTARTS;
 

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use florin::protocol::pb::payment_v1 as pb;
-use florin::supervision::health::Overall;
+use florin::resilience::health::Overall;
 use sqlx::Executor;
 
 use crate::faults::background;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use florin::embedded::postgres::{Durability, PrivatePostgres};
 use florin::protocol::pb::florin_v1::AccountKind;
 use florin::protocol::pb::payment_v1 as pb;
-use florin::supervision::health::Overall;
+use florin::resilience::health::Overall;
 use futures::future::join_all;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Executor};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use florin::protocol::pb::payment_v1 as pb;
-use florin::supervision::health::Overall;
+use florin::resilience::health::Overall;
 use futures::StreamExt;
 use futures::stream;
 use tonic_health::pb::HealthCheckRequest;

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use florin::protocol::pb::payment_v1 as pb;
-use florin::supervision::health::Overall;
+use florin::resilience::health::Overall;
 
 use crate::harness::money::{Answered, Order, is_honest, reason, says_done, says_not_done, spawn};
 use crate::harness::proxy::{Flow, Proxy};

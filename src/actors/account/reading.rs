@@ -10,8 +10,8 @@ use crate::actors::journal::Journal;
 use crate::protocol::account::{AccountMessage, Posted, ReadAnswer, UsedKey};
 use crate::protocol::record::{AccountId, KeyHash};
 use crate::protocol::slip::Slip;
+use crate::resilience::tasks;
 use crate::store;
-use crate::supervision::tasks;
 
 /// Reads from the primary for accounts.
 #[derive(Clone)]

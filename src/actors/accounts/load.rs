@@ -6,9 +6,9 @@ use super::{AccountKey, DirectoryMessage};
 use crate::actors::account::Primary;
 use crate::actors::journal::Journal;
 use crate::faults::Faults;
+use crate::resilience::tasks;
 use crate::store;
 use crate::store::accounts::AccountRow;
-use crate::supervision::tasks;
 
 /// Loads these accounts beside the directory, and tells it what was found.
 pub(super) fn start(

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::redis::Server;
 use super::{Mode, spawn};
 use crate::faults::Faults;
-use crate::supervision::health::{Condition, Health, Part};
+use crate::resilience::health::{Condition, Health, Part};
 use crate::telemetry::metrics::REDIS_CONNECTIONS;
 
 /// How long a probe may take to connect, and to load the script.

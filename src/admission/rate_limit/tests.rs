@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 
 use self::server::{RedisServer, free_port, url};
 use super::{Decision, Mode, RateLimitConfig, RateLimitError, RateLimiter};
-use crate::supervision::health::{Condition, Part};
+use crate::resilience::health::{Condition, Part};
 
 /// Patient with Redis: these tests are about counts, and the machine may be busy.
 fn patient(requests_max: u64, port: u16) -> RateLimitConfig {

@@ -22,9 +22,9 @@ use crate::gateway::payment_v1::PaymentV1;
 use crate::protocol::pb::DESCRIPTORS;
 use crate::protocol::pb::florin_v1::ledger_server::LedgerServer;
 use crate::protocol::pb::payment_v1::payment_service_server::PaymentServiceServer;
-use crate::supervision::health::{Condition, Health, Overall, Part};
-use crate::supervision::policy::History;
-use crate::supervision::tasks;
+use crate::resilience::health::{Condition, Health, Overall, Part};
+use crate::resilience::policy::History;
+use crate::resilience::tasks;
 use crate::teller::ledger::Ledger;
 
 /// How the listener is set up.

@@ -29,9 +29,9 @@ use self::stream::{Asked, Handed};
 use crate::admission::auth::PeerCertificate;
 use crate::admission::connections::{Connection, Connections};
 use crate::gateway::listener::{Tls, ended_by_itself, listen, wind_up};
-use crate::supervision::health::{Condition, Health, Part};
-use crate::supervision::policy::History;
-use crate::supervision::tasks;
+use crate::resilience::health::{Condition, Health, Part};
+use crate::resilience::policy::History;
+use crate::resilience::tasks;
 use crate::telemetry::metrics::HTTP_CONNECTIONS;
 
 pub use self::stream::Endless;

@@ -1,6 +1,6 @@
 //! The children of the root, by name.
 
-use crate::supervision::policy::ChildName;
+use crate::resilience::policy::ChildName;
 
 /// The root's children.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The metrics listener over real HTTP.
 
+use florin::resilience::health::{Condition, Health, Overall, Part};
 use florin::settings::ListenSettings;
-use florin::supervision::health::{Condition, Health, Overall, Part};
 use florin::telemetry::http::{HealthView, MetricsListener};
 use florin::telemetry::metrics as names;
 use serde_json::{Value, json};

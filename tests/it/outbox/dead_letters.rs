@@ -104,7 +104,7 @@ async fn a_missing_topic_is_waited_for_and_nothing_is_given_up() {
     rig.args.kafka.topic_prefix = format!("{}_later", rig.name);
     rig.write("a").await;
     let publisher = rig.start().await;
-    use florin::supervision::health::Condition;
+    use florin::resilience::health::Condition;
     wait("health says so", async || matches!(rig.condition(), Condition::Degraded(reason) if !reason.contains("starting"))).await;
     florin::messaging::topics::ensure_topics(&rig.args.kafka).await.unwrap();
     rig.drained().await;

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use florin::messaging::position::read_position;
 use florin::messaging::producer::{Outgoing, Producer, Stopping};
-use florin::supervision::health::{Condition, Part};
+use florin::resilience::health::{Condition, Part};
 
 use crate::outbox::rig::{Rig, nth, wait};
 use crate::outbox::servers::Kafka;

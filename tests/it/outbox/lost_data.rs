@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use florin::actors::outbox::judge::Mend;
 use florin::actors::outbox::repair::repair;
+use florin::resilience::health::Condition;
 use florin::store::outbox as store;
-use florin::supervision::health::Condition;
 
 use crate::outbox::rig::{Rig, assert_order, nth, wait};
 use crate::outbox::servers::postgres;

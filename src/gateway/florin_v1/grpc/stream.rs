@@ -19,7 +19,7 @@ use crate::admission::rate_limit::RateLimiter;
 use crate::gateway::florin_v1::grpc::post::post;
 use crate::gateway::grpc::status;
 use crate::protocol::pb::florin_v1 as pb;
-use crate::supervision::tasks;
+use crate::resilience::tasks;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
