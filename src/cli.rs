@@ -31,7 +31,7 @@ use clap::{Parser, Subcommand};
 
 use output::{Failure, is_broken_pipe};
 
-/// Florin moves money, bills for it and never loses track of it.
+/// Florin moves money and never loses track of it.
 #[derive(Debug, Parser)]
 #[command(name = "florin", version, about, arg_required_else_help = true, max_term_width = 120)]
 pub struct Cli {

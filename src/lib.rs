@@ -1,4 +1,4 @@
-//! Florin: payments, ledger and billing as a resilient actor runtime.
+//! Florin: payments and a ledger as a resilient actor runtime.
 //!
 //! The rooms, and who may know whom (`tests/tidy.rs` checks it on the imports):
 //!
