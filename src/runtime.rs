@@ -35,7 +35,7 @@ use crate::store::{self, Database};
 use crate::supervision::tree::{Publishing, Tree, TreeConfig};
 use crate::telemetry::http::{HealthView, MetricsListener};
 use crate::telemetry::metrics::{DB_CONNECTIONS, IN_FLIGHT, JOURNAL_QUEUE};
-use crate::teller::ledger::{ExchangesUnderway, LastRead, Ledger, LedgerParts, RecentHolds};
+use crate::teller::ledger::{Ledger, LedgerParts, Memory};
 
 /// A stopping process in which nothing was in flight for so long waits for no connection any more.
 const QUIET: Duration = Duration::from_secs(1);
@@ -120,11 +120,8 @@ impl Runtime {
             write_cutoff: settings.journal.write_cutoff,
             rate_age_max: settings.rate_age_max,
             currencies: store::currencies::load(&pool).await?,
-            currencies_read: LastRead::default(),
             provider,
-            exchanges_underway: ExchangesUnderway::default(),
-            recent_holds: RecentHolds::default(),
-            externals: crate::teller::externals::Externals::default(),
+            memory: Memory::default(),
         });
         let authenticator = Authenticator::new(&settings.auth, settings.auth.api_keys.then(|| Box::new(pool.clone()) as _));
         let limiter =

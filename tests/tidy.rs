@@ -49,7 +49,15 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("rdkafka", &["src/messaging", "src/embedded", "src/cli/events.rs"]),
     (
         "axum",
-        &["src/gateway/http", "src/gateway/accounts_v1", "src/gateway/florin_v1/rest", "src/gateway/docs", "src/gateway/routes", "src/telemetry"],
+        &[
+            "src/gateway/http",
+            "src/gateway/accounts_v1",
+            "src/gateway/florin_v1/rest",
+            "src/gateway/docs",
+            "src/gateway/routes",
+            "src/gateway/tests",
+            "src/telemetry",
+        ],
     ),
     ("hyper", &["src/gateway/http"]),
     ("tonic", &["src/gateway/grpc", "src/gateway/payment_v1", "src/gateway/florin_v1/grpc", "src/admission", "src/protocol", "src/cli"]),

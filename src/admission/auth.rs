@@ -17,14 +17,13 @@ use sqlx::PgPool;
 use tokio::sync::Semaphore;
 use tonic::{Code, Status};
 
+use crate::protocol::record::DEFAULT_TENANT;
 use crate::settings::AuthSettings;
 use crate::store::api_keys::{self, ApiKey, KeyHash, KeyText, Scope, Scopes};
 use cache::Cache;
 pub use layer::{AuthLayer, AuthService, PeerCertificate};
 pub use table::{Access, TABLE, access};
 
-/// The tenant of callers that nobody asked who they are.
-pub const DEFAULT_TENANT: &str = "default";
 /// Look-ups at a time: a flood of made-up keys must not take the connections that reads need.
 const LOOK_UPS_MAX: usize = 4;
 /// How long a look-up may wait for its turn and its answer.

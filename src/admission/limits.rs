@@ -2,8 +2,8 @@
 
 use http::HeaderMap;
 
-use super::auth::DEFAULT_TENANT;
 use super::rate_limit::{Decision, RateLimiter};
+use crate::protocol::record::DEFAULT_TENANT;
 use crate::telemetry::metrics::RATE_LIMIT_EXCEEDED;
 use crate::teller::failure::Failure;
 use crate::teller::validate::cut;

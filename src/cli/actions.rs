@@ -5,7 +5,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::discovery::pool;
 use super::options::SettingsArgs;
 use super::output::{Failure, columns, note, say};
-use crate::admission::auth::DEFAULT_TENANT;
+use crate::protocol::record::DEFAULT_TENANT;
 use crate::settings::Mode;
 use crate::store::operators::{self, ActionFilter, ActionRow};
 

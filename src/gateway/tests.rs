@@ -43,11 +43,8 @@ fn app(authenticator: Authenticator) -> App {
         write_cutoff: Duration::from_secs(1),
         rate_age_max: Duration::from_secs(60),
         currencies: COMMON.iter().map(currency).collect(),
-        currencies_read: crate::teller::ledger::LastRead::default(),
         provider: None,
-        exchanges_underway: crate::teller::ledger::ExchangesUnderway::default(),
-        recent_holds: crate::teller::ledger::RecentHolds::default(),
-        externals: crate::teller::externals::Externals::default(),
+        memory: crate::teller::ledger::Memory::default(),
     });
     App::new(ledger, Limits::default(), authenticator, HealthView::new(|| false, || Value::Null))
 }

@@ -229,7 +229,7 @@ impl World {
             }
             let Some(change) = self.changes[n].take() else { continue };
             let (totals, guards) = self.books[n];
-            let now = Account::<u32>::new(totals, guards.floor, guards.ceiling, guards.status);
+            let now = Account::<u32>::new(totals, guards.known());
             let balance = totals.credits - totals.debits;
             let decision = now.decide_change(change.status);
             let right = change.status != Status::Closed || (balance == 0 && change.held == 0);
@@ -268,6 +268,10 @@ impl World {
         }
         Ok(())
     }
+}
+
+fn limits(floor: Option<i128>, ceiling: Option<i128>) -> super::Guards {
+    super::Guards { status: Status::Active, floor, ceiling }
 }
 
 fn bind(account: &mut Account<u32>, guards: Guards) {
@@ -333,7 +337,7 @@ proptest! {
 #[test]
 fn rules_say_which_limit_and_how_much() {
     let totals = |debits, credits| Totals { debits, credits, held: 0, version: 1 };
-    let account = Account::<u32>::new(Totals { held: 10, ..totals(40, 100) }, Some(0), Some(80), Status::Active);
+    let account = Account::<u32>::new(Totals { held: 10, ..totals(40, 100) }, limits(Some(0), Some(80)));
     let (debit, credit) = (|debit| Leg { debit, credit: 0 }, |credit| Leg { debit: 0, credit });
     let refuse = Decision::Refuse;
     for (leg, decision) in [
@@ -352,16 +356,16 @@ fn rules_say_which_limit_and_how_much() {
         assert_eq!(account.decide(leg), decision, "{leg:?}");
     }
     for status in [Status::Suspended, Status::Closed] {
-        let inactive = Account::<u32>::new(totals(0, 0), None, None, status);
+        let inactive = Account::<u32>::new(totals(0, 0), super::Guards { status, ..super::Guards::NONE });
         assert_eq!(inactive.decide(Leg::default()), refuse(Rejection::Inactive { status }));
     }
     assert_eq!(account.decide_change(Status::Closed), Err(Rejection::NotEmpty { balance: 60, held: 10 }));
-    let closed = Account::<u32>::new(totals(5, 5), None, None, Status::Closed);
+    let closed = Account::<u32>::new(totals(5, 5), super::Guards { status: Status::Closed, ..super::Guards::NONE });
     assert_eq!(closed.decide_change(Status::Active), Err(Rejection::AlreadyClosed));
     assert_eq!(Leg::with_hold(10, 0, -15), Leg::default(), "what is let go beyond the capture is no credit");
 
     // Limits past the balance bind what is new, and nothing else.
-    let short = Account::<u32>::new(totals(40, 100), Some(80), Some(50), Status::Active);
+    let short = Account::<u32>::new(totals(40, 100), limits(Some(80), Some(50)));
     assert_eq!(short.decide(debit(1)), refuse(Rejection::InsufficientFunds { available: 0, requested: 1, before_floor: 60 }));
     assert_eq!(short.decide(credit(1)), refuse(Rejection::LimitExceeded { ceiling: 50 }));
 }

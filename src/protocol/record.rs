@@ -18,6 +18,9 @@ use crate::money::Amount;
 pub use self::kind::Kind;
 pub use self::rows::{AccountRow, ExchangeRow, FactRow, Operator, OperatorAction, Rows};
 
+/// The tenant of callers that nobody asked who they are.
+pub const DEFAULT_TENANT: &str = "default";
+
 /// A transaction: UUID version 7, so in order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransactionId(pub Uuid);

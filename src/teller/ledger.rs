@@ -62,9 +62,16 @@ pub struct LedgerParts {
     pub currencies: Currencies,
     /// The name of the provider through which money leaves and comes in, if there is one.
     pub provider: Option<Arc<str>>,
+    /// What is remembered between calls.
+    pub memory: Memory,
     /// How old a rate may be that money is exchanged at.
     pub rate_age_max: Duration,
-    /// When they were last read.
+}
+
+/// What the use cases remember between calls; all of it can be read again.
+#[derive(Default)]
+pub struct Memory {
+    /// When the currencies were last read.
     pub currencies_read: LastRead,
     /// Exchanges that may still be done.
     pub exchanges_underway: ExchangesUnderway,

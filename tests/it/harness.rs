@@ -275,11 +275,8 @@ impl Florin {
             write_cutoff: options.write_cutoff,
             rate_age_max: Duration::from_secs(3_600),
             currencies,
-            currencies_read: florin::teller::ledger::LastRead::default(),
             provider: options.sagas.as_ref().map(|_| "test".into()),
-            exchanges_underway: florin::teller::ledger::ExchangesUnderway::default(),
-            recent_holds: florin::teller::ledger::RecentHolds::default(),
-            externals: florin::teller::externals::Externals::default(),
+            memory: florin::teller::ledger::Memory::default(),
         });
         let config = GrpcConfig {
             listen: "127.0.0.1:0".parse().unwrap(),

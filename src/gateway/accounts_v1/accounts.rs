@@ -156,7 +156,7 @@ pub async fn balance(State(app): State<App>, Extension(caller): Extension<Caller
     let balance = if posted.guards.floor.is_some() {
         stored(balance, exponent) // an external account has none
     } else {
-        let externals = ledger.parts().externals.among(ledger, &caller.tenant, std::iter::once(id.as_str())).await?;
+        let externals = ledger.parts().memory.externals.among(ledger, &caller.tenant, std::iter::once(id.as_str())).await?;
         shown(&externals, &id, balance, exponent)
     };
     Ok(Json(Balance { balance, currency: code.to_string(), status: status(posted.guards.status) }))

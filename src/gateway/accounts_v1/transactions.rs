@@ -34,7 +34,7 @@ pub async fn get(app: &App, caller: &Caller, id: &str) -> Result<Option<Transact
 pub async fn externals(app: &App, caller: &Caller, rows: &[TransactionRow]) -> Result<Among, Failure> {
     let shown = rows.iter().filter(|row| row.decline.is_none()).filter_map(|row| row.postings.first());
     let names = shown.flat_map(|posting| [posting.debit.as_str(), posting.credit.as_str()]);
-    app.ledger.parts().externals.among(&app.ledger, &caller.tenant, names).await
+    app.ledger.parts().memory.externals.among(&app.ledger, &caller.tenant, names).await
 }
 
 /// One transaction.

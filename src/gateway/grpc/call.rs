@@ -6,8 +6,9 @@ use metrics::{Counter, Histogram};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Status};
 
-use crate::admission::auth::{DEFAULT_TENANT, Identity};
+use crate::admission::auth::Identity;
 use crate::gateway::grpc::status;
+use crate::protocol::record::DEFAULT_TENANT;
 use crate::protocol::record::Maker;
 use crate::telemetry::correlation::CorrelationId;
 use crate::telemetry::metrics::{GRPC_DURATION, GRPC_REQUESTS};

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 use super::{Ledger, read_failure};
-use crate::admission::auth::DEFAULT_TENANT;
 use crate::money::{Currency, CurrencyCode};
+use crate::protocol::record::DEFAULT_TENANT;
 use crate::store::StoreError;
 use crate::store::currencies::{self, CURRENCIES_MAX, CurrencyChange, CurrencyRow, Made};
 use crate::store::operators::Doing;

@@ -72,7 +72,7 @@ impl Ledger {
             Ok(priced) => priced,
             Err(why) => return self.told_before(command).await?.ok_or(Failure::FailedPrecondition(why)),
         };
-        self.parts().exchanges_underway.enter(command);
+        self.parts().memory.exchanges_underway.enter(command);
         let (out, back) = (clearing_account(from), clearing_account(to));
         for (name, currency) in [(&out, from), (&back, to)] {
             self.open_clearing(command, name, currency).await?;
@@ -88,7 +88,7 @@ impl Ledger {
     /// What became of this command before, of which a new one would be refused now.
     async fn told_before(&self, command: &Command) -> Result<Option<Answer>, Failure> {
         // Before the keys are read: what is neither under way then nor used after it never began.
-        let is_underway = self.parts().exchanges_underway.has(command);
+        let is_underway = self.parts().memory.exchanges_underway.has(command);
         match self.repeated(command).await? {
             None if is_underway => Err(Failure::Unknown), // it may be done yet
             told => Ok(told),

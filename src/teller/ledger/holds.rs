@@ -28,7 +28,7 @@ impl RecentHolds {
 impl Ledger {
     /// A hold has just been authorized.
     pub fn remember_hold(&self, hold: HoldRow) {
-        let mut recent = self.parts().recent_holds.lock();
+        let mut recent = self.parts().memory.recent_holds.lock();
         if recent.len() >= RECENT_MAX {
             recent.clear();
         }
@@ -37,12 +37,12 @@ impl Ledger {
 
     /// A hold has less left than was asked for: from now on what is left is read first, so that nobody makes the journal find it out again and again.
     pub fn forget_hold(&self, id: TransactionId) {
-        self.parts().recent_holds.lock().remove(&id);
+        self.parts().memory.recent_holds.lock().remove(&id);
     }
 
     /// A hold as it was authorized, if that was here and lately. What is left of it, it does not say.
     pub fn recent_hold(&self, tenant: &str, id: TransactionId) -> Option<Arc<HoldRow>> {
-        self.parts().recent_holds.lock().get(&id).filter(|hold| hold.tenant == tenant).cloned()
+        self.parts().memory.recent_holds.lock().get(&id).filter(|hold| hold.tenant == tenant).cloned()
     }
 
     /// A hold of a tenant.

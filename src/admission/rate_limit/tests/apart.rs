@@ -4,9 +4,9 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 
 use super::server::RedisServer;
 use super::{connected, on_its_own, patient};
-use crate::admission::auth::DEFAULT_TENANT;
 use crate::admission::limits::limit;
 use crate::admission::rate_limit::{Mode, RateLimiter};
+use crate::protocol::record::DEFAULT_TENANT;
 use crate::teller::failure::Failure;
 
 const LIMIT: usize = 5;

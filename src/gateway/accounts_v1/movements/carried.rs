@@ -167,7 +167,7 @@ async fn moved(
     currency: Currency,
 ) -> Moved {
     let names = [asked.debit.as_str(), asked.credit.as_str()];
-    let among = app.ledger.parts().externals.among(&app.ledger, &caller.tenant, names.into_iter()).await.ok();
+    let among = app.ledger.parts().memory.externals.among(&app.ledger, &caller.tenant, names.into_iter()).await.ok();
     let shown = |name: &str, units: Option<i128>| Some(shown(among.as_ref()?, name, units?, currency.exponent));
     let (before, after) = balances.unzip();
     Moved {
