@@ -1,4 +1,4 @@
-//! `i128` as NUMERIC, in PostgreSQL's binary form: groups of four decimal digits, most significant first.
+//! `i128` as NUMERIC in PostgreSQL's binary form: groups of four decimal digits, most significant first.
 
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
@@ -6,7 +6,6 @@ use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef};
 use sqlx::{Decode, Encode, Postgres, Type};
 
-/// A whole number in a NUMERIC column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Numeric(pub i128);
 
@@ -85,12 +84,12 @@ fn read(bytes: &[u8]) -> Result<i128, BoxDynError> {
     Ok(if sign == NEGATIVE { -total } else { total })
 }
 
-/// A slice of whole numbers as an array argument.
+/// Whole numbers as an array argument.
 pub fn numerics(values: &[i128]) -> Vec<Numeric> {
     values.iter().copied().map(Numeric).collect()
 }
 
-/// The same of a column that may be null.
+/// Whole numbers of a column that may be null, as an array argument.
 pub fn optional_numerics(values: &[Option<i128>]) -> Vec<Option<Numeric>> {
     values.iter().map(|value| value.map(Numeric)).collect()
 }
