@@ -180,8 +180,8 @@ pub async fn rebuild(pool: &PgPool, name: &str, doing: &Doing<'_>) -> Result<Opt
     if found.as_ref().is_some_and(Reconciled::agrees) {
         return Ok(found);
     }
-    // A chain that is as long as the balance says is believed. If it is not, or if there is none, then where it begins may be what is wrong: all rows of
-    // the account are looked for, those so far before the fold is kept waiting.
+    // A chain that is as long as the balance says is believed. If it is not, or if there is none, then where it begins may be what is wrong:
+    // all rows of the account are looked for, those so far before the fold is kept waiting.
     let (so_far, rows, upto) = if found.as_ref().is_some_and(|row| row.version == row.rows && row.rows > 0) {
         (Sums::default(), CHAIN, -1)
     } else {
