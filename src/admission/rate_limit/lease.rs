@@ -46,6 +46,7 @@ pub struct Moment {
 
 /// The outcome of asking.
 pub enum Asked {
+    /// Decided by what this node knows.
     Now(Decision),
     /// Redis must be asked; `launch`: no task is asking it yet.
     Wait { reply: oneshot::Receiver<Decision>, launch: bool },
