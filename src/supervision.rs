@@ -1,4 +1,4 @@
-//! The actor tree: what restarts when, after which delay, and what health says meanwhile.
+//! The actor tree: which actor restarts when, after which delay, and what health says meanwhile.
 
 pub mod health;
 pub mod policy;
