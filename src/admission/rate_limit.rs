@@ -197,6 +197,7 @@ impl RateLimiter {
         })
     }
 
+    /// Decides one request of a client.
     pub async fn check(&self, client: &str) -> Decision {
         self.check_many(client, 1).await
     }

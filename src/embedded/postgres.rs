@@ -37,6 +37,7 @@ pub enum Durability {
     Throwaway,
 }
 
+/// How a cluster is to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     pub durability: Durability,

@@ -135,6 +135,7 @@ impl ChangeOrder {
     }
 }
 
+/// An idempotency key, and what it was used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UsedKey {
     pub key: KeyHash,

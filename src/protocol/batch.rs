@@ -35,6 +35,7 @@ pub struct Batch {
     pub outside: Vec<AccountId>,
 }
 
+/// What a batch does to one account so far.
 struct Touched {
     /// What memory knew of it before the batch; `None`: no actor approved for it.
     before: Option<Posted>,
@@ -150,6 +151,7 @@ impl Batch {
     }
 }
 
+/// What one row says of one of its accounts.
 #[derive(Clone, Copy)]
 struct Side {
     /// The place of the account's row before this one; 0: there is none.

@@ -82,6 +82,7 @@ pub struct Subscription {
     receiver: broadcast::Receiver<Batch>,
 }
 
+/// What a subscription gets next.
 pub enum Next {
     Batch(Batch),
     /// More has come than is kept: the watcher must go on from the journal.

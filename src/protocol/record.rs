@@ -215,6 +215,7 @@ pub struct BalancesAfter {
     pub credit: i128,
 }
 
+/// What a record does, beside the rows that it brings.
 #[derive(Clone, Debug)]
 pub enum Body {
     /// Moves money. Without postings it only changes holds or adds rows.

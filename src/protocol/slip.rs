@@ -45,6 +45,7 @@ pub enum Outcome {
     Unknown,
 }
 
+/// Why a command was certainly not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Abort {
     /// The account's actor ended on the way: the command can be tried again at once.

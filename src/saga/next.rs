@@ -21,6 +21,7 @@ pub struct Policy {
     pub pending_max: Duration,
 }
 
+/// What a saga does next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     Act {

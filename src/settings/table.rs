@@ -2,6 +2,7 @@
 
 use super::kind::Kind;
 
+/// One setting.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// The heading under which the docs list it.

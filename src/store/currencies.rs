@@ -49,6 +49,7 @@ pub struct CurrencyChange {
     pub metadata: Option<Option<String>>,
 }
 
+/// The result of adding a currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Made {
     New,

@@ -55,6 +55,7 @@ pub fn is_opened(error: &StoreError) -> bool {
     matches!(error, StoreError::Database { constraint: Some(constraint), .. } if constraint == "accounts_tenant_name_key")
 }
 
+/// Why a session could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has a newer epoch.

@@ -6,6 +6,7 @@ use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef};
 use sqlx::{Decode, Encode, Postgres, Type};
 
+/// A whole number in a NUMERIC column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Numeric(pub i128);
 

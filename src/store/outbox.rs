@@ -46,6 +46,7 @@ pub async fn database(db: impl PgExecutor<'_>) -> Result<Database, Error> {
     Ok(Database { system: row.try_get(0)?, timeline: row.try_get(1)? })
 }
 
+/// Reads PostgreSQL's copy of a publisher's position; `None`: nothing was published yet.
 pub async fn copy(db: impl PgExecutor<'_>, publisher: &str) -> Result<Option<Copy>, Error> {
     sqlx::query("SELECT position, cluster, system, timeline FROM outbox_positions WHERE publisher = $1")
         .bind(publisher)
@@ -57,6 +58,7 @@ pub async fn copy(db: impl PgExecutor<'_>, publisher: &str) -> Result<Option<Cop
         .await
 }
 
+/// Writes PostgreSQL's copy of a publisher's position.
 pub async fn write_copy(db: impl PgExecutor<'_>, publisher: &str, copy: &Copy) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO outbox_positions (publisher, position, cluster, system, timeline) VALUES ($1, $2, $3, $4, $5)

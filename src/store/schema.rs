@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 /// All migrations; they are part of the binary.
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
+/// Why a database cannot be used as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     #[error("the database has no florin schema; run `florin migrate`")]

@@ -70,6 +70,7 @@ pub struct Publishing {
     pub backpressure: Backpressure,
 }
 
+/// The running actor tree.
 pub struct Tree {
     /// What the gateway sees of the tree.
     pub node: Node,

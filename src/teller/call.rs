@@ -11,6 +11,7 @@ use crate::protocol::record::{Maker, Operator};
 /// A call ends this much before the transport would cut it: an answer says more than a cut.
 const AHEAD: Duration = Duration::from_millis(5);
 
+/// What a call carries beside its message.
 #[derive(Clone, Debug)]
 pub struct Call {
     pub tenant: Arc<str>,

@@ -41,6 +41,7 @@ pub struct Watcher {
     live: bool,
 }
 
+/// Why a watcher gets no more events.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Ended {
     /// The watcher did not take its events in time; it can go on after the last id that it has.

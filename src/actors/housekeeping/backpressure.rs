@@ -25,6 +25,7 @@ impl Default for Limits {
     }
 }
 
+/// Whether too many events wait for Kafka.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     Calm,

@@ -25,6 +25,7 @@ pub struct Found {
     pub last: Option<String>,
 }
 
+/// Whether the publisher may go on, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The first start: position 0 is written.

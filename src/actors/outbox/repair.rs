@@ -18,6 +18,7 @@ use crate::messaging::producer::{Outgoing, Stopping};
 use crate::store::live;
 use crate::store::outbox::{self as store, Copy};
 
+/// What a repair found and did.
 #[derive(Debug)]
 pub struct Repaired {
     pub found: Found,

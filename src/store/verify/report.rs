@@ -55,6 +55,7 @@ pub struct CurrencyTotals {
     pub credits: i128,
 }
 
+/// One check, and how many rows disagree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Checked {
     pub check: &'static str,

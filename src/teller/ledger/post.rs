@@ -25,6 +25,7 @@ pub(super) const TRIES_MAX: u32 = 4;
 /// How long to wait after the first such try: an actor that has just failed is still listed as running for a moment. After the `n`th try it is
 /// `n` times as long.
 pub(super) const TRY_AGAIN_AFTER: Duration = Duration::from_millis(5);
+/// The outcome of one try of a command.
 pub(super) enum Tried {
     Answer(Answer),
     Failed(Failure),

@@ -43,6 +43,7 @@ pub struct Expiry {
     late: Option<String>,
 }
 
+/// The outcome of opening a hold.
 #[derive(Clone, Debug)]
 pub struct Authorized {
     pub posted: Posted,
