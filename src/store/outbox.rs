@@ -46,7 +46,7 @@ pub async fn database(db: impl PgExecutor<'_>) -> Result<Database, Error> {
     Ok(Database { system: row.try_get(0)?, timeline: row.try_get(1)? })
 }
 
-/// Reads PostgreSQL's copy of a publisher's position; `None`: nothing was published yet.
+/// Reads PostgreSQL's copy of a publisher's position; `None`: it was never written.
 pub async fn copy(db: impl PgExecutor<'_>, publisher: &str) -> Result<Option<Copy>, Error> {
     sqlx::query("SELECT position, cluster, system, timeline FROM outbox_positions WHERE publisher = $1")
         .bind(publisher)
