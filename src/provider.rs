@@ -1,8 +1,7 @@
 //! The outside party that does some steps of a saga: it sends money to bank accounts and charges cards. Makes HTTP calls, and does nothing else.
 //!
 //! Every operation has a key of Florin's, and the provider does each key once. `docs/provider.md` describes the wire, and what is required of a
-//! provider.
-//! Sagas call; nothing is retried here, and nothing is kept.
+//! provider. Sagas call; nothing is retried here, and nothing is kept.
 
 mod http;
 mod signature;
@@ -137,8 +136,7 @@ impl From<ProviderError> for Reply {
 }
 
 /// Calls the provider as the saga says. If an operation is in doubt, the provider is asked about it first: it is submitted (again) only if the
-/// provider
-/// never heard of it, and if it cannot be asked, the doubt stays.
+/// provider never heard of it, and if it cannot be asked, the doubt stays.
 pub async fn perform(provider: &dyn Provider, operation: &Operation, call: Call) -> Reply {
     if call == Call::Do {
         return provider.submit(operation).await.map_or_else(Reply::from, Reply::from);

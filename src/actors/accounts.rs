@@ -79,8 +79,7 @@ pub struct DirectoryState {
     waiting: HashMap<AccountKey, Vec<oneshot::Sender<Resolved>>>,
     queue: VecDeque<AccountKey>,
     /// Callers who wait for the load under way. Later ones wait for the next load: "there is no such account" must come from a read that began after
-    /// the
-    /// question.
+    /// the question.
     loading: Option<HashMap<AccountKey, Vec<oneshot::Sender<Resolved>>>>,
     barrier: bool,
     history: History,
@@ -168,8 +167,7 @@ impl Actor for Directory {
 
 impl Drop for DirectoryState {
     /// The accounts end with the directory, also those that were leaving and so are on no list. Their approvals that are in no batch yet are void:
-    /// the
-    /// next directory would load accounts that do not know of them.
+    /// the next directory would load accounts that do not know of them.
     fn drop(&mut self) {
         for account in self.active.values() {
             account.cell.bury();

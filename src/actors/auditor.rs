@@ -1,9 +1,8 @@
 //! The auditor: folds the journal into balances, which computes independently what memory believes, and puts accounts that differ into quarantine.
 //!
 //! One actor on the leader, with a connection of its own. A batch wakes it. It folds one part a turn and then rests in proportion to the time that
-//! took:
-//! so it folds often while the machine has time to spare, and rarely, but many rows at once, while it has none. After each turn it tells the journal
-//! (which then forgets what it remembered), the publisher and the feed. If it dies between any two lines, the next one goes on from where the
+//! took: so it folds often while the machine has time to spare, and rarely, but many rows at once, while it has none. After each turn it tells the
+//! journal (which then forgets what it remembered), the publisher and the feed. If it dies between any two lines, the next one goes on from where the
 //! database is; the fold itself is one transaction.
 //!
 //! Under a new epoch no account is loaded before all that was committed earlier is folded: see [`super::journal::Journal::recall`].
@@ -28,8 +27,7 @@ const REST_MIN: Duration = Duration::from_millis(60);
 /// The longest rest: balances are never further behind than this, plus the time that folding takes.
 const REST_MAX: Duration = Duration::from_millis(800);
 /// How many times as long as the turn it rests. At half the load that the machine can take, turns are then short enough not to delay payments; at
-/// full
-/// load they grow up to the longest rest, and fold many rows of an account at once.
+/// full load they grow up to the longest rest, and fold many rows of an account at once.
 const REST_SHARE: u32 = 4;
 /// The rest after a failure.
 const TRY_AGAIN: Duration = Duration::from_millis(200);

@@ -1,9 +1,8 @@
 //! Releases what holds have left when they expire: one actor, in order of time, along the index of open holds.
 //!
 //! It owns only its timer: when a hold expires is in its row. It runs on the leader alone, sends slips to accounts as gateways do, and waits for
-//! their
-//! outcomes. The record's id is derived from the hold, so that doing it again after a crash or a takeover has no second effect. If it dies between
-//! any two lines, the next one finds the same holds due.
+//! their outcomes. The record's id is derived from the hold, so that doing it again after a crash or a takeover has no second effect. If it dies
+//! between any two lines, the next one finds the same holds due.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,8 +1,7 @@
 //! The journal: lays out the records that accounts approved and commits them, many by one call.
 //!
 //! The queue and the batches in flight are kept here, outside the lane's actor that writes them, so that they survive it. The journal's actor
-//! supervises
-//! the lane and restarts it; a lane always begins by finding out which of the batches that were sent are committed.
+//! supervises the lane and restarts it; a lane always begins by finding out which of the batches that were sent are committed.
 
 mod lane;
 mod layout;
@@ -193,8 +192,7 @@ impl Journal {
     }
 
     /// Called by the auditor: balances include every row up to `place`, and exactly these accounts are in quarantine. Returns accounts that were
-    /// released:
-    /// what memory believes of them is void.
+    /// released: what memory believes of them is void.
     pub fn folded(&self, place: i64, quarantined: &[i64]) -> Vec<AccountId> {
         let mut released = Vec::new();
         self.0.quarantine.change(|found, _| {

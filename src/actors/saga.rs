@@ -1,10 +1,9 @@
 //! Runs sagas in order of time: one actor on the leader that serves their timers, and one for each saga that is being run.
 //!
 //! When a saga goes on is in its row; its state follows from its facts. This actor looks for sagas whose time has come, at once when it is woken, and
-//! starts
-//! a [`Workflow`] for each, at most [`RUNNING_MAX`] side by side; the rest wait. It owns only its timer, and which sagas run. If it or a workflow
-//! dies between any two lines, the saga is found due again and goes on from its facts. One that keeps failing rests, longer each time, so that
-//! it does not hold up the others.
+//! starts a [`Workflow`] for each, at most [`RUNNING_MAX`] side by side; the rest wait. It owns only its timer, and which sagas run. If it or a
+//! workflow dies between any two lines, the saga is found due again and goes on from its facts. One that keeps failing rests, longer each time, so
+//! that it does not hold up the others.
 
 mod facts;
 mod handle;

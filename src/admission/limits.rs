@@ -16,8 +16,7 @@ pub struct Limits {
 }
 
 /// Counts a call against its client's limit. The client is named by `x-client-id`, else by the first address of `x-forwarded-for`, else by the
-/// method.
-/// Each tenant's clients are counted apart.
+/// method. Each tenant's clients are counted apart.
 ///
 /// # Errors
 /// `RateLimited`.

@@ -26,8 +26,7 @@ pub fn available() -> bool {
 /// A real Apache Kafka, broker and controller in one JVM, with transactions; dropping it stops it.
 ///
 /// It listens on 127.0.0.1 only, creates no topics by itself, and keeps its data in its folder. What it acknowledged survives its SIGKILL, but not a
-/// crash
-/// of the machine: Kafka leaves the disk to the operating system. After a SIGKILL a start takes 4 to 8 s, otherwise about 2 s.
+/// crash of the machine: Kafka leaves the disk to the operating system. After a SIGKILL a start takes 4 to 8 s, otherwise about 2 s.
 pub struct DevKafka {
     process: Process,
     dir: PathBuf,
@@ -141,8 +140,7 @@ fn launch(dir: &Path, port: u16) -> Result<Process, Error> {
 /// librdkafka's mock broker inside this process; dropping it ends it.
 ///
 /// It keeps everything in memory, at most 5 MiB and 100,000 records per topic partition, and forgets it at the end. It knows no transactions: those
-/// of a
-/// producer are accepted and ignored.
+/// of a producer are accepted and ignored.
 pub struct MockKafka {
     brokers: String,
     _end: mpsc::Sender<()>,

@@ -8,8 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// The ports to choose from: above the registered favourites, and below those that Linux gives to outgoing connections. So a server that is killed
-/// and
-/// started again finds its port free: no client got it meanwhile, not even one that tries to reconnect to this very port.
+/// and started again finds its port free: no client got it meanwhile, not even one that tries to reconnect to this very port.
 const RANGE: std::ops::Range<u16> = 10_000..32_000;
 
 const TRIES_MAX: u64 = 1_000;

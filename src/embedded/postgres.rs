@@ -1,9 +1,8 @@
 //! A private PostgreSQL cluster from the installed binaries, in one folder.
 //!
 //! The folder has `data` (the cluster), `postgres.log`, `lock` (held while a handle lives) and, while the server runs, its Unix socket. It may be a
-//! folder
-//! that only this user can enter: PostgreSQL refuses to run as root, so for root the server becomes `postgres` (or `nobody`), and reaches its data
-//! through a descriptor that it inherits instead of by a path that it cannot walk. Only the socket is then elsewhere, below `/tmp`.
+//! folder that only this user can enter: PostgreSQL refuses to run as root, so for root the server becomes `postgres` (or `nobody`), and reaches its
+//! data through a descriptor that it inherits instead of by a path that it cannot walk. Only the socket is then elsewhere, below `/tmp`.
 //!
 //! Local users are trusted without a password. The socket's folder, which only its owner can enter, keeps others out.
 
@@ -74,13 +73,11 @@ impl PrivatePostgres {
     }
 
     /// Starts the cluster in `dir` and returns when it accepts connections; the first time it creates it. A server that an earlier, killed process
-    /// left in
-    /// this folder is stopped first. Blocks.
+    /// left in this folder is stopped first. Blocks.
     ///
     /// # Errors
     /// `NotInstalled` without PostgreSQL 15 or newer, `WrongVersion` when the folder needs a version that is not installed, `InUse` when another
-    /// handle
-    /// has the folder, `Ended` or `TooSlow` when the server does not start, `Io` when the operating system refuses.
+    /// handle has the folder, `Ended` or `TooSlow` when the server does not start, `Io` when the operating system refuses.
     pub fn start_with(dir: &Path, options: Options) -> Result<Self, Error> {
         fs::create_dir_all(dir).doing(|| format!("create {}", dir.display()))?;
         let dir = dir.canonicalize().doing(|| format!("resolve {}", dir.display()))?;
@@ -117,8 +114,7 @@ impl PrivatePostgres {
     }
 
     /// Stops the server: connections are cut and open transactions rolled back. If that takes longer than 3 seconds it is ended by force, and the
-    /// next start
-    /// recovers. Nothing that was committed is lost either way.
+    /// next start recovers. Nothing that was committed is lost either way.
     ///
     /// # Errors
     /// `TooSlow` when it still runs.

@@ -187,8 +187,7 @@ impl<T: Eq + Hash + Copy> Account<T> {
     }
 
     /// Takes totals from a settle or a read, if they are later than those known, and returns whether they are. Totals are absolute, never deltas: a
-    /// credit
-    /// in both a read and a settle would otherwise count twice.
+    /// credit in both a read and a settle would otherwise count twice.
     pub fn see(&mut self, totals: Totals) -> bool {
         let later = totals.version > self.totals.version;
         if later {
@@ -208,8 +207,7 @@ impl<T: Eq + Hash + Copy> Account<T> {
     }
 
     /// Decides on a change of status by what is posted. Open legs do not matter here: the change holds up admission at once, and is written when they
-    /// have
-    /// settled. Floor and ceiling may be set past the balance: they bind new movements, and move nothing.
+    /// have settled. Floor and ceiling may be set past the balance: they bind new movements, and move nothing.
     ///
     /// # Errors
     /// `AlreadyClosed`; `NotEmpty` when closing with money.

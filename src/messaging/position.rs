@@ -121,8 +121,7 @@ impl Reader {
     /// The outer `None`: a transaction is open in front of the end, so the end cannot be seen yet.
     ///
     /// A read-committed consumer stops at the first open transaction and takes that for the end. So its end is compared with the true one, which only
-    /// a
-    /// read-uncommitted consumer is told.
+    /// a read-uncommitted consumer is told.
     fn read(&self) -> Result<Option<Option<Position>>, ReadError> {
         let topic = self.config.position_topic.as_str();
         let (_, end) = self.consumer("read_uncommitted")?.fetch_watermarks(topic, self.partition, CALL * 5)?;

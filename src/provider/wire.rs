@@ -29,8 +29,7 @@ const TEXT_MAX: usize = 200;
 ///
 /// # Errors
 /// `NotDone` for the statuses that say that the request was not looked at. `Unknown` for everything else that is no answer; also for one about
-/// another
-/// key, which may have been left over on the connection.
+/// another key, which may have been left over on the connection.
 pub(super) fn read(status: u16, body: &[u8], key: &str) -> Result<Option<Answer>, ProviderError> {
     match status {
         200 | 201 | 202 | 404 | 422 => {}

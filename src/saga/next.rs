@@ -164,8 +164,7 @@ impl Saga {
     }
 
     /// When to poll again after a poll at `now` that found it still pending: after as long as it has been pending already, but no sooner and no later
-    /// than
-    /// the policy's delays, and when it becomes overdue.
+    /// than the policy's delays, and when it becomes overdue.
     pub fn poll_at(&self, policy: &Policy, now: DateTime<Utc>) -> DateTime<Utc> {
         let Now::Pending { since } = self.now else { return now };
         let waited = (now - since).to_std().unwrap_or_default();

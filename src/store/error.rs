@@ -31,8 +31,7 @@ impl StoreError {
     }
 
     /// Whether the same statement may succeed later: a lost connection, lack of resources, shutdown, a database that takes no writes for now, a
-    /// timeout,
-    /// a deadlock.
+    /// timeout, a deadlock.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Lost(_) => true,

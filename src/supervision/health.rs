@@ -94,7 +94,7 @@ impl Health {
         });
     }
 
-    /// Every part that has reported.
+    /// The parts that nothing is served without, and all others that have reported.
     pub fn parts(&self) -> BTreeMap<Part, PartHealth> {
         self.0.parts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -10,8 +10,7 @@ use super::{TelemetryError, parse_filter};
 use crate::settings::LogSettings;
 
 /// Libraries whose lines at `info` an operator need not read, or that make a span per actor, which costs time with every message. `LOG_FILTER` can
-/// turn
-/// each up again.
+/// turn each up again.
 const QUIET: &str = "ractor=warn,h2=warn,hyper=warn,tower=warn,sqlx=warn,rdkafka=warn,librdkafka=warn,opentelemetry=warn";
 
 /// The level for everything, the quiet libraries, and what the settings add.

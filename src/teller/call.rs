@@ -16,7 +16,7 @@ const AHEAD: Duration = Duration::from_millis(5);
 pub struct Call {
     pub tenant: Arc<str>,
     pub correlation: Option<String>,
-    /// The caller's credentials, if any were required, and address.
+    /// The name behind the caller's credentials, if any were required, and the caller's address.
     pub maker: Maker,
     began: Instant,
     /// How long the caller waits, counted from `began`; `None`: it did not say.

@@ -1,6 +1,5 @@
 //! Changes of status, floor and ceiling. As soon as one arrives, new slips wait for it, so that it gets its turn even on a busy account. It is
-//! decided
-//! when the open legs have closed and the database has been asked about its key; it takes effect when it is written.
+//! decided when the open legs have closed and the database has been asked about its key; it takes effect when it is written.
 
 use std::collections::VecDeque;
 

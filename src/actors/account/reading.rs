@@ -1,6 +1,5 @@
 //! Before any refusal that depends on state, key and balance are read from the primary, by a read that began after the command arrived. One read is
-//! in
-//! flight per account; all slips that arrive meanwhile share the next one.
+//! in flight per account; all slips that arrive meanwhile share the next one.
 
 use std::time::Duration;
 

@@ -2,10 +2,8 @@
 //! over several connections side by side.
 //!
 //! Its actor owns only the sessions. Between `Flush` messages it holds no record; during one, the batches are in [`Lane::in_flight`] and
-//! [`Lane::sent`].
-//! If it dies then, the next lane raises the session (which waits for an old backend that is committing), reads the number of the last batch, and
-//! runs
-//! again what is not committed.
+//! [`Lane::sent`]. If it dies then, the next lane raises the session (which waits for an old backend that is committing), reads the number of the
+//! last batch, and runs again what is not committed.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -23,8 +23,7 @@ impl Lane {
     }
 
     /// Lays a group out behind the batch `prior`, as the next one to send. It builds on what is settled, and on what the batches sent before it will
-    /// have
-    /// done. `None`: nothing is left of the group.
+    /// have done. `None`: nothing is left of the group.
     pub(super) fn lay_out(&self, group: &[TransactionId], prior: i64, in_next_partition: bool) -> Option<Arc<Batch>> {
         let in_flight = lock(&self.in_flight);
         let cutoff = Resolved::of(&in_flight, group).map(|taken| taken.record.cutoff).min()?;
@@ -85,8 +84,7 @@ impl Lane {
     }
 
     /// Moves slips from the queue to what is in flight: the first of each key, up to `batch_max`. Slips whose approvals are void, that are past their
-    /// cut-off,
-    /// or whose account is in quarantine are answered.
+    /// cut-off, or whose account is in quarantine are answered.
     pub(super) fn take(&self, batch_max: usize, quarantine: &Quarantine) -> Vec<TransactionId> {
         let underway: HashSet<KeyHash> = lock(&self.in_flight).iter().map(|taken| taken.record.key).collect();
         let mut queue = lock(&self.queue);

@@ -1,6 +1,5 @@
 //! When the next batch begins. A batch costs the database 0.4 ms of CPU whatever is in it, so at medium load it pays to gather for a few
-//! milliseconds.
-//! But no caller may wait for others that do not come.
+//! milliseconds. But no caller may wait for others that do not come.
 
 use std::time::{Duration, Instant};
 
@@ -29,8 +28,7 @@ impl Pace {
     }
 
     /// With this many queued a batch begins at once. If callers wait for their answers before they go on, then all of them are here when as many are
-    /// queued
-    /// as were outstanding lately.
+    /// queued as were outstanding lately.
     pub(super) fn enough(&self) -> usize {
         self.outstanding.clamp(1, WORTH_IT)
     }

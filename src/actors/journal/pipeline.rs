@@ -26,8 +26,7 @@ const BESIDE_MIN: usize = 256;
 
 impl LaneState {
     /// Commits what has gathered, batch after batch, several side by side: each is laid out from what those before it will have done. They are
-    /// committed in
-    /// order, so when one fails, all behind it fail too; then they are written again, one at a time.
+    /// committed in order, so when one fails, all behind it fail too; then they are written again, one at a time.
     pub(super) async fn flush(&mut self) -> Result<(), Stopped> {
         let (mut running, mut begun) = (Running::new(), 0);
         let mut laid = self.committed;

@@ -1,6 +1,5 @@
 //! The name of a process on the lease. A process that starts again on the same machine can tell from it that the former leader is dead, and need not
-//! wait
-//! for the lease to end.
+//! wait for the lease to end.
 
 use std::fmt;
 use std::fs;

@@ -1,9 +1,8 @@
 //! Whether the publisher may go on, and from where: a pure rule on what was found at the start.
 //!
 //! It may go on only from what a publisher that died can have left behind: the copy in PostgreSQL equals the position in Kafka, or the position
-//! before
-//! it. (It died between Kafka's commit and the copy; the copy is always written before the next transaction.) Anything else means that data was lost
-//! somewhere, and a guess would lose or repeat events.
+//! before it. (It died between Kafka's commit and the copy; the copy is always written before the next transaction.) Anything else means that data
+//! was lost somewhere, and a guess would lose or repeat events.
 
 use crate::messaging::position::Position;
 use crate::store::outbox::{Copy, Database};

@@ -1,10 +1,9 @@
 //! `florin outbox repair`: makes a publisher that refuses to publish go on, so that no event is skipped.
 //!
 //! It takes the publisher's name at Kafka, which shuts out one that is running. Where PostgreSQL lost data, events that were published and are
-//! waiting again
-//! are published twice (their event ids tell): repeating is the lesser evil, and only a human can decide otherwise. Rows written after the repair
-//! have
-//! places above everything that was ever published. Each step can be repeated: after a crash in between the publisher still refuses, or goes on.
+//! waiting again are published twice (their event ids tell): repeating is the lesser evil, and only a human can decide otherwise. Rows written after
+//! the repair have places above everything that was ever published. Each step can be repeated: after a crash in between the publisher still refuses,
+//! or goes on.
 
 use sqlx::{Connection as _, PgPool};
 

@@ -1,8 +1,7 @@
 //! One connection to Kafka and one to PostgreSQL, and what is known as long as both stand.
 //!
 //! The connection to PostgreSQL is a single one, not a pool. When it breaks, what answers next may be another database, or an older one, so the
-//! session
-//! ends and the next one is judged anew.
+//! session ends and the next one is judged anew.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,8 +1,7 @@
 //! Runs one saga until it has to wait or has ended: reads its facts, does the next step, writes the fact that follows, and so on.
 //!
 //! Nothing is done before the fact that announces it is written. If a step cannot be tried at all (the database is away, an account's actor ended),
-//! the
-//! actor fails and leaves no fact: its supervisor finds the saga due again.
+//! the actor fails and leaves no fact: its supervisor finds the saga due again.
 
 use std::sync::Arc;
 

@@ -9,13 +9,11 @@ use super::lease::Order;
 use super::window::{BUCKETS, Shape};
 
 /// `KEYS`: the client's hash. `ARGV`: limit, width of a bucket in microseconds, buckets in a window, permits wanted, then the bucket and the number
-/// of
-/// permits given back, then pairs of age in microseconds and count for what was decided elsewhere. Returns: permits granted, space beyond them, the
-/// bucket, microseconds until it ends, microseconds until there is space.
+/// of permits given back, then pairs of age in microseconds and count for what was decided elsewhere. Returns: permits granted, space beyond them,
+/// the bucket, microseconds until it ends, microseconds until there is space.
 ///
 /// The time is the server's, so the nodes' clocks do not matter. A bucket ahead of it (the server's clock was set back) is moved to the current one:
-/// it
-/// counts for one more window, not for as long as the clock was wrong.
+/// it counts for one more window, not for as long as the clock was wrong.
 pub const SCRIPT: &str = r"
 local key = KEYS[1]
 local limit, width, live, want = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])

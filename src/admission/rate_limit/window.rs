@@ -1,9 +1,8 @@
 //! The sliding window, counted in buckets. Pure: time is an argument, in microseconds of any clock that does not run backwards.
 //!
 //! A window is divided into [`BUCKETS`] equal parts. A request counts from its own moment until its bucket has left the window as a whole: at least
-//! for
-//! one window, and at most for one window and one bucket (1/60) more. Hence no window of any position holds more than the limit, and a client that
-//! always asks gets at least 60/61 of it.
+//! for one window, and at most for one window and one bucket (1/60) more. Hence no window of any position holds more than the limit, and a client
+//! that always asks gets at least 60/61 of it.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -44,8 +44,7 @@ pub async fn note_times(db: impl PgExecutor<'_>) -> Result<Option<i64>, Error> {
 const MADE_AT_ONCE: i64 = 50;
 
 /// Raises the journal's next place above `to`, so that no place up to there is given again, and writes the copy, in one transaction. The leader finds
-/// that
-/// its memory is not of this database, and begins anew. Returns how many events lie after the copy's position: they are published again.
+/// that its memory is not of this database, and begins anew. Returns how many events lie after the copy's position: they are published again.
 pub async fn publish_again(pool: &PgPool, publisher: &str, to: i64, copy: &Copy) -> Result<i64, Error> {
     let next = (to >> (PLACE_BITS + BATCH_BITS)) + 1;
     let mut first = 1;

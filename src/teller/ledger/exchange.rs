@@ -53,8 +53,7 @@ fn key(command: &Command) -> Option<KeyHash> {
 
 impl Ledger {
     /// Exchanges the amount of the command's one posting, which is in `from`, and pays out what that is worth in `to`. `rate` is the number of a
-    /// rate;
-    /// `None`: the newest. The command becomes the transaction that is posted.
+    /// rate; `None`: the newest. The command becomes the transaction that is posted.
     ///
     /// # Errors
     /// `FailedPrecondition` without a usable rate, unless the key says that it is done; else as [`Ledger::post`].

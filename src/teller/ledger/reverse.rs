@@ -78,8 +78,7 @@ impl Ledger {
     }
 
     /// How counts change when a refund or reversal is reversed. What it gave back may be given back again; but if that was itself a reversal, then
-    /// its
-    /// own original counts as given back again; and so on along the chain.
+    /// its own original counts as given back again; and so on along the chain.
     async fn undone(&self, original: TransactionId) -> Result<Undone, Failure> {
         let chain = transactions::gave_back(&self.parts().pool, original).await.map_err(|error| read_failure(&error))?;
         if i32::try_from(chain.len()).is_ok_and(|links| links >= transactions::CHAIN_MAX) {
