@@ -1,4 +1,4 @@
-//! Everything that may say no before a use case is asked: who calls, how often, over how many connections.
+//! Everything that may refuse a call before a use case is asked: who calls, how often, and over how many connections.
 
 pub mod auth;
 pub mod connections;

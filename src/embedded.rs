@@ -3,9 +3,9 @@
 //! This room owns their folders, their processes and their ports, and nothing else: it speaks none of their protocols and knows no other room.
 //! `florin dev` and the tests call it; `florin serve` never does.
 //!
-//! Everything here blocks the calling thread until the server is ready or gone; async callers use `spawn_blocking`. Dropping a handle stops its
-//! server. When this process dies without dropping anything, even by SIGKILL, the kernel tells its servers to shut down, and the next start waits
-//! for those that still do.
+//! Every call here blocks its thread until the server is ready or gone; async callers use `spawn_blocking`. Dropping a handle stops its server. If
+//! this process dies without dropping anything, even by SIGKILL, the kernel tells its servers to shut down, and the next start waits for those that
+//! are still doing so.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,6 @@ pub mod postgres;
 mod process;
 pub mod redis;
 
-/// Why a server could not be started or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The program is not on this machine.
@@ -26,13 +25,13 @@ pub enum Error {
     NotInstalled {
         /// What was looked for, and where.
         what: String,
-        /// The one command that brings it.
+        /// The command that installs it.
         command: &'static str,
     },
     /// The installed program cannot run this folder.
     #[error("{what} is version {found}, but {dir} needs {needed}")]
     WrongVersion {
-        /// The program.
+        /// The name of the program.
         what: &'static str,
         /// Its version.
         found: String,
@@ -44,15 +43,15 @@ pub enum Error {
     /// Another live process runs the folder.
     #[error("{dir} is in use by another running process; choose another folder or stop that one first")]
     InUse {
-        /// The folder.
+        /// The folder that was to be run.
         dir: PathBuf,
     },
     /// The server ended before it was ready.
     #[error("{server} ended at start ({status}); the end of its log:\n{log}")]
     Ended {
-        /// The server.
+        /// The name of the server.
         server: &'static str,
-        /// How it ended.
+        /// How its process ended.
         status: ExitStatus,
         /// The last lines of its log.
         log: String,
@@ -60,13 +59,13 @@ pub enum Error {
     /// The server did not reach the wanted state in time.
     #[error("{server} was not {state} within {} s; see {log}", .limit.as_secs())]
     TooSlow {
-        /// The server.
+        /// The name of the server.
         server: &'static str,
-        /// The state: ready, stopped.
+        /// The wanted state: `ready` or `stopped`.
         state: &'static str,
         /// How long it had.
         limit: Duration,
-        /// Where its log is.
+        /// The path of its log.
         log: PathBuf,
     },
     /// The mock broker refused.
@@ -75,14 +74,13 @@ pub enum Error {
     /// The operating system refused.
     #[error("could not {action}: {source}")]
     Io {
-        /// What was tried.
+        /// What was tried, as a verb with its object.
         action: String,
-        /// Why it failed.
         source: io::Error,
     },
 }
 
-/// Names the action of a failed system call.
+/// Turns a failed system call into an [`Error`] that names what was tried.
 trait Doing<T> {
     fn doing(self, action: impl FnOnce() -> String) -> Result<T, Error>;
 }
@@ -93,7 +91,7 @@ impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
     }
 }
 
-/// Asks every 10 ms until the answer is yes; false when `limit` passed first.
+/// Asks every 10 ms until `condition` holds; false: `limit` passed first.
 #[expect(clippy::disallowed_methods, reason = "another process's progress has no event to wait for; bounded by the limit")]
 fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + limit;
@@ -106,7 +104,7 @@ fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// Where PATH has this program.
+/// The path of a program on `PATH`.
 fn on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?)
         .map(|dir| dir.join(name))
@@ -126,7 +124,7 @@ fn tail(log: &Path) -> String {
     }
 }
 
-/// Opens a log for appending; one that has grown beyond 16 MiB starts over.
+/// Opens a log for appending; one of more than 16 MiB is removed first.
 fn open_log(path: &Path) -> Result<std::fs::File, Error> {
     const LOG_BYTES_MAX: u64 = 16 * 1024 * 1024;
     let full = std::fs::metadata(path).is_ok_and(|meta| meta.len() > LOG_BYTES_MAX);

@@ -1,7 +1,7 @@
-//! Kafka in and out, and only that.
+//! Writes to Kafka and reads from it, and does nothing else.
 //!
-//! Every call into the client library that may block runs on a thread for blocking work and is short; whoever waits is asked
-//! between two of them whether it should stop.
+//! Every call into the client library that may block is short and runs on a thread for blocking work. Between two such calls the caller is asked
+//! whether it should stop.
 
 pub mod position;
 pub mod producer;
@@ -11,28 +11,28 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 
-/// Where Kafka is, and what florin's things are called there.
+/// Where Kafka is, and the names that Florin uses there.
 #[derive(Clone, Debug)]
 pub struct KafkaConfig {
     /// `host:port`, comma-separated.
     pub brokers: String,
-    /// Payment events go to `<prefix>.paymentauthorized` and so on.
+    /// Payment events go to `<prefix>.paymentauthorized` and `<prefix>.paymentdeclined`.
     pub topic_prefix: String,
-    /// Florin's own events.
+    /// The topic of Florin's own events.
     pub florin_topic: String,
-    /// Where publishers keep their positions.
+    /// The topic where publishers keep their positions.
     pub position_topic: String,
     /// The publisher's name towards Kafka: a newer producer of the same name shuts the older one out.
     pub transactional_id: String,
-    /// Partitions of the event topics, when they are created.
+    /// Topic partitions of the event topics, when they are created.
     pub partitions: i32,
-    /// Replicas of the topics, when they are created; -1: as the broker likes.
+    /// Replicas of the topics, when they are created; -1: the broker's default.
     pub replication: i32,
-    /// Records larger than this become dead letters, in bytes. The topics are created to allow it.
+    /// In bytes. A larger record becomes a dead letter; the topics are created to allow records of this size.
     pub record_bytes_max: usize,
-    /// A transaction that is left open ends by itself after this.
+    /// After this Kafka ends a transaction that was left open.
     pub transaction_timeout: Duration,
-    /// After so long without success a producer is given up for a new one: the position tells what became of its transaction.
+    /// A producer without success for so long is replaced by a new one; the position then tells how its transaction ended.
     pub patience: Duration,
     /// More settings for the client library, such as those for TLS and SASL.
     pub properties: Vec<(String, String)>,
@@ -57,7 +57,7 @@ impl Default for KafkaConfig {
 }
 
 impl KafkaConfig {
-    /// What every client starts from.
+    /// The settings that every client has in common.
     pub fn client(&self) -> ClientConfig {
         let mut client = ClientConfig::new();
         client

@@ -1,7 +1,7 @@
-//! Currencies, amounts and decimal text. Pure: knows nobody.
+//! Currencies, amounts and decimal text. Pure: knows no other room.
 //!
-//! An amount is an integer of the currency's minor unit, at most 28 digits, so that NUMERIC(28,0) and `rust_decimal` carry every
-//! amount without loss. Arithmetic is checked; text is exact; there are no floats and no silent rounding.
+//! An amount is an integer in the currency's minor unit, of at most 28 digits, so that NUMERIC(28,0) and `rust_decimal` hold every amount without
+//! loss. Arithmetic is checked and text is exact; there are no floats, and nothing is rounded silently.
 
 mod amount;
 mod currency;

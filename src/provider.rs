@@ -1,7 +1,7 @@
-//! The outside party that does a step of a saga: it sends money to bank accounts and charges cards. HTTP out, and only that.
+//! The outside party that does some steps of a saga: it sends money to bank accounts and charges cards. Makes HTTP calls, and does nothing else.
 //!
-//! Every operation has a key of ours, and the provider does each key once. `docs/provider.md` has the wire, and what is asked of a provider.
-//! Sagas call; nothing is retried here, and nothing is kept.
+//! Every operation has a key of Florin's, and the provider does each key once. `docs/provider.md` describes the wire, and what is required of a
+//! provider. Sagas call; nothing is retried here, and nothing is kept.
 
 mod http;
 mod signature;
@@ -15,19 +15,18 @@ use crate::saga::{Call, Order, Reply, Step, Task};
 pub use http::{HttpConfig, HttpProvider};
 pub use signature::signature;
 
-/// Who does it.
+/// Does operations outside the ledger.
 pub trait Provider: Send + Sync {
-    /// Its name, which is part of its account's.
+    /// Its name, which is part of the name of its account.
     fn name(&self) -> &str;
 
-    /// Has it done; a repeat of a key hears the first answer again.
+    /// Has an operation done. A repeat of a key gets the first answer again.
     fn submit<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Result<Answer, ProviderError>>;
 
-    /// Asks what became of an operation; none if the provider never heard of its key.
+    /// Asks how an operation stands; `None`: the provider never heard of its key.
     fn status<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Result<Option<Answer>, ProviderError>>;
 }
 
-/// What a provider does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
@@ -35,51 +34,50 @@ pub enum Action {
     Payout,
     /// Charges a card.
     Charge,
-    /// Undoes a payout, also one that it never heard of: that one is never done.
+    /// Undoes a payout. One that the provider never heard of is then never done.
     Recall,
-    /// Undoes a charge, likewise.
+    /// Undoes a charge. One that the provider never heard of is then never done.
     Refund,
 }
 
-/// One operation; its fields are those of the wire.
+/// One operation, named as the fields of the wire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Operation {
-    /// Ours; of letters, digits, `.` and `-`.
+    /// Made by Florin, of letters, digits, `.` and `-`.
     pub key: String,
-    /// What is to be done.
     pub action: Action,
     /// The key of the operation that this one undoes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undoes: Option<String>,
-    /// Decimal text in major units.
+    /// Decimal text in the currency's unit.
     pub amount: String,
-    /// In which currency.
+    /// Currency code.
     pub currency: String,
     /// The provider's token of a bank account or a card.
     pub instrument: String,
-    /// The caller's reference.
+    /// Free text of the caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// The correlation id of whoever started it; travels as a header.
+    /// Of the request that started the saga; sent as a header.
     #[serde(skip)]
     pub correlation: Option<String>,
 }
 
-/// What the provider says of an operation.
+/// How an operation stands, as the provider says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Done, for good.
+    /// Done, and final.
     Done {
-        /// The provider's own reference.
+        /// The provider's own id of the operation.
         reference: Option<String>,
     },
-    /// Taken on; ask again.
+    /// Accepted; ask again.
     Pending,
-    /// Not done, for good.
+    /// Not done, and final.
     Refused {
         /// Such as `account_closed`.
         code: String,
-        /// The same for people.
+        /// For people.
         message: String,
     },
 }
@@ -90,13 +88,13 @@ pub enum ProviderError {
     /// The provider certainly did nothing.
     #[error("{0}")]
     NotDone(String),
-    /// It may have done it.
+    /// The provider may have done it.
     #[error("{0}")]
     Unknown(String),
 }
 
 impl Operation {
-    /// A task of a saga as an operation; none if the ledger does that step.
+    /// The operation of a saga's task; `None`: the ledger does that step.
     pub fn of(saga: impl std::fmt::Display, order: &Order, task: &Task, correlation: Option<String>) -> Option<Self> {
         let action = match (task.step, task.undo) {
             (Step::Send, false) => Action::Payout,
@@ -137,8 +135,8 @@ impl From<ProviderError> for Reply {
     }
 }
 
-/// Goes about an operation as the saga says. An operation in doubt is asked for first: only one that the provider never heard of is
-/// submitted (again), and when it cannot be asked, the doubt stays.
+/// Calls the provider as the saga says. If an operation is in doubt, the provider is asked about it first: it is submitted (again) only if the
+/// provider never heard of it, and if it cannot be asked, the doubt stays.
 pub async fn perform(provider: &dyn Provider, operation: &Operation, call: Call) -> Reply {
     if call == Call::Do {
         return provider.submit(operation).await.map_or_else(Reply::from, Reply::from);

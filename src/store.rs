@@ -33,15 +33,15 @@ use sqlx::{Connection, Executor, PgConnection, PgPool};
 
 pub use error::StoreError;
 
-/// Where the database is and how patient we are with it.
+/// Where the database is, and how long it is waited for.
 #[derive(Clone, Debug)]
 pub struct Database {
     options: PgConnectOptions,
-    /// How long connecting may take.
+    /// How long connecting may take. Also how long a caller waits for a pooled connection.
     pub connect_timeout: Duration,
-    /// How long a read may take.
+    /// How long a statement of the pool may run on the server.
     pub read_timeout: Duration,
-    /// Sessions beside the pools: the journal's and the lease's.
+    /// Sessions open beside the pools: the journal's and the lease's.
     sessions: Arc<AtomicU32>,
 }
 
@@ -55,10 +55,10 @@ impl Drop for Counted {
 }
 
 impl Database {
-    /// Reads a URL; `+asyncpg` and the like in the scheme are ignored.
+    /// Reads a PostgreSQL URL. A driver in the scheme, such as `+asyncpg`, is ignored.
     ///
     /// # Errors
-    /// When it is no PostgreSQL URL.
+    /// When it is not a PostgreSQL URL.
     pub fn new(url: &str) -> Result<Self, StoreError> {
         let plain = url
             .split_once("://")
@@ -77,14 +77,14 @@ impl Database {
         Counted(self.sessions.clone())
     }
 
-    /// Options for a session whose idle transactions and statements end by themselves: a write transaction that hangs would hold
-    /// every event back.
+    /// Options for a session whose statements and idle transactions are ended by the server: a write transaction that hangs would hold back
+    /// every event.
     fn session(&self, statement_timeout: Duration) -> PgConnectOptions {
         let ms = statement_timeout.as_millis().to_string();
         self.options.clone().options([("statement_timeout", ms.as_str()), ("idle_in_transaction_session_timeout", "10000"), ("jit", "off")])
     }
 
-    /// A pool for reads and rare writes; connects when first used.
+    /// A pool for reads and rare writes. It connects when first used.
     pub fn pool(&self, connections_max: u32) -> PgPool {
         PgPoolOptions::new()
             .max_connections(connections_max)
@@ -106,7 +106,7 @@ impl Database {
             .connect_lazy_with(self.session(self.read_timeout))
     }
 
-    /// A small pool for the publisher and the housekeeping; connects when first used.
+    /// A pool of at most four connections for the publisher and the housekeeping. It connects when first used.
     pub fn publishing_pool(&self) -> PgPool {
         let options = outbox::bounded(self.options.clone());
         PgPoolOptions::new()
@@ -118,8 +118,8 @@ impl Database {
     }
 }
 
-/// Whether a connection goes back into its pool. The pool's own check has no limit: one that went dead unnoticed would never come back,
-/// nor free its place. And one that takes no writes may take none for as long as it lives, though the database long does.
+/// Whether a connection goes back into its pool. The pool's own check has no deadline: a connection that went dead unnoticed would never
+/// come back, nor free its slot. And one that once took no writes may never take any, though the database does again.
 async fn is_to_be_kept(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let read_only = sqlx::query_scalar::<_, String>("SHOW transaction_read_only").fetch_one(connection);
     within(CHECK_TIMEOUT, read_only).await.map(|read_only| read_only == "off").map_err(|_| sqlx::Error::PoolTimedOut)
@@ -129,10 +129,10 @@ async fn is_to_be_kept(connection: &mut PgConnection) -> Result<bool, sqlx::Erro
 const CHECK_IDLE: Duration = Duration::from_secs(1);
 /// How long the check of a pooled connection may take.
 const CHECK_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long a caller's read may take on this side; the statement itself ends earlier.
+/// How long a caller's read may take on this side. The statement itself is ended earlier, by the server.
 const READ_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// A statement with a limit: past it nobody knows what became of it.
+/// Runs a statement with a deadline. Past it, whether it took effect is not known.
 async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
     match tokio::time::timeout(limit, work).await {
         Ok(result) => result.map_err(StoreError::from),
@@ -140,7 +140,7 @@ async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, sqlx::E
     }
 }
 
-/// A caller's read with a limit: the server's own does not help when its answers do not arrive.
+/// Runs a caller's read with a deadline: the server's own does not help when its answers do not arrive.
 async fn limited<T>(read: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     tokio::time::timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| Err(StoreError::Lost(format!("no answer within {READ_TIMEOUT:?}"))))
 }

@@ -1,6 +1,6 @@
 //! Logs, metrics and traces: started once per process, flushed when the guard is dropped.
 //!
-//! Knows nobody: whoever starts it hands in settings, and the health it should answer with.
+//! Knows no other room but settings: whoever starts it hands in the settings, and a view of the node's health.
 
 pub mod correlation;
 pub mod http;
@@ -18,19 +18,19 @@ use tracing_subscriber::{EnvFilter, Registry};
 
 use crate::settings::{LogSettings, TraceSettings};
 
-/// Keeps logs and traces going; flushes the traces when dropped. Keep it until the end of `main`, inside the runtime.
+/// Keeps logs and traces going, and flushes the traces when dropped. Keep it until the end of `main`, inside the runtime.
 #[must_use = "traces are flushed when this is dropped"]
 pub struct Telemetry {
     _traces: Option<traces::Traces>,
 }
 
-/// What keeps telemetry from starting.
+/// Why telemetry cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// LOG_FILTER cannot be read.
+    /// `LOG_FILTER` cannot be read.
     #[error("LOG_FILTER is {filter:?}: {reason}; allowed are levels by target such as florin::actors=debug, separated by commas")]
     Filter {
-        /// What was given.
+        /// The setting's value.
         filter: String,
         /// What is wrong with it.
         reason: String,
@@ -38,17 +38,17 @@ pub enum TelemetryError {
     /// The exporter of traces cannot be built.
     #[error("OTLP_ENDPOINT is {endpoint:?}: {reason}")]
     Endpoint {
-        /// What was given.
+        /// The setting's value.
         endpoint: String,
         /// What is wrong with it.
         reason: String,
     },
 }
 
-/// Whether requests get a span of their own: it costs throughput, so only where somebody reads it.
+/// Whether requests get spans: they cost throughput, so only where somebody reads them.
 static SPANS: AtomicBool = AtomicBool::new(false);
 
-/// The span of a request, where spans are on: traces, LOG_PAYMENTS, or a level below info.
+/// The span of a request. It is empty unless traces or `LOG_PAYMENTS` are on, or the level is below info.
 pub fn request_span(method: &'static str, headers: &HeaderMap) -> Span {
     if SPANS.load(Ordering::Relaxed) {
         tracing::info_span!("request", method, correlation_id = %correlation::CorrelationId::of(headers))
@@ -58,8 +58,8 @@ pub fn request_span(method: &'static str, headers: &HeaderMap) -> Span {
 }
 
 impl Telemetry {
-    /// Starts logs to standard error, and traces when there is an endpoint. In a process that has a subscriber already (tests) that one stays.
-    /// Must be called inside a tokio runtime when traces are on.
+    /// Starts logs to standard error, and traces when there is an endpoint. If the process has a subscriber already (tests), that one stays.
+    /// With traces it must be called inside a tokio runtime.
     ///
     /// # Errors
     /// When the filter or the endpoint cannot be used.
@@ -78,7 +78,7 @@ impl Telemetry {
     }
 }
 
-/// Whether a filter is well formed: checked before anything starts.
+/// Reads a filter, to check it before anything starts.
 fn parse_filter(text: &str) -> Result<EnvFilter, String> {
     EnvFilter::try_new(text).map_err(|e| e.to_string())
 }

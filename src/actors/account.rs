@@ -1,9 +1,9 @@
 //! One account. Its actor is the only one that admits debits on it.
 //!
-//! It owns the account's open legs and those who wait for one to settle. It is told by slips (from gateways and from other accounts),
-//! by its cell (what the journal settled), by the answers of its own reads, and by the directory (passivation). It never waits for
-//! another actor: slips go on by themselves. If it dies between any two lines, its mailbox is dropped, every slip in it releases its
-//! legs and answers "certainly not done"; legs of slips in a batch are the journal's, and the next incarnation loads after that batch.
+//! It owns the account's open legs, and the slips that wait for one of them to close. It hears from slips (sent by gateways and by other accounts),
+//! from its cell (what the journal settled), from its own reads, and from the directory (which passivates it). It never waits for another actor:
+//! slips go on by themselves. If it dies between any two lines, its mailbox is dropped: every slip in it releases its legs and answers
+//! "certainly not done". Legs of slips in a batch belong to the journal, and the next actor of the account is loaded after that batch.
 
 mod change;
 mod open;
@@ -27,34 +27,30 @@ use crate::protocol::slip::{Abort, Outcome, Slip};
 
 pub use self::reading::Primary;
 
-/// The actor; all it has is in its state.
 pub struct AccountActor;
 
-/// What an account's actor is made of.
+/// What the actor is started with.
 pub struct AccountArgs {
-    /// Which account.
     pub identity: Identity,
-    /// Where settles arrive.
+    /// Where the journal leaves what settled.
     pub cell: Arc<AccountCell>,
-    /// As read from the database.
+    /// The account's money and guards as read from the database.
     pub posted: Posted,
-    /// Where slips go that all accounts approved.
+    /// Gets each slip once all accounts have approved it.
     pub journal: Journal,
-    /// Where refusals are checked.
+    /// Asked before any refusal.
     pub primary: Primary,
-    /// Who asks it to end.
+    /// Asks this actor to end when it is idle.
     pub directory: ActorRef<DirectoryMessage>,
-    /// Where tests make it fail.
     pub faults: Faults,
 }
 
-/// What the actor owns.
 pub struct AccountState {
     identity: Identity,
     cell: Arc<AccountCell>,
     account: ledger::Account<TransactionId>,
     open: OpenLegs,
-    /// Wait for a leg to close: their own key's, or one whose money they need.
+    /// Slips that wait for a leg to close: one with the same key, or one whose money they need.
     waiting: Vec<Box<Slip>>,
     reading: Reading,
     changes: Changes,
@@ -113,7 +109,7 @@ impl Actor for AccountActor {
 }
 
 impl AccountState {
-    /// Takes in what the journal left in the cell, and lets those go on who waited for it.
+    /// Takes what the journal left in the cell, and lets slips go on that waited for it.
     fn absorb(&mut self) {
         // Admitting those who waited may bring news at once; each round closes at least one leg, so it ends.
         while let Some((posted, closed)) = self.cell.take() {
@@ -133,7 +129,7 @@ impl AccountState {
         }
     }
 
-    /// Something ended: those who waited are looked at again, repeats of what was committed are answered.
+    /// Something ended: slips that waited are decided again, and repeats of what was committed are answered.
     fn go_on(&mut self, committed: &[UsedKey]) {
         self.next_change();
         let now = Instant::now();
@@ -196,7 +192,7 @@ impl AccountState {
         }
     }
 
-    /// The database has spoken: repeats hear their first outcome, and refusals are final.
+    /// The database has answered: repeats get the first outcome, and refusals are final.
     fn read_answered(&mut self, answer: ReadAnswer) {
         let Some((slips, change)) = self.reading.take(answer.number) else { return };
         match answer.result {
@@ -242,7 +238,7 @@ impl AccountState {
         self.admit(slip);
     }
 
-    /// Ends if nothing is open; else the directory puts the account back.
+    /// Ends if nothing is open; else tells the directory, which lists the account again.
     fn passivate(&mut self, myself: &ActorRef<AccountMessage>) {
         let idle = self.account.open_legs() == 0 && self.waiting.is_empty() && self.reading.is_idle() && !self.changes.is_under_way();
         if idle {

@@ -1,9 +1,9 @@
-//! The directory: which accounts are loaded, and the supervisor of their actors.
+//! The directory: knows which accounts are loaded, and supervises their actors.
 //!
-//! It owns the list of loaded accounts (read by everybody through [`Registry`]), the loads under way and the accounts that are leaving.
-//! Loads are coalesced into one query at a time. At most `active_max` actors exist: beyond, the longest unused end first, and what
-//! cannot be loaded yet waits. After an actor failed, the next load waits behind a barrier through the journal, so that it sees every
-//! batch that holds an approval of the failed one.
+//! It owns the list of loaded accounts (which everybody reads through [`Registry`]), the loads under way and the accounts that are leaving. Loads are
+//! joined into one query at a time. At most `active_max` actors exist: at the bound the ones unused for longest end first, and what cannot be loaded
+//! yet waits. After an actor failed, the next load waits behind a barrier in the journal, so that it sees every batch with an approval of the failed
+//! one.
 
 mod load;
 mod registry;
@@ -27,28 +27,26 @@ use crate::telemetry::metrics::{ACTIVE_ACCOUNTS, ACTOR_RESTARTS};
 
 pub use registry::{AccountKey, Registry};
 
-/// What the directory is told.
 pub enum DirectoryMessage {
     /// Load this account, or say that there is none.
     Resolve {
-        /// Which.
         key: AccountKey,
-        /// Where the answer goes.
+        /// A caller takes a dropped reply for [`Resolved::Unavailable`].
         reply: oneshot::Sender<Resolved>,
     },
-    /// The load under way has ended.
+    /// The load under way has ended; `Err`: the database did not answer, and the text is its error.
     Loaded(Vec<AccountKey>, Result<Vec<AccountRow>, String>),
     /// An account that was asked to leave has work.
     Busy(AccountId),
-    /// Time to look for idle accounts.
+    /// Look for idle accounts.
     Sweep,
-    /// Time to look for room again.
+    /// Look again for a free slot.
     Room,
 }
 
 /// The answer to a look-up.
 pub enum Resolved {
-    /// It is loaded.
+    /// The account is loaded.
     Account(Arc<AccountHandle>),
     /// The primary has no such account.
     NotFound,
@@ -56,38 +54,33 @@ pub enum Resolved {
     Unavailable,
 }
 
-/// What the directory is made of.
+/// What the directory is started with.
 #[derive(Clone)]
 pub struct DirectoryArgs {
-    /// The list of loaded accounts.
     pub registry: Registry,
-    /// Where slips go.
     pub journal: Journal,
-    /// Where accounts are read.
     pub primary: Primary,
-    /// How many actors there may be.
+    /// How many actors there may be at the same time.
     pub active_max: usize,
-    /// How long an account may be unused.
+    /// An account that was not used for this long is passivated.
     pub idle_after: Duration,
-    /// Where it says how it is.
     pub health: Health,
-    /// Where tests make it fail.
     pub faults: Faults,
 }
 
-/// The actor; all it has is in its state.
+/// Loads accounts, supervises their actors, and ends those that are not used.
 pub struct Directory;
 
-/// What the actor owns.
 pub struct DirectoryState {
     args: DirectoryArgs,
-    /// Loaded, by actor.
+    /// Loaded accounts, by actor.
     active: HashMap<ActorId, Arc<AccountHandle>>,
-    /// Asked to leave and not yet gone.
+    /// Accounts that were asked to leave and have not ended yet.
     leaving: HashMap<AccountKey, Arc<AccountHandle>>,
     waiting: HashMap<AccountKey, Vec<oneshot::Sender<Resolved>>>,
     queue: VecDeque<AccountKey>,
-    /// Who waits for the load under way. Who comes later waits for the next: a "there is none" must come from a read that began after.
+    /// Callers who wait for the load under way. Later ones wait for the next load: "there is no such account" must come from a read that began after
+    /// the question.
     loading: Option<HashMap<AccountKey, Vec<oneshot::Sender<Resolved>>>>,
     barrier: bool,
     history: History,
@@ -98,7 +91,7 @@ pub struct DirectoryState {
 const LOAD_MAX: usize = 1_000;
 /// How often idle accounts are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// How soon to look for room again when all accounts are in use.
+/// When all accounts are in use: how soon to look again for a free slot.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 impl Actor for Directory {
@@ -174,8 +167,8 @@ impl Actor for Directory {
 }
 
 impl Drop for DirectoryState {
-    /// The directory's end is the end of its accounts, also of those that were leaving and so are on no list: approvals that they gave
-    /// and that are in no batch yet are void, or the next directory would load accounts that do not know of them.
+    /// The accounts end with the directory, also those that were leaving and so are on no list. Their approvals that are in no batch yet are void:
+    /// the next directory would load accounts that do not know of them.
     fn drop(&mut self) {
         for account in self.active.values() {
             account.cell.bury();
@@ -198,7 +191,7 @@ impl DirectoryState {
         waiting.push(reply);
     }
 
-    /// Begins the next load, if somebody waits, none is under way and there is room.
+    /// Begins the next load, if somebody waits, none is under way and there are free slots.
     fn load(&mut self, myself: &ActorRef<DirectoryMessage>) {
         if self.loading.is_some() || self.queue.is_empty() {
             return;
@@ -332,7 +325,7 @@ impl DirectoryState {
         drop(myself.send_after(SWEEP_EVERY, || DirectoryMessage::Sweep));
     }
 
-    /// At the bound: asks the longest unused to leave, a few at a time.
+    /// At the bound: asks the accounts unused for longest to leave, as many as are missing.
     fn make_room(&mut self, wanted: usize, myself: &ActorRef<DirectoryMessage>) {
         let missing = wanted.saturating_sub(self.leaving.len());
         if missing > 0 {
@@ -354,12 +347,12 @@ impl DirectoryState {
     }
 }
 
-/// Whether its actor has ended, or is about to: the directory hears of it next.
+/// Whether its actor has ended or is about to; the directory is told of that next.
 fn is_ending(account: &AccountHandle) -> bool {
     matches!(account.actor.get_status(), ActorStatus::Stopping | ActorStatus::Stopped)
 }
 
-/// Who asked may have left.
+/// Callers may have left meanwhile.
 fn answer_all(waiting: impl IntoIterator<Item = oneshot::Sender<Resolved>>, answer: impl Fn() -> Resolved) {
     for reply in waiting {
         let _ = reply.send(answer());

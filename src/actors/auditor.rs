@@ -1,10 +1,11 @@
-//! The auditor: folds the journal into balances, an independent recomputation of what memory believed, and keeps apart what does not agree.
+//! The auditor: folds the journal into balances, which computes independently what memory believes, and puts accounts that differ into quarantine.
 //!
-//! One actor on the leader, with a connection of its own. A batch wakes it; it folds one part a turn and then rests in proportion to what that took, so that it
-//! folds often while the machine has room, and rarely, many rows at once, while it has none. What is folded it tells the journal (which forgets what it remembered
-//! for it), the publisher and the feed. If it dies between any two lines, the next one goes on from where the database is; the fold itself is one transaction.
+//! One actor on the leader, with a connection of its own. A batch wakes it. It folds one part a turn and then rests in proportion to the time that
+//! took: so it folds often while the machine has time to spare, and rarely, but many rows at once, while it has none. After each turn it tells the
+//! journal (which then forgets what it remembered), the publisher and the feed. If it dies between any two lines, the next one goes on from where the
+//! database is; the fold itself is one transaction.
 //!
-//! No account is loaded under an epoch before everything that was committed before it is folded: see [`super::journal::Journal::recall`].
+//! Under a new epoch no account is loaded before all that was committed earlier is folded: see [`super::journal::Journal::recall`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,54 +23,49 @@ use sqlx::PgPool;
 
 /// Rows of one turn: those of about a second at 10,000 payments a second.
 const ROWS_MAX: i64 = 10_000;
-/// Between two turns at least.
+/// The shortest rest between two turns.
 const REST_MIN: Duration = Duration::from_millis(60);
-/// And at most: balances are never further behind than this, but for what folding takes.
+/// The longest rest: balances are never further behind than this, plus the time that folding takes.
 const REST_MAX: Duration = Duration::from_millis(800);
-/// How long it rests, by the time that the turn took: at half the load that the machine can take, turns are then short enough not to hold payments up;
-/// at all of it they grow until the longest rest, and fold many rows of an account at once.
+/// How many times as long as the turn it rests. At half the load that the machine can take, turns are then short enough not to delay payments; at
+/// full load they grow up to the longest rest, and fold many rows of an account at once.
 const REST_SHARE: u32 = 4;
-/// After a failure.
+/// The rest after a failure.
 const TRY_AGAIN: Duration = Duration::from_millis(200);
-/// Between two turns when nothing is committed: somebody may have released an account.
+/// The longest wait for a commit before a turn is taken all the same: an operator may have released an account.
 const IDLE: Duration = Duration::from_millis(500);
-/// Accounts in quarantine that the log names at once.
+/// Accounts in quarantine that one turn names in the log.
 const NAMED_MAX: i64 = 100;
 
-/// The actor; all it has is in its state.
+/// Folds the journal into balances.
 pub struct Auditor;
 
-/// What it is told.
 pub enum AuditorMessage {
-    /// Take the next turn: from itself.
+    /// Take the next turn. It sends this to itself.
     Turn,
 }
 
-/// What it is made of.
+/// What the actor is started with.
 pub struct AuditorArgs {
-    /// Where it folds.
     pub database: Database,
-    /// Where it reads whom it found.
+    /// For reading about accounts in quarantine.
     pub pool: PgPool,
     /// A fold without an answer for this long has failed.
     pub answer_timeout: Duration,
-    /// Whom it tells how far it is.
     pub journal: Journal,
-    /// Whose actors end when their accounts are released.
+    /// Accounts released from quarantine are found here: their actors end, and are loaded anew.
     pub registry: Registry,
-    /// Told after each batch.
+    /// Wakes it after each batch.
     pub committed: Arc<Notify>,
     /// Called when something was folded.
     pub folded: Arc<dyn Fn() + Send + Sync>,
-    /// Where tests make it fail.
     pub faults: Faults,
 }
 
-/// What it owns.
 pub struct AuditorState {
     args: AuditorArgs,
     session: Option<FoldSession>,
-    /// There is more, or nobody has looked yet.
+    /// Whether there is more to fold, or nobody has looked yet.
     behind: bool,
     next: Instant,
     place: i64,
@@ -139,7 +135,7 @@ impl AuditorState {
         Ok(())
     }
 
-    /// Memory and the database disagreed: whoever watches the log learns about whom.
+    /// Logs the accounts about which memory and the database disagree.
     async fn tell(&self, folded: &Folded) -> Result<(), StoreError> {
         for found in fold::quarantines(&self.args.pool, false, NAMED_MAX).await?.iter().filter(|found| folded.quarantined.contains(&found.account)) {
             let (name, tenant) = (found.name.as_deref().unwrap_or("none"), found.tenant.as_deref().unwrap_or("none"));

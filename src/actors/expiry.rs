@@ -1,8 +1,8 @@
-//! Lets go what holds have left when their time has come: one actor, in order of time, along the index of open holds.
+//! Releases what holds have left when they expire: one actor, in order of time, along the index of open holds.
 //!
-//! It owns nothing but its clock: a hold's time is a row. It runs on the leader alone, sends slips to accounts like any gateway, and waits for
-//! their outcomes. The record's id is derived from the hold, so that whoever does it again after a crash or a takeover does nothing twice.
-//! If it dies between any two lines, the next one finds the same holds due.
+//! It owns only its timer: when a hold expires is in its row. It runs on the leader alone, sends slips to accounts as gateways do, and waits for
+//! their outcomes. The record's id is derived from the hold, so that doing it again after a crash or a takeover has no second effect. If it dies
+//! between any two lines, the next one finds the same holds due.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,37 +23,31 @@ use crate::store::StoreError;
 use crate::store::holds::{self, HoldRow};
 use crate::telemetry::metrics::HOLDS_EXPIRED;
 
-/// Holds that are let go side by side.
+/// Holds that are released side by side.
 const BATCH: usize = 500;
-/// How long it sleeps at most: a new hold may expire before all that it knew of.
+/// The longest sleep: a new hold may expire before all those that it saw.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
-/// And at least, when something that is due could not be done.
+/// The shortest sleep while something that is due could not be done.
 const SLEEP_MIN: Duration = Duration::from_millis(100);
-/// How long an outcome is waited for; what comes later is found done.
+/// How long outcomes are waited for. A later one is found done by the next look.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The actor; all it has is in its state.
+/// Releases holds when they expire.
 pub struct Expiry;
 
-/// What it is told.
 pub enum ExpiryMessage {
-    /// Look.
+    /// Look for expired holds.
     Tick,
 }
 
-/// What it is made of.
+/// What the actor is started with.
 pub struct ExpiryArgs {
-    /// Reads from the primary.
     pub pool: PgPool,
-    /// The accounts.
     pub registry: Registry,
-    /// Where slips go that their accounts approved.
     pub journal: Journal,
-    /// Where tests make it fail.
     pub faults: Faults,
 }
 
-/// What it owns.
 pub struct ExpiryState {
     args: ExpiryArgs,
     places: InFlight,
@@ -80,7 +74,7 @@ impl Actor for Expiry {
 }
 
 impl ExpiryState {
-    /// Lets go what is due; answers when to look again.
+    /// Releases what is due, and returns how long to sleep.
     async fn tick(&mut self) -> Result<Duration, StoreError> {
         self.args.faults.pause("expiry.tick").await;
         let due = holds::due(&self.args.pool, i64::try_from(BATCH).unwrap_or(i64::MAX)).await?;
@@ -99,7 +93,7 @@ impl ExpiryState {
         Ok(next.clamp(if due.is_empty() { Duration::from_millis(1) } else { SLEEP_MIN }, SLEEP_MAX))
     }
 
-    /// Sends the slip; the hold stays due if it cannot be sent, or does not arrive.
+    /// Sends the slip. If it cannot be sent, or is lost, the hold stays due.
     async fn send(&self, hold: &HoldRow) -> Option<oneshot::Receiver<Outcome>> {
         let Resolved::Account(account) = self.args.registry.resolve(&hold.tenant, &hold.debit).await else { return None };
         let (reply, outcome) = oneshot::channel();
@@ -110,7 +104,7 @@ impl ExpiryState {
     }
 }
 
-/// The record that lets go what is left of a hold.
+/// The record that releases what a hold has left.
 fn record(hold: &HoldRow, debit: AccountId) -> Record {
     let source = TransactionId(hold.id);
     let id = TransactionId::derived(source, "expire");

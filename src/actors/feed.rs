@@ -1,8 +1,7 @@
-//! Reads events from the journal for those who watch, in its order, and hands them out.
+//! Reads events from the journal in its order, for live streams, and sends them to the watchers.
 //!
-//! One actor on the leader, which does nothing while nobody watches. What is folded is whole, so no event comes out that
-//! could still be missing one before it. The actor owns its place. If it dies between any two lines, the next one begins where the journal then is,
-//! and watchers read from the journal what it had not handed out.
+//! One actor on the leader, which does nothing while nobody watches. It reads only what is folded: no event can be missing before those. It owns its
+//! place. If it dies between any two lines, the next one begins where the journal then is, and watchers read what was not sent from the journal.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,32 +15,27 @@ use crate::protocol::live::{Batch, FeedMessage};
 use crate::store::journal_rows::Names;
 use crate::store::{fold, live};
 
-/// Events of one look.
+/// Rows of one look.
 const ROWS_MAX: i64 = 1_000;
-/// Between two looks while somebody watches and nothing woke it.
+/// The time between two looks while somebody watches and nothing wakes it.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Between two looks at least, so that many events share a read.
+/// The shortest time between two looks, so that many events share a read.
 const LOOK_NEXT: Duration = Duration::from_millis(20);
 type Timer = tokio::task::JoinHandle<Result<(), ractor::MessagingErr<FeedMessage>>>;
 
-/// The actor; all it has is in its state.
 pub struct FeedActor;
 
-/// What it is made of.
+/// What the actor is started with.
 pub struct FeedArgs {
-    /// Where it hands them out.
     pub feed: Feed,
-    /// Reads from the primary.
     pub pool: PgPool,
-    /// Where tests make it fail.
     pub faults: Faults,
 }
 
-/// What it owns.
 pub struct FeedState {
     args: FeedArgs,
     names: Names,
-    /// It hands out batch after batch since somebody watches.
+    /// Whether it sends batch after batch: somebody has watched since the last look.
     running: bool,
     looked: Option<Instant>,
     timer: Option<Timer>,
@@ -88,14 +82,14 @@ impl Actor for FeedActor {
 }
 
 impl FeedState {
-    /// One clock: a look that was asked for meanwhile must not leave two behind.
+    /// There is one timer: a wake-up meanwhile must not leave two.
     fn look_after(&mut self, delay: Duration, myself: &ActorRef<FeedMessage>) {
         if let Some(timer) = self.timer.replace(myself.send_after(delay, || FeedMessage::Look)) {
             timer.abort();
         }
     }
 
-    /// One look; answers when to look again.
+    /// Looks once, and returns after how long to look again.
     async fn look(&mut self) -> Result<Duration, sqlx::Error> {
         let (feed, position) = (&self.args.feed, self.args.feed.position());
         let mut db = self.args.pool.acquire().await?;

@@ -1,6 +1,6 @@
-//! Housekeeping: partitions of the journal ahead, keys that may be forgotten, replays that were asked for, and how much waits for Kafka.
+//! Housekeeping: makes partitions of the journal ahead, forgets old keys, replays dead letters on request, and watches the size of the outbox.
 //!
-//! Everything here is done again at the next tick, so a tick that fails is only logged; a journal that finds no next partition stays in the one it has.
+//! All of it is done again at the next tick, so a failed tick is only logged. A journal that finds no next partition stays in the one it has.
 
 mod backpressure;
 
@@ -25,20 +25,19 @@ use crate::telemetry::metrics::{DEAD_LETTERS, OUTBOX_LAG_EVENTS, OUTBOX_LAG_SECO
 
 pub use backpressure::{Backpressure, Level, Limits, level};
 
-/// How the house is kept.
+/// What is done how often.
 #[derive(Clone, Debug)]
 pub struct HousekeepingConfig {
-    /// The publisher whose position counts.
+    /// The id of the publisher whose position counts.
     pub publisher: String,
-    /// How often it looks at what waits.
+    /// How often the size of the outbox is looked at.
     pub interval: Duration,
-    /// How often, in these looks, it tends partitions and keys.
+    /// Partitions and keys are tended once in this many looks.
     pub upkeep_every: u32,
-    /// Partitions behind the one that is written.
+    /// How many empty partitions should follow the one being written.
     pub partitions_ahead: i32,
-    /// How long an idempotency key is kept, at least.
+    /// How long an idempotency key is remembered at least.
     pub key_retention: Duration,
-    /// How much may wait.
     pub limits: Limits,
 }
 
@@ -55,7 +54,7 @@ impl Default for HousekeepingConfig {
     }
 }
 
-/// So many rows with waiting events are counted one by one; beyond, the partitions' rows tell.
+/// Up to so many rows with waiting events are counted one by one; beyond that the partitions' row counts are used.
 const COUNTED_MAX: i64 = 10_000;
 
 /// Replays of one tick.
@@ -63,34 +62,27 @@ const REPLAYS_MAX: i64 = 100;
 /// How long a replay may wait to be written.
 const REPLAY_CUTOFF: Duration = Duration::from_secs(5);
 
-/// Everything housekeeping needs; the same for each of its lives.
+/// What the actor is started with, the same at each restart.
 #[derive(Clone)]
 pub struct HousekeepingArgs {
-    /// How the house is kept.
     pub config: HousekeepingConfig,
-    /// Its connections: see [`store::bounded`].
+    /// Its connections, with deadlines: see [`store::bounded`].
     pub pool: PgPool,
-    /// Whom it tells how much waits.
+    /// Set when too many events wait.
     pub backpressure: Backpressure,
-    /// Where replays go.
     pub journal: Journal,
-    /// Where tests make it fail.
     pub faults: Faults,
 }
 
-/// What it is told.
 #[derive(Debug)]
 pub enum HousekeepingMessage {
-    /// Look.
     Tick,
-    /// End.
     Stop,
 }
 
-/// The actor.
+/// Tends partitions, keys, replays and the outbox.
 pub struct Housekeeping;
 
-/// What a life of it keeps.
 pub struct HousekeepingState {
     args: HousekeepingArgs,
     ticks: u32,
@@ -145,7 +137,7 @@ impl HousekeepingState {
         }
     }
 
-    /// Hands the journal the replays that were asked for. The batch that writes one marks its dead letter; what is asked for again meanwhile has the same id.
+    /// Hands requested replays to the journal. The batch with the replay marks its dead letter; a second request meanwhile makes the same id.
     async fn replay(&mut self) -> Result<(), sqlx::Error> {
         for letter in store::asked_replays(&self.args.pool, REPLAYS_MAX).await? {
             let (Some(record), Some(permit)) = (replay(&letter), self.places.enter()) else { continue };
@@ -183,7 +175,7 @@ impl HousekeepingState {
     }
 }
 
-/// Makes partitions, forgets keys and notes times; each on its own, so that one failure keeps none of the others.
+/// Makes partitions, forgets keys and notes times; a failure of one does not keep it from the others.
 async fn tend(config: &HousekeepingConfig, pool: &PgPool) {
     let say = |what: &str, result: Result<(), sqlx::Error>| {
         if let Err(error) = result {
@@ -195,7 +187,7 @@ async fn tend(config: &HousekeepingConfig, pool: &PgPool) {
     say("noting the times of a partition", store::note_times(pool).await.map(|_| ()));
 }
 
-/// The record that tells a dead letter's event again; none if this Florin knows no such event. Its id is derived from the dead letter.
+/// The record that publishes a dead letter's event again; `None`: this version knows no such event. Its id is derived from the dead letter.
 fn replay(letter: &DeadLetterRow) -> Option<Record> {
     let event = EventType::from_code(letter.event)?;
     let source = TransactionId(Uuid::from_u128(u128::from(letter.id.unsigned_abs())));

@@ -1,7 +1,7 @@
-//! The journal: lays out what the accounts approved and commits it, many records by one call.
+//! The journal: lays out the records that accounts approved and commits them, many by one call.
 //!
-//! The queue and the batch in flight live here, outside the actor of the lane that writes them, so that they survive it. The journal's actor
-//! supervises the lane and restarts it; a lane always begins by finding out what became of the batch that its forerunner left.
+//! The queue and the batches in flight are kept here, outside the lane's actor that writes them, so that they survive it. The journal's actor
+//! supervises the lane and restarts it; a lane always begins by finding out which of the batches that were sent are committed.
 
 mod lane;
 mod layout;
@@ -35,28 +35,24 @@ use crate::store::Database;
 use crate::store::accounts::AsOf;
 use crate::telemetry::metrics::ACTOR_RESTARTS;
 
-/// What the journal is made of.
+/// What a journal is made from.
 #[derive(Clone)]
 pub struct JournalConfig {
-    /// Where it writes.
     pub database: Database,
-    /// Under which epoch.
     pub epoch: i64,
-    /// Batches that are written side by side, at most.
+    /// How many batches may be written side by side.
     pub writers: usize,
-    /// With so many rows in a partition the next batch begins the next one.
+    /// When a partition has this many rows, the next batch begins the next partition.
     pub partition_rows: i64,
-    /// Records per batch at most.
+    /// Records in one batch.
     pub batch_max: usize,
-    /// A batch without an answer for this long is of unknown outcome.
+    /// The outcome of a batch without an answer for this long is unknown.
     pub answer_timeout: Duration,
-    /// Told when the epoch turns out to be another's.
+    /// Called when the database has a newer epoch.
     pub fenced: Arc<dyn Fn() + Send + Sync>,
-    /// Told after each batch.
+    /// Notified after each batch.
     pub committed: Arc<Notify>,
-    /// Where it says how it is.
     pub health: Health,
-    /// Where tests make it fail.
     pub faults: Faults,
 }
 
@@ -70,34 +66,34 @@ struct Shared {
     closed: AtomicBool,
     database_away: AtomicBool,
     recent: Mutex<Recent>,
-    /// How far balances are folded.
+    /// Balances in the database include every row up to this place.
     folded: watch::Sender<i64>,
     quarantine: Quarantine,
 }
 
-/// What was sent to the database: whether it is there, the database's last batch tells.
+/// A batch that was sent. Whether it is committed is told by the number of the database's last batch.
 #[derive(Clone)]
 struct Sent {
     group: Vec<TransactionId>,
     batch: Arc<Batch>,
-    /// The earliest of its records.
+    /// The earliest cut-off of its records.
     cutoff: Instant,
 }
 
-/// What the lane owns that its actor's death must not take away.
+/// What belongs to the lane, but must survive its actor.
 #[derive(Default)]
 pub(crate) struct Lane {
     queue: Mutex<Vec<Box<Slip>>>,
-    /// In a batch, or of unknown outcome: only the journal resolves them.
+    /// Records in a batch, or of unknown outcome: only the journal answers them.
     in_flight: Mutex<Vec<Taken>>,
-    /// The parts of it that were sent to the database, in order.
+    /// The batches that were sent to the database, in order.
     sent: Mutex<VecDeque<Sent>>,
-    /// The last batch that this epoch knows to be committed; none: it has asked nothing yet.
+    /// The last batch that this epoch knows to be committed; `None`: nothing was asked yet.
     last: Mutex<Option<i64>>,
     scheduled: AtomicBool,
-    /// With so many queued another batch is begun beside the one that is being written; 0: it is not.
+    /// When this many are queued, another batch is begun beside the one being written; 0: none is.
     enough: AtomicUsize,
-    /// There are.
+    /// Notified when that many are queued.
     more: Notify,
     actor: RwLock<Option<ActorRef<LaneMessage>>>,
 }
@@ -110,7 +106,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Journal {
-    /// A journal that is not running yet: what is submitted waits.
+    /// A journal that does not run yet: slips wait in its queue.
     pub fn new(config: JournalConfig) -> Self {
         Self(Arc::new(Shared {
             lane: Arc::default(),
@@ -123,7 +119,7 @@ impl Journal {
         }))
     }
 
-    /// Hands over a slip that all its accounts approved.
+    /// Takes a slip that all its accounts have approved.
     pub fn submit(&self, slip: Box<Slip>) {
         let lane = &self.0.lane;
         if self.0.closed.load(Ordering::Acquire) {
@@ -141,7 +137,7 @@ impl Journal {
         }
     }
 
-    /// Waits until every batch that was begun before this call is resolved. Survives restarts of the lane; ends early when the journal is closed.
+    /// Waits until every batch that was begun before this call is resolved, through restarts of the lane. Ends early when the journal is closed.
     pub async fn barrier(&self) {
         while !self.0.closed.load(Ordering::Acquire) {
             let (reply, passed) = oneshot::channel();
@@ -153,7 +149,7 @@ impl Journal {
         }
     }
 
-    /// Whether a record of this key is waiting or being written.
+    /// Whether a record with this key is waiting or being written.
     pub fn is_running(&self, key: KeyHash) -> bool {
         let lane = &self.0.lane;
         lock(&lane.queue).iter().any(|slip| slip.key() == key) || lock(&lane.in_flight).iter().any(|taken| taken.record.key == key)
@@ -164,12 +160,12 @@ impl Journal {
         lock(&self.0.lane.queue).len() + lock(&self.0.lane.in_flight).len()
     }
 
-    /// Told after each batch.
+    /// Notified after each batch.
     pub fn committed(&self) -> Arc<Notify> {
         self.0.config.committed.clone()
     }
 
-    /// The last batch that this epoch knows to be committed.
+    /// The number of the last batch that this epoch knows to be committed; `None`: nothing was asked yet.
     pub fn last(&self) -> Option<i64> {
         *lock(&self.0.lane.last)
     }
@@ -179,10 +175,10 @@ impl Journal {
         self.0.database_away.load(Ordering::Relaxed)
     }
 
-    /// An account as of now, by a read of its balance; none: the read is too old, see [`Journal::wait_for_fold`].
+    /// An account as of now, from a read of its balance and what is remembered. `None`: the read is too old, see [`Journal::wait_for_fold`].
     ///
     /// # Errors
-    /// The read saw another epoch: what this process remembers is not all there is.
+    /// The read saw another epoch: this process does not remember everything.
     pub fn recall(&self, account: AccountId, read: Posted, as_of: AsOf) -> Result<Option<Posted>, &'static str> {
         if as_of.epoch != self.0.config.epoch {
             return Err("another process has taken over");
@@ -190,14 +186,14 @@ impl Journal {
         Ok(lock(&self.0.recent).recall(account, read, as_of.folded))
     }
 
-    /// Waits until more is folded than a read saw, but not long: it may be its epoch's beginning that is not known yet.
+    /// Waits until more is folded than a read saw, but only for a moment: perhaps it is not known yet where this epoch begins.
     pub async fn wait_for_fold(&self, seen: AsOf) {
         let mut folded = self.0.folded.subscribe();
         let _ = tokio::time::timeout(FOLD_LOOK, folded.wait_for(|place| *place > seen.folded)).await; // whoever asks looks again
     }
 
-    /// The auditor: balances hold everything up to this place, and these accounts are in quarantine. Answers those that no longer are: what memory believes of them
-    /// is void.
+    /// Called by the auditor: balances include every row up to `place`, and exactly these accounts are in quarantine. Returns accounts that were
+    /// released: what memory believes of them is void.
     pub fn folded(&self, place: i64, quarantined: &[i64]) -> Vec<AccountId> {
         let mut released = Vec::new();
         self.0.quarantine.change(|found, _| {
@@ -215,7 +211,8 @@ impl Journal {
         released
     }
 
-    /// Somebody sets the account's balance right: until [`Journal::resume`] its movements wait. Ends when every batch that was begun before is folded.
+    /// Called while an account's balance is being set right: its movements wait until [`Journal::resume`]. Returns when every batch begun before is
+    /// folded.
     pub async fn suspend(&self, account: AccountId) {
         self.0.quarantine.change(|_, suspended| {
             suspended.insert(account);
@@ -225,7 +222,7 @@ impl Journal {
         let _ = self.0.folded.subscribe().wait_for(|folded| *folded >= place(last, 0)).await; // whole batches are folded; the sender is ours
     }
 
-    /// The account's balance in the database is right: what is remembered of it is not.
+    /// The account's balance in the database is right now: what memory knows of it is void.
     pub fn resume(&self, account: AccountId) {
         lock(&self.0.recent).forget(account);
         self.0.quarantine.change(|found, suspended| {
@@ -235,18 +232,17 @@ impl Journal {
         self.0.lane.schedule(); // those that waited
     }
 
-    /// Whether the account takes no movements.
     pub fn is_quarantined(&self, account: AccountId) -> bool {
         self.0.quarantine.has(account)
     }
 
-    /// How many accounts are remembered since the fold.
+    /// How many accounts are remembered because they are not folded yet.
     pub fn recent(&self) -> usize {
         lock(&self.0.recent).len()
     }
 
-    /// The epoch is lost or let go: nothing more is written under it. What is queued was certainly not done; of what is in flight
-    /// nobody here will know.
+    /// The epoch is lost or given up: nothing more is written under it. What is queued was certainly not done; the outcome of what is in flight stays
+    /// unknown here.
     pub fn close(&self) {
         self.0.closed.store(true, Ordering::Release);
         self.refuse_queued(Abort::NotLeader);
@@ -264,7 +260,7 @@ impl Journal {
 }
 
 impl Shared {
-    /// The database answers, or why it does not.
+    /// Reports that the database answers, or why it does not.
     fn reach(&self, away: Option<String>) {
         if self.closed.load(Ordering::Acquire) {
             return; // how the database is, is for the journal of the next epoch to say
@@ -290,7 +286,7 @@ impl Lane {
         self.actor.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Tells the batch that is being written that another one can be begun.
+    /// Wakes the lane when enough are queued to begin another batch.
     fn tell_enough(&self, queued: usize) {
         let enough = self.enough.load(Ordering::Acquire);
         if enough > 0 && queued >= enough && self.enough.swap(0, Ordering::AcqRel) > 0 {
@@ -298,7 +294,7 @@ impl Lane {
         }
     }
 
-    /// One message per batch, not per record: whoever finds no flush under way asks for one.
+    /// Sends the lane one message per batch, not per record: only who finds no flush scheduled sends one.
     fn schedule(&self) {
         if !self.scheduled.swap(true, Ordering::AcqRel)
             && let Some(actor) = self.actor()
@@ -308,16 +304,14 @@ impl Lane {
     }
 }
 
-/// The supervisor of the lane.
+/// Supervises the lane.
 pub struct JournalActor;
 
-/// What the supervisor is told.
 pub enum JournalMessage {
     /// Start the lane again.
     Restart,
 }
 
-/// What the supervisor owns.
 pub struct JournalState {
     journal: Journal,
     running: Option<ActorId>,

@@ -1,8 +1,8 @@
-//! The lease: takes it, renews it, says when it is lost, lets it go.
+//! The lease: takes it, renews it, says when it is lost, and gives it up.
 //!
-//! It owns a session of its own and the epoch. Everything that writes is built when it says `Taken` and taken down when it says `Lost`;
-//! the database shuts out whoever did not hear it. The lease runs on the database's clock there, and here on a monotonic clock from
-//! before each renewal was sent, so that ours always ends first.
+//! It owns a session of its own and the epoch. All that writes is built when it says `Taken` and taken down when it says `Lost`; the fence in the
+//! database shuts out a node that did not hear that. The lease runs on the database's clock there, and here on a monotonic clock from before each
+//! renewal was sent, so that it always ends here first.
 
 mod holder;
 
@@ -21,10 +21,9 @@ use crate::telemetry::metrics::EPOCH;
 
 pub use holder::Holder;
 
-/// How often a standby looks at the lease: it may be let go long before it ends.
+/// How often a standby looks at the lease: the leader may give it up long before it ends.
 const STANDBY_LOOKS: Duration = Duration::from_millis(250);
 
-/// The actor; all it has is in its state.
 pub struct LeadershipActor;
 
 /// What it tells its parent.
@@ -32,40 +31,35 @@ pub struct LeadershipActor;
 pub enum Leadership {
     /// This process may write, under this epoch.
     Taken(i64),
-    /// It may not any more.
+    /// This process may not write under this epoch any more.
     Lost(i64),
 }
 
-/// What the actor is told.
 pub enum LeadershipMessage {
-    /// Time to renew, or to try.
+    /// Renew the lease, or try to take it.
     Tick,
-    /// A batch was fenced off under this epoch.
+    /// The fence refused a batch under this epoch.
     Fenced(i64),
-    /// Let go, so that another need not wait.
+    /// Give the lease up, so that another node need not wait for it to end.
     Release(oneshot::Sender<()>),
 }
 
-/// What the actor is made of.
+/// What the actor is started with.
 #[derive(Clone)]
 pub struct LeadershipArgs {
-    /// Where the lease is.
     pub database: Database,
-    /// How this process is called.
+    /// The name of this process on the lease.
     pub holder: Holder,
     /// How long a lease lasts.
     pub lease: Duration,
-    /// What the gateway sees.
+    /// Where the gateway sees whether this process may write.
     pub node: Node,
-    /// Told of every change.
+    /// Called with every change.
     pub events: Arc<dyn Fn(Leadership) + Send + Sync>,
-    /// Where it says how it is.
     pub health: Health,
-    /// Where tests make it fail.
     pub faults: Faults,
 }
 
-/// What the actor owns.
 pub struct LeadershipState {
     args: LeadershipArgs,
     session: Option<LeaseSession>,
@@ -106,7 +100,7 @@ impl Actor for LeadershipActor {
 }
 
 impl LeadershipState {
-    /// Renews or tries; answers how long until the next time.
+    /// Renews the lease or tries to take it; returns how long to wait until the next time.
     async fn tick(&mut self) -> Duration {
         let third = self.args.lease / 3;
         if self.released {

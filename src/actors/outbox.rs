@@ -1,9 +1,9 @@
 //! The publisher: takes the journal's events to Kafka, each once, in order.
 //!
-//! Woken by the journal and by a slow poll. Each message does at most one batch, so that a stop never waits long. Whatever goes wrong with
-//! Kafka or PostgreSQL is retried in here for ever, with backoff; only a fatal error of the producer ends the actor, and whoever
-//! supervises it starts it anew with the same arguments (on the process that holds the lease, and only there). A publisher that must not go on,
-//! because data was lost somewhere, says so in health and looks again from time to time; payments go on meanwhile.
+//! Woken by the journal and by a slow poll. Each message does one batch at most, so that a stop never waits long. Failures of Kafka or PostgreSQL are
+//! retried in here for ever, with backoff. Only a fatal error of the producer ends the actor; its supervisor then starts it again with the same
+//! arguments, on the leader only. A publisher that must not go on because data was lost somewhere says so in health and looks again from time to
+//! time; payments go on meanwhile.
 
 mod batch;
 mod ends;
@@ -34,27 +34,27 @@ use session::{Outcome, Session};
 /// How the publisher works.
 #[derive(Clone, Debug)]
 pub struct OutboxConfig {
-    /// The publisher's id: the key of its position.
+    /// The publisher's id, which is the key of its position.
     pub publisher: String,
-    /// The partition of the position topic that is its own.
+    /// Its own topic partition in the topic of positions.
     pub partition: i32,
-    /// Events in one Kafka transaction, at most.
+    /// Events in one Kafka transaction.
     pub batch_rows_max: usize,
-    /// Shortest time between two Kafka transactions that are not full: a transaction costs the broker the same for one event as for many.
+    /// The shortest time between two Kafka transactions that are not full: one costs the broker the same for one event as for many.
     pub linger: Duration,
     /// How often it looks by itself.
     pub poll_interval: Duration,
-    /// The first delay after a failure.
+    /// The first delay after a failure; it doubles with each further one.
     pub base_delay: Duration,
-    /// The delays double up to this.
+    /// The longest delay after a failure.
     pub max_delay: Duration,
-    /// How often a record that Kafka refuses is tried again before it becomes a dead letter; one that cannot ever be sent is not.
+    /// How often a record that Kafka refuses is tried again before it becomes a dead letter. One that can never be sent is not tried again.
     pub retries_max: u32,
-    /// An idle publisher runs a transaction this often, to keep its name known.
+    /// An idle publisher runs a transaction this often, so that Kafka does not forget its name.
     pub keep_alive: Duration,
-    /// False for a broker without transactions: at least once, and the position is PostgreSQL's.
+    /// False for a broker without transactions: events then arrive at least once, and PostgreSQL has the position.
     pub transactional: bool,
-    /// Another cluster or another database is taken for a fresh start. For development only.
+    /// Whether another cluster or another database counts as a fresh start. For development only.
     pub start_over: bool,
 }
 
@@ -76,45 +76,38 @@ impl Default for OutboxConfig {
     }
 }
 
-/// Everything a publisher needs; the same for each of its lives.
+/// What the actor is started with, the same at each restart.
 #[derive(Clone)]
 pub struct OutboxArgs {
-    /// How it works.
     pub config: OutboxConfig,
-    /// Where Kafka is.
     pub kafka: KafkaConfig,
-    /// Its connections: see [`crate::store::outbox::bounded`].
+    /// Its connections, with deadlines: see [`crate::store::outbox::bounded`].
     pub pool: PgPool,
-    /// Where it reports.
     pub health: Health,
-    /// Where tests make it fail.
     pub faults: Faults,
     /// How others reach it.
     pub handle: OutboxHandle,
-    /// Whether the lease is confirmed: else it does not connect to Kafka, which shuts out whoever publishes.
+    /// Whether the lease is confirmed. Without that it does not connect to Kafka: connecting shuts out the publisher of another node.
     pub confirmed: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// How often the lease is looked at before a publisher connects.
 const CONFIRM_EVERY: Duration = Duration::from_millis(200);
 
-/// What it is told.
 #[derive(Debug)]
 pub enum OutboxMessage {
     /// There is something new.
     Wake,
-    /// Look by yourself.
+    /// Look without having been woken.
     Poll,
-    /// Do the next batch: from itself.
+    /// Do the next batch. It sends this to itself.
     Step,
-    /// End.
     Stop,
 }
 
-/// The actor.
+/// Publishes the journal's events to Kafka.
 pub struct OutboxPublisher;
 
-/// What a life of it keeps.
 pub struct OutboxState {
     args: OutboxArgs,
     topics: Topics,
@@ -124,11 +117,11 @@ pub struct OutboxState {
     poll: JoinHandle<()>,
 }
 
-/// Whether a step is on its way.
+/// Whether a `Step` is on its way.
 enum Next {
-    /// None: whatever wakes it starts one.
+    /// No: whatever wakes it sends one.
     Idle,
-    /// It stands in the mailbox.
+    /// It is in the mailbox.
     Now,
     /// It comes after a delay that nothing shortens.
     Later,

@@ -1,10 +1,9 @@
-//! Runs the workflows that leave the ledger, in order of time: one actor on the leader that serves their timers, and one for each that is
-//! being run.
+//! Runs sagas in order of time: one actor on the leader that serves their timers, and one for each saga that is being run.
 //!
-//! A saga's time is a row, its state are its facts. This actor looks for those whose time has come, at once when it is told to, and spawns a
-//! [`Workflow`] for each, at most [`RUNNING_MAX`] side by side; the rest wait their turn. It owns nothing but its clock, and who runs. If it or
-//! a workflow dies between any two lines, the saga is found due again and goes on from its facts; one that keeps failing is let rest, for longer
-//! each time, so that it holds up nobody else.
+//! When a saga goes on is in its row; its state follows from its facts. This actor looks for sagas whose time has come, at once when it is woken, and
+//! starts a [`Workflow`] for each, at most [`RUNNING_MAX`] side by side; the rest wait. It owns only its timer, and which sagas run. If it or a
+//! workflow dies between any two lines, the saga is found due again and goes on from its facts. One that keeps failing rests, longer each time, so
+//! that it does not hold up the others.
 
 mod facts;
 mod handle;
@@ -33,19 +32,19 @@ pub use self::facts::{Happened, Unwritten, append};
 pub use self::handle::SagasHandle;
 use self::workflow::{Workflow, WorkflowArgs};
 
-/// Workflows side by side.
+/// Sagas that run side by side.
 pub const RUNNING_MAX: usize = 256;
-/// How long it sleeps at most: another process may have written.
+/// The longest sleep: another process may have written.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
-/// Between two looks at least, so that many workflows that end share one.
+/// The shortest time between two looks, so that many workflows that end share one.
 const SLEEP_MIN: Duration = Duration::from_millis(5);
-/// How long a saga rests after its workflow failed; doubled with each failure,
+/// How long a saga rests after its workflow failed; it doubles with each further failure.
 const REST_MIN: Duration = Duration::from_millis(100);
-/// up to this.
+/// The longest rest.
 const REST_MAX: Duration = Duration::from_secs(30);
-/// Failures that are remembered; with more, all are forgotten.
+/// Failures that are remembered; when there are more, all are forgotten.
 const RESTING_MAX: usize = 10_000;
-/// Between two counts of those that are stuck.
+/// How often stuck sagas are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 type Timer = tokio::task::JoinHandle<Result<(), ractor::MessagingErr<SagasMessage>>>;
@@ -53,39 +52,33 @@ type Timer = tokio::task::JoinHandle<Result<(), ractor::MessagingErr<SagasMessag
 /// How sagas are run.
 #[derive(Clone)]
 pub struct SagaConfig {
-    /// Who does the steps outside.
+    /// Does the steps that the ledger cannot do.
     pub provider: Arc<dyn Provider>,
     /// How often and how long a step is tried.
     pub policy: Policy,
-    /// Connections of their own: workflows must not keep accounts from being loaded.
+    /// Connections for sagas alone: they must not keep accounts from being loaded.
     pub pool: PgPool,
 }
 
-/// The actor; all it has is in its state.
+/// Starts a workflow for each saga whose time has come.
 pub struct Sagas;
 
-/// What it is told.
 pub enum SagasMessage {
     /// Look for sagas whose time has come.
     Look,
 }
 
-/// What it is made of.
+/// What the actor is started with.
 #[derive(Clone)]
 pub struct SagasArgs {
-    /// How sagas are run.
     pub config: SagaConfig,
-    /// The accounts.
     pub registry: Registry,
-    /// Where slips go that their accounts approved.
     pub journal: Journal,
     /// By which it is woken.
     pub handle: SagasHandle,
-    /// Where tests make it fail.
     pub faults: Faults,
 }
 
-/// What it owns.
 pub struct SagasState {
     args: SagasArgs,
     places: InFlight,
@@ -165,7 +158,7 @@ impl Actor for Sagas {
     }
 }
 
-/// Why a look came to nothing.
+/// Why a look failed.
 enum Trouble {
     Store(StoreError),
     Spawn(ActorProcessingErr),
@@ -178,14 +171,14 @@ impl From<StoreError> for Trouble {
 }
 
 impl SagasState {
-    /// One clock: a look that was asked for meanwhile must not leave two behind.
+    /// There is one timer: a wake-up meanwhile must not leave two.
     fn look_after(&mut self, delay: Duration, myself: &ActorRef<SagasMessage>) {
         if let Some(timer) = self.timer.replace(myself.send_after(delay, || SagasMessage::Look)) {
             timer.abort();
         }
     }
 
-    /// Starts what is due and has room; answers when to look again.
+    /// Starts workflows for sagas that are due, up to the bound; returns after how long to look again.
     async fn look(&mut self, myself: &ActorRef<SagasMessage>) -> Result<Duration, Trouble> {
         let pool = self.args.config.pool.clone();
         if self.counted.is_none_or(|counted| counted.elapsed() >= COUNT_EVERY) {
@@ -214,7 +207,7 @@ impl SagasState {
         Ok(next.min(rested.unwrap_or(SLEEP_MAX)).clamp(SLEEP_MIN, SLEEP_MAX))
     }
 
-    /// Those that run, and those that rest.
+    /// Sagas that run, and sagas that rest.
     fn passed_over(&self) -> Vec<Uuid> {
         let now = Instant::now();
         let resting = self.resting.iter().filter(|(_, rest)| rest.until > now).map(|(saga, _)| saga);

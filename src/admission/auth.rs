@@ -1,7 +1,7 @@
 //! Who calls, and whether they may: API keys and client certificates.
 //!
-//! A layer before all services; it puts an [`Identity`] into the request's extensions. What is right is decided by pure functions over a
-//! table of RPC paths; keys are looked up through the store, and remembered for a short while.
+//! A layer before all services, which puts an [`Identity`] into the request's extensions. Pure functions decide, over a table of RPC paths. Keys are
+//! looked up through the store, and remembered for a short while.
 
 mod cache;
 mod layer;
@@ -26,32 +26,30 @@ pub use table::{Access, TABLE, access};
 
 /// Look-ups at a time: a flood of made-up keys must not take the connections that reads need.
 const LOOK_UPS_MAX: usize = 4;
-/// How long a look-up may wait for its turn and its answer.
+/// How long a look-up may take, with the wait for its turn.
 const LOOK_UP_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Who calls. In the extensions of every request that got past the layer.
+/// Who calls. It is in the extensions of every request that passed the layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// To whom accounts and keys of this call belong.
     pub tenant: Arc<str>,
-    /// Who it is: `key:<id>` or `cert:<fingerprint>`; none without authentication.
+    /// `key:<id>` or `cert:<fingerprint>`; `None`: no credentials were required.
     pub client: Option<Arc<str>>,
 }
 
-/// Why a call goes no further.
+/// Why a call is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denial {
-    /// Nothing was shown.
+    /// It has no credentials.
     Missing,
-    /// What was shown is no key.
+    /// Its credentials are not of the form of a key.
     Malformed,
     /// The key is unknown or revoked.
     Unknown,
-    /// The key lacks the scope.
     Scope {
-        /// Whose.
+        /// As in [`Identity::client`].
         client: Arc<str>,
-        /// Which.
+        /// The scope that the key lacks.
         needed: Scope,
     },
     /// The database did not answer.
@@ -60,7 +58,7 @@ pub enum Denial {
 
 /// Where keys are looked up.
 pub trait KeyStore: Send + Sync + 'static {
-    /// The key with this id and hash, unless revoked; an error when the store did not answer.
+    /// The key with this id and hash; `None`: there is none, or it is revoked. An error: the store did not answer.
     fn look_up<'a>(&'a self, id: &'a str, hash: &'a KeyHash) -> BoxFuture<'a, Result<Option<ApiKey>, String>>;
 }
 
@@ -77,7 +75,7 @@ struct Inner {
     nobody: Identity,
 }
 
-/// What a credential is worth.
+/// What a key grants.
 #[derive(Clone, Debug)]
 struct Grant {
     identity: Identity,
@@ -98,10 +96,10 @@ impl KeyStore for PgPool {
 }
 
 impl Authenticator {
-    /// With the methods that the settings switch on; keys are looked up in `keys`.
+    /// With the methods that the settings switch on. Keys are looked up in `keys`.
     ///
     /// # Panics
-    /// When API keys are on and there is no store to look them up in: a mistake of the caller.
+    /// When API keys are on and `keys` is `None`: a mistake of the caller.
     pub fn new(settings: &AuthSettings, keys: Option<Box<dyn KeyStore>>) -> Self {
         assert!(keys.is_some() || !settings.api_keys, "api keys need a store");
         Self(Arc::new(Inner {
@@ -114,12 +112,11 @@ impl Authenticator {
         }))
     }
 
-    /// Lets everybody in as the default tenant.
+    /// Lets everybody in, as the default tenant.
     pub fn open() -> Self {
         Self::new(&AuthSettings { api_keys: false, client_certificates: false, cache: Duration::ZERO, allow_unauthenticated: true }, None)
     }
 
-    /// The layer for the listener.
     pub fn layer(&self) -> AuthLayer {
         AuthLayer::new(self.clone())
     }
@@ -188,7 +185,7 @@ impl Authenticator {
 }
 
 impl Denial {
-    /// What metrics call it.
+    /// The label of metrics.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -199,7 +196,7 @@ impl Denial {
         }
     }
 
-    /// What the caller hears.
+    /// The answer to the caller.
     pub fn status(&self) -> Status {
         match self {
             Self::Missing => Status::unauthenticated("no credentials: send an API key as `authorization: Bearer flk_...` or `x-api-key: flk_...`"),
@@ -220,7 +217,7 @@ fn allow(grant: Option<&Grant>, needed: Scope) -> Result<Identity, Denial> {
     Err(Denial::Scope { client, needed })
 }
 
-/// The key that a call shows: a bearer token, else `x-api-key`. Text that is not ASCII is shown too, and is no key.
+/// The credentials that a call shows: a bearer token, else `x-api-key`. Text that is not ASCII counts as shown, but is no key.
 fn presented(headers: &HeaderMap) -> Option<&str> {
     let bearer = headers.get(http::header::AUTHORIZATION).map(|value| {
         let text = value.to_str().unwrap_or_default();

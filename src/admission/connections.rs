@@ -1,5 +1,5 @@
-//! Connections: so many at once, and each must say something sensible soon. Whoever opens a port and stays silent costs a little memory
-//! for a few seconds, nothing else.
+//! Connections: their number is bounded, and each must send something soon. A client that opens one and stays silent costs a little memory for a few
+//! seconds, and nothing else.
 
 use crate::telemetry::metrics::SHED_REQUESTS;
 use std::io;
@@ -16,12 +16,12 @@ use tokio::time::{Instant, Sleep};
 use tokio_stream::Stream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-/// Every HTTP/2 connection, and every one inside TLS, begins with at least so many bytes; a request of HTTP/1.1 with its `host` has more.
+/// Every connection of HTTP/2 or TLS begins with at least so many bytes; a request of HTTP/1.1 with its `host` has more.
 const OPENING_BYTES: usize = 24;
 /// How long a connection may take to send them.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Accepts connections up to a limit.
+/// Accepts connections up to a bound.
 pub struct Connections {
     listener: TcpListener,
     open: Arc<AtomicUsize>,
@@ -31,7 +31,7 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// At most `max` at once; more are closed at once. The metric `gauge` says how many there are.
+    /// At most `max` connections; further ones are closed at once. The metric `gauge` shows how many are open.
     pub fn new(listener: TcpListener, max: usize, gauge: &'static str) -> Self {
         Self { listener, open: Arc::default(), max, gauge, pause: None }
     }
@@ -83,17 +83,16 @@ impl Drop for Counted {
     }
 }
 
-/// One connection.
+/// An accepted connection.
 pub struct Connection {
     stream: TcpStream,
     peer: IpAddr,
-    /// When the opening must have come, and how much of it has.
+    /// When the opening must have arrived, and how many bytes of it have.
     opening: Option<(Pin<Box<Sleep>>, usize)>,
     _counted: Counted,
 }
 
 impl Connection {
-    /// From where it comes.
     pub fn peer(&self) -> IpAddr {
         self.peer
     }

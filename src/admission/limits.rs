@@ -1,4 +1,4 @@
-//! Who may call how often, and by what a client is known.
+//! Rate limits of the contracts, and how a client is told from others.
 
 use http::HeaderMap;
 
@@ -8,17 +8,16 @@ use crate::telemetry::metrics::RATE_LIMIT_EXCEEDED;
 use crate::teller::failure::Failure;
 use crate::teller::validate::cut;
 
-/// Who may call how often; none means no limit.
+/// Rate limits by contract; `None`: no limit.
 #[derive(Clone, Default)]
 pub struct Limits {
-    /// Of payment.v1.
     pub payment: Option<RateLimiter>,
-    /// Of florin.v1, where a batch counts once, and of REST.
+    /// For the native API, where a batch counts once, and for the accounts REST API.
     pub native: Option<RateLimiter>,
 }
 
-/// Lets the client's call count against its limit: named by `x-client-id`, else by the first address of `x-forwarded-for`, else by the method;
-/// each tenant's clients are its own.
+/// Counts a call against its client's limit. The client is named by `x-client-id`, else by the first address of `x-forwarded-for`, else by the
+/// method. Each tenant's clients are counted apart.
 ///
 /// # Errors
 /// `RateLimited`.

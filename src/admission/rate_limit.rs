@@ -1,23 +1,23 @@
-//! How many requests a client may make: a sliding window per client, over all nodes by Redis, per node without it.
+//! How many requests a client may make: a sliding window per client, over all nodes with Redis, per node without it.
 //!
 //! **With Redis.** No window of any position, by the clock of Redis and at the moment it counts, holds more than `requests_max` granted requests,
-//! over all nodes. A request counts for at least a window and at most a window and a bucket (1/60 of it) more; a refused one does not count.
-//! Checks of one client that meet are put to Redis in one call, and a node has one call in flight per client. When the limit is 200 or more, a
-//! node takes permits ahead: as many as the recent rate uses in 200 ms, at most `requests_max / 100`, good for the rest of their bucket, and
-//! given back with its next call. So a client spread over n nodes may be refused up to `(n - 1) * (requests_max / 100)` early, and for
-//! up to 50 ms longer than it must, since a node repeats a refusal that long. A node asks for one client about 5 times a second (60 with a window of one
-//! second, because permits end with their bucket), and while a burst uses a full window up at most 100 times more (199 times when the limit is below 200).
+//! over all nodes. A request counts for at least a window and at most a window and a bucket (1/60 of it) more; a refused one does not count. Checks
+//! of one client that meet are sent to Redis in one call, and a node has one call in flight per client. When the limit is 200 or more, a node takes
+//! permits ahead: as many as the recent rate uses in 200 ms, at most `requests_max / 100`, valid for the rest of their bucket, and given back with
+//! its next call. So a client spread over n nodes may be refused up to `(n - 1) * (requests_max / 100)` requests early, and for up to 50 ms longer
+//! than it must, since a node repeats a refusal that long. For one client a node calls Redis about 5 times a second (60 with a window of one second,
+//! because permits end with their bucket), and while a burst uses a full window up to 100 times more (199 times when the limit is below 200).
 //!
-//! **Without.** The first error, or a call longer than `call_timeout`, ends the use of Redis for all clients at once; whoever waits is decided by the
-//! window in memory, which knows what this node has allowed before. Each node then allows up to `requests_max`. No check waits longer
-//! than `call_timeout`, and none at all until a probe finds Redis answering again. What a node allowed meanwhile is added to Redis with the
-//! client's next call, in the bucket of its time; what may or may not have been added or granted in a call without an answer is counted
-//! twice rather than not at all, and permits in hand are given up. A client that does not call again on that node is not added.
+//! **Without.** The first error, or a call longer than `call_timeout`, ends the use of Redis for all clients at once. Requests that wait are decided
+//! by the window in memory, which knows what this node has allowed before. Each node then allows up to `requests_max`. No check waits longer than
+//! `call_timeout`, and none at all until a probe finds Redis answering again. What a node allowed meanwhile is added to Redis with the client's next
+//! call, in the bucket of its time. What may have been added or granted in a call without an answer is counted twice rather than not at all, and
+//! permits in hand are given up. A client that does not call again on that node is not added.
 //!
-//! **Not promised.** A Redis that restarts empty, or is failed over to a replica that lags, has forgotten what counted: clients begin anew there.
-//! A step forward of its clock ages what counts; a step back keeps it for one more window.
+//! **Not promised.** A Redis that restarts empty, or fails over to a replica that lags, has forgotten what counted: clients begin anew there. A step
+//! forward of its clock ages what counts; a step back keeps it for one more window.
 //!
-//! Nothing depends on the future of a caller: one that is dropped leaves its permit to the next.
+//! Nothing depends on a caller's future: one that is dropped leaves its permit to the next.
 
 mod circuit;
 mod clients;
@@ -42,36 +42,33 @@ use crate::faults::Faults;
 use crate::resilience::health::Health;
 use crate::telemetry::metrics::{LIMITER_DECISIONS, LIMITER_REDIS};
 
-/// Where the task that calls Redis can be made to panic or to hang.
+/// The fault point at which tests make the task that calls Redis panic or hang.
 const FAULT_CALL: &str = "limiter.call";
 const REQUESTS_MAX: u64 = 1_000_000_000;
 const WINDOW_MAX: Duration = Duration::from_secs(7 * 86_400);
 const CLIENTS_MAX: usize = 10_000_000;
 
-/// What the limiter is told.
 #[derive(Clone)]
 pub struct RateLimitConfig {
-    /// Off: everything is allowed and nothing is counted.
+    /// False: everything is allowed and nothing is counted.
     pub enabled: bool,
     /// Requests of one client in any window, 1 to 1,000,000,000.
     pub requests_max: u64,
-    /// The window, 1 ms to 7 days.
+    /// 1 ms to 7 days.
     pub window: Duration,
-    /// Where Redis is; without it the limit holds per node.
+    /// `None`: the limit holds per node.
     pub redis_url: Option<SecretString>,
-    /// Begins every key in Redis. Limits that are separate need different ones.
+    /// The beginning of every key in Redis. Limits that are separate need different ones.
     pub key_prefix: String,
-    /// Longest call to Redis, and so the longest that a check waits.
+    /// The longest call to Redis, and so the longest that a check waits: 1 ms to 10 s.
     pub call_timeout: Duration,
-    /// Pause before Redis is tried again.
+    /// The pause before Redis is tried again, from 1 ms; it doubles with each failure.
     pub probe_delay_min: Duration,
-    /// The pause doubles up to this.
+    /// The longest pause.
     pub probe_delay_max: Duration,
-    /// Clients remembered on this node, 1 to 10,000,000: about 0.5 kB each, 2 kB for one that is busy in every bucket.
+    /// Clients that this node remembers, 1 to 10,000,000: about 0.5 kB each, 2 kB for one that is busy in every bucket.
     pub clients_max: usize,
-    /// Where it says how Redis is.
     pub health: Health,
-    /// Where tests make it fail.
     pub faults: Faults,
 }
 
@@ -93,38 +90,33 @@ impl Default for RateLimitConfig {
     }
 }
 
-/// Why there is no limiter.
+/// Why a limiter cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum RateLimitError {
-    /// A setting is out of its range.
     #[error("{name} is {value}, allowed is {allowed}")]
     OutOfRange {
         /// The field of the configuration.
         name: &'static str,
-        /// What was given.
         value: String,
-        /// What is allowed.
+        /// The range, in words.
         allowed: &'static str,
     },
-    /// The URL, which may hold a password and is not shown, is no Redis URL.
+    /// The URL cannot be used. It is not shown, since it may have a password; the text says what is wrong.
     #[error("the redis url cannot be used: {0}")]
     RedisUrl(String),
-    /// Redis is configured, and there is no runtime to call it on.
+    /// Redis is configured, but there is no tokio runtime to call it on.
     #[error("a limiter with redis must be made inside a tokio runtime")]
     NoRuntime,
 }
 
-/// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It may go on; so many more could as well, as far as this node knows.
     Allowed {
-        /// How many.
+        /// How many more requests could go on now, as far as this node knows.
         remaining: u64,
     },
-    /// It may not.
     Refused {
-        /// When there will be room again, if others leave any.
+        /// When there will be space again, if no other request takes it.
         retry_after: Duration,
     },
 }
@@ -136,9 +128,8 @@ pub enum Mode {
     Redis,
     /// This node for itself.
     Local {
-        /// Since when.
         since: Instant,
-        /// Why.
+        /// Why Redis is not used.
         reason: String,
     },
 }
@@ -158,7 +149,7 @@ struct Inner {
     meters: Meters,
 }
 
-/// Handles, so that a check looks none up.
+/// Kept, so that a check looks up no metric.
 struct Meters {
     redis_allowed: Counter,
     redis_refused: Counter,
@@ -227,7 +218,6 @@ impl RateLimiter {
         inner.meters.count(false, decision)
     }
 
-    /// Who decides now.
     pub fn mode(&self) -> Mode {
         self.inner.circuit.watch().borrow().mode.clone()
     }
@@ -248,7 +238,7 @@ impl Inner {
         self.circuit.trip(epoch, reason);
     }
 
-    /// One call to Redis; ends early when the circuit opens for another reason.
+    /// One call to Redis. It ends early when the circuit opens for another reason.
     async fn call(&self, client: &str, order: &Order) -> Result<Answer, String> {
         let (circuit, mut phase) = (&self.circuit, self.circuit.watch());
         let (Some(server), Some(mut connection)) = (&circuit.server, circuit.connection(order.epoch)) else {
@@ -270,7 +260,7 @@ impl Inner {
     }
 }
 
-/// The task that asks Redis for one client until nobody waits. However it ends, nobody is left waiting.
+/// The task that calls Redis for one client until nobody waits. However it ends, nobody is left waiting.
 struct Flight {
     inner: Arc<Inner>,
     client: Arc<Client>,
@@ -352,8 +342,8 @@ fn validate(config: &RateLimitConfig) -> Result<(), RateLimitError> {
     Ok(())
 }
 
-/// Starts a task of the limiter: a flight or a probe. Both end by themselves, and no caller joins them. Without a runtime (it is being
-/// shut down) the task is dropped, which a flight turns into an answer.
+/// Starts a task of the limiter: a flight or a probe. Both end by themselves, and no caller joins them. Without a runtime (it is being shut down) the
+/// task is dropped, which a flight turns into an answer.
 fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     if tokio::runtime::Handle::try_current().is_ok() {
         #[expect(clippy::disallowed_methods, reason = "a flight outlives the caller that launched it and guards its own end")]

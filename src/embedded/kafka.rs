@@ -14,10 +14,10 @@ use super::{Doing, Error, on_path, ports};
 
 const SCRIPT: &str = include_str!("../../scripts/dev_kafka.sh");
 
-/// The first start downloads 44 MB.
+/// Long enough for the first start, which downloads 44 MB.
 const READY_WITHIN: Duration = Duration::from_secs(180);
 
-/// Whether [`DevKafka`] can run here: java and mvn are on PATH.
+/// Whether [`DevKafka`] can run here: `java` and `mvn` are on `PATH`.
 #[must_use]
 pub fn available() -> bool {
     on_path("java").is_some() && on_path("mvn").is_some()
@@ -25,8 +25,8 @@ pub fn available() -> bool {
 
 /// A real Apache Kafka, broker and controller in one JVM, with transactions; dropping it stops it.
 ///
-/// It serves 127.0.0.1 only, creates no topics by itself, and keeps its data in its folder: what it acknowledged survives its SIGKILL (not a crash of
-/// the machine: Kafka leaves the disk to the operating system). After a SIGKILL a start takes 4 to 8 s, otherwise about 2 s.
+/// It listens on 127.0.0.1 only, creates no topics by itself, and keeps its data in its folder. What it acknowledged survives its SIGKILL, but not a
+/// crash of the machine: Kafka leaves the disk to the operating system. After a SIGKILL a start takes 4 to 8 s, otherwise about 2 s.
 pub struct DevKafka {
     process: Process,
     dir: PathBuf,
@@ -34,11 +34,11 @@ pub struct DevKafka {
 }
 
 impl DevKafka {
-    /// Starts the broker in `dir` on this port, downloading it the first time, and returns when it answers. The port may differ from the last run's.
+    /// Starts the broker in `dir` on this port and returns when it answers; the first time it downloads it. The port may differ from the last run's.
     /// Blocks.
     ///
     /// # Errors
-    /// `NotInstalled` without java or mvn, `Ended` with the reason when the broker could not be fetched or started or another one runs in `dir`,
+    /// `NotInstalled` without `java` or `mvn`, `Ended` with the reason when the broker could not be fetched or started or another one runs in `dir`,
     /// `TooSlow` after 3 minutes, `Io` when the operating system refuses.
     pub fn start(dir: &Path, port: u16) -> Result<Self, Error> {
         fs::create_dir_all(dir).doing(|| format!("create {}", dir.display()))?;
@@ -53,19 +53,18 @@ impl DevKafka {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// The process id of the broker.
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.process.pid().as_raw()
     }
 
-    /// The folder of the broker, absolute.
+    /// The folder of the broker, as an absolute path.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Stops the broker; it is killed when it takes longer than 3 seconds, which loses nothing.
+    /// Stops the broker. If that takes longer than 3 seconds it is killed, which loses nothing.
     ///
     /// # Errors
     /// `TooSlow` when it still runs.
@@ -107,7 +106,7 @@ fn log(dir: &Path) -> PathBuf {
     dir.join("server.log")
 }
 
-/// Runs the script, which becomes the broker.
+/// Runs the script, whose process becomes the broker.
 fn launch(dir: &Path, port: u16) -> Result<Process, Error> {
     for (program, command) in [("java", "apt-get install default-jre-headless"), ("mvn", "apt-get install maven")] {
         if on_path(program).is_none() {
@@ -138,20 +137,20 @@ fn launch(dir: &Path, port: u16) -> Result<Process, Error> {
     }
 }
 
-/// librdkafka's broker inside this process; dropping it ends it.
+/// librdkafka's mock broker inside this process; dropping it ends it.
 ///
-/// It keeps everything in memory, at most 5 MiB and 100,000 records per partition, forgets it at the end, and knows no transactions: a producer's are
-/// accepted and ignored.
+/// It keeps everything in memory, at most 5 MiB and 100,000 records per topic partition, and forgets it at the end. It knows no transactions: those
+/// of a producer are accepted and ignored.
 pub struct MockKafka {
     brokers: String,
     _end: mpsc::Sender<()>,
 }
 
 impl MockKafka {
-    /// Starts a cluster of one broker with these topics: name and number of partitions.
+    /// Starts a cluster of one broker with these topics, each a name and a number of topic partitions.
     ///
     /// # Errors
-    /// `Mock` when librdkafka refuses a topic, `Io` without threads.
+    /// `Mock` when librdkafka refuses a topic, `Io` when no thread can be started.
     pub fn start(topics: &[(&str, i32)]) -> Result<Self, Error> {
         let topics: Vec<(String, i32)> = topics.iter().map(|(name, partitions)| ((*name).to_owned(), *partitions)).collect();
         let (started, start) = mpsc::sync_channel(1);
@@ -169,7 +168,7 @@ impl MockKafka {
         Ok(Self { brokers, _end: end })
     }
 
-    /// The bootstrap servers: other processes can connect too.
+    /// The bootstrap servers; other processes can connect too.
     #[must_use]
     pub fn brokers(&self) -> String {
         self.brokers.clone()

@@ -7,15 +7,15 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// The ports to choose from: above the registered favourites, below those that Linux hands to outgoing connections. A server that is killed and
-/// started again thus finds its port free: no client, least of all one that tries to reconnect to this very port, was given it meanwhile.
+/// The ports to choose from: above the registered favourites, and below those that Linux gives to outgoing connections. So a server that is killed
+/// and started again finds its port free: no client got it meanwhile, not even one that tries to reconnect to this very port.
 const RANGE: std::ops::Range<u16> = 10_000..32_000;
 
 const TRIES_MAX: u64 = 1_000;
 
 static HANDED_OUT: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
 
-/// A port on 127.0.0.1 that nobody listens on, and that this process was not given before.
+/// A port on 127.0.0.1 on which nobody listens, and that this process has not handed out before.
 ///
 /// # Errors
 /// When no free port was found in 1,000 tries.
@@ -35,7 +35,7 @@ pub fn free() -> io::Result<u16> {
     Err(io::Error::new(io::ErrorKind::AddrInUse, format!("no free port from {} to {} in {TRIES_MAX} tries", RANGE.start, RANGE.end - 1)))
 }
 
-/// Whether somebody accepts connections on this port of 127.0.0.1.
+/// Whether anything accepts connections on this port of 127.0.0.1.
 #[must_use]
 pub fn answers(port: u16) -> bool {
     TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, port).into(), Duration::from_millis(500)).is_ok()

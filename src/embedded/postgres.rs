@@ -1,10 +1,10 @@
 //! A private PostgreSQL cluster from the installed binaries, in one folder.
 //!
-//! The folder holds `data` (the cluster), `postgres.log`, `lock` (held while a handle lives) and, while the server runs, its Unix socket. It may be a
-//! folder that only we can enter: PostgreSQL refuses to run as root, so for root the server becomes `postgres` (or `nobody`), and reaches its data
-//! through a descriptor that it inherits instead of by a path it may not walk. Only the socket then lives elsewhere, below `/tmp`.
+//! The folder has `data` (the cluster), `postgres.log`, `lock` (held while a handle lives) and, while the server runs, its Unix socket. It may be a
+//! folder that only this user can enter: PostgreSQL refuses to run as root, so for root the server becomes `postgres` (or `nobody`), and reaches its
+//! data through a descriptor that it inherits instead of by a path that it cannot walk. Only the socket is then elsewhere, below `/tmp`.
 //!
-//! Local users are trusted without a password. What keeps others out is the socket's folder, which only its owner can enter.
+//! Local users are trusted without a password. The socket's folder, which only its owner can enter, keeps others out.
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
@@ -32,18 +32,17 @@ const STALE_GONE_WITHIN: Duration = Duration::from_secs(30);
 pub enum Durability {
     /// Nothing that was committed.
     Durable,
-    /// Everything. A crash of the server alone still loses nothing that was written.
+    /// Everything. A crash of the server alone still loses nothing that was committed.
     Throwaway,
 }
 
 /// How a cluster is to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// What may be lost.
     pub durability: Durability,
-    /// A TCP port on 127.0.0.1, for clients that come through a proxy; every local user can then connect. None: the Unix socket only.
+    /// A TCP port on 127.0.0.1, for clients that come through a proxy; every local user can then connect. `None`: the Unix socket only.
     pub listen_port: Option<u16>,
-    /// The most connections at a time.
+    /// Connections at the same time.
     pub connections_max: u16,
 }
 
@@ -65,7 +64,7 @@ pub struct PrivatePostgres {
 }
 
 impl PrivatePostgres {
-    /// Starts the cluster in `dir`, creating it the first time; see [`PrivatePostgres::start_with`].
+    /// Starts the cluster in `dir`, with the options of [`Options::new`]; see [`PrivatePostgres::start_with`].
     ///
     /// # Errors
     /// As [`PrivatePostgres::start_with`].
@@ -73,12 +72,12 @@ impl PrivatePostgres {
         Self::start_with(dir, Options::new(durability))
     }
 
-    /// Starts the cluster in `dir`, creating it the first time, and returns when it accepts connections. A server that an earlier, killed process
+    /// Starts the cluster in `dir` and returns when it accepts connections; the first time it creates it. A server that an earlier, killed process
     /// left in this folder is stopped first. Blocks.
     ///
     /// # Errors
     /// `NotInstalled` without PostgreSQL 15 or newer, `WrongVersion` when the folder needs a version that is not installed, `InUse` when another
-    /// handle has the folder, `Ended` or `TooSlow` when the server does not come up, `Io` when the operating system refuses.
+    /// handle has the folder, `Ended` or `TooSlow` when the server does not start, `Io` when the operating system refuses.
     pub fn start_with(dir: &Path, options: Options) -> Result<Self, Error> {
         fs::create_dir_all(dir).doing(|| format!("create {}", dir.display()))?;
         let dir = dir.canonicalize().doing(|| format!("resolve {}", dir.display()))?;
@@ -94,7 +93,7 @@ impl PrivatePostgres {
         }
     }
 
-    /// Where to connect: over TCP when a port was asked for, else over the Unix socket.
+    /// The URL of a database: over TCP when there is a port, else over the Unix socket.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         match self.options.listen_port {
@@ -103,20 +102,19 @@ impl PrivatePostgres {
         }
     }
 
-    /// The process id of the server.
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.process.pid().as_raw()
     }
 
-    /// The folder of the cluster, absolute.
+    /// The folder of the cluster, as an absolute path.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Stops the server within about 5 seconds: connections are cut, open transactions rolled back, and the disk is in order, unless that takes more
-    /// than 3 seconds; then the next start recovers. Nothing that was committed is lost either way.
+    /// Stops the server: connections are cut and open transactions rolled back. If that takes longer than 3 seconds it is ended by force, and the
+    /// next start recovers. Nothing that was committed is lost either way.
     ///
     /// # Errors
     /// `TooSlow` when it still runs.
@@ -163,7 +161,7 @@ impl Drop for PrivatePostgres {
     }
 }
 
-/// Takes the folder for this process; the lock goes with the process, however it ends.
+/// Takes the folder for this process. The lock ends with the process, however that ends.
 ///
 /// # Errors
 /// `InUse` when another handle has it, `Io` when the operating system refuses.
@@ -212,7 +210,7 @@ fn launch(dir: &Path, socket_dir: &Path, user: Option<process::User>, options: O
     }
 }
 
-/// Creates the cluster under another name first: a folder called `data` is always whole.
+/// Creates the cluster under another name first, so that a folder called `data` is always complete.
 fn create(dir: &Path, data: &Path, binaries: &Path, user: Option<process::User>) -> Result<(), Error> {
     let unfinished = dir.join("data.new");
     if unfinished.exists() {
@@ -236,7 +234,7 @@ fn create(dir: &Path, data: &Path, binaries: &Path, user: Option<process::User>)
     fs::rename(&unfinished, data).doing(|| format!("rename {} to {}", unfinished.display(), data.display()))
 }
 
-/// A PostgreSQL program that finds its data folder by an inherited descriptor, and shuts down when we die.
+/// A PostgreSQL program that finds its data folder through an inherited descriptor, and shuts down when this process dies.
 fn command(binaries: &Path, program: &str, data: &Path, user: Option<process::User>) -> Result<(Command, Birth), Error> {
     let folder = File::open(data).doing(|| format!("open {}", data.display()))?;
     let mut command = Command::new(binaries.join(program));
@@ -245,14 +243,14 @@ fn command(binaries: &Path, program: &str, data: &Path, user: Option<process::Us
     Ok((command, Birth { inherit: Some(folder.into()), user, on_parent_death: Some(Signal::SIGINT) }))
 }
 
-/// Line 8 of the pid file says `ready` once connections are accepted.
+/// Whether connections are accepted: line 8 of the pid file then says `ready`.
 fn ready(data: &Path, pid: Pid) -> bool {
     let Ok(text) = fs::read_to_string(data.join("postmaster.pid")) else { return false };
     let mut lines = text.lines().map(str::trim);
     lines.next() == Some(&pid.to_string()) && lines.nth(6) == Some("ready")
 }
 
-/// Stops the server that an earlier process left behind here. We hold the folder's lock: nobody else can want it.
+/// Stops the server that an earlier process left here. This process has the folder's lock: nobody else can want that server.
 fn stop_stale(dir: &Path, data: &Path) -> Result<(), Error> {
     let Some(pid) = fs::read_to_string(data.join("postmaster.pid")).ok().and_then(|text| text.lines().next()?.trim().parse().ok()).map(Pid::from_raw)
     else {

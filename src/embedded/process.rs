@@ -1,4 +1,4 @@
-//! One server process: how it is born, signalled, awaited, and never outlives us.
+//! One server process: how it is started, signalled and awaited, and that it never outlives this process.
 
 use std::fs;
 use std::io;
@@ -28,13 +28,13 @@ pub(super) struct User {
 pub(super) struct Birth {
     /// A descriptor that the program inherits under the same number.
     pub inherit: Option<OwnedFd>,
-    /// The user to become.
+    /// `None`: the current user.
     pub user: Option<User>,
-    /// The signal it gets when this process dies.
+    /// The signal that it gets when this process dies.
     pub on_parent_death: Option<Signal>,
 }
 
-/// Arms the command with `birth`, in a process group of its own: Ctrl-C on our terminal is ours to handle.
+/// Applies `birth` to the command, in a process group of its own: Ctrl-C in the terminal is for this process to handle.
 #[expect(unsafe_code, reason = "pre_exec: the closure makes only async-signal-safe calls and does not allocate")]
 pub(super) fn arm(command: &mut Command, birth: Birth) {
     let parent = getpid();
@@ -60,7 +60,7 @@ pub(super) fn arm(command: &mut Command, birth: Birth) {
     unsafe { command.pre_exec(prepare) };
 }
 
-/// A running (or ended) child.
+/// A child process, running or ended.
 ///
 /// The kernel ties a death signal to the *thread* that spawned, so a thread of its own spawns the child and stays until it has ended.
 pub(super) struct Process {
@@ -100,17 +100,16 @@ impl Process {
         Ok(Self { pid, exit })
     }
 
-    /// The process id.
     pub fn pid(&self) -> Pid {
         self.pid
     }
 
-    /// How it ended, if it has.
+    /// `None`: it still runs.
     pub fn ended(&self) -> Option<ExitStatus> {
         *lock(&self.exit.status)
     }
 
-    /// Sends a signal, unless it has ended.
+    /// Sends a signal, unless the process has ended.
     pub fn signal(&self, signal: Signal) {
         let status = lock(&self.exit.status);
         if status.is_none() {
@@ -118,14 +117,14 @@ impl Process {
         }
     }
 
-    /// Waits for the end; false when `limit` passed first.
+    /// Waits until the process has ended; false: `limit` passed first.
     pub fn wait(&self, limit: Duration) -> bool {
         let status = lock(&self.exit.status);
         let (status, _) = self.exit.ended.wait_timeout_while(status, limit, |status| status.is_none()).unwrap_or_else(PoisonError::into_inner);
         status.is_some()
     }
 
-    /// Sends each signal in turn, and gives each its time to work; false when the process still runs after the last.
+    /// Sends each signal in turn and waits as long as is given with it; false: the process still runs after the last.
     pub fn stop(&self, signals: &[(Signal, Duration)]) -> bool {
         signals.iter().any(|&(signal, limit)| {
             self.signal(signal);
@@ -138,7 +137,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether the process exists and is not just waiting to be reaped.
+/// Whether the process exists and is not only waiting to be reaped.
 pub(super) fn alive(pid: Pid) -> bool {
     stat(pid).is_some_and(|(state, _)| state != 'Z' && state != 'X')
 }
@@ -150,7 +149,7 @@ pub(super) fn children(parent: Pid) -> Vec<Pid> {
     pids.filter(|pid| stat(*pid).is_some_and(|(_, its_parent)| its_parent == parent)).collect()
 }
 
-/// State and parent. The second field of the line is the program's name, which may hold anything.
+/// The state and the parent of a process. The second field of the line is the program's name, which may contain anything.
 fn stat(pid: Pid) -> Option<(char, Pid)> {
     let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = line.rsplit_once(')')?.1.split_ascii_whitespace();

@@ -22,32 +22,28 @@ impl PrivateRedis {
     /// Starts a server on a free port, with its log in `dir`, and returns when it accepts connections. Blocks.
     ///
     /// # Errors
-    /// `NotInstalled` without redis-server, `Ended` or `TooSlow` when it does not come up, `Io` when the operating system refuses.
+    /// `NotInstalled` without `redis-server`, `Ended` or `TooSlow` when it does not start, `Io` when the operating system refuses.
     pub fn start(dir: &Path) -> Result<Self, Error> {
         std::fs::create_dir_all(dir).doing(|| format!("create {}", dir.display()))?;
         let port = ports::free().doing(|| "find a free port".to_owned())?;
         Ok(Self { process: launch(dir, port)?, dir: dir.to_owned(), port })
     }
 
-    /// The TCP port.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The process id of the server.
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.process.pid().as_raw()
     }
 
-    /// Where to connect.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Stops the server.
     pub fn stop(&mut self) {
         self.process.signal(Signal::SIGCONT); // a paused one would not see the request
         self.process.stop(&[(Signal::SIGTERM, Duration::from_secs(3)), (Signal::SIGKILL, Duration::from_secs(3))]);
@@ -58,7 +54,7 @@ impl PrivateRedis {
         self.process.stop(&[(Signal::SIGKILL, Duration::from_secs(5))]);
     }
 
-    /// Lets the server hang: connections are accepted by the kernel and never answered.
+    /// Makes the server hang: the kernel accepts connections, and nothing is answered.
     pub fn pause(&self) {
         self.process.signal(Signal::SIGSTOP);
     }

@@ -1,23 +1,22 @@
-//! One account: its posted totals, its open legs, and the two functions that matter, [`Account::decide`] and [`Account::settle`].
+//! One account: its posted totals and its open legs. What matters is [`Account::decide`].
 
 use std::hash::Hash;
 
 use super::{Rejection, SmallMap};
 use crate::money::Amount;
 
-/// Whether an account takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
-    /// Pays and is paid.
+    /// It pays and is paid.
     Active,
-    /// Neither, until it is active again.
+    /// It neither pays nor is paid until it is active again.
     Suspended,
-    /// Never again.
+    /// As suspended, but for ever.
     Closed,
 }
 
 impl Status {
-    /// Its number, wherever a status is stored.
+    /// The number wherever a status is stored.
     pub fn code(self) -> i16 {
         match self {
             Self::Active => 1,
@@ -26,7 +25,7 @@ impl Status {
         }
     }
 
-    /// Its name, wherever a status is written as text.
+    /// The name wherever a status is written as text.
     pub fn name(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -83,42 +82,41 @@ impl GuardsChange {
 /// What the database says of an account's money at some version. A higher version is later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Totals {
-    /// Sum of all debits ever, in minor units.
+    /// The sum of all debits ever, in minor units.
     pub debits: i128,
-    /// Sum of all credits ever, in minor units.
+    /// The sum of all credits ever, in minor units.
     pub credits: i128,
-    /// The sum of what open holds promise, in minor units: posted, but not available.
+    /// The sum of what open holds have left, in minor units. It is in the balance, but not available.
     pub held: i128,
     /// How many rows of the journal are about the account.
     pub version: i64,
 }
 
-/// What an open transaction will do to the account, in minor units.
+/// What an open transaction will do to the account, in minor units; neither is negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Leg {
-    /// What is no longer available: it leaves the account, or is held.
+    /// By how much less is available: it leaves the account, or is held.
     pub debit: i128,
-    /// Arrives.
+    /// By how much the balance rises.
     pub credit: i128,
 }
 
 impl Leg {
-    /// The net of so much in both directions.
+    /// The net effect of a debit and a credit, without a hold.
     pub fn net(debit: i128, credit: i128) -> Self {
         Self::with_hold(debit, credit, 0)
     }
 
-    /// The net of so much in both directions, with so much more held, or less if negative. What a hold lets go makes room only when it is
+    /// The net effect of a debit, a credit and a change of what is held (negative: less is held). What a hold releases is available only when that is
     /// committed, and never counts against a ceiling.
     pub fn with_hold(debit: i128, credit: i128, held: i128) -> Self {
         Self { debit: (debit - credit + held).max(0), credit: (credit - debit).max(0) }
     }
 }
 
-/// What becomes of a leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It fits in the worst case of all open legs.
+    /// It fits even if the worst of all open legs settle.
     Admit,
     /// It would fit if other legs were released: wait until one settles.
     Wait,
@@ -126,7 +124,7 @@ pub enum Decision {
     Refuse(Rejection),
 }
 
-/// An account as its actor knows it. `T` names a transaction.
+/// An account as its actor knows it. `T` is the id of a transaction.
 #[derive(Clone, Debug)]
 pub struct Account<T> {
     totals: Totals,
@@ -142,27 +140,25 @@ impl<T: Eq + Hash + Copy> Account<T> {
         Self { totals, guards, legs: SmallMap::default(), open_debits: 0, open_credits: 0 }
     }
 
-    /// What is posted, in minor units.
+    /// In minor units.
     pub fn balance(&self) -> i128 {
         self.totals.credits - self.totals.debits
     }
 
-    /// What is posted and not held, in minor units.
+    /// Balance less what is held, in minor units.
     pub fn available(&self) -> i128 {
         self.balance() - self.totals.held
     }
 
-    /// The totals last seen.
     pub fn totals(&self) -> Totals {
         self.totals
     }
 
-    /// The sum of active holds, in minor units.
+    /// In minor units.
     pub fn held(&self) -> i128 {
         self.totals.held
     }
 
-    /// Whether it takes part.
     pub fn status(&self) -> Status {
         self.guards.status
     }
@@ -172,7 +168,6 @@ impl<T: Eq + Hash + Copy> Account<T> {
         self.guards
     }
 
-    /// How many legs are open.
     pub fn open_legs(&self) -> usize {
         self.legs.len()
     }
@@ -182,7 +177,7 @@ impl<T: Eq + Hash + Copy> Account<T> {
         self.legs.contains_key(transaction)
     }
 
-    /// Decides on a leg without opening it. Guard clauses in order of precedence.
+    /// Decides on a leg without opening it. Rules are checked in order of precedence.
     pub fn decide(&self, leg: Leg) -> Decision {
         if self.guards.status != Status::Active {
             return Decision::Refuse(Rejection::Inactive { status: self.guards.status });
@@ -220,7 +215,7 @@ impl<T: Eq + Hash + Copy> Account<T> {
         self.open_credits += leg.credit;
     }
 
-    /// Closes a leg, settled or not; answers whether it was open.
+    /// Closes a leg, settled or not; returns whether it was open.
     pub fn close(&mut self, transaction: &T) -> bool {
         let Some(leg) = self.legs.remove(transaction) else { return false };
         self.open_debits -= leg.debit;
@@ -228,8 +223,8 @@ impl<T: Eq + Hash + Copy> Account<T> {
         true
     }
 
-    /// Takes over totals from a settle or a read, if they are later than those known. Absolute, never deltas: a read that already
-    /// contains a credit and a settle that brings it again would count it twice.
+    /// Takes totals from a settle or a read, if they are later than those known, and returns whether they are. Totals are absolute, never deltas: a
+    /// credit in both a read and a settle would otherwise count twice.
     pub fn see(&mut self, totals: Totals) -> bool {
         let later = totals.version > self.totals.version;
         if later {
@@ -238,7 +233,7 @@ impl<T: Eq + Hash + Copy> Account<T> {
         later
     }
 
-    /// Takes over totals that somebody else has put in order: the latest that there are, whatever their version.
+    /// Takes totals that the caller has put in order: the latest that there are, whatever their version.
     pub fn renew(&mut self, totals: Totals) {
         self.totals = totals;
     }
@@ -248,8 +243,8 @@ impl<T: Eq + Hash + Copy> Account<T> {
         self.guards = guards;
     }
 
-    /// Decides on a change of status against what is posted. Open legs do not matter here: the change binds admission at once and is written
-    /// when they have settled. Limits may be set past the balance: they bind new movements, and move nothing.
+    /// Decides on a change of status by what is posted. Open legs do not matter here: the change holds up admission at once, and is written when they
+    /// have settled. Floor and ceiling may be set past the balance: they bind new movements, and move nothing.
     ///
     /// # Errors
     /// `AlreadyClosed`; `NotEmpty` when closing with money.

@@ -5,32 +5,31 @@ use super::account::Status;
 /// A business answer, not a failure. The order of the variants is their precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rejection {
-    /// The account is suspended or closed.
     Inactive {
-        /// What it is.
+        /// Suspended or closed.
         status: Status,
     },
-    /// A debit would take the account below its floor.
+    /// A debit would leave less available than the floor.
     InsufficientFunds {
         /// What could still be debited, in minor units; never negative.
         available: i128,
-        /// What was asked for, in minor units.
+        /// What the leg debits, in minor units.
         requested: i128,
-        /// What is available down to zero, whatever the floor is, in minor units.
+        /// What is available above zero, whatever the floor is, in minor units.
         before_floor: i128,
     },
-    /// A credit would lift the account above its ceiling, or beyond what an amount can carry.
+    /// A credit would lift the balance above the ceiling, or above the largest amount.
     LimitExceeded {
-        /// The highest balance allowed, in minor units.
+        /// In minor units.
         ceiling: i128,
     },
-    /// The account cannot be closed: money is posted or held.
+    /// The account cannot be closed: it has money.
     NotEmpty {
-        /// What is posted, in minor units.
+        /// In minor units.
         balance: i128,
-        /// What is held, in minor units.
+        /// In minor units.
         held: i128,
     },
-    /// Closed is final.
+    /// The account is closed, which is final.
     AlreadyClosed,
 }

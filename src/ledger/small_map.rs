@@ -4,7 +4,7 @@ use std::hash::Hash;
 
 use hashbrown::HashMap;
 
-/// Keeps its first entry inline; a table is there only while there are more.
+/// Keeps its first entry inline, and makes a table only while there are more.
 #[derive(Clone, Debug)]
 pub struct SmallMap<K, V> {
     first: Option<(K, V)>,
@@ -18,22 +18,19 @@ impl<K, V> Default for SmallMap<K, V> {
 }
 
 impl<K: Eq + Hash, V> SmallMap<K, V> {
-    /// How many entries there are.
     pub fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.more.as_ref().map_or(0, |more| more.len())
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether the key has a value.
     pub fn contains_key(&self, key: &K) -> bool {
         self.is_first(key) || self.more.as_ref().is_some_and(|more| more.contains_key(key))
     }
 
-    /// Gives the key a value; answers the one it had.
+    /// Sets the value of a key; returns the value that it had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         if self.is_first(&key) || (self.first.is_none() && !self.contains_key(&key)) {
             return self.first.replace((key, value)).map(|(_, before)| before);
@@ -41,7 +38,7 @@ impl<K: Eq + Hash, V> SmallMap<K, V> {
         self.more.get_or_insert_default().insert(key, value)
     }
 
-    /// Takes the key out; answers its value.
+    /// Removes a key; returns its value.
     pub fn remove(&mut self, key: &K) -> Option<V> {
         if self.is_first(key) {
             return self.first.take().map(|(_, value)| value);

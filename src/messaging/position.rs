@@ -1,4 +1,4 @@
-//! A publisher's position as Kafka keeps it: a record in the same transaction as the events that it speaks of.
+//! A publisher's position as Kafka keeps it: a record in the same transaction as the events that it is about.
 
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,10 @@ use super::producer::{Failure, Stopping, blocking};
 
 const CALL: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(45);
-/// The newest position is nearly always among this many records at the end.
+/// The newest position is nearly always among this many records at the end of the topic.
 const TAIL: i64 = 1000;
 
-/// The end of a partition is what we look for, and no error; what really fails comes back from the calls.
+/// Logs the client's messages at debug only: the end of a partition is expected here, and real failures come back from the calls.
 struct Quiet;
 
 impl ClientContext for Quiet {
@@ -28,27 +28,27 @@ impl ClientContext for Quiet {
 
 impl ConsumerContext for Quiet {}
 
-/// What a publisher says of itself with every transaction.
+/// What a publisher records about itself in every transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// Who publishes: the record's key.
+    /// The publisher's name, which is the record's key.
     pub publisher: String,
-    /// The id of the last outbox row that was published.
+    /// The place of the last event that was published.
     pub position: i64,
     /// The position before this transaction.
     pub previous: i64,
-    /// A hash of that last row: tells it from another of the same id.
+    /// A hash of the last event: tells it from another one at the same place.
     pub last: String,
-    /// The cluster that this was written to.
+    /// Kafka's cluster id.
     pub cluster: String,
-    /// The database that it speaks of.
+    /// The database's system identifier.
     pub system: String,
-    /// The history of the database that it speaks of.
+    /// The database's timeline, which tells its histories apart.
     pub timeline: i64,
 }
 
 impl Position {
-    /// Writes the record's value.
+    /// The record's value, as JSON.
     ///
     /// # Panics
     /// Never: texts and integers always encode.
@@ -66,33 +66,32 @@ pub enum ReadError {
     /// A transaction stays open in front of the end.
     #[error("a transaction of another producer has been open on {topic}/{partition} for {seconds} s, in front of what must be read")]
     Open {
-        /// Where.
+        /// The topic of positions.
         topic: String,
-        /// Which partition.
+        /// The topic partition.
         partition: i32,
-        /// How long.
+        /// How long it was waited for.
         seconds: u64,
     },
-    /// The end of the partition did not come.
+    /// The end of the topic with this name was not reached in time.
     #[error("{0} could not be read to its end in time")]
     Slow(String),
-    /// What stands there cannot be understood: a newer version wrote it, or somebody else.
+    /// The record cannot be understood: a newer version wrote it, or another program.
     #[error("the position of {publisher} cannot be read: {error}")]
     Unreadable {
-        /// Whose.
+        /// The publisher's name, which is the record's key.
         publisher: String,
-        /// Why.
         error: String,
     },
-    /// The caller was asked to stop, or the read was cut off.
+    /// The caller was to stop, or the read was cut off.
     #[error(transparent)]
     Cut(#[from] Failure),
 }
 
-/// Reads the newest committed position of a publisher, to the very end of its partition.
+/// Reads the newest committed position of a publisher, to the very end of its topic partition. `None`: it has none.
 ///
 /// # Errors
-/// See [`ReadError`]. A missing position is no error.
+/// See [`ReadError`].
 pub async fn read_position(config: &KafkaConfig, publisher: &str, partition: i32, stop: &impl Stopping) -> Result<Option<Position>, ReadError> {
     let reader = Reader { config: config.clone(), publisher: publisher.to_owned(), partition };
     let started = Instant::now();
@@ -119,10 +118,10 @@ struct Reader {
 }
 
 impl Reader {
-    /// None: a transaction is open in front of the end, so the end cannot be seen yet.
+    /// The outer `None`: a transaction is open in front of the end, so the end cannot be seen yet.
     ///
-    /// A read-committed consumer stops at the first open transaction and calls that the end. So its end is compared with the
-    /// true one, which only an uncommitted reader is told.
+    /// A read-committed consumer stops at the first open transaction and takes that for the end. So its end is compared with the true one, which only
+    /// a read-uncommitted consumer is told.
     fn read(&self) -> Result<Option<Option<Position>>, ReadError> {
         let topic = self.config.position_topic.as_str();
         let (_, end) = self.consumer("read_uncommitted")?.fetch_watermarks(topic, self.partition, CALL * 5)?;

@@ -1,8 +1,8 @@
-//! The producer of the publisher: transactional, or plain for a broker without transactions.
+//! The publisher's producer: with transactions, or without for a broker that has none.
 //!
-//! What a caller does about a [`Failure`] is all it needs to know of Kafka's errors; they are sorted here, in this order: fatal,
-//! lost identity, retriable (the same function is called again), abort. What is none of these gives the producer up: a new one of the
-//! same name makes Kafka end the old one's transaction, and the position says how it ended.
+//! Callers need to know no more of Kafka's errors than what to do about a [`Failure`]. Errors are sorted here, in this order: fatal, lost identity,
+//! retriable (the same function is called again), abort. For all others the producer is replaced: a new one of the same name makes Kafka end the old
+//! one's transaction, and the position tells how it ended.
 
 mod delivery;
 
@@ -16,56 +16,53 @@ use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use super::KafkaConfig;
 use delivery::{Deliveries, Delivery};
 
-/// One call into the library lasts at most this long.
+/// The most that one call into the client library may take.
 const CALL: Duration = Duration::from_secs(1);
 
-/// A record on its way out.
+/// A record to be sent.
 #[derive(Clone, Debug)]
 pub struct Outgoing<'a> {
-    /// The topic.
     pub topic: &'a str,
-    /// The partition, if it is not the key's to choose.
+    /// `None`: the key decides.
     pub partition: Option<i32>,
-    /// The key.
+    /// The message key.
     pub key: &'a str,
-    /// The value.
     pub body: &'a str,
-    /// Whose event it is, as the header `tenant`; none for events of payment.v1, which have no headers.
+    /// Sent as the header `tenant`; `None` for events of payment.v1, which have no headers.
     pub tenant: Option<&'a str>,
 }
 
 /// Why a step did not succeed, named by what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Another producer of the same name has taken over, or the client is beyond use: the publisher ends.
+    /// Another producer of the same name has taken over, or the client cannot be used any more: the publisher ends.
     #[error("fatal: {0}")]
     Fatal(String),
-    /// The producer is beyond use: a new one, and the position read anew.
+    /// The producer cannot be used any more: make a new one, and read the position again.
     #[error("{0}")]
     Renew(String),
-    /// The transaction must be aborted, and the position read anew.
+    /// Abort the transaction, and read the position again.
     #[error("{0}")]
     Abort(String),
-    /// A record was refused for itself: by the client, which names it, or by the broker, which refuses the whole package it came in.
+    /// A record was refused for itself: by the client, which names it, or by the broker, which refuses the whole package that it came in.
     #[error("{reason}")]
     Poison {
-        /// Which of the records, if it is known.
+        /// Which of the records; `None`: not known.
         index: Option<usize>,
-        /// A code and Kafka's words.
+        /// A code, and Kafka's words.
         reason: String,
     },
-    /// The caller was asked to stop.
+    /// The caller was to stop.
     #[error("stopped")]
     Stopped,
 }
 
-/// Whether the caller was asked to stop.
+/// Tells a long call whether its caller wants it to stop.
 pub trait Stopping: Sync {
-    /// Whether it was.
     fn stopping(&self) -> bool;
 }
 
-/// A producer.
+/// Sends records to Kafka.
 pub struct Producer {
     inner: Arc<ThreadedProducer<Deliveries>>,
     transactional: bool,
@@ -73,7 +70,7 @@ pub struct Producer {
 }
 
 impl Producer {
-    /// Makes a producer; Kafka is not asked yet.
+    /// Makes a producer. It does not connect to Kafka yet.
     ///
     /// # Errors
     /// When a setting is wrong.
@@ -98,7 +95,7 @@ impl Producer {
         Ok(Self { inner: Arc::new(inner), transactional, patience: config.patience })
     }
 
-    /// Shuts older producers of the same name out and ends the transaction they left open.
+    /// Shuts out older producers of the same name, and ends the transaction that they left open. Without transactions it does nothing.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -124,7 +121,7 @@ impl Producer {
         }
     }
 
-    /// Opens a transaction.
+    /// Opens a transaction. Without transactions it does nothing.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -132,10 +129,10 @@ impl Producer {
         if self.transactional { self.inner.begin_transaction().map_err(|error| self.sort(&error)) } else { Ok(()) }
     }
 
-    /// Sends records and waits until Kafka has them all, or refuses the first.
+    /// Sends records, and waits until Kafka has them all or refuses one.
     ///
     /// # Errors
-    /// See [`Failure`]; nothing is known of the records then.
+    /// See [`Failure`]. Whether Kafka has any of the records is not known then.
     pub async fn send(&self, records: &[Outgoing<'_>], stop: &impl Stopping) -> Result<(), Failure> {
         let delivery = Arc::new(Delivery::of(records.len()));
         for (index, record) in records.iter().enumerate() {
@@ -162,10 +159,10 @@ impl Producer {
         }
     }
 
-    /// Commits. On success the records and the position are there together.
+    /// Commits: Kafka then has the records together with the position. Without transactions it does nothing.
     ///
     /// # Errors
-    /// See [`Failure`]; after [`Failure::Renew`] and [`Failure::Stopped`] only the position tells what became of the transaction.
+    /// See [`Failure`]. After [`Failure::Renew`] and [`Failure::Stopped`] only the position tells how the transaction ended.
     pub async fn commit(&self, stop: &impl Stopping) -> Result<(), Failure> {
         if !self.transactional {
             return Ok(());
@@ -173,7 +170,7 @@ impl Producer {
         self.until_done(stop, |producer| producer.commit_transaction(CALL)).await
     }
 
-    /// Aborts. On success nothing of the transaction is there.
+    /// Aborts: Kafka then has nothing of the transaction. Without transactions it does nothing.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -187,7 +184,7 @@ impl Producer {
         }
     }
 
-    /// Ends the producer off the async threads: it may wait for its own threads for a moment.
+    /// Ends the producer on a thread for blocking work: it waits a moment for its own threads.
     pub async fn close(self) {
         let _ = blocking(move || drop(self)).await;
     }

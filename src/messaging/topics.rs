@@ -1,4 +1,4 @@
-//! Topics: which event goes where, and making those that are missing.
+//! Topics: which event goes to which, and creating those that are missing.
 
 use std::time::{Duration, Instant};
 
@@ -11,18 +11,17 @@ use crate::protocol::events::EventType;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The names of the topics, made once.
+/// The names of the topics.
 #[derive(Clone, Debug)]
 pub struct Topics {
     events: Vec<(EventType, String)>,
-    /// Where shortened dead letters go.
+    /// Dead letters go here, shortened.
     pub dead_letters: String,
-    /// Where publishers keep their positions.
+    /// Publishers keep their positions here.
     pub positions: String,
 }
 
 impl Topics {
-    /// The names for a configuration.
     pub fn new(config: &KafkaConfig) -> Self {
         let name =
             |event: EventType| event.topic_suffix().map_or_else(|| config.florin_topic.clone(), |suffix| format!("{}.{suffix}", config.topic_prefix));
@@ -33,12 +32,11 @@ impl Topics {
         }
     }
 
-    /// The topic of an event.
     pub fn of(&self, event: EventType) -> &str {
         self.events.iter().find(|(other, _)| *other == event).map_or("", |(_, topic)| topic)
     }
 
-    /// Every topic, each once, with its settings: events, dead letters, positions.
+    /// Every topic once, with its settings: for events, for dead letters, for positions.
     pub fn plan(&self, config: &KafkaConfig) -> Vec<Plan> {
         let size = (config.record_bytes_max + 4096).to_string(); // room for key and framing
         let mut plans: Vec<Plan> = Vec::new();
@@ -59,11 +57,9 @@ impl Topics {
     }
 }
 
-/// A topic as it should be.
+/// A topic to be created.
 pub struct Plan {
-    /// Its name.
     pub name: String,
-    /// Its partitions.
     pub partitions: i32,
     settings: Vec<(&'static str, String)>,
 }
@@ -74,28 +70,26 @@ pub enum TopicError {
     /// Kafka did not answer, or refused.
     #[error("kafka: {0}")]
     Kafka(#[from] KafkaError),
-    /// A topic could not be created.
     #[error("topic {topic} could not be created: {code}")]
     Create {
-        /// Which.
+        /// The topic's name.
         topic: String,
         /// Kafka's reason.
         code: RDKafkaErrorCode,
     },
-    /// The topic is missing.
     #[error("topic {0} is missing: create the topics with `florin migrate`")]
     Missing(String),
-    /// Positions would be deleted after a while.
+    /// Kafka would delete positions after a while.
     #[error("topic {topic} has cleanup.policy={found}, which forgets positions: it must be compact")]
     Forgetful {
-        /// Which.
+        /// The topic's name.
         topic: String,
-        /// Its policy.
+        /// The value of its `cleanup.policy`.
         found: String,
     },
 }
 
-/// Creates the topics that are missing, with their settings; answers the names of those it created.
+/// Creates the topics that are missing, with their settings; returns the names of those that it created.
 ///
 /// # Errors
 /// When Kafka does not answer within 10 s, or refuses.
@@ -129,10 +123,10 @@ pub async fn ensure_topics(config: &KafkaConfig) -> Result<Vec<String>, TopicErr
     }
 }
 
-/// Makes sure that the topic of positions is there and keeps what it is given.
+/// Checks that the topic of positions exists and keeps every key's newest record.
 ///
 /// # Errors
-/// When it is missing or forgetful, or Kafka does not answer within 10 s.
+/// When it is missing or not compacted, or Kafka does not answer within 10 s.
 pub async fn check_position_topic(config: &KafkaConfig) -> Result<(), TopicError> {
     let admin: AdminClient<DefaultClientContext> = config.client().create()?;
     let topic = config.position_topic.as_str();

@@ -2,20 +2,20 @@
 
 use std::fmt;
 
-/// So many minor units (cents for USD), of either sign; |amount| < 10^28.
+/// An amount in minor units (cents for USD), of either sign, below 10^28.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Amount(i128);
 
-/// Why a text or a number is no amount.
+/// Why a text or a number is not an amount.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
-    /// Not of the form `12`, `12.5` or `-12.50`.
+    /// The text is not of the form `12`, `12.5` or `-12.50`.
     #[error("{0:?} is not a decimal amount such as \"12.50\"")]
     NotDecimal(String),
-    /// More decimals than the currency has.
+    /// The text has more decimals than the currency.
     #[error("{text:?} has more than the {exponent} decimals of its currency")]
     TooPrecise {
-        /// The text, cut.
+        /// Cut to 40 characters.
         text: String,
         /// Decimals of the currency.
         exponent: u8,
@@ -26,12 +26,11 @@ pub enum AmountError {
 }
 
 impl Amount {
-    /// Nothing.
     pub const ZERO: Self = Self(0);
-    /// The largest amount: 28 nines.
+    /// 28 nines.
     pub const MAX: Self = Self(9_999_999_999_999_999_999_999_999_999);
 
-    /// So many minor units.
+    /// An amount of so many minor units.
     ///
     /// # Errors
     /// `TooLarge` from 10^28 on.
@@ -39,12 +38,11 @@ impl Amount {
         if minor_units.unsigned_abs() > Self::MAX.0.unsigned_abs() { Err(AmountError::TooLarge) } else { Ok(Self(minor_units)) }
     }
 
-    /// In minor units.
     pub const fn minor_units(self) -> i128 {
         self.0
     }
 
-    /// Reads decimal text in major units. No sign but `-`, no spaces, no exponent.
+    /// Reads decimal text in the currency's unit. No sign but `-`, no spaces, no exponent.
     ///
     /// # Errors
     /// By kind of fault, with the text cut to 40 characters.
@@ -71,13 +69,13 @@ impl Amount {
         Ok(Self(if negative { -units } else { units }))
     }
 
-    /// Decimal text in major units with all of the currency's decimals.
+    /// Decimal text in the currency's unit, with all of its decimals.
     pub fn text(self, exponent: u8) -> String {
         Total(self.0).text(exponent)
     }
 }
 
-/// Decimal text of a total that may have more digits than an amount.
+/// A total in minor units, which may have more digits than an amount.
 pub(crate) struct Total(pub i128);
 
 impl Total {
@@ -93,7 +91,7 @@ impl Total {
     }
 }
 
-/// Decimal text of any total in minor units.
+/// Decimal text, in the currency's unit, of a total in minor units; it may have more digits than an amount.
 pub fn decimal_text(minor_units: i128, exponent: u8) -> String {
     Total(minor_units).text(exponent)
 }

@@ -1,4 +1,4 @@
-//! Currencies: their decimals are data, read from the database and learnt when they are made.
+//! Currencies. Their decimals are data: read from the database, and learned when a currency is made.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 pub struct CurrencyCode([u8; 12]);
 
 impl CurrencyCode {
-    /// Reads a code; `None` if it is not of that form. Codes are case-sensitive.
+    /// `None`: the text is not a code. Codes are case-sensitive.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         if !(2..=12).contains(&bytes.len()) || !bytes.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()) {
@@ -19,12 +19,11 @@ impl CurrencyCode {
         Some(Self(code))
     }
 
-    /// Which list of [`Currencies`] it is in.
+    /// The index of its list in [`Currencies`].
     fn slot(self) -> usize {
         self.0.iter().fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte))) % SLOTS
     }
 
-    /// The code as text.
     pub fn as_str(&self) -> &str {
         let end = self.0.iter().position(|b| *b == 0).unwrap_or(self.0.len());
         std::str::from_utf8(&self.0[..end]).unwrap_or_default()
@@ -43,24 +42,23 @@ impl fmt::Display for CurrencyCode {
     }
 }
 
-/// The currencies that a new ledger begins with, and their decimals; more are rows of its own.
+/// The currencies that a new ledger begins with, and their decimals. Others are added by calls.
 pub const COMMON: &[(&str, u8)] =
     &[("USD", 2), ("EUR", 2), ("GBP", 2), ("INR", 2), ("CHF", 2), ("JPY", 0), ("BHD", 3), ("BTC", 8), ("ETH", 8), ("POINTS", 0)];
 
-/// A currency that Florin keeps accounts in.
+/// A currency that accounts can be opened in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Currency {
-    /// Such as `USD`.
     pub code: CurrencyCode,
     /// Decimals of its minor unit, 0 to 18.
     pub exponent: u8,
 }
 
-/// Lists of a [`Currencies`].
+/// Lists in a [`Currencies`].
 const SLOTS: usize = 64;
 
-/// The currencies of this ledger that this process knows. It only grows, and an exponent never changes: so whoever looks a code up
-/// takes no lock, and clones share what is learnt.
+/// The currencies that this process knows. The set only grows, and an exponent never changes, so a look-up takes no lock, and clones share what is
+/// learned.
 #[derive(Clone)]
 pub struct Currencies(Arc<[Slot; SLOTS]>);
 
@@ -86,7 +84,7 @@ impl Currencies {
         None
     }
 
-    /// Learns of a currency, unless it is known.
+    /// Adds a currency, unless it is known.
     pub fn learn(&self, currency: Currency) {
         let mut slot = &self.0[currency.code.slot()];
         loop {

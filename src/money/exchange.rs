@@ -1,25 +1,24 @@
-//! Exchange: what an amount of one currency comes to in another, at a rate.
+//! Exchange: what an amount of one currency is worth in another, at a rate.
 
 use rust_decimal::Decimal;
 
 use super::{Amount, Currency};
 
-/// How an amount that arrives is rounded to its currency's smallest unit, as it is kept with the transaction: half to even (banker's rounding, IEEE 754's
-/// roundTiesToEven), so that many small exchanges do not add up to one side's favour.
+/// How an amount that arrives is rounded to its currency's smallest unit, as recorded with the transaction. It is half to even (banker's rounding,
+/// `roundTiesToEven` of IEEE 754), so that many small exchanges do not add up in one side's favour.
 pub const ROUNDING: &str = "half_even";
 
-/// Why an amount cannot be exchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExchangeError {
-    /// It would come to less than half of the smallest unit.
+    /// Less than half of the smallest unit would arrive.
     #[error("the amount comes to nothing at this rate")]
     Nothing,
-    /// The product has more digits than can be computed exactly, or an amount can have.
+    /// The product has more digits than can be computed exactly, or than an amount can have.
     #[error("the amount comes to more than 28 digits at this rate")]
     TooLarge,
 }
 
-/// A positive amount of `from` in `to`, at `rate` major units of `to` for one of `from`.
+/// What an amount of `from`, above zero, is worth in `to`. One unit of `from` is `rate` units of `to`.
 ///
 /// # Errors
 /// When nothing would arrive, or too much.
@@ -42,7 +41,7 @@ pub fn exchange(amount: Amount, from: Currency, to: Currency, rate: Decimal) -> 
     if arrives <= Amount::ZERO { Err(ExchangeError::Nothing) } else { Ok(arrives) }
 }
 
-/// The quotient of two numbers that are not negative, rounded half to even.
+/// The quotient of two numbers, neither negative, rounded half to even.
 fn half_even(number: i128, divisor: i128) -> i128 {
     let (quotient, rest) = (number / divisor, number % divisor);
     let up = match rest.cmp(&(divisor - rest)) {

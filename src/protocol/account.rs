@@ -1,4 +1,4 @@
-//! How the rest of the tree speaks to an account: a handle, a message enum, and a cell in which the journal leaves what settled.
+//! How other actors speak to an account: a handle, its messages, and a cell in which the journal leaves what settled.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -16,29 +16,26 @@ use crate::money::{Amount, Currency};
 /// What never changes about an account.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// Its internal number.
+    /// Given by the database; small, and unique over all tenants.
     pub id: AccountId,
-    /// Whose it is.
     pub tenant: Arc<str>,
-    /// As the caller calls it.
+    /// The id that callers use; unique within the tenant.
     pub name: Arc<str>,
-    /// What it is kept in.
     pub currency: Currency,
 }
 
-/// An account's guards and totals as the database has them.
+/// An account's money and guards (status, floor, ceiling) as the database has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Posted {
-    /// The money.
     pub totals: Totals,
-    /// The account's newest row in the journal; 0: it has none.
+    /// The place of the account's newest row in the journal; 0: it has none.
     pub last: i64,
     /// What bounds it.
     pub guards: Guards,
 }
 
 impl Posted {
-    /// Whether the money keeps to both limits; one that was set past it binds new movements only.
+    /// Whether the money keeps to floor and ceiling. One that was set past the balance binds new movements only.
     pub fn is_within_limits(&self) -> bool {
         let balance = self.totals.credits - self.totals.debits;
         self.guards.floor.is_none_or(|floor| balance - self.totals.held >= floor) && self.guards.ceiling.is_none_or(|ceiling| balance <= ceiling)
@@ -46,8 +43,9 @@ impl Posted {
 }
 
 impl Posted {
-    /// Whether movements that were admitted under these guards can lead to so much. Limits bind what moves towards them: who was past one may come back to it. What is
-    /// `taken` from holds was admitted with them, and whether they have as much is not known here.
+    /// Whether movements that were admitted under these guards can lead to these totals. Floor and ceiling bind only what moves towards them:
+    /// an account that was past one may come back to it. `taken`: something was taken from holds. That was admitted with the hold, and whether the
+    /// hold has as much left is not known here.
     pub fn may_become(&self, after: &Totals, taken: bool) -> bool {
         let (balance, before) = (after.credits - after.debits, self.totals.credits - self.totals.debits);
         let (available, was_available) = (balance - after.held, before - self.totals.held);
@@ -59,51 +57,45 @@ impl Posted {
     }
 }
 
-/// One loaded account. It stays valid after its actor has ended: then what is sent comes back as "not done".
+/// One loaded account. The handle stays valid after its actor has ended: slips sent to it then are answered as certainly not done.
 pub struct AccountHandle {
-    /// What never changes.
     pub identity: Identity,
-    /// Shared by the actor, the journal and whoever reads.
+    /// Shared by the actor, the journal and all readers.
     pub cell: Arc<AccountCell>,
-    /// The mailbox.
     pub actor: ActorRef<AccountMessage>,
-    /// When it was last asked for, in milliseconds of the directory's clock.
+    /// When it was last looked up, in milliseconds of the registry's clock.
     pub last_used: AtomicU64,
 }
 
-/// What the journal builds on: an account's money as of its newest row.
+/// An account's money as of its newest row, on which the journal builds the next one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// The money.
     pub totals: Totals,
-    /// The newest row; 0: there is none.
+    /// The newest row's place; 0: there is none.
     pub last: i64,
 }
 
 impl Posted {
-    /// What the journal builds on.
     pub fn known(&self) -> Known {
         Known { totals: self.totals, last: self.last }
     }
 }
 
-/// What an account's actor is told.
 pub enum AccountMessage {
-    /// Approve your leg of this slip and pass it on, or look at it after a refusal.
+    /// Approve the leg of this slip and pass it on. A slip that was refused before is only looked at.
     Slip(Box<Slip>),
-    /// Change status or limits.
+    /// Change status, floor or ceiling.
     Change(Box<ChangeOrder>),
-    /// Something settled or was released while you had somebody waiting.
+    /// Something settled or was released after the actor asked to be woken.
     Wake,
-    /// The read that you asked for.
+    /// The answer to a read that the actor requested.
     Read(Box<ReadAnswer>),
-    /// You have been idle: end if nothing is open.
+    /// The account has been idle: end if nothing is open.
     Passivate,
 }
 
-/// A change of status or limits on its way; fields not named stay as they are.
+/// A change of status, floor or ceiling on its way.
 pub struct ChangeOrder {
-    /// Whose.
     pub account: Arc<AccountHandle>,
     /// The record, complete but for the account's other guards and what follows from them.
     pub record: Record,
@@ -111,19 +103,18 @@ pub struct ChangeOrder {
     pub change: GuardsChange,
     /// Who wants it, and why.
     pub by: Operator,
-    /// Where the answer goes.
     pub reply: oneshot::Sender<Outcome>,
-    /// Its place in the bound.
+    /// Its slot in the bound of what is in flight.
     pub permit: super::admission::Permit,
 }
 
 impl ChangeOrder {
-    /// The guards that would then hold.
+    /// All guards of the account as they are once this is done.
     pub fn change(&self, now: &Posted) -> AccountChange {
         AccountChange { account: self.account.identity.id, guards: self.change.on(now.guards) }
     }
 
-    /// What it is called among operators' actions.
+    /// The name under which operators' actions are recorded.
     pub fn action(&self) -> &'static str {
         match (self.change.status.is_some(), self.change.has_limits()) {
             (true, false) => "account.status",
@@ -133,18 +124,16 @@ impl ChangeOrder {
     }
 }
 
-/// What a key was used for.
+/// An idempotency key, and what it was used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UsedKey {
-    /// The key.
     pub key: KeyHash,
-    /// Its transaction.
+    /// The transaction that used it first.
     pub transaction: TransactionId,
-    /// What was asked.
+    /// The hash of the request that used it first.
     pub request: RequestHash,
-    /// It was retired by a tombstone.
+    /// A tombstone retired it: the key had no effect and never will.
     pub retired: bool,
-    /// When its transaction was accepted.
     pub created_at: DateTime<Utc>,
 }
 
@@ -163,23 +152,21 @@ impl UsedKey {
 
 /// Balance and keys, read from the primary in one statement that began after those who wait for it had come.
 pub struct ReadAnswer {
-    /// Which read this is.
+    /// Counts the reads of one actor: tells the newest from an older one.
     pub number: u64,
-    /// `Err`: the database did not answer.
+    /// `Err`: the database did not answer; the text is its error.
     pub result: Result<(Posted, Vec<UsedKey>), String>,
 }
 
-/// How a leg was closed.
+/// How a leg ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closing {
-    /// Its transaction is durable.
     Committed,
-    /// Its transaction did not happen.
     Released,
 }
 
 /// Where the journal leaves what settled, until the actor's next message. This costs one lock per account and batch, where a
-/// message per account and batch would cost an allocation and a wake-up.
+/// message would cost an allocation and a wake-up as well.
 pub struct AccountCell {
     inner: Mutex<Cell>,
     news: AtomicBool,
@@ -189,26 +176,26 @@ pub struct AccountCell {
 
 struct Cell {
     posted: Posted,
-    /// The version as of which the guards in `posted` are known; the totals may be later.
+    /// The version of the account as of which the guards in `posted` are known; the totals may be of a later one.
     guards_version: i64,
     closed: Vec<(TransactionId, Closing)>,
     wake: bool,
 }
 
 impl AccountCell {
-    /// A cell for an account as just read.
     pub fn new(posted: Posted) -> Self {
         let inner = Mutex::new(Cell { posted, guards_version: posted.totals.version, closed: Vec::new(), wake: false });
         Self { inner, news: AtomicBool::new(false), dead: AtomicBool::new(false), in_flight: AtomicUsize::new(0) }
     }
 
-    /// What is posted: the latest committed state that this process has seen.
+    /// The latest committed state that this process has seen.
     pub fn posted(&self) -> Posted {
         self.lock().posted
     }
 
-    /// The journal: this transaction is durable, these are the totals and the newest row after its batch, and these its new guards, if it changed
-    /// them. All at once: a read that came in between would bring the old guards back. Answers what is now posted, and whether the actor must be woken.
+    /// Called by the journal: this transaction is durable. `after` is the money after its batch, `change` the new guards if it changed them. Both are
+    /// taken under one lock: a read that came in between would bring the old guards back. Returns what is now posted, and whether the actor
+    /// must be woken.
     pub fn settle(&self, after: Option<Known>, change: Option<&AccountChange>, committed: TransactionId) -> (Posted, bool) {
         let mut cell = self.lock();
         let version = after.map_or(cell.guards_version, |after| after.totals.version);
@@ -224,7 +211,7 @@ impl AccountCell {
         (cell.posted, std::mem::take(&mut cell.wake))
     }
 
-    /// This transaction did not happen. Answers whether the actor must be woken.
+    /// This transaction did not happen. Returns whether the actor must be woken.
     pub fn release(&self, transaction: TransactionId) -> bool {
         let mut cell = self.lock();
         cell.closed.push((transaction, Closing::Released));
@@ -232,7 +219,8 @@ impl AccountCell {
         std::mem::take(&mut cell.wake)
     }
 
-    /// The actor or the journal: a read from the primary came back. Totals and guards each stay if they are known as of a later version.
+    /// Called by the actor or the journal when a read from the primary came back. Totals and guards each stay as they are if known as of a later
+    /// version.
     pub fn see(&self, read: &Posted) {
         let mut cell = self.lock();
         if read.totals.version >= cell.guards_version {
@@ -244,7 +232,7 @@ impl AccountCell {
         }
     }
 
-    /// For tests: memory as a fault of ours would leave it.
+    /// For tests: sets memory as a bug of Florin would leave it.
     pub fn damage(&self, posted: &Posted) {
         let mut cell = self.lock();
         (cell.posted, cell.guards_version) = (*posted, posted.totals.version);
@@ -252,7 +240,7 @@ impl AccountCell {
         self.news.store(true, Ordering::Release);
     }
 
-    /// The actor: takes what has come since; `None` when nothing has.
+    /// Called by the actor: takes what has closed since the last call; `None` when nothing has.
     pub fn take(&self) -> Option<(Posted, Vec<(TransactionId, Closing)>)> {
         if !self.news.swap(false, Ordering::Acquire) {
             return None;
@@ -261,24 +249,24 @@ impl AccountCell {
         Some((cell.posted, std::mem::take(&mut cell.closed)))
     }
 
-    /// The actor: wake me at the next settle or release. Answers false when there already is something to take.
+    /// Called by the actor: wake me at the next settle or release. Returns false when there already is something to take.
     pub fn ask_to_be_woken(&self) -> bool {
         let mut cell = self.lock();
         cell.wake = true;
         !self.news.load(Ordering::Acquire)
     }
 
-    /// The actor ended without saying goodbye: approvals of this incarnation that are in no batch yet are void.
+    /// The actor ended by a failure: its approvals that are in no batch yet are void.
     pub fn bury(&self) {
         self.dead.store(true, Ordering::Release);
     }
 
-    /// Whether the incarnation that gave approvals through this cell is gone.
+    /// Whether the actor that gave approvals through this cell has failed.
     pub fn is_dead(&self) -> bool {
         self.dead.load(Ordering::Acquire)
     }
 
-    /// How many slips name this account.
+    /// How many slips name this account now.
     pub fn in_flight(&self) -> &AtomicUsize {
         &self.in_flight
     }
@@ -288,7 +276,6 @@ impl AccountCell {
     }
 }
 
-/// Keys by hash, as a look-up answers them.
 pub type UsedKeys = HashMap<KeyHash, UsedKey>;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How much work may be in flight at once; clones share it.
+/// How many commands may be in flight at once; clones share the count.
 #[derive(Clone)]
 pub struct InFlight(Arc<Bound>);
 
@@ -13,28 +13,26 @@ struct Bound {
     max: usize,
 }
 
-/// The right to have one command in flight.
+/// One command's slot in the bound; dropped, the slot is free.
 pub struct Permit(Arc<Bound>);
 
 impl InFlight {
-    /// At most `max` at once.
     pub fn new(max: usize) -> Self {
         Self(Arc::new(Bound { now: AtomicUsize::new(0), max }))
     }
 
-    /// Takes a permit; `None` at the bound.
+    /// `None` when `max` commands are in flight.
     pub fn enter(&self) -> Option<Permit> {
         let before = self.0.now.fetch_add(1, Ordering::Relaxed);
         let permit = Permit(self.0.clone());
         (before < self.0.max).then_some(permit)
     }
 
-    /// How much is in flight.
+    /// How many commands are in flight. A refused `enter` counts for a moment, so this may exceed `max`.
     pub fn now(&self) -> usize {
         self.0.now.load(Ordering::Relaxed)
     }
 
-    /// The bound.
     pub fn max(&self) -> usize {
         self.0.max
     }

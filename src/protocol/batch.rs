@@ -1,4 +1,5 @@
-//! Many records as the arrays of one call. Pure: places, balances after each row and the links between an account's rows are laid out here, from what memory knows.
+//! Lays records out as the arrays of one call of the database. Pure: places, balances after each row and the links between an account's rows
+//! are computed here, from what memory knows.
 
 mod extras;
 mod facts;
@@ -14,44 +15,42 @@ use super::account::{Known, Posted};
 use super::journal::{self, status};
 use super::record::{AccountId, BalancesAfter, Body, KeyHash, Kind, Record, Rows, TransactionId};
 
-/// The arguments of `commit_batch`: rows of the journal, what they do to holds, and what is rare.
+/// The arguments of the SQL function `commit_batch`.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// Its number.
     pub number: i64,
-    /// The number of the batch that it follows.
+    /// The number of the batch before it; after a change of partition they do not follow each other.
     pub prior: i64,
-    /// Rows of the journal, in order.
+    /// In order of their places.
     pub rows: Columns,
-    /// New holds.
     pub holds: HoldColumns,
-    /// What is taken from holds.
     pub takes: TakeColumns,
-    /// What is rare.
+    /// Rows of other tables, which most batches do not have.
     pub extras: Extras,
-    /// Whether Kafka hears of any of it.
+    /// Whether any of its records has an event for Kafka.
     pub has_events: bool,
-    /// Every account after the batch.
+    /// The money of every account that it touches, after it.
     pub after: HashMap<AccountId, Known>,
-    /// Accounts that it would leave outside the limits under which its records were admitted.
+    /// Accounts that it would leave outside the floor or ceiling under which its records were admitted.
     pub outside: Vec<AccountId>,
 }
 
 /// What a batch does to one account so far.
 struct Touched {
-    /// As memory knows it; none: nobody approved for it.
+    /// What memory knew of it before the batch; `None`: no actor approved for it.
     before: Option<Posted>,
     now: Known,
-    /// Something is taken from holds on it: the database says whether there is as much.
+    /// Something is taken from its holds: the database checks that they have as much left.
     taken: bool,
 }
 
-/// Accounts as they are laid out.
+/// The accounts that this batch has touched so far.
 #[derive(Default)]
 struct Ledger(HashMap<AccountId, Touched>);
 
 impl Batch {
-    /// Lays records out behind the batch `prior`, each with what memory knows of its accounts. Keys must differ: the journal lets a repeated key wait.
+    /// Lays records out behind the batch `prior`, each with what memory knows of its accounts. No two records may have the same key: the journal
+    /// lets a record with a repeated key wait.
     pub fn of<'a, K: Fn(AccountId) -> Option<Posted>>(number: i64, prior: i64, records: impl Iterator<Item = (&'a Record, K)>) -> Self {
         let mut batch = Self { number, prior, ..Self::default() };
         let mut ledger = Ledger::default();
@@ -127,23 +126,22 @@ impl Batch {
         }
     }
 
-    /// Whether it may be written while the batch before it is: it only adds rows, to the same partition. What changes rows that others change too waits for its turn.
+    /// Whether it may be written while the batch before it is still being written. It may when it only adds rows, to the same partition: what changes
+    /// rows that others change too waits for its turn.
     pub fn may_run_beside(&self) -> bool {
         let changes = self.rows.kinds.contains(&Kind::ACCOUNT_CHANGE.code());
         self.takes.holds.is_empty() && self.extras.is_empty() && !changes && journal::partition_of(self.number) == journal::partition_of(self.prior)
     }
 
-    /// How many rows it has.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.rows.len() == 0
     }
 
-    /// Balances after each posting of a record of this batch.
+    /// The balances after each posting of one record; `None`: the batch has no such record.
     pub fn balances_after(&self, record: TransactionId) -> Option<Box<[BalancesAfter]>> {
         let rows = &self.rows;
         let first = rows.ids.iter().position(|id| *id == record.0)?;
@@ -156,14 +154,14 @@ impl Batch {
 /// What one row says of one of its accounts.
 #[derive(Clone, Copy)]
 struct Side {
-    /// The account's row before this one; 0: there is none.
+    /// The place of the account's row before this one; 0: there is none.
     previous: i64,
-    /// Its balance after it.
+    /// The account's balance after this row, in minor units.
     after: i128,
 }
 
 impl Ledger {
-    /// A row at `place` is about this account.
+    /// Applies a row at `place` to an account, and returns what the row says of it.
     fn touch(&mut self, account: AccountId, known: &impl Fn(AccountId) -> Option<Posted>, place: i64, change: impl FnOnce(&mut Known)) -> Side {
         let touched = self.0.entry(account).or_insert_with(|| {
             let before = known(account);
@@ -177,14 +175,14 @@ impl Ledger {
         Side { previous, after: touched.now.totals.credits - touched.now.totals.debits }
     }
 
-    /// Whose money no longer keeps to the limits, though it did, or keeps to them less than before.
+    /// Accounts whose money breaks a floor or ceiling that it kept to before, or breaks it by more than before.
     fn outside(&self) -> Vec<AccountId> {
         let is_outside = |touched: &Touched| touched.before.is_none_or(|before| !before.may_become(&touched.now.totals, touched.taken));
         self.0.iter().filter(|(_, touched)| is_outside(touched)).map(|(account, _)| *account).collect()
     }
 }
 
-/// `journal.status` of a record.
+/// The number for the column `journal.status`.
 fn status_of(record: &Record) -> i16 {
     match record.body {
         Body::Postings(_) | Body::AccountChange(_) => status::COMPLETED,
@@ -193,7 +191,7 @@ fn status_of(record: &Record) -> i16 {
     }
 }
 
-/// The key as the journal keeps it: what goes by its own id needs none.
+/// The key for the journal's column; `None` where the record goes by its own id.
 fn key_of(record: &Record) -> Option<uuid::Uuid> {
     (record.key != KeyHash::own(record.id)).then_some(record.key.0)
 }

@@ -1,7 +1,7 @@
-//! Domain events: what they are called, where they go and how they read on the wire.
+//! Events: their names, their topics and their form on the wire.
 //!
-//! The journal says which event a transaction has; [`render`] makes its words of the journal's rows, for Kafka and for those who watch.
-//! The schemas in `schemas/` describe every shape; nothing may be added to the payment events.
+//! The journal keeps only which event a transaction has. [`render`] makes the event from the journal's rows, for Kafka and for live streams.
+//! The schemas in `schemas/` describe every shape. Nothing may be added to the payment events: they are a contract.
 
 mod accounts;
 mod dead_letter;
@@ -19,29 +19,25 @@ pub use dead_letter::DeadLetter;
 pub use payloads::{Follows, HoldPayload, Outcome, PaymentAuthorized, PaymentDeclined, PostingPayload, RatePayload, TransactionPayload};
 pub use render::{Named, Unreadable, event_id, render};
 
-/// Which event: its number is what the journal keeps.
+/// The journal keeps its number, which therefore never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EventType {
-    /// A payment took effect.
     PaymentAuthorized = 1,
-    /// A payment was refused.
     PaymentDeclined = 2,
-    /// A transaction took effect: florin's own, richer form.
+    /// A transaction took effect: Florin's own event, with all postings.
     TransactionPosted = 3,
-    /// A transaction was refused: florin's own, richer form.
+    /// A transaction was declined: Florin's own event, with all postings.
     TransactionDeclined = 4,
-    /// Money was promised: nothing was posted.
+    /// Money was reserved for a payee: nothing was posted.
     HoldAuthorized = 5,
-    /// Promised money was let go, by a call or because its time had come: nothing was posted.
+    /// A hold's rest was released, by a call or because it expired: nothing was posted.
     HoldVoided = 6,
-    /// An account was opened.
     AccountCreated = 7,
-    /// An account's status or limits changed, or both.
+    /// An account's status, floor or ceiling changed.
     AccountChanged = 8,
 }
 
 impl EventType {
-    /// Every event there is.
     pub const ALL: [Self; 8] = [
         Self::PaymentAuthorized,
         Self::PaymentDeclined,
@@ -53,7 +49,6 @@ impl EventType {
         Self::AccountChanged,
     ];
 
-    /// The number that the journal keeps.
     pub const fn code(self) -> i16 {
         match self {
             Self::PaymentAuthorized => 1,
@@ -67,12 +62,12 @@ impl EventType {
         }
     }
 
-    /// The event of a number, if there is one.
+    /// `None`: no event has this number.
     pub fn from_code(code: i16) -> Option<Self> {
         Self::ALL.into_iter().find(|event| event.code() == code)
     }
 
-    /// What consumers call it: `event_type` in the envelope, and the metrics' label.
+    /// The name in the envelope's `event_type`, and the metrics' label.
     pub const fn name(self) -> &'static str {
         match self {
             Self::PaymentAuthorized => "PaymentAuthorized",
@@ -86,7 +81,7 @@ impl EventType {
         }
     }
 
-    /// What it happened to.
+    /// The kind of thing that it happened to, for the envelope.
     pub const fn aggregate_type(self) -> &'static str {
         match self {
             Self::PaymentAuthorized | Self::PaymentDeclined => "Payment",
@@ -96,7 +91,7 @@ impl EventType {
         }
     }
 
-    /// The part of the topic's name after the prefix; none for florin's own events, which have one topic of their own.
+    /// The part of the topic's name after the prefix; `None` for Florin's own events, which share one topic.
     pub const fn topic_suffix(self) -> Option<&'static str> {
         match self {
             Self::PaymentAuthorized => Some("paymentauthorized"),
@@ -114,22 +109,17 @@ impl EventType {
 /// The payload of an event, which also says which event it is.
 #[derive(Clone, Copy, Debug)]
 pub enum Payload<'a> {
-    /// A payment took effect.
     Authorized(&'a PaymentAuthorized<'a>),
-    /// A payment was refused.
     Declined(&'a PaymentDeclined<'a>),
-    /// A transaction took effect or was refused: its outcome says which.
+    /// The payload's `outcome` says whether it was posted or declined.
     Transaction(&'a TransactionPayload<'a>),
-    /// Money was promised or let go: its step says which.
+    /// A hold was opened or voided: `expires_at` says which.
     Hold(&'a HoldPayload<'a>),
-    /// An account was opened.
     AccountCreated(&'a AccountCreated<'a>),
-    /// An account's status or limits changed.
     AccountChanged(&'a AccountChanged<'a>),
 }
 
 impl Payload<'_> {
-    /// Which event this payload belongs to.
     pub const fn event(&self) -> EventType {
         match self {
             Self::Authorized(_) => EventType::PaymentAuthorized,
@@ -156,7 +146,8 @@ struct Envelope<'a, P> {
     correlation_id: Option<&'a str>,
 }
 
-/// Writes the whole envelope; `aggregate` is the message key. What links it to its cause stands in florin's own events alone: nothing is added to the payment events.
+/// Writes the whole envelope as JSON; `aggregate` is the message key. `correlation` is given for Florin's own events only: nothing may be added to
+/// the payment events.
 ///
 /// # Panics
 /// Never: texts, integers and maps of texts always encode.
@@ -186,7 +177,7 @@ fn write(event: EventType, id: &str, aggregate: &str, payload: impl Serialize, t
     String::from_utf8(text).expect("JSON is UTF-8")
 }
 
-/// Metadata as a map of texts; what came over REST may be any JSON object: then values that are no texts are shown as JSON.
+/// Metadata as a map of texts. Over REST it may be any JSON object: values that are not texts are shown as JSON.
 pub fn metadata_texts(json: Option<&str>) -> BTreeMap<String, String> {
     let Some(json) = json else { return BTreeMap::new() };
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).unwrap_or_default();

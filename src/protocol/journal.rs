@@ -1,93 +1,88 @@
-//! The journal's rows and their places, as they are written and read back.
+//! The journal's rows and their places.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::record::{AccountId, TransactionId};
 
-/// Bits of a place in its batch: 2^20 rows at most.
+/// Bits of a row's position in its batch: a batch has at most 2^20 rows.
 pub const PLACE_BITS: u32 = 20;
-/// Bits of a batch's number in its partition: 2^24 batches at most.
+/// Bits of a batch's number in its partition: a partition has at most 2^24 batches.
 pub const BATCH_BITS: u32 = 24;
 
-/// The place of a batch's row; `n` counts from 0.
+/// The place of row `n` of a batch, counted from 0.
 pub fn place(batch: i64, n: usize) -> i64 {
     (batch << PLACE_BITS) + i64::try_from(n).unwrap_or(0)
 }
 
-/// The batch after this one, or the first of the next partition.
+/// The number of the batch after this one; at a change of partition the first of the next.
 pub fn next_batch(batch: i64, in_next_partition: bool) -> i64 {
     if in_next_partition { ((batch >> BATCH_BITS) + 1) << BATCH_BITS } else { batch + 1 }
 }
 
-/// The partition of a batch.
+/// The number of the partition that a batch is written to.
 pub fn partition_of(batch: i64) -> i64 {
     batch >> BATCH_BITS
 }
 
-/// How a row stands; `journal.status`.
+/// Values of the column `journal.status`.
 pub mod status {
-    /// It took effect.
     pub const COMPLETED: i16 = 1;
-    /// It was refused.
+    /// It was declined: nothing moved.
     pub const DECLINED: i16 = 2;
-    /// A key that had no effect and never will.
+    /// A key that was retired: it had no effect and never will.
     pub const RETIRED: i16 = 3;
 }
 
-/// A row of the journal. The transaction's own facts stand on its first (`n` is 0); the others have a posting each.
+/// A row of the journal. What belongs to the whole transaction stands on its first row (`n` is 0); each further row has one more posting.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Its place.
     pub seq: i64,
-    /// Its transaction.
     pub id: TransactionId,
-    /// Which posting of its transaction, from 0.
+    /// The number of its posting within the transaction, from 0.
     pub n: i16,
-    /// How many postings the transaction has.
+    /// How many postings the transaction has; 0: it moves no money.
     pub postings: i16,
-    /// What Kafka hears of the transaction, by number; none: nothing.
+    /// [`super::events::EventType`] by number; `None`: the transaction has no event.
     pub event: Option<i16>,
     /// [`super::record::Kind`] by number.
     pub kind: i16,
-    /// See [`status`].
+    /// One of [`status`].
     pub status: i16,
     /// [`super::record::Api`] by number.
     pub api: i16,
-    /// Whose money leaves or is held, or who is changed.
+    /// The account whose money leaves or is held, or whose guards are changed.
     pub debit: Option<AccountId>,
-    /// Whose money it becomes.
+    /// The account at which money arrives, or for which it is held.
     pub credit: Option<AccountId>,
-    /// In minor units; none: nothing is posted.
+    /// In minor units; `None`: the row posts nothing.
     pub amount: Option<i128>,
-    /// So much more is held on the debited account, or less, in minor units.
+    /// By how much the held money of the debited account grows, in minor units; negative: it shrinks.
     pub held: Option<i128>,
-    /// Balances after it, in minor units.
+    /// The debited account's balance after this row, in minor units.
     pub debit_after: Option<i128>,
-    /// Of the credited account.
+    /// The credited account's balance after this row, in minor units.
     pub credit_after: Option<i128>,
-    /// The hold that it takes from, the transaction that it gives back or undoes.
+    /// The hold that it captures or voids, or the transaction that it refunds or reverses.
     pub follows: Option<Uuid>,
-    /// When it was accepted.
+    /// When the request was accepted for processing.
     pub created_at: DateTime<Utc>,
-    /// Whose it is.
     pub tenant: String,
-    /// The caller's key.
+    /// The idempotency key as the caller gave it.
     pub key_text: Option<String>,
-    /// The caller's reference.
+    /// Free text of the caller.
     pub reference: Option<String>,
-    /// The caller's words.
+    /// Free text of the caller.
     pub description: Option<String>,
-    /// A JSON object of texts.
+    /// A JSON object.
     pub metadata: Option<String>,
-    /// The request's correlation id.
     pub correlation: Option<String>,
-    /// A JSON object: what no column says.
+    /// A JSON object of what no column says.
     pub body: Option<serde_json::Value>,
 }
 
 impl Row {
-    /// A text of the body.
+    /// A text field of the body; `None` when it is missing or no text.
     pub fn text(&self, field: &str) -> Option<&str> {
         self.body.as_ref()?.get(field)?.as_str()
     }

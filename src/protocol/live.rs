@@ -1,4 +1,4 @@
-//! Committed events on their way to Kafka and to those who watch, in the journal's order.
+//! Committed events on their way to live streams, in the journal's order.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,54 +10,51 @@ use tokio::sync::broadcast;
 use super::events::EventType;
 use super::record::TransactionId;
 
-/// One event.
+/// An event as it is published.
 #[derive(Clone, Debug)]
 pub struct LiveEvent {
     /// Its place in the journal: rises, with gaps.
     pub id: i64,
-    /// Which event.
     pub event: EventType,
-    /// Whose it is.
     pub tenant: Arc<str>,
-    /// The transaction that it tells of.
+    /// The transaction that it is about; a nil UUID for an account's opening, which has none.
     pub transaction: TransactionId,
-    /// The transaction that this one undoes, if it undoes one.
+    /// The transaction that this one reverses, if it is a reversal.
     pub reverses: Option<TransactionId>,
-    /// The accounts that it names.
+    /// Ids of the accounts that it names, as callers use them, each once.
     pub accounts: SmallVec<[Box<str>; 2]>,
-    /// The message key: what it happened to, which keeps the order.
+    /// The message key: events with the same key keep their order.
     pub key: Box<str>,
-    /// The whole envelope as JSON text, as Kafka hears it.
+    /// The whole envelope as JSON text, as Kafka gets it.
     pub body: Arc<str>,
 }
 
-/// What comes out at once: every event in (from, to].
+/// What is sent at once: every event after `from`, up to and including `to`.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// Where the one before it ended. A watcher that is not there yet has missed something, and reads it from the journal.
+    /// Where the batch before it ended. A watcher that is not there yet has missed something, and reads it from the journal.
     pub from: i64,
-    /// Up to here everything is visible.
+    /// Up to this place every row of the journal is visible.
     pub to: i64,
-    /// In order.
+    /// In order of their places.
     pub events: Arc<[LiveEvent]>,
 }
 
-/// What the feed's actor is told.
 pub enum FeedMessage {
-    /// Look at the journal.
+    /// Look whether the journal has new rows.
     Look,
 }
 
-/// Batches of events that watchers may be behind before they are cut off; a batch has up to 1,000.
+/// Batches that a watcher may be behind before it is cut off; a batch has up to 1,000 events.
 const BATCHES_MAX: usize = 256;
 
-/// Where events come out, under one epoch; clones share it.
+/// Where live events come out during one epoch; clones share it.
 #[derive(Clone)]
 pub struct Feed(Arc<Inner>);
 
 struct Inner {
     sender: broadcast::Sender<Batch>,
-    /// Up to here everything is visible.
+    /// Up to this place every row of the journal is visible.
     position: AtomicI64,
     watchers: AtomicUsize,
     woken: AtomicBool,
@@ -79,24 +76,23 @@ impl Default for Feed {
     }
 }
 
-/// Watches; dropped, it watches no more.
+/// A watcher's place in the feed; dropped, it watches no more.
 pub struct Subscription {
     feed: Feed,
     receiver: broadcast::Receiver<Batch>,
 }
 
-/// What comes out next.
+/// What a subscription gets next.
 pub enum Next {
-    /// These.
     Batch(Batch),
-    /// More has come than is kept.
+    /// More has come than is kept: the watcher must go on from the journal.
     Behind,
-    /// Nothing more under this epoch.
+    /// The epoch is over: nothing more comes.
     Closed,
 }
 
 impl Feed {
-    /// Begins to watch: what the journal gets from now on will come out.
+    /// Begins to watch: all that the journal gets from now on will come out.
     pub fn subscribe(&self) -> Subscription {
         let receiver = self.0.sender.subscribe();
         self.0.watchers.fetch_add(1, Ordering::AcqRel);
@@ -104,7 +100,7 @@ impl Feed {
         Subscription { feed: self.clone(), receiver }
     }
 
-    /// There is something new, or somebody new. Costs next to nothing while nobody watches.
+    /// Something new was written. Costs next to nothing while nobody watches.
     pub fn wake(&self) {
         if self.watchers() > 0
             && !self.0.woken.swap(true, Ordering::AcqRel)
@@ -114,33 +110,32 @@ impl Feed {
         }
     }
 
-    /// How many watch.
     pub fn watchers(&self) -> usize {
         self.0.watchers.load(Ordering::Acquire)
     }
 
-    /// Up to here everything can be read from the journal; what comes after it comes out to whoever subscribed before asking.
+    /// Up to this place everything can be read from the journal. What comes after it comes out of subscriptions made before this call.
     pub fn position(&self) -> i64 {
         self.0.position.load(Ordering::Acquire)
     }
 
-    /// The epoch is over: whoever watches hears that nothing more comes.
+    /// The epoch is over: every watcher is told that nothing more comes.
     pub fn close(&self) {
         self.0.closed.store(true, Ordering::Release);
         let _ = self.0.sender.send(Batch { from: 0, to: 0, events: Arc::new([]) }); // nobody watching is fine
     }
 
-    /// The actor: this is me.
+    /// Called by the actor when it starts: it is the one to wake.
     pub fn attach(&self, actor: ActorRef<FeedMessage>) {
         *self.0.actor.lock().unwrap_or_else(PoisonError::into_inner) = Some(actor);
     }
 
-    /// The actor: called before the journal is looked at, so that what comes later wakes again.
+    /// Called by the actor before it looks at the journal, so that what is written after that wakes it again.
     pub fn looking(&self) {
         self.0.woken.store(false, Ordering::Release);
     }
 
-    /// The actor: hands a batch out. The position first: who subscribes after the batch finds it in the journal.
+    /// Called by the actor to send a batch. The position is stored first: who subscribes after the batch finds it in the journal.
     pub fn send(&self, batch: Batch) {
         self.0.position.store(batch.to, Ordering::Release);
         let _ = self.0.sender.send(batch); // nobody watching is fine
@@ -148,7 +143,6 @@ impl Feed {
 }
 
 impl Subscription {
-    /// Waits for what comes next.
     pub async fn next(&mut self) -> Next {
         match self.receiver.recv().await {
             Ok(_) | Err(_) if self.feed.0.closed.load(Ordering::Acquire) => Next::Closed,

@@ -25,60 +25,58 @@ pub const DEFAULT_TENANT: &str = "default";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransactionId(pub Uuid);
 
-/// An account's compact internal number.
+/// An account's number in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(pub i64);
 
-/// The hash of API, tenant and idempotency key: what must be unique.
+/// The hash of API, tenant and idempotency key: unique for as long as keys are remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyHash(pub Uuid);
 
-/// The hash of what was asked: tells a repeat from another request under the same key.
+/// The hash of what was requested: tells a repeat from another request under the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestHash(pub Uuid);
 
 impl TransactionId {
-    /// A new one, later than all this process drew before in another millisecond.
+    /// A new id. It sorts after all that this process drew in an earlier millisecond.
     pub fn draw() -> Self {
         Self(Uuid::now_v7())
     }
 }
 
 impl TransactionId {
-    /// Whether it follows from another.
+    /// Whether it was made by [`Self::derived`].
     pub fn is_derived(self) -> bool {
         self.0.get_version_num() == 8
     }
 
-    /// The id of what follows from another transaction by this step, whoever does it and however often. A UUID version 8: it does not sort by time.
+    /// The id of what this step does to another transaction: the same, whoever does it and however often. A UUID version 8: it does not sort by time.
     pub fn derived(source: Self, step: &str) -> Self {
         Self(uuid::Builder::from_custom_bytes(*hash(&[source.0.as_bytes(), step.as_bytes()]).as_bytes()).into_uuid())
     }
 }
 
-/// Where a command came in; part of the scope of its key.
+/// The contract over which a command came in; part of the scope of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Api {
-    /// payment.v1
+    /// The gRPC service `payment.v1`.
     PaymentV1 = 1,
-    /// florin.v1
+    /// The native API, over gRPC or REST.
     FlorinV1 = 2,
-    /// accounts and transactions over REST
+    /// The accounts REST API.
     AccountsV1 = 3,
 }
 
 impl Api {
-    /// Its number in the database.
     pub fn code(self) -> i16 {
         self as i16
     }
 
-    /// The one of a number in the database.
     pub fn from_code(code: i16) -> Option<Self> {
         [Self::PaymentV1, Self::FlorinV1, Self::AccountsV1].into_iter().find(|api| api.code() == code)
     }
 
-    /// By its name on the wire.
+    /// By its name on the wire; an empty name is `florin.v1`.
     pub fn parse(name: &str) -> Option<Self> {
         match name {
             "payment.v1" => Some(Self::PaymentV1),
@@ -89,7 +87,7 @@ impl Api {
     }
 }
 
-/// The SHA-256 of parts that cannot run into each other, cut to 128 bits.
+/// The SHA-256 of these parts, cut to 128 bits. Each part is preceded by its length, so that they cannot run into each other.
 fn hash(parts: &[&[u8]]) -> Uuid {
     let mut sha = Sha256::new();
     for part in parts {
@@ -103,75 +101,71 @@ fn hash(parts: &[&[u8]]) -> Uuid {
 }
 
 impl KeyHash {
-    /// The scope of a caller's key.
+    /// For a key that a caller gave.
     pub fn of(api: Api, tenant: &str, key: &str) -> Self {
         Self(hash(&[&[api as u8], tenant.as_bytes(), key.as_bytes()]))
     }
 
-    /// A record without a caller's key goes by its own id.
+    /// For a record without a caller's key: its own id.
     pub fn own(id: TransactionId) -> Self {
         Self(id.0)
     }
 }
 
 impl RequestHash {
-    /// Of the parts that make two requests the same.
+    /// `parts` are all that makes two requests the same.
     pub fn of(parts: &[&[u8]]) -> Self {
         Self(hash(parts))
     }
 }
 
-/// Money leaves `debit` and arrives at `credit`.
 #[derive(Clone, Copy, Debug)]
 pub struct Posting {
-    /// The account that pays.
+    /// The account that money leaves.
     pub debit: AccountId,
-    /// The account that is paid.
+    /// The account at which it arrives.
     pub credit: AccountId,
-    /// Positive.
+    /// Above zero.
     pub amount: Amount,
 }
 
-/// A posting as it was asked for; its accounts need not exist.
+/// A posting as it was requested; its accounts need not exist.
 #[derive(Clone, Debug)]
 pub struct DeclinedPosting {
-    /// The account that was to pay.
+    /// The id of the account that was to pay.
     pub debit: String,
-    /// The account that was to be paid.
+    /// The id of the account that was to be paid.
     pub credit: String,
-    /// As asked, of any sign.
+    /// As requested: may be zero or negative.
     pub amount: Amount,
-    /// As asked.
+    /// As requested: may be no currency.
     pub currency: String,
-    /// Decimals of the currency; 0 if it is none of ours.
+    /// Decimals of the currency; 0 if the currency is unknown.
     pub exponent: u8,
 }
 
-/// Why a transaction was declined; the numbers are those of payment.v1.
+/// Why a transaction was declined. The numbers are those of payment.v1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeclineCode {
-    /// A floor would be broken.
+    /// It would leave less available than the floor.
     InsufficientFunds = 1,
-    /// No such account.
     AccountNotFound = 2,
-    /// Zero or less.
+    /// The amount is zero or less.
     InvalidAmount = 3,
-    /// Payer and payee are one.
+    /// Payer and payee are the same.
     SameAccount = 4,
-    /// An account is kept in another currency.
     CurrencyMismatch = 5,
-    /// Suspended or closed.
+    /// An account is suspended or closed.
     AccountInactive = 7,
-    /// A ceiling would be passed.
+    /// It would lift a balance above its ceiling.
     LimitExceeded = 8,
-    /// More than is left of the payment.
+    /// More than is left to refund of the payment.
     RefundExceeded = 9,
     /// More than is left of the hold.
     HoldExceeded = 10,
 }
 
 impl DeclineCode {
-    /// The one of a number in the database.
     pub fn from_code(code: i16) -> Option<Self> {
         [
             Self::InsufficientFunds,
@@ -188,7 +182,7 @@ impl DeclineCode {
         .find(|known| *known as i16 == code)
     }
 
-    /// The name that events of payment.v1 carry.
+    /// The name in events and answers.
     pub fn name(self) -> &'static str {
         match self {
             Self::InsufficientFunds => "INSUFFICIENT_FUNDS",
@@ -204,71 +198,68 @@ impl DeclineCode {
     }
 }
 
-/// New guards of an account, all of them.
+/// New guards of an account: all of them, also those that stay as they are.
 #[derive(Clone, Copy, Debug)]
 pub struct AccountChange {
-    /// Whose.
     pub account: AccountId,
     /// What bounds it from then on.
     pub guards: Guards,
 }
 
-/// Credits less debits of a posting's two accounts after it, in minor units.
+/// The balances of a posting's two accounts after it, in minor units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BalancesAfter {
-    /// Of the account that paid.
+    /// Of the account that money leaves.
     pub debit: i128,
-    /// Of the account that was paid.
+    /// Of the account at which it arrives.
     pub credit: i128,
 }
 
-/// What a record does.
+/// What a record does, beside the rows that it brings.
 #[derive(Clone, Debug)]
 pub enum Body {
-    /// Moves money.
+    /// Moves money. Without postings it only changes holds or adds rows.
     Postings(SmallVec<[Posting; 1]>),
-    /// Moves none, and says why.
+    /// Moves nothing, and says why.
     Declined {
-        /// The reason.
         code: DeclineCode,
-        /// The reason in words.
+        /// For people.
         message: String,
-        /// What was asked for.
+        /// As requested.
         postings: Vec<DeclinedPosting>,
     },
     /// Retires a key: it had no effect and never will.
     Tombstone,
-    /// Changes an account's guards.
+    /// Changes status, floor or ceiling of an account.
     AccountChange(AccountChange),
 }
 
-/// Who made a record, and from where.
+/// Who caused a record, and from where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Maker {
-    /// An API key's or a certificate's name; none: nobody was asked who they are.
+    /// The name of an API key or a certificate; `None`: no credentials were required, or Florin did it itself.
     pub name: Option<Arc<str>>,
-    /// The caller's address; none: Florin itself.
+    /// The caller's IP address; `None`: Florin did it itself.
     pub address: Option<Arc<str>>,
 }
 
-/// What a transaction follows from.
+/// The transaction, hold or rate that a record refers to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Follows {
-    /// Nothing but its request.
     #[default]
     Nothing,
-    /// It takes from this hold.
+    /// It captures or voids this hold.
     Hold(TransactionId),
-    /// It gives back this payment, in part or whole.
+    /// It refunds this payment, in part or in whole.
     Refund(TransactionId),
-    /// It undoes this transaction.
+    /// It reverses this transaction.
     Reversal(TransactionId),
     /// It exchanges money at this rate.
     Exchange(ExchangeRow),
 }
 
 impl Follows {
-    /// The transaction that it follows.
+    /// `None` for an exchange: it refers to a rate only.
     pub fn transaction(self) -> Option<TransactionId> {
         match self {
             Self::Hold(id) | Self::Refund(id) | Self::Reversal(id) => Some(id),
@@ -277,53 +268,43 @@ impl Follows {
     }
 }
 
-/// One entry of the journal, ready to be written: its id is drawn and its request hashed by the request's own handler.
+/// What the journal is given to write. The handler of the request has drawn its id and hashed the request already.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// The transaction.
     pub id: TransactionId,
-    /// Whose it is.
     pub tenant: Arc<str>,
-    /// Where it came in.
     pub api: Api,
-    /// What it is.
     pub kind: Kind,
-    /// What must be unique.
     pub key: KeyHash,
-    /// The caller's key as given.
+    /// The idempotency key as the caller gave it; `None`: the record goes by its own id.
     pub key_text: Option<String>,
-    /// What was asked.
     pub request: RequestHash,
-    /// The caller's own reference.
+    /// Free text of the caller.
     pub reference: Option<String>,
-    /// The caller's words.
+    /// Free text of the caller.
     pub description: Option<String>,
-    /// A JSON object of texts.
+    /// A JSON object.
     pub metadata: Option<String>,
-    /// The request's correlation id.
     pub correlation: Option<String>,
-    /// Who made it.
     pub maker: Maker,
-    /// When it was accepted for processing; microseconds.
+    /// When it was accepted for processing, in whole microseconds.
     pub created_at: DateTime<Utc>,
-    /// After this it may no longer be written for the first time.
+    /// After this it may no longer be written for the first time: nobody waits for it any more.
     pub cutoff: Instant,
-    /// What it does.
     pub body: Body,
-    /// What it follows from.
     pub follows: Follows,
-    /// Rows of its own.
+    /// What it writes to other tables.
     pub rows: Vec<Rows>,
-    /// A JSON object: what no column of the journal says.
+    /// A JSON object of what no column of the journal says.
     pub facts: Option<String>,
-    /// Whoever waits wants to know the balances after each posting.
+    /// Whether the answer is to carry the balances after each posting.
     pub with_balances: bool,
-    /// What Kafka hears of it.
+    /// The event that it is published as; `None`: none.
     pub event: Option<EventType>,
 }
 
 impl Record {
-    /// A record of Florin's own that goes by its id; it moves nothing yet.
+    /// A record of Florin's own, without a caller's key. It moves nothing yet.
     pub fn new(id: TransactionId, tenant: Arc<str>, api: Api, kind: Kind, request: RequestHash, cutoff: Instant) -> Self {
         Self {
             id,
@@ -350,7 +331,7 @@ impl Record {
     }
 }
 
-/// Now, in the microseconds that the database keeps.
+/// The time in whole microseconds, as the database keeps it.
 pub fn now_micros() -> DateTime<Utc> {
     let now = Utc::now();
     DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)

@@ -1,4 +1,4 @@
-//! A slip: one transaction on its way from account to account to the journal. It owns the legs it opened.
+//! A slip: one transaction on its way through its accounts' actors to the journal. It owns the legs that it opened.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,69 +13,61 @@ use super::record::{AccountId, BalancesAfter, Body, KeyHash, Record, RequestHash
 use crate::ledger::{Leg, Rejection};
 use crate::money::Amount;
 
-/// What became of a command.
+/// The answer to a command.
 pub enum Outcome {
     /// Durable, by this very command.
     Done {
-        /// The transaction.
         id: TransactionId,
-        /// When it was accepted.
+        /// When it was accepted for processing.
         created_at: DateTime<Utc>,
-        /// Of each posting, if they were wanted and are known here: else the transaction tells.
+        /// After each posting. `None`: not wanted, or not known here; then they are read with the transaction.
         balances: Option<Box<[BalancesAfter]>>,
     },
-    /// The key was used before by the same request: its first transaction.
+    /// The same request used the key before; this is its transaction.
     Replayed {
-        /// The transaction.
         id: TransactionId,
-        /// When it was accepted.
+        /// When the first request was accepted for processing.
         created_at: DateTime<Utc>,
     },
-    /// The key was used before by another request.
+    /// Another request used the key before.
     KeyReused,
-    /// The key was declared never used.
+    /// The key was retired: it had no effect and never will.
     KeyRetired,
-    /// An account refuses; nothing happened and nothing is bound.
+    /// An account refuses. Nothing moved, and the key is still free.
     Refused {
-        /// The account.
         account: AccountId,
-        /// Why.
         rejection: Rejection,
-        /// The command's place in the bound, to be used for the record of the decline.
+        /// The command's slot in the bound, to be used for the record of the decline.
         permit: Permit,
     },
-    /// Certainly not done.
     Aborted(Abort),
-    /// Maybe done: only a repeat with the same key tells.
+    /// Maybe done: only a repeat with the same key can tell.
     Unknown,
 }
 
 /// Why a command was certainly not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Abort {
-    /// The account's actor ended on the way: it can be tried again at once.
+    /// The account's actor ended on the way: the command can be tried again at once.
     Interrupted,
-    /// The database is away.
     DatabaseAway,
-    /// Another process holds the lease.
     NotLeader,
-    /// Too much waits on this account.
+    /// Too many slips wait for this account.
     AccountBusy,
-    /// It waited until its cut-off.
+    /// It waited past its cut-off.
     TooLate,
-    /// Less is left of the payment or the hold than it asks for.
+    /// Less is left of the payment or the hold than it requests, or a saga's fact was written by another.
     Exceeded,
-    /// The account that it opens is there.
+    /// The account that it would open exists.
     AccountExists,
-    /// The currency of the account that it opens takes no new ones.
+    /// The currency of the account that it would open takes no new accounts.
     CurrencyInactive,
-    /// The database refused this record for itself, though the rules admitted it.
+    /// The database refused this record, though the rules admitted it.
     Guard,
 }
 
-/// One account on the way.
+/// One account that a slip passes.
 pub struct Stop {
-    /// Which.
     pub account: Arc<AccountHandle>,
     /// All debits of the record here, in minor units.
     pub debit: i128,
@@ -83,12 +75,11 @@ pub struct Stop {
     pub credit: i128,
     /// How much more is held here, in minor units; negative: less.
     pub held: i128,
-    /// Its leg is open.
+    /// Whether its leg is open.
     pub approved: bool,
 }
 
 impl Stop {
-    /// The net effect.
     pub fn leg(&self) -> Leg {
         Leg::with_hold(self.debit, self.credit, self.held)
     }
@@ -103,36 +94,34 @@ impl Drop for Stop {
 /// The accounts of a record, ascending by internal id, so that waiting never deadlocks.
 pub type Stops = SmallVec<[Stop; 2]>;
 
-/// A record on its way. Dropped before a lane took it into a batch, wherever and why ever, it releases its legs and answers
-/// "certainly not done".
+/// A record on its way. If it is dropped before a lane took it into a batch, for whatever reason, it releases its legs and answers
+/// that it is certainly not done.
 pub struct Slip {
     /// The record; `None` only once the slip was taken apart.
     record: Option<Box<Record>>,
     stops: Stops,
     at: usize,
-    /// The first refusal in the order of payment.v1 so far, with its account's place among the refused.
+    /// The refusal that comes first in the order of payment.v1, of those so far, with the account that gave it.
     refusal: Option<(AccountId, Rejection)>,
     reply: Option<oneshot::Sender<Outcome>>,
     permit: Option<Permit>,
 }
 
-/// A slip taken apart by the lane: from here on only the journal resolves it.
+/// A slip that the lane has taken apart: from here on only the journal answers it.
 pub struct Taken {
-    /// What to write.
     pub record: Box<Record>,
-    /// Whose legs are open.
+    /// The accounts whose legs are open.
     pub stops: Stops,
-    /// Who waits.
     pub reply: oneshot::Sender<Outcome>,
-    /// Its place in the bound.
+    /// Its slot in the bound of what is in flight.
     pub permit: Permit,
 }
 
 impl Slip {
-    /// A slip for a record over these accounts.
+    /// A slip that will pass these accounts, in order of their numbers.
     ///
     /// # Errors
-    /// `AccountBusy` when one of them has `share_max` slips already.
+    /// [`Abort::AccountBusy`] when one of the accounts has `share_max` slips already.
     pub fn new(
         record: Box<Record>,
         accounts: &[&Arc<AccountHandle>],
@@ -167,56 +156,50 @@ impl Slip {
         Ok(Box::new(Self { record: Some(record), stops, at: 0, refusal: None, reply: Some(reply), permit: Some(permit) }))
     }
 
-    /// The transaction.
     pub fn id(&self) -> TransactionId {
         self.record().id
     }
 
-    /// The key.
     pub fn key(&self) -> KeyHash {
         self.record().key
     }
 
-    /// What was asked.
     pub fn request(&self) -> RequestHash {
         self.record().request
     }
 
-    /// The record.
-    ///
     /// # Panics
     /// Never: only `take` and `drop` empty it.
     pub fn record(&self) -> &Record {
         self.record.as_deref().expect("a slip holds its record until it is taken apart")
     }
 
-    /// Where it is.
+    /// The account where it is now.
     pub fn stop(&self) -> &Stop {
         &self.stops[self.at]
     }
 
-    /// All of its accounts.
     pub fn stops(&self) -> &[Stop] {
         &self.stops
     }
 
-    /// Whether it only lets held money go: nothing stands against that, whatever the account's status is.
+    /// Whether it only voids held money: that is admitted whatever the account's status is.
     pub fn is_release(&self) -> bool {
         self.record().rows.iter().any(|rows| matches!(rows, Rows::Take { captured, .. } if *captured == Amount::ZERO))
     }
 
-    /// Whether an account has refused it: from then on it only looks.
+    /// Whether an account has refused it. The accounts after that only look whether they would refuse it too.
     pub fn is_refused(&self) -> bool {
         self.refusal.is_some()
     }
 
-    /// The account it is at has opened its leg.
+    /// The account where it is now has opened its leg.
     pub fn approve(&mut self) {
         self.stops[self.at].approved = true;
     }
 
-    /// The account it is at refuses: the legs opened so far are released, and the refusal that comes first in the order of payment.v1
-    /// is kept (status before money; among equals the payer's, then the first account's).
+    /// The account where it is now refuses. The legs opened so far are released, and the refusal that comes first in the order of payment.v1
+    /// is kept: status before funds, funds before ceilings; among equals the payer's, then that of the account with the lowest number.
     pub fn refuse(&mut self, rejection: Rejection) {
         self.release();
         let here = (self.stop().account.identity.id, rejection);
@@ -229,7 +212,7 @@ impl Slip {
         }
     }
 
-    /// Goes on to the next account. After the last it comes back, to be handed to the journal.
+    /// Goes on to the next account. Returns the slip after the last one, to be handed to the journal; `None` also when it was refused and answered.
     pub fn forward(mut self: Box<Self>) -> Option<Box<Self>> {
         self.at += 1;
         if self.at < self.stops.len() {
@@ -243,7 +226,7 @@ impl Slip {
         None
     }
 
-    /// Goes to the account it is at. If that actor has ended, the slip is dropped, and so answered.
+    /// Sends it to the account where it is now. If that actor has ended, the slip is dropped, and so answered.
     pub fn enter(self: Box<Self>) {
         let account = self.stop().account.clone();
         let _ = account.actor.cast(AccountMessage::Slip(self));
@@ -257,7 +240,7 @@ impl Slip {
         }
     }
 
-    /// The lane takes it into a batch: the guard is off.
+    /// Called by the lane, which takes it into a batch: from now on, dropping it releases nothing.
     ///
     /// # Panics
     /// Never: a slip is taken once.

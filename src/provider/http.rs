@@ -12,20 +12,19 @@ use secrecy::SecretString;
 use super::signature::{self, signature};
 use super::{Answer, Operation, Provider, ProviderError, wire};
 
-/// Where a provider is.
 #[derive(Clone)]
 pub struct HttpConfig {
-    /// What it is called here.
+    /// Its name here.
     pub name: String,
-    /// `http` or `https`, without a query; operations are below it.
+    /// With scheme `http` or `https`, without a query; operations are below it.
     pub url: String,
-    /// What requests are signed with.
+    /// Requests are signed with it.
     pub secret: SecretString,
     /// From the first byte sent to the last one received.
     pub timeout: Duration,
 }
 
-/// A way to it; keeps connections.
+/// A client of the provider; keeps connections.
 pub struct HttpProvider {
     name: String,
     operations: Url,
@@ -33,7 +32,7 @@ pub struct HttpProvider {
     client: Client,
 }
 
-/// A connection is there or not, long before an answer may be.
+/// Far below the time for an answer: a connection is there at once, or not at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes of an answer.
 const ANSWER_MAX: usize = 64 << 10;
@@ -41,10 +40,10 @@ const ANSWER_MAX: usize = 64 << 10;
 const IDLE_MAX: usize = 32;
 
 impl HttpProvider {
-    /// A way to the provider; connects to nobody yet.
+    /// A client of the provider; it does not connect yet.
     ///
     /// # Errors
-    /// When the URL is none, or TLS cannot be set up.
+    /// When the URL cannot be used, or TLS cannot be set up.
     pub fn new(config: HttpConfig) -> Result<Self, String> {
         let _ = rustls::crypto::ring::default_provider().install_default(); // of a second installation nobody need hear
         let mut operations = Url::parse(&config.url).map_err(|error| format!("{:?} is no URL: {error}", config.url))?;
@@ -112,7 +111,7 @@ impl Provider for HttpProvider {
     }
 }
 
-/// Without a connection nothing was sent. After that nobody knows.
+/// Without a connection nothing was sent. After that it is not known whether the provider did it.
 fn failed(error: &reqwest::Error) -> ProviderError {
     let mut why = if error.is_timeout() { "no answer in time".to_owned() } else { "the connection failed".to_owned() };
     let mut source = std::error::Error::source(error);

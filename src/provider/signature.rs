@@ -1,4 +1,4 @@
-//! What a request is signed with: HMAC-SHA-256 (RFC 2104) over when it was sent, its method, its path and its body.
+//! The signature of a request: HMAC-SHA-256 (RFC 2104) over the time when it was sent, its method, its path and its body.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};

@@ -1,4 +1,4 @@
-//! The answers of a provider, read as `docs/provider.md` has them. What is not exactly so is no answer.
+//! Reads the answers of a provider, as `docs/provider.md` has them. Anything else is no answer.
 
 use serde::Deserialize;
 
@@ -25,11 +25,11 @@ enum Status {
 /// Characters of the provider's texts that are kept.
 const TEXT_MAX: usize = 200;
 
-/// The answer about the operation of this key; none if the provider never heard of it.
+/// The answer about the operation of this key; `None`: the provider never heard of it.
 ///
 /// # Errors
-/// `NotDone` for the statuses that say that the request was not looked at; `Unknown` for everything else that is no answer, also one about
-/// another key: an answer may have been left over on the connection.
+/// `NotDone` for the statuses that say that the request was not looked at. `Unknown` for everything else that is no answer; also for one about
+/// another key, which may have been left over on the connection.
 pub(super) fn read(status: u16, body: &[u8], key: &str) -> Result<Option<Answer>, ProviderError> {
     match status {
         200 | 201 | 202 | 404 | 422 => {}

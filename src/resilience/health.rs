@@ -1,6 +1,6 @@
-//! What every part says of itself, and what the whole makes of it.
+//! How every part of the node is, and how the node is as a whole.
 //!
-//! Parts report; the gateway and the metrics endpoint read. Nothing here decides anything but the degradation table.
+//! Parts report; the gateway and the metrics endpoint read. The one rule here is the degradation table.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,43 +8,40 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 use tokio::sync::watch;
 
-/// What is watched.
+/// The parts that are watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// PostgreSQL, as the journal and the lease see it.
     Database,
-    /// Whether this process holds the lease.
+    /// Whether this process has the lease.
     Leadership,
-    /// The journal.
     Journal,
     /// The directory of account actors.
     Accounts,
-    /// The outbox publisher, and so Kafka.
+    /// The publisher, and so Kafka.
     Outbox,
-    /// Redis, as the limiter sees it.
+    /// Redis, as the rate limit sees it.
     Limiter,
     /// The listeners.
     Gateway,
 }
 
-/// How a part is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "condition", content = "reason", rename_all = "snake_case")]
 pub enum Condition {
-    /// At work.
     Up,
-    /// At work with less: the reason.
+    /// It works, but not fully: the text says why.
     Degraded(String),
-    /// Not at work: the reason.
+    /// It does not work: the text says why.
     Down(String),
 }
 
-/// What the whole is: the first line of the degradation table that applies.
+/// How the node is as a whole: the first line of the degradation table that applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Overall {
-    /// Everything is at work.
+    /// Everything works.
     Serving,
     /// Payments go on; something else waits.
     Degraded,
@@ -61,15 +58,13 @@ struct Board {
     overall: watch::Sender<Overall>,
 }
 
-/// One line of the board.
+/// How one part is.
 #[derive(Clone, Debug, Serialize)]
 pub struct PartHealth {
-    /// How the part is now.
     #[serde(flatten)]
     pub condition: Condition,
-    /// How often it was restarted.
     pub restarts: u64,
-    /// Why it was restarted last.
+    /// Why it was restarted last; `None`: it never was.
     pub last_cause: Option<String>,
 }
 
@@ -82,7 +77,7 @@ impl Default for Health {
 }
 
 impl Health {
-    /// A part says how it is; answers whether that is news.
+    /// Called by a part when it knows how it is; returns whether that has changed.
     pub fn report(&self, part: Part, condition: Condition) -> bool {
         self.change(part, |line| {
             let news = line.condition != condition;
@@ -91,7 +86,7 @@ impl Health {
         })
     }
 
-    /// A part was restarted, and why.
+    /// Called when a part was restarted.
     pub fn restarted(&self, part: Part, cause: &str) {
         self.change(part, |line| {
             line.restarts += 1;
@@ -99,22 +94,21 @@ impl Health {
         });
     }
 
-    /// The whole board.
+    /// The parts that nothing is served without, and all others that have reported.
     pub fn parts(&self) -> BTreeMap<Part, PartHealth> {
         self.0.parts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How one part is; a part that never reported is up.
+    /// How one part is; one that never reported is up.
     pub fn condition(&self, part: Part) -> Condition {
         self.0.parts.lock().unwrap_or_else(PoisonError::into_inner).get(&part).map_or(Condition::Up, |line| line.condition.clone())
     }
 
-    /// The sum of it.
     pub fn overall(&self) -> Overall {
         *self.0.overall.borrow()
     }
 
-    /// Follows the sum of it.
+    /// Follows how the node is as a whole.
     pub fn watch(&self) -> watch::Receiver<Overall> {
         self.0.overall.subscribe()
     }
@@ -129,7 +123,7 @@ impl Health {
     }
 }
 
-/// The degradation table: without the database, the lease or the journal nothing is served; all else only degrades.
+/// The degradation table: without the database, the lease, the journal or the accounts nothing is served; anything else only degrades.
 fn overall(parts: &BTreeMap<Part, PartHealth>) -> Overall {
     let down = |part: &Part| parts.get(part).is_some_and(|line| matches!(line.condition, Condition::Down(_)));
     if [Part::Database, Part::Leadership, Part::Journal, Part::Accounts].iter().any(down) {

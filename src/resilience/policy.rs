@@ -1,4 +1,4 @@
-//! Restart policy as data, and the pure rule that reads it.
+//! The restart policy as data, and the pure rule that reads it.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -8,9 +8,9 @@ use super::health::Part;
 /// When and how often a child is restarted.
 #[derive(Clone, Copy, Debug)]
 pub struct RestartPolicy {
-    /// Delay before the first restart.
+    /// The delay before the first restart; it doubles with each further one in the window.
     pub delay_min: Duration,
-    /// The delay doubles with each restart in the window, up to this.
+    /// The longest delay.
     pub delay_max: Duration,
     /// More restarts than this within `window` escalate.
     pub restarts_max: usize,
@@ -63,7 +63,6 @@ pub struct Row {
     pub child: ChildName,
     /// What health calls it.
     pub part: Part,
-    /// When it is restarted.
     pub policy: RestartPolicy,
 }
 
@@ -76,8 +75,8 @@ const fn policy(delay_min_ms: u64, delay_max_ms: u64, restarts_max: usize, windo
     }
 }
 
-/// The whole table. A child that escalates takes its parent with it: an account the directory, a lane the journal, and a child of the
-/// root the process, which ends with an error so that whatever runs it starts it anew.
+/// The whole table. A child that escalates takes its parent along: an account the directory, a lane the journal, and a child of the root the process,
+/// which ends with an error so that its service manager starts it again.
 pub const TABLE: &[Row] = &[
     Row { child: ChildName::Leadership, part: Part::Leadership, policy: policy(50, 2_000, 20, 60) },
     Row { child: ChildName::Journal, part: Part::Journal, policy: policy(20, 2_000, 20, 60) },
@@ -102,18 +101,18 @@ pub fn row(child: ChildName) -> &'static Row {
 /// What to do about a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Restart after this delay (jitter comes on top).
+    /// Restart after this delay; jitter is added to it.
     RestartAfter(Duration),
-    /// Too often: the parent fails.
+    /// It failed too often: the parent fails.
     Escalate,
 }
 
-/// When a child failed lately.
+/// When a child failed recently.
 #[derive(Clone, Debug, Default)]
 pub struct History(VecDeque<Instant>);
 
 impl History {
-    /// Notes a failure at `now` and says what to do about it.
+    /// Notes a failure at `now` and returns what to do about it.
     pub fn next(&mut self, policy: &RestartPolicy, now: Instant) -> Verdict {
         while self.0.front().is_some_and(|then| now.saturating_duration_since(*then) > policy.window) {
             self.0.pop_front();

@@ -1,10 +1,10 @@
-//! What a saga is asked to do, and the facts that its log consists of.
+//! The order that starts a saga, and the facts that its log consists of.
 
 use serde::{Deserialize, Serialize};
 
 use crate::money::Amount;
 
-/// The ways in which money leaves the ledger or comes into it.
+/// The ways in which money leaves through the provider or comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Workflow {
@@ -15,7 +15,7 @@ pub enum Workflow {
 }
 
 impl Workflow {
-    /// Its steps, in order.
+    /// In the order in which they are done.
     pub fn steps(self) -> &'static [Step] {
         match self {
             Self::Payout => &[Step::Hold, Step::Send, Step::Capture],
@@ -23,7 +23,6 @@ impl Workflow {
         }
     }
 
-    /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Payout => "payout",
@@ -31,7 +30,6 @@ impl Workflow {
         }
     }
 
-    /// Its number in the database.
     pub fn code(self) -> i16 {
         match self {
             Self::Payout => 1,
@@ -40,7 +38,6 @@ impl Workflow {
     }
 }
 
-/// One step of a workflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
@@ -48,7 +45,7 @@ pub enum Step {
     Hold,
     /// The provider sends the money to the customer's bank account.
     Send,
-    /// The ledger moves what is held to the provider's account.
+    /// The ledger captures the hold in favour of the provider's account.
     Capture,
     /// The provider charges the customer's card.
     Charge,
@@ -57,7 +54,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// Its name, or that of its undoing.
+    /// The name of the step or, with `undo`, of its undoing.
     pub fn name(self, undo: bool) -> &'static str {
         match (self, undo) {
             (Self::Hold, false) => "hold",
@@ -72,50 +69,47 @@ impl Step {
         }
     }
 
-    /// Whether the provider does it, and not the ledger.
+    /// Whether the provider does it; else the ledger does.
     pub fn is_providers(self) -> bool {
         matches!(self, Self::Send | Self::Charge)
     }
 }
 
-/// What is asked for.
+/// The movement that a saga is to make.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// Which way.
     pub workflow: Workflow,
-    /// The customer's account.
+    /// The id of the customer's account.
     pub account: String,
-    /// The provider's account in this ledger.
+    /// The id of the provider's account in this ledger.
     pub counter: String,
-    /// How much; positive.
+    /// Above zero.
     #[serde(with = "minor_units")]
     pub amount: Amount,
-    /// In which currency.
+    /// Currency code.
     pub currency: String,
-    /// Decimals of that currency.
+    /// Decimals of the currency.
     pub exponent: u8,
     /// The provider's token of a bank account or a card.
     pub instrument: String,
-    /// The caller's reference.
+    /// Free text of the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }
 
-/// How an operator says that the step in which a saga is stuck stands.
+/// What an operator says about the step in which a saga is stuck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
     /// It has its effect: the saga goes on forward from there.
     Done,
-    /// It has none, or no longer: the saga goes on undoing what came before it.
+    /// It has no effect, or no longer: the saga goes on undoing the steps before it.
     Undone,
 }
 
 impl Resolution {
-    /// Both, by name.
     pub const NAMES: [(&str, Self); 2] = [("done", Self::Done), ("undone", Self::Undone)];
 
-    /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -124,95 +118,81 @@ impl Resolution {
     }
 }
 
-/// What happened. `undo` says whether it concerns the step or its undoing; attempts count from 1, and anew after a retry by an operator.
+/// What happened to a saga. `undo` says whether it concerns the step or its undoing. Attempts count from 1, and anew after an operator's retry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum Fact {
-    /// It was asked for.
+    /// The saga was requested.
     Started(Order),
     /// The provider is about to be called.
     Attempted {
-        /// Which step.
         step: Step,
-        /// Its undoing.
         undo: bool,
-        /// The how manieth.
+        /// Counts from 1.
         attempt: u32,
     },
-    /// It is done.
+    /// The step, or its undoing, is done.
     Done {
-        /// Which step.
         step: Step,
-        /// Its undoing.
         undo: bool,
-        /// The provider's reference.
+        /// The provider's own id of the operation; `None` where the ledger did it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reference: Option<String>,
     },
-    /// The provider has taken it on, and will say later what became of it.
+    /// The provider has accepted the operation, and will say later how it ended.
     Pending {
-        /// Which step.
         step: Step,
-        /// Its undoing.
         undo: bool,
-        /// The how manieth.
+        /// Counts from 1.
         attempt: u32,
     },
-    /// Nobody knows whether the attempt had its effect.
+    /// Whether the attempt had its effect is not known.
     Unanswered {
-        /// Which step.
         step: Step,
-        /// Its undoing.
         undo: bool,
-        /// The how manieth.
+        /// Counts from 1.
         attempt: u32,
         /// What happened instead of an answer.
         reason: String,
-        /// It was the last attempt.
+        /// Whether it was the last attempt.
         is_final: bool,
     },
-    /// The step certainly has no effect.
+    /// The attempt certainly had no effect.
     Failed {
-        /// Which step.
         step: Step,
-        /// Its undoing.
         undo: bool,
-        /// The how manieth.
+        /// Counts from 1.
         attempt: u32,
-        /// Why.
         reason: String,
-        /// It was refused, or it was the last attempt.
+        /// Whether it was refused, or was the last attempt.
         is_final: bool,
     },
-    /// It has been pending for too long.
+    /// The operation has been pending for too long.
     Overdue {
-        /// Which step.
         step: Step,
-        /// Its undoing.
         undo: bool,
-        /// What was heard last.
+        /// The provider's last answer.
         reason: String,
     },
     /// An operator has the stuck step tried again.
     Retried {
-        /// Who.
+        /// The operator's name.
         by: String,
-        /// Why.
+        /// In the operator's own words.
         reason: String,
     },
     /// An operator says how the stuck step stands.
     Resolved {
-        /// How.
         how: Resolution,
-        /// Who.
+        /// The operator's name.
         by: String,
-        /// Why.
+        /// In the operator's own words.
         reason: String,
     },
 }
 
 impl Fact {
-    /// What it says, in a few words.
+    /// The fact in a few words, for logs and errors.
     pub fn brief(&self) -> String {
         let of = |what: &str, step: Step, undo: bool| format!("{what} {}", step.name(undo));
         match self {
@@ -229,7 +209,7 @@ impl Fact {
     }
 }
 
-/// Amounts as text in JSON: a number there is a float to most readers.
+/// Amounts as text in JSON: most readers take a number there for a float.
 mod minor_units {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
@@ -246,7 +226,7 @@ mod minor_units {
     }
 }
 
-/// The account of the ledger through which money leaves to a provider and comes from it.
+/// The id of the account through which money goes to a provider and comes from it.
 pub fn provider_account(provider: &str, currency: &str) -> String {
     format!("provider:{provider}:{currency}")
 }

@@ -1,4 +1,4 @@
-//! What a saga does next, and what is to be written down of what came of it.
+//! What a saga does next, and which fact follows from its outcome.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -8,78 +8,73 @@ use chrono::{DateTime, Utc};
 use super::fact::{Fact, Step};
 use super::state::{Now, Phase, Saga};
 
-/// How long and how often a step is tried.
+/// How often and how long a step is tried.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
-    /// Attempts at a step; at least 1.
+    /// Attempts at a step before it fails for good; at least 1.
     pub attempts_max: u32,
-    /// Delay after the first attempt; it doubles with each.
+    /// Delay after the first attempt; it doubles with each further one.
     pub delay_min: Duration,
-    /// Up to this.
+    /// The longest delay.
     pub delay_max: Duration,
     /// How long the provider may leave a step pending.
     pub pending_max: Duration,
 }
 
-/// What is to be done.
+/// What a saga does next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// A step, or its undoing.
     Act {
-        /// Which.
         task: Task,
-        /// When, at the earliest.
+        /// The earliest time.
         not_before: DateTime<Utc>,
     },
-    /// Nothing, ever.
+    /// The saga has ended.
     Ended,
-    /// Nothing, until an operator says so.
+    /// An operator must say how to go on.
     Stuck,
 }
 
 /// One step to be done or undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Task {
-    /// Which step.
     pub step: Step,
-    /// Its undoing.
+    /// Whether to undo it.
     pub undo: bool,
-    /// The how manieth attempt it will be, or, for a poll, is.
+    /// The number of the attempt that this will be; for a poll, of the last one made.
     pub attempt: u32,
-    /// How to go about it.
     pub call: Call,
-    /// How often it failed for good before: the provider takes each round for an operation of its own.
+    /// How often it failed for good before. To the provider each round is an operation of its own.
     pub round: u32,
-    /// The round of the step that this one undoes.
+    /// The round of the step that this task undoes; only read when `undo` is set.
     pub undoes: u32,
 }
 
-/// How a task is gone about.
+/// How to go about a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// It is done.
+    /// Have it done.
     Do,
-    /// The provider is asked first what became of the attempts before, and it is done only if it never heard of them.
+    /// First ask the provider about the earlier attempts; have it done only if the provider never heard of them.
     AskFirst,
-    /// The provider is asked whether it is done by now. This is no attempt.
+    /// Ask the provider whether it is done by now. This is no attempt.
     Poll,
 }
 
-/// What came of a task.
+/// The outcome of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// It is done.
     Done {
-        /// The provider's reference.
+        /// The provider's own id of the operation.
         reference: Option<String>,
     },
-    /// It will be done, or not.
+    /// The provider will do it, or not, and say so later.
     Pending,
-    /// It has no effect, and never will.
+    /// It has no effect, and never will; the text says why.
     Refused(String),
-    /// This attempt certainly had no effect.
+    /// This attempt certainly had no effect; the text says why.
     NotDone(String),
-    /// Nobody knows.
+    /// Whether it had its effect is not known; the text says why.
     Unknown(String),
 }
 
@@ -87,12 +82,12 @@ pub enum Reply {
 const REASON_MAX: usize = 300;
 
 impl Task {
-    /// The key by which the provider knows the operation: it is the same whoever does it, and however often.
+    /// The key under which the provider knows the operation: the same, whoever calls and however often.
     pub fn key(&self, saga: impl Display) -> String {
         key(saga, self.step, self.undo, self.round)
     }
 
-    /// The key of the operation that this one undoes.
+    /// The key of the operation that this one undoes; `None` if it undoes none.
     pub fn undoes(&self, saga: impl Display) -> Option<String> {
         self.undo.then(|| key(saga, self.step, false, self.undoes))
     }
@@ -114,7 +109,6 @@ impl Policy {
 }
 
 impl Saga {
-    /// What is to be done now.
     pub fn next(&self, policy: &Policy) -> Next {
         let (i, undo) = match self.phase {
             Phase::Forward(i) => (i, false),
@@ -133,10 +127,10 @@ impl Saga {
         Next::Act { task: Task { step: state.step, undo, attempt, call, round: state.rounds[usize::from(undo)], undoes }, not_before }
     }
 
-    /// The fact that a reply to the task it is at leads to; none while it is only still pending, and when no task is open.
+    /// The fact that follows from a reply to the current task. `None`: it is still pending, or no task is open.
     ///
-    /// A step that some attempt may have reached the provider with fails only by the provider's word; if that cannot be had, it ends
-    /// unanswered, and is undone like one that is done.
+    /// A provider's step of which some attempt may have arrived fails only if the provider says so. If that cannot be had, it ends unanswered, and is
+    /// undone like a step that is done.
     pub fn fact(&self, reply: Reply, policy: &Policy, now: DateTime<Utc>) -> Option<Fact> {
         let (i, undo) = match self.phase {
             Phase::Forward(i) => (i, false),
@@ -169,8 +163,8 @@ impl Saga {
         }
     }
 
-    /// When to ask again after a poll at `now` that found it still pending: after as long as it has been pending already, within the
-    /// limits of delays, and when it becomes overdue.
+    /// When to poll again after a poll at `now` that found it still pending: after as long as it has been pending already, but no sooner and no later
+    /// than the policy's delays, and when it becomes overdue.
     pub fn poll_at(&self, policy: &Policy, now: DateTime<Utc>) -> DateTime<Utc> {
         let Now::Pending { since } = self.now else { return now };
         let waited = (now - since).to_std().unwrap_or_default();

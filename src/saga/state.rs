@@ -1,4 +1,4 @@
-//! The state that a saga's facts lead to. A fact that cannot follow is refused, never passed over.
+//! The state that a saga's facts lead to. A fact that cannot follow is refused, never ignored.
 
 use chrono::{DateTime, Utc};
 
@@ -11,29 +11,27 @@ use super::view::Progress;
 pub struct Broken {
     /// Its number; the first is 0.
     pub n: usize,
-    /// What it says.
+    /// See [`Fact::brief`].
     pub fact: String,
-    /// What stands against it.
     pub why: String,
 }
 
-/// Where a saga stands, for whoever asks.
+/// How far a saga is, for readers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// It goes forward.
     Processing,
-    /// It undoes what it did.
+    /// It undoes its steps.
     Compensating,
     /// All of its steps are done.
     Completed,
     /// None of its steps has an effect.
     Failed,
-    /// It waits for an operator.
+    /// An operator must say how to go on.
     Stuck,
 }
 
 impl Status {
-    /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Processing => "processing",
@@ -44,7 +42,6 @@ impl Status {
         }
     }
 
-    /// Its number in the database.
     pub fn code(self) -> i16 {
         match self {
             Self::Processing => 1,
@@ -56,7 +53,7 @@ impl Status {
     }
 }
 
-/// Which way, and at which of its steps.
+/// The direction of a saga, and the index of its current step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Forward(usize),
@@ -66,34 +63,34 @@ pub(super) enum Phase {
     Failed,
 }
 
-/// How the step that the saga is at stands.
+/// How the current step stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Now {
     /// Not tried yet.
     Fresh,
-    /// The provider was, or is being, called.
+    /// The provider was called, or is being called.
     Running,
     /// To be tried again.
     Waiting,
-    /// The provider will say later.
+    /// The provider will say later how it ended.
     Pending { since: DateTime<Utc> },
 }
 
-/// One step, as its facts tell.
+/// One step after the facts about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StepState {
     pub step: Step,
     pub progress: Progress,
     /// Of the step and of its undoing, over all rounds.
     pub attempts: [u32; 2],
-    /// How often the step, or its undoing, failed for good: what is tried after that is another operation to the provider.
+    /// How often the step, and its undoing, failed for good. What is tried after that is another operation to the provider.
     pub rounds: [u32; 2],
     pub references: [Option<String>; 2],
     pub error: Option<String>,
     pub at: Option<DateTime<Utc>>,
 }
 
-/// One workflow on its way.
+/// The state of one saga.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saga {
     pub(super) order: Order,
@@ -103,15 +100,15 @@ pub struct Saga {
     pub(super) steps: Vec<StepState>,
     pub(super) phase: Phase,
     pub(super) now: Now,
-    /// Attempts at the step it is at; anew after a retry by an operator.
+    /// Attempts at the current step; counts anew after an operator's retry.
     pub(super) attempt: u32,
-    /// An attempt at the step it is at may have had its effect.
+    /// Whether an attempt at the current step may have had its effect.
     pub(super) doubt: bool,
     pub(super) reason: Option<String>,
 }
 
 impl Saga {
-    /// A saga that was just asked for.
+    /// A saga that was just requested.
     pub fn new(order: Order, at: DateTime<Utc>) -> Self {
         let step = |step: &Step| StepState {
             step: *step,
@@ -140,7 +137,7 @@ impl Saga {
     /// The state after these facts.
     ///
     /// # Errors
-    /// When one of them cannot follow those before it, or the first is not the start.
+    /// When a fact cannot follow those before it, or the first is not the start.
     pub fn replay(facts: impl IntoIterator<Item = (Fact, DateTime<Utc>)>) -> Result<Self, Broken> {
         let mut facts = facts.into_iter();
         let mut saga = match facts.next() {
@@ -154,7 +151,7 @@ impl Saga {
         Ok(saga)
     }
 
-    /// Goes on by one fact; a refused one changes nothing.
+    /// Adds one fact; a refused one changes nothing.
     ///
     /// # Errors
     /// When it cannot follow.
@@ -264,7 +261,7 @@ impl Saga {
     /// Whether an operator may say this of the step in which the saga is stuck.
     ///
     /// # Errors
-    /// When it is not stuck, or the ledger itself knows better.
+    /// When it is not stuck; or when the step is the ledger's own, which cannot be done by hand.
     pub fn may_resolve(&self, how: Resolution) -> Result<(), String> {
         let Phase::Stuck { at, .. } = self.phase else { return Err("it is not stuck".into()) };
         let step = self.steps[at].step;
@@ -290,7 +287,7 @@ impl Saga {
         Ok(())
     }
 
-    /// The place of the step that a fact is about: it must be the one that the saga is at.
+    /// The index of the step that a fact is about, which must be the current one.
     fn current(&self, step: Step, undo: bool) -> Result<usize, String> {
         let (i, back) = match self.phase {
             Phase::Forward(i) => (i, false),
@@ -304,7 +301,7 @@ impl Saga {
         Ok(i)
     }
 
-    /// The same, of a call to the provider without an outcome yet.
+    /// As [`Self::current`], for a call to the provider that has no outcome yet.
     fn called(&self, step: Step, undo: bool, attempt: u32) -> Result<usize, String> {
         let i = self.current(step, undo)?;
         demand(step.is_providers() && self.now == Now::Running, || "the provider was not called".into())?;
@@ -330,7 +327,7 @@ impl Saga {
         }
     }
 
-    /// Turns round: what comes before this place is undone.
+    /// Turns round: the steps before this index are undone.
     fn turn(&mut self, before: usize, reason: &str) {
         self.reason.get_or_insert_with(|| reason.to_owned());
         self.go_back(before);

@@ -1,27 +1,25 @@
-//! A saga as those see it who ask for it.
+//! A saga as its readers see it.
 
 use chrono::{DateTime, Utc};
 
 use super::fact::{Order, Step};
 use super::state::{Phase, Saga, Status};
 
-/// What has become of a step.
+/// How a step stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Nothing yet.
     Open,
     /// It has its effect.
     Done,
     /// It may have its effect: it is undone like one that has.
     Doubtful,
-    /// It has none, and never will.
+    /// It has no effect, and never will.
     Failed,
     /// It had its effect, and has it no more.
     Undone,
 }
 
 impl Progress {
-    /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -33,20 +31,17 @@ impl Progress {
     }
 }
 
-/// One step.
 #[derive(Clone, Copy, Debug)]
 pub struct StepView<'a> {
-    /// Which.
     pub step: Step,
-    /// What has become of it.
     pub progress: Progress,
-    /// How often it was tried.
+    /// Over all rounds.
     pub attempts: u32,
-    /// How often its undoing was tried.
+    /// Attempts at its undoing, over all rounds.
     pub undo_attempts: u32,
-    /// The provider's reference.
+    /// The provider's own id of the operation.
     pub reference: Option<&'a str>,
-    /// The provider's reference of its undoing.
+    /// The provider's own id of its undoing.
     pub undo_reference: Option<&'a str>,
     /// What went wrong last.
     pub error: Option<&'a str>,
@@ -55,17 +50,15 @@ pub struct StepView<'a> {
 }
 
 impl Saga {
-    /// What was asked for.
     pub fn order(&self) -> &Order {
         &self.order
     }
 
-    /// Facts so far.
+    /// How many facts it has.
     pub fn version(&self) -> usize {
         self.version
     }
 
-    /// When it began.
     pub fn started_at(&self) -> DateTime<Utc> {
         self.started_at
     }
@@ -75,7 +68,6 @@ impl Saga {
         self.updated_at
     }
 
-    /// Where it stands.
     pub fn status(&self) -> Status {
         match self.phase {
             Phase::Forward(_) => Status::Processing,
@@ -86,12 +78,12 @@ impl Saga {
         }
     }
 
-    /// Why it turned round, if it did.
+    /// Why it turned round; `None`: it did not.
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }
 
-    /// The step that it is at or stuck in, and whether it undoes it.
+    /// The step where it is, or is stuck, and whether it undoes that step; `None`: it has ended.
     pub fn at(&self) -> Option<(Step, bool)> {
         match self.phase {
             Phase::Forward(i) => Some((self.steps[i].step, false)),
@@ -101,7 +93,7 @@ impl Saga {
         }
     }
 
-    /// Its steps, in order.
+    /// In the order in which they are done.
     pub fn steps(&self) -> impl Iterator<Item = StepView<'_>> {
         self.steps.iter().map(|state| StepView {
             step: state.step,

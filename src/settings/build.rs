@@ -1,4 +1,4 @@
-//! From the list of values to one struct per concern, and the rules that concern several settings at once.
+//! Turns the list of values into one struct per concern, and checks the rules that concern several settings at once.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::{
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Builds the structs; the values are allowed already, so nothing can fail but a mistake in this file.
+/// Builds the structs. Every value was checked already, so only a mistake in this file can fail.
 pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
     let v = Values(entries);
     let window = |enabled, max, window| v.flag(enabled).then(|| WindowSettings { requests_max: v.whole(max), window: v.span(window) });
@@ -116,7 +116,7 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
     }
 }
 
-/// The rules that concern several settings.
+/// Checks the rules that concern several settings.
 pub fn check(settings: &Settings, entries: &[Entry]) -> Result<(), Problems> {
     let v = Values(entries);
     let mut problems = Vec::new();
@@ -171,7 +171,7 @@ pub fn check(settings: &Settings, entries: &[Entry]) -> Result<(), Problems> {
 struct Values<'a>(&'a [Entry]);
 
 /// # Panics
-/// All of these panic when a name or its kind is not that of the table: a mistake in this file, found by its tests.
+/// All of these panic when the name or its kind is not as in the table: a mistake in this file, which its tests find.
 impl Values<'_> {
     fn value(&self, name: &str) -> &Value {
         &self.0.iter().find(|entry| entry.row.name == name).unwrap_or_else(|| panic!("there is no setting {name}")).value
@@ -211,7 +211,7 @@ impl Values<'_> {
         }
     }
 
-    /// The database's URL, from its parts.
+    /// The database's URL, put together from its parts; `None`: `DB_HOST` is not set.
     fn database_by_parts(&self) -> Option<String> {
         let part = |name: &str| encoded(&self.text(name));
         let host = self.optional("DB_HOST")?;
@@ -227,7 +227,7 @@ impl Values<'_> {
     }
 }
 
-/// Text as a part of a URL.
+/// Percent-encodes a text as part of a URL.
 fn encoded(text: &str) -> String {
     let mut url = String::with_capacity(text.len());
     for byte in text.bytes() {

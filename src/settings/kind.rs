@@ -1,36 +1,35 @@
-//! What kinds of values settings take: parsing, the canonical text, and what is allowed in words. Pure.
+//! The kinds of values that settings take: how they are read, their canonical text, and what is allowed, in words. Pure.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What values a setting takes.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    /// Any text; empty means none.
+    /// Any text; empty: none.
     Text,
-    /// A name as Kafka takes it: 1 to so many of letters, digits, `.`, `_` and `-`.
+    /// A name as Kafka allows it: up to so many letters, digits, `.`, `_` and `-`, at least one.
     Name(usize),
     /// A host name or an address.
     Host,
-    /// A TCP port; 0 means any free one.
+    /// A TCP port; 0: any free one.
     Port,
-    /// true or false.
+    /// `true` or `false`, in several spellings.
     Flag,
-    /// A whole number between both, including.
+    /// A whole number from the first to the second.
     Whole(u64, u64),
-    /// A number of bytes between both, including; `4 MiB` is understood.
+    /// A number of bytes from the first to the second; `4 MiB` is understood.
     Bytes(u64, u64),
-    /// Seconds with up to three decimals; the limits in milliseconds, including.
+    /// Seconds with up to three decimals; the bounds are in milliseconds.
     Seconds(u64, u64),
-    /// Whole hours between both, including.
+    /// Whole hours from the first to the second.
     Hours(u64, u64),
-    /// One of these, in any case; each with the other spellings it has.
+    /// One of these, in any case; each with its other spellings.
     Choice(&'static [(&'static str, &'static [&'static str])]),
-    /// A URL with one of these schemes; empty means none.
+    /// A URL with one of these schemes; empty: none.
     Url(&'static [&'static str]),
-    /// `host:port`, several separated by commas; empty means none.
+    /// `host:port`, several separated by commas; empty: none.
     Brokers,
-    /// The path of a file or folder; empty means none.
+    /// The path of a file or folder; empty: none.
     Path,
     /// Exactly these words, or empty: for what nobody should switch on by accident.
     Words(&'static str),
@@ -39,20 +38,18 @@ pub enum Kind {
 /// A value that its kind allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// Nothing was given and there is no default.
+    /// Nothing was given, and there is no default.
     None,
-    /// Text of any kind, in canonical form.
+    /// In canonical form.
     Text(String),
-    /// A switch.
     Flag(bool),
-    /// A number: a count, a port, bytes or hours.
+    /// A count, a port, bytes or hours.
     Whole(u64),
-    /// A span of time.
     Span(Duration),
 }
 
 impl Kind {
-    /// Reads a value; `None` means that the text is not allowed, [`Kind::allowed`] says what is.
+    /// Reads a value; `None`: the text is not allowed, and [`Kind::allowed`] says what is.
     pub fn parse(&self, text: &str) -> Option<Value> {
         let text = text.trim();
         let optional = |valid: bool| match text {
@@ -151,7 +148,7 @@ fn bytes_text(n: u64) -> String {
     }
 }
 
-/// Decimal seconds as whole milliseconds: no float, so nothing is rounded.
+/// Decimal seconds as whole milliseconds. No float is used, so nothing is rounded.
 fn milliseconds(text: &str) -> Option<u64> {
     let (seconds, decimals) = text.split_once('.').unwrap_or((text, ""));
     let decimals = decimals.trim_end_matches('0');
@@ -169,7 +166,7 @@ fn seconds_text(ms: u64) -> String {
     }
 }
 
-/// The scheme may name a driver behind a `+`, as Python's tools write it; it says nothing to us and goes.
+/// Reads a URL. Its scheme may name a driver after a `+`, as Python's tools write it; the driver is dropped.
 fn url(text: &str, schemes: &[&str]) -> Option<String> {
     let (scheme, rest) = text.split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! How settings are shown: the list of `florin config`, the page for the docs, and secrets without the secret.
+//! How settings are shown: the list of `florin config`, the page of the docs, and values without their secrets.
 
 use std::fmt::Write;
 
@@ -7,10 +7,10 @@ use super::sources::Entry;
 use super::table::{Row, TABLE};
 
 const MASK: &str = "***";
-/// Longer values are cut when an error shows them.
+/// An error shows no more characters of a value.
 const SHOWN_CHARS_MAX: usize = 80;
 
-/// The settings in force with where each came from, as aligned text.
+/// The settings in force, each with its origin, as aligned text.
 pub fn list(entries: &[Entry]) -> String {
     let lines: Vec<_> = entries.iter().map(|entry| (entry.row.name, shown(entry), entry.origin.to_string())).collect();
     let name = lines.iter().map(|line| line.0.len()).max().unwrap_or(0);
@@ -25,7 +25,7 @@ fn shown(entry: &Entry) -> String {
     if entry.value == Value::None { "-".into() } else { masked(entry.row, &entry.value) }
 }
 
-/// The same as JSON: an object by name.
+/// The settings in force, each with its origin, as a JSON object by name.
 pub fn json(entries: &[Entry]) -> serde_json::Value {
     let line = |entry: &Entry| {
         let value = serde_json::json!({ "value": masked(entry.row, &entry.value), "from": entry.origin.to_string() });
@@ -34,7 +34,7 @@ pub fn json(entries: &[Entry]) -> serde_json::Value {
     serde_json::Value::Object(entries.iter().map(line).collect())
 }
 
-/// The page `docs/settings.md`.
+/// The text of `docs/settings.md`.
 pub fn markdown() -> String {
     let mut page = String::from(HEAD);
     let mut group = "";
@@ -66,13 +66,13 @@ Florin does not know is refused. When two names of one setting are given in one 
 and names both. `florin config` shows what is in force and where each value came from.
 ";
 
-/// A value as it may be shown to anybody.
+/// A value without its secret.
 pub fn masked(row: &Row, value: &Value) -> String {
     let text = value.to_string();
     if row.secret { without_password(&text) } else { text }
 }
 
-/// A value that was not even allowed, quoted, cut, and without what may be a password.
+/// A value that is not allowed, quoted, cut, and without what may be a password.
 pub fn masked_raw(row: &Row, text: &str) -> String {
     let text = match row.secret {
         true if text.contains("://") => without_password(text),
@@ -83,7 +83,7 @@ pub fn masked_raw(row: &Row, text: &str) -> String {
     format!("{cut:?}{}", if cut.len() < text.len() { " (cut)" } else { "" })
 }
 
-/// Takes the password out of a URL: behind the user, and wherever a parameter's name speaks of one.
+/// Masks the password in a URL: after the user, and in parameters whose name contains `pass`.
 fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.into() };
     let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));

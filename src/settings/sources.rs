@@ -1,4 +1,4 @@
-//! Where values come from, and which one wins: default < config file < environment < flag.
+//! Where values come from, and which one wins, in rising order: default, config file, environment, flag.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,58 +10,52 @@ use super::table::{self, Row, TABLE};
 /// The variable that names the config file when `--config` does not.
 pub const CONFIG_VARIABLE: &str = "FLORIN_CONFIG";
 
-/// For whom settings are read: it picks defaults and what must be there.
+/// What settings are read for. It picks defaults, and decides what must be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// `florin serve`: the servers must be named, and nothing may stand open by accident.
+    /// `florin serve`: the servers must be named, and nothing may be open to everybody by accident.
     Serve,
     /// `florin dev`: everything is embedded.
     Dev,
-    /// Any other command: takes what is there.
+    /// Any other command: nothing must be set.
     Tool,
 }
 
-/// All that was given, unread.
+/// All that was given, not read yet.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// The config file's path and text.
+    /// Its path and its text.
     pub file: Option<(PathBuf, String)>,
-    /// The environment: names and values.
+    /// Names of variables, and their values.
     pub environment: Vec<(String, String)>,
-    /// Flags: names of settings and values.
+    /// Names of settings, and their values.
     pub flags: Vec<(String, String)>,
 }
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The table.
     Default,
-    /// The config file.
     File(PathBuf),
-    /// This variable.
+    /// The name of the variable.
     Environment(String),
-    /// The command line.
     Flag,
 }
 
-/// One setting as it is in force.
+/// One setting that is in force.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Its line of the table.
     pub row: &'static Row,
-    /// Its value.
     pub value: Value,
-    /// Where the value came from.
     pub origin: Origin,
 }
 
-/// Everything that is wrong with the settings, all at once.
+/// All that is wrong with the settings, in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(pub Vec<String>);
 
 impl Sources {
-    /// Reads the process environment (only the names of the table) and the config file, if one is named.
+    /// Reads the process's environment (only names of the table) and the config file, if one is named.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -82,7 +76,7 @@ impl Sources {
     /// Picks the value of every setting.
     ///
     /// # Errors
-    /// Every value that is not allowed, every name that is not known, and every setting that has two values under two names.
+    /// All values that are not allowed, all unknown names, and all settings with two values under two names.
     pub fn resolve(&self, mode: Mode) -> Result<Vec<Entry>, Problems> {
         let mut problems = Problems::default();
         let layers = [self.file_layer(&mut problems), self.environment_layer(), self.flag_layer(&mut problems)];
@@ -125,10 +119,10 @@ impl Sources {
 }
 
 impl Problems {
-    /// Fine if there is none.
+    /// `Ok` if there is no problem.
     ///
     /// # Errors
-    /// Itself, if there is any.
+    /// Itself, if there is one.
     pub fn none(self) -> Result<(), Self> {
         if self.0.is_empty() { Ok(()) } else { Err(self) }
     }
@@ -165,7 +159,7 @@ struct Given {
     origin: Origin,
 }
 
-/// The value that a layer gives to a setting: that of its most specific name. Two names may only say the same.
+/// The value that a layer gives to a setting: that of its most specific name. Two names of one setting must have the same value.
 fn pick(row: &'static Row, layer: &[Given], problems: &mut Problems) -> Option<(Value, Origin)> {
     let mut chosen: Option<(Value, &Given)> = None;
     for name in row.names() {
@@ -198,7 +192,7 @@ fn known(name: &str, place: &str, problems: &mut Problems) -> bool {
     known
 }
 
-/// Tables only join names: `[grpc] port = 1` is `grpc_port = 1`.
+/// Tables in the file only join names: `[grpc] port = 1` is `grpc_port = 1`.
 fn flatten(prefix: &str, table: &toml::Table, path: &Path, given: &mut Vec<Given>, problems: &mut Problems) {
     for (key, value) in table {
         let name = if prefix.is_empty() { table::normal(key) } else { format!("{prefix}_{}", table::normal(key)) };

@@ -1,30 +1,28 @@
-//! The one table of all settings. Everything else is made from it: parsing, errors, `florin config` and the page in the docs.
+//! The one table of all settings. All else is made from it: reading, errors, `florin config` and the page of the docs.
 
 use super::kind::Kind;
 
 /// One setting.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// The concern it belongs to.
+    /// The heading under which the docs list it.
     pub group: &'static str,
-    /// Its name in the environment; lower case in a config file.
+    /// Its name in the environment; in lower case in a config file.
     pub name: &'static str,
-    /// Its other spellings.
     pub aliases: &'static [&'static str],
-    /// What values it takes.
     pub kind: Kind,
-    /// The default, as text; empty for none.
+    /// As text; empty: none.
     pub default: &'static str,
-    /// The default of `florin dev`, where it differs.
+    /// The default in `florin dev`; `None`: the same.
     pub default_dev: Option<&'static str>,
     /// What it does, in one line.
     pub help: &'static str,
-    /// Whether the value is masked wherever it is shown.
+    /// Whether it is masked wherever it is shown.
     pub secret: bool,
 }
 
 impl Row {
-    /// All its spellings, the most specific first.
+    /// Its name and its aliases, the most specific first.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
@@ -42,7 +40,7 @@ impl Row {
     }
 }
 
-/// Looks a setting up by any of its spellings, in any case; dashes and dots count as underscores.
+/// Finds a setting by any of its names, in any case; dashes and dots count as underscores.
 pub fn find(name: &str) -> Option<&'static Row> {
     let name = normal(name);
     TABLE.iter().find(|row| row.names().any(|known| known == name))
@@ -53,7 +51,7 @@ pub fn normal(name: &str) -> String {
     name.trim().to_ascii_uppercase().replace(['-', '.'], "_")
 }
 
-/// The known name that is most like this one, if any is like it at all.
+/// The known name that is most like this one; `None`: none is like it.
 pub fn nearest(name: &str) -> Option<&'static str> {
     let name = normal(name);
     let close = (name.len() / 3).clamp(2, 6);
@@ -61,7 +59,7 @@ pub fn nearest(name: &str) -> Option<&'static str> {
     known.min().filter(|(distance, _)| *distance <= close).map(|(_, known)| known)
 }
 
-/// Levenshtein's distance.
+/// Levenshtein's distance, in bytes.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {
@@ -75,7 +73,7 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// The words that open Florin to everybody.
+/// The words with which an operator allows calls from anybody.
 pub const UNAUTHENTICATED_WORDS: &str = "yes, anyone may move money";
 
 const fn row(group: &'static str, name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Row {
@@ -86,7 +84,6 @@ const DAY_MS: u64 = 86_400_000;
 const LEVELS: &[(&str, &[&str])] =
     &[("trace", &[]), ("debug", &[]), ("info", &["notice"]), ("warn", &["warning"]), ("error", &["critical", "fatal"]), ("off", &["none"])];
 
-/// Every setting there is.
 #[rustfmt::skip]
 pub const TABLE: &[Row] = &[
     row("Process", "WORKER_THREADS", Kind::Whole(0, 1_024), "0", "threads that do the work; 0: one for every two cores, which is cheapest where PostgreSQL or clients share them"),

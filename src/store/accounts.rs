@@ -1,4 +1,4 @@
-//! Accounts: opening them, loading them for their actors, and reading them for callers.
+//! Opens accounts, loads them for their actors, and reads them for callers.
 
 use std::collections::HashMap;
 
@@ -14,19 +14,19 @@ use crate::money::{Currency, CurrencyCode};
 use crate::protocol::account::{Identity, Posted, UsedKey};
 use crate::protocol::record::{AccountId, KeyHash, TransactionId};
 
-/// Who keeps an account, which decides its default floor.
+/// Whose books an account belongs to, which decides its default floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccountKind {
-    /// Somebody's money: floor 0.
+    /// A customer's: floor 0.
     User = 1,
-    /// The house's own books: no floor.
+    /// The house's own: no floor.
     System = 2,
-    /// The world outside: no floor.
+    /// The outside world's: no floor.
     External = 3,
 }
 
 impl AccountKind {
-    /// Its name, wherever it is written as text.
+    /// The name wherever it is written as text.
     pub fn name(self) -> &'static str {
         match self {
             Self::User => "user",
@@ -36,7 +36,7 @@ impl AccountKind {
     }
 }
 
-/// The side on which an account normally has its balance.
+/// The side on which an account normally has its balance: credits or debits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NormalSide {
     /// Liabilities and revenue, such as a customer's money.
@@ -46,7 +46,7 @@ pub enum NormalSide {
 }
 
 impl NormalSide {
-    /// Its name, wherever it is written as text.
+    /// The name wherever it is written as text.
     pub fn name(self) -> &'static str {
         match self {
             Self::Credit => "credit",
@@ -55,66 +55,55 @@ impl NormalSide {
     }
 }
 
-/// An account to be opened.
 #[derive(Clone, Debug)]
 pub struct NewAccount {
-    /// Whose it is.
     pub tenant: String,
-    /// As the caller calls it.
+    /// The id that callers use.
     pub name: String,
-    /// Who keeps it.
     pub kind: AccountKind,
-    /// Where its balance normally stands.
     pub normal_side: NormalSide,
-    /// What it is kept in.
     pub currency: CurrencyCode,
-    /// The caller's words for its owner.
+    /// Free text of the caller.
     pub owner: String,
-    /// And for what kind of owner that is.
+    /// What kind of owner that is; free text of the caller.
     pub owner_type: String,
-    /// The caller's finer kind of account.
+    /// A finer kind of account; free text of the caller.
     pub subtype: Option<String>,
     /// A JSON object.
     pub metadata: Option<String>,
-    /// The lowest available balance allowed, in minor units.
+    /// The lowest available balance allowed, in minor units; `None`: any.
     pub floor: Option<i128>,
-    /// The highest balance allowed, in minor units.
+    /// The highest balance allowed, in minor units; `None`: any.
     pub ceiling: Option<i128>,
 }
 
-/// What a read of balances was as of.
+/// The moment at which balances were read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AsOf {
-    /// Balances held everything up to this place.
+    /// The place in the journal up to which balances were folded.
     pub folded: i64,
-    /// And this was the writer's epoch.
+    /// The epoch of the leader, which writes.
     pub epoch: i64,
 }
 
-/// All that is known of an account.
+/// An account with its balance.
 #[derive(Clone, Debug)]
 pub struct AccountRow {
-    /// What never changes.
     pub identity: Identity,
-    /// What does.
     pub posted: Posted,
-    /// As of when.
     pub as_of: AsOf,
-    /// Who keeps it.
     pub kind: AccountKind,
-    /// Where its balance normally stands.
     pub normal_side: NormalSide,
-    /// The caller's words for its owner.
+    /// Free text of the caller.
     pub owner: String,
-    /// And for what kind of owner that is.
+    /// What kind of owner that is; free text of the caller.
     pub owner_type: String,
-    /// The caller's finer kind of account.
+    /// A finer kind of account; free text of the caller.
     pub subtype: Option<String>,
     /// A JSON object.
     pub metadata: Option<String>,
-    /// When it was opened.
     pub created_at: DateTime<Utc>,
-    /// Its newest posting's transaction, and when that was accepted; none also where it was not asked for, see [`load`].
+    /// The transaction of its newest posting, and when that was accepted. `None`: it has no posting, or [`load`] did not look for it.
     pub last_transaction: Option<(TransactionId, DateTime<Utc>)>,
 }
 
@@ -139,11 +128,11 @@ struct Row {
 const COLUMNS: &str =
     "a.id, a.tenant, a.name, a.kind, a.normal_side, a.currency, c.exponent, a.owner, a.owner_type, a.subtype, a.metadata, a.created_at";
 
-/// Of `balances b` or what is like it, and as of when that is.
+/// Columns of `balances b`, or of a function that returns its rows, with the moment that they are as of.
 const BALANCE: &str = "b.debits, b.credits, b.held, b.floor, b.ceiling, b.status, b.version, b.last_seq, \
      (SELECT seq FROM folded) AS folded, coalesce((SELECT epoch FROM writers WHERE writer = 0), 0) AS epoch";
 
-/// Accounts to this moment, those that `which` selects the ids of.
+/// Selects accounts with their balances as of now; `which` is the condition on `accounts`.
 fn now(which: &str) -> String {
     format!(
         "SELECT {COLUMNS}, {BALANCE} FROM balances_of(ARRAY(SELECT id FROM accounts WHERE {which})) b JOIN accounts a ON a.id = b.account \
@@ -206,7 +195,7 @@ impl Row {
     }
 }
 
-/// Loads accounts by tenant and name, those that exist, without their last transactions; their balances are as of the fold.
+/// Loads the accounts that exist of these pairs of tenant and name. Last transactions are not looked for, and balances are as of the fold.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -219,7 +208,7 @@ pub async fn load(pool: &PgPool, tenants: &[String], names: &[String]) -> Result
     rows.into_iter().map(Row::read).collect()
 }
 
-/// What never changes about an account, by name.
+/// One account by its id, without its balance; `None`: there is none.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -228,7 +217,7 @@ pub async fn identity(pool: &PgPool, tenant: &str, name: &str) -> Result<Option<
     Ok(rows.into_iter().next().map(|row| row.identity))
 }
 
-/// One account by name, as of now.
+/// One account by its id, as of now; `None`: there is none.
 ///
 /// # Errors
 /// Any failure of the statements.
@@ -242,8 +231,8 @@ pub async fn get(pool: &PgPool, tenant: &str, name: &str) -> Result<Option<Accou
     .await
 }
 
-/// Finds the last transactions on these accounts, as of when they were read. Most often the newest row is a posting; where it is none, it
-/// leads there.
+/// Finds the last transactions of these accounts as of when they were read. Most often an account's newest row is a posting; if not, its chain
+/// leads to one.
 async fn find_last(pool: &PgPool, rows: &mut [AccountRow]) -> Result<(), StoreError> {
     let places: Vec<i64> = rows.iter().map(|row| row.posted.last).filter(|last| *last > 0).collect();
     if places.is_empty() {
@@ -266,10 +255,10 @@ async fn find_last(pool: &PgPool, rows: &mut [AccountRow]) -> Result<(), StoreEr
     Ok(())
 }
 
-/// What the database answers when a currency takes no new accounts.
+/// The SQLSTATE when a currency takes no new accounts.
 pub const CURRENCY_INACTIVE: &str = "FL007";
 
-/// Opens an account without a word in the journal, or answers the one of that name: demo accounts, opening balances, tests.
+/// Opens an account without a record in the journal, or returns the one of that name. For demo accounts, opening balances and tests.
 ///
 /// # Errors
 /// Any failure of the statements.
@@ -295,7 +284,7 @@ pub async fn create(pool: &PgPool, new: &NewAccount) -> Result<AccountRow, Store
     get(pool, &new.tenant, &new.name).await?.ok_or_else(|| StoreError::Unreadable(format!("account {} was opened and is not there", new.name)))
 }
 
-/// Accounts of an owner, the oldest first, up to `count`.
+/// At most `count` accounts of an owner, the oldest first.
 ///
 /// # Errors
 /// Any failure of the statements.
@@ -311,7 +300,7 @@ pub async fn by_owner(pool: &PgPool, tenant: &str, owner: &str, owner_type: Opti
     .await
 }
 
-/// An account's state as of the fold, and which of these keys are used, as of a snapshot that is no older.
+/// An account's money as of the fold, and which of these keys are used, as of a snapshot that is no older.
 ///
 /// # Errors
 /// Any failure of the statements.
@@ -323,7 +312,8 @@ pub async fn read_with_keys(pool: &PgPool, account: AccountId, keys: &[KeyHash])
     Ok((balance.read(), as_of, keys_used(pool, keys).await?))
 }
 
-/// Since when every used key is remembered; `None` when no key was ever forgotten. Each partition's keys are forgotten together, the oldest first.
+/// Since when every used key is remembered; `None` when no key was ever forgotten. The keys of one partition are forgotten together, the
+/// oldest partition first.
 ///
 /// # Errors
 /// Any failure of the statement.

@@ -1,4 +1,4 @@
-//! PostgreSQL's own settings, as far as money or its pace hang on them: what they are, and what they should be.
+//! Compares PostgreSQL's settings with what they should be, where the safety or the speed of payments depends on them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,17 +27,17 @@ const ON: [(&str, &str); 3] = [
     ("autovacuum", "balances grow with every payment, and in the end no transaction id is left"),
 ];
 
-/// Settings that are numbers: the least, how many of PostgreSQL's own unit make one of the unit shown, that unit, and why.
+/// Settings that are numbers: the name, the least, how many of PostgreSQL's units make one of the unit shown, the unit shown, and the reason.
 const AT_LEAST: [(&str, i64, i64, &str, &str); 3] = [
     ("max_wal_size", 4096, 1, "MB", "checkpoints come by time then, not in the middle of a load"),
     ("checkpoint_timeout", 900, 1, "s", "after each checkpoint every page goes into the log whole, once"),
     ("shared_buffers", 1024, 128, "MB", "balances and keys are looked for with every payment"),
 ];
 
-/// Locks that reading one partition takes, with its indexes.
+/// Locks that reading one partition takes, its indexes included.
 const LOCKS_PER_PARTITION: i64 = 7;
 
-/// What is not as it should be.
+/// All settings that are not as they should be.
 ///
 /// # Errors
 /// Any failure of the statements.

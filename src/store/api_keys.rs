@@ -13,59 +13,54 @@ use uuid::Uuid;
 const PREFIX: &str = "flk_";
 const ID_CHARS: usize = 12;
 const SECRET_CHARS: usize = 32;
-/// Longest tenant, in bytes, as the schema has it.
+/// As the schema has it.
 pub const TENANT_BYTES_MAX: usize = 64;
-/// Longest note, in bytes.
 pub const NOTE_BYTES_MAX: usize = 255;
-/// Most keys that one listing answers.
+/// Keys in one list.
 pub const LIST_MAX: i64 = 1_000;
 
-/// What a key may do; each contains nothing of the others.
+/// What an API key may do. No scope includes another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
-    /// Look at accounts, transactions and balances.
+    /// Read accounts, transactions and balances.
     Read,
-    /// Move money.
     Write,
     /// Open and change accounts.
     Admin,
 }
 
-/// Some scopes.
+/// A set of scopes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scopes(u8);
 
 /// A key as the database has it: without its secret.
 #[derive(Clone, Debug)]
 pub struct ApiKey {
-    /// Names it in logs and commands.
+    /// Names the key in logs and commands; it is no secret.
     pub id: String,
-    /// To whom it belongs.
     pub tenant: String,
-    /// What it may do.
     pub scopes: Scopes,
-    /// What somebody wrote about it.
+    /// Free text of whoever made it.
     pub note: String,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When it was revoked, if it was.
+    /// `None`: it is valid.
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
-/// A key's text, well formed; whether it is a key is the database's to say. Never shown.
+/// A key's text, well formed. Only the database can say whether the key is valid. `Debug` hides the secret.
 #[derive(Clone)]
 pub struct KeyText<'a> {
     text: &'a str,
     id: &'a str,
 }
 
-/// SHA-256 of a key's whole text.
+/// The SHA-256 of a key's whole text.
 pub type KeyHash = [u8; 32];
 
-/// Makes a key and writes its hash; answers the text, which is nowhere else.
+/// Makes a key and writes its hash. The text that it returns is kept nowhere.
 ///
 /// # Errors
-/// When the database does.
+/// Any failure of the statement.
 pub async fn create(pool: &PgPool, tenant: &str, scopes: Scopes, note: &str) -> Result<(ApiKey, String), sqlx::Error> {
     let hex = |chars: usize| Uuid::new_v4().simple().to_string()[..chars].to_owned();
     // The secret is a whole random UUID: 122 bits from a cryptographic generator.
@@ -84,10 +79,10 @@ pub async fn create(pool: &PgPool, tenant: &str, scopes: Scopes, note: &str) -> 
     Ok((key(&row)?, text))
 }
 
-/// The newest keys first, revoked ones too if asked; at most [`LIST_MAX`].
+/// At most [`LIST_MAX`] keys, the newest first; revoked ones only if `revoked`.
 ///
 /// # Errors
-/// When the database does.
+/// Any failure of the statement.
 pub async fn list(pool: &PgPool, tenant: Option<&str>, revoked: bool) -> Result<Vec<ApiKey>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT id, tenant, scopes, note, created_at, revoked_at FROM api_keys \
@@ -101,10 +96,10 @@ pub async fn list(pool: &PgPool, tenant: Option<&str>, revoked: bool) -> Result<
     rows.iter().map(key).collect()
 }
 
-/// Revokes a key; answers it, or nothing if there is none. A second time changes nothing.
+/// Revokes a key and returns it; `None`: there is no such key. A second time changes nothing.
 ///
 /// # Errors
-/// When the database does.
+/// Any failure of the statement.
 pub async fn revoke(pool: &PgPool, id: &str) -> Result<Option<ApiKey>, sqlx::Error> {
     let row = sqlx::query(
         "UPDATE api_keys SET revoked_at = coalesce(revoked_at, clock_timestamp()) WHERE id = $1 \
@@ -116,10 +111,10 @@ pub async fn revoke(pool: &PgPool, id: &str) -> Result<Option<ApiKey>, sqlx::Err
     row.as_ref().map(key).transpose()
 }
 
-/// The key whose text has this hash, unless it was revoked.
+/// The key of this id and hash; `None`: there is none, or it is revoked.
 ///
 /// # Errors
-/// When the database does.
+/// Any failure of the statement.
 pub async fn look_up(pool: &PgPool, id: &str, hash: &KeyHash) -> Result<Option<ApiKey>, sqlx::Error> {
     let row = sqlx::query("SELECT id, tenant, scopes, note, created_at, revoked_at, hash FROM api_keys WHERE id = $1 AND revoked_at IS NULL")
         .bind(id)
@@ -130,12 +125,12 @@ pub async fn look_up(pool: &PgPool, id: &str, hash: &KeyHash) -> Result<Option<A
     if equal(&kept, hash) { key(&row).map(Some) } else { Ok(None) }
 }
 
-/// SHA-256 of a key's text. The text has 122 random bits, so that a slow hash would add nothing.
+/// The SHA-256 of a key's text. The text has 122 random bits, so a slow hash would add nothing.
 pub fn hash(text: &str) -> KeyHash {
     Sha256::digest(text.as_bytes()).into()
 }
 
-/// Compares in a time that tells nothing about where the difference is.
+/// Compares in a time that does not depend on where the difference is.
 fn equal(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
@@ -153,19 +148,17 @@ fn key(row: &PgRow) -> Result<ApiKey, sqlx::Error> {
 }
 
 impl<'a> KeyText<'a> {
-    /// Reads a key; none if it cannot be one.
+    /// `None`: this text cannot be a key.
     pub fn parse(text: &'a str) -> Option<Self> {
         let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
         let hex = |part: &str, chars| part.len() == chars && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         (hex(id, ID_CHARS) && hex(secret, SECRET_CHARS)).then_some(Self { text, id })
     }
 
-    /// Names it.
     pub fn id(&self) -> &'a str {
         self.id
     }
 
-    /// Proves it.
     pub fn hash(&self) -> KeyHash {
         hash(self.text)
     }
@@ -178,10 +171,9 @@ impl fmt::Debug for KeyText<'_> {
 }
 
 impl Scope {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
 
-    /// Its name in the database and on the command line.
+    /// The name in the database and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -209,17 +201,15 @@ impl FromStr for Scope {
 }
 
 impl Scopes {
-    /// Every scope.
     pub fn all() -> Self {
         Scope::ALL.into_iter().collect()
     }
 
-    /// Whether this one is among them.
     pub fn contains(self, scope: Scope) -> bool {
         self.0 & scope.bit() != 0
     }
 
-    /// Their names, in order.
+    /// Always in the order of [`Scope::ALL`].
     pub fn names(self) -> Vec<&'static str> {
         Scope::ALL.into_iter().filter(|scope| self.contains(*scope)).map(Scope::name).collect()
     }

@@ -1,7 +1,7 @@
-//! Balances compared with their rows of the journal and with their holds, and set right by them. Amounts are in minor units.
+//! Compares balances with their rows of the journal and with their holds, and sets them right. Amounts are in minor units.
 //!
-//! A balance follows from the rows that are folded into it. So a difference is damage, and here is what shows and mends it while
-//! Florin serves; `florin verify` proves the whole.
+//! A balance follows from the rows that are folded into it, so a difference is damage. This shows and mends it while Florin serves; `florin verify`
+//! checks everything.
 
 mod transactions;
 
@@ -15,77 +15,75 @@ use crate::money::decimal_text;
 
 pub use transactions::{ReconciledTransaction, reconcile_transaction, reconcile_transactions};
 
-/// An account's balance beside what its postings and holds come to.
+/// An account's balance beside the sum of its postings and of its holds.
 #[derive(Clone, Debug, FromRow)]
 pub struct Reconciled {
-    /// As the caller calls it.
+    /// The id that callers use.
     pub name: String,
-    /// Decimals of its currency.
+    /// Decimals of the account's currency.
     #[sqlx(try_from = "i16")]
     pub exponent: u8,
-    /// Credits less debits, as the balance has them.
+    /// Credits less debits, as `balances` has them.
     #[sqlx(try_from = "Numeric")]
     pub balance: i128,
-    /// And as the postings have them.
+    /// Credits less debits, as the postings add up.
     #[sqlx(try_from = "Numeric")]
     pub posted: i128,
-    /// What is held, as the balance has it.
+    /// What is held, as `balances` has it.
     #[sqlx(try_from = "Numeric")]
     pub held: i128,
-    /// And as the open holds have it.
+    /// What is held, as the open holds add up.
     #[sqlx(try_from = "Numeric")]
     pub open: i128,
-    /// How many rows of the journal are about it, as the balance has it.
+    /// How many rows of the journal are about the account, as `balances` has it.
     pub version: i64,
-    /// And as its chain has them.
+    /// How many rows its chain has; -1: the chain does not begin where `balances` says.
     pub rows: i64,
 }
 
 impl Reconciled {
-    /// Whether all agrees.
     pub fn agrees(&self) -> bool {
         self.balance == self.posted && self.held == self.open && self.version == self.rows
     }
 
-    /// A balance and what is held on it, as an operator's action keeps them.
+    /// A balance and what is held on it, as an operator's action records them.
     fn json(&self, balance: i128, held: i128) -> String {
         let text = |units| decimal_text(units, self.exponent);
         serde_json::json!({ "balance": text(balance), "held": text(held) }).to_string()
     }
 }
 
-/// The money of one currency, over all accounts of a tenant: what it all comes to is nothing.
+/// The sum of all balances of one tenant in one currency. It is zero, since each posting is a debit and a credit.
 #[derive(Clone, Debug, FromRow)]
 pub struct Equation {
-    /// Its code.
     pub currency: String,
-    /// Decimals of its minor unit.
+    /// Decimals of the currency.
     #[sqlx(try_from = "i16")]
     pub exponent: u8,
-    /// Accounts kept in it.
+    /// How many accounts are in this currency.
     pub accounts: i64,
     /// Credits less debits of all of them.
     #[sqlx(try_from = "Numeric")]
     pub total: i128,
 }
 
-/// How long an audit may read, and a single account be locked.
+/// An audit may read for a minute, and keep the lock of a single account that long.
 const PATIENCE: &str = "SET LOCAL statement_timeout = '60s'; SET LOCAL enable_nestloop = on; SET LOCAL enable_seqscan = on";
 
-/// An account's own rows, along their chain; its open holds, by their index. One statement: all of it is as of one moment.
+/// Compares one account: its rows along their chain, its open holds by their index. It is one statement, so all is as of one moment.
 const ONE: &str = "SELECT a.name, c.exponent, b.credits - b.debits AS balance, coalesce(r.posted, 0) AS posted, b.held, coalesce(h.open, 0) AS open, b.version, r.rows \
      FROM balances_of(ARRAY(SELECT id FROM accounts WHERE tenant = $1 AND name = $2)) b JOIN accounts a ON a.id = b.account JOIN currencies c ON c.code = a.currency, \
        LATERAL (SELECT sum(CASE a.id WHEN credit_account THEN amount ELSE -amount END) AS posted, count(*) AS rows \
          FROM account_history(a.id, 9223372036854775807, 9223372036854775807, false)) r, \
        LATERAL (SELECT sum(amount - captured - voided) AS open FROM holds WHERE debit_account = a.id) h";
 
-/// What the database answers when a row is not there that another names as the one before it, or is not the account's.
+/// The SQLSTATE when the chain breaks off: a row that another names as the one before it is missing, or is not the account's.
 const CHAIN_BROKEN: &str = "P0002";
 
-/// One account.
+/// Compares one account; `None`: there is none.
 ///
 /// # Errors
-/// Any failure of the statements, a chain that breaks off among them.
+/// Any failure of the statements; also when the account's chain breaks off.
 pub async fn reconcile(pool: &PgPool, tenant: &str, name: &str) -> Result<Option<Reconciled>, StoreError> {
     let mut transaction = pool.begin().await?;
     sqlx::raw_sql(PATIENCE).execute(&mut *transaction).await?;
@@ -98,7 +96,7 @@ async fn one(connection: &mut PgConnection, tenant: &str, name: &str) -> Result<
     Ok(sqlx::query_as(ONE).bind(tenant).bind(name).fetch_optional(connection).await?)
 }
 
-/// An account that is there; none when its chain breaks off. The transaction that this is part of goes on.
+/// Compares one account of a list; `None`: its chain breaks off. The transaction that this is part of can go on.
 async fn followed(connection: &mut PgConnection, tenant: &str, name: &str) -> Result<Option<Reconciled>, StoreError> {
     sqlx::raw_sql("SAVEPOINT account").execute(&mut *connection).await?;
     match one(connection, tenant, name).await {
@@ -110,7 +108,7 @@ async fn followed(connection: &mut PgConnection, tenant: &str, name: &str) -> Re
     }
 }
 
-/// All accounts of a tenant: how many there are, and those that disagree, up to `count`.
+/// Compares all accounts of a tenant: returns how many there are, and at most `count` of those that disagree.
 ///
 /// # Errors
 /// Any failure of the statements.
@@ -128,7 +126,7 @@ pub async fn reconcile_all(pool: &PgPool, tenant: &str, count: i64) -> Result<(i
     Ok((accounts, wrong))
 }
 
-/// What an account's rows come to.
+/// The sums over rows of one account, in minor units.
 #[derive(Clone, Copy, Default, FromRow)]
 struct Sums {
     #[sqlx(try_from = "Numeric")]
@@ -138,12 +136,12 @@ struct Sums {
     #[sqlx(try_from = "Numeric")]
     held: i128,
     rows: i64,
-    /// The newest of them; 0: there are none.
+    /// The place of the newest row; 0: there are no rows.
     last: i64,
 }
 
 impl Sums {
-    /// Of these rows: (moved, held, seq).
+    /// `rows` is a subquery with the columns moved, held and seq; those after `after` and up to `upto` are added.
     async fn of(connection: &mut PgConnection, rows: &str, account: i64, after: i64, upto: i64) -> Result<Self, StoreError> {
         let sql = format!(
             "SELECT coalesce(-sum(moved) FILTER (WHERE moved < 0), 0) AS debits, coalesce(sum(moved) FILTER (WHERE moved > 0), 0) AS credits, coalesce(sum(held), 0) AS held, \
@@ -158,17 +156,17 @@ impl Sums {
     }
 }
 
-/// The rows of account `$1`, as its chain has them.
+/// The rows of account `$1` as its chain leads through them.
 const CHAIN: &str = "(SELECT CASE $1 WHEN credit_account THEN coalesce(amount, 0) ELSE coalesce(-amount, 0) END AS moved, \
      CASE $1 WHEN debit_account THEN coalesce(held, 0) ELSE 0 END AS held, seq FROM account_history($1, 9223372036854775807, 9223372036854775807, false))";
-/// And whoever names them: the whole journal is read.
+/// The rows of account `$1` as the whole journal has them, which is read for it.
 const ALL_ROWS: &str = "(SELECT moved, held, seq FROM account_rows WHERE account = $1)";
 
-/// Sets an account's balance, what is held on it and where its chain begins to what its rows come to, releases it from quarantine, and keeps who did it; answers
-/// what was found before. Only the fold waits for it.
+/// Sets an account's balance, what is held on it and where its chain begins to what its rows add up to. Releases it from quarantine, and records
+/// the operator's action. Returns what was found before. Only the fold waits for it meanwhile.
 ///
 /// # Errors
-/// Any failure of the statements: then nothing was changed.
+/// Any failure of the statements: nothing was changed then.
 pub async fn rebuild(pool: &PgPool, name: &str, doing: &Doing<'_>) -> Result<Option<Reconciled>, StoreError> {
     let tenant = doing.tenant;
     let mut transaction = pool.begin().await?;
@@ -182,8 +180,8 @@ pub async fn rebuild(pool: &PgPool, name: &str, doing: &Doing<'_>) -> Result<Opt
     if found.as_ref().is_some_and(Reconciled::agrees) {
         return Ok(found);
     }
-    // A chain that is as long as the balance says is believed. If it is not, or if there is none, where it begins may be what is wrong: then all rows of the
-    // account are looked for, those so far before the fold is kept waiting.
+    // A chain that is as long as the balance says is believed. If it is not, or if there is none, then where it begins may be what is wrong:
+    // all rows of the account are looked for, those so far before the fold is kept waiting.
     let (so_far, rows, upto) = if found.as_ref().is_some_and(|row| row.version == row.rows && row.rows > 0) {
         (Sums::default(), CHAIN, -1)
     } else {
@@ -233,7 +231,7 @@ pub async fn rebuild(pool: &PgPool, name: &str, doing: &Doing<'_>) -> Result<Opt
     Ok(Some(before))
 }
 
-/// What all accounts of a tenant come to, by currency.
+/// The sums of all balances of a tenant, by currency.
 ///
 /// # Errors
 /// Any failure of the statements.

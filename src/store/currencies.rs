@@ -1,4 +1,4 @@
-//! Currencies: rows that are made and changed by call. An exponent never changes, and none leaves.
+//! Currencies: rows that calls add and change. An exponent never changes, and no currency is ever removed.
 
 use sqlx::{FromRow, PgPool, Postgres, Transaction};
 
@@ -6,65 +6,62 @@ use super::operators::{self, Doing};
 use super::{StoreError, limited};
 use crate::money::{Currencies, Currency, CurrencyCode};
 
-/// Currencies of one ledger.
+/// Currencies that one ledger can have.
 pub const CURRENCIES_MAX: i64 = 1_000;
 
-/// A currency with all that is said of it.
+/// A currency as the table has it.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct CurrencyRow {
-    /// Its code.
     pub code: String,
     /// Decimals of its minor unit.
     pub exponent: i16,
-    /// Its name.
+    /// For people.
     pub name: String,
     /// Whether a state issues it.
     pub fiat: bool,
-    /// Whether new accounts may be kept in it.
+    /// Whether new accounts may be opened in it.
     pub active: bool,
     /// A JSON object.
     pub metadata: Option<String>,
 }
 
 impl CurrencyRow {
-    /// As an operator's action keeps it.
+    /// The currency as an operator's action records it.
     fn json(&self) -> String {
         let kind = if self.fiat { "fiat" } else { "non-fiat" };
         let metadata: serde_json::Value = self.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         serde_json::json!({ "name": self.name, "exponent": self.exponent, "type": kind, "isActive": self.active, "metadata": metadata }).to_string()
     }
 
-    /// As money is counted in it.
+    /// The code and exponent; `None` if the row is not valid.
     pub fn currency(&self) -> Option<Currency> {
         Some(Currency { code: CurrencyCode::parse(&self.code)?, exponent: u8::try_from(self.exponent).ok()? })
     }
 }
 
-/// What of a currency is to be changed; what is `None` stays as it is.
+/// What to change of a currency; `None`: stays as it is.
 #[derive(Clone, Debug, Default)]
 pub struct CurrencyChange {
-    /// Whether new accounts may be kept in it.
+    /// Whether new accounts may be opened in it.
     pub active: Option<bool>,
-    /// Its name.
     pub name: Option<String>,
-    /// A JSON object, or none.
+    /// A JSON object. `Some(None)`: no metadata any more.
     pub metadata: Option<Option<String>>,
 }
 
-/// What became of a currency that was to be made.
+/// The result of adding a currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Made {
-    /// It is new.
     New,
-    /// There was one of this code: this.
+    /// A currency of this code exists already: this one.
     There(CurrencyRow),
-    /// There are as many as there may be.
+    /// There are [`CURRENCIES_MAX`] already.
     TooMany,
 }
 
 const SELECT: &str = "SELECT code, exponent, name, fiat, active, metadata FROM currencies";
 
-/// All currencies of this ledger, as money is counted in them.
+/// All currencies of this ledger.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -74,7 +71,7 @@ pub async fn load(pool: &PgPool) -> Result<Currencies, StoreError> {
     Ok(all)
 }
 
-/// Learns of those that came since.
+/// Adds the currencies that other processes have made since.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -97,10 +94,10 @@ async fn locked(transaction: &mut Transaction<'_, Postgres>, code: &str) -> Resu
     Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(code).fetch_optional(&mut **transaction).await?)
 }
 
-/// Makes a currency, and keeps who did it, in one transaction.
+/// Adds a currency and records the operator's action, in one transaction.
 ///
 /// # Errors
-/// Any failure of the statements: nothing was made, unless the answer was lost.
+/// Any failure of the statements: nothing was added, unless the answer was lost.
 pub async fn create(pool: &PgPool, new: &CurrencyRow, by: &Doing<'_>) -> Result<Made, StoreError> {
     limited(async {
         let mut transaction = pool.begin().await?;
@@ -127,7 +124,8 @@ pub async fn create(pool: &PgPool, new: &CurrencyRow, by: &Doing<'_>) -> Result<
     .await
 }
 
-/// Changes a currency, and keeps who did it, in one transaction; answers it as it then is. What changes nothing leaves no trace.
+/// Changes a currency and records the operator's action, in one transaction. Returns the currency as it is now; `None`: there is none. A change that
+/// changes nothing is not recorded.
 ///
 /// # Errors
 /// Any failure of the statements: nothing was changed, unless the answer was lost.

@@ -1,30 +1,28 @@
-//! What went wrong, sorted by what it means for money: certainly not done, or nobody knows.
+//! Failures of the database, sorted by what they mean for money: certainly not done, or unknown.
 
 use sqlx::postgres::PgDatabaseError;
 
-/// A failed statement.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database answered with an error: the statement had no effect.
     #[error("{message} ({code})")]
     Database {
-        /// SQLSTATE.
+        /// The SQLSTATE.
         code: String,
         /// The database's words. For logs, never for callers.
         message: String,
-        /// The constraint that was violated, if one was.
         constraint: Option<String>,
     },
-    /// No answer: the statement may have taken effect.
+    /// No answer arrived: the statement may have taken effect.
     #[error("no answer from the database: {0}")]
     Lost(String),
-    /// An answer that we cannot read.
+    /// An answer that this version cannot read.
     #[error("unreadable answer from the database: {0}")]
     Unreadable(String),
 }
 
 impl StoreError {
-    /// The SQLSTATE, if the database answered.
+    /// The SQLSTATE; `None`: the database did not answer.
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Database { code, .. } => Some(code),
@@ -32,7 +30,8 @@ impl StoreError {
         }
     }
 
-    /// Connection loss, resources, shutdown, a database that takes no writes for now, lock and statement timeouts, deadlocks: nothing is wrong with what was sent.
+    /// Whether the same statement may succeed later: a lost connection, lack of resources, shutdown, a database that takes no writes for now, a
+    /// timeout, a deadlock.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Lost(_) => true,

@@ -1,4 +1,4 @@
-//! The fold in SQL: balances brought up to a place of the journal, and the accounts about which memory and the database disagreed.
+//! The fold in SQL, and the accounts in quarantine.
 
 use std::time::Duration;
 
@@ -8,49 +8,47 @@ use sqlx::{Connection, FromRow, PgConnection, PgPool};
 
 use super::{Database, StoreError, limited, within};
 
-/// What one part of the fold came to.
+/// The result of folding one part of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct Folded {
-    /// Balances hold all that stands up to here.
+    /// Balances include every row up to this place.
     pub place: i64,
-    /// The last place there is.
+    /// The last place that the journal has.
     pub tip: i64,
-    /// Accounts that it changed.
+    /// How many accounts it changed.
     pub changed: i64,
-    /// Accounts that it put into quarantine.
+    /// How many accounts it put into quarantine.
     pub suspects: i64,
-    /// Accounts that are in quarantine.
+    /// Numbers of all accounts that are in quarantine now.
     pub quarantined: Vec<i64>,
 }
 
 /// An account that is, or was, in quarantine.
 #[derive(Clone, Debug, FromRow)]
 pub struct Quarantine {
-    /// The account's number.
+    /// The account's number in the database.
     pub account: i64,
-    /// Whose it is; none: there is no such account.
+    /// `None`: there is no such account.
     pub tenant: Option<String>,
-    /// As the caller calls it.
+    /// The id that callers use; `None`: there is no such account.
     pub name: Option<String>,
-    /// Rows behind this place are suspect.
+    /// Rows after this place are suspect.
     pub first_seq: i64,
-    /// When it was found.
     pub found_at: DateTime<Utc>,
     /// What disagrees.
     pub reason: String,
-    /// What the amounts come to.
+    /// What the postings add up to.
     pub expected: String,
     /// What memory had written.
     pub found: String,
-    /// When it was released.
+    /// `None`: it is still in quarantine.
     pub released_at: Option<DateTime<Utc>>,
-    /// By whom.
     pub released_by: Option<String>,
-    /// Why, in their words.
+    /// In the operator's own words.
     pub why: Option<String>,
 }
 
-/// The auditor's connection. What it commits may be lost with a crash, whole: it is folded again.
+/// The auditor's connection. A crash may lose what it committed, but only as a whole: it is folded again.
 #[derive(Debug)]
 pub struct FoldSession {
     connection: PgConnection,
@@ -58,7 +56,7 @@ pub struct FoldSession {
 }
 
 impl FoldSession {
-    /// Connects.
+    /// Connects. Statements without an answer for `answer_timeout` fail.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -72,7 +70,7 @@ impl FoldSession {
         Ok(Self { connection: within(database.connect_timeout, connect).await?, answer_timeout })
     }
 
-    /// Folds the next part of the journal, about so many rows.
+    /// Folds the next part of the journal, of about `rows_max` rows.
     ///
     /// # Errors
     /// Any failure of the statement: then nothing was folded, or it is not known.
@@ -82,7 +80,7 @@ impl FoldSession {
     }
 }
 
-/// Up to here everything is folded.
+/// The place up to which everything is folded.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -90,18 +88,17 @@ pub async fn folded(db: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("SELECT seq FROM folded").fetch_one(db).await
 }
 
-/// Rows of an account that are suspect: behind a place, and up to another if they were released.
+/// Rows of an account that are suspect: those after one place, and up to another if the account was released.
 #[derive(Clone, Copy, Debug, FromRow)]
 pub struct Suspect {
-    /// Whose.
     pub account: i64,
-    /// Behind this place.
+    /// Rows after this place.
     pub first_seq: i64,
-    /// Up to here; none: all.
+    /// Rows up to this place; `None`: the account is still in quarantine.
     pub last_seq: Option<i64>,
 }
 
-/// Suspect rows that may lie behind a place. What was folded up to a place is known at it.
+/// Suspect rows that may lie after this place. Whatever the fold found up to a place is known as soon as that place is folded.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -109,7 +106,7 @@ pub async fn suspects(db: impl PgExecutor<'_>, after: i64) -> Result<Vec<Suspect
     sqlx::query_as("SELECT account, first_seq, last_seq FROM quarantine WHERE last_seq IS NULL OR last_seq > $1").bind(after).fetch_all(db).await
 }
 
-/// Accounts in quarantine, those that were found first first; those that were released too, if asked for.
+/// At most `rows_max` accounts in quarantine, in the order in which they were found; with `released_too` also those that were released.
 ///
 /// # Errors
 /// Any failure of the statement.

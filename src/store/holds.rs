@@ -9,43 +9,39 @@ use super::{StoreError, limited};
 use crate::protocol::account::Identity;
 use crate::protocol::record::TransactionId;
 
-/// A hold as it stands.
 #[derive(Clone, Debug, FromRow)]
 pub struct HoldRow {
-    /// Its id, which is its transaction's.
+    /// Also the id of the transaction that opened it.
     pub id: Uuid,
-    /// Whose it is.
     pub tenant: String,
-    /// Whose money.
+    /// The id of the account whose money is held.
     pub debit: String,
-    /// Who is to be paid.
+    /// The id of the payee's account.
     pub credit: String,
-    /// The number of the account whose money it is; 0 where it was not read.
+    /// The number of the account whose money is held; 0 where it was not read.
     pub debit_account: i64,
-    /// The number of the account that is to be paid; 0 where it was not read.
+    /// The number of the payee's account; 0 where it was not read.
     pub credit_account: i64,
-    /// In which currency.
     pub currency: String,
     /// Decimals of the currency.
     #[sqlx(try_from = "i16")]
     pub exponent: u8,
-    /// How much, in minor units.
+    /// What was held at first, in minor units.
     #[sqlx(try_from = "Numeric")]
     pub amount: i128,
     /// Paid so far, in minor units.
     #[sqlx(try_from = "Numeric")]
     pub captured: i128,
-    /// Let go so far, in minor units.
+    /// Released so far, in minor units.
     #[sqlx(try_from = "Numeric")]
     pub voided: i128,
-    /// When what is left is let go.
+    /// When what is left is released.
     pub expires_at: DateTime<Utc>,
 }
 
-/// How far a hold is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HoldState {
-    /// Something is left.
+    /// Something is left of it.
     Open,
     /// Nothing is left, and something was captured.
     Captured,
@@ -54,7 +50,6 @@ pub enum HoldState {
 }
 
 impl HoldRow {
-    /// How far it is.
     pub fn state(&self) -> HoldState {
         match (self.remaining(), self.captured) {
             (1.., _) => HoldState::Open,
@@ -73,7 +68,7 @@ const HOLD: &str = "SELECT h.id, d.tenant, d.name AS debit, c.name AS credit, h.
        h.voided, h.expires_at \
      FROM holds h JOIN accounts d ON d.id = h.debit_account JOIN accounts c ON c.id = h.credit_account JOIN currencies k ON k.code = d.currency";
 
-/// One hold of a tenant. What a payout holds is the payout's alone, and not found.
+/// One hold of a tenant; `None`: there is none. A payout's hold belongs to the payout alone, and is not found.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -83,7 +78,8 @@ pub async fn get(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Optio
     limited(async { Ok(query.fetch_optional(pool).await?) }).await
 }
 
-/// Up to `count` holds on an account's money, those before this id, the newest first. Names by their key, so that no plan reads a table whole.
+/// At most `count` holds of an account's money with ids below `below`, newest first. Names are looked up one by one, so that no plan reads a
+/// table whole.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -96,7 +92,7 @@ pub async fn list(pool: &PgPool, account: &Identity, below: Uuid, count: usize) 
     limited(async { Ok(query.fetch_all(pool).await?) }).await
 }
 
-/// Holds whose time has come, the earliest first, up to `count`; and when the next one after them comes.
+/// At most `count` expired holds, the earliest first.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -106,7 +102,7 @@ pub async fn due(pool: &PgPool, count: i64) -> Result<Vec<HoldRow>, StoreError> 
     limited(async { Ok(query.fetch_all(pool).await?) }).await
 }
 
-/// How long until the earliest open hold expires, in milliseconds, by the database's clock; `None` when none is open.
+/// Milliseconds until the earliest open hold expires, by the database's clock; negative: it has expired. `None`: none is open.
 ///
 /// # Errors
 /// Any failure of the statement.

@@ -1,4 +1,4 @@
-//! The writer's session: the one call per batch, and what is asked when its outcome is unknown.
+//! The writer's session: one call per batch, and what is read when the outcome of a batch is unknown.
 
 use std::time::{Duration, Instant};
 
@@ -15,23 +15,23 @@ use crate::protocol::batch::Batch;
 use crate::protocol::journal::{partition_of, status as row_status};
 use crate::protocol::record::{KeyHash, RequestHash, TransactionId};
 
-/// SQLSTATEs of our own functions.
+/// SQLSTATEs that our own functions raise.
 pub mod code {
     /// A key of the batch is used, in an older partition; see [`super::is_key_used`].
     pub const KEY_USED: &str = "FL001";
-    /// Epoch or session is not the writer's.
+    /// The epoch or the session is not the newest.
     pub const FENCED: &str = "FL002";
-    /// The batch is not the successor of the last.
+    /// The batch does not follow the last one.
     pub const NOT_SUCCESSOR: &str = "FL008";
     /// A record is past its cut-off.
     pub const TOO_LATE: &str = "FL004";
     /// A saga's fact is not the next one.
     pub const SAGA_WENT_ON: &str = "FL006";
-    /// unique_violation: a key, or a transaction's own id.
+    /// `unique_violation`: a key, or a transaction's own id, is there already.
     pub const UNIQUE: &str = "23505";
 }
 
-/// Whether a record failed alone because less is left of its hold or its payment than it asks for, or its workflow has gone on without it.
+/// Whether a record failed by itself: less is left of its hold or its payment than it requests, or its saga has gone on without it.
 pub fn is_exceeded(error: &StoreError) -> bool {
     error.code() == Some(code::SAGA_WENT_ON)
         || matches!(error, StoreError::Database { constraint: Some(constraint), .. } if ["hold_taken", "refund_given"].contains(&constraint.as_str()))
@@ -44,13 +44,13 @@ pub fn is_key_used(error: &StoreError) -> bool {
         || (error.code() == Some(code::UNIQUE) && constraint.is_some_and(|name| name.starts_with("journal_") && name.ends_with("_key")))
 }
 
-/// Whether a batch failed because it is not the successor of the last: by its number, or since its places are taken.
+/// Whether a batch failed because it does not follow the last one: by its number, or because its places are taken.
 pub fn is_out_of_order(error: &StoreError) -> bool {
     let constraint = if let StoreError::Database { constraint, .. } = error { constraint.as_deref() } else { None };
     error.code() == Some(code::NOT_SUCCESSOR) || constraint.is_some_and(|name| name.starts_with("journal_") && name.ends_with("_pkey"))
 }
 
-/// Whether a record failed alone because the account that it opens is there.
+/// Whether a record failed by itself because the account that it would open exists.
 pub fn is_opened(error: &StoreError) -> bool {
     matches!(error, StoreError::Database { constraint: Some(constraint), .. } if constraint == "accounts_tenant_name_key")
 }
@@ -58,41 +58,41 @@ pub fn is_opened(error: &StoreError) -> bool {
 /// Why a session could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The epoch is no longer ours.
+    /// Another process has a newer epoch.
     #[error("another process has taken over")]
     Fenced,
-    /// Try again.
+    /// It can be tried again.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// One connection of the journal's session under one epoch; several write side by side.
+/// One connection of the journal's session, under one epoch. Several of them write side by side.
 pub struct WriterSession {
     connection: PgConnection,
     epoch: i64,
     session: i64,
-    /// One moment on both clocks.
+    /// The same moment on this process's clock and on the database's.
     clock: (Instant, DateTime<Utc>),
     answer_timeout: Duration,
     _counted: Counted,
 }
 
-/// What a new session begins with.
+/// Where a new session goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {
-    /// The last batch that was committed.
+    /// The number of the last committed batch.
     pub batch: i64,
     /// How many rows its partition has.
     pub rows: i64,
 }
 
-/// The one row of the journal's writers; it is the fence.
+/// The key of the one row in `writers`, which is the fence.
 const WRITER: i32 = 0;
-/// How often the old backends' lock is waited for, half a second each, before giving up for now.
+/// How often the lock of an older session is waited for, half a second each time, before giving up for now.
 const LOCK_TRIES_MAX: u32 = 6;
 
 impl Committed {
-    /// After this batch, which follows.
+    /// The same after this batch, which follows.
     pub fn and(self, batch: &Batch) -> Self {
         let rows = i64::try_from(batch.len()).unwrap_or(i64::MAX);
         Self { batch: batch.number, rows: rows + if partition_of(batch.number) == partition_of(self.batch) { self.rows } else { 0 } }
@@ -100,11 +100,11 @@ impl Committed {
 }
 
 impl WriterSession {
-    /// Opens a session of so many connections: raises the writer's session number, which waits out an old backend that is committing (ended by force if it holds
-    /// on). What an old one has not committed by then it never will, and it is ended.
+    /// Opens a session of so many connections: raises the session number of the writer. That waits for an older session that is committing, whose
+    /// backends are ended if it does not let go. What an older session has not committed by then it never will.
     ///
     /// # Errors
-    /// `Fenced`, or what the database said.
+    /// `Fenced`, or what the database answered.
     pub async fn open(database: &Database, epoch: i64, answer_timeout: Duration, connections: usize) -> Result<(Vec<Self>, Committed), OpenError> {
         let options = database.session(answer_timeout);
         let (mut opened, mut pids) = (Vec::new(), Vec::new());
@@ -150,7 +150,7 @@ impl WriterSession {
         Ok((sessions, Committed { batch, rows }))
     }
 
-    /// A moment of this process's clock on the database's.
+    /// A moment of this process's clock, on the database's clock.
     fn at_database(&self, instant: Instant) -> DateTime<Utc> {
         let ahead = |d: Duration| TimeDelta::from_std(d).unwrap_or(TimeDelta::zero());
         match instant.checked_duration_since(self.clock.0) {
@@ -159,10 +159,11 @@ impl WriterSession {
         }
     }
 
-    /// Commits the batch whole or not at all. `cutoff`: the earliest of its records. `beside`: the batch before may be still being written, and is waited for.
+    /// Commits the batch as a whole or not at all. `cutoff` is the earliest of its records. With `beside`, the batch before may still be being
+    /// written, and is waited for.
     ///
     /// # Errors
-    /// `Database`: nothing happened. `Lost`: nobody knows, and this session must not be used again.
+    /// `Database`: nothing happened. `Lost`: it is not known, and this session must not be used again.
     pub async fn commit(&mut self, batch: &Batch, cutoff: Instant, beside: bool) -> Result<(), StoreError> {
         let (rows, holds, takes) = (&batch.rows, &batch.holds, &batch.takes);
         let query = sqlx::query(
@@ -217,7 +218,7 @@ impl WriterSession {
         Ok(())
     }
 
-    /// Whether the partition after that of this batch is there.
+    /// Whether the partition after that of this batch exists.
     ///
     /// # Errors
     /// Any failure of the statement.
@@ -237,7 +238,8 @@ impl WriterSession {
         Ok(used_keys(rows))
     }
 
-    /// What was asked by the transaction of this id, if there is one: a record whose key is long forgotten is guarded by its own id.
+    /// The request's hash and the time of the transaction of this id, if there is one. It finds a record whose key is long forgotten, since its id
+    /// stays unique.
     ///
     /// # Errors
     /// Any failure of the statement.
@@ -250,7 +252,7 @@ impl WriterSession {
         Ok(row.map(|(request, created_at)| (RequestHash(request), created_at)))
     }
 
-    /// Whether this cut-off has passed by the database's clock.
+    /// The present by the database's clock, as a moment of this process's clock according to their last comparison. Compares the two clocks anew.
     ///
     /// # Errors
     /// Any failure of the statement.
@@ -264,7 +266,7 @@ impl WriterSession {
     }
 }
 
-/// A column that is null in every row is not sent: what is unnested beside longer arrays is null when it has ended, and costs nothing from then on.
+/// A column that is null in every row is sent as an empty array: `unnest` fills up shorter arrays with nulls, at no cost.
 fn sparse<T>(column: &[Option<T>]) -> &[Option<T>] {
     if column.iter().all(Option::is_none) { &[] } else { column }
 }

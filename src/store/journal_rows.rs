@@ -1,4 +1,4 @@
-//! Reading the journal's rows: in order, for the publisher and for those who watch, and the names that events show.
+//! Reads rows of the journal in order, for the publisher and for live streams, and the names that events show.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::protocol::events::Named;
 use crate::protocol::journal::Row;
 use crate::protocol::record::{AccountId, TransactionId};
 
-/// A row as PostgreSQL answers it.
+/// A row as PostgreSQL returns it.
 #[derive(FromRow)]
 pub(super) struct SqlRow {
     pub seq: i64,
@@ -42,7 +42,7 @@ pub(super) struct SqlRow {
     pub body: Option<Json<serde_json::Value>>,
 }
 
-/// The columns of a row, to be selected from one of the journal's functions.
+/// The columns of [`SqlRow`], to be selected from one of the journal's functions.
 pub(super) const COLUMNS: &str = "seq, id, n, postings, event, kind, status, api, debit_account, credit_account, amount, held, debit_after, credit_after, follows, \
      created_at, tenant, key_text, reference, description, metadata, correlation, body";
 
@@ -77,19 +77,19 @@ impl From<SqlRow> for Row {
     }
 }
 
-/// Every place up to here is taken or left out for ever; 0 before the first.
+/// Every place up to this one is taken, or stays empty for ever; 0: nothing was written yet.
 pub async fn tip(db: impl PgExecutor<'_>) -> Result<i64, Error> {
     sqlx::query_scalar("SELECT journal_tip()").fetch_one(db).await
 }
 
-/// Rows of transactions that have an event, in (after, upto], in order, up to `rows_max`.
+/// At most `rows_max` rows, in order, of transactions that have an event, after `after` and up to `upto`.
 pub async fn after(db: impl PgExecutor<'_>, after: i64, upto: i64, rows_max: i64) -> Result<Vec<Row>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM journal_after($1, $2, true, $3)");
     let rows: Vec<SqlRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(after).bind(upto).bind(rows_max).fetch_all(db).await?;
     Ok(rows.into_iter().map(Row::from).collect())
 }
 
-/// The names and currencies of accounts that events show. What it knows never changes, so it is only ever too small.
+/// Ids and currencies of accounts that events show. Neither ever changes, so the cache never has to be refreshed.
 #[derive(Default)]
 pub struct Names(HashMap<AccountId, Named>);
 
@@ -97,7 +97,7 @@ pub struct Names(HashMap<AccountId, Named>);
 const NAMES_MAX: usize = 100_000;
 
 impl Names {
-    /// Makes sure that the accounts of these rows are known, those that exist.
+    /// Makes sure that the accounts of these rows are known, as far as they exist.
     ///
     /// # Errors
     /// Any failure of the statement.
@@ -123,13 +123,13 @@ impl Names {
         Ok(())
     }
 
-    /// One of them.
     pub fn get(&self, id: AccountId) -> Option<&Named> {
         self.0.get(&id)
     }
 }
 
-/// Rows by transaction, as they follow each other. A transaction that a limit cut off is left for the next time, unless it is alone.
+/// Groups rows, which come in order, by transaction. The last transaction is left for the next time if the read cut it off, unless it is alone.
+/// `is_all`: the read was not cut off.
 pub fn transactions(rows: &[Row], is_all: bool) -> Vec<&[Row]> {
     let mut groups: Vec<&[Row]> = rows.chunk_by(|a, b| a.id == b.id && b.n > a.n).collect();
     let is_cut = |group: &[Row]| group.last().is_some_and(|last| last.n + 1 < last.postings);

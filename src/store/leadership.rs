@@ -6,36 +6,36 @@ use sqlx::{Connection, PgConnection};
 
 use super::{Counted, Database, StoreError, within};
 
-/// The answer to an attempt.
+/// The result of trying to take the lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attempt {
-    /// It is ours, under this epoch.
+    /// The lease is this node's, under this epoch.
     Taken {
         /// Higher than any before.
         epoch: i64,
     },
-    /// It is somebody's.
+    /// The lease is another node's.
     Held {
-        /// As they call themselves.
+        /// The name that the leader gave itself.
         by: String,
-        /// What is left of it.
+        /// How long its lease still lasts.
         remaining: Duration,
     },
 }
 
-/// The session over which a process keeps the lease.
+/// The connection over which a node keeps the lease.
 pub struct LeaseSession {
     connection: PgConnection,
     answer_timeout: Duration,
     _counted: Counted,
 }
 
-/// The locks of batches in flight are waited for this long before their backends are ended.
+/// How long locks of batches in flight are waited for before their backends are ended.
 const LOCK_PATIENCE: &str = "SET lock_timeout = '500ms'";
 
 impl LeaseSession {
-    /// Connects. A statement without an answer for `answer_timeout` ends the session: a connection that went dead unnoticed would
-    /// otherwise keep a process from hearing for ever that it has lost the lease.
+    /// Connects. A statement without an answer for `answer_timeout` ends the session: over a connection that went dead unnoticed, a node would
+    /// otherwise never hear that it has lost the lease.
     ///
     /// # Errors
     /// When the database cannot be reached in time.
@@ -49,10 +49,10 @@ impl LeaseSession {
         Ok(Self { connection: within(database.connect_timeout, connect).await?, answer_timeout, _counted: database.counted() })
     }
 
-    /// Tries to take the lease. `dead` names a holder of which we know that it has ended.
+    /// Tries to take the lease. `dead` names a leader that is known to have ended.
     ///
     /// # Errors
-    /// Any failure of the statement; backends that hold the writer's lock for too long are ended, and it can be tried again.
+    /// Any failure of the statement. Backends that hold the writer's lock for too long are ended then, and it can be tried again.
     pub async fn take(&mut self, holder: &str, dead: &str, lease: Duration) -> Result<Attempt, StoreError> {
         let attempt = sqlx::query_as::<_, (Option<i64>, String, i64)>(
             "SELECT new_epoch, held_by, remaining_ms FROM take_leadership($1, $2, $3 * interval '1 ms')",
@@ -78,8 +78,8 @@ impl LeaseSession {
         }
     }
 
-    /// Extends the lease from now on and answers the journal's last batch; nothing when the epoch is no longer this holder's: a database that was put back may have
-    /// given it twice.
+    /// Extends the lease from now on, and returns the number of the journal's last batch. `None`: the epoch is no longer this leader's. Its name is
+    /// checked too: a database that was restored may have given the same epoch twice.
     ///
     /// # Errors
     /// Any failure of the statement.
@@ -94,10 +94,10 @@ impl LeaseSession {
         within(self.answer_timeout, done).await
     }
 
-    /// Lets the lease go.
+    /// Gives up the lease.
     ///
     /// # Errors
-    /// Any failure of the statement; then it ends by itself.
+    /// Any failure of the statement; then the lease ends by itself.
     pub async fn release(&mut self, epoch: i64) -> Result<(), StoreError> {
         let release = sqlx::query("UPDATE leadership SET expires_at = '-infinity' WHERE epoch = $1").bind(epoch).execute(&mut self.connection);
         within(self.answer_timeout, release).await.map(|_| ())

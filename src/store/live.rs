@@ -1,4 +1,4 @@
-//! Events of the journal in its order, rendered, for Kafka and for those who watch.
+//! Reads events in the journal's order, ready to be published.
 
 use sqlx::{Error, PgConnection};
 use uuid::Uuid;
@@ -10,45 +10,43 @@ use crate::protocol::journal::Row;
 use crate::protocol::live::LiveEvent;
 use crate::protocol::record::AccountId;
 
-/// What the journal tells at one place.
+/// The event at one place of the journal.
 #[derive(Clone, Debug)]
 pub struct Told {
     /// The place of the transaction's first row.
     pub seq: i64,
-    /// Whose it is.
     pub tenant: String,
-    /// The transaction.
     pub transaction: Uuid,
-    /// Which event, by number.
+    /// [`EventType`](crate::protocol::events::EventType) by number; may be unknown to this version.
     pub number: i16,
-    /// The event; or why its row cannot be read.
+    /// `Err`: why its rows cannot be read.
     pub event: Result<LiveEvent, Unreadable>,
-    /// The number of an account that is, or was then, in quarantine: what it moved may not be so.
+    /// The number of an account that is, or was at that place, in quarantine: the event's amounts may be wrong.
     pub suspect: Option<i64>,
 }
 
 impl Told {
-    /// The event, for those who watch; what cannot be read, or is suspect, is a dead letter.
+    /// The event for live streams; `None`: it cannot be read, or is suspect, and so becomes a dead letter.
     pub fn shown(self) -> Option<LiveEvent> {
         self.event.ok().filter(|_| self.suspect.is_none())
     }
 }
 
-/// A part of the journal.
+/// Events of a part of the journal.
 #[derive(Debug)]
 pub struct Part {
-    /// In order.
+    /// In the order of their places.
     pub told: Vec<Told>,
-    /// Up to here that is all.
+    /// Every event up to this place is included.
     pub to: i64,
-    /// There is nothing more up to the place that was asked for.
+    /// Whether there is nothing more up to the place that was requested.
     pub is_all: bool,
 }
 
-/// Rows of one transaction with an event, at most: less may not be read at a time.
+/// No transaction with an event has more rows. A read of fewer rows might never get past one.
 const TRANSACTION_MAX: i64 = 128;
 
-/// Events in (after, upto] from up to about `rows_max` rows. Beyond what is folded nothing may be asked.
+/// Events after `after` and up to `upto`, from about `rows_max` rows. `upto` must be folded already.
 ///
 /// # Errors
 /// Any failure of the statements.
@@ -77,7 +75,7 @@ pub async fn read(db: &mut PgConnection, names: &mut Names, after: i64, upto: i6
     Ok(Part { told: told.collect(), to, is_all })
 }
 
-/// The event at a place, if there is one.
+/// The event at this place, if there is one.
 ///
 /// # Errors
 /// Any failure of the statements.

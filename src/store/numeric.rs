@@ -1,4 +1,4 @@
-//! `i128` as NUMERIC, in PostgreSQL's binary form: groups of four decimal digits, most significant first.
+//! `i128` as NUMERIC in PostgreSQL's binary form: groups of four decimal digits, most significant first.
 
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
@@ -85,12 +85,12 @@ fn read(bytes: &[u8]) -> Result<i128, BoxDynError> {
     Ok(if sign == NEGATIVE { -total } else { total })
 }
 
-/// A slice of whole numbers as an array argument.
+/// Whole numbers as an array argument.
 pub fn numerics(values: &[i128]) -> Vec<Numeric> {
     values.iter().copied().map(Numeric).collect()
 }
 
-/// The same of a column that may be null.
+/// Whole numbers of a column that may be null, as an array argument.
 pub fn optional_numerics(values: &[Option<i128>]) -> Vec<Option<Numeric>> {
     values.iter().map(|value| value.map(Numeric)).collect()
 }

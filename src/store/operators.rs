@@ -1,4 +1,4 @@
-//! Who did what: operators' actions, written with what they changed, and listed.
+//! Operators' actions: written together with what they change, and listed.
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgPool, QueryBuilder};
@@ -7,58 +7,48 @@ use uuid::Uuid;
 use super::{StoreError, limited};
 use crate::protocol::record::{Operator, OperatorAction, TransactionId, now_micros};
 
-/// Who makes a change that is no record of the journal, and what links it to its cause.
+/// Who makes a change that is not a record of the journal, and the request that it belongs to.
 #[derive(Clone, Copy, Debug)]
 pub struct Doing<'a> {
-    /// Whose operator it is.
     pub tenant: &'a str,
-    /// Who, and why.
     pub by: &'a Operator,
-    /// The request's correlation id.
     pub correlation: Option<&'a str>,
 }
 
-/// An action as it is kept.
 #[derive(Clone, Debug, FromRow)]
 pub struct ActionRow {
-    /// Its id; of a change of an account the change's transaction.
+    /// Of a change of an account, the id of its transaction.
     pub id: Uuid,
-    /// Whose operator it was.
     pub tenant: String,
-    /// When.
     pub at: DateTime<Utc>,
-    /// Who.
+    /// The name of an API key or a certificate.
     pub actor: String,
-    /// What, such as `account.limits`.
+    /// Such as `account.limits`.
     pub action: String,
-    /// To what.
+    /// What was changed: the id of an account, the code of a currency, the id of a saga.
     pub subject: String,
-    /// Why, in the operator's words; may be empty.
+    /// In the operator's own words; may be empty.
     pub reason: String,
-    /// How it was; a JSON object.
+    /// A JSON object.
     pub before: Option<String>,
-    /// How it is; a JSON object.
+    /// A JSON object.
     pub after: Option<String>,
-    /// The request's correlation id.
     pub correlation: Option<String>,
 }
 
-/// Which actions are wanted; all of it holds together.
+/// Which actions to list: those that match all of these.
 #[derive(Clone, Debug, Default)]
 pub struct ActionFilter {
-    /// Whose.
     pub tenant: String,
-    /// Done to this.
     pub subject: Option<String>,
-    /// Of this name.
     pub action: Option<String>,
-    /// Not before.
+    /// At this time or later.
     pub from: Option<DateTime<Utc>>,
-    /// Before.
+    /// Before this time.
     pub to: Option<DateTime<Utc>>,
 }
 
-/// Writes an action in the transaction of what it changes.
+/// Writes an action, in the same transaction as what it changes.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -82,7 +72,7 @@ pub async fn insert(connection: &mut PgConnection, doing: &Doing<'_>, action: &O
     Ok(())
 }
 
-/// Up to `count` actions before this place, or the newest, newest first. Each filter has an index that ends with the place.
+/// At most `count` actions, newest first, before this place; `None`: from the newest. Each filter has an index that ends with the place.
 ///
 /// # Errors
 /// Any failure of the statement.

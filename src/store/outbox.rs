@@ -1,4 +1,4 @@
-//! What the publisher, the housekeeping and the operator's commands ask of the database beside the journal's rows.
+//! What the publisher, the housekeeping and operators' commands read and write beside the journal's rows.
 
 mod dead_letters;
 mod upkeep;
@@ -12,7 +12,7 @@ pub use dead_letters::{
 };
 pub use upkeep::{Backlog, backlog, forget_keys, grow, note_times, publish_again};
 
-/// Gives every session of the publisher and the housekeeping an end.
+/// Gives every statement of the publisher and the housekeeping a deadline.
 pub fn bounded(options: PgConnectOptions) -> PgConnectOptions {
     options.options([("statement_timeout", "30s"), ("idle_in_transaction_session_timeout", "10s"), ("plan_cache_mode", "force_custom_plan")])
 }
@@ -29,15 +29,14 @@ pub struct Database {
 /// PostgreSQL's copy of a publisher's position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copy {
-    /// The place of the last event that was published.
+    /// The place of the last event that Kafka has.
     pub position: i64,
     /// Kafka's cluster id.
     pub cluster: String,
-    /// The database that wrote this.
+    /// The database that wrote this copy.
     pub database: Database,
 }
 
-/// Which database this is.
 pub async fn database(db: impl PgExecutor<'_>) -> Result<Database, Error> {
     let row = sqlx::query(
         "SELECT (SELECT system_identifier::text FROM pg_control_system()), ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint",
@@ -47,7 +46,7 @@ pub async fn database(db: impl PgExecutor<'_>) -> Result<Database, Error> {
     Ok(Database { system: row.try_get(0)?, timeline: row.try_get(1)? })
 }
 
-/// Reads the copy of a publisher's position.
+/// Reads PostgreSQL's copy of a publisher's position; `None`: it was never written.
 pub async fn copy(db: impl PgExecutor<'_>, publisher: &str) -> Result<Option<Copy>, Error> {
     sqlx::query("SELECT position, cluster, system, timeline FROM outbox_positions WHERE publisher = $1")
         .bind(publisher)
@@ -59,7 +58,7 @@ pub async fn copy(db: impl PgExecutor<'_>, publisher: &str) -> Result<Option<Cop
         .await
 }
 
-/// Writes the copy of a publisher's position.
+/// Writes PostgreSQL's copy of a publisher's position.
 pub async fn write_copy(db: impl PgExecutor<'_>, publisher: &str, copy: &Copy) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO outbox_positions (publisher, position, cluster, system, timeline) VALUES ($1, $2, $3, $4, $5)

@@ -1,4 +1,4 @@
-//! Rates of exchange: append-only, the newest observation counts.
+//! Exchange rates: rows are only added, and the newest observation counts.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -8,23 +8,20 @@ use uuid::Uuid;
 use super::{StoreError, limited};
 use crate::protocol::record::OperatorAction;
 
-/// A rate as it was quoted.
+/// A rate as it was quoted: one unit of `base` is `rate` units of `quote`.
 #[derive(Clone, Debug, FromRow)]
 pub struct RateRow {
-    /// Its number.
     pub id: i64,
-    /// One unit of this currency
+    /// Currency code.
     pub base: String,
-    /// of this
+    /// Currency code.
     pub quote: String,
-    /// is so many.
     #[sqlx(try_from = "String")]
     pub rate: RateText,
-    /// Who quoted it.
     pub source: String,
-    /// When it was quoted: how old it is counts from here.
+    /// When it was quoted: its age counts from here.
     pub observed_at: DateTime<Utc>,
-    /// When it was written down.
+    /// When it was stored.
     pub created_at: DateTime<Utc>,
 }
 
@@ -40,31 +37,27 @@ impl TryFrom<String> for RateText {
     }
 }
 
-/// A rate to be written down.
+/// A rate to be stored: one unit of `base` is `rate` units of `quote`.
 #[derive(Clone, Debug)]
 pub struct NewRate {
-    /// Whose.
     pub tenant: String,
-    /// One unit of this currency
+    /// Currency code.
     pub base: String,
-    /// of this
+    /// Currency code.
     pub quote: String,
-    /// is so many.
     pub rate: Decimal,
-    /// Who quoted it.
     pub source: String,
-    /// When it was quoted.
+    /// When it was quoted: its age counts from here.
     pub observed_at: DateTime<Utc>,
-    /// The request's correlation id.
     pub correlation: Option<String>,
 }
 
 const RATE: &str = "SELECT id, base, quote, rate::text AS rate, source, observed_at, created_at FROM rates WHERE tenant = $1";
 
-/// Writes a rate down, and who did.
+/// Stores a rate, and records the operator's action.
 ///
 /// # Errors
-/// Any failure of the statements; nothing was written then, unless the connection was lost.
+/// Any failure of the statements; nothing was stored then, unless the connection was lost.
 pub async fn add(pool: &PgPool, new: &NewRate, action: &OperatorAction) -> Result<RateRow, StoreError> {
     let sql = "WITH added AS (INSERT INTO rates (tenant, base, quote, rate, source, observed_at) VALUES ($1, $2, $3, $4::numeric, $5, $6) RETURNING *), \
                noted AS (INSERT INTO operator_actions (id, tenant, at, actor, action, subject, reason, after, correlation) \
@@ -86,7 +79,7 @@ pub async fn add(pool: &PgPool, new: &NewRate, action: &OperatorAction) -> Resul
     limited(async { Ok(query.fetch_one(pool).await?) }).await
 }
 
-/// The newest rate of a pair.
+/// The newest rate of a pair; `None`: there is none.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -96,7 +89,7 @@ pub async fn newest(pool: &PgPool, tenant: &str, base: &str, quote: &str) -> Res
     limited(async { Ok(query.fetch_optional(pool).await?) }).await
 }
 
-/// One rate.
+/// `None`: the tenant has no rate of this number.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -106,7 +99,7 @@ pub async fn get(pool: &PgPool, tenant: &str, id: i64) -> Result<Option<RateRow>
     limited(async { Ok(query.fetch_optional(pool).await?) }).await
 }
 
-/// Rates of a pair from a place on, the newest observation first; `before`: the number of the last one seen.
+/// At most `count` rates of a pair, the newest observation first; `before` is the number of the last one seen.
 ///
 /// # Errors
 /// Any failure of the statement.

@@ -1,4 +1,4 @@
-//! Sagas: the summary by which they and their facts are found, and what operators say to them. Facts are rows of the journal.
+//! Sagas: a summary by which they and their facts are found, and operators' requests to them. Facts are rows of the journal.
 
 use std::collections::HashMap;
 
@@ -18,35 +18,33 @@ use crate::saga::{Fact, Resolution};
 pub struct SagaRow {
     /// The transaction that started it.
     pub id: TransactionId,
-    /// Whose it is.
     pub tenant: String,
-    /// The correlation id of whoever started it.
+    /// Of the request that started it.
     pub correlation: Option<String>,
     /// In order, each with its time.
     pub facts: Vec<(Fact, DateTime<Utc>)>,
-    /// What an operator says to it that is no fact yet.
+    /// An operator's request to it that is no fact yet.
     pub asked: Option<Asked>,
 }
 
-/// What an operator says to a saga that is stuck.
+/// An operator's request to a saga that is stuck.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
-    /// Its own.
+    /// The request's own id.
     pub id: Uuid,
-    /// How the step stands; none: it is tried again.
+    /// How the step stands; `None`: it is to be tried again.
     pub how: Option<Resolution>,
-    /// Who.
+    /// The operator's name.
     pub by: String,
-    /// Why.
+    /// In the operator's own words.
     pub reason: String,
-    /// From which address; none: from the database's own machine, or one that may reach it.
+    /// The operator's IP address; `None`: it came over the database, by a command.
     pub address: Option<String>,
-    /// The request's correlation id.
     pub correlation: Option<String>,
 }
 
 impl Asked {
-    /// What happens when it is done.
+    /// The fact that the saga gets from it.
     pub fn fact(&self) -> Fact {
         let (by, reason) = (self.by.clone(), self.reason.clone());
         match self.how {
@@ -74,7 +72,7 @@ struct Told {
 
 const HEAD: &str = "SELECT id, tenant, correlation, facts, asked FROM sagas";
 
-/// One saga; of a tenant, or whosever it is.
+/// One saga, of this tenant or, with `None`, of any.
 ///
 /// # Errors
 /// Any failure of the statements.
@@ -84,7 +82,7 @@ pub async fn get(pool: &PgPool, tenant: Option<&str>, id: TransactionId) -> Resu
     Ok(limited(async { with_facts(pool, heads.fetch_all(pool).await?).await }).await?.pop())
 }
 
-/// A tenant's sagas of these workflows, the newest first, up to `count`.
+/// At most `count` sagas of a tenant and of these workflows, the newest first.
 ///
 /// # Errors
 /// Any failure of the statements.
@@ -94,7 +92,7 @@ pub async fn list(pool: &PgPool, tenant: &str, workflows: &[i16], count: i64) ->
     limited(async { with_facts(pool, heads.fetch_all(pool).await?).await }).await
 }
 
-/// A tenant's sagas with this correlation id, the newest first, up to `count`.
+/// At most `count` sagas of a tenant with this correlation id, the newest first.
 ///
 /// # Errors
 /// Any failure of the statements.
@@ -104,7 +102,7 @@ pub async fn by_correlation(pool: &PgPool, tenant: &str, correlation: &str, coun
     limited(async { with_facts(pool, heads.fetch_all(pool).await?).await }).await
 }
 
-/// Sagas that are stuck, of a tenant or of all, those that have been for longest first, up to `count`.
+/// At most `count` sagas that are stuck, of this tenant or, with `None`, of any; those stuck for longest first.
 ///
 /// # Errors
 /// Any failure of the statements.
@@ -114,7 +112,7 @@ pub async fn stuck(pool: &PgPool, tenant: Option<&str>, count: i64) -> Result<Ve
     limited(async { with_facts(pool, heads.fetch_all(pool).await?).await }).await
 }
 
-/// What the hold of a payout still holds, in minor units; none if it has none.
+/// What a payout's hold still holds, in minor units; `None`: it has no hold.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -123,7 +121,7 @@ pub async fn held(pool: &PgPool, id: TransactionId) -> Result<Option<i128>, Stor
     Ok(limited(async { Ok(query.fetch_optional(pool).await?) }).await?.map(|left| left.0))
 }
 
-/// How many are stuck.
+/// How many sagas of all tenants are stuck.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -146,7 +144,7 @@ async fn with_facts(pool: &PgPool, heads: Vec<Head>) -> Result<Vec<SagaRow>, Sto
     Ok(heads.into_iter().map(row).collect())
 }
 
-/// Sagas whose time has come, in order of time, up to `count`, without these.
+/// At most `count` sagas whose time has come, in order of that time, without these.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -155,7 +153,7 @@ pub async fn due(pool: &PgPool, without: &[Uuid], count: i64) -> Result<Vec<Uuid
     limited(async { Ok(sqlx::query_scalar(sql).bind(without).bind(count).fetch_all(pool).await?) }).await
 }
 
-/// How long until the next saga's time comes, in milliseconds, by the database's clock; `None` when none of the others waits for a time.
+/// Milliseconds until the time of the next saga comes, by the database's clock, without these; `None`: no other waits for a time.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -164,26 +162,27 @@ pub async fn next_due(pool: &PgPool, without: &[Uuid]) -> Result<Option<i64>, St
     limited(async { Ok(sqlx::query_scalar(sql).bind(without).fetch_optional(pool).await?) }).await
 }
 
-/// Says something to a saga that is stuck and has so many facts; false: it is not, or has more, or somebody else is saying something. Whoever leads makes it a fact.
+/// Leaves an operator's request to a saga that is stuck and has `facts` facts; the leader makes it a fact. False: the saga is not stuck, has more
+/// facts, or another request waits.
 ///
 /// # Errors
-/// Any failure of the statement; after a lost answer nobody knows.
+/// Any failure of the statement; after a lost answer it is not known.
 pub async fn ask(pool: &PgPool, id: TransactionId, facts: usize, asked: &Asked) -> Result<bool, StoreError> {
     let sql = "UPDATE sagas SET asked = $3, wake_at = clock_timestamp() WHERE id = $1 AND cardinality(facts) = $2 AND status = 5 AND asked IS NULL";
     let query = sqlx::query(sql).bind(id.0).bind(i32::try_from(facts).unwrap_or(i32::MAX)).bind(Json(asked));
     Ok(limited(async { Ok(query.execute(pool).await?) }).await?.rows_affected() == 1)
 }
 
-/// Takes back what was said, if it is no fact yet: then it never will be. False: it is one, or was taken back.
+/// Takes back an operator's request, which then never becomes a fact. False: it is one already, or was taken back before.
 ///
 /// # Errors
-/// Any failure of the statement; after a lost answer nobody knows.
+/// Any failure of the statement; after a lost answer it is not known.
 pub async fn withdraw(pool: &PgPool, id: TransactionId, asked: Uuid) -> Result<bool, StoreError> {
     let query = sqlx::query("UPDATE sagas SET asked = NULL, wake_at = NULL WHERE id = $1 AND asked ->> 'id' = $2").bind(id.0).bind(asked.to_string());
     Ok(limited(async { Ok(query.execute(pool).await?) }).await?.rows_affected() == 1)
 }
 
-/// Moves a saga's time to so many milliseconds from now by the database's clock, if it has no more facts than these. That is no fact: nothing
+/// Moves a saga's time to `ms` milliseconds from now, by the database's clock, if it has no more than `facts` facts. This is no fact: nothing
 /// happened.
 ///
 /// # Errors

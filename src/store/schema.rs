@@ -1,47 +1,46 @@
-//! The schema: brought by `florin migrate`, checked by everything that starts on it.
+//! The schema: made by `florin migrate`, checked by everything that uses it.
 
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
-/// All migrations, in the binary.
+/// All migrations; they are part of the binary.
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// Why a database cannot be used as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
-    /// Nobody brought a schema.
     #[error("the database has no florin schema; run `florin migrate`")]
     Missing,
-    /// An older florin brought it.
+    /// An older Florin made the schema.
     #[error("the database's schema is version {found}, this florin needs {needed}; run `florin migrate`")]
     Older {
-        /// The newest migration there.
+        /// The newest migration of the database.
         found: i64,
-        /// The newest migration here.
+        /// The newest migration of this binary.
         needed: i64,
     },
-    /// A newer florin brought it.
+    /// A newer Florin made the schema.
     #[error("the database's schema is version {found}, this florin knows {needed} at most; run the florin that did `florin migrate`, or a newer one")]
     Newer {
-        /// The newest migration there.
+        /// The newest migration of the database.
         found: i64,
-        /// The newest migration here.
+        /// The newest migration of this binary.
         needed: i64,
     },
-    /// A migration that was run is not the one in the binary.
+    /// A migration of the database differs from the one in the binary.
     #[error("migration {version} of the database is not the one that this florin knows; run the florin that did `florin migrate`")]
     Changed {
-        /// Which one.
+        /// The migration's number.
         version: i64,
     },
     /// A migration stopped half way.
     #[error("migration {version} did not finish: restore the database, then run `florin migrate`")]
     Unfinished {
-        /// Which one.
+        /// The migration's number.
         version: i64,
     },
-    /// PostgreSQL said no, or nothing.
+    /// The database refused, or did not answer.
     #[error("the database cannot be asked for its schema: {0}")]
     Database(#[from] sqlx::Error),
     /// A migration failed; it changed nothing.
@@ -52,16 +51,15 @@ pub enum SchemaError {
 /// A migration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Its number.
     pub version: i64,
-    /// What it brings.
+    /// What it brings, from its file's name.
     pub description: String,
 }
 
-/// The migrations that the database lacks.
+/// The migrations that the database lacks, in order.
 ///
 /// # Errors
-/// When the database has others than this binary knows, or cannot be asked. Never [`SchemaError::Missing`] or [`SchemaError::Older`].
+/// When the database has migrations that this binary does not know, or cannot be read. Never [`SchemaError::Missing`] or [`SchemaError::Older`].
 pub async fn pending(connection: &mut PgConnection) -> Result<Vec<Step>, SchemaError> {
     let applied = applied(connection).await?;
     let known = MIGRATIONS.iter().filter(|m| !m.migration_type.is_down_migration());
@@ -69,7 +67,7 @@ pub async fn pending(connection: &mut PgConnection) -> Result<Vec<Step>, SchemaE
     Ok(lacking.map(|m| Step { version: m.version, description: m.description.to_string() }).collect())
 }
 
-/// Makes the database that the URL names, unless it is there: for servers of our own, where we may.
+/// Makes the database that the URL names, unless it exists. Only for servers that Florin itself starts.
 ///
 /// # Errors
 /// When the server cannot be reached, or refuses.
@@ -86,7 +84,7 @@ pub async fn create_database(url: &str) -> Result<(), SchemaError> {
     Ok(())
 }
 
-/// Applies what is pending, one migration per transaction, telling `done` after each; processes that migrate at once wait for each other.
+/// Applies what is pending, one migration per transaction, and calls `done` after each. Processes that migrate at the same time wait for each other.
 ///
 /// # Errors
 /// As [`pending`], and when a migration fails: that one changed nothing, those before it stay.
@@ -101,8 +99,8 @@ pub async fn migrate(url: &str, mut done: impl FnMut(&Step)) -> Result<Vec<Step>
     Ok(steps)
 }
 
-/// What a role that serves needs, and no more: the ledger is append-only for it, and what leaves by DROP is dropped by functions that run
-/// as their owner. `{role}` is the quoted name.
+/// The rights that a serving role needs, and no more: for it the ledger is append-only, and what is dropped is dropped by functions that run as
+/// their owner. `{role}` is the quoted name.
 const GRANTS: &str = "
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
 GRANT INSERT ON accounts, balances, journal, derived, declines, writers, outbox_positions, dead_letters, quarantine, holds, refunded, rates, sagas, operator_actions, currencies TO {role};
@@ -111,10 +109,10 @@ GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role};
 GRANT EXECUTE ON FUNCTION journal_grow, journal_forget_keys, journal_note_times, fold_accounts, fold_journal, journal_tail, balances_of, apply_holds, append_saga_facts, open_accounts, apply_extras, commit_batch, raise_session,
   take_leadership, journal_tip, journal_at, journal_places, journal_transactions, journal_after, journal_before, journal_place_at, account_postings, account_history, used_keys, journal_waiting TO {role};";
 
-/// Gives a role what serving needs.
+/// Gives a role the rights that serving needs.
 ///
 /// # Errors
-/// When there is no such role, or we may not.
+/// When there is no such role, or this login may not grant.
 pub async fn grant(url: &str, role: &str) -> Result<(), SchemaError> {
     let mut connection = PgConnection::connect(url).await?;
     let quoted: String = sqlx::query_scalar("SELECT quote_ident($1)").bind(role).fetch_one(&mut connection).await?;
@@ -126,19 +124,18 @@ pub async fn grant(url: &str, role: &str) -> Result<(), SchemaError> {
 /// Refuses every schema but the one that this binary was built for.
 ///
 /// # Errors
-/// When it is missing, older, newer, changed or unfinished: each names what to do.
+/// When it is missing, older, newer, changed or unfinished: each message says what to do.
 pub async fn check(pool: &PgPool) -> Result<(), SchemaError> {
     let mut connection = pool.acquire().await?;
     let found = applied(&mut connection).await?.into_iter().max().ok_or(SchemaError::Missing)?;
     if pending(&mut connection).await?.is_empty() { Ok(()) } else { Err(SchemaError::Older { found, needed: newest() }) }
 }
 
-/// The newest migration that this binary knows.
 pub fn newest() -> i64 {
     MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0)
 }
 
-/// The versions that the database has; each is one that the binary knows, to the byte.
+/// The versions that the database has; each is checked to be one that the binary knows, byte for byte.
 async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>, SchemaError> {
     let table = MIGRATIONS.table_name.as_ref();
     let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(&mut *connection).await?;

@@ -1,4 +1,4 @@
-//! Many funded accounts at once, for benchmarks: the books balance afterwards, but no actor, no key and no event is involved.
+//! Opens many funded accounts at once, for benchmarks. The books balance afterwards, but no actor, no key and no event is involved.
 
 use sqlx::PgPool;
 
@@ -9,7 +9,7 @@ use crate::money::{Amount, CurrencyCode};
 use crate::protocol::journal::{PLACE_BITS, partition_of};
 use crate::protocol::record::{AccountId, Api, Kind, RequestHash, TransactionId, now_micros};
 
-/// Accounts per statement: their postings are one transaction, whose rows are numbered by a smallint.
+/// Accounts per statement. Their postings are one transaction, whose rows are numbered by a smallint.
 const CHUNK: u32 = 5_000;
 
 /// An account of demo or benchmark money.
@@ -29,15 +29,15 @@ pub fn new_account(name: &str, kind: AccountKind, currency: CurrencyCode) -> New
     }
 }
 
-/// Whose the accounts are: the tenant of calls without authentication.
+/// The tenant of the accounts, which is that of calls without authentication.
 pub const TENANT: &str = "default";
 
-/// The name of the account that opening balances of a currency come from.
+/// The id of the account that pays opening balances of a currency.
 pub fn opening_name(currency: &str) -> String {
     format!("florin-opening-{}", currency.to_lowercase())
 }
 
-/// The account that opening balances come from: the house's own, without a floor.
+/// Opens the account that pays opening balances, or returns it: the house's own, without a floor.
 ///
 /// # Errors
 /// Any failure of the statements.
@@ -45,14 +45,14 @@ pub async fn opening(pool: &PgPool, currency: CurrencyCode) -> Result<AccountRow
     accounts::create(pool, &new_account(&opening_name(currency.as_str()), AccountKind::System, currency)).await
 }
 
-/// The name of the account that the bulk accounts of a currency get their money from. It is another than [`opening_name`], which the journal pays
-/// from: rows of the bulk accounts stand before all of the journal's, and each account's rows must rise.
+/// The id of the account that pays the bulk accounts of a currency. It is not [`opening_name`], which the journal pays from: rows of the bulk
+/// accounts stand before all of the journal's, and the places of an account's rows must rise.
 pub fn bulk_name(currency: &str) -> String {
     format!("florin-bulk-{}", currency.to_lowercase())
 }
 
-/// Opens the accounts `{prefix}0` to `{prefix}{n - 1}` with this balance each; those that are there stay as they are. Answers how many
-/// were opened. Each chunk is one transaction of kind topup, whole or not at all, so that it can be repeated after a failure.
+/// Opens the accounts `{prefix}0` to `{prefix}{n - 1}` with this balance each; accounts that exist stay as they are. Returns how many it
+/// opened. Each chunk is one transaction of kind topup, whole or not at all, so that the call can be repeated after a failure.
 ///
 /// # Errors
 /// Any failure of the statements, and when the journal has paid from the account of [`bulk_name`].

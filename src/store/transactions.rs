@@ -1,4 +1,4 @@
-//! Reading transactions back, from the rows that the journal has of them.
+//! Reads transactions back from their rows in the journal.
 
 mod list;
 
@@ -18,84 +18,79 @@ use crate::protocol::record::{ExchangeRow, Kind, TransactionId};
 
 pub use self::list::{Cursor, Filter, Page, list};
 
-/// A transaction as it was written.
 #[derive(Clone, Debug)]
 pub struct TransactionRow {
-    /// Its id.
     pub id: TransactionId,
     /// [`crate::protocol::record::Api`] by number.
     pub api: i16,
     /// [`crate::protocol::record::Kind`] by number.
     pub kind: i16,
-    /// The caller's key.
+    /// The idempotency key as the caller gave it.
     pub key: Option<String>,
-    /// The caller's reference.
+    /// Free text of the caller.
     pub reference: Option<String>,
-    /// The caller's words.
+    /// Free text of the caller.
     pub description: Option<String>,
-    /// A JSON object of texts.
+    /// A JSON object.
     pub metadata: Option<String>,
-    /// The request's correlation id.
     pub correlation: Option<String>,
-    /// Code and words, if it was declined.
+    /// The number of the code and its words; `None`: it was not declined.
     pub decline: Option<(i16, String)>,
-    /// When it was accepted.
+    /// When it was accepted for processing.
     pub created_at: DateTime<Utc>,
-    /// The transaction that it gives back, in part or whole, and how much of that it counts as, in minor units.
+    /// The transaction that it refunds or reverses, and how much of that it gives back, in minor units.
     pub refund_of: Option<(TransactionId, i128)>,
-    /// What was given back of it so far, in minor units; none if nothing ever was.
+    /// What was given back of it so far, in minor units; `None`: nothing ever was.
     pub refunded: Option<i128>,
-    /// It was given back last by a reversal, not by a refund.
+    /// Whether the last to give back was a reversal, not a refund.
     pub reversed: bool,
-    /// It is a step of a movement through the provider, which took what the saga's hold had.
+    /// Whether it is a saga's step that captured the saga's hold.
     pub of_saga: bool,
-    /// The rate that it pins, if it exchanged money.
+    /// `None`: it is no exchange.
     pub exchange: Option<Exchange>,
     /// In order.
     pub postings: Vec<PostingRow>,
 }
 
-/// At which rate a transaction exchanged money.
+/// The rate of an exchange: one unit of `base` is `rate` units of `quote`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Exchange {
-    /// The rate's number.
     pub rate_id: i64,
-    /// One unit of this currency
+    /// Currency code.
     pub base: String,
-    /// of this
+    /// Currency code.
     pub quote: String,
-    /// is so many, as decimal text.
+    /// Decimal text.
     pub rate: String,
-    /// How the amount that arrived was rounded.
+    /// How the amount that arrived was rounded: the name of a mode.
     pub rounding: String,
 }
 
 impl Exchange {
-    /// As it is about to be written.
+    /// From the record that is about to be written.
     pub fn of(row: &ExchangeRow) -> Self {
         let (base, quote) = (row.base.to_string(), row.quote.to_string());
         Self { rate_id: row.rate_id, base, quote, rate: row.rate.to_string(), rounding: row.rounding.into() }
     }
 }
 
-/// A posting as it was written, or as it was asked for if declined.
+/// A posting as it was written or, if declined, requested.
 #[derive(Clone, Debug)]
 pub struct PostingRow {
-    /// Its transaction.
     pub transaction: Uuid,
-    /// The account that paid.
+    /// The id of the account that money leaves.
     pub debit: String,
-    /// The account that was paid.
+    /// The id of the account at which it arrives.
     pub credit: String,
     /// In minor units.
     pub amount: i128,
-    /// Its code.
+    /// Currency code.
     pub currency: String,
-    /// Decimals of the currency; none if it is none of ours.
+    /// Decimals of the currency; `None`: the currency is unknown.
     pub exponent: Option<i16>,
-    /// Balances after it; none if declined.
+    /// The debited account's balance after it, in minor units; `None`: it was declined.
     pub debit_after: Option<Numeric>,
-    /// Of the credited account.
+    /// The credited account's balance after it, in minor units; `None`: it was declined.
     pub credit_after: Option<Numeric>,
 }
 
@@ -105,12 +100,12 @@ impl From<Numeric> for i128 {
     }
 }
 
-/// A row of the journal, and what stands elsewhere.
+/// A row of the journal, with what other tables say of it.
 #[derive(FromRow)]
 struct Read {
     #[sqlx(flatten)]
     row: SqlRow,
-    /// Names of a posting's accounts, and what they are kept in.
+    /// Of a posting: the ids of its accounts, and their currency.
     debit: Option<String>,
     credit: Option<String>,
     currency: Option<String>,
@@ -118,11 +113,11 @@ struct Read {
     /// Of a first row: what was given back of the transaction.
     given: Option<Numeric>,
     reversed: Option<bool>,
-    /// Of a declined one: decimals of the currencies that it names, by code, those that there are.
+    /// Of a declined transaction: decimals of the currencies that it names, by code, as far as they exist.
     exponents: Option<Json<HashMap<String, i16>>>,
 }
 
-/// A posting as a declined transaction's body says it.
+/// A posting in the body of a declined transaction.
 #[derive(Deserialize)]
 struct Asked {
     debit: String,
@@ -131,8 +126,8 @@ struct Asked {
     currency: String,
 }
 
-/// Reads a tenant's transactions whose first rows are at these places. Names by their key, row by row: joins that the planner may order would
-/// read tables whole. What else is in the journal is no transaction.
+/// Reads a tenant's transactions whose first rows are at these places; other records are left out. Names are looked up row by row: of joins that
+/// the planner may order, some would read tables whole.
 fn reading(places: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!(
         "SELECT {COLUMNS}, d.debit, c.credit, d.currency, d.exponent, r.given, r.reversed, \
@@ -147,7 +142,7 @@ fn reading(places: &str) -> AssertSqlSafe<String> {
     ))
 }
 
-/// One transaction of a tenant.
+/// `None`: the tenant has no such transaction.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -158,10 +153,10 @@ pub async fn get(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Optio
     Ok(transactions(rows).into_values().next())
 }
 
-/// Links of a chain of undoings that are followed.
+/// How many reversals of reversals are followed.
 pub const CHAIN_MAX: i32 = 100;
 
-/// What a transaction gave back, what that had given back, and so on: each with how much it counts as, in minor units; at most [`CHAIN_MAX`].
+/// What a transaction gave back, what that had given back, and so on, at most [`CHAIN_MAX`] of them: each with how much it counts, in minor units.
 /// None of it ever changes.
 ///
 /// # Errors
@@ -178,7 +173,7 @@ pub async fn gave_back(pool: &PgPool, id: TransactionId) -> Result<Vec<(Transact
     Ok(rows.into_iter().map(|(payment, amount)| (TransactionId(payment), amount.0)).collect())
 }
 
-/// Transactions of the accounts REST API with this correlation id, the newest first, up to `count`.
+/// At most `count` transactions of the accounts REST API with this correlation id, the newest first.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -189,7 +184,7 @@ pub async fn by_correlation(pool: &PgPool, tenant: &str, correlation: &str, coun
     Ok(transactions(rows).into_values().rev().collect())
 }
 
-/// A tenant's transactions at these places, by place.
+/// A tenant's transactions at these places, keyed by place.
 async fn at_places(pool: &PgPool, tenant: &str, places: &[i64]) -> Result<BTreeMap<i64, TransactionRow>, StoreError> {
     if places.is_empty() {
         return Ok(BTreeMap::new());
@@ -197,7 +192,7 @@ async fn at_places(pool: &PgPool, tenant: &str, places: &[i64]) -> Result<BTreeM
     Ok(transactions(sqlx::query_as::<_, Read>(reading("$1")).bind(places).bind(tenant).fetch_all(pool).await?))
 }
 
-/// Transactions of their rows, which come in order, by the place of the first.
+/// Puts rows, which come in order, together to transactions, keyed by the place of the first row.
 fn transactions(rows: Vec<Read>) -> BTreeMap<i64, TransactionRow> {
     let mut found = BTreeMap::new();
     for mut read in rows {
@@ -213,7 +208,7 @@ fn transactions(rows: Vec<Read>) -> BTreeMap<i64, TransactionRow> {
 }
 
 impl Read {
-    /// What the row posts.
+    /// The posting of this row; `None`: it has none.
     fn posting(&mut self) -> Option<PostingRow> {
         Some(PostingRow {
             transaction: self.row.id,
@@ -227,7 +222,7 @@ impl Read {
         })
     }
 
-    /// What a first row says of its transaction; of postings, those that were declined.
+    /// The transaction of a first row. Its postings are empty, unless it was declined.
     fn transaction(self) -> TransactionRow {
         let row = Row::from(self.row);
         let completed = row.status == status::COMPLETED;

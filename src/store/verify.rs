@@ -1,8 +1,8 @@
-//! Reads the whole ledger in one snapshot and compares what must agree: invariants 1, 2 and 4, from the tables alone.
+//! Reads the whole ledger in one snapshot and checks invariants 1, 2 and 4, from the tables alone.
 //!
-//! It trusts no actor and no index of ours, changes nothing, and may run beside a serving node. Each step gives its table locks back at once, so
-//! that housekeeping waits for one step at most. The sums are built by PostgreSQL, which spills to disk beyond `work_mem`; what comes here is at
-//! most [`FINDINGS_MAX`] rows per check.
+//! It relies on no actor and no index, changes nothing, and may run beside a serving node. Each step gives its table locks back at once, so that
+//! housekeeping waits for one step at most. PostgreSQL builds the sums, which spill to disk beyond `work_mem`; at most [`FINDINGS_MAX`] rows
+//! per check are read from it.
 
 mod report;
 mod steps;
@@ -19,26 +19,27 @@ pub use report::{Checked, CurrencyTotals, Figures, Finding, Report};
 pub(super) use steps::KEY_HASH;
 use steps::{STEPS, Step};
 
-/// Findings kept per check; all are counted.
+/// Findings returned per check; all are counted.
 pub const FINDINGS_MAX: u32 = 20;
 
-/// A key may be used again once it has left, which is never within the shortest retention (24 h), less what a command may wait.
+/// The shortest time between two uses of a key that is no error. A key may be used again once it is forgotten: the shortest retention is 24 hours,
+/// less what a command may wait.
 pub const KEY_GAP: Duration = Duration::from_secs(24 * 3600 - 300);
 
-/// Ten million postings sort within minutes; nothing may run for ever. The journal as a whole has no statistics of its own, so a guess that few rows meet may be
-/// far off: rows are never looked up one by one.
+/// Ten million postings sort within minutes; the deadline is for what would run for ever. The journal as a whole has no statistics, so the planner's
+/// guesses may be far off: rows are never looked up one by one.
 const SESSION: &str = "SET LOCAL statement_timeout = '2h'; SET LOCAL idle_in_transaction_session_timeout = '60s'; \
      SET LOCAL work_mem = '64MB'; SET LOCAL jit = off; SET LOCAL enable_seqscan = on; SET LOCAL enable_nestloop = off; SELECT pg_current_snapshot()";
 
-/// Reads the whole ledger. `progress` hears of each step as it begins: its name, its number from 0, and how many there are.
+/// Reads the whole ledger. `progress` is called as each step begins: with its name, its number from 0, and how many steps there are.
 ///
 /// # Errors
-/// Any failure of the statements; a disagreement is no error but a finding.
+/// Any failure of the statements. A disagreement is no error but a finding.
 pub async fn verify(pool: &PgPool, progress: impl FnMut(&str, usize, usize)) -> Result<Report, StoreError> {
     verify_with(pool, KEY_GAP, progress).await
 }
 
-/// The same for a ledger whose keys are kept for less than a day: the same key twice counts when the uses are closer than `key_gap`.
+/// As [`verify`], for a ledger that keeps keys for less than a day: uses of a key closer than `key_gap` are a finding.
 ///
 /// # Errors
 /// Any failure of the statements.
@@ -57,7 +58,7 @@ pub async fn verify_with(pool: &PgPool, key_gap: Duration, mut progress: impl Fn
     Ok(report)
 }
 
-/// Runs a statement between two savepoints: rolling back to the first gives the table locks back and keeps the snapshot.
+/// Runs a step between two savepoints: rolling back to the first gives the table locks back and keeps the snapshot.
 async fn run(snapshot: &mut Transaction<'_, Postgres>, step: &Step, key_gap: Duration, report: &mut Report) -> Result<(), StoreError> {
     let sql = format!(
         "WITH given AS (SELECT $1::smallint[] AS without_postings, $2::interval AS key_gap), bad(broken, what, expected, found) AS ({}) \

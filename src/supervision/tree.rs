@@ -1,4 +1,4 @@
-//! The root of the tree: the lease always; the journal, the accounts and what else writes only while the lease is ours.
+//! The root of the tree. The lease is always there; the journal, the accounts and all else that writes only while this process leads.
 
 mod child;
 
@@ -29,76 +29,69 @@ use crate::resilience::tasks;
 use crate::store::Database;
 use crate::telemetry::metrics::ACTOR_RESTARTS;
 
-/// What the tree is made of.
+/// What the tree is made from.
 #[derive(Clone)]
 pub struct TreeConfig {
-    /// Where the truth is.
     pub database: Database,
     /// Connections for reads.
     pub pool: PgPool,
-    /// How this process calls itself.
+    /// The name of this process on the lease.
     pub holder: Holder,
     /// How long a lease lasts.
     pub lease: Duration,
-    /// Batches that the journal writes side by side, at most.
+    /// How many batches may be written side by side.
     pub writers: usize,
-    /// With so many rows in a partition the journal begins the next one.
+    /// When a partition has this many rows, the next batch begins the next partition.
     pub partition_rows: i64,
-    /// Records per batch at most.
+    /// Records in one batch.
     pub batch_max: usize,
-    /// A batch without an answer for this long is of unknown outcome.
+    /// The outcome of a batch without an answer for this long is unknown.
     pub answer_timeout: Duration,
-    /// How many account actors there may be.
+    /// How many account actors there may be at the same time.
     pub active_accounts_max: usize,
-    /// How long an account may be unused.
+    /// An account that was not used for this long is passivated.
     pub account_idle_after: Duration,
-    /// Events out and the outbox's upkeep; none in tests that look at neither.
+    /// The publisher and housekeeping; `None` only in tests that need neither.
     pub publishing: Option<Publishing>,
-    /// Workflows that leave the ledger; none without a provider: then they wait.
+    /// `None` without a provider: sagas then wait.
     pub sagas: Option<SagaConfig>,
-    /// The board.
     pub health: Health,
-    /// Where tests make it fail.
     pub faults: Faults,
 }
 
-/// What takes events to Kafka and keeps the outbox in order.
+/// What takes events to Kafka and tends the outbox.
 #[derive(Clone)]
 pub struct Publishing {
-    /// How the publisher works.
     pub outbox: OutboxConfig,
-    /// Where Kafka is.
     pub kafka: KafkaConfig,
-    /// Connections of their own: see [`crate::store::outbox::bounded`].
+    /// Connections of their own, with deadlines: see [`crate::store::outbox::bounded`].
     pub pool: PgPool,
-    /// How the house is kept.
     pub housekeeping: HousekeepingConfig,
-    /// Whom housekeeping tells how much waits.
+    /// Set when too many events wait.
     pub backpressure: Backpressure,
 }
 
-/// A running tree.
+/// The running actor tree.
 pub struct Tree {
-    /// What the gateway sees.
+    /// What the gateway sees of the tree.
     pub node: Node,
     root: ActorRef<RootMessage>,
     ended: watch::Receiver<bool>,
 }
 
-/// What the root is told.
 pub enum RootMessage {
     /// The lease was taken or lost.
     Leadership(Leadership),
-    /// A batch was fenced off.
+    /// The fence refused a batch under this epoch.
     Fenced(i64),
     /// Start this child again.
     Restart(Child),
-    /// Let the lease go and end.
+    /// Give the lease up, and end.
     Stop(oneshot::Sender<()>),
 }
 
 impl Tree {
-    /// Starts the tree. It serves once the lease is taken: follow [`Health::watch`].
+    /// Starts the tree. It serves once it has the lease: follow [`Health::watch`].
     ///
     /// # Errors
     /// When the root cannot be started.
@@ -113,12 +106,12 @@ impl Tree {
         Ok(Self { node, root, ended })
     }
 
-    /// Waits until the tree has ended, which by itself it does only by escalation.
+    /// Waits until the tree has ended. By itself it ends only when a child escalates.
     pub async fn ended(&self) {
         let _ = self.ended.clone().wait_for(|ended| *ended).await; // a sender that is gone has sent
     }
 
-    /// Lets the lease go and takes the tree down. Nothing should be in flight any more.
+    /// Gives the lease up and takes the tree down. Nothing should be in flight any more.
     pub async fn stop(&self) {
         let (done, stopped) = oneshot::channel();
         if self.root.cast(RootMessage::Stop(done)).is_ok() {
@@ -129,14 +122,15 @@ impl Tree {
         self.close();
     }
 
-    /// Ends at once, as if the process had died: nothing is let go.
+    /// Ends at once, as if the process had died: the lease is not given up.
     pub async fn kill(&self) {
         self.root.kill();
         self.ended().await;
         self.close();
     }
 
-    /// The root is gone, perhaps before it heard that the lease was let go: nobody may wait for its lane.
+    /// Closes the journal after the root's end, so that nobody waits for its lane. The root may have ended before it knew that the lease was given
+    /// up.
     fn close(&self) {
         if let Some(active) = self.node.active() {
             active.journal.close();
@@ -145,7 +139,6 @@ impl Tree {
     }
 }
 
-/// The root actor.
 struct Root;
 
 struct RootState {
@@ -211,7 +204,7 @@ impl Actor for Root {
 }
 
 impl RootState {
-    /// The lease is ours: builds what writes.
+    /// The lease was taken: builds all that writes.
     async fn activate(&mut self, epoch: i64, myself: &ActorRef<RootMessage>) -> Result<(), ActorProcessingErr> {
         self.deactivate();
         let root = myself.clone();
@@ -244,7 +237,7 @@ impl RootState {
         Ok(())
     }
 
-    /// The lease is not ours: whoever loses the epoch drops every account actor.
+    /// The lease was lost: takes down all that writes, every account actor included.
     fn deactivate(&mut self) {
         let Some(active) = self.node.active() else { return };
         self.node.set_active(None);
@@ -259,7 +252,7 @@ impl RootState {
         }
     }
 
-    /// Lets the publisher end its transaction, but does not wait for a broker that is away.
+    /// Lets the publisher end its transaction, but does not wait long for a broker that is away.
     async fn stop_publishing(&mut self) {
         if let Some((_, _, cell)) = self.running.iter().find(|(_, child, _)| matches!(child, Child::Outbox(_))) {
             let cell = cell.clone();

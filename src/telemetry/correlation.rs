@@ -6,40 +6,39 @@ use std::sync::Arc;
 use http::HeaderMap;
 use uuid::Uuid;
 
-/// Longest id that is taken over; a longer one is not ours to carry.
+/// A caller's longer id is ignored.
 pub const BYTES_MAX: usize = 128;
-/// Where a caller may put it, the most specific first.
+/// The headers in which a caller may send an id; the first has precedence.
 pub const HEADERS: [&str; 2] = ["x-correlation-id", "x-request-id"];
 
-/// The correlation id of one request: the caller's, or one of ours. Clones share the text.
+/// The correlation id of one request: the caller's, or a new one. Clones share the text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CorrelationId(Arc<str>);
 
 impl CorrelationId {
-    /// Takes the caller's id over if it gave one that can be carried: 1 to 128 visible ASCII characters. Else makes one.
+    /// The caller's id if it is valid: 1 to 128 visible ASCII characters. Else a new one.
     pub fn of(headers: &HeaderMap) -> Self {
         Self::given(headers).unwrap_or_else(Self::new)
     }
 
-    /// The caller's id, if it gave one that can be carried.
+    /// The caller's id; `None`: it sent none, or none that is valid.
     pub fn given(headers: &HeaderMap) -> Option<Self> {
         HEADERS.iter().find_map(|name| headers.get(*name)?.to_str().ok().and_then(Self::parse))
     }
 
-    /// Makes one: a UUID of version 7, so that ids sort by time.
+    /// A new one: a UUID of version 7, so that ids sort by time.
     #[expect(clippy::new_without_default, reason = "each one differs")]
     pub fn new() -> Self {
         Self(Uuid::now_v7().to_string().into())
     }
 
-    /// Reads one; none if it cannot be carried.
+    /// `None`: the text is not 1 to 128 visible ASCII characters.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let fits = (1..=BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         fits.then(|| Self(text.into()))
     }
 
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -22,19 +22,19 @@ use crate::settings::ListenSettings;
 /// How often samples are folded into their buckets when nobody scrapes: else they would pile up.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// Connections at a time.
+/// Connections at the same time.
 const CONNECTIONS_MAX: usize = 256;
-/// A connection that says nothing for so long is closed: longer than any scraper's interval.
+/// A connection on which the client sends nothing for so long is closed. It is longer than any scraper's interval.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 
-/// What the listener asks about health; clones share it.
+/// What the listener reads of the node's health; clones share it.
 #[derive(Clone)]
 pub struct HealthView {
     serving: Arc<dyn Fn() -> bool + Send + Sync>,
     parts: Arc<dyn Fn() -> Value + Send + Sync>,
 }
 
-/// A listener that is bound but answers nobody yet.
+/// A listener that is bound but does not answer yet.
 pub struct MetricsListener {
     listener: TcpListener,
     handle: PrometheusHandle,
@@ -47,14 +47,14 @@ struct App {
 }
 
 impl HealthView {
-    /// `serving` says whether payments are taken; `parts` describes every part as JSON.
+    /// `serving` says whether payments are accepted; `parts` describes every part of the node as JSON.
     pub fn new(serving: impl Fn() -> bool + Send + Sync + 'static, parts: impl Fn() -> Value + Send + Sync + 'static) -> Self {
         Self { serving: Arc::new(serving), parts: Arc::new(parts) }
     }
 }
 
 impl HealthView {
-    /// What `/health` answers: 200 while payments are taken, else 503.
+    /// The answer of `/health`: 200 while payments are accepted, else 503.
     pub fn answer(&self) -> Response {
         match (self.serving)() {
             true => Json(json!({ "status": "healthy" })).into_response(),
@@ -64,10 +64,10 @@ impl HealthView {
 }
 
 impl MetricsListener {
-    /// Installs the recorder, if this process has none yet, and binds.
+    /// Installs the metrics recorder, unless this process has it, and binds.
     ///
     /// # Errors
-    /// When the address cannot be bound, or the process has a recorder of somebody else's.
+    /// When the address cannot be bound, or the process has another library's recorder.
     pub async fn bind(listen: &ListenSettings) -> io::Result<Self> {
         let handle = super::metrics::install().map_err(io::Error::other)?;
         let listener = TcpListener::bind((listen.host.as_str(), listen.port)).await;
@@ -75,7 +75,7 @@ impl MetricsListener {
         Ok(Self { listener: listener.map_err(named)?, handle })
     }
 
-    /// The address that was bound, with the port that port 0 became.
+    /// The bound address, with the port that the system chose for port 0.
     ///
     /// # Errors
     /// When the system cannot tell.
@@ -99,7 +99,7 @@ impl MetricsListener {
     }
 }
 
-/// The routes, for a listener of somebody else's.
+/// The routes, for any listener.
 pub fn router(health: HealthView, handle: PrometheusHandle) -> Router {
     Router::new()
         .route("/metrics", get(metrics))

@@ -1,4 +1,4 @@
-//! How log lines look and which ones are written.
+//! The form of log lines, and which ones are written.
 
 use std::io::{IsTerminal, Stderr};
 
@@ -9,13 +9,14 @@ use tracing_subscriber::{EnvFilter, Layer, fmt};
 use super::{TelemetryError, parse_filter};
 use crate::settings::LogSettings;
 
-/// Libraries that say at `info` what an operator need not read, or keep a span per actor, which costs every message; LOG_FILTER can turn each up again.
+/// Libraries whose lines at `info` an operator need not read, or that make a span per actor, which costs time with every message. `LOG_FILTER` can
+/// turn each up again.
 const QUIET: &str = "ractor=warn,h2=warn,hyper=warn,tower=warn,sqlx=warn,rdkafka=warn,librdkafka=warn,opentelemetry=warn";
 
 /// The level for everything, the quiet libraries, and what the settings add.
 ///
 /// # Errors
-/// When LOG_FILTER cannot be read.
+/// When `LOG_FILTER` cannot be read.
 pub fn filter(log: &LogSettings) -> Result<EnvFilter, TelemetryError> {
     let given = log.filter.as_deref().unwrap_or_default();
     // Checked alone first, so that the error names the setting and not our own part. The last directive for a target wins.

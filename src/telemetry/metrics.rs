@@ -1,18 +1,15 @@
-//! Every metric in one table, and the one recorder of the process.
+//! Every metric in one table, and the process's one recorder.
 //!
-//! The names without a prefix are those of the dashboards of payment.v1; ours start with `florin_`.
+//! Names without a prefix are those that the dashboards of payment.v1 use; others start with `florin_`.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-/// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Only rises.
     Counter,
-    /// Goes up and down.
     Gauge,
     /// Counts values by bucket.
     Histogram,
@@ -21,17 +18,13 @@ pub enum Shape {
 /// One line of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
-    /// Its name.
     pub name: &'static str,
-    /// What it is.
     pub shape: Shape,
-    /// Its labels.
     pub labels: &'static [&'static str],
-    /// Upper bounds of a histogram's buckets.
+    /// The upper bounds of a histogram's buckets, in `unit`; else empty.
     pub buckets: &'static [f64],
-    /// Its unit.
     pub unit: Unit,
-    /// What it counts, in one line.
+    /// One line for people.
     pub help: &'static str,
 }
 
@@ -92,10 +85,10 @@ metrics_table! {
     BUILD_INFO = Gauge "florin_build_info" ["version"] NONE, Count, "1, with the version as a label";
 }
 
-/// Installs the recorder, the first time; every later call answers the same one. Runtimes that share a process share it.
+/// Installs the recorder at the first call; every later call returns the same one. Runtimes in one process share it.
 ///
 /// # Errors
-/// When the process has a recorder of somebody else's.
+/// When the process has another library's recorder.
 pub fn install() -> Result<PrometheusHandle, String> {
     static INSTALLED: OnceLock<PrometheusHandle> = OnceLock::new();
     static INSTALLING: Mutex<()> = Mutex::new(());

@@ -1,4 +1,4 @@
-//! Traces over OTLP: sampled, sent in batches by a thread of their own, so that a slow collector costs nothing but traces.
+//! Traces over OTLP: sampled, and sent in batches by a thread of their own, so that a slow collector costs nothing but traces.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
 use super::TelemetryError;
 use crate::settings::TraceSettings;
 
-/// How long the last batch may take at the end.
+/// How long the last batch may take when the process ends.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(2);
 const EXPORT_MAX: Duration = Duration::from_secs(5);
 
-/// The exporter; flushed when dropped.
+/// Exports traces; flushes them when dropped.
 pub struct Traces {
     provider: SdkTracerProvider,
 }
 
 impl Traces {
-    /// Builds the exporter; the collector need not be there yet. Must be called inside a tokio runtime.
+    /// Builds the exporter; the collector need not run yet. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// When the endpoint is no URL.
+    /// When the endpoint is not a URL.
     pub fn start(settings: &TraceSettings) -> Result<Self, TelemetryError> {
         let exporter = SpanExporter::builder().with_tonic().with_endpoint(settings.endpoint.clone()).with_timeout(EXPORT_MAX).build();
         let exporter = exporter.map_err(|e| TelemetryError::Endpoint { endpoint: settings.endpoint.clone(), reason: e.to_string() })?;

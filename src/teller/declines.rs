@@ -1,40 +1,41 @@
-//! The figures behind a decline. The ledger says which rule it was; what a caller needs to mend its request is looked up here, for each contract to put into its words.
+//! The figures behind a decline. The ledger says which rule declined; what a caller needs to mend its request is looked up here, for each contract
+//! to put into its own words.
 
 use super::failure::Failure;
 use super::ledger::Ledger;
 use crate::protocol::account::Posted;
 use crate::protocol::record::DeclineCode;
 
-/// Whose money a declined posting was to move, and in which currency.
+/// A declined posting, without its amount.
 #[derive(Clone, Copy, Debug)]
 pub struct Side<'a> {
-    /// Who was to pay.
+    /// The id of the account that was to pay.
     pub debit: &'a str,
-    /// Who was to be paid.
+    /// The id of the account that was to be paid.
     pub credit: &'a str,
-    /// In which currency.
+    /// Currency code.
     pub currency: &'a str,
 }
 
-/// What is behind a decline.
+/// What a caller needs to know to mend a declined request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Figures<'a> {
-    /// This account is not there.
+    /// The id of an account that does not exist.
     Missing(&'a str),
-    /// The payer can spend so much, in minor units; none: that cannot be known now.
+    /// What the payer has available, in minor units; `None`: that cannot be known now.
     Available(Option<i128>),
-    /// The account is kept in `expected`, not in `got`.
+    /// The account is kept in `expected`, but the posting is in `got`.
     KeptIn {
-        /// Its currency.
+        /// Currency code.
         expected: String,
-        /// The posting's.
+        /// Currency code.
         got: &'a str,
     },
-    /// Nothing, or nothing that belongs to one posting.
+    /// There is nothing to tell, or nothing that belongs to one posting.
     None,
 }
 
-/// Looks up what is behind a decline of these postings.
+/// Looks up the figures behind a decline of these postings.
 ///
 /// # Errors
 /// `DatabaseAway`, `NotLeader`: which account is missing cannot be known now.
@@ -65,7 +66,7 @@ pub async fn figures<'a>(ledger: &Ledger, tenant: &str, sides: &[Side<'a>], code
     }
 }
 
-/// The first of these accounts that is not there.
+/// The first of these accounts that does not exist; `None`: all exist.
 ///
 /// # Errors
 /// `DatabaseAway`, `NotLeader`.

@@ -1,4 +1,4 @@
-//! Which accounts stand for the world outside: some contracts show their balances as zero. A kind never changes, so it is remembered.
+//! Which accounts are external: some contracts show their balances as zero. A kind never changes, so it is remembered.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,32 +11,31 @@ use crate::store::accounts::AccountKind;
 
 /// Accounts that are remembered; when there are more, all are forgotten.
 const KNOWN_MAX: usize = 50_000;
-/// How long the look-up may take.
+/// How long one look-up may take.
 const LOOK_UP_MAX: Duration = Duration::from_secs(6);
 
-/// What is known so far: by tenant and name, whether the account is external.
+/// By tenant and id, whether an account is external, as far as it was looked up.
 #[derive(Default)]
 pub struct Externals(Mutex<Known>);
 
 type Known = HashMap<(Arc<str>, Box<str>), bool>;
 
-/// Those among a few accounts that are external.
+/// The external ones among a few accounts.
 #[derive(Debug, Default)]
 pub struct Among(HashSet<String>);
 
 impl Among {
-    /// Whether this account is one of them.
     pub fn contains(&self, name: &str) -> bool {
         self.0.contains(name)
     }
 }
 
 impl Externals {
-    /// Which of these accounts are external. One that is loaded and has a floor is none, which spares most calls the look-up; the rest is
+    /// Which of these accounts are external. An account that is loaded and has a floor is not, which spares most calls the look-up. The others are
     /// looked up in one statement.
     ///
     /// # Errors
-    /// Why accounts that are not known yet could not be looked up.
+    /// Why accounts that are not remembered could not be looked up.
     pub async fn among(&self, ledger: &Ledger, tenant: &Arc<str>, names: impl Iterator<Item = &str>) -> Result<Among, Failure> {
         let active = ledger.parts().node.active();
         let has_floor = |name: &str| {

@@ -1,54 +1,54 @@
-//! What callers get when there is no business answer: one enum, mapped to each wire in one place.
+//! What callers get when there is no business answer: one enum, which each wire maps in one place.
 
 /// Why a call has no business answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// A field is wrong: which, its value (cut) and the limit, in words.
+    /// A field is wrong: the text names the field, its value (cut) and the limit.
     #[error("{0}")]
     Invalid(String),
-    /// There is no such thing.
+    /// The text names what does not exist.
     #[error("{0}")]
     NotFound(String),
-    /// There is such a thing, and it is another: the first difference, in words.
+    /// There is one of this name already, with other properties: the text names the first difference.
     #[error("{0}")]
     AlreadyExists(String),
-    /// Not as things stand: why, in words. Nothing was done.
+    /// It cannot be done as things stand: the text says why. Nothing was done.
     #[error("{0}")]
     FailedPrecondition(String),
-    /// The node has all the work that it may have.
+    /// The node has as many commands in flight as it may have.
     #[error("{max} commands are in flight, which is the limit: try again")]
     AtBound {
-        /// The limit.
+        /// In commands.
         max: usize,
     },
-    /// One account has all the work that it may have.
+    /// One account has as many commands in flight as it may have.
     #[error("too much waits on one account (limit {max}): try again")]
     AccountBusy {
-        /// The limit.
+        /// In commands.
         max: usize,
     },
-    /// The client has had all the calls of its window.
+    /// The client has made all the calls of its window.
     #[error("rate limit exceeded: try again in {retry_after_ms} ms")]
     RateLimited {
-        /// When there is room again.
+        /// Milliseconds until the client may call again.
         retry_after_ms: u64,
     },
-    /// The database is away; certainly not done.
+    /// Certainly not done.
     #[error("the database is away: nothing was done, try again")]
     DatabaseAway,
-    /// Another process serves; certainly not done.
+    /// Another node leads; certainly not done.
     #[error("this node stands by: nothing was done, try another or again")]
     NotLeader,
-    /// Certainly not done, for a reason of ours.
+    /// An actor ended on the way; certainly not done.
     #[error("interrupted: nothing was done, try again")]
     Interrupted,
-    /// Certainly not done: it waited until its cut-off.
+    /// It waited past its cut-off; certainly not done.
     #[error("not done in time: nothing was done, try again")]
     TooLate,
-    /// Too many events wait for Kafka.
+    /// Too many events wait for Kafka: the text has the figures. Certainly not done.
     #[error("{0}: nothing was done, try again")]
     Backpressure(String),
-    /// Something that it needs is not set up: what, in words; certainly not done.
+    /// The text names a part that is not set up; certainly not done.
     #[error("{0}: nothing was done")]
     Unconfigured(&'static str),
     /// Maybe done.
@@ -57,10 +57,10 @@ pub enum Failure {
     /// The caller's own deadline came first. Maybe done.
     #[error("deadline exceeded, outcome unknown, retry with the same key")]
     Deadline,
-    /// The key belongs to another request.
+    /// Another request used the key before.
     #[error("the idempotency key was used before by another request")]
     KeyReused,
-    /// The key was declared never used.
+    /// The key was retired: it had no effect and never will.
     #[error("the idempotency key is retired: it was declared never used")]
     KeyRetired,
     /// A bug, or a guard that caught one; certainly not done.
@@ -69,7 +69,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The reason that machines read.
+    /// The code that machines read.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "INVALID_ARGUMENT",

@@ -40,27 +40,26 @@ pub use self::operation::Operation;
 pub use self::reverse::{NotRefundable, Refundable};
 pub use self::sagas::{Operated, SagaOrder, operate, replay};
 
-/// The way into the ledger; clones share it.
+/// Access to the ledger; clones share it.
 #[derive(Clone)]
 pub struct Ledger(Arc<LedgerParts>);
 
-/// What the way into the ledger is made of.
+/// What a [`Ledger`] is built from.
 pub struct LedgerParts {
     /// Whether and how this process may write.
     pub node: Node,
-    /// Reads from the primary.
+    /// Connections to the primary, for reads and rare writes.
     pub pool: PgPool,
-    /// The node's bound.
+    /// How many commands of this node may be in flight.
     pub in_flight: InFlight,
     /// Whether too many events wait for Kafka.
     pub backpressure: Backpressure,
-    /// How many slips may name one account.
+    /// How many slips may name one account at the same time.
     pub account_share_max: usize,
     /// How long a command may wait before it is written for the first time.
     pub write_cutoff: Duration,
-    /// All currencies that this process knows.
     pub currencies: Currencies,
-    /// The name of the provider through which money leaves and comes in, if there is one.
+    /// The name of the provider; `None`: none is set up.
     pub provider: Option<Arc<str>>,
     /// What is remembered between calls.
     pub memory: Memory,
@@ -73,42 +72,37 @@ pub struct LedgerParts {
 pub struct Memory {
     /// When the currencies were last read.
     pub currencies_read: LastRead,
-    /// Exchanges that may still be done.
     pub exchanges_underway: ExchangesUnderway,
-    /// What captures need not read.
+    /// Spares captures a read of the hold.
     pub recent_holds: RecentHolds,
-    /// Which accounts are known to stand for the world outside.
     pub externals: Externals,
 }
 
-/// When a command ends, and whose wish that is.
+/// When a command ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
-    /// The moment.
     pub at: Instant,
-    /// The caller set it.
+    /// Whether the caller set it; else it is the node's own cut-off.
     pub is_callers: bool,
 }
-/// How long after the cut-off an outcome is waited for: a record that entered a batch just before it.
+/// How long after the cut-off an outcome is waited for: the record may have entered a batch just before it.
 const GRACE: Duration = Duration::from_millis(250);
 impl Ledger {
-    /// Puts it together.
     pub fn new(parts: LedgerParts) -> Self {
         Self(Arc::new(parts))
     }
 
-    /// What it is made of.
     pub fn parts(&self) -> &LedgerParts {
         &self.0
     }
 
-    /// When a command that comes now ends.
+    /// When a command that begins now ends: after `callers`, but no later than the node's own cut-off.
     pub fn deadline(&self, callers: Option<Duration>) -> Deadline {
         let is_callers = callers.is_some_and(|callers| callers < self.0.write_cutoff);
         Deadline { at: Instant::now() + callers.unwrap_or(self.0.write_cutoff).min(self.0.write_cutoff), is_callers }
     }
 
-    /// The way to write.
+    /// What is needed to write, while this node leads.
     ///
     /// # Errors
     /// `NotLeader`, `DatabaseAway`: known beforehand, so that nothing waits.
@@ -117,7 +111,7 @@ impl Ledger {
         if active.journal.is_database_away() { Err(Failure::DatabaseAway) } else { Ok(active) }
     }
 
-    /// A place in the node's bound for a read that asks the database; it takes nothing of an account's share, since it never comes to its actor.
+    /// A slot in the node's bound for a read from the database. It counts nothing against an account's share, since it never reaches the actor.
     ///
     /// # Errors
     /// `NotLeader`, `DatabaseAway`, `AtBound`.
@@ -131,7 +125,7 @@ impl Ledger {
         Failure::AtBound { max: self.0.in_flight.max() }
     }
 
-    /// A place in the node's bound.
+    /// A slot in the node's bound for a command.
     ///
     /// # Errors
     /// `AtBound`; `Backpressure`.
@@ -142,7 +136,7 @@ impl Ledger {
         }
         self.0.in_flight.enter().ok_or_else(|| self.at_bound())
     }
-    /// Hands the journal a record that concerns no account.
+    /// Hands the journal a record that names no account.
     ///
     /// # Errors
     /// When its outcome is not known in time.
@@ -155,7 +149,7 @@ impl Ledger {
         self.wait(outcome, deadline).await
     }
 
-    /// Waits for an outcome until the deadline. After it nobody knows, though the command may still be released as not done.
+    /// Waits for an outcome until the deadline. After that it is not known, though the command may still turn out not to be done.
     ///
     /// # Errors
     /// `Deadline` when it was the caller's own, else `Unknown`.
@@ -168,7 +162,8 @@ impl Ledger {
         }
     }
 
-    /// What is posted on an account: from memory while it is loaded and the lease is ours, else from the primary.
+    /// An account's money and currency: from memory while it is loaded and this node has the lease, else from the primary. `None`: there is no such
+    /// account.
     ///
     /// # Errors
     /// `DatabaseAway`, `NotLeader`.
@@ -188,7 +183,7 @@ impl Ledger {
     }
 }
 
-/// What a caller hears of an abort.
+/// What a caller is told of an abort.
 pub fn abort(why: Abort) -> Failure {
     match why {
         Abort::Interrupted => Failure::Interrupted,
@@ -200,7 +195,7 @@ pub fn abort(why: Abort) -> Failure {
     }
 }
 
-/// What a caller hears of a read that failed; the database's words go to the log.
+/// What a caller is told of a read that failed. The database's words go to the log only.
 pub fn read_failure(error: &StoreError) -> Failure {
     tracing::warn!(%error, "a read failed");
     if error.is_transient() { Failure::DatabaseAway } else { Failure::Guard }

@@ -1,4 +1,4 @@
-//! Who makes a change, and why: kept with the change, listed by ListOperatorActions.
+//! Who makes a change, and why: recorded with the change, and listed by `ListOperatorActions`.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use crate::protocol::record::Operator;
 
 /// Bytes of a reason.
 pub const REASON_MAX: usize = 1_024;
-/// Bytes of what an action was done to.
+/// Bytes of an action's subject.
 pub const SUBJECT_MAX: usize = 255;
 /// Bytes of an action's name.
 pub const ACTION_MAX: usize = 64;
-/// Who makes a change when nobody is asked who they are.
+/// The operator's name when no credentials are required.
 const ANONYMOUS: &str = "anonymous";
 
-/// The caller with the reason that they gave; empty: none.
+/// The caller as an operator; an empty reason is allowed.
 ///
 /// # Errors
 /// `Invalid`: the reason is too long, or has a control character.

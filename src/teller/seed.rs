@@ -1,4 +1,4 @@
-//! The demo accounts. Their money comes from a system account by transactions like any other, through the actors and the journal.
+//! The demo accounts. Their money comes from a system account by ordinary transactions, through the actors and the journal.
 
 use smallvec::smallvec;
 use sqlx::PgPool;
@@ -10,16 +10,16 @@ use crate::protocol::record::{Api, Kind, Maker, RequestHash};
 use crate::store::accounts::{self, AccountKind, AccountRow};
 use crate::store::seed::{TENANT, new_account, opening};
 
-/// Name and opening balance in minor units of USD.
+/// Id and opening balance in minor units of USD.
 pub const DEMO: [(&str, i64); 4] = [("acc-payer-001", 100_000), ("acc-payee-002", 50_000), ("test-payer-001", 100_000), ("test-payee-001", 100_000)];
 
 const USD: &str = "USD";
 
-/// Opens the demo accounts and answers each with its balance as text. What is there stays as it is: an account that ever received money
-/// gets none here, however long its key is kept; two seeds at once are one by their keys.
+/// Opens the demo accounts and returns each with its balance as text. An account that exists stays as it is, and one that ever received money gets
+/// none here, however long its key is kept. Two seeds at the same time are one, by their keys.
 ///
 /// # Errors
-/// `Invalid` when a demo account is there in another currency or is not active; else why nothing, or perhaps something, was done.
+/// `Invalid` when a demo account exists in another currency or is not active; else why nothing, or perhaps something, was done.
 pub async fn demo(ledger: &Ledger, pool: &PgPool) -> Result<Vec<(String, String)>, Failure> {
     let usd = CurrencyCode::parse(USD).ok_or_else(|| Failure::Invalid(format!("currency {USD} is not of the form of a code")))?;
     let source = opening(pool, usd).await.map_err(|error| read_failure(&error))?;

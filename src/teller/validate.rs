@@ -1,4 +1,4 @@
-//! Bounds of every field, checked before anything else is done; messages name the field, the value (cut) and the limit.
+//! The limits of every field, checked before anything else is done. Messages name the field, the value (cut) and the limit.
 
 use super::failure::Failure;
 
@@ -23,7 +23,7 @@ pub const METADATA_VALUE_MAX: usize = 512;
 /// Bytes of a metadata map as JSON.
 pub const METADATA_MAX: usize = 8_192;
 
-/// A text that may be empty: at most so many bytes, no control characters (U+0000 among them, which PostgreSQL cannot store).
+/// Checks a text that may be empty: its bytes, and that it has no control characters (PostgreSQL cannot store U+0000).
 ///
 /// # Errors
 /// `Invalid`, naming field, value and limit.
@@ -39,7 +39,7 @@ pub fn text(field: &str, value: &str, bytes_max: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A text of people's, of any characters and perhaps several lines: at most so many bytes.
+/// Checks the bytes of a text of people's, which may have any characters and several lines.
 ///
 /// # Errors
 /// `Invalid`, naming field, value and limit.
@@ -50,7 +50,7 @@ pub fn prose(field: &str, value: &str, bytes_max: usize) -> Result<(), Failure> 
     Ok(())
 }
 
-/// A text that may not be empty.
+/// Checks a text that may not be empty.
 ///
 /// # Errors
 /// `Invalid`: `<field> is required`, or as [`text`].
@@ -61,7 +61,7 @@ pub fn required(field: &str, value: &str, bytes_max: usize) -> Result<(), Failur
     text(field, value, bytes_max)
 }
 
-/// As much of a value as an error message repeats.
+/// The first 40 characters of a value, for error messages.
 pub fn cut(value: &str) -> String {
     if value.chars().count() <= 40 { value.to_owned() } else { value.chars().take(40).chain("...".chars()).collect() }
 }

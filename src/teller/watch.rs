@@ -1,4 +1,4 @@
-//! Watches events from a place on, without a gap or a repeat: first what the journal has, then what comes. Every contract is an adapter of this.
+//! Watches events from a place on, without a gap or a repeat: first those in the journal, then new ones. Every contract is an adapter of this.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,55 +9,54 @@ use crate::protocol::live::{Batch, LiveEvent, Next, Subscription};
 use crate::store::journal_rows::{self, Names};
 use crate::store::{StoreError, live};
 
-/// Which events are wanted; all of it holds together.
+/// Which events to watch: those that match all of these.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// Whose.
     pub tenant: Arc<str>,
-    /// Those that name it.
+    /// Those that name this account.
     pub account: Option<String>,
-    /// Those that tell of it, its reversal among them.
+    /// Those about this transaction or its reversal.
     pub transaction: Option<uuid::Uuid>,
 }
 
-/// Who watch at once, at most.
+/// Watchers of one node at the same time.
 pub const WATCHERS_MAX: usize = 20_000;
-/// Rows read from the journal at a time, and kept for a watcher that has not taken them yet.
+/// Rows read from the journal at a time.
 const PAGE: i64 = 500;
 
-/// Somebody who watches.
+/// One who watches events.
 pub struct Watcher {
     ledger: Ledger,
     subscription: Subscription,
     wanted: Wanted,
-    /// Up to here everything was looked at for this watcher.
+    /// Every event up to this place was looked at for this watcher.
     at: i64,
-    /// Up to here it is still to be read from the journal.
+    /// Up to this place events are read from the journal.
     catch_up: i64,
-    /// What came while it was catching up.
+    /// The batch that came while it was catching up.
     waiting: Option<Batch>,
     ready: VecDeque<LiveEvent>,
     names: Names,
-    /// It has caught up once: from then on it must keep up.
+    /// Whether it has caught up once: from then on it must keep up.
     live: bool,
 }
 
-/// Why nothing more comes.
+/// Why a watcher gets no more events.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Ended {
-    /// It did not take what came; it can go on after the last id it has.
+    /// The watcher did not take its events in time; it can go on after the last id that it has.
     #[error("too slow: what came was not taken; watch again after the last event")]
     TooSlow,
-    /// This process is not the leader any more; another is.
+    /// This node does not lead any more.
     #[error("another process leads: watch there after the last event")]
     NotLeader,
-    /// They cannot be read now.
+    /// Events cannot be read now.
     #[error(transparent)]
     Failed(Failure),
 }
 
 impl Watcher {
-    /// Begins after the event of this id, or with what comes from now on.
+    /// Begins after the event of this id; `None`: with new events.
     ///
     /// # Errors
     /// `NotLeader`; `Failed` with `Invalid` for an id that was not given yet.
@@ -89,7 +88,7 @@ impl Watcher {
         })
     }
 
-    /// The next event that is wanted.
+    /// Waits for the next event that is wanted.
     ///
     /// # Errors
     /// Why nothing more comes.
@@ -124,7 +123,7 @@ impl Watcher {
         }
     }
 
-    /// A page of the journal.
+    /// Reads the next page of the journal.
     async fn read(&mut self) -> Result<(), Ended> {
         let part = async {
             let mut db = self.ledger.parts().pool.acquire().await?;

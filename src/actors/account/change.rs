@@ -1,5 +1,5 @@
-//! Changes of status and limits. From the moment one comes nothing new is admitted: it binds at once, and on a busy account it gets
-//! its turn. It is decided on when the open legs have settled and the database was asked for its key, and counts when it is written.
+//! Changes of status, floor and ceiling. As soon as one arrives, new slips wait for it, so that it gets its turn even on a busy account. It is
+//! decided when the open legs have closed and the database has been asked about its key; it takes effect when it is written.
 
 use std::collections::VecDeque;
 
@@ -10,23 +10,23 @@ use crate::protocol::events::{EventType, GuardsText};
 use crate::protocol::record::{AccountChange, Body, Operator, Record, Rows, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 
-/// Changes in order; one at a time.
+/// Changes in order of arrival, done one at a time.
 #[derive(Default)]
 pub(super) struct Changes {
     queue: VecDeque<Box<ChangeOrder>>,
     step: Step,
 }
 
-/// How far the first change is.
+/// How far the first change in the queue is.
 #[derive(Default, PartialEq, Eq)]
 enum Step {
     #[default]
     None,
-    /// Legs are open.
+    /// Waits for the open legs to close.
     Settling,
-    /// The database is asked for the key.
+    /// Waits for a read that tells whether its key was used.
     Reading,
-    /// In the journal.
+    /// In the journal, as this transaction.
     Writing(TransactionId),
 }
 
@@ -35,19 +35,19 @@ impl Changes {
         self.queue.push_back(order);
     }
 
-    /// Whether a change is under way: then slips wait.
+    /// Whether a change is being done or waits: then slips wait too.
     pub(super) fn is_under_way(&self) -> bool {
         self.step != Step::None || !self.queue.is_empty()
     }
 
-    /// A transaction of this account ended: perhaps the change.
+    /// Called when a transaction of this account ended, which may be the change.
     pub(super) fn closed(&mut self, transaction: TransactionId) {
         if self.step == Step::Writing(transaction) {
             self.step = Step::None;
         }
     }
 
-    /// The change at the head cannot be decided now.
+    /// Answers the first change with an abort: it cannot be decided now.
     pub(super) fn abort(&mut self, why: Abort) {
         self.step = Step::None;
         if let Some(order) = self.queue.pop_front() {
@@ -57,7 +57,7 @@ impl Changes {
 }
 
 impl AccountState {
-    /// Takes the change at the head of the queue one step further.
+    /// Takes the first change in the queue one step further.
     pub(super) fn next_change(&mut self) {
         let Some(order) = self.changes.queue.front() else { return };
         if self.changes.step == Step::None {
@@ -79,7 +79,7 @@ impl AccountState {
         }
     }
 
-    /// All legs have settled and the key is known: the change is refused, or written.
+    /// Refuses the first change, or writes it: all legs have closed, and `used` tells about its key.
     pub(super) fn decide_change(&mut self, used: &[UsedKey]) {
         self.changes.step = Step::None;
         let Some(order) = self.changes.queue.pop_front() else { return };
@@ -107,7 +107,7 @@ impl AccountState {
     }
 }
 
-/// What the fold sets, in minor units. A limit may be set past the balance: then the balance keeps to where it stood.
+/// What the fold sets, in minor units. Floor or ceiling may be set past the balance: it then binds where the balance or available money stood.
 fn set(was: &Posted, is: &AccountChange) -> serde_json::Value {
     let is = is.guards;
     let balance = was.totals.credits - was.totals.debits;
@@ -120,7 +120,7 @@ fn set(was: &Posted, is: &AccountChange) -> serde_json::Value {
     })
 }
 
-/// What the change's own batch writes beside it: who did it, and the event, if anything is different.
+/// Adds to the change's record: the operator's action, and an event if anything differs.
 fn tell(record: &mut Record, account: &Identity, by: &Operator, action: &'static str, was: &Posted, is: &AccountChange) {
     let currency = account.currency;
     let before = GuardsText::of(was.guards, currency);

@@ -1,4 +1,4 @@
-//! The keys of an account's open legs: a repeat waits for that outcome, it is never decided twice.
+//! The keys of an account's open legs. A repeat waits for the outcome of its leg; it is never decided on its own.
 
 use crate::ledger::SmallMap;
 use crate::protocol::account::UsedKey;
@@ -22,7 +22,7 @@ impl OpenLegs {
         self.keys.contains_key(&key)
     }
 
-    /// Answers what the leg's key was for, if it was open.
+    /// Returns the leg's key with its request, if it was open.
     pub(super) fn close(&mut self, transaction: TransactionId) -> Option<UsedKey> {
         let used = self.legs.remove(&transaction)?;
         self.keys.remove(&used.key);

@@ -1,5 +1,5 @@
-//! Before any refusal that depends on state, key and balance are read from the primary, in a read that began after the command came.
-//! One read is in flight per account; all who come while it runs share the next.
+//! Before any refusal that depends on state, key and balance are read from the primary, by a read that began after the command arrived. One read is
+//! in flight per account; all slips that arrive meanwhile share the next one.
 
 use std::time::Duration;
 
@@ -16,7 +16,6 @@ use crate::store;
 /// Reads from the primary for accounts.
 #[derive(Clone)]
 pub struct Primary {
-    /// Connections to it.
     pub pool: PgPool,
     /// How long a read may take.
     pub timeout: Duration,
@@ -29,7 +28,7 @@ pub(super) struct Reader {
     pub(super) actor: ActorRef<AccountMessage>,
 }
 
-/// Who waits for which read.
+/// The reads of one account, and the slips that wait for them.
 pub(super) struct Reading {
     reader: Reader,
     running: Option<Wanted>,
@@ -56,19 +55,19 @@ impl Reading {
         self.running.is_none() && self.next.slips.is_empty() && self.next.change.is_none()
     }
 
-    /// This slip would be refused: it waits for a read that begins from now on.
+    /// Queues a slip that would be refused: it waits for a read that begins after this call.
     pub(super) fn want(&mut self, slip: Box<Slip>) {
         self.next.slips.push(slip);
         self.next();
     }
 
-    /// The change at the head of the queue needs to know its key.
+    /// Queues a read of the key of the first change.
     pub(super) fn want_change(&mut self, key: KeyHash) {
         self.next.change = Some(key);
         self.next();
     }
 
-    /// Whose read this was; `None` for a read of an earlier question.
+    /// The slips of this read, and whether the change waited for it; `None`: the read is not the newest.
     pub(super) fn take(&mut self, number: u64) -> Option<(Vec<Box<Slip>>, bool)> {
         if number != self.number {
             return None;
@@ -98,7 +97,7 @@ impl Reading {
     }
 }
 
-/// What is folded, and what the journal remembers since.
+/// What is folded in the database, with what the journal remembers since then.
 async fn read(primary: &Primary, journal: &Journal, account: AccountId, keys: &[KeyHash]) -> Result<(Posted, Vec<UsedKey>), String> {
     loop {
         let (posted, as_of, used) = store::accounts::read_with_keys(&primary.pool, account, keys).await.map_err(|error| error.to_string())?;
@@ -109,7 +108,7 @@ async fn read(primary: &Primary, journal: &Journal, account: AccountId, keys: &[
     }
 }
 
-/// Answers when dropped, so also when the read panics.
+/// Sends its answer when dropped, so also when the read panics.
 struct Answer {
     actor: ActorRef<AccountMessage>,
     number: u64,

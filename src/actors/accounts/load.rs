@@ -1,4 +1,4 @@
-//! One load: behind the barrier if need be, one query for many accounts, and an answer whatever happens.
+//! One load: behind the barrier if need be, one query for many accounts, and always an answer.
 
 use ractor::ActorRef;
 
@@ -10,7 +10,7 @@ use crate::resilience::tasks;
 use crate::store;
 use crate::store::accounts::AccountRow;
 
-/// Loads these accounts beside the directory, and tells it what was found.
+/// Loads these accounts in a task, which sends the result to the directory.
 pub(super) fn start(
     directory: ActorRef<DirectoryMessage>,
     keys: Vec<AccountKey>,
@@ -32,7 +32,7 @@ pub(super) fn start(
     });
 }
 
-/// What is folded, and what the journal remembers since.
+/// What is folded in the database, with what the journal remembers since then.
 async fn load(primary: &Primary, journal: &Journal, tenants: &[String], names: &[String]) -> Result<Vec<AccountRow>, String> {
     'again: loop {
         let mut rows = store::accounts::load(&primary.pool, tenants, names).await.map_err(|error| error.to_string())?;
@@ -49,7 +49,7 @@ async fn load(primary: &Primary, journal: &Journal, tenants: &[String], names: &
     }
 }
 
-/// Answers when dropped, so also when the load panics.
+/// Sends its answer when dropped, so also when the load panics.
 struct Answer {
     directory: ActorRef<DirectoryMessage>,
     keys: Vec<AccountKey>,

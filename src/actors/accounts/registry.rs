@@ -1,4 +1,4 @@
-//! The list of loaded accounts: read without a message by whoever moves money, written by the directory alone.
+//! The list of loaded accounts. Everybody who moves money reads it without a message; only the directory writes it.
 
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::Ordering;
@@ -16,14 +16,12 @@ use crate::protocol::record::AccountId;
 /// How callers name an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountKey {
-    /// Whose it is.
     pub tenant: Arc<str>,
-    /// As the caller calls it.
+    /// The id that callers use.
     pub name: Arc<str>,
 }
 
 impl AccountKey {
-    /// The key of a loaded account.
     pub fn of(account: &AccountHandle) -> Self {
         Self { tenant: account.identity.tenant.clone(), name: account.identity.name.clone() }
     }
@@ -50,7 +48,7 @@ impl Equivalent<AccountKey> for Borrowed<'_> {
 const SHARDS: usize = 64;
 type Shard = HashMap<AccountKey, Arc<AccountHandle>>;
 
-/// The list; clones share it, and it outlives the directory's restarts.
+/// The list; clones share it, and it outlives restarts of the directory.
 #[derive(Clone, Default)]
 pub struct Registry(Arc<Shared>);
 
@@ -68,7 +66,7 @@ impl Default for Shared {
 }
 
 impl Registry {
-    /// The account, if it is loaded.
+    /// The account if it is loaded, which counts as a use.
     pub fn get(&self, tenant: &str, name: &str) -> Option<Arc<AccountHandle>> {
         let key = Borrowed { tenant, name };
         let shard = self.0.shards[shard_of(&key)].read().unwrap_or_else(PoisonError::into_inner);
@@ -92,7 +90,7 @@ impl Registry {
         answer.await.unwrap_or(Resolved::Unavailable)
     }
 
-    /// Those of these accounts that are loaded: the whole list is looked through.
+    /// Those of these accounts that are loaded. Goes through the whole list.
     pub fn find(&self, accounts: &[AccountId]) -> Vec<Arc<AccountHandle>> {
         let found = |shard: &RwLock<Shard>| {
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
@@ -101,12 +99,10 @@ impl Registry {
         self.0.shards.iter().flat_map(found).collect()
     }
 
-    /// How many are loaded.
     pub fn len(&self) -> usize {
         self.0.shards.iter().map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).len()).sum()
     }
 
-    /// Whether none is.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -124,7 +120,7 @@ impl Registry {
         self.shard(key).remove(key);
     }
 
-    /// Empties the list and answers what was on it.
+    /// Empties the list and returns what was on it.
     pub(super) fn clear(&self) -> Vec<Arc<AccountHandle>> {
         *self.0.directory.write().unwrap_or_else(PoisonError::into_inner) = None;
         let drain =
@@ -132,12 +128,12 @@ impl Registry {
         self.0.shards.iter().flat_map(drain).collect()
     }
 
-    /// Milliseconds since the list began.
+    /// Milliseconds since the list was made.
     pub(super) fn now(&self) -> u64 {
         u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// The `max` longest unused of those accounts that no slip names and that are wanted.
+    /// Of the accounts that `wanted` takes and that no slip names: the `max` ones unused for longest.
     pub(super) fn unused(&self, max: usize, wanted: impl Fn(&AccountHandle) -> bool) -> Vec<Arc<AccountHandle>> {
         let free = |account: &AccountHandle| account.cell.in_flight().load(Ordering::Relaxed) == 0 && wanted(account);
         let last_used = |account: &AccountHandle| account.last_used.load(Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! How much may wait while Kafka is away: a pure rule, and the flag that the gateway reads.
+//! How many events may wait while Kafka is away: a pure rule, and the flag that the gateway reads.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use crate::store::outbox::Backlog;
 
-/// How much may wait: first a warning, then no new writes.
+/// How many events may wait for Kafka, and how long: first there is a warning, then new writes are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// So many rows are worth a warning.
+    /// From so many waiting events on there is a warning.
     pub warn_rows: i64,
-    /// So old a row is worth a warning.
+    /// From this age of the oldest event on there is a warning.
     pub warn_age: Duration,
-    /// With so many rows new writes are refused.
+    /// From so many waiting events on new writes are refused.
     pub stop_rows: i64,
-    /// With so old a row new writes are refused.
+    /// From this age of the oldest event on new writes are refused.
     pub stop_age: Duration,
 }
 
@@ -25,18 +25,17 @@ impl Default for Limits {
     }
 }
 
-/// How it stands.
+/// Whether too many events wait for Kafka.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// As it should be.
     Calm,
-    /// Somebody should look.
+    /// An operator should look.
     Warn,
     /// New writes are refused.
     Stop,
 }
 
-/// The next level. It comes down only when a fifth less than the limit waits, so that it does not flutter.
+/// The next level. It falls only when the backlog is a fifth below the bound, so that it does not flutter.
 pub fn level(was: Level, limits: &Limits, backlog: &Backlog) -> Level {
     let over = |rows: i64, age: Duration, held: bool| {
         let (rows, age) = if held { (rows - rows / 5, age - age / 5) } else { (rows, age) };
@@ -62,13 +61,13 @@ struct Inner {
 }
 
 impl Backpressure {
-    /// Why new writes are refused; none if they are not. Costs one relaxed load while they are not.
+    /// Why new writes are refused; `None`: they are not, which costs one relaxed load to know.
     #[inline]
     pub fn reason(&self) -> Option<String> {
         self.0.on.load(Ordering::Relaxed).then(|| self.0.reason.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
-    /// Sets or lifts it.
+    /// `None`: new writes are accepted.
     pub fn set(&self, reason: Option<String>) {
         let on = reason.is_some();
         if let Some(reason) = reason {

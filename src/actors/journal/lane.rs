@@ -1,9 +1,9 @@
-//! One lane: adaptive group commit. One record alone is committed at once; under load a batch is what gathered while the ones before
-//! were being written, over several connections side by side.
+//! One lane: adaptive group commit. A single record is committed at once; under load a batch is what gathered while earlier ones were being written,
+//! over several connections side by side.
 //!
-//! Its actor owns the session and nothing else. Between `Flush` messages it holds no record; during one the batches are in
-//! [`Lane::in_flight`] and [`Lane::sent`]. If it dies there, the next lane raises the session (which waits out an old backend that is committing), asks for the
-//! last batch, and runs again what is not in it or before it.
+//! Its actor owns only the sessions. Between `Flush` messages it holds no record; during one, the batches are in [`Lane::in_flight`] and
+//! [`Lane::sent`]. If it dies then, the next lane raises the session (which waits for an old backend that is committing), reads the number of the
+//! last batch, and runs again what is not committed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,41 +24,38 @@ use crate::store::StoreError;
 use crate::store::journal::{Committed, OpenError, WriterSession, code, is_key_used, is_out_of_order};
 use crate::telemetry::metrics::JOURNAL_UNKNOWN;
 
-/// The actor; all it has is in its state.
 pub struct LaneActor;
 
-/// What a lane is told.
 pub enum LaneMessage {
     /// Something is queued.
     Flush,
-    /// Try to reach the database again, and find out what became of the batch in flight.
+    /// Connect to the database again, and find out which batches in flight are committed.
     Recover,
-    /// Say when every batch begun before this is resolved.
+    /// Answer when every batch begun before this is resolved.
     Barrier(oneshot::Sender<()>),
 }
 
-/// What the actor owns.
 pub struct LaneState {
     pub(super) journal: Journal,
     pub(super) lane: Arc<Lane>,
-    /// Those that write nothing now.
+    /// The sessions that are writing nothing now.
     pub(super) sessions: Vec<WriterSession>,
-    /// The last batch that was committed, and its partition's rows.
+    /// The last batch that was committed, and how many rows its partition has.
     pub(super) committed: Committed,
     pub(super) pace: Pace,
     barriers: Vec<oneshot::Sender<()>>,
     backoff: ExponentialBackoff,
-    /// The journal was told that this lane reaches the database.
+    /// Whether the journal was told that this lane reaches the database.
     healthy: bool,
 }
 
-/// Why a batch was given up for now.
+/// Why writing stopped.
 pub(super) enum Stopped {
-    /// Nobody knows what became of it.
+    /// It is not known whether what was sent is committed.
     Lost(StoreError),
-    /// The epoch is another's. `known`: nothing in flight was done; else nobody knows.
+    /// The database has a newer epoch, or is not the one that memory was built on.
     Fenced {
-        /// Whether what is in flight was certainly not done.
+        /// Whether what is in flight was certainly not done; else that is not known.
         known: bool,
     },
 }
@@ -116,7 +113,8 @@ impl LaneState {
         &self.journal.0.config
     }
 
-    /// Commits these records of those in flight, one batch at a time, the last group first; whatever is wrong with one is found by splitting.
+    /// Commits these groups of records in flight, one batch at a time, the last group first. A record that is refused is found by splitting its
+    /// group.
     pub(super) async fn run(&mut self, mut groups: Vec<Vec<TransactionId>>) -> Result<(), Stopped> {
         while let Some(group) = groups.pop() {
             let is_full = self.committed.rows >= self.config().partition_rows;
@@ -146,7 +144,7 @@ impl LaneState {
         Ok(())
     }
 
-    /// A batch of these records failed whole, and nothing is laid out behind it: what is left to do with them is pushed on `groups`.
+    /// A batch of these records failed as a whole, and nothing is laid out behind it. What is left to do with them is pushed on `groups`.
     pub(super) async fn resolve(
         &mut self,
         error: StoreError,
@@ -175,7 +173,7 @@ impl LaneState {
         Ok(())
     }
 
-    /// A new session; then what became of the batch in flight; then the rest of it again.
+    /// Opens a new session, then finds out what is committed of the batches that were sent, then writes the rest again.
     async fn recover(&mut self) -> Result<(), Stopped> {
         if !self.sessions.is_empty() {
             return Ok(());
@@ -208,7 +206,7 @@ impl LaneState {
         self.flush().await
     }
 
-    /// What a batch's end means for those who wait, and for health.
+    /// Tells waiting callers and health how a message ended, and plans the next attempt.
     fn after(&mut self, result: Result<(), Stopped>, myself: &ActorRef<LaneMessage>) {
         let shared = &self.journal.0;
         match result {

@@ -1,4 +1,4 @@
-//! What is in flight: records taken from the queue, laid out into batches, in order.
+//! What is in flight: records taken from the queue and laid out into batches, in order.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,8 +22,8 @@ impl Lane {
         Resolved::of(&in_flight, group).map(|taken| taken.record.key).collect()
     }
 
-    /// Lays a group out behind the batch `prior`, as what is sent next, from what is settled and what those that were sent before it will have done. None if nothing is
-    /// left of it.
+    /// Lays a group out behind the batch `prior`, as the next one to send. It builds on what is settled, and on what the batches sent before it will
+    /// have done. `None`: nothing is left of the group.
     pub(super) fn lay_out(&self, group: &[TransactionId], prior: i64, in_next_partition: bool) -> Option<Arc<Batch>> {
         let in_flight = lock(&self.in_flight);
         let cutoff = Resolved::of(&in_flight, group).map(|taken| taken.record.cutoff).min()?;
@@ -48,7 +48,7 @@ impl Lane {
         lock(&self.sent).iter().find(|sent| sent.batch.number == batch).map(|sent| sent.group.clone()).unwrap_or_default()
     }
 
-    /// How many those are.
+    /// How many records a batch that was sent has.
     pub(super) fn records_of(&self, batch: i64) -> usize {
         lock(&self.sent).iter().find(|sent| sent.batch.number == batch).map_or(0, |sent| sent.group.len())
     }
@@ -58,7 +58,7 @@ impl Lane {
         lock(&self.sent).iter().find(|sent| sent.batch.number == batch).map_or_else(Instant::now, |sent| sent.cutoff)
     }
 
-    /// Whether another batch may be written beside those that are.
+    /// Whether another batch may be written beside those that were sent.
     pub(super) fn is_beside(&self) -> bool {
         lock(&self.sent).iter().all(|sent| sent.batch.may_run_beside())
     }
@@ -74,7 +74,7 @@ impl Lane {
         is
     }
 
-    /// While the database is away: nobody waits in the queue beyond its cut-off.
+    /// Answers slips in the queue that are past their cut-off, while the database is away.
     pub(super) fn refuse_late(&self) {
         let now = Instant::now();
         let late: Vec<_> = lock(&self.queue).extract_if(.., |slip| slip.record().cutoff <= now).collect();
@@ -83,8 +83,8 @@ impl Lane {
         }
     }
 
-    /// Moves slips from the queue to the batch in flight: the first of each key, up to the limit, except those whose approvals are
-    /// void and those past their cut-off.
+    /// Moves slips from the queue to what is in flight: the first of each key, up to `batch_max`. Slips whose approvals are void, that are past their
+    /// cut-off, or whose account is in quarantine are answered.
     pub(super) fn take(&self, batch_max: usize, quarantine: &Quarantine) -> Vec<TransactionId> {
         let underway: HashSet<KeyHash> = lock(&self.in_flight).iter().map(|taken| taken.record.key).collect();
         let mut queue = lock(&self.queue);

@@ -1,14 +1,14 @@
-//! When the next batch begins. A batch costs the database 0.4 ms of CPU whatever is in it, so at medium load a few milliseconds of gathering
-//! leave more of the machine to everybody; but no caller may wait for others that do not come.
+//! When the next batch begins. A batch costs the database 0.4 ms of CPU whatever is in it, so at medium load it pays to gather for a few
+//! milliseconds. But no caller may wait for others that do not come.
 
 use std::time::{Duration, Instant};
 
-/// Between the beginnings of two batches, at most, while fewer are queued than are worth one.
+/// The longest time between the beginnings of two batches while fewer are queued than are worth one.
 const GATHER_MAX: Duration = Duration::from_millis(5);
-/// So many queued records are always worth a batch: by then what is the same for each batch is a tenth of it.
+/// This many queued records are always worth a batch: what each batch costs is then a tenth of it.
 const WORTH_IT: usize = 64;
 
-/// How the batches of late were.
+/// How recent batches went.
 #[derive(Default)]
 pub(super) struct Pace {
     begun: Option<Instant>,
@@ -21,18 +21,19 @@ impl Pace {
         self.begun = Some(now);
     }
 
-    /// A batch is committed, and so many records were queued or being written until now.
+    /// A batch is committed; `outstanding` records were queued or being written until now.
     pub(super) fn settle(&mut self, now: Instant, outstanding: usize) {
         self.took = self.begun.map_or(Duration::ZERO, |begun| now.saturating_duration_since(begun));
         self.outstanding = outstanding.max(self.outstanding - self.outstanding.div_ceil(8));
     }
 
-    /// With so many queued a batch begins at once. Callers that wait for their answers are all there when as many are queued as were outstanding of late.
+    /// With this many queued a batch begins at once. If callers wait for their answers before they go on, then all of them are here when as many are
+    /// queued as were outstanding lately.
     pub(super) fn enough(&self) -> usize {
         self.outstanding.clamp(1, WORTH_IT)
     }
 
-    /// Until when fewer than that wait for more: so that batches run half of the time, at most.
+    /// Until when fewer than that wait for more. Batches are then written half of the time at most.
     pub(super) fn until(&self) -> Option<Instant> {
         self.begun.map(|begun| begun + (2 * self.took).min(GATHER_MAX))
     }

@@ -1,4 +1,4 @@
-//! Batches written side by side, each laid out from what those before it will have done, and committed one behind the other.
+//! Batches written side by side: each is laid out from what those before it will have done, and they are committed in order.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,17 +17,17 @@ use crate::store::StoreError;
 use crate::store::journal::{WriterSession, is_out_of_order};
 use crate::telemetry::metrics::{JOURNAL_BATCH_SIZE, JOURNAL_COMMIT};
 
-/// A batch that is being written: in order of their numbers.
+/// The batches that are being written, in order of their numbers.
 pub(super) type Running = FuturesOrdered<Pin<Box<dyn Future<Output = (WriterSession, Arc<Batch>, Result<(), StoreError>)> + Send>>>;
 
-/// Batches begun by one `Flush`, at most: then whoever waits for a barrier has its turn.
+/// Batches that one `Flush` begins: after that, callers who wait for a barrier have their turn.
 const BEGUN_MAX: usize = 32;
-/// So many records at least are worth a batch beside another: on two cores that payments fill by themselves, smaller ones cost a tenth.
+/// The fewest records that are worth a batch beside another. On two cores that payments keep busy, smaller ones cost a tenth of the throughput.
 const BESIDE_MIN: usize = 256;
 
 impl LaneState {
-    /// Takes what has gathered and commits it, batch after batch, several side by side: each is laid out from what those before it will have done. They are committed one
-    /// behind the other, so what fails takes all behind it along; then they are written again, one at a time.
+    /// Commits what has gathered, batch after batch, several side by side: each is laid out from what those before it will have done. They are
+    /// committed in order, so when one fails, all behind it fail too; then they are written again, one at a time.
     pub(super) async fn flush(&mut self) -> Result<(), Stopped> {
         let (mut running, mut begun) = (Running::new(), 0);
         let mut laid = self.committed;
@@ -86,7 +86,7 @@ impl LaneState {
                         Ok(()) => self.settle(&batch),
                         Err(error) if failed.as_ref().is_none_or(|(_, why): &(_, Option<StoreError>)| why.is_none()) => {
                             // It is the first that failed: those behind it cannot be committed any more.
-                            // One that lost sight of the one before it is written again, alone: only then is it known whether the database is another.
+                            // One that did not find the one before it is written again, alone: only then is it known whether the database is another.
                             let group = self.lane.group_of(batch.number);
                             failed = Some((group, (!is_out_of_order(&error)).then_some(error)));
                         }
@@ -119,7 +119,7 @@ impl LaneState {
         Ok(())
     }
 
-    /// Waits until what is queued is worth a batch, or has waited long enough.
+    /// Waits until the queue is worth a batch, or has waited long enough.
     async fn gather(&self) {
         let (enough, Some(until)) = (self.pace.enough(), self.pace.until()) else { return };
         loop {
@@ -136,7 +136,8 @@ impl LaneState {
         self.lane.enough.store(0, Ordering::Release);
     }
 
-    /// So many records are worth a batch beside the others: as many as the last one has, and not few. Each waits for the flush of the one before.
+    /// The number of records that are worth a batch beside the others: as many as the last one has, but not few. Each waits for the flush of the one
+    /// before.
     fn enough(&self) -> usize {
         let last = lock(&self.lane.sent).back().map_or(0, |sent| sent.group.len());
         last.max(BESIDE_MIN).min(self.config().batch_max)
@@ -173,7 +174,7 @@ impl LaneState {
         self.lane.settle_sent(batch.number, &self.journal.0);
     }
 
-    /// What is in flight besides these, in order, last first: what waits to be written again.
+    /// All records in flight but these, in order, as one group to be written again; empty if there are none.
     fn rest_of(&self, group: &[TransactionId]) -> Vec<Vec<TransactionId>> {
         let group: HashSet<_> = group.iter().collect();
         let rest: Vec<_> = self.lane.ids().into_iter().filter(|id| !group.contains(id)).collect();
@@ -181,7 +182,7 @@ impl LaneState {
     }
 }
 
-/// Nobody knows whether it was committed, or the connection is gone.
+/// Whether it is unknown if the batch was committed, or the connection is gone.
 pub(super) fn is_lost(error: &StoreError) -> bool {
     error.is_transient() || error.code().is_none()
 }

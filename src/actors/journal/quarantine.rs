@@ -1,4 +1,4 @@
-//! Which accounts take no movements, and which will again in a moment.
+//! Accounts that take no movements, and accounts whose movements wait for a moment.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -8,14 +8,14 @@ use super::lock;
 use crate::protocol::record::AccountId;
 use crate::protocol::slip::Slip;
 
-/// Accounts that take no movements.
+/// Accounts that take no movements now.
 #[derive(Default)]
 pub(super) struct Quarantine {
-    /// There are some.
+    /// Whether either set has any.
     any: AtomicBool,
-    /// By the database's word.
+    /// In quarantine, as the database says: their slips are refused.
     found: Mutex<HashSet<AccountId>>,
-    /// While somebody sets their balances right.
+    /// While their balances are being set right: their slips wait.
     suspended: Mutex<HashSet<AccountId>>,
 }
 
@@ -30,7 +30,7 @@ impl Quarantine {
         self.any.load(Ordering::Acquire) && lock(&self.found).contains(&account)
     }
 
-    /// An account of the slip will take movements again in a moment.
+    /// Whether a slip waits because one of its accounts is suspended.
     pub(super) fn holds_up(&self, slip: &Slip) -> bool {
         self.any.load(Ordering::Acquire) && {
             let suspended = lock(&self.suspended);

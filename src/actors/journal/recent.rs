@@ -1,22 +1,22 @@
-//! What memory knows of accounts and the database's balances do not say yet: what was settled since the fold. Pure.
+//! What memory knows of accounts and balances in the database do not include yet: what was settled since the fold. Pure.
 
 use hashbrown::HashMap;
 
 use crate::protocol::account::Posted;
 use crate::protocol::record::AccountId;
 
-/// Accounts as they were last settled, those that are not folded. It grows with the accounts that are moved between two folds.
+/// Accounts that are not folded yet, as they were last settled. It grows with the accounts that are moved between two folds.
 #[derive(Debug, Default)]
 pub struct Recent {
-    /// Everything behind this place is remembered; none: where this epoch begins is not known yet.
+    /// Everything after this place is remembered; `None`: it is not known yet where this epoch begins.
     from: Option<i64>,
-    /// It is remembered until the fold after the next, for reads that began before it.
+    /// The place of the last fold. Accounts are remembered until the fold after it, for reads that began before.
     folded: i64,
     accounts: HashMap<AccountId, Posted>,
 }
 
 impl Recent {
-    /// This epoch's first batch comes behind this place.
+    /// This epoch's first batch comes after this place.
     pub fn begin(&mut self, place: i64) {
         if self.from.is_none() {
             (self.from, self.folded) = (Some(place), place);
@@ -31,7 +31,7 @@ impl Recent {
         }
     }
 
-    /// Balances hold everything up to this place.
+    /// Balances include every row up to this place.
     pub fn fold(&mut self, place: i64) {
         if let Some(from) = self.from.filter(|from| *from < self.folded) {
             self.accounts.retain(|_, posted| posted.last > self.folded);
@@ -45,7 +45,7 @@ impl Recent {
         self.accounts.remove(&account);
     }
 
-    /// An account as of now, by a read as of a fold; none: the read is too old, or the fold is.
+    /// An account as of now, from a read as of the fold at `folded`. `None`: that read is too old, or where this epoch begins is not known.
     pub fn recall(&self, account: AccountId, read: Posted, folded: i64) -> Option<Posted> {
         self.from.filter(|from| folded >= *from)?;
         Some(self.accounts.get(&account).filter(|known| known.totals.version >= read.totals.version).copied().unwrap_or(read))

@@ -1,4 +1,4 @@
-//! How records of the batch in flight are resolved: accounts hear of it first, then callers.
+//! How records in flight are resolved: their accounts are told first, then their callers.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::store::accounts::CURRENCY_INACTIVE;
 use crate::store::journal::{WriterSession, code, is_exceeded, is_opened};
 use crate::telemetry::metrics::JOURNAL_SPLITS;
 
-/// Most often what is asked for is all that is in flight, in order.
+/// Whether the group is all that is in flight, in order, as it is most often.
 fn is_all(in_flight: &[Taken], group: &[TransactionId]) -> bool {
     in_flight.len() == group.len() && in_flight.iter().zip(group).all(|(taken, id)| taken.record.id == *id)
 }
@@ -36,7 +36,7 @@ impl Resolved {
 }
 
 impl Taken {
-    /// Tells the accounts that it is durable, and `recent` what they then are.
+    /// Tells the accounts that it is durable, and `recent` what they are after it.
     fn settle(&self, after: &HashMap<AccountId, Known>, recent: &mut Recent) {
         let change = if let Body::AccountChange(change) = &self.record.body { Some(change) } else { None };
         for stop in &self.stops {
@@ -49,7 +49,7 @@ impl Taken {
         }
     }
 
-    /// Answers the caller, after the accounts were told.
+    /// Answers the caller; the accounts must have been told.
     pub(super) fn answer(mut self, outcome: Outcome) {
         if !matches!(outcome, Outcome::Done { .. }) {
             release_legs(&mut self.stops, self.record.id);
@@ -69,7 +69,7 @@ impl Lane {
         in_flight.extract_if(.., |taken| group.contains(&taken.record.id)).collect()
     }
 
-    /// What was sent is durable, up to the database's last batch, one batch after the other.
+    /// Settles the batches that were sent, in order, up to the database's last one.
     pub(super) fn settle_sent(&self, last: i64, shared: &Shared) {
         loop {
             let next = lock(&self.sent).front().filter(|sent| sent.batch.number <= last).cloned();
@@ -79,7 +79,8 @@ impl Lane {
         }
     }
 
-    /// A batch is durable: every account is told before any caller is answered. Whoever dies in here leaves it to be done again, which changes nothing that was done.
+    /// A batch is durable: every account is told before any caller is answered. If the actor dies in here, it is done again, which changes nothing
+    /// that was done.
     fn settle_batch(&self, Sent { group, batch, .. }: &Sent, shared: &Shared) {
         *lock(&self.last) = Some(batch.number);
         {
@@ -97,7 +98,7 @@ impl Lane {
         shared.config.committed.notify_one();
     }
 
-    /// Finds the record that a group was refused for: halves are tried next, and one that stands alone is answered.
+    /// Finds the record for which a group was refused: its halves are tried next, and a record that stands alone is answered.
     pub(super) async fn split(
         &self,
         mut group: Vec<TransactionId>,
@@ -114,7 +115,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Takes out of `group` those whose keys are used: by themselves, in a batch whose answer was lost, or by another record.
+    /// Takes records out of `group` whose keys are used: by themselves, in a batch whose answer was lost, or by another record.
     pub(super) fn resolve_used(&self, group: &mut Vec<TransactionId>, used: &UsedKeys) {
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for taken in Resolved::of_mut(&mut lock(&self.in_flight), group) {
@@ -149,7 +150,7 @@ impl Lane {
         }
     }
 
-    /// Takes out of `group` those past their cut-off: no payment executes an hour later with nobody waiting.
+    /// Takes records out of `group` that are past their cut-off: no payment is executed an hour later with nobody waiting.
     pub(super) fn resolve_late(&self, group: &mut Vec<TransactionId>, now: Instant) {
         let late: Vec<_> = lock(&self.in_flight)
             .iter()
@@ -162,7 +163,7 @@ impl Lane {
         }
     }
 
-    /// The database refuses this record for itself. Its accounts' actors believed otherwise, so they are loaded anew.
+    /// The database refuses this record. The actors of its accounts believed otherwise, so they are loaded anew.
     async fn resolve_guilty(&self, id: TransactionId, error: &StoreError, session: &mut WriterSession) -> Result<(), StoreError> {
         let existing = if error.code() == Some(code::UNIQUE) { session.transaction(id).await? } else { None };
         if let Some((request, created_at)) = existing {
@@ -202,7 +203,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Nothing in flight was done.
+    /// Answers everything in flight: nothing of it was done.
     pub(super) fn abort_all(&self, why: Abort) {
         for taken in std::mem::take(&mut *lock(&self.in_flight)) {
             taken.answer(Outcome::Aborted(why));

@@ -1,21 +1,20 @@
-//! How a process calls itself on the lease, so that one that starts again on the same machine need not wait for a lease whose holder
-//! it can see is dead.
+//! The name of a process on the lease. A process that starts again on the same machine can tell from it that the former leader is dead, and need not
+//! wait for the lease to end.
 
 use std::fmt;
 use std::fs;
 
-/// A process: machine since its boot, process namespace, process id and start time.
+/// The name of a process: host, machine since its boot with its process namespace, process id, and start time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     host: String,
-    /// Boot and process namespace: process ids are compared within it only.
+    /// Boot id and process namespace: process ids are compared only within these.
     place: String,
     pid: u32,
     started: String,
 }
 
 impl Holder {
-    /// This process.
     pub fn this() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().replace(' ', "-");
         let namespace = fs::read_link("/proc/self/ns/pid").map(|link| link.to_string_lossy().into_owned()).unwrap_or_default();
@@ -28,12 +27,12 @@ impl Holder {
         }
     }
 
-    /// Another runtime in the same process, for tests.
+    /// For tests: another name for a second runtime in the same process.
     pub fn named(name: &str) -> Self {
         Self { host: name.into(), ..Self::this() }
     }
 
-    /// Whether the process of this name ran here and has certainly ended.
+    /// Whether the process of this name ran on this machine and has certainly ended.
     pub fn knows_dead(&self, name: &str) -> bool {
         let mut parts = name.split(' ').skip(1);
         let (Some(place), Some(pid), Some(then)) = (parts.next(), parts.next().and_then(|pid| pid.parse().ok()), parts.next()) else { return false };
@@ -47,7 +46,7 @@ impl fmt::Display for Holder {
     }
 }
 
-/// The start time of a process in clock ticks since boot: field 22 of its stat, counted behind the name, which may hold anything.
+/// The start time of a process in clock ticks since boot: field 22 of its stat, counted from behind the name, which may contain anything.
 fn started(pid: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)

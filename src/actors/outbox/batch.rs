@@ -1,4 +1,4 @@
-//! From what the journal tells to records: events as they are, what cannot be sent as shortened dead letters, in their place.
+//! Turns events into records: as they are, or, if they cannot be sent, as shortened dead letters in their place.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ pub(super) struct Dead {
     pub retries: u32,
 }
 
-/// What one event became: one record each.
+/// One event, and the record that is sent for it.
 pub(super) struct Item<'a> {
     pub told: &'a Told,
     pub event: Option<EventType>,
@@ -31,11 +31,11 @@ pub(super) struct Item<'a> {
     body: Cow<'a, str>,
 }
 
-/// What stands for an event that cannot be read.
+/// The body of an event that cannot be read.
 const NOTHING: &str = "{}";
 
 impl Item<'_> {
-    /// The metrics' label.
+    /// The label of metrics.
     pub fn label(&self) -> &'static str {
         self.event.map_or("unknown", EventType::name)
     }
@@ -49,14 +49,14 @@ impl Item<'_> {
         Outgoing { topic, partition: None, key: &self.key, body: &self.body, tenant: is_own.then_some(self.told.tenant.as_str()) }
     }
 
-    /// As PostgreSQL keeps it, if it is dead.
+    /// As PostgreSQL keeps it, if it is a dead letter.
     pub fn letter<'s>(&'s self, error: &'s str, retry_count: i32) -> Letter<'s> {
         let Told { seq, tenant, number, .. } = self.told;
         Letter { seq: *seq, tenant, event: *number, aggregate: &self.key, body: self.whole, error, retry_count }
     }
 }
 
-/// One item per event. What nobody can read is a dead letter, too.
+/// One item per event. An event that cannot be read becomes a dead letter too.
 pub(super) fn build<'a>(told: &'a [Told], dead: &BTreeMap<i64, Dead>, now: DateTime<Utc>) -> Vec<Item<'a>> {
     told.iter()
         .map(|told| {
@@ -81,7 +81,7 @@ pub(super) fn build<'a>(told: &'a [Told], dead: &BTreeMap<i64, Dead>, now: DateT
         .collect()
 }
 
-/// Tells an event from another at the same place.
+/// A hash that tells an event from another one at the same place.
 pub(super) fn hash(told: &Told) -> String {
     let (key, body) = told.event.as_ref().map_or(("", ""), |event| (&event.key, &event.body));
     let mut hash = Sha256::new();

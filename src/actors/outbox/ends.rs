@@ -1,4 +1,4 @@
-//! Both ends of the publisher - Kafka and PostgreSQL - what is found there at start, and what can go wrong with them.
+//! Both ends of the publisher, Kafka and PostgreSQL: what is found there at the start, and what can go wrong with them.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::messaging::producer::{Failure, Producer, Stopping};
 use crate::messaging::topics::{TopicError, check_position_topic};
 use crate::store::{journal_rows, live, outbox as store};
 
-/// PostgreSQL answers within this, or the session ends.
+/// How long PostgreSQL may take to answer; after that the session ends.
 const SQL_MAX: Duration = Duration::from_secs(10);
 
-/// Why a step did not come to anything.
+/// Why a step did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Trouble {
     #[error("{0}")]
@@ -62,7 +62,7 @@ impl From<sqlx::Error> for Trouble {
     }
 }
 
-/// Both ends, and what was found there.
+/// The connections to both ends, and what was found there.
 pub(super) struct Ends {
     pub producer: Producer,
     pub db: PgConnection,
@@ -70,7 +70,7 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    /// Connects; from here on no older publisher of the same name can commit anything.
+    /// Connects. From here on no older publisher of the same name can commit anything.
     pub async fn look(config: &OutboxConfig, kafka: &KafkaConfig, pool: &PgPool, stop: &impl Stopping) -> Result<Self, Trouble> {
         let mut db = within(async { Ok(pool.acquire().await?.detach()) }).await?;
         if config.transactional {

@@ -1,4 +1,4 @@
-//! How others reach the publisher, whichever of its lives it is in.
+//! How others reach the publisher across its restarts.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use ractor::ActorRef;
 use super::OutboxMessage;
 use crate::messaging::producer::Stopping;
 
-/// Wakes and stops the publisher; clones share it, and it survives the publisher's restarts.
+/// Wakes and stops the publisher; clones share it.
 #[derive(Clone, Default)]
 pub struct OutboxHandle(Arc<Inner>);
 
@@ -20,14 +20,14 @@ struct Inner {
 }
 
 impl OutboxHandle {
-    /// Says that there is something new. A burst costs one message.
+    /// Says that there is something new. Many calls at once cost one message.
     pub fn wake(&self) {
         if !self.0.woken.swap(true, Ordering::AcqRel) {
             self.tell(OutboxMessage::Wake);
         }
     }
 
-    /// Asks the publisher to end, also in the middle of waiting for Kafka.
+    /// Asks the publisher to end, even while it waits for Kafka.
     pub fn stop(&self) {
         self.0.stop.store(true, Ordering::Release);
         self.tell(OutboxMessage::Stop);
@@ -39,7 +39,7 @@ impl OutboxHandle {
         self.woken();
     }
 
-    /// Called before the outbox is looked at: what comes later wakes again.
+    /// Called before the outbox is looked at, so that what comes later wakes it again.
     pub(super) fn woken(&self) {
         self.0.woken.store(false, Ordering::Release);
     }

@@ -1,39 +1,39 @@
-//! May the publisher go on, and from where: a pure rule over what was found at start.
+//! Whether the publisher may go on, and from where: a pure rule on what was found at the start.
 //!
-//! Legitimate is only what a publisher that died can have left behind: the copy in PostgreSQL equals the position in Kafka, or equals
-//! the position before it (it died between Kafka's commit and the copy; the copy is always written before the next transaction).
-//! All else means that data was lost somewhere, and a guess would lose or repeat events.
+//! It may go on only from what a publisher that died can have left behind: the copy in PostgreSQL equals the position in Kafka, or the position
+//! before it. (It died between Kafka's commit and the copy; the copy is always written before the next transaction.) Anything else means that data
+//! was lost somewhere, and a guess would lose or repeat events.
 
 use crate::messaging::position::Position;
 use crate::store::outbox::{Copy, Database};
 
-/// What was found.
+/// What was found at both ends.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// The cluster that answers now.
+    /// The id of the cluster that answers now.
     pub cluster: String,
     /// The database that answers now.
     pub database: Database,
     /// The position in Kafka.
     pub position: Option<Position>,
-    /// The copy in PostgreSQL.
+    /// PostgreSQL's copy of the position.
     pub copy: Option<Copy>,
-    /// Every place up to here is taken.
+    /// Every place up to this one is taken.
     pub tip: i64,
-    /// The hash of the event that the position names, if it is there.
+    /// The hash of the event at the position; `None`: there is none.
     pub last: Option<String>,
 }
 
-/// What to do.
+/// Whether the publisher may go on, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The first start: position 0 is written.
     First,
     /// Go on after this place.
     Resume(i64),
-    /// Begin again with the whole journal: only where that was allowed in words.
+    /// Begin again with the whole journal: only where settings allow that.
     StartOver(Refusal),
-    /// Refuse to publish.
+    /// Do not publish.
     Refuse(Refusal),
 }
 
@@ -57,7 +57,7 @@ pub enum Refusal {
     OtherCluster(String),
 }
 
-/// Judges. `start_over`: another cluster or another database is taken for a fresh start (development only).
+/// Judges. With `start_over`, another cluster or another database counts as a fresh start (for development only).
 pub fn judge(found: &Found, start_over: bool) -> Verdict {
     match refusal(found) {
         None => match (&found.position, &found.copy) {
@@ -117,12 +117,12 @@ fn refusal(found: &Found) -> Option<Refusal> {
     }
 }
 
-/// What repair does about it.
+/// What a repair does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mend {
     /// Nothing is wrong.
     Nothing,
-    /// Publish again what lies behind `after`, and let nothing new have a place up to `to`.
+    /// Publish again what is after `after`, and give no new row a place up to `to`.
     Again {
         /// The last place that PostgreSQL knows to be published.
         after: i64,
@@ -133,7 +133,7 @@ pub enum Mend {
     Set(i64),
 }
 
-/// Plans the repair; `from`: the first place to publish again, where the broker lost data.
+/// Plans the repair. `from` is the first place to publish again where the broker lost data.
 pub fn mend(found: &Found, from: Option<i64>) -> Mend {
     let known = found.copy.as_ref().map_or(0, |copy| copy.position);
     match refusal(found) {

@@ -1,9 +1,9 @@
-//! `florin outbox repair`: puts a publisher that refuses back to work, so that nothing is skipped.
+//! `florin outbox repair`: makes a publisher that refuses to publish go on, so that no event is skipped.
 //!
-//! It takes the publisher's name at Kafka, so that one that runs meanwhile is shut out. Where PostgreSQL lost data, events that were published
-//! but are waiting again are published twice (their event ids tell): repeating is the lesser evil, and only a human can say otherwise. What is given a place after the
-//! repair lies behind everything that was ever published.
-//! Each step can be repeated: after a crash in between the publisher still refuses, or goes on.
+//! It takes the publisher's name at Kafka, which shuts out one that is running. Where PostgreSQL lost data, events that were published and are
+//! waiting again are published twice (their event ids tell): repeating is the lesser evil, and only a human can decide otherwise. Rows written after
+//! the repair have places above everything that was ever published. Each step can be repeated: after a crash in between the publisher still refuses,
+//! or goes on.
 
 use sqlx::{Connection as _, PgPool};
 
@@ -17,18 +17,16 @@ use crate::messaging::producer::{Outgoing, Stopping};
 use crate::store::live;
 use crate::store::outbox::{self as store, Copy};
 
-/// What repair found and did.
+/// What a repair found and did.
 #[derive(Debug)]
 pub struct Repaired {
-    /// What was found.
     pub found: Found,
-    /// What was done about it.
     pub mended: Mend,
     /// How many events are published again.
     pub again: i64,
 }
 
-/// Why repair did not come to an end; it can be called again.
+/// Why a repair failed; it can be called again.
 #[derive(Debug, thiserror::Error)]
 #[error("outbox repair: {0}")]
 pub struct RepairError(String);
@@ -39,7 +37,7 @@ impl From<Trouble> for RepairError {
     }
 }
 
-/// A publisher that looks again in the middle of a repair shuts it out: then it is tried again.
+/// How often a repair is tried: a publisher that connects in the middle of it shuts it out.
 const ATTEMPTS_MAX: u32 = 5;
 
 struct Never;
@@ -50,7 +48,7 @@ impl Stopping for Never {
     }
 }
 
-/// Looks at both ends and mends what [`super::judge`] refuses. `from`: the first place to publish again, where the broker lost data.
+/// Looks at both ends and mends what [`super::judge`] refuses. `from` is the first place to publish again where the broker lost data.
 ///
 /// # Errors
 /// When Kafka or PostgreSQL fails on the way.

@@ -1,6 +1,6 @@
 //! One connection to Kafka and one to PostgreSQL, and what is known as long as both stand.
 //!
-//! The connection to PostgreSQL is one, not a pool: when it breaks, what answers next may be another database, or an older one, so the
+//! The connection to PostgreSQL is a single one, not a pool. When it breaks, what answers next may be another database, or an older one, so the
 //! session ends and the next one is judged anew.
 
 use std::collections::BTreeMap;
@@ -23,13 +23,13 @@ use crate::store::live::{self, Told};
 use crate::store::outbox::{self as store, Copy, Database};
 use crate::telemetry::metrics::{OUTBOX_FAILED, OUTBOX_PUBLISHED, OUTBOX_TRANSACTIONS};
 
-/// What a step came to.
+/// The outcome of a step.
 pub(super) enum Outcome {
     /// There may be more.
     More,
-    /// Everything that was visible is published; what came since shares the next transaction.
+    /// Everything that was visible is published; newer events share the next transaction.
     CaughtUp,
-    /// Nothing is there.
+    /// There was nothing to publish.
     Idle,
 }
 
@@ -39,26 +39,26 @@ pub(super) struct Session {
     db: PgConnection,
     cluster: String,
     database: Database,
-    /// The place of the last event published, and its hash.
+    /// The place of the last published event; `last` is its hash.
     position: i64,
     last: String,
-    /// The copy of that position is still to be written: before anything else.
+    /// Whether the copy of the position must be written before anything else.
     copy_due: bool,
-    /// No event in (position, scanned].
+    /// There is no event after `position` and up to this place.
     scanned: i64,
-    /// Up to here everything is folded.
+    /// Everything up to this place is folded.
     tip: i64,
     names: Names,
     dead: BTreeMap<i64, Dead>,
     rows_max: usize,
-    /// Smaller transactions up to here, to find the one that Kafka refuses.
+    /// Up to this place transactions are smaller, to find the event that Kafka refuses.
     narrow_until: i64,
     tries: u32,
     last_transaction: Instant,
 }
 
 impl Session {
-    /// Connects, looks, and judges whether to go on.
+    /// Connects, looks at both ends, and judges whether to go on.
     pub async fn open(args: &OutboxArgs) -> Result<Self, Trouble> {
         let ends = Ends::look(&args.config, &args.kafka, &args.pool, &args.handle).await?;
         let Ends { producer, db, found } = ends;
@@ -88,7 +88,7 @@ impl Session {
         }
     }
 
-    /// Takes the place that the verdict gives.
+    /// Goes to the position that the verdict gives.
     async fn settle(&mut self, args: &OutboxArgs, found: &Found) -> Result<(), Trouble> {
         let config = &args.config;
         if config.transactional {
@@ -117,7 +117,7 @@ impl Session {
         Ok(())
     }
 
-    /// At most one batch.
+    /// Publishes one batch at most.
     pub async fn step(&mut self, args: &OutboxArgs, topics: &Topics) -> Result<Outcome, Trouble> {
         args.faults.pause("outbox.before_read").await;
         if self.copy_due {
@@ -147,7 +147,7 @@ impl Session {
         Ok(Outcome::More)
     }
 
-    /// A publisher that has had nothing to do for long makes itself known, or Kafka would forget its name.
+    /// After a long time without events it runs a transaction, or Kafka would forget its name.
     async fn idle(&mut self, args: &OutboxArgs) -> Result<Outcome, Trouble> {
         if args.config.transactional && self.last_transaction.elapsed() > args.config.keep_alive {
             self.publish_position(args).await?;
@@ -206,13 +206,13 @@ impl Session {
         Ok(())
     }
 
-    /// A transaction of the position alone.
+    /// Runs a transaction with the position alone.
     async fn publish_position(&mut self, args: &OutboxArgs) -> Result<(), Trouble> {
         let body = self.position_record(&args.config, self.position, self.last.clone()).encode();
         Ok(self.transaction(args, &[own_place(args, &body)]).await?)
     }
 
-    /// Sorts out what a failed transaction leaves behind.
+    /// Aborts a failed transaction if need be, and decides how to go on.
     async fn failed(&mut self, args: &OutboxArgs, told: &[Told], failure: Failure) -> Result<(), Trouble> {
         match failure {
             Failure::Poison { index, reason } => {
@@ -228,7 +228,7 @@ impl Session {
         }
     }
 
-    /// Whether the position is what this session believes.
+    /// Whether Kafka has the position that this session believes.
     async fn still_there(&self, args: &OutboxArgs) -> Result<bool, Trouble> {
         if !args.config.transactional {
             return Ok(true);
@@ -237,7 +237,7 @@ impl Session {
         Ok(found.is_some_and(|found| found.position == self.position))
     }
 
-    /// Finds the row that Kafka refuses: it is named, or it is alone, or half as many are tried next.
+    /// Finds the event that Kafka refuses: it is named, or it is alone, or half as many are tried next.
     fn blame(&mut self, args: &OutboxArgs, told: &[Told], index: Option<usize>, reason: String) -> Result<(), Trouble> {
         let named = index.map(|index| told.get(index).filter(|row| !self.dead.contains_key(&row.seq)));
         match (named, told) {
@@ -280,7 +280,7 @@ impl Session {
         }
     }
 
-    /// Lets go of both ends.
+    /// Closes both connections.
     pub async fn close(self) {
         self.producer.close().await;
         let _ = tokio::time::timeout(Duration::from_secs(1), self.db.close()).await;

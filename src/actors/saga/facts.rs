@@ -1,4 +1,4 @@
-//! Writes down what happened to a saga and moved no money: a row of the journal like any other.
+//! Writes facts of a saga that move no money, each as a row of the journal.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,32 +11,29 @@ use crate::protocol::admission::Permit;
 use crate::protocol::record::{Api, FactRow, Kind, Maker, OperatorAction, Record, RequestHash, Rows, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 
-/// How long a row of a saga may wait to be written for the first time.
+/// How long a saga's record may wait to be written for the first time.
 pub(super) const CUTOFF: Duration = Duration::from_secs(5);
-/// How long its outcome is waited for after that; what comes later is found done.
+/// How long its outcome is waited for after that. A later one is found done.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// One more fact of a saga.
 pub struct Happened {
-    /// Whose saga it is.
     pub tenant: Arc<str>,
-    /// The fact.
     pub fact: FactRow,
-    /// When.
     pub at: DateTime<Utc>,
-    /// The operator who made it, what is kept of that, and the request's correlation id.
+    /// If an operator caused it: who, the action to record, and the request's correlation id.
     pub by: Option<(Maker, OperatorAction, Option<String>)>,
 }
 
-/// Why nobody knows whether a fact is written, or why it is not.
+/// Why a fact is not written, or why that is not known.
 #[derive(Debug, thiserror::Error)]
 #[error("a fact is not written: {0}")]
 pub struct Unwritten(String);
 
-/// Writes a fact; false: somebody else wrote that fact, or one after it, or nobody asks for it any more.
+/// Writes a fact. False: another process wrote this fact or a later one, or the operator's request is not open any more.
 ///
 /// # Errors
-/// When it is not certain that it is written: whoever reads the saga again sees.
+/// When it is not certain that the fact is written: reading the saga again tells.
 pub async fn append(journal: &Journal, permit: Permit, happened: Happened) -> Result<bool, Unwritten> {
     let Happened { tenant, fact, at, by } = happened;
     let request = RequestHash::of(&[b"saga fact", fact.saga.0.as_bytes(), &fact.n.to_le_bytes()]);

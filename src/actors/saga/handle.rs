@@ -1,4 +1,4 @@
-//! How others reach the sagas' actor, whichever of its lives it is in.
+//! How others reach the sagas' actor across its restarts.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use ractor::ActorRef;
 
 use super::SagasMessage;
 
-/// Wakes the actor; clones share it, and it survives the actor's restarts.
+/// Wakes the actor; clones share it.
 #[derive(Clone, Default)]
 pub struct SagasHandle(Arc<Inner>);
 
@@ -18,7 +18,7 @@ struct Inner {
 }
 
 impl SagasHandle {
-    /// Says that a saga was started, or is to go on. A burst costs one message.
+    /// Says that a saga was started, or is to go on. Many calls at once cost one message.
     pub fn wake(&self) {
         if !self.0.woken.swap(true, Ordering::AcqRel)
             && let Some(actor) = &*self.0.actor.lock().unwrap_or_else(PoisonError::into_inner)
@@ -31,7 +31,7 @@ impl SagasHandle {
         *self.0.actor.lock().unwrap_or_else(PoisonError::into_inner) = Some(actor);
     }
 
-    /// Called before it looks: what comes later wakes it again.
+    /// Called before it looks, so that what comes later wakes it again.
     pub(super) fn looking(&self) {
         self.0.woken.store(false, Ordering::Release);
     }

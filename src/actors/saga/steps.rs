@@ -1,4 +1,4 @@
-//! The steps of a saga that the ledger does, as records. Their ids are derived from the saga, so that a step done twice is done once.
+//! The steps of a saga that the ledger does, as records. Their ids are derived from the saga, so that a step done twice has one effect.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::protocol::events::EventType;
 use crate::protocol::record::{AccountId, Api, Body, FactRow, Follows, Kind, Posting, Record, RequestHash, Rows, TransactionId};
 use crate::saga::{Order, Step, Task};
 
-/// Whose step it is.
+/// The saga that a step belongs to.
 pub(super) struct Source<'a> {
     pub saga: TransactionId,
     pub tenant: &'a Arc<str>,
@@ -20,12 +20,12 @@ pub(super) struct Source<'a> {
     pub order: &'a Order,
 }
 
-/// How many of the accounts of a step approve it: nobody is paid what is let go.
+/// How many of a step's accounts must approve it: a void pays nobody, so only the payer's.
 pub(super) fn approving(task: &Task) -> usize {
     if (task.step, task.undo) == (Step::Hold, true) { 1 } else { 2 }
 }
 
-/// The accounts of a step, who pays first.
+/// The ids of a step's accounts, the payer's first.
 pub(super) fn accounts<'a>(order: &'a Order, task: &Task) -> Vec<&'a str> {
     match (task.step, task.undo) {
         (Step::Credit, _) => vec![&order.counter, &order.account],
@@ -33,8 +33,8 @@ pub(super) fn accounts<'a>(order: &'a Order, task: &Task) -> Vec<&'a str> {
     }
 }
 
-/// The record of a step with the fact that it is done; none if it is not the ledger's, or has been done when the saga began. The accounts are
-/// those of [`accounts`].
+/// The record of a step, with the fact that it is done. `None`: the provider does it, or it was done when the saga began. `accounts` are those of the
+/// function [`accounts`].
 pub(super) fn record(source: &Source<'_>, task: &Task, accounts: &[AccountId], fact: FactRow, at: DateTime<Utc>) -> Option<Record> {
     let Source { saga, tenant, order, .. } = *source;
     let name = task.step.name(task.undo);

@@ -1,7 +1,7 @@
-//! Runs one saga until it has to wait or has ended: reads its facts, does the next step, writes down what came of it, and again.
+//! Runs one saga until it has to wait or has ended: reads its facts, does the next step, writes the fact that follows, and so on.
 //!
-//! Nothing is done before the fact that announces it is written. Whatever keeps a step from being tried at all (the database is away, an
-//! account's actor ended) fails the actor and leaves no fact: its supervisor has the saga found due again.
+//! Nothing is done before the fact that announces it is written. If a step cannot be tried at all (the database is away, an account's actor ended),
+//! the actor fails and leaves no fact: its supervisor finds the saga due again.
 
 use std::sync::Arc;
 
@@ -25,13 +25,13 @@ use crate::telemetry::metrics::SAGAS;
 /// Steps of one run; a saga that has more is found due again.
 const STEPS_MAX: usize = 64;
 
-/// The actor; all it has is in its state.
+/// Runs one saga.
 pub(super) struct Workflow;
 
-/// It is told to run once, by itself.
+/// Run once. It sends this to itself.
 pub(super) struct Run;
 
-/// What it is made of.
+/// What the actor is started with.
 pub(super) struct WorkflowArgs {
     pub saga: TransactionId,
     pub sagas: SagasArgs,
@@ -46,13 +46,13 @@ struct Read {
     asked: Option<Asked>,
 }
 
-/// What became of one step.
+/// The outcome of one step.
 enum Went {
     /// A fact was written.
     On,
-    /// Somebody else wrote facts: they are read again.
+    /// Another process wrote facts: they must be read again.
     Elsewhere,
-    /// Nothing to be done for now; its time is written.
+    /// There is nothing to do for now; when it goes on is written.
     Asleep,
 }
 
@@ -109,7 +109,7 @@ impl WorkflowArgs {
         Ok(Read { saga: Saga::replay(row.facts)?, tenant: row.tenant.into(), correlation: row.correlation, asked: row.asked })
     }
 
-    /// Makes what an operator says a fact, unless it was taken back or cannot follow.
+    /// Makes an operator's request a fact, unless it was taken back or cannot follow.
     async fn obey(&self, read: &mut Read, asked: &Asked) -> Result<(), ActorProcessingErr> {
         let fact = asked.fact();
         let Ok((row, after)) = self.next_row(&read.saga, &fact, now_micros()) else {
@@ -128,7 +128,7 @@ impl WorkflowArgs {
         Ok(())
     }
 
-    /// A step at the provider: the attempt is written down, then made, then what came of it is written down.
+    /// A step at the provider: writes that it is attempted, makes the attempt, then writes the outcome.
     async fn call(&self, read: &mut Read, task: &Task) -> Result<Went, ActorProcessingErr> {
         let Task { step, undo, attempt, call, .. } = *task;
         let order = read.saga.order();
@@ -155,7 +155,7 @@ impl WorkflowArgs {
         }
     }
 
-    /// A step in the ledger: the fact that it is done is written by the batch that does it.
+    /// A step in the ledger: the batch that does it also writes the fact that it is done.
     async fn post(&self, read: &mut Read, task: &Task) -> Result<Went, ActorProcessingErr> {
         let now = now_micros();
         let fact = Fact::Done { step: task.step, undo: task.undo, reference: None };
@@ -207,7 +207,7 @@ impl WorkflowArgs {
         Ok(if self.write(read, &fact).await? { Went::On } else { Went::Elsewhere })
     }
 
-    /// Appends a fact; false: somebody else was first.
+    /// Appends a fact; false: another process was first.
     async fn write(&self, read: &mut Read, fact: &Fact) -> Result<bool, ActorProcessingErr> {
         let next = self.next_row(&read.saga, fact, now_micros())?;
         self.append(read, next, None).await
@@ -247,7 +247,7 @@ impl WorkflowArgs {
         Ok(sagas::snooze(&self.sagas.config.pool, self.saga, i32::try_from(saga.version())?, ms).await?)
     }
 
-    /// Counts a saga that has come to an end, or is stuck.
+    /// Counts and logs a saga that has ended or is stuck.
     fn entered(&self, after: &Saga) {
         let status = after.status();
         if status == Status::Stuck {
@@ -261,7 +261,7 @@ impl WorkflowArgs {
     }
 }
 
-/// What an operator's action shows of a saga; a JSON object.
+/// What an operator's action records of a saga; a JSON object.
 fn state(saga: &Saga) -> String {
     serde_json::json!({ "status": saga.status().as_str(), "step": saga.at().map(|(step, undo)| step.name(undo)) }).to_string()
 }

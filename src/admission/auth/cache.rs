@@ -1,4 +1,4 @@
-//! Look-ups that are remembered for a while. Bounded: known keys and made-up ones apart, so that a flood of the latter pushes no known key out.
+//! Look-ups that are remembered for a while. Known and unknown keys are bounded apart, so that a flood of made-up ones pushes no known key out.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::store::api_keys::KeyHash;
 
-/// Entries of each kind.
+/// Known keys that are remembered, and unknown ones as well.
 const ENTRIES_MAX: usize = 10_000;
 
-/// Answers by key hash; `ttl` long.
+/// Answers by key hash, each remembered for `ttl`.
 pub struct Cache<T> {
     ttl: Duration,
     known: RwLock<HashMap<KeyHash, (Instant, T)>>,
@@ -17,12 +17,12 @@ pub struct Cache<T> {
 }
 
 impl<T: Clone> Cache<T> {
-    /// An empty one. A `ttl` of zero remembers nothing.
+    /// A `ttl` of zero remembers nothing.
     pub fn new(ttl: Duration) -> Self {
         Self { ttl, known: RwLock::default(), unknown: RwLock::default() }
     }
 
-    /// What is remembered, if it is not too old.
+    /// What is remembered, unless it is too old.
     pub fn get(&self, hash: &KeyHash, now: Instant) -> Option<T> {
         [&self.known, &self.unknown].into_iter().find_map(|map| {
             let map = map.read().unwrap_or_else(PoisonError::into_inner);
@@ -30,7 +30,7 @@ impl<T: Clone> Cache<T> {
         })
     }
 
-    /// Remembers an answer from `since` on.
+    /// Remembers an answer as of `since`.
     pub fn put(&self, hash: KeyHash, value: T, known: bool, since: Instant) {
         if self.ttl.is_zero() {
             return;

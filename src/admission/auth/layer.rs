@@ -12,7 +12,7 @@ use tower::{Layer, Service};
 use super::{Authenticator, Denial, Identity, Verdict, access};
 use crate::telemetry::metrics::AUTH_REFUSED;
 
-/// The client's certificate in DER, for listeners that do their own handshake: put it into the request's extensions.
+/// The client's certificate in DER. Listeners that do their own handshake put it into the request's extensions.
 #[derive(Clone, Debug)]
 pub struct PeerCertificate(pub Arc<[u8]>);
 

@@ -1,17 +1,17 @@
-//! Which scope each RPC needs. Routes of REST say it themselves.
+//! The scope that each RPC needs. Routes of REST name theirs themselves.
 
 use crate::store::api_keys::Scope;
 
-/// What a path asks of its caller.
+/// What a path requires of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Nothing: health and reflection.
     Open,
-    /// This scope.
+    /// A key with this scope.
     Needs(Scope),
 }
 
-/// The table. A path that is not in it needs `admin`: whoever adds a method and forgets it here locks it instead of opening it.
+/// Any other path needs `admin`: a method that was forgotten here is locked, not open.
 pub const TABLE: &[(&str, Access)] = &[
     ("/payment.v1.PaymentService/AuthorizePayment", Access::Needs(Scope::Write)),
     ("/payment.v1.PaymentService/GetPayment", Access::Needs(Scope::Read)),
@@ -48,7 +48,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Access::Open),
 ];
 
-/// Looks a path up.
+/// What this path requires.
 pub fn access(path: &str) -> Access {
     TABLE.iter().find(|(known, _)| *known == path).map_or(Access::Needs(Scope::Admin), |(_, access)| *access)
 }

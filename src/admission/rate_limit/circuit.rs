@@ -1,4 +1,4 @@
-//! Whether Redis is used: the first error or slow call says no, at once and for all clients; one probe at a time finds out when it is back.
+//! Whether Redis is used. The first error or slow call ends its use, at once and for all clients; one probe at a time finds out when it is back.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,37 +18,36 @@ use crate::telemetry::metrics::REDIS_CONNECTIONS;
 
 /// How long a probe may take to connect, and to load the script.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// The reason for being local until the first attempt has ended.
+/// The reason for deciding locally until the first attempt has ended.
 const STARTING: &str = "connecting to redis";
 
 /// How long calls and pauses may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// Longest call, and longest wait of a check.
+    /// The longest call, and the longest wait of a check.
     pub call_timeout: Duration,
-    /// Pause before the first probe.
+    /// The pause before the first probe; it doubles with each failure.
     pub probe_delay_min: Duration,
-    /// It doubles up to this.
+    /// The longest pause.
     pub probe_delay_max: Duration,
 }
 
-/// The mode and the epoch it began; odd epochs are local, even ones use Redis.
+/// The mode, and the epoch that it began. Odd epochs are local, even ones use Redis.
 #[derive(Clone, Debug)]
 pub struct Phase {
     /// Grows by one with every change.
     pub epoch: u64,
-    /// What it is like.
     pub mode: Mode,
 }
 
-/// The circuit. Without a server it stays open for good.
+/// The circuit is open while Redis is not used. Without a server it stays open.
 pub struct Circuit {
     pub timing: Timing,
     pub server: Option<Server>,
     pub faults: Faults,
     health: Health,
     connections: Gauge,
-    /// The epoch of `phase`, to be read on every check.
+    /// The epoch of `phase`, for every check to read.
     epoch: AtomicU64,
     phase: watch::Sender<Phase>,
     link: Mutex<Link>,
@@ -61,7 +60,7 @@ struct Link {
 }
 
 impl Circuit {
-    /// Begins local, and with a server begins to connect.
+    /// Begins with the circuit open; with a server it also begins to connect.
     pub fn start(timing: Timing, server: Option<Server>, health: Health, faults: Faults) -> Arc<Self> {
         let configured = server.is_some();
         let reason = if configured { STARTING } else { "no redis is configured" };
@@ -90,18 +89,18 @@ impl Circuit {
         (epoch, epoch.is_multiple_of(2))
     }
 
-    /// Follows the mode.
+    /// Follows changes of the mode.
     pub fn watch(&self) -> watch::Receiver<Phase> {
         self.phase.subscribe()
     }
 
-    /// The connection of an epoch; none if that is over.
+    /// The connection of an epoch; `None`: that epoch is over.
     pub fn connection(&self, epoch: u64) -> Option<MultiplexedConnection> {
         let link = self.lock();
         if self.epoch().0 == epoch { link.connection.clone() } else { None }
     }
 
-    /// Ends an epoch that used Redis: from here on every check is decided locally. Later news of the same epoch change nothing.
+    /// Ends an epoch that used Redis: from here on every check is decided locally. A second call for the same epoch changes nothing.
     pub fn trip(self: &Arc<Self>, epoch: u64, reason: &str) {
         let mut link = self.lock();
         let (now, on_redis) = self.epoch();
@@ -124,7 +123,7 @@ impl Circuit {
         self.enter(&mut link, self.epoch().0 + 1, Mode::Redis);
     }
 
-    /// An attempt failed. Only the first after the start is news: later ones follow a change that was told and logged.
+    /// An attempt failed. Only the first after the start is reported: later ones follow a change that was reported already.
     fn explain(&self, reason: &str) {
         let link = self.lock();
         let starting = matches!(&self.phase.borrow().mode, Mode::Local { reason, .. } if reason == STARTING);
@@ -166,7 +165,7 @@ impl Circuit {
     }
 }
 
-/// Tries until Redis answers, or the limiter is gone. A panic on the way is one more failure.
+/// Tries until Redis answers, or the limiter is gone. A panic on the way counts as a failure.
 async fn probe(circuit: Weak<Circuit>, first: Duration) {
     let mut delay = first;
     loop {

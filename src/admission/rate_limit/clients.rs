@@ -1,7 +1,7 @@
-//! The clients that this node remembers: at most so many, the ones that came least lately leave first.
+//! The clients that this node remembers. At the bound, those that called least recently leave first.
 //!
-//! What leaves takes its local counts along. Redis still has what it granted, so while Redis is used nothing is forgotten; without it a client
-//! that was pushed out starts anew, which more than `clients_max` different names at once can bring about.
+//! A client that leaves takes its local counts along. Redis still has what it granted, so nothing is forgotten while Redis is used. Without it, a
+//! client that was pushed out starts anew, which more than `clients_max` different names at once can bring about.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -16,26 +16,25 @@ use super::lease::Account;
 /// Longer names are replaced by their hash.
 pub const NAME_BYTES_MAX: usize = 128;
 const SHARDS_MAX: usize = 16;
-/// A newcomer to a full shard looks at so many, then takes the next one's place, whoever it is.
+/// A newcomer to a full shard looks at so many clients, then takes the place of the next one, whoever that is.
 const SCAN_MAX: usize = 64;
-/// A newcomer looks at so many old ones, and sends the idle among them away.
+/// A newcomer looks at so many other clients, and removes the idle ones among them.
 const SWEEP: usize = 2;
 
-/// One client.
 pub struct Client {
-    /// Its name, at most [`NAME_BYTES_MAX`] bytes.
+    /// At most [`NAME_BYTES_MAX`] bytes.
     pub name: Arc<str>,
     account: Mutex<Account>,
 }
 
 impl Client {
-    /// Its state, locked; never held over an await.
+    /// The client's state, locked. Never to be held over an await.
     pub fn lock(&self) -> MutexGuard<'_, Account> {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// All of them, in shards so that cores do not wait for each other.
+/// All clients, in shards so that cores do not wait for each other.
 pub struct Clients {
     hasher: DefaultHashBuilder,
     shards: Box<[Mutex<Shard>]>,
@@ -49,20 +48,20 @@ pub struct Clients {
 struct Shard {
     index: HashMap<Arc<str>, usize>,
     slots: Vec<Slot>,
-    /// Where the search for one to send away goes on.
+    /// Where the search for a client to push out goes on.
     hand: usize,
-    /// Where the search for idle ones goes on.
+    /// Where the search for idle clients goes on.
     broom: usize,
 }
 
 struct Slot {
     client: Arc<Client>,
-    /// Came since the hand last passed.
+    /// Whether it called since the hand last passed.
     touched: bool,
 }
 
 impl Clients {
-    /// Room for `clients_max`, at least 1.
+    /// For `clients_max` clients, at least 1.
     pub fn new(clients_max: usize, idle_us: u64) -> Self {
         let shards = clients_max.clamp(1, SHARDS_MAX);
         Self {
@@ -73,7 +72,7 @@ impl Clients {
         }
     }
 
-    /// Finds a client, or makes room for it.
+    /// Finds a client, or adds it.
     pub fn get(&self, name: &str, now_us: u64) -> Arc<Client> {
         let name = bounded(name);
         let shard = usize::try_from(self.hasher.hash_one(&*name) >> 32).unwrap_or(0) % self.shards.len();
@@ -118,8 +117,8 @@ impl Shard {
         }
     }
 
-    /// Second chance: whoever came since the last pass, or waits for an answer now, is passed over, within [`SCAN_MAX`].
-    /// (One who is sent away while waiting is answered all the same: its flight holds it.)
+    /// Second chance: a client that called since the last pass, or waits for an answer now, is passed over, within [`SCAN_MAX`]. (One that is pushed
+    /// out while it waits is answered all the same: its flight holds it.)
     fn evict(&mut self) {
         for _ in 0..SCAN_MAX {
             let at = self.hand % self.slots.len();

@@ -1,6 +1,6 @@
-//! What a node knows of one client: permits taken ahead, who waits for more, and the window that decides when Redis does not.
+//! What a node knows of one client: permits taken ahead, requests that wait, and the window that decides when Redis does not.
 //!
-//! Knows neither Redis nor the clock: the moment is an argument, answers go into the waiters' channels.
+//! Knows neither Redis nor the clock: the moment is an argument, and answers go into the channels of those who wait.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,19 +11,18 @@ use super::Decision;
 use super::redis::Answer;
 use super::window::{BUCKETS, Shape, Window};
 
-/// A block is what the recent rate uses in this time.
+/// A block of permits is what the recent rate uses in this time.
 const BLOCK_US: u64 = 200_000;
-/// A refusal by Redis is repeated without asking for this long, or until the window has room again, if that is sooner.
+/// A refusal by Redis is repeated without asking for this long, or until the window has space again, if that is sooner.
 const REFUSAL_US: u64 = 50_000;
-/// More than so many checks of one client that wait at once are refused.
+/// With so many checks of one client waiting, further ones are refused.
 const WAITERS_MAX: usize = 65_536;
 
 /// The limit, and the largest block.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    /// The window.
     pub shape: Shape,
-    /// Permits taken ahead at most: a hundredth of the limit, 1 (so: none ahead) below 200.
+    /// The most permits taken ahead: a hundredth of the limit. It is 1, so none is taken ahead, if the limit is below 200.
     pub block_max: u64,
 }
 
@@ -37,19 +36,19 @@ impl Rules {
 /// When something happens.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
-    /// Of the circuit; grows with every change of mode.
+    /// The circuit's; grows with every change of mode.
     pub epoch: u64,
     /// Whether Redis is used in this epoch.
     pub on_redis: bool,
-    /// On this node's clock.
+    /// Microseconds on this node's clock.
     pub now_us: u64,
 }
 
-/// What becomes of a check.
+/// The outcome of asking.
 pub enum Asked {
-    /// Decided.
+    /// Decided by what this node knows.
     Now(Decision),
-    /// Redis must be asked; `launch` if nobody does so yet.
+    /// Redis must be asked; `launch`: no task is asking it yet.
     Wait { reply: oneshot::Receiver<Decision>, launch: bool },
 }
 
@@ -58,13 +57,13 @@ pub enum Asked {
 pub struct Order {
     /// The circuit's epoch in which it is made.
     pub epoch: u64,
-    /// Permits asked for.
+    /// Permits requested.
     pub want: u64,
-    /// Permits not used: their bucket in Redis, and how many.
+    /// Permits that were not used: their bucket in Redis, and how many.
     pub back: Option<(u64, u64)>,
-    /// What was decided without Redis: age in microseconds, and how many.
+    /// What was decided without Redis: the age in microseconds, and how many.
     pub reports: Vec<(u64, u64)>,
-    /// The first so many waiters ride along.
+    /// So many waiters, from the first, are part of this call.
     waiters: usize,
     sent_us: u64,
 }
@@ -76,23 +75,23 @@ pub struct Account {
     lease: Lease,
     refusal: Option<Refusal>,
     queue: VecDeque<Waiter>,
-    /// A task is asking Redis for this client.
+    /// Whether a task is asking Redis for this client.
     flying: bool,
     seen_us: u64,
-    /// Requests since the last order, and when that was: the recent rate.
+    /// Requests since the last order, which was at `ordered_us`: the recent rate.
     demand: u64,
     ordered_us: u64,
     block: u64,
 }
 
-/// Permits that Redis has granted and counted, good in one bucket and one epoch.
+/// Permits that Redis has granted and counted, valid in one bucket and one epoch.
 #[derive(Default)]
 struct Lease {
     epoch: u64,
     left: u64,
     until_us: u64,
     bucket: u64,
-    /// What Redis had beyond these.
+    /// What Redis had left beyond these.
     beyond: u64,
 }
 
@@ -109,7 +108,7 @@ struct Waiter {
 }
 
 impl Account {
-    /// One check of `n` requests, all or none.
+    /// Decides `n` requests, all or none, or lets them wait.
     pub fn ask(&mut self, rules: &Rules, at: Moment, n: u64) -> Asked {
         self.seen_us = at.now_us;
         if !at.on_redis {
@@ -130,7 +129,7 @@ impl Account {
         Asked::Wait { reply, launch: !std::mem::replace(&mut self.flying, true) }
     }
 
-    /// Decides by what this node knows; told to Redis when it is back.
+    /// Decides by what this node knows. Redis is told when it is back.
     pub fn decide_alone(&mut self, rules: &Rules, now_us: u64, n: u64) -> Decision {
         match self.window.admit(&rules.shape, now_us, n) {
             Ok(remaining) => Decision::Allowed { remaining },
@@ -138,7 +137,7 @@ impl Account {
         }
     }
 
-    /// The next call to make, with everybody who waits by now; none ends the flight.
+    /// The next call to make, for all that wait by now; `None` ends the flight.
     pub fn order(&mut self, rules: &Rules, at: Moment) -> Option<Order> {
         self.queue.retain(|waiter| !waiter.reply.is_closed());
         if self.queue.is_empty() || !at.on_redis {
@@ -161,7 +160,7 @@ impl Account {
         })
     }
 
-    /// Takes in what Redis said and answers whom it concerns, in the order of arrival. False if the circuit changed meanwhile.
+    /// Takes in the answer of Redis and answers those who wait, in the order of arrival. False: the circuit changed meanwhile.
     pub fn settle(&mut self, rules: &Rules, at: Moment, order: &Order, answer: &Answer) -> bool {
         if at.epoch != order.epoch {
             return false;
@@ -187,7 +186,7 @@ impl Account {
         true
     }
 
-    /// Ends the flight; whoever still waits learns that there is no answer, and decides alone.
+    /// Ends the flight. Those who still wait learn that there is no answer, and are decided locally.
     pub fn abandon(&mut self) {
         self.flying = false;
         self.queue.clear();

@@ -1,4 +1,4 @@
-//! The window in Redis: one hash per client (bucket number -> count), one script that does everything in one call.
+//! The window in Redis: one hash per client (bucket number to count), and one script that does everything in one call.
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Script};
@@ -8,12 +8,12 @@ use std::time::Duration;
 use super::lease::Order;
 use super::window::{BUCKETS, Shape};
 
-/// KEYS: the client's hash. ARGV: limit, width of a bucket in microseconds, buckets in a window, permits wanted, then the bucket and the number
-/// of permits given back, then pairs of age in microseconds and count for what was decided elsewhere.
-/// Answers: permits granted, room beyond them, the bucket, microseconds until it ends, microseconds until there is room.
+/// `KEYS`: the client's hash. `ARGV`: limit, width of a bucket in microseconds, buckets in a window, permits wanted, then the bucket and the number
+/// of permits given back, then pairs of age in microseconds and count for what was decided elsewhere. Returns: permits granted, space beyond them,
+/// the bucket, microseconds until it ends, microseconds until there is space.
 ///
-/// The time is the server's, so the nodes' clocks do not matter. A bucket ahead of it (the server's clock was set back) is moved to the current
-/// one: it counts for one more window, not for as long as the clock was wrong.
+/// The time is the server's, so the nodes' clocks do not matter. A bucket ahead of it (the server's clock was set back) is moved to the current one:
+/// it counts for one more window, not for as long as the clock was wrong.
 pub const SCRIPT: &str = r"
 local key = KEYS[1]
 local limit, width, live, want = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -71,22 +71,22 @@ end
 return {granted, math.max(0, limit - total), current, (current + 1) * width - now, room}
 ";
 
-/// What the script says.
+/// The answer of the script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// Permits granted, and counted.
     pub granted: u64,
-    /// Room beyond them.
+    /// How many more could be granted.
     pub remaining: u64,
-    /// The bucket they count in.
+    /// The bucket that they count in.
     pub bucket: u64,
-    /// Until the bucket ends, at the moment of the script.
+    /// Microseconds until the bucket ends, at the moment of the script.
     pub bucket_left_us: u64,
-    /// Until there is room for one more; 0 if there is now.
+    /// Microseconds until one more could be granted; 0: now.
     pub room_us: u64,
 }
 
-/// The script, and where it runs.
+/// The script, and the server on which it runs.
 pub struct Server {
     client: Client,
     script: Script,
@@ -97,13 +97,13 @@ impl Server {
     /// Reads the URL; does not connect.
     ///
     /// # Errors
-    /// What is wrong with the URL, without naming it.
+    /// What is wrong with the URL, without showing it.
     pub fn new(url: &SecretString, key_prefix: String) -> Result<Self, String> {
         let client = Client::open(url.expose_secret()).map_err(|error| error.category().to_owned())?;
         Ok(Self { client, script: Script::new(SCRIPT), key_prefix })
     }
 
-    /// Opens a connection, brings the script, and sees that it answers within `call_timeout`.
+    /// Opens a connection, loads the script, and checks that the server answers within `call_timeout`.
     ///
     /// # Errors
     /// Why not, in words for health and the log.

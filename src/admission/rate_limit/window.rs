@@ -1,26 +1,26 @@
 //! The sliding window, counted in buckets. Pure: time is an argument, in microseconds of any clock that does not run backwards.
 //!
-//! A window is divided into [`BUCKETS`] equal parts. A request counts from its own moment until its bucket has left the window wholly, so
-//! at least for one window and at most for one window and one bucket (1/60) more. Hence no window of any position holds more
-//! than the limit, and a client that always asks gets at least 60/61 of it.
+//! A window is divided into [`BUCKETS`] equal parts. A request counts from its own moment until its bucket has left the window as a whole: at least
+//! for one window, and at most for one window and one bucket (1/60) more. Hence no window of any position holds more than the limit, and a client
+//! that always asks gets at least 60/61 of it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Buckets in one window; one more is alive, the one that is leaving.
+/// Buckets in one window. One more is kept, the one that is leaving.
 pub const BUCKETS: u64 = 60;
 
-/// The limit and the width of a bucket.
+/// The limit, and the width of a bucket.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     /// Requests in any window.
     pub requests_max: u64,
-    /// Width of one bucket in microseconds.
+    /// Microseconds.
     pub width_us: u64,
 }
 
 impl Shape {
-    /// Divides a window; a width that does not come out even is rounded up.
+    /// Divides a window; the width of a bucket is rounded up.
     pub fn new(requests_max: u64, window: Duration) -> Self {
         let window_us = u64::try_from(window.as_micros()).unwrap_or(u64::MAX);
         Self { requests_max, width_us: window_us.div_ceil(BUCKETS).max(1) }
@@ -52,10 +52,10 @@ struct Bucket {
 }
 
 impl Window {
-    /// Counts `n` requests if they fit: answers how many more would, or else in how many microseconds they will.
+    /// Counts `n` requests if they fit, and returns how many more would.
     ///
     /// # Errors
-    /// The wait in microseconds. A refusal counts nothing.
+    /// They do not fit: the wait in microseconds until they will. A refusal counts nothing.
     pub fn admit(&mut self, shape: &Shape, now_us: u64, n: u64) -> Result<u64, u64> {
         self.forget(shape, now_us);
         if n > shape.requests_max.saturating_sub(self.total) {
@@ -78,7 +78,7 @@ impl Window {
         self.total
     }
 
-    /// What Redis does not know of: how many microseconds ago each bucket ended (0 for the one that lasts), and its count.
+    /// What Redis does not know of: how many microseconds ago each bucket ended (0: it still lasts), and its count.
     pub fn unreported(&mut self, shape: &Shape, now_us: u64) -> Vec<(u64, u64)> {
         self.forget(shape, now_us);
         let age_us = |bucket: &Bucket| now_us.saturating_sub((bucket.number + 1) * shape.width_us);
@@ -110,7 +110,7 @@ impl Window {
         self.total += u64::from(n);
     }
 
-    /// When `n` will fit, if nobody else comes; a window for more than ever fits.
+    /// Microseconds until `n` will fit, if no other request comes; a window if they never fit.
     fn wait_us(&self, shape: &Shape, now_us: u64, n: u64) -> u64 {
         let mut left = self.total;
         for bucket in &self.buckets {

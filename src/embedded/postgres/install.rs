@@ -1,4 +1,4 @@
-//! Which PostgreSQL is installed, and as whom it runs.
+//! Which PostgreSQL is installed, and which user it runs as.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ struct Found {
     bin: PathBuf,
 }
 
-/// The binaries that can run this cluster: those of its own version, or the newest when it does not exist yet.
+/// The folder of the programs for this cluster: of its own version or, if it does not exist yet, of the newest.
 pub(super) fn binaries_for(data: &Path) -> Result<PathBuf, Error> {
     let found = candidates();
     let Some(newest) = found.iter().max_by_key(|found| found.major) else {
@@ -44,7 +44,7 @@ pub(super) fn binaries_for(data: &Path) -> Result<PathBuf, Error> {
     }
 }
 
-/// Debian keeps versions side by side; elsewhere the programs are on PATH.
+/// The installed versions. Debian keeps them side by side; elsewhere the programs are on `PATH`.
 fn candidates() -> Vec<Found> {
     let packaged = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<Found> = packaged
@@ -57,13 +57,13 @@ fn candidates() -> Vec<Found> {
     found
 }
 
-/// From `initdb (PostgreSQL) 17.2`.
+/// The major version, read from a text such as `initdb (PostgreSQL) 17.2`.
 fn major(initdb: &Path) -> Option<u32> {
     let said = Command::new(initdb).arg("--version").output().ok()?;
     String::from_utf8_lossy(&said.stdout).split_whitespace().nth(2)?.split('.').next()?.parse().ok()
 }
 
-/// PostgreSQL refuses to run as root: then the user to run it as. None for everybody else, who run it as themselves.
+/// The user to run the server as, since PostgreSQL refuses to run as root; `None`: the current user, who is not root.
 pub(super) fn server_user() -> Result<Option<User>, Error> {
     if !geteuid().is_root() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Where the Unix socket lives.
+//! Where the Unix socket is.
 
 use std::fs;
 use std::io;
@@ -12,11 +12,11 @@ use sha2::{Digest, Sha256};
 use crate::embedded::process::User;
 use crate::embedded::{Doing, Error};
 
-/// The longest folder whose socket's path fits the 107 bytes of a socket address; the longest name is `.s.PGSQL.65535`.
+/// The longest path of a folder whose socket's path fits the 107 bytes of a socket address; the longest name is `.s.PGSQL.65535`.
 const DIR_BYTES_MAX: usize = 107 - "/.s.PGSQL.65535".len();
 
-/// The cluster's own folder when the path is short enough and the server's user can get there; else one below `/tmp` that is always the same for the
-/// same cluster, and that nobody but its owner can enter.
+/// The cluster's own folder if its path is short enough and the server's user can enter it. Else a folder below `/tmp`, always the same for the same
+/// cluster, that only its owner can enter.
 pub(super) fn folder(dir: &Path, user: Option<User>) -> Result<PathBuf, Error> {
     if user.is_none() && dir.as_os_str().len() <= DIR_BYTES_MAX {
         let private = fs::Permissions::from_mode(0o700);
@@ -47,7 +47,7 @@ pub(super) fn folder(dir: &Path, user: Option<User>) -> Result<PathBuf, Error> {
     Ok(folder)
 }
 
-/// Removes the folder when it is not the cluster's own.
+/// Removes the socket's folder, unless it is the cluster's own.
 pub(super) fn forget(dir: &Path, socket_dir: &Path) {
     if socket_dir != dir {
         let _ = fs::remove_dir(socket_dir); // fails, rightly, when something is left in it

@@ -1,5 +1,5 @@
-//! Counts what Kafka has acknowledged of a batch: one counter for all its records, and the first refusal at once. (After a refusal
-//! the client may hold the others back until they time out, so waiting for all of them in turn would take long.)
+//! Counts which records of a batch Kafka has acknowledged: one counter for all of them, and the first refusal at once. (After a refusal the client
+//! may hold the others back until they time out, so waiting for each in turn would take long.)
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
 use tokio::sync::Notify;
 
-/// How one batch stands.
+/// The deliveries of one batch.
 pub(super) struct Delivery {
     left: AtomicUsize,
     refusal: Mutex<Option<KafkaError>>,
@@ -23,7 +23,7 @@ impl Delivery {
         Self { left: AtomicUsize::new(records), refusal: Mutex::new(None), changed: Notify::new() }
     }
 
-    /// Waits until all is acknowledged, or one is not.
+    /// Waits until all records are acknowledged, or one is refused.
     pub async fn done(&self) -> Result<(), KafkaError> {
         loop {
             let changed = self.changed.notified(); // first, so that no change in between is missed
@@ -48,7 +48,7 @@ impl Delivery {
     }
 }
 
-/// What the client library tells us: deliveries, and what it would like to be logged.
+/// Receives the client library's callbacks: deliveries and log messages.
 pub(super) struct Deliveries;
 
 impl ProducerContext for Deliveries {

@@ -1,4 +1,4 @@
-//! Rows of a batch that are rare, as the one JSON argument that carries them all.
+//! Rows of a batch that most batches do not have, as the one JSON argument that carries them all.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::protocol::record::{AccountRow, DeclinedPosting, Kind, Record, Rows, TransactionId};
 
-/// By table, or by what is done; what is empty is left out. The fields are named as `apply_extras` reads them.
+/// The SQL function `apply_extras` reads these fields by name. A list that is empty is left out.
 #[derive(Debug, Default, Serialize)]
 pub struct Extras {
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -113,7 +113,6 @@ struct Replay {
 }
 
 impl Extras {
-    /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         let Self { accounts, refunds, undone, sagas, facts, actions, derived, declines, replays } = self;
         accounts.is_empty()
@@ -131,7 +130,7 @@ impl Extras {
         self.derived.push(Derived { id: id.0, seq });
     }
 
-    /// What was refused is found by each account that it named.
+    /// A decline is listed under each account that it names, once.
     pub(super) fn declined(&mut self, record: &Record, postings: &[DeclinedPosting], seq: i64) {
         for account in postings.iter().flat_map(|posting| [&posting.debit, &posting.credit]) {
             let row = Decline { tenant: record.tenant.to_string(), account: account.clone(), seq };
@@ -141,7 +140,7 @@ impl Extras {
         }
     }
 
-    /// Takes a row that is one of these.
+    /// Adds a row; holds and takes are no extras and are ignored.
     pub(super) fn push(&mut self, record: &Record, row: &Rows, seq: i64) {
         let (id, tenant, at) = (record.id.0, || record.tenant.to_string(), record.created_at);
         match row {
@@ -194,7 +193,7 @@ fn account(tenant: String, row: &AccountRow) -> Account {
     }
 }
 
-/// Text that is JSON, as it is.
+/// The text as a JSON value; `None` also when it is not JSON.
 fn json(text: Option<&String>) -> Option<Box<RawValue>> {
     RawValue::from_string(text?.clone()).ok()
 }

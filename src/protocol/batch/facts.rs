@@ -1,11 +1,11 @@
-//! What no column of the journal says of a record: the row's body, a JSON object.
+//! The body of a journal row: a JSON object of what no column says of the record.
 
 use serde_json::{Map, Value, json};
 
 use crate::protocol::events::timestamp;
 use crate::protocol::record::{Body, Follows, Record, Rows};
 
-/// The body as text; most records have none.
+/// `None` for most records: they have nothing to add.
 pub(super) fn of(record: &Record) -> Option<String> {
     if record.rows.is_empty() && record.facts.is_none() && record.follows == Follows::Nothing && !matches!(record.body, Body::Declined { .. }) {
         return None;

@@ -1,4 +1,4 @@
-//! Rows of a batch, by column.
+//! The columns of a batch.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Side, facts, key_of, status_of};
 use crate::protocol::record::{AccountId, Record};
 
-/// Rows of `journal`; their places follow each other.
+/// Rows of `journal`, one vector per column; row `n` is the `n`th element of each.
 #[derive(Debug, Default)]
 #[allow(missing_docs, reason = "named as the columns")]
 pub struct Columns {
@@ -45,7 +45,7 @@ impl Columns {
         self.ids.len()
     }
 
-    /// The first row of a record: its own facts.
+    /// Adds the first row of a record, which carries what belongs to the whole record.
     pub(super) fn head(&mut self, record: &Record, postings: usize) {
         self.row(record, 0, postings);
         self.keys.push(key_of(record));
@@ -61,7 +61,7 @@ impl Columns {
         self.bodies.push(facts::of(record));
     }
 
-    /// One more posting of the record.
+    /// Adds a row for one more posting of the record.
     pub(super) fn next(&mut self, record: &Record, n: usize, postings: usize) {
         self.row(record, n, postings);
         self.keys.push(None);
@@ -115,7 +115,7 @@ impl Columns {
     }
 }
 
-/// Rows of `holds`.
+/// Rows of `holds`: one element per new hold.
 #[derive(Debug, Default)]
 #[allow(missing_docs, reason = "named as the function's parameters")]
 pub struct HoldColumns {
@@ -126,7 +126,7 @@ pub struct HoldColumns {
     pub expires: Vec<DateTime<Utc>>,
 }
 
-/// What transactions take from holds.
+/// What transactions take from holds: one element per take, amounts in minor units.
 #[derive(Debug, Default)]
 #[allow(missing_docs, reason = "named as the function's parameters")]
 pub struct TakeColumns {

@@ -1,4 +1,4 @@
-//! Events of accounts: florin's own. An account's name is unique within its tenant alone, so they say whose it is.
+//! The events about accounts, which are Florin's own. An account's name is unique only within its tenant, so they name the tenant too.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use serde_json::Value;
 use crate::ledger::{Guards, Status};
 use crate::money::{Currency, decimal_text};
 
-/// What bounds an account, as events and operators' actions write it; no limit is `null`.
+/// What bounds an account, as events and operators' actions write it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct GuardsText {
     /// Whether it takes part.
     pub status: &'static str,
-    /// The lowest available balance allowed, as decimal text.
+    /// The lowest available balance allowed, as decimal text in the currency's unit; `null`: none.
     pub floor: Option<String>,
-    /// The highest balance allowed, as decimal text.
+    /// The highest balance allowed, as decimal text in the currency's unit; `null`: none.
     pub ceiling: Option<String>,
 }
 
@@ -26,7 +26,7 @@ impl GuardsText {
         Self { status: guards.status.name(), floor: text(guards.floor), ceiling: text(guards.ceiling) }
     }
 
-    /// As a JSON object has them.
+    /// Reads what [`Self::json`] wrote; `None` when the status is missing or unknown.
     pub fn read(object: Option<&Value>) -> Option<Self> {
         let text = |field: &str| object?.get(field).and_then(Value::as_str).map(str::to_owned);
         let status =
@@ -34,34 +34,30 @@ impl GuardsText {
         Some(Self { status: status.name(), floor: text("floor"), ceiling: text("ceiling") })
     }
 
-    /// As a JSON object.
     pub fn json(&self) -> String {
         let (floor, ceiling) = (self.floor.as_deref(), self.ceiling.as_deref());
         serde_json::json!({ "status": self.status, "floor": floor, "ceiling": ceiling }).to_string()
     }
 }
 
-/// An account was opened.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct AccountCreated<'a> {
-    /// Whose it is.
     pub tenant: &'a str,
-    /// As its owner calls it; the aggregate.
+    /// The id that callers use; also the message key.
     pub account_id: &'a str,
     /// `user`, `system` or `external`.
     pub kind: &'a str,
     /// `credit` or `debit`.
     pub normal_side: &'a str,
-    /// Currency code.
     pub currency: &'a str,
-    /// The caller's words for its owner.
+    /// Free text of the caller.
     pub owner: &'a str,
-    /// And for what kind of owner that is.
+    /// What kind of owner that is; free text of the caller.
     pub owner_type: &'a str,
-    /// The caller's finer kind of account.
+    /// A finer kind of account; free text of the caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subtype: Option<&'a str>,
-    /// Active, and its limits.
+    /// The guards that it was opened with.
     #[serde(flatten)]
     pub guards: &'a GuardsText,
     /// The caller's metadata; left out when empty.
@@ -69,16 +65,14 @@ pub struct AccountCreated<'a> {
     pub metadata: &'a BTreeMap<String, String>,
 }
 
-/// An account's status or limits changed, or both.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct AccountChanged<'a> {
-    /// Whose it is.
     pub tenant: &'a str,
-    /// As its owner calls it; the aggregate.
+    /// The id that callers use; also the message key.
     pub account_id: &'a str,
-    /// UUID text: the change.
+    /// UUID text; the journal's record of the change.
     pub transaction_id: &'a str,
-    /// Of the limits.
+    /// The currency of floor and ceiling.
     pub currency: &'a str,
     /// How it was.
     pub before: &'a GuardsText,

@@ -14,25 +14,21 @@ const DEPTH_MAX: usize = 4;
 /// A payload that is longer than this even when cut is left out, in bytes.
 const PAYLOAD_BYTES_MAX: usize = 16 * 1024;
 
-/// What is said about an event that could not be published.
+/// What the dead-letter topic says of an event that could not be published.
 #[derive(Clone, Copy, Debug)]
 pub struct DeadLetter<'a> {
-    /// The event's number as the outbox has it; it may be unknown.
+    /// The event's number as the journal has it; may be unknown to this version.
     pub event: i16,
-    /// The message key.
     pub aggregate: &'a str,
     /// The whole event, as it should have been published.
     pub body: &'a str,
-    /// How often it was tried again.
     pub retry_count: i32,
-    /// When it was given up.
     pub failed_at: DateTime<Utc>,
-    /// Why.
     pub error: &'a str,
 }
 
 impl DeadLetter<'_> {
-    /// Writes the record: always small, always an envelope, whatever the event looked like. (The whole body is in the database.)
+    /// Writes the record as JSON: small and an envelope whatever the event looked like. The database keeps the whole body.
     pub fn encode(&self) -> String {
         let body: Map<String, Value> = serde_json::from_str(self.body).unwrap_or_default();
         let event = EventType::from_code(self.event);

@@ -4,138 +4,127 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-/// A payment that took effect.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct PaymentAuthorized<'a> {
     /// ULID text.
     pub payment_id: &'a str,
-    /// Who paid: free text as the caller gave it.
+    /// The id of the account that paid, as callers use it.
     pub payer_account_id: &'a str,
-    /// Who was paid.
+    /// The id of the account that was paid.
     pub payee_account_id: &'a str,
-    /// In the currency's minor unit.
+    /// In the currency's minor units.
     pub amount_cents: i64,
-    /// Currency code.
     pub currency: &'a str,
     /// Left out when the caller gave none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<&'a str>,
 }
 
-/// A payment that was refused: what was asked, wrong as it may be, and why not.
+/// A payment that was declined, with the request as it was, wrong as it may be.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct PaymentDeclined<'a> {
-    /// Left out where the answer carried none.
+    /// `None`, and then left out, where the answer to the caller carried none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payment_id: Option<&'a str>,
-    /// Who should have paid; the account need not exist.
+    /// May be the id of no account.
     pub payer_account_id: &'a str,
-    /// Who should have been paid; the account need not exist.
+    /// May be the id of no account.
     pub payee_account_id: &'a str,
-    /// As asked: may be zero or negative.
+    /// As requested, in minor units: may be zero or negative.
     pub amount_cents: i64,
-    /// As asked.
+    /// As requested: may be no currency.
     pub currency: &'a str,
-    /// The refusal's code, such as `INSUFFICIENT_FUNDS`.
+    /// Such as `INSUFFICIENT_FUNDS`.
     pub error_code: &'a str,
-    /// The refusal in words.
+    /// For people.
     pub error_message: &'a str,
 }
 
-/// A transaction with its postings: florin's own event.
+/// A transaction with its postings; Florin's own event.
 #[derive(Clone, Copy, Debug)]
 pub struct TransactionPayload<'a> {
     /// UUID text.
     pub transaction_id: &'a str,
-    /// `payment`, `transfer`, ...
+    /// The name of a [`Kind`](crate::protocol::record::Kind), such as `payment` or `transfer`.
     pub kind: &'a str,
-    /// Whether it took effect.
     pub outcome: Outcome<'a>,
-    /// In order.
+    /// In the order of the request.
     pub postings: &'a [PostingPayload<'a>],
-    /// The caller's reference.
+    /// Free text of the caller.
     pub reference: Option<&'a str>,
-    /// The caller's metadata; left out when empty.
+    /// Left out when empty.
     pub metadata: &'a BTreeMap<String, String>,
-    /// What it follows from.
     pub follows: Follows<'a>,
 }
 
-/// What a transaction follows from.
+/// The transaction, hold or rate that a transaction refers to.
 #[derive(Clone, Copy, Debug)]
 pub enum Follows<'a> {
-    /// Nothing but its request.
     Nothing,
-    /// It takes from this hold: UUID text.
+    /// It captures this hold: UUID text.
     Hold(&'a str),
-    /// It gives back this payment, in part or whole: UUID text.
+    /// It refunds this payment, in part or in whole: UUID text.
     RefundOf(&'a str),
     /// It undoes this transaction: UUID text.
     Reverses(&'a str),
-    /// It exchanges money at a rate.
+    /// It exchanges money at this rate.
     Exchange(RatePayload<'a>),
 }
 
-/// The rate that a transaction pins.
+/// The exchange rate of a transaction: one unit of `base` is `rate` units of `quote`.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct RatePayload<'a> {
-    /// Its number.
+    /// The rate's number in the database.
     pub rate_id: i64,
-    /// One unit of this currency
+    /// Currency code.
     pub base: &'a str,
-    /// of this
+    /// Currency code.
     pub quote: &'a str,
-    /// is so many, as decimal text.
+    /// Decimal text.
     pub rate: &'a str,
 }
 
-/// A step of a hold that posts nothing: florin's own event. A capture is a transaction like any other.
+/// A step of a hold that posts nothing; Florin's own event. A capture is a transaction like any other.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct HoldPayload<'a> {
     /// UUID text: the transaction that authorized it.
     pub hold_id: &'a str,
     /// UUID text: the transaction of this step.
     pub transaction_id: &'a str,
-    /// Whose money.
+    /// The account whose money is held.
     pub debit_account_id: &'a str,
-    /// Who is to be paid.
+    /// The payee for whom it is held.
     pub credit_account_id: &'a str,
-    /// How much is promised, or let go.
+    /// What is held, or released, as decimal text in the currency's unit.
     pub amount: &'a str,
-    /// Currency code.
     pub currency: &'a str,
-    /// When what is left is let go; none in the event of that.
+    /// When the hold's rest is released by itself; `None` in the event of a void.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<&'a str>,
-    /// The caller's reference.
+    /// Free text of the caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'a str>,
 }
 
-/// Whether a transaction took effect.
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome<'a> {
-    /// It did.
     Posted,
-    /// It did not, and why.
     Declined {
-        /// The refusal's code.
+        /// Such as `INSUFFICIENT_FUNDS`.
         code: &'a str,
-        /// The refusal in words.
+        /// For people.
         message: &'a str,
     },
 }
 
-/// One posting of a transaction.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct PostingPayload<'a> {
-    /// Money leaves this account.
+    /// The account that money leaves.
     pub debit_account_id: &'a str,
-    /// And enters this one.
+    /// The account at which it arrives.
     pub credit_account_id: &'a str,
     /// Decimal text in the currency's unit, such as `12.50`.
     pub amount: &'a str,
-    /// Currency code.
     pub currency: &'a str,
 }
 

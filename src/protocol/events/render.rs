@@ -1,4 +1,4 @@
-//! From the journal's rows of one transaction to its event: the one place where an event's words come from.
+//! Makes the event of one transaction from its rows in the journal. No other place writes the body of an event.
 
 use smallvec::SmallVec;
 use ulid::Ulid;
@@ -11,30 +11,28 @@ use crate::protocol::journal::Row;
 use crate::protocol::live::LiveEvent;
 use crate::protocol::record::{AccountId, DeclineCode, Kind, TransactionId};
 
-/// What an event says of an account.
+/// What an event says of an account: its id as callers use it, and the currency for its decimals.
 #[derive(Clone, Debug)]
 pub struct Named {
-    /// As its owner calls it.
     pub name: Box<str>,
-    /// What it is kept in.
     pub currency: Currency,
 }
 
-/// Why a row has no event to show: it is damaged, or of another Florin.
+/// Why a row cannot be shown as an event: it is damaged, or was written by another version of Florin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// The number is nobody's.
+    /// No event has this number.
     #[error("there is no event {0}")]
     Event(i16),
-    /// The row names no account, or one that is not there.
+    /// The row at this place names no account, or one that does not exist.
     #[error("row {0} names an account that is not there")]
     Account(i64),
-    /// The row lacks something.
+    /// The row at this place lacks this field.
     #[error("row {0} has no {1}")]
     Missing(i64, &'static str),
 }
 
-/// The id of a transaction's event: the same each time, another one than the transaction's, and in order of time like it.
+/// The id of a transaction's event. It is the same each time, differs from the transaction's id, and sorts by time like it.
 pub fn event_id(row: &Row) -> Ulid {
     const LOW: u128 = (1 << 80) - 1;
     const ODD: u128 = 0x9e37_79b9_7f4a_7c15_f39d; // an odd factor loses nothing
@@ -42,10 +40,10 @@ pub fn event_id(row: &Row) -> Ulid {
     Ulid((ms << 80) | ((row.id.0.as_u128() & LOW).wrapping_mul(ODD) & LOW))
 }
 
-/// The event of a transaction, from all of its rows.
+/// The event of a transaction; `rows` are all of its rows, in order.
 ///
 /// # Errors
-/// [`Unreadable`].
+/// [`Unreadable`] when the rows are damaged, or of another version of Florin.
 pub fn render<'a>(rows: &[Row], named: impl Fn(AccountId) -> Option<&'a Named>) -> Result<LiveEvent, Unreadable> {
     let row = rows.first().ok_or(Unreadable::Missing(0, "rows"))?;
     if row.kind == Kind::REPLAY.code() {
@@ -153,7 +151,6 @@ pub fn render<'a>(rows: &[Row], named: impl Fn(AccountId) -> Option<&'a Named>) 
     }
 }
 
-/// A posting as events write it.
 struct Posted<'a> {
     debit: &'a str,
     credit: &'a str,
@@ -161,7 +158,7 @@ struct Posted<'a> {
     currency: &'a str,
 }
 
-/// What was asked for and refused.
+/// The request of a declined transaction, from the row's body.
 struct Asked<'a> {
     code: DeclineCode,
     message: &'a str,
@@ -226,7 +223,7 @@ fn rate(exchange: &serde_json::Value) -> Option<RatePayload<'_>> {
     Some(RatePayload { rate_id: exchange.get("rate_id")?.as_i64()?, base: text("base")?, quote: text("quote")?, rate: text("rate")? })
 }
 
-/// An event that was told before, word for word; whom it concerns, its words say.
+/// A dead letter's event, published again word for word. The accounts and ids that it concerns are read from its own text.
 fn replay(row: &Row) -> Result<LiveEvent, Unreadable> {
     let number = row.body.as_ref().and_then(|body| body["event"].as_i64()).and_then(|number| i16::try_from(number).ok()).unwrap_or_default();
     let event = EventType::from_code(number).ok_or(Unreadable::Event(number))?;
@@ -252,7 +249,7 @@ fn replay(row: &Row) -> Result<LiveEvent, Unreadable> {
     })
 }
 
-/// Each name once, in order.
+/// Each name once, in the order of first use.
 fn distinct<'n>(accounts: impl IntoIterator<Item = &'n str>) -> SmallVec<[Box<str>; 2]> {
     let mut names: SmallVec<[Box<str>; 2]> = SmallVec::new();
     for name in accounts {
@@ -283,7 +280,7 @@ fn told<'n>(
     }
 }
 
-/// Always within 64 bits: that is how it came in.
+/// Always within 64 bits: payment.v1 takes amounts of 64 bits.
 fn cents(minor_units: i128) -> i64 {
     i64::try_from(minor_units).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! Rows that a record brings beside its postings.
+//! Rows of other tables that a record brings with it.
 
 use std::sync::Arc;
 
@@ -9,162 +9,151 @@ use uuid::Uuid;
 use super::{AccountId, TransactionId};
 use crate::money::{Amount, CurrencyCode};
 
-/// Rows of its own that a record brings beside its postings: the same batch writes them, or nothing.
+/// Rows of other tables that a record brings with it. They are written in the same batch as the record, or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rows {
-    /// It gives back part of a payment, or all.
+    /// It refunds a payment, in part or in whole.
     Refund {
-        /// The payment.
         payment: TransactionId,
-        /// The payment's amount: no more is ever given back.
+        /// The payment's amount, which all refunds together never exceed.
         limit: Amount,
-        /// How much of it goes back.
+        /// What this record refunds.
         given: Amount,
     },
-    /// It takes back what gave back: so much of the payment may be given back again. Below zero: what gave back counts again.
+    /// It reverses a refund: this much of the payment may be refunded again.
     Undone {
-        /// The payment.
         payment: TransactionId,
-        /// What does not count any more.
+        /// What does not count as refunded any more; negative: a reversal is itself reversed, and the refund counts again.
         given: Amount,
     },
-    /// It promises money; its id is the hold's.
+    /// It opens a hold; the record's id is the hold's.
     Hold {
-        /// Whose money.
+        /// The account whose money is held.
         debit: AccountId,
-        /// Who will be paid.
+        /// The payee for whom it is held.
         credit: AccountId,
-        /// How much.
         amount: Amount,
-        /// When the rest is let go.
+        /// When what is left of it is released.
         expires_at: DateTime<Utc>,
     },
-    /// It takes from a hold, by its postings or by letting go.
+    /// It captures a hold, voids it, or both.
     Take {
-        /// The hold.
         hold: TransactionId,
-        /// Whose money is held.
+        /// The account whose money is held.
         debit: AccountId,
-        /// Who was to be paid.
+        /// The payee for whom it is held.
         credit: AccountId,
-        /// Paid by this record's postings.
+        /// Paid by this record's postings; zero: it only releases.
         captured: Amount,
-        /// Let go.
+        /// Released; zero: the rest stays held.
         voided: Amount,
     },
-    /// It starts a workflow; its id is the workflow's.
+    /// It starts a saga; the record's id is the saga's.
     Saga {
-        /// Which; `sagas.workflow`.
+        /// The number in `sagas.workflow`.
         workflow: i16,
     },
-    /// It is a step of a workflow, or what happened to one.
+    /// It is a step of a saga, or something that happened to one.
     Fact(FactRow),
-    /// An operator did it.
+    /// It is recorded as an operator's action.
     Action(OperatorAction),
-    /// It opens an account.
     Account(Box<AccountRow>),
-    /// It tells a dead letter's event again.
+    /// It publishes a dead letter's event again.
     Replay {
-        /// The dead letter's number.
+        /// The number of the dead letter.
         letter: i64,
     },
 }
 
-/// An account to be opened, as the table has it.
+/// An account to be opened, named as the table's columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountRow {
-    /// As the caller calls it.
+    /// The id that callers use.
     pub name: String,
-    /// `accounts.kind`.
+    /// The number in `accounts.kind`.
     pub kind: i16,
-    /// `accounts.normal_side`.
+    /// The number in `accounts.normal_side`.
     pub normal_side: i16,
-    /// What it is kept in.
     pub currency: CurrencyCode,
-    /// The caller's words for its owner.
+    /// Free text of the caller.
     pub owner: String,
-    /// And for what kind of owner that is.
+    /// What kind of owner that is; free text of the caller.
     pub owner_type: String,
-    /// The caller's finer kind of account.
+    /// A finer kind of account; free text of the caller.
     pub subtype: Option<String>,
     /// A JSON object.
     pub metadata: Option<String>,
-    /// The lowest available balance allowed, in minor units.
+    /// The lowest available balance allowed, in minor units; `None`: any.
     pub floor: Option<i128>,
-    /// The highest balance allowed, in minor units.
+    /// The highest balance allowed, in minor units; `None`: any.
     pub ceiling: Option<i128>,
 }
 
-/// The rate that a transaction pins.
+/// The exchange rate of a transaction: one unit of `base` is `rate` units of `quote`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExchangeRow {
-    /// `rates.id`.
+    /// The number in `rates.id`.
     pub rate_id: i64,
-    /// One unit of this currency
     pub base: CurrencyCode,
-    /// is this many
     pub rate: Decimal,
-    /// of this.
     pub quote: CurrencyCode,
-    /// How the amount that arrives was rounded.
+    /// How the amount that arrives was rounded: the name of a mode.
     pub rounding: &'static str,
 }
 
-/// What happened to a workflow: its `n`th fact, counted from 1. Whoever writes it first is right; for the other the record fails as
+/// What happened to a saga. Whoever writes the `n`th fact first is right: for a second one the record fails as
 /// [`Abort::Exceeded`](crate::protocol::slip::Abort::Exceeded).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FactRow {
-    /// The workflow.
     pub saga: TransactionId,
-    /// Which fact.
+    /// Counts the saga's facts, from 1.
     pub n: i32,
     /// A JSON object.
     pub body: String,
-    /// What the workflow is after it; `sagas.status`.
+    /// The saga's status after it; the number in `sagas.status`.
     pub status: i16,
-    /// When it goes on; `None`: it has ended, or is stuck.
+    /// When the saga goes on; `None`: it has ended, or is stuck.
     pub wake_at: Option<DateTime<Utc>>,
-    /// It is what an operator asked for, by this; if nobody asks for it any more, the record fails in the same way.
+    /// The id of the operator's request that it answers. If that request is not open any more, the record fails as above.
     pub asked: Option<Uuid>,
 }
 
 /// Who makes a change, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operator {
-    /// A key's or a certificate's name; `anonymous` without authentication.
+    /// The name of an API key or a certificate; `anonymous` without authentication.
     pub name: Arc<str>,
-    /// In their own words, at most 1,024 bytes; empty: they gave none.
+    /// In the operator's own words, at most 1,024 bytes; empty: none given.
     pub reason: String,
-    /// From which address; none: from here.
+    /// The operator's IP address; `None`: Florin itself.
     pub address: Option<Arc<str>>,
 }
 
 impl Operator {
-    /// What is kept of a change of theirs; before and after are JSON objects.
+    /// The record of one change; `before` and `after` are JSON objects.
     pub fn did(&self, action: &'static str, subject: &str, before: Option<String>, after: Option<String>) -> OperatorAction {
         OperatorAction { actor: self.name.to_string(), action, subject: subject.to_owned(), reason: self.reason.clone(), before, after }
     }
 }
 
-/// A change that an operator made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperatorAction {
-    /// Who: a key's or a certificate's name.
+    /// The name of an API key or a certificate.
     pub actor: String,
-    /// What, such as `account.limits`.
+    /// Such as `account.limits`.
     pub action: &'static str,
-    /// To what: an account's name, a currency's code, a workflow's id.
+    /// What was changed: the id of an account, the code of a currency, the id of a saga.
     pub subject: String,
-    /// Why, in the operator's words.
+    /// In the operator's own words.
     pub reason: String,
-    /// How it was; a JSON object.
+    /// A JSON object.
     pub before: Option<String>,
-    /// How it is; a JSON object.
+    /// A JSON object.
     pub after: Option<String>,
 }
 
 impl Rows {
-    /// The account on which this record holds more money, or less, and how much more.
+    /// The account whose held money changes, and by how much in minor units; negative: it shrinks.
     pub fn held(&self) -> Option<(AccountId, i128)> {
         match self {
             Self::Refund { .. }
@@ -179,7 +168,7 @@ impl Rows {
         }
     }
 
-    /// Who is to be paid what this record holds, or lets go.
+    /// The payee of the hold that this row opens or takes from.
     pub fn promised_to(&self) -> Option<AccountId> {
         match self {
             Self::Hold { credit, .. } | Self::Take { credit, .. } => Some(*credit),

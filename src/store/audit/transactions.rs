@@ -1,5 +1,6 @@
-//! What is written of a transaction, compared with itself and with the rows around it: its postings in number, accounts and currencies, the balances after them
-//! with the chain, its key, and what it did to holds and payments. Whether its event was to be written cannot be told: seeds have none.
+//! Compares what is written of a transaction with itself and with the rows around it: number, accounts and currencies of its postings, the balances
+//! after them with the chain, its key, and what it did to holds and payments. Whether its event should have been written cannot be told: seeds have
+//! none.
 
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
@@ -9,26 +10,26 @@ use crate::protocol::record::{Kind, TransactionId};
 use crate::store::StoreError;
 use crate::store::verify::KEY_HASH;
 
-/// What is wrong with a transaction, in words, and how the accounts that it touches stand.
+/// What is wrong with a transaction, and how the accounts that it touches compare.
 #[derive(Clone, Debug)]
 pub struct ReconciledTransaction {
-    /// What disagrees.
+    /// In words; empty: all agrees.
     pub issues: Vec<String>,
-    /// Those that its rows are about.
+    /// The accounts that its rows are about.
     pub accounts: Vec<Reconciled>,
 }
 
-/// Which transactions are looked at. `$1` is the tenant, `$2` the kinds without postings.
+/// Which transactions to compare. In the SQL `$1` is the tenant, `$2` the kinds without postings.
 enum Which {
-    /// `$3`. Its rows, those before them and those that follow it are looked up.
+    /// The transaction `$3`. Its rows, those before them and those that follow it are looked up.
     One,
-    /// Of which up to `$3` are told. The journal is read whole.
+    /// All of the tenant, of which at most `$3` are returned. The whole journal is read.
     All,
 }
 
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// Selects (transaction, issues), by transaction.
+/// Selects a transaction's id and its issues, ordered by id.
 fn sql(which: &Which) -> String {
     let (written, following, before, limit) = match which {
         Which::One => (
@@ -85,7 +86,7 @@ fn without_postings() -> Vec<i16> {
     Kind::WITHOUT_POSTINGS.map(Kind::code).to_vec()
 }
 
-/// One transaction of a tenant. Amounts in the words are in minor units.
+/// Compares one transaction of a tenant; `None`: there is none. Amounts in the issues are in minor units.
 ///
 /// # Errors
 /// Any failure of the statements.
@@ -114,7 +115,7 @@ pub async fn reconcile_transaction(pool: &PgPool, tenant: &str, id: TransactionI
     Ok(Some(ReconciledTransaction { issues, accounts }))
 }
 
-/// All transactions of a tenant: how many there are, and those with issues, up to `count`.
+/// Compares all transactions of a tenant: returns how many there are, and at most `count` of those with issues.
 ///
 /// # Errors
 /// Any failure of the statements.

@@ -4,68 +4,61 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgExecutor, PgRow};
 use sqlx::{Error, PgPool, Row as _};
 
-/// One dead letter.
 #[derive(Clone, Debug)]
 pub struct DeadLetterRow {
     /// Its number, by which it is shown and replayed.
     pub id: i64,
     /// The event's place in the journal.
     pub seq: i64,
-    /// Whose it is.
     pub tenant: String,
-    /// Which event, by number.
+    /// [`EventType`](crate::protocol::events::EventType) by number.
     pub event: i16,
     /// The message key.
     pub aggregate: String,
-    /// The whole event.
+    /// The whole envelope as JSON text.
     pub body: String,
     /// Why it was given up.
     pub error: String,
-    /// How often it was tried again.
     pub retry_count: i32,
     /// When it was given up.
     pub failed_at: DateTime<Utc>,
-    /// The place of its replay in the journal.
+    /// The place of its replay in the journal; `None`: not replayed yet.
     pub replayed_as: Option<i64>,
 }
 
-/// Why a dead letter was not replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// There is none of this number.
+    /// There is no dead letter of this number.
     #[error("there is no dead letter {0}")]
     Unknown(i64),
-    /// It was replayed before.
     #[error("dead letter {id} was replayed before, as event {replayed_as}")]
     Replayed {
-        /// The dead letter.
+        /// The number of the dead letter.
         id: i64,
-        /// Its replay.
+        /// The place of its replay in the journal.
         replayed_as: i64,
     },
-    /// The database failed; nothing was replayed, or the answer was lost.
+    /// Nothing was replayed, or the answer was lost.
     #[error(transparent)]
     Database(#[from] Error),
 }
 
 const COLUMNS: &str = "id, seq, tenant, event, aggregate, body, error, retry_count, failed_at, replayed_as";
 
-/// An event that could not be published.
+/// An event that could not be published, about to become a dead letter.
 #[derive(Clone, Copy, Debug)]
 pub struct Letter<'a> {
     /// Its place in the journal.
     pub seq: i64,
-    /// Whose it is.
     pub tenant: &'a str,
-    /// Which event, by number.
+    /// [`EventType`](crate::protocol::events::EventType) by number.
     pub event: i16,
     /// The message key.
     pub aggregate: &'a str,
-    /// The whole event.
+    /// The whole envelope as JSON text.
     pub body: &'a str,
     /// Why it was given up.
     pub error: &'a str,
-    /// How often it was tried again.
     pub retry_count: i32,
 }
 
@@ -87,12 +80,12 @@ pub async fn insert_dead_letter(db: impl PgExecutor<'_>, letter: Letter<'_>) -> 
     Ok(())
 }
 
-/// What was given up beyond a position, but perhaps not passed yet: place, reason and count of retries.
+/// Place, reason and count of retries of events after this position that were given up: the position may not have passed them yet.
 pub async fn dead_letters_after(db: impl PgExecutor<'_>, position: i64) -> Result<Vec<(i64, String, i32)>, Error> {
     sqlx::query_as("SELECT seq, error, retry_count FROM dead_letters WHERE seq > $1 ORDER BY seq LIMIT 100000").bind(position).fetch_all(db).await
 }
 
-/// A page of dead letters by number, after `after`; those that were replayed only if asked for.
+/// At most `rows_max` dead letters with numbers above `after`; replayed ones only with `replayed_too`.
 pub async fn list_dead_letters(db: impl PgExecutor<'_>, after: i64, replayed_too: bool, rows_max: i64) -> Result<Vec<DeadLetterRow>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM dead_letters WHERE id > $1 AND ($2 OR replayed_as IS NULL) ORDER BY id LIMIT $3");
     sqlx::query(sqlx::AssertSqlSafe(sql)).bind(after).bind(replayed_too).bind(rows_max).try_map(|row| letter(&row)).fetch_all(db).await
@@ -103,16 +96,16 @@ pub async fn count_dead_letters(db: impl PgExecutor<'_>) -> Result<i64, Error> {
     sqlx::query_scalar("SELECT count(*) FROM dead_letters WHERE replayed_as IS NULL").fetch_one(db).await
 }
 
-/// One dead letter.
+/// `None`: there is no dead letter of this number.
 pub async fn show_dead_letter(db: impl PgExecutor<'_>, id: i64) -> Result<Option<DeadLetterRow>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM dead_letters WHERE id = $1");
     sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).try_map(|row| letter(&row)).fetch_optional(db).await
 }
 
-/// Asks whoever leads to tell a dead letter's event again, as a new, last event of its aggregate.
+/// Requests that the leader publish a dead letter's event again, as the newest event of its message key.
 ///
 /// # Errors
-/// When there is none, when it was replayed before, or when the database fails.
+/// When there is no such letter, when it was replayed before, or when the database fails.
 pub async fn ask_replay(pool: &PgPool, id: i64) -> Result<(), ReplayError> {
     let asked = "UPDATE dead_letters SET asked_at = coalesce(asked_at, clock_timestamp()) WHERE id = $1 AND replayed_as IS NULL";
     if sqlx::query(asked).bind(id).execute(pool).await?.rows_affected() == 1 {
@@ -122,7 +115,7 @@ pub async fn ask_replay(pool: &PgPool, id: i64) -> Result<(), ReplayError> {
     letter.replayed_as.map_or(Ok(()), |replayed_as| Err(ReplayError::Replayed { id, replayed_as }))
 }
 
-/// Dead letters whose replay was asked for, those that were asked for first, up to `rows_max`.
+/// At most `rows_max` dead letters whose replay was requested, in the order of the requests.
 pub async fn asked_replays(db: impl PgExecutor<'_>, rows_max: i64) -> Result<Vec<DeadLetterRow>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM dead_letters WHERE asked_at IS NOT NULL AND replayed_as IS NULL ORDER BY asked_at, id LIMIT $1");
     sqlx::query(sqlx::AssertSqlSafe(sql)).bind(rows_max).try_map(|row| letter(&row)).fetch_all(db).await

@@ -1,4 +1,4 @@
-//! Partitions, keys, the backlog, and repair.
+//! Upkeep of partitions and keys, the size of the outbox, and repair.
 
 use std::time::Duration;
 
@@ -9,42 +9,42 @@ use sqlx::{Error, PgPool};
 use super::{Copy, write_copy};
 use crate::protocol::journal::{BATCH_BITS, PLACE_BITS};
 
-/// What waits to be published.
+/// The events that Kafka does not have yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Events beyond the position: counted up to a limit, beyond that by the rows of the journal.
+    /// How many there are. Beyond a bound it is an estimate, by the rows of the journal.
     pub rows: i64,
     /// The age of the oldest of them.
     pub age: Duration,
 }
 
-/// What waits beyond `position`; counts at most `rows_max` rows one by one.
+/// What is after `position`. At most `rows_max` rows are counted one by one.
 pub async fn backlog(db: impl PgExecutor<'_>, position: i64, rows_max: i64) -> Result<Backlog, Error> {
     let sql = "SELECT events, oldest FROM journal_waiting($1, $2)";
     let (rows, oldest): (i64, Option<DateTime<Utc>>) = sqlx::query_as(sql).bind(position).bind(rows_max).fetch_one(db).await?;
     Ok(Backlog { rows, age: oldest.and_then(|oldest| (Utc::now() - oldest).to_std().ok()).unwrap_or_default() })
 }
 
-/// Makes partitions until so many wait behind the one that is written; answers how many.
+/// Makes partitions until `ahead` of them follow the one being written; returns how many it made.
 pub async fn grow(db: impl PgExecutor<'_>, ahead: i32) -> Result<i32, Error> {
     sqlx::query_scalar("SELECT journal_grow($1)").bind(ahead).fetch_one(db).await
 }
 
-/// Forgets the keys of one partition that was closed so long ago; answers its number.
+/// Forgets the keys of one partition that was closed longer ago than this; returns its number, or `None` if there is none.
 pub async fn forget_keys(db: impl PgExecutor<'_>, retention: Duration) -> Result<Option<i64>, Error> {
     sqlx::query_scalar("SELECT journal_forget_keys($1)").bind(interval(retention)).fetch_one(db).await
 }
 
-/// Notes the times of one partition that was closed; answers its number.
+/// Notes the times of one closed partition, so that times find it; returns its number, or `None` if there is none.
 pub async fn note_times(db: impl PgExecutor<'_>) -> Result<Option<i64>, Error> {
     sqlx::query_scalar("SELECT journal_note_times()").fetch_one(db).await
 }
 
-/// So many partitions are made in one transaction: it locks each with its indexes, and PostgreSQL has room for some 6,000 locks unless it is set.
+/// Partitions made in one transaction: each is locked with its indexes, and by default PostgreSQL has space for about 6,000 locks.
 const MADE_AT_ONCE: i64 = 50;
 
-/// In one transaction: lets the journal go on behind `to`, so that none of the places up to there is given again, and writes the copy. Whoever leads finds that its
-/// memory is not of this database and begins anew. Answers how many events lie behind the copy's position: they are published again.
+/// Raises the journal's next place above `to`, so that no place up to there is given again, and writes the copy, in one transaction. The leader finds
+/// that its memory is not of this database, and begins anew. Returns how many events lie after the copy's position: they are published again.
 pub async fn publish_again(pool: &PgPool, publisher: &str, to: i64, copy: &Copy) -> Result<i64, Error> {
     let next = (to >> (PLACE_BITS + BATCH_BITS)) + 1;
     let mut first = 1;

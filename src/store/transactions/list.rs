@@ -1,10 +1,10 @@
-//! Lists transactions by their place in the journal, newest first, page by page, never through a whole table:
+//! Lists transactions by place, newest first, page by page, and never reads a whole table:
 //!
 //! - by reference: along its index;
-//! - by account: its completed ones along the chain of its postings, its declined ones along theirs, and both merged;
+//! - by account: completed ones along the chain of its postings, declined ones along theirs, both merged;
 //! - else along the journal itself.
 //!
-//! A page looks at no more than so many candidates ([`SCAN_MAX`]): a filter that few of them pass ends a page early, with the place to go on from.
+//! A page looks at [`SCAN_MAX`] candidates at most. A filter that few of them pass ends a page early, with the place to go on from.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
@@ -15,35 +15,33 @@ use crate::protocol::journal::{PLACE_BITS, status};
 use crate::protocol::record::DeclineCode;
 use crate::store::{StoreError, limited};
 
-/// What is wanted; all of it holds together.
+/// Which transactions to list: those that match all of these.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Whose.
     pub tenant: String,
-    /// Debited or credited, or asked to be.
+    /// The id of an account that is debited or credited, or was to be.
     pub account: Option<String>,
-    /// Accepted then or later.
+    /// Accepted at this time or later.
     pub from: Option<DateTime<Utc>>,
-    /// Accepted before.
+    /// Accepted before this time.
     pub to: Option<DateTime<Utc>>,
-    /// Only declined ones, or only completed ones.
+    /// `Some(true)`: only declined ones; `Some(false)`: only completed ones.
     pub declined: Option<bool>,
-    /// The caller's reference.
     pub reference: Option<String>,
-    /// Only these kinds, by number; empty: all.
+    /// [`Kind`](crate::protocol::record::Kind) by number; empty: all.
     pub kinds: Vec<i16>,
-    /// Declined ones only if the refusal is bound to the caller's key, so that the caller knows of them.
+    /// Leaves out declines that are not bound to the caller's key: the caller does not know of them.
     pub bound: bool,
-    /// So many are left out first.
+    /// How many are skipped first.
     pub offset: usize,
 }
 
-/// A place in a list, from the newest down. Each list uses what it goes by, and leaves the rest as it is in [`Self::START`].
+/// Where to go on in a list, from the newest down. Each list uses the fields that it needs, and leaves the others as in [`Self::START`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// Those below this place, number or time are still to come.
     pub seq: i64,
-    /// Of an account's transactions: the row of the account to go on from; `i64::MAX`: from its newest.
+    /// In the list of an account: the place of the account's row to go on from; `i64::MAX`: its newest.
     pub row: i64,
     /// Those below this id are still to come.
     pub id: Uuid,
@@ -54,10 +52,10 @@ impl Cursor {
     pub const START: Self = Self { seq: i64::MAX, row: i64::MAX, id: Uuid::max() };
 }
 
-/// A page: each transaction with the place after it.
+/// A page of a list; each transaction has the cursor after it.
 #[derive(Debug)]
 pub struct Page {
-    /// In order.
+    /// Newest first.
     pub rows: Vec<(TransactionRow, Cursor)>,
     /// Where the next page begins; `None` after the last.
     pub next: Option<Cursor>,
@@ -65,16 +63,16 @@ pub struct Page {
 
 /// Candidates that a page looks at.
 const SCAN_MAX: usize = 10_000;
-/// Candidates that one statement answers.
+/// Candidates that one statement returns.
 const CHUNK: std::ops::RangeInclusive<usize> = 100..=1_001;
 /// Rows of the journal that one statement looks at for candidates.
 const LOOKS: i64 = 20_000;
-/// As how many candidates such rows count where none was among them: a page looks at ten times as many.
+/// [`LOOKS`] rows without a candidate count as this many: so a page looks at ten such statements at most.
 const LOOKS_COUNT: usize = SCAN_MAX / 10;
-/// How long after its acceptance a transaction may be committed: a command waits for ten minutes at most, the rest is for clocks that differ.
+/// How long after its acceptance a transaction may be committed. A command waits for ten minutes at most; the rest is for clocks that differ.
 const COMMIT_SLACK: TimeDelta = TimeDelta::hours(1);
 
-/// One up to `count` transactions from a place on.
+/// At most `count` transactions from a cursor on.
 ///
 /// # Errors
 /// Any failure of the statements.
@@ -112,7 +110,7 @@ async fn find(pool: &PgPool, filter: &Filter, start: Cursor, count: usize) -> Re
 }
 
 impl Filter {
-    /// The whole filter, on the whole row.
+    /// Checks the filter as a whole on a whole transaction.
     fn takes(&self, row: &TransactionRow) -> bool {
         let names = |account: &String| row.postings.iter().any(|posting| posting.debit == *account || posting.credit == *account);
         self.in_time(row.created_at)
@@ -127,8 +125,8 @@ impl Filter {
         self.from.is_none_or(|from| time >= from) && self.to.is_none_or(|to| time < to)
     }
 
-    /// The places between which everything lies that was accepted in the wanted time, the second excluded; but for partition 0, which lies before.
-    /// What was accepted before a time was committed soon after it, so before whatever was accepted later still.
+    /// The places between which all rows lie that were accepted in the wanted time, the second excluded; rows of partition 0 lie before. What was
+    /// accepted before some time was committed soon after it, and so before whatever was accepted later still.
     async fn places(&self, pool: &PgPool) -> Result<(i64, i64), StoreError> {
         if self.from.is_none() && self.to.is_none() {
             return Ok((0, i64::MAX));
@@ -141,7 +139,7 @@ impl Filter {
     }
 }
 
-/// A transaction that may be wanted, by what its index tells of it.
+/// A transaction that may be wanted, by what its index says of it.
 struct Candidate {
     created_at: DateTime<Utc>,
     declined: bool,
@@ -157,16 +155,16 @@ impl Candidate {
 
 struct Chunk {
     candidates: Vec<Candidate>,
-    /// The place after it, even if no candidate came of it.
+    /// The cursor after it, even if it has no candidate.
     at: Cursor,
-    /// As how many candidates it counts.
+    /// How many candidates it counts as.
     looked: usize,
-    /// Nothing comes after it.
+    /// Whether nothing comes after it.
     ends: bool,
 }
 
 impl Chunk {
-    /// The first `count` candidates of it.
+    /// Keeps the first `count` candidates.
     fn cut(&mut self, count: usize) {
         if count < self.candidates.len() {
             self.candidates.truncate(count);
@@ -176,11 +174,11 @@ impl Chunk {
     }
 }
 
-/// What to go along.
+/// The index, or the journal itself, that a list follows.
 struct Source<'a> {
     pool: &'a PgPool,
     filter: &'a Filter,
-    /// The account's name and its number, if there is one: one that never existed may have been asked for.
+    /// The account's id, and its number if it exists: a declined transaction may name an account that never did.
     account: Option<(&'a str, Option<i64>)>,
     /// See [`Filter::places`].
     low: i64,
@@ -200,8 +198,8 @@ impl<'a> Source<'a> {
         Ok(Self { pool, filter, account, low, high })
     }
 
-    /// Where to begin: no later than what is wanted. An account's chain of postings leads there from its first row behind, which saves the walk
-    /// through all the later ones; where there is none among many rows, there are few of them.
+    /// Where to begin: no later than what is wanted. For an account, its first row after the wanted time is looked for, which saves walking its chain
+    /// through all later ones. If many rows are looked at in vain, the account has few of them.
     async fn begin(&self, start: Cursor) -> Result<Cursor, StoreError> {
         let mut at = Cursor { seq: start.seq.min(self.high), ..start };
         if let Some((_, Some(number))) = self.account
@@ -240,10 +238,10 @@ impl<'a> Source<'a> {
     }
 }
 
-/// A transaction's place and status, and when it was accepted.
+/// A transaction's place, its status, and when it was accepted.
 type Listed = (i64, Option<i16>, DateTime<Utc>);
 
-/// What `journal_before` answers: where it had to stop looking, the last row has no status.
+/// From the rows of `journal_before`. Where that had to stop looking, its last row has no status.
 fn listed(rows: &[Listed], mut at: Cursor, count: usize) -> Chunk {
     let (mut candidates, mut looked, mut ends) = (Vec::with_capacity(rows.len()), rows.len(), rows.len() < count);
     for &(seq, code, created_at) in rows {
@@ -256,12 +254,12 @@ fn listed(rows: &[Listed], mut at: Cursor, count: usize) -> Chunk {
     Chunk { candidates, at, looked, ends }
 }
 
-/// A posting's row, its transaction's place, and when that was accepted.
+/// A posting's row, its transaction's place, and when the transaction was accepted.
 type Done = (i64, i64, DateTime<Utc>);
-/// The place of what was declined, and when it was accepted.
+/// A declined transaction's place, and when it was accepted.
 type Refused = (i64, DateTime<Utc>);
 
-/// Merges the two lists of an account by place, as far as both are known. The postings of one transaction follow each other.
+/// Merges the two lists of an account by place, as far as both are known. Postings of one transaction follow each other.
 fn merged(completed: Vec<Done>, declined: Vec<Refused>, filter: &Filter, mut at: Cursor, count: usize) -> Chunk {
     let oldest = filter.from.map(|from| from - COMMIT_SLACK);
     let mut completed_ends = completed.len() < count;

@@ -1,4 +1,4 @@
-//! What a verification found, and how it reads.
+//! The result of a verification, and its form as text.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -10,71 +10,65 @@ use crate::money::decimal_text;
 /// The ledger as of one snapshot.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// How much there is.
     pub figures: Figures,
     /// Every check that was made, in order.
     pub checks: Vec<Checked>,
-    /// The first findings of each check.
+    /// At most [`FINDINGS_MAX`](super::FINDINGS_MAX) of each check.
     pub findings: Vec<Finding>,
 }
 
-/// How much there is.
+/// How much the ledger has.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Figures {
-    /// Accounts of all tenants.
+    /// Of all tenants.
     pub accounts: u64,
-    /// Completed transactions, changes of accounts among them.
+    /// Completed ones; changes of accounts are among them.
     pub transactions: u64,
-    /// Declined transactions.
     pub declined: u64,
-    /// Postings: each is a debit and a credit.
+    /// Each is a debit and a credit.
     pub postings: u64,
-    /// Keys of callers that are remembered and stand for a transaction.
+    /// Callers' keys that are remembered and stand for a transaction.
     pub keys: u64,
-    /// Remembered keys that were declared never used.
+    /// Remembered keys that were retired: they had no effect and never will.
     pub keys_retired: u64,
-    /// Events, published or not.
+    /// Published or not.
     pub events: u64,
-    /// Events that Kafka refused for themselves.
     pub dead_letters: u64,
-    /// Movements through the provider that wait for an operator: no disagreement, but nothing goes on by itself.
+    /// Sagas that wait for an operator. That is no disagreement, but they do not go on by themselves.
     pub sagas_stuck: u64,
-    /// Money, by currency.
     pub currencies: Vec<CurrencyTotals>,
 }
 
-/// The money of one currency, over all of its accounts.
+/// The money of one currency, over all accounts.
 #[derive(Clone, Debug, Serialize)]
 pub struct CurrencyTotals {
-    /// Its code.
     pub currency: String,
-    /// Decimals of its minor unit.
+    /// Decimals of the currency.
     pub exponent: u8,
-    /// Accounts kept in it.
+    /// How many accounts are in this currency.
     pub accounts: u64,
-    /// Sum of all debits ever, in minor units; text in JSON.
+    /// The sum of all debits ever, in minor units; text in JSON.
     #[serde(serialize_with = "text")]
     pub debits: i128,
-    /// Sum of all credits ever, in minor units; text in JSON.
+    /// The sum of all credits ever, in minor units; text in JSON.
     #[serde(serialize_with = "text")]
     pub credits: i128,
 }
 
-/// One check and how much disagreed.
+/// One check, and how many rows disagree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Checked {
-    /// Its name.
     pub check: &'static str,
-    /// How many rows disagreed, more than are listed perhaps.
+    /// How many rows disagree; `findings` may list fewer.
     pub findings_total: u64,
 }
 
-/// Something that disagrees. Amounts are in minor units.
+/// One disagreement. Amounts are in minor units.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Which check found it.
+    /// The check that found it.
     pub check: &'static str,
-    /// What it concerns.
+    /// The account, transaction or other row that it concerns.
     pub what: String,
     /// What would be right.
     pub expected: String,
@@ -87,7 +81,7 @@ fn text<S: Serializer>(minor_units: &i128, serializer: S) -> Result<S::Ok, S::Er
 }
 
 impl Report {
-    /// Whether all agrees.
+    /// Whether all checks agree.
     pub fn is_clean(&self) -> bool {
         self.findings_total() == 0
     }

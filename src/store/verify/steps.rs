@@ -1,17 +1,18 @@
-//! What is compared, as data: each step is a pass over its tables that selects the rows which disagree. None takes for granted what an index or a constraint
-//! guards, and none looks rows of the journal up one by one: what must meet is hashed or sorted.
+//! The checks as data: each step is a pass over its tables that selects the rows which disagree. None relies on what an index or a constraint
+//! guards, and none looks rows of the journal up one by one: what must match is hashed or sorted.
 
-/// One pass.
+/// One pass over some tables, for several checks.
 pub(super) struct Step {
-    /// What progress calls it.
+    /// Shown as progress.
     pub name: &'static str,
     /// The checks that its rows may name.
     pub checks: &'static [&'static str],
-    /// Selects (check, what, expected, found). May read `given`, once: the kinds without postings and the shortest gap between two uses of a key.
+    /// Selects (check, what, expected, found). It may read `given` once: the kinds without postings, and the shortest gap between two uses of a key.
     pub bad: &'static str,
 }
 
-/// The bytes that a row's key must be, of its own API, tenant and text: what [`KeyHash::of`](crate::protocol::record::KeyHash::of) makes of them.
+/// SQL for the 16 bytes that a row's key must be, made of its API, tenant and text: as [`KeyHash::of`](crate::protocol::record::KeyHash::of) makes
+/// it.
 macro_rules! key_hash {
     () => {
         "substr(sha256('\\x0100000000000000'::bytea || set_byte('\\x00', 0, api) \
@@ -20,13 +21,14 @@ macro_rules! key_hash {
     };
 }
 
-/// The same for the audit of transactions.
+/// The same SQL, for the audit of transactions.
 pub(in crate::store) const KEY_HASH: &str = key_hash!();
 
-/// Statuses: a transaction is completed (1) or declined (2); a key may be retired (3). Kinds are those of [`Kind`](crate::protocol::record::Kind).
+/// A status is 1 for completed, 2 for declined, 3 for a retired key. Kinds are those of [`Kind`](crate::protocol::record::Kind).
 pub(super) const STEPS: &[Step] = &[
-    // Each row by itself, with the accounts that it names. One row is a debit and a credit of the same amount, so what is left of "debits equal credits"
-    // per transaction is this. The comparisons are named first, so that only rows that fail one are put into words.
+    // Each row by itself, with the accounts that it names. One row is a debit and a credit of the same amount, so this is all that is left to check
+    // of
+    // "debits equal credits" per transaction. Comparisons are named first, so that only rows that fail one are put into words.
     Step {
         name: "rows",
         checks: &[
@@ -86,7 +88,7 @@ pub(super) const STEPS: &[Step] = &[
               WHERE (status_fits AND retired_fits AND declined_fits AND still_fits AND moving_fits AND accounts_fit AND currency_fits AND amount_fits AND sides_fit AND event_fits AND facts_fit) IS NOT TRUE \
                 AND w.fits IS NOT TRUE",
     },
-    // The rows of a transaction stand side by side and say the same of it. One that stands alone says so itself, and needs no company.
+    // The rows of a transaction stand side by side and say the same of it. A transaction of one row agrees with itself.
     Step {
         name: "transactions",
         checks: &["postings without transaction", "postings of a transaction", "transaction twice"],
@@ -121,8 +123,9 @@ pub(super) const STEPS: &[Step] = &[
         bad: "SELECT 'currency totals', 'currency ' || a.currency, 'credits ' || sum(b.debits), 'credits ' || sum(b.credits) \
               FROM accounts a JOIN balances_now b ON b.account = a.id GROUP BY a.currency HAVING sum(b.debits) <> sum(b.credits)",
     },
-    // One wrong row puts all later ones of its account out by the same: only where the difference changes is a finding. Rows of an account that was in quarantine and was
-    // released are known to be wrong.
+    // One wrong row puts all later ones of its account out by the same: only where the difference changes is a finding. Rows of an account that was
+    // in
+    // quarantine and was released are known to be wrong.
     Step {
         name: "running balances",
         checks: &["balance after", "chain"],
@@ -145,7 +148,8 @@ pub(super) const STEPS: &[Step] = &[
               UNION ALL SELECT 'closed', format('account %s of %s', a.name, a.tenant), '0, 0 held', format('%s, %s held', b.credits - b.debits, b.held) \
                 FROM accounts a JOIN balances_now b ON b.account = a.id WHERE b.status = 3 AND (b.credits <> b.debits OR b.held <> 0)",
     },
-    // The fold stands within the journal, and accounts that it gave up are findings until they are released. Status and limits are those of the last change.
+    // The fold stands within the journal, and accounts in quarantine are findings until they are released. Status, floor and ceiling are those of the
+    // last change.
     Step {
         name: "fold",
         checks: &["fold", "quarantine", "guards"],
@@ -182,7 +186,7 @@ pub(super) const STEPS: &[Step] = &[
                   format('captured %s, taken %s of hold %s, %s', s.captured, s.taken, coalesce(s.hold::text, 'none'), CASE WHEN h.id IS NULL THEN 'which is not there' ELSE 'from ' || h.debit_account END) \
                 FROM steps s LEFT JOIN holds h ON h.id = s.hold WHERE (h.debit_account = s.debit_account AND h.credit_account = s.credit_account AND s.captured <= s.taken) IS NOT TRUE",
     },
-    // What gave back counts unless it was given back itself: that is by a reversal, so whole or not at all.
+    // A refund or reversal counts unless it was reversed itself, which is always as a whole.
     Step {
         name: "refunds",
         checks: &["refunded", "refund"],
@@ -202,7 +206,8 @@ pub(super) const STEPS: &[Step] = &[
                 WHERE (s.kind IN (5, 13) AND s.gave = CASE s.kind WHEN 5 THEN s.posted ELSE f.amount END AND f.payment IS NOT NULL) IS NOT TRUE \
                   AND NOT (s.kind = 5 AND s.payment IS NULL AND s.gave IS NULL)",
     },
-    // Where keys are remembered none is twice. A key that has left may be used again, so only uses closer than the retention are two effects of one key.
+    // Where keys are remembered, none is there twice. A forgotten key may be used again: only uses closer than the retention are two effects of one
+    // key.
     Step {
         name: "keys",
         checks: &["key", "key used twice", "key with two effects"],
@@ -226,7 +231,7 @@ pub(super) const STEPS: &[Step] = &[
         bad: "SELECT 'derived id', 'transaction ' || coalesce(j.id, d.id), coalesce('at row ' || j.seq, 'none'), coalesce('at row ' || d.seq, 'none') \
               FROM (SELECT id, seq FROM journal WHERE n = 0 AND get_byte(uuid_send(id), 6) >> 4 = 8) j FULL JOIN derived d ON d.id = j.id WHERE j.seq IS DISTINCT FROM d.seq",
     },
-    // Every account that a declined transaction names finds it.
+    // Each account that a declined transaction names lists it.
     Step {
         name: "declines",
         checks: &["decline"],
@@ -235,8 +240,8 @@ pub(super) const STEPS: &[Step] = &[
                     LATERAL (VALUES (p.posting ->> 'debit'), (p.posting ->> 'credit')) a(account) WHERE j.status = 2 AND j.n = 0 AND a.account IS NOT NULL) j \
                 FULL JOIN declines d ON d.tenant = j.tenant AND d.account = j.account AND d.seq = j.seq WHERE j.seq IS NULL OR d.seq IS NULL",
     },
-    // An exchange is one transaction of two postings: what leaves in one currency arrives in the other, at the pinned rate, one of the two rounded
-    // by less than a unit of its own.
+    // An exchange is one transaction of two postings: what leaves in one currency arrives in the other at the pinned rate, one of the two rounded
+    // by less than one of its units.
     Step {
         name: "exchanges",
         checks: &["exchange", "exchange rate", "exchange amount"],
@@ -262,7 +267,7 @@ pub(super) const STEPS: &[Step] = &[
                   ('exchange amount', abs(due - arrives) < greatest(1, due / nullif(leaves, 0)) OR NOT is_exchange OR NOT is_as_quoted, 'within 1 of ' || trunc(due, 4), arrives::text)) w(broken, fits, expected, found) \
               WHERE w.fits IS NOT TRUE",
     },
-    // A payout and a card top-up are each the beginning of a saga.
+    // A payout and a card top-up each begin a saga.
     Step {
         name: "sagas",
         checks: &["saga", "saga fact", "saga step"],
@@ -287,7 +292,8 @@ pub(super) const STEPS: &[Step] = &[
               FROM (SELECT * FROM operator_actions WHERE action IN ('account.status', 'account.limits', 'account.change')) a \
                 FULL JOIN (SELECT id, tenant FROM journal WHERE kind = 20 AND status = 1 AND n = 0) t ON t.id = a.id WHERE a.tenant IS DISTINCT FROM t.tenant",
     },
-    // Readers look into the partitions that they are told of, and not beyond the last batch; ids find theirs by the time that they were drawn at.
+    // Readers look only into the partitions that are listed, and not beyond the last batch. Ids find their partition by the time at which they were
+    // drawn.
     Step {
         name: "partitions",
         checks: &["partition", "place", "place of an id"],
@@ -310,7 +316,7 @@ pub(super) const STEPS: &[Step] = &[
                   FROM journal_partitions WHERE isfinite(first_at)) p ON p.number = j.seq >> 44 \
                 WHERE j.n = 0 AND (j.id < p.low OR j.id > p.high) AND get_byte(uuid_send(j.id), 6) >> 4 <> 8",
     },
-    // What is in the journal and is no transaction: openings of accounts, and events that were told again.
+    // What is in the journal but is no transaction: openings of accounts, and replayed events.
     Step {
         name: "openings and replays",
         checks: &["opening", "dead letter", "replay"],

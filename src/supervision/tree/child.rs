@@ -7,21 +7,21 @@ use crate::resilience::policy::ChildName;
 pub enum Child {
     /// Keeps the lease.
     Leadership,
-    /// Supervises the journal's lane, under an epoch.
+    /// Supervises the journal's lane.
     Journal(i64),
-    /// Folds the journal into balances, under an epoch.
+    /// Folds the journal into balances.
     Auditor(i64),
-    /// Supervises the accounts, under an epoch.
+    /// Supervises the accounts.
     Accounts(i64),
-    /// Publishes events, under an epoch.
+    /// Publishes events.
     Outbox(i64),
-    /// Keeps outbox and keys in order, under an epoch.
+    /// Tends outbox, partitions and keys.
     Housekeeping(i64),
-    /// Lets go holds whose time has come, under an epoch.
+    /// Releases holds that expire.
     Expiry(i64),
-    /// Runs workflows that leave the ledger, under an epoch.
+    /// Runs sagas.
     Sagas(i64),
-    /// Hands out committed events to those who watch, under an epoch.
+    /// Sends committed events to live streams.
     Feed(i64),
 }
 

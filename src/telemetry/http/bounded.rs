@@ -1,4 +1,4 @@
-//! A listener that cannot be filled up: so many connections at a time, and silent ones are closed.
+//! A listener that cannot be filled up: its connections are bounded, and silent ones are closed.
 
 use std::future::Future;
 use std::io;
@@ -14,14 +14,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Accepts while it has room; who comes later waits in the system's queue.
+/// Accepts while it has a free slot; later connections wait in the system's queue.
 pub struct Bounded {
     listener: TcpListener,
     room: Arc<Semaphore>,
     silence_max: Duration,
 }
 
-/// A connection that takes room, and ends when its peer says nothing for too long.
+/// A connection that holds a slot, and ends when its peer sends nothing for too long.
 pub struct Guarded {
     stream: TcpStream,
     silence: Pin<Box<Sleep>>,
@@ -30,7 +30,7 @@ pub struct Guarded {
 }
 
 impl Bounded {
-    /// Room for `connections_max`; a connection may be silent for `silence_max`.
+    /// `connections_max` slots; a connection may be silent for `silence_max`.
     pub fn new(listener: TcpListener, connections_max: usize, silence_max: Duration) -> Self {
         Self { listener, room: Arc::new(Semaphore::new(connections_max)), silence_max }
     }

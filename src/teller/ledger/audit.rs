@@ -12,13 +12,13 @@ use crate::store::audit::{self, Equation, Reconciled, ReconciledTransaction};
 use crate::store::operators::Doing;
 use crate::teller::failure::Failure;
 
-/// How long what an account has in flight is waited for.
+/// How long to wait for an account's records in flight.
 const STILL_MAX: Duration = Duration::from_secs(5);
-/// Accounts that disagree, told of at once.
+/// Accounts or transactions that one answer lists.
 const WRONG_MAX: i64 = 1_000;
 
 impl Ledger {
-    /// An account's balance beside its postings.
+    /// Compares an account's balance with its postings.
     ///
     /// # Errors
     /// `NotFound`; what kept it from being read.
@@ -27,7 +27,7 @@ impl Ledger {
         found(name, audit::reconcile(&self.parts().pool, tenant, name).await.map_err(|error| read_failure(&error))?)
     }
 
-    /// How many accounts there are, and those that disagree, up to 1,000.
+    /// Compares all accounts: returns how many there are, and at most 1,000 of those that disagree.
     ///
     /// # Errors
     /// What kept them from being read.
@@ -36,7 +36,7 @@ impl Ledger {
         audit::reconcile_all(&self.parts().pool, tenant, WRONG_MAX).await.map_err(|error| read_failure(&error))
     }
 
-    /// What is written of a transaction, compared with itself, and the accounts that it touches.
+    /// Compares a transaction with itself and with its accounts.
     ///
     /// # Errors
     /// `NotFound`; what kept it from being read.
@@ -46,7 +46,7 @@ impl Ledger {
         found.ok_or_else(|| Failure::NotFound(format!("Transaction not found: {}", id.0)))
     }
 
-    /// How many transactions there are, and those that something is wrong with, up to 1,000.
+    /// Compares all transactions: returns how many there are, and at most 1,000 of those with issues.
     ///
     /// # Errors
     /// What kept them from being read.
@@ -55,7 +55,7 @@ impl Ledger {
         audit::reconcile_transactions(&self.parts().pool, tenant, WRONG_MAX).await.map_err(|error| read_failure(&error))
     }
 
-    /// Sets an account's balance to what its postings come to; answers what was found before. Meanwhile it takes no movements.
+    /// Sets an account's balance to what its postings add up to, and returns what was found before. Meanwhile it takes no movements.
     ///
     /// # Errors
     /// `NotFound`; what kept it from being done.
@@ -86,7 +86,7 @@ impl Ledger {
         found(name, rebuilt?)
     }
 
-    /// What all accounts come to, by currency.
+    /// The sums of all balances, by currency.
     ///
     /// # Errors
     /// What kept them from being read.

@@ -1,4 +1,4 @@
-//! Changes an account's status and limits, through its actor.
+//! Changes an account's status, floor and ceiling, through its actor.
 
 use std::sync::Arc;
 
@@ -15,31 +15,26 @@ use crate::protocol::record::{AccountChange, Api, Body, KeyHash, Kind, Maker, Op
 use crate::protocol::slip::Outcome;
 use crate::teller::failure::Failure;
 
-/// A change as asked for; what is `None` stays as it is.
+/// A change as requested; `None`: stays as it is.
 #[derive(Clone, Debug)]
 pub struct ChangeCommand {
-    /// Whose it is.
     pub tenant: Arc<str>,
-    /// Where it came in.
     pub api: Api,
-    /// The account.
+    /// The id that callers use.
     pub account: String,
-    /// The caller's key, if any.
     pub key: Option<String>,
-    /// What makes a repeat the same request.
+    /// Tells a repeat from another request under the same key.
     pub request: RequestHash,
     /// What is to change.
     pub guards: GuardsChange,
     /// Who wants it, and why.
     pub by: Operator,
-    /// The request's correlation id.
     pub correlation: Option<String>,
-    /// When it ends.
     pub deadline: Deadline,
 }
 
 impl Ledger {
-    /// A loaded account.
+    /// Loads an account, unless it is loaded.
     ///
     /// # Errors
     /// `NotFound`, or what kept it from being loaded.
@@ -52,7 +47,7 @@ impl Ledger {
         }
     }
 
-    /// Changes an account and answers when the change is durable.
+    /// Changes an account and returns when the change is durable.
     ///
     /// # Errors
     /// `FailedPrecondition` when the account refuses; else by kind of [`Failure`].
@@ -97,7 +92,7 @@ fn record(command: &ChangeCommand, account: &AccountHandle) -> Record {
     }
 }
 
-/// Why an account refuses a change, with the figures.
+/// Why an account refuses a change, with its figures.
 fn refusal(rejection: Rejection, account: &AccountHandle) -> Failure {
     let (name, currency) = (&account.identity.name, account.identity.currency);
     let money = |minor_units: i128| format!("{} {}", decimal_text(minor_units, currency.exponent), currency.code);

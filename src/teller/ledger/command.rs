@@ -10,136 +10,122 @@ use crate::money::Amount;
 use crate::protocol::events::EventType;
 use crate::protocol::record::{Api, BalancesAfter, Body, DeclineCode, ExchangeRow, Follows, Kind, Maker, Posting, RequestHash, Rows, TransactionId};
 
-/// A posting as asked for.
+/// A posting as requested.
 #[derive(Clone, Debug)]
 pub struct PostingCommand {
-    /// Who pays.
+    /// The id of the account that pays.
     pub debit: String,
-    /// Who is paid.
+    /// The id of the account that is paid.
     pub credit: String,
-    /// How much, of any sign.
+    /// May be zero or negative.
     pub amount: Amount,
-    /// In which currency.
+    /// May be no currency.
     pub currency: String,
-    /// Decimals of that currency; 0 if it is none of ours.
+    /// Decimals of the currency; 0 if the currency is unknown.
     pub exponent: u8,
 }
 
-/// A transaction as asked for: every field is within its bounds, nothing else is known of it.
+/// A transaction as requested. Every field is within its limits; nothing else was checked.
 #[derive(Clone, Debug)]
 pub struct Command {
-    /// Whose it is.
     pub tenant: Arc<str>,
-    /// Where it came in.
     pub api: Api,
-    /// What it is.
     pub kind: Kind,
-    /// The caller's key, if any.
+    /// The idempotency key as the caller gave it.
     pub key: Option<String>,
-    /// What makes a repeat the same request.
+    /// Tells a repeat from another request under the same key.
     pub request: RequestHash,
     /// At least one.
     pub postings: SmallVec<[PostingCommand; 1]>,
-    /// The caller's reference.
+    /// Free text of the caller.
     pub reference: Option<String>,
-    /// The caller's words.
+    /// Free text of the caller.
     pub description: Option<String>,
-    /// A JSON object of texts.
+    /// A JSON object.
     pub metadata: Option<String>,
-    /// The request's correlation id.
     pub correlation: Option<String>,
-    /// Who makes it.
     pub maker: Maker,
-    /// When it ends.
     pub deadline: Deadline,
-    /// What it does with its postings.
     pub action: Action,
-    /// A refusal for an account's own limits is an answer with an id, which binds the key.
+    /// A decline for an account's own floor or ceiling binds the key: a repeat gets the same decline.
     pub declines_bind: bool,
-    /// The answer should have the balances after each posting.
+    /// Whether the answer should have the balances after each posting.
     pub with_balances: bool,
 }
 
-/// Counts of what was given back that change, and by how much less.
+/// For each transaction whose count of what was given back changes: how much less counts; negative: more.
 pub type Undone = SmallVec<[(TransactionId, Amount); 1]>;
 
 /// What a command does with its postings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Posts them.
     Post,
     /// Posts them, and counts them as given back of a payment.
     Refund {
-        /// The payment.
         payment: TransactionId,
-        /// The payment's amount.
+        /// The payment's amount, which all refunds together never exceed.
         limit: Amount,
     },
-    /// Posts them, and counts the transaction that they undo as given back whole.
+    /// Posts them, and counts the transaction that they undo as given back in whole.
     Reverse {
-        /// The transaction.
         original: TransactionId,
-        /// The amount of its first posting: what a refund counts against, too.
+        /// The amount of its first posting, against which refunds count too.
         limit: Amount,
-        /// It was a refund itself, or a reversal: of these, so much may be given back again, or, below zero, no more.
+        /// If it was a refund or reversal itself: how the counts of what it gave back change.
         undone: Undone,
     },
-    /// Posts them at this rate.
     Exchange(ExchangeRow),
-    /// Holds the one posting's money.
+    /// Holds the amount of the one posting.
     Hold {
-        /// When what is left is let go.
+        /// When what is left is released.
         expires_at: DateTime<Utc>,
     },
-    /// Holds the one posting's money, and starts the workflow that sends it out through a provider. The metadata have its `instrument`.
+    /// Holds the amount of the one posting, and starts the saga that sends it out through the provider. The metadata have the `instrument`.
     Payout {
-        /// When what is left is let go, whatever has become of the workflow.
+        /// When what is left is released, whatever has become of the saga.
         expires_at: DateTime<Utc>,
     },
-    /// Starts the workflow that takes the one posting's money from a card. Nothing is moved yet; only the payee approves. The metadata as above.
+    /// Starts the saga that takes the amount of the one posting from a card. Nothing is moved yet, and only the payee's account approves. The
+    /// metadata have the `instrument`.
     CardTopup,
-    /// Posts them out of what is held, and lets so much more go.
+    /// Posts them out of a hold.
     Capture {
-        /// The hold.
         hold: TransactionId,
-        /// What else is let go.
+        /// What is released beside that; zero: the rest stays held.
         voided: Amount,
     },
-    /// Lets the one posting's money go.
+    /// Releases the amount of the one posting from a hold.
     Void {
-        /// The hold.
+        /// The id of the transaction that opened it.
         hold: TransactionId,
     },
 }
 
-/// A business answer.
+/// A business answer: both kinds are durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Durable.
     Completed {
-        /// The transaction.
         id: TransactionId,
-        /// When it was accepted.
+        /// When it was accepted for processing.
         created_at: DateTime<Utc>,
-        /// It was done before, under the same key.
+        /// Whether it was done before, under the same key.
         replayed: bool,
-        /// After each posting, if they were wanted and are known without asking the database.
+        /// After each posting. `None`: not wanted, or not known without a read.
         balances: Option<Box<[BalancesAfter]>>,
     },
-    /// Refused; the refusal is durable, and moved nothing.
+    /// Declined by a rule of money: it moved nothing.
     Declined {
-        /// The record of the refusal.
+        /// The id of the record of the decline.
         id: TransactionId,
-        /// When.
+        /// When it was accepted for processing.
         created_at: DateTime<Utc>,
-        /// Why.
         code: DeclineCode,
-        /// Why, in words.
+        /// For people.
         message: String,
     },
 }
 
-/// What a command writes.
+/// The body and the rows of a command's record.
 pub(super) fn effect(action: &Action, postings: SmallVec<[Posting; 1]>) -> (Body, Vec<Rows>) {
     let Some(Posting { debit, credit, amount }) = postings.first().copied() else { return (Body::Postings(postings), Vec::new()) };
     let nothing = || Body::Postings(SmallVec::new());
@@ -158,7 +144,7 @@ pub(super) fn effect(action: &Action, postings: SmallVec<[Posting; 1]>) -> (Body
     }
 }
 
-/// What a command follows from, done or declined.
+/// What a command's record refers to, whether done or declined.
 pub(super) fn follows(action: &Action) -> Follows {
     match *action {
         Action::Refund { payment, .. } => Follows::Refund(payment),
@@ -169,7 +155,7 @@ pub(super) fn follows(action: &Action) -> Follows {
     }
 }
 
-/// What Kafka hears of a command that is done, or declined.
+/// The event of a command that is done, or declined; `None`: it has none.
 pub(super) fn event(command: &Command, declined: bool) -> Option<EventType> {
     Some(match (command.api, &command.action) {
         (Api::PaymentV1, _) if declined => EventType::PaymentDeclined,
@@ -184,7 +170,7 @@ pub(super) fn event(command: &Command, declined: bool) -> Option<EventType> {
     })
 }
 
-/// Less is left than a command asks for.
+/// The decline of a command that requests more than is left.
 pub(super) fn exceeded(action: &Action) -> (DeclineCode, String) {
     match action {
         Action::Capture { hold, .. } | Action::Void { hold } => (DeclineCode::HoldExceeded, format!("Less than that is left of hold {}", hold.0)),

@@ -1,4 +1,4 @@
-//! Currencies: known to this process at once when they are made here, and read again when a code is asked for that it does not know.
+//! Currencies. One that is made here is known to this process at once; all are read again when a code is requested that it does not know.
 
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,9 @@ use crate::teller::validate::{self, CURRENCY_MAX, cut};
 
 /// Bytes of a currency's name.
 pub const NAME_MAX: usize = 255;
-/// Decimals of a currency at most.
+/// Decimals of a currency.
 pub const EXPONENT_MAX: i16 = 18;
-/// An unknown code is believed to be unknown for so long; under a new epoch it is asked for at once.
+/// For so long a code that was not found is taken as unknown. Under a new epoch it is looked up at once.
 const UNKNOWN_FOR: Duration = Duration::from_secs(1);
 
 /// When currencies were last read, and under which epoch.
@@ -28,7 +28,7 @@ impl Ledger {
     /// A currency by its code. One that this process knows costs no lock and no read.
     ///
     /// # Errors
-    /// Why it cannot be told whether there is one: `NotLeader`, `DatabaseAway`.
+    /// `NotLeader`, `DatabaseAway`: whether there is one cannot be known now.
     pub async fn currency(&self, code: &str) -> Result<Option<Currency>, Failure> {
         match self.parts().currencies.get(code) {
             Some(currency) => Ok(Some(currency)),
@@ -36,7 +36,7 @@ impl Ledger {
         }
     }
 
-    /// Makes sure that those of these codes are known that exist.
+    /// Makes sure that this process knows those of these codes that exist.
     ///
     /// # Errors
     /// As [`Self::currency`].
@@ -63,7 +63,7 @@ impl Ledger {
         Ok(parts.currencies.get(code))
     }
 
-    /// Makes sure that every currency is known that was made before this node led.
+    /// Makes sure that this process knows every currency that was made before this node led.
     ///
     /// # Errors
     /// As [`Self::currency`].
@@ -78,7 +78,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Makes a currency; answers it as it is, and whether it is new.
+    /// Adds a currency. Returns it as it is, and whether it is new.
     ///
     /// # Errors
     /// `AlreadyExists` when there is one of this code with other properties; `FailedPrecondition` at the bound; what kept it from being done.
@@ -101,7 +101,7 @@ impl Ledger {
         Ok((row, is_new))
     }
 
-    /// Changes a currency; answers it as it then is.
+    /// Changes a currency and returns it as it is now.
     ///
     /// # Errors
     /// `NotFound`; what kept it from being done.
@@ -123,7 +123,7 @@ impl Ledger {
     }
 }
 
-/// Currencies are shared by all tenants: who is one of several does not change them for the others.
+/// All tenants share the currencies, so only the default tenant may change them.
 fn is_the_houses(by: &Doing<'_>) -> Result<(), Failure> {
     if by.tenant == DEFAULT_TENANT {
         return Ok(());
@@ -132,7 +132,7 @@ fn is_the_houses(by: &Doing<'_>) -> Result<(), Failure> {
     Err(Failure::FailedPrecondition(why))
 }
 
-/// A currency as asked for, its fields checked; it is in use.
+/// A currency as requested, its fields checked. New accounts may be opened in it.
 ///
 /// # Errors
 /// `Invalid`, naming field, value and limit.
@@ -147,7 +147,7 @@ pub fn new_currency(code: String, name: String, exponent: u32, fiat: bool, metad
     Ok(CurrencyRow { code, exponent, name, fiat, active: true, metadata })
 }
 
-/// Whether the currency that is there is the one that was to be made; whether it is still in use does not matter.
+/// Whether an existing currency is the same as the requested one. Whether it is active does not matter.
 ///
 /// # Errors
 /// `AlreadyExists`, naming the first difference.
@@ -167,7 +167,7 @@ fn same(row: &CurrencyRow, new: &CurrencyRow) -> Result<(), Failure> {
     Err(Failure::AlreadyExists(format!("currency {} exists already with {is}, not {asked}", row.code)))
 }
 
-/// What a caller hears of a write that failed: when its answer was lost it may be done, and a repeat finds it.
+/// What a caller is told of a write that failed. When the answer was lost it may be done, and a repeat finds it.
 pub fn unwritten(error: &StoreError) -> Failure {
     if matches!(error, StoreError::Lost(_)) { Failure::Unknown } else { read_failure(error) }
 }

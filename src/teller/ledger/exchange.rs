@@ -1,4 +1,4 @@
-//! Exchange between currencies: one transaction of two postings, over the house's clearing accounts, at a rate that it pins.
+//! Exchanges between currencies: one transaction of two postings, over the house's clearing accounts, at a rate that it pins.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -15,17 +15,17 @@ use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
 use crate::store::rates::{self, RateRow};
 use crate::teller::failure::Failure;
 
-/// Where a currency's side of all exchanges is booked: what the house gained and lost by them is what stands there.
+/// The id of the account that has a currency's side of all exchanges. Its balance is what the house gained or lost by them in this currency.
 pub fn clearing_account(currency: Currency) -> String {
     format!("clearing:{}", currency.code)
 }
 
-/// Keys of exchanges that may still be done: a repeat that comes when there is no rate any more is not told that they were not. A slip lives
-/// on when its caller has left, so a key stays until nothing can be written for it any more.
+/// Keys of exchanges that may still be done: a repeat that finds no rate any more must not be told that they were not. A slip outlives its caller,
+/// so a key stays here until nothing can be written for it any more.
 #[derive(Default)]
 pub struct ExchangesUnderway(Mutex<HashMap<KeyHash, Instant>>);
 
-/// With so many keys, those whose time is over leave.
+/// From this many keys on, those whose time is over are removed before one is added.
 const UNDERWAY_TIDY: usize = 1_024;
 
 impl ExchangesUnderway {
@@ -52,11 +52,11 @@ fn key(command: &Command) -> Option<KeyHash> {
 }
 
 impl Ledger {
-    /// Exchanges the amount of the command's one posting, which is in `from`, and pays out what it comes to in `to`; at this rate, or at the newest.
-    /// The command becomes the transaction that is posted.
+    /// Exchanges the amount of the command's one posting, which is in `from`, and pays out what that is worth in `to`. `rate` is the number of a
+    /// rate; `None`: the newest. The command becomes the transaction that is posted.
     ///
     /// # Errors
-    /// `FailedPrecondition` without a rate that may be used, unless the key tells that it is done; else as [`Ledger::post`].
+    /// `FailedPrecondition` without a usable rate, unless the key says that it is done; else as [`Ledger::post`].
     pub async fn exchange(&self, command: &mut Command, from: Currency, to: Currency, rate: Option<i64>, permit: Permit) -> Result<Answer, Failure> {
         let Some(asked) = command.postings.first().cloned() else { return Err(Failure::Guard) };
         let priced = match self.rate(&command.tenant, from, to, rate).await? {
@@ -85,7 +85,7 @@ impl Ledger {
         self.post(command, permit).await
     }
 
-    /// What became of this command before, of which a new one would be refused now.
+    /// The outcome of this command if it was posted before; a new one would be refused now.
     async fn told_before(&self, command: &Command) -> Result<Option<Answer>, Failure> {
         // Before the keys are read: what is neither under way then nor used after it never began.
         let is_underway = self.parts().memory.exchanges_underway.has(command);
@@ -95,7 +95,7 @@ impl Ledger {
         }
     }
 
-    /// The rate to exchange at, or why there is none.
+    /// The rate to exchange at; the inner `Err` says why there is none.
     async fn rate(&self, tenant: &str, from: Currency, to: Currency, id: Option<i64>) -> Result<Result<RateRow, String>, Failure> {
         let (pool, base, quote) = (&self.parts().pool, from.code, to.code);
         let found = match id {

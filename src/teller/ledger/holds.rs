@@ -1,4 +1,4 @@
-//! Finds holds, and posts what takes from something that may be taken up already: a hold, or a payment that was given back.
+//! Finds holds, and posts what takes from something of which too little may be left: a hold, or a payment that is refunded.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,7 +12,7 @@ use crate::protocol::record::TransactionId;
 use crate::store::holds::{self, HoldRow};
 use crate::teller::failure::Failure;
 
-/// Holds that were authorized here a short while ago: their accounts and currency never change, so a capture need not read them.
+/// Holds that this node opened a short while ago. Their accounts and currency never change, so a capture need not read them.
 #[derive(Default)]
 pub struct RecentHolds(Mutex<HashMap<TransactionId, Arc<HoldRow>>>);
 
@@ -26,7 +26,7 @@ impl RecentHolds {
 }
 
 impl Ledger {
-    /// A hold has just been authorized.
+    /// Called when a hold was opened.
     pub fn remember_hold(&self, hold: HoldRow) {
         let mut recent = self.parts().memory.recent_holds.lock();
         if recent.len() >= RECENT_MAX {
@@ -35,17 +35,18 @@ impl Ledger {
         recent.insert(TransactionId(hold.id), Arc::new(hold));
     }
 
-    /// A hold has less left than was asked for: from now on what is left is read first, so that nobody makes the journal find it out again and again.
+    /// Called when a hold has less left than was requested: from now on what is left is read first, so that the journal need not find it out again
+    /// and again.
     pub fn forget_hold(&self, id: TransactionId) {
         self.parts().memory.recent_holds.lock().remove(&id);
     }
 
-    /// A hold as it was authorized, if that was here and lately. What is left of it, it does not say.
+    /// A hold as it was opened, if this node opened it lately. It does not say what is left.
     pub fn recent_hold(&self, tenant: &str, id: TransactionId) -> Option<Arc<HoldRow>> {
         self.parts().memory.recent_holds.lock().get(&id).filter(|hold| hold.tenant == tenant).cloned()
     }
 
-    /// A hold of a tenant.
+    /// Reads a hold of a tenant.
     ///
     /// # Errors
     /// `NotFound`; what kept it from being read.
@@ -55,8 +56,8 @@ impl Ledger {
         row.ok_or_else(|| Failure::NotFound(format!("hold {} not found", id.0)))
     }
 
-    /// Posts a command that takes its posting's amount out of what is left of something, in minor units as just read. What is taken meanwhile
-    /// the database knows, and refuses the same.
+    /// Posts a command that takes its postings' amount out of `left`, in minor units as just read. If something is taken meanwhile, the database
+    /// refuses it in the same way.
     ///
     /// # Errors
     /// As [`Ledger::post`].

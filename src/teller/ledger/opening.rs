@@ -1,4 +1,4 @@
-//! Opens accounts, by a record of the journal like any other.
+//! Opens accounts, by a record of the journal.
 
 use serde_json::json;
 
@@ -13,11 +13,11 @@ use crate::store::accounts::{self, AccountRow, NewAccount};
 use crate::teller::failure::Failure;
 
 impl Ledger {
-    /// Opens an account, or answers the one of that name. Its event is told once, whoever opened it.
+    /// Opens an account, or returns the one of that id. Its event is published once, whoever opened it.
     ///
     /// # Errors
-    /// Outside: what kept it from being tried, or from being known. `FailedPrecondition` when its currency is taken out of use. Inside: any other failure of the
-    /// statements.
+    /// The outer error: what kept it from being tried, or from being known; `FailedPrecondition` when its currency is not active. The inner error:
+    /// any other failure of the statements.
     pub async fn open(
         &self,
         new: &NewAccount,

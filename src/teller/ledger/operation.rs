@@ -12,16 +12,16 @@ use crate::protocol::slip::Outcome;
 use crate::store::{self, StoreError};
 use crate::teller::failure::Failure;
 
-/// What became of a key.
+/// What became of an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// It took effect: this transaction.
     Done(TransactionId),
     /// It is waiting or being written.
     Running,
-    /// It had no effect and never will: the key is retired.
+    /// The key is retired: it had no effect and never will.
     Never,
-    /// Keys as old as that are forgotten.
+    /// It may have been used: keys of that age are forgotten.
     TooOld,
 }
 
@@ -29,11 +29,11 @@ pub enum Operation {
 const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(1);
 
 impl Ledger {
-    /// What became of a key whose operation was first attempted at `issued_at`, by the caller's clock. Makes [`Operation::Never`] true
-    /// before it says so, by a record that uses the key up.
+    /// What became of a key whose operation was first attempted at `issued_at`, by the caller's clock. Before it says [`Operation::Never`] it makes
+    /// that true, by a record that uses the key up.
     ///
     /// # Errors
-    /// `Invalid` when only `issued_at` could tell and it is missing; else by kind of [`Failure`].
+    /// `Invalid` when only `issued_at` can tell and it is missing; else by kind of [`Failure`].
     pub async fn operation(
         &self,
         api: Api,
@@ -63,7 +63,7 @@ impl Ledger {
         self.retire(&active, api, tenant, key, deadline).await
     }
 
-    /// Whether a key was used, or is being used: then what it did is answered, and nothing new begins.
+    /// Whether a key was used, or is being used: a command with it then gets the first one's answer, and does nothing new.
     ///
     /// # Errors
     /// What kept it from being looked up.
@@ -79,7 +79,7 @@ impl Ledger {
         Ok(used.first().map(|UsedKey { retired, transaction, .. }| if *retired { Operation::Never } else { Operation::Done(*transaction) }))
     }
 
-    /// Uses the key up, unless something came first.
+    /// Uses the key up by a tombstone, unless something used it first.
     async fn retire(&self, active: &Active, api: Api, tenant: &Arc<str>, key: &str, deadline: Deadline) -> Result<Operation, Failure> {
         let (id, hash) = (TransactionId::draw(), KeyHash::of(api, tenant, key));
         let record = Record::new(id, tenant.clone(), api, Kind::TRANSFER, RequestHash::of(&[b"tombstone"]), deadline.at);
@@ -94,7 +94,7 @@ impl Ledger {
         }
     }
 
-    /// A read within a deadline.
+    /// Runs a read until a deadline.
     async fn timed<T>(&self, deadline: Deadline, read: impl Future<Output = Result<T, StoreError>>) -> Result<T, Failure> {
         match tokio::time::timeout_at(deadline.at.into(), read).await {
             Ok(result) => result.map_err(|error| read_failure(&error)),

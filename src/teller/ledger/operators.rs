@@ -1,4 +1,4 @@
-//! What operators did, page by page.
+//! Lists operators' actions, page by page.
 
 use chrono::DateTime;
 
@@ -8,7 +8,7 @@ use crate::store::transactions::Cursor;
 use crate::teller::failure::Failure;
 
 impl Ledger {
-    /// A page of operators' actions, newest first, and where the next one begins.
+    /// A page of `size` operators' actions, newest first, and the cursor of the next page; `None` after the last.
     ///
     /// # Errors
     /// What kept them from being read.

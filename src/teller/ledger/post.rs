@@ -1,4 +1,4 @@
-//! Posting a command: accounts are resolved, the slip is sent, its outcome awaited, and a decline recorded.
+//! Posts a command: resolves accounts, sends the slip, waits for its outcome, and records a decline.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,19 +21,19 @@ use crate::store;
 use crate::telemetry::metrics::SHED_REQUESTS;
 use crate::teller::failure::Failure;
 
-/// How often a command is tried again after an account's actor ended under it.
+/// How often a command is tried, if each time an account's actor ends under it.
 pub(super) const TRIES_MAX: u32 = 4;
-/// How long the first of these tries waits: an actor that has just failed is still listed as running for a moment. Each later one waits
-/// as much longer.
+/// How long to wait after the first such try: an actor that has just failed is still listed as running for a moment. After the `n`th try it is
+/// `n` times as long.
 pub(super) const TRY_AGAIN_AFTER: Duration = Duration::from_millis(5);
-/// Outcome of one try.
+/// The outcome of one try of a command.
 pub(super) enum Tried {
     Answer(Answer),
     Failed(Failure),
     Again,
 }
 impl Ledger {
-    /// Posts a command and answers when its outcome is durable.
+    /// Posts a command and returns when its outcome is durable.
     ///
     /// # Errors
     /// By kind of [`Failure`]: whether it is certainly not done, or maybe.
@@ -108,7 +108,7 @@ impl Ledger {
         }
     }
 
-    /// The command's accounts, loaded; or why it is declined for them, in the order of payment.v1.
+    /// Loads the command's accounts. The inner error is the decline for them that comes first in the order of payment.v1.
     async fn resolve_all(
         &self,
         active: &Active,
@@ -139,7 +139,7 @@ impl Ledger {
         Ok(Ok(accounts))
     }
 
-    /// What became of a command whose key was used before; `None` if it was not. To be asked before a refusal that rests on what is read.
+    /// The outcome of the command that used this key before; `None`: the key is unused. To be called before a refusal that rests on a read.
     ///
     /// # Errors
     /// `KeyReused`, `KeyRetired`; what kept it from being read.
@@ -160,7 +160,7 @@ impl Ledger {
         }
     }
 
-    /// A refusal that rests on accounts: a used key is answered first, whatever has become of them since.
+    /// Declines for the state of accounts. If the key was used before, that outcome is returned instead, whatever has become of the accounts since.
     pub(super) async fn decline_unless_repeated(
         &self,
         active: &Active,
@@ -180,7 +180,7 @@ impl Ledger {
         }
     }
 
-    /// Records a refusal, and answers when it is durable. It binds no key: its own id is its key.
+    /// Records a decline, and returns when it is durable. It binds no key, unless the command says so: its own id is its key.
     async fn decline(&self, active: &Active, command: &Command, code: DeclineCode, message: String, permit: Permit) -> Result<Answer, Failure> {
         let (id, created_at) = (TransactionId::draw(), now_micros());
         let declined = |posting: &PostingCommand| DeclinedPosting {
@@ -229,7 +229,7 @@ fn key_of(command: &Command, id: TransactionId) -> KeyHash {
     command.key.as_deref().map_or_else(|| KeyHash::own(id), |key| KeyHash::of(command.api, &command.tenant, key))
 }
 
-/// What is wrong with a command whatever the accounts are: in the order of payment.v1.
+/// The decline of a command that is wrong whatever its accounts are, in the order of payment.v1.
 fn wrong_in_itself(command: &Command) -> Option<(DeclineCode, String)> {
     if command.postings.iter().any(|posting| posting.amount <= Amount::ZERO) {
         return Some((DeclineCode::InvalidAmount, "Amount must be positive".into()));

@@ -1,4 +1,4 @@
-//! What gives back: a refund gives back a payment or a part of it, a reversal undoes any transaction by its opposite. Both count against the same
+//! Gives money back: a refund returns a payment in part or in whole, a reversal undoes any transaction by its opposite. Both count against the same
 //! row of the original, so that together they never give back more than there was.
 
 use super::command::Undone;
@@ -9,37 +9,35 @@ use crate::protocol::record::{Kind, TransactionId};
 use crate::store::transactions::{self, PostingRow, TransactionRow};
 use crate::teller::failure::Failure;
 
-/// A payment that can be given back.
+/// A payment that can be refunded.
 #[derive(Clone, Debug)]
 pub struct Refundable {
-    /// The payment.
     pub payment: TransactionId,
-    /// Its one posting, or the first.
+    /// The first of its postings, and usually the only one.
     pub posting: PostingRow,
-    /// Its amount.
     pub amount: Amount,
-    /// What has not been given back yet, in minor units.
+    /// What was not given back yet, in minor units.
     pub left: i128,
 }
 
-/// Why a transaction cannot be given back.
+/// Why a transaction cannot be refunded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotRefundable {
     /// There is no such payment, or it was declined.
     Unknown,
-    /// It gives back itself.
+    /// It is a refund or reversal itself.
     IsRefund,
 }
 
 impl Refundable {
-    /// What gives it back, in part or whole.
+    /// The action that refunds it, in part or in whole.
     pub fn action(&self) -> Action {
         Action::Refund { payment: self.payment, limit: self.amount }
     }
 }
 
 impl Ledger {
-    /// A payment, or a captured hold, that can be given back.
+    /// A payment, or a captured hold, that can be refunded.
     ///
     /// # Errors
     /// What kept it from being read.
@@ -58,7 +56,7 @@ impl Ledger {
         Ok(Ok(Refundable { payment: id, left: posting.amount - given, amount, posting }))
     }
 
-    /// Undoes a transaction by its opposite: each posting the other way round, the last first. The command becomes the transaction that is posted.
+    /// Reverses a transaction: each posting the other way round, the last first. The command becomes the transaction that is posted.
     ///
     /// # Errors
     /// `NotFound`; `FailedPrecondition` for what has no postings; else as [`Ledger::post`].
@@ -79,8 +77,8 @@ impl Ledger {
         self.post_out_of(command, left, permit).await
     }
 
-    /// How the counts change of what a transaction gave back, if it is undone: that may be given back again; but if it had given back something
-    /// itself, it does so again, and that may not; and so on along the chain.
+    /// How counts change when a refund or reversal is reversed. What it gave back may be given back again; but if that was itself a reversal, then
+    /// its own original counts as given back again; and so on along the chain.
     async fn undone(&self, original: TransactionId) -> Result<Undone, Failure> {
         let chain = transactions::gave_back(&self.parts().pool, original).await.map_err(|error| read_failure(&error))?;
         if i32::try_from(chain.len()).is_ok_and(|links| links >= transactions::CHAIN_MAX) {

@@ -1,7 +1,7 @@
-//! Starts workflows that leave the ledger, and does what operators say to those that are stuck.
+//! Starts sagas, and hands operators' requests to those that are stuck.
 //!
-//! A workflow is started by one record: what it asks for, the money that is held for it, and its first facts are one batch, so that it is
-//! there whole or not at all, and under the caller's key once.
+//! A saga is started by one record: the order, the hold and the first facts are written in one batch. So it exists as a whole or not at all,
+//! and once under the caller's key.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,46 +23,42 @@ use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
 use crate::store::sagas::{self, Asked, SagaRow};
 use crate::teller::failure::Failure;
 
-/// After so long what a payout holds is let go, whatever has become of it.
+/// What a payout holds is released after this long, whatever has become of the saga.
 const HELD_FOR: TimeDelta = TimeDelta::days(366);
-/// How long an operator's command waits for somebody who leads.
+/// How long an operator's request waits for a leader.
 const OPERATED_WITHIN: Duration = Duration::from_secs(10);
-/// How often it looks meanwhile.
+/// How often it looks for the answer meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// A movement through the provider, as asked for; every field is within its bounds.
+/// A movement through the provider, as requested. Every field is within its limits.
 #[derive(Clone, Debug)]
 pub struct SagaOrder {
-    /// Which way.
     pub workflow: Workflow,
-    /// The customer's account.
+    /// The id of the customer's account.
     pub account: String,
-    /// How much.
     pub amount: Amount,
-    /// In which currency.
     pub currency: Currency,
     /// The provider's token of a bank account or a card.
     pub instrument: String,
-    /// The caller's key.
     pub key: Option<String>,
-    /// The caller's reference.
+    /// Free text of the caller.
     pub reference: Option<String>,
 }
 
 impl Ledger {
-    /// The account through which money leaves to the provider and comes from it.
+    /// The id of the account through which money goes to the provider and comes from it.
     ///
     /// # Errors
-    /// `Unconfigured`: there is no provider.
+    /// `Unconfigured`: no provider is set up.
     fn provider_account(&self, currency: Currency) -> Result<String, Failure> {
         let provider = self.parts().provider.as_ref().ok_or(Failure::Unconfigured("PROVIDER_URL is not set: there is no provider"))?;
         Ok(provider_account(provider, currency.code.as_str()))
     }
 
-    /// Starts a workflow, and answers when that is durable; its id is the transaction's.
+    /// Starts a saga, and returns when that is durable. Its id is the transaction's.
     ///
     /// # Errors
-    /// `Unconfigured`; as [`Ledger::post`].
+    /// `Unconfigured`; else as [`Ledger::post`].
     pub async fn start_saga(
         &self,
         tenant: &Arc<str>,
@@ -116,7 +112,7 @@ impl Ledger {
         Ok(answer)
     }
 
-    /// The provider's account is opened when it is first needed.
+    /// Opens the provider's account when it is first needed.
     async fn open_provider_account(
         &self,
         tenant: &Arc<str>,
@@ -145,10 +141,10 @@ impl Ledger {
     }
 }
 
-/// Where a command's metadata have the provider's token.
+/// The name of the field in a command's metadata that has the provider's token.
 const INSTRUMENT: &str = "instrument";
 
-/// The rows of a workflow that this command starts; none if it starts none.
+/// The rows of the saga that this command starts; empty if it starts none.
 pub(super) fn started(command: &Command, id: TransactionId, at: DateTime<Utc>) -> Vec<Rows> {
     let workflow = match command.action {
         Action::Payout { .. } => Workflow::Payout,
@@ -182,22 +178,21 @@ pub(super) fn started(command: &Command, id: TransactionId, at: DateTime<Utc>) -
     [Rows::Saga { workflow: workflow.code() }].into_iter().chain((1..).zip(&facts).map(row)).collect()
 }
 
-/// What an operator says to a saga that is stuck, and why.
+/// An operator's request to a saga that is stuck.
 #[derive(Clone, Debug)]
 pub struct Operated {
-    /// How the step stands; none: it is tried again.
+    /// How the step stands; `None`: it is to be tried again.
     pub how: Option<Resolution>,
-    /// Who, and why.
     pub by: Operator,
-    /// The request's correlation id.
     pub correlation: Option<String>,
 }
 
-/// Says to a saga what an operator says, and waits until whoever leads has made it a fact, kept among the operators' actions; answers the saga as it is then.
-/// `wake`: tells this process's own, if it leads.
+/// Leaves an operator's request with a saga, and waits until the leader has made it a fact, which is recorded as an operator's action. Returns the
+/// saga as it is then. `wake` tells the saga's actor of this process, if it leads.
 ///
 /// # Errors
-/// `NotFound`; `FailedPrecondition`: it is not stuck, or its step cannot be resolved so; `TooLate`: nobody led; what kept it from being read or written.
+/// `NotFound`; `FailedPrecondition`: it is not stuck, or its step cannot be resolved so; `TooLate`: no node led; what kept it from being read or
+/// written.
 pub async fn operate(pool: &PgPool, tenant: Option<&str>, id: TransactionId, operated: &Operated, wake: impl Fn()) -> Result<SagaRow, Failure> {
     let failed = |error: &_| read_failure(error);
     let read = || async {
@@ -240,7 +235,7 @@ pub async fn operate(pool: &PgPool, tenant: Option<&str>, id: TransactionId, ope
     }
 }
 
-/// Whether what is asked can follow, and why not.
+/// Checks whether the requested fact can follow, and says why not.
 async fn may_follow(pool: &PgPool, row: &SagaRow, asked: &Asked) -> Result<(), Failure> {
     let (mut saga, fact) = (replay(row)?, asked.fact());
     let at_void = asked.how == Some(Resolution::Undone) && saga.at() == Some((Step::Hold, true));
@@ -251,10 +246,10 @@ async fn may_follow(pool: &PgPool, row: &SagaRow, asked: &Asked) -> Result<(), F
     saga.apply(&fact, now_micros()).map_err(cannot)
 }
 
-/// The saga that facts lead to.
+/// The state of a saga after all of its facts.
 ///
 /// # Errors
-/// `Guard`: they lead nowhere.
+/// `Guard`: the facts do not follow each other.
 pub fn replay(row: &SagaRow) -> Result<Saga, Failure> {
     Saga::replay(row.facts.iter().cloned()).map_err(|broken| {
         tracing::error!(saga = %row.id.0, %broken, "the facts of a saga do not follow each other");

@@ -1,4 +1,4 @@
-//! Reads accounts and changes their status and limits; and which limits a new account may have, whichever way it is opened.
+//! Reads accounts, and changes their status, floor and ceiling; also checks floor and ceiling of a new account.
 
 use crate::ledger::GuardsChange;
 use crate::protocol::account::Identity;
@@ -9,12 +9,11 @@ use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{ChangeCommand, Ledger, read_failure};
 
-/// A change as asked for; what is `None` stays as it is.
+/// A change as requested; `None`: stays as it is.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// The account.
+    /// The id that callers use.
     pub account: String,
-    /// The caller's key.
     pub key: Option<String>,
     /// What is to change.
     pub guards: GuardsChange,
@@ -22,16 +21,16 @@ pub struct Change {
     pub by: Operator,
 }
 
-/// What is wrong with the limits of a new account, whose balance is zero.
+/// What is wrong with floor and ceiling of a new account, whose balance is zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitFault {
     /// No balance could ever keep to both.
     FloorAboveCeiling,
-    /// It could never be paid anything. (A floor above zero binds from the first debit on: credits come first.)
+    /// It could never be paid anything. A floor above zero is no fault: it binds from the first debit on, and credits come first.
     CeilingBelowZero,
 }
 
-/// Which limits a new account may not have, in minor units.
+/// Checks floor and ceiling of a new account, in minor units; `None`: nothing is wrong.
 pub fn limit_fault(floor: Option<i128>, ceiling: Option<i128>) -> Option<LimitFault> {
     match (floor, ceiling) {
         (_, Some(ceiling)) if ceiling < 0 => Some(LimitFault::CeilingBelowZero),
@@ -50,7 +49,7 @@ pub async fn get(ledger: &Ledger, call: &Call, id: &str) -> Result<AccountRow, F
     row.ok_or_else(|| Failure::NotFound(format!("account {id} not found")))
 }
 
-/// What never changes about an account.
+/// An account's identity as the primary has it, without a read of its balance.
 ///
 /// # Errors
 /// `NotFound`; what kept it from being read.
@@ -60,10 +59,10 @@ pub async fn identity(ledger: &Ledger, call: &Call, id: &str) -> Result<Identity
     identity.ok_or_else(|| Failure::NotFound(format!("account {id} not found")))
 }
 
-/// Changes status and limits when that is durable, and answers the account as it then is.
+/// Changes status, floor and ceiling, and returns the account as it is when that is durable.
 ///
 /// # Errors
-/// `FailedPrecondition` when the account refuses; as [`Ledger::change`].
+/// `FailedPrecondition` when the account refuses; else as [`Ledger::change`].
 pub async fn change(ledger: &Ledger, call: &Call, asked: Change) -> Result<AccountRow, Failure> {
     let number =
         |limit: Option<Option<i128>>| limit.map_or("as it is".to_owned(), |limit| limit.map_or("none".to_owned(), |limit| limit.to_string()));

@@ -1,4 +1,4 @@
-//! Exchanges money between currencies, and keeps the rates.
+//! Exchanges money between currencies, and stores the rates.
 
 use chrono::{TimeDelta, Utc};
 use rust_decimal::Decimal;
@@ -16,48 +16,46 @@ use crate::teller::failure::Failure;
 use crate::teller::ledger::{Action, Ledger, PostingCommand, read_failure, unwritten};
 use crate::teller::validate::{self, REFERENCE_MAX, cut};
 
-/// Digits of a rate before its point, and after it.
+/// The most digits of a rate before the point, and after it.
 const WHOLE_MAX: usize = 16;
 const DECIMALS_MAX: usize = 12;
-/// How far ahead of ours a clock may be that observed a rate.
+/// How far ahead of this node's clock the time of an observation may be.
 const AHEAD_MAX: TimeDelta = TimeDelta::minutes(1);
 
-/// Money to be exchanged.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    /// Who pays, who is paid, and what is paid.
+    /// Payer, payee, and the amount that is paid, in `from`.
     pub posting: PostingCommand,
-    /// What it is paid in.
+    /// The currency that is paid.
     pub from: Currency,
-    /// What arrives is in this.
+    /// The currency that arrives.
     pub to: Currency,
-    /// A rate's number; none: the newest.
+    /// The number of a rate; `None`: the newest.
     pub rate: Option<i64>,
-    /// The caller's words.
     pub words: Words,
 }
 
-/// A rate as it came; the names of its fields are alike in all faces.
+/// A rate as it came in: one unit of `base` is `rate` units of `quote`.
 #[derive(Clone, Copy, Debug)]
 pub struct Quote<'a> {
-    /// One unit of this currency
+    /// Currency code.
     pub base: &'a str,
-    /// of this
+    /// Currency code.
     pub quote: &'a str,
-    /// is so many, as decimal text.
+    /// Decimal text.
     pub rate: &'a str,
     /// Who quoted it.
     pub source: &'a str,
-    /// When it was quoted, and what that field is called; empty: now.
+    /// The name of the field over this wire, and an RFC 3339 time; empty: now.
     pub observed_at: (&'static str, &'a str),
-    /// Why it is written down.
+    /// For the record of operators' actions.
     pub reason: &'a str,
 }
 
-/// Exchanges, and answers when that is durable.
+/// Exchanges money, and returns when that is durable.
 ///
 /// # Errors
-/// `Invalid` where both currencies are one; as [`Ledger::exchange`].
+/// `Invalid` where both currencies are one; else as [`Ledger::exchange`].
 pub async fn exchange(ledger: &Ledger, call: &Call, asked: Exchange, permit: Permit) -> Result<Posted, Failure> {
     let Exchange { posting, from, to, rate, words } = asked;
     if from == to {
@@ -71,10 +69,10 @@ pub async fn exchange(ledger: &Ledger, call: &Call, asked: Exchange, permit: Per
     answered(ledger, call, command, answer).await
 }
 
-/// Writes a rate down.
+/// Stores a rate.
 ///
 /// # Errors
-/// `Invalid`, naming the field; what kept it from being written.
+/// `Invalid`, naming the field; what kept it from being stored.
 pub async fn add_rate(ledger: &Ledger, call: &Call, asked: Quote<'_>) -> Result<RateRow, Failure> {
     let (base, quote) = pair(ledger, asked.base, asked.quote).await?;
     let rate = rate(asked.rate)?;
@@ -94,7 +92,7 @@ pub async fn add_rate(ledger: &Ledger, call: &Call, asked: Quote<'_>) -> Result<
     rates::add(&ledger.parts().pool, &new, &action).await.map_err(|error| unwritten(&error))
 }
 
-/// A page of a pair's rates, the newest observation first, and the next page's token.
+/// A page of a pair's rates, the newest observation first, and the next page's token; `None` after the last.
 ///
 /// # Errors
 /// `Invalid`, naming the field; what kept them from being read.
@@ -118,7 +116,7 @@ pub async fn list(
     Ok((rows, next))
 }
 
-/// Two currencies of this ledger.
+/// The codes of two different currencies of this ledger.
 async fn pair(ledger: &Ledger, base: &str, quote: &str) -> Result<(String, String), Failure> {
     ledger.know([base, quote].into_iter()).await?;
     let currencies = &ledger.parts().currencies;
@@ -129,7 +127,7 @@ async fn pair(ledger: &Ledger, base: &str, quote: &str) -> Result<(String, Strin
     Ok((base.to_string(), quote.to_string()))
 }
 
-/// Decimal text above zero: no sign, no exponent.
+/// Reads decimal text above zero, without sign and exponent.
 fn rate(text: &str) -> Result<Decimal, Failure> {
     validate::required("rate", text, 64)?;
     let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));

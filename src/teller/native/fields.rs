@@ -14,16 +14,16 @@ const AMOUNT_MAX: usize = 64;
 /// Bytes of a time's text.
 const TIME_MAX: usize = 64;
 
-/// A currency that Florin keeps accounts in.
+/// Reads the code of a currency of this ledger.
 ///
 /// # Errors
-/// `Invalid`: none of this ledger.
+/// `Invalid`: it is no currency of this ledger.
 pub fn currency(currencies: &Currencies, field: &str, code: &str) -> Result<Currency, Failure> {
     validate::required(field, code, CURRENCY_MAX)?;
     currencies.get(code).ok_or_else(|| Failure::Invalid(format!("{field} {:?} is not a currency of this ledger", cut(code))))
 }
 
-/// Decimal text in the currency's major unit.
+/// Reads decimal text in the currency's unit.
 ///
 /// # Errors
 /// `Invalid`, naming field, value and limit.
@@ -41,7 +41,7 @@ pub fn amount(field: &str, text: &str, currency: Currency) -> Result<Amount, Fai
     })
 }
 
-/// An RFC 3339 time; empty: none.
+/// Reads an RFC 3339 time; `None`: the text is empty.
 ///
 /// # Errors
 /// `Invalid`, naming field and value.
@@ -55,13 +55,13 @@ pub fn time(field: &str, text: &str) -> Result<Option<DateTime<Utc>>, Failure> {
         .map_err(|_| Failure::Invalid(format!("{field} {:?} is not a time such as \"2026-01-31T12:00:00Z\"", cut(text))))
 }
 
-/// From when, and until when.
+/// From when, and before when; `None`: no bound.
 pub type Times = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
 
-/// Two RFC 3339 times, each perhaps none, the second after the first.
+/// Reads two RFC 3339 times; either text may be empty. Each argument is a field's name and its text.
 ///
 /// # Errors
-/// `Invalid`, naming the field.
+/// `Invalid`, naming the field; also when the second time is not after the first.
 pub fn times(from: (&str, &str), to: (&str, &str)) -> Result<Times, Failure> {
     let (start, end) = (time(from.0, from.1)?, time(to.0, to.1)?);
     if start.is_some_and(|start| end.is_some_and(|end| end <= start)) {
@@ -70,7 +70,7 @@ pub fn times(from: (&str, &str), to: (&str, &str)) -> Result<Times, Failure> {
     Ok((start, end))
 }
 
-/// A metadata map as the JSON object that is stored: keys sorted, so that the same map is always the same text.
+/// A metadata map as the JSON object that is stored. Keys are sorted, so that the same map is always the same text. `None`: it is empty.
 ///
 /// # Errors
 /// `Invalid`, naming entry and limit.
@@ -93,12 +93,12 @@ pub fn metadata(map: &HashMap<String, String>) -> Result<Option<String>, Failure
     Ok(Some(json))
 }
 
-/// The map of a stored JSON object.
+/// The map of a stored JSON object; values that are not texts are shown as JSON.
 pub fn metadata_map(json: Option<&str>) -> HashMap<String, String> {
     metadata_texts(json).into_iter().collect()
 }
 
-/// A name of a closed list.
+/// The error for a value that is not in a closed list.
 ///
 /// # Errors
 /// Always: `Invalid`.

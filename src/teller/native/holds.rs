@@ -1,4 +1,4 @@
-//! Authorizes, captures, voids and lists holds.
+//! Opens, captures, voids and lists holds.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use smallvec::smallvec;
@@ -18,60 +18,53 @@ use crate::teller::failure::Failure;
 use crate::teller::ledger::{Action, Answer, Ledger, PostingCommand, read_failure};
 use crate::teller::validate::cut;
 
-/// How long a hold lasts unless told otherwise.
+/// How long a hold lasts when the caller does not say.
 const LASTS: TimeDelta = TimeDelta::days(7);
-/// And at most.
+/// The longest that a caller may have a hold last.
 const LASTS_MAX: TimeDelta = TimeDelta::days(366);
-/// Holds that one page looks at, where only those of a state are wanted.
+/// Holds that one page looks at when only those of one state are wanted.
 const LOOK_MAX: usize = 10_000;
 /// Holds that are read at a time then.
 const CHUNK: usize = 1_000;
 
-/// A hold to be made.
 #[derive(Clone, Debug)]
 pub struct Authorize {
-    /// Whose money, for whom, how much.
+    /// Payer, payee and amount.
     pub posting: PostingCommand,
-    /// As [`expiry`] read it.
+    /// `None`: after the usual time.
     pub expires_at: Option<Expiry>,
-    /// The caller's words.
     pub words: Words,
 }
 
-/// When a hold is to expire.
 #[derive(Clone, Debug)]
 pub struct Expiry {
     at: DateTime<Utc>,
-    /// It has passed already: what a new hold is refused with. Who repeats a call may come after it.
+    /// The error for a new hold when the time has passed already. A repeat may come after it, and is not refused.
     late: Option<String>,
 }
 
-/// What became of it.
+/// The outcome of opening a hold.
 #[derive(Clone, Debug)]
 pub struct Authorized {
-    /// Its transaction.
     pub posted: Posted,
-    /// As it was authorized; none if it was declined.
+    /// The hold as it was opened; `None`: it was declined.
     pub hold: Option<HoldRow>,
 }
 
-/// Part of a hold to be paid, or all.
 #[derive(Clone, Debug)]
 pub struct Capture {
-    /// The hold.
     pub hold: TransactionId,
-    /// Decimal text; none: all that is left.
+    /// Decimal text in the hold's currency; `None`: all that is left.
     pub amount: Option<String>,
-    /// What is left afterwards is let go.
+    /// Whether what is left afterwards is released.
     pub is_last: bool,
-    /// The caller's words.
     pub words: Words,
 }
 
-/// When a hold is to expire; an empty text: as is usual.
+/// Reads when a hold is to expire; `None`: the text is empty.
 ///
 /// # Errors
-/// `Invalid`: no time, or too far in the future.
+/// `Invalid`: it is no time, or too far in the future.
 pub fn expiry(field: &str, text: &str) -> Result<Option<Expiry>, Failure> {
     let Some(at) = fields::time(field, text)? else { return Ok(None) };
     let (now, wrong) = (Utc::now(), || format!("{field} {:?} must be in the future, by at most {} days", cut(text), LASTS_MAX.num_days()));
@@ -81,18 +74,18 @@ pub fn expiry(field: &str, text: &str) -> Result<Option<Expiry>, Failure> {
     Ok(Some(Expiry { at, late: (at <= now).then(wrong) }))
 }
 
-/// The id of a hold; what cannot be one names none.
+/// Reads the id of a hold.
 ///
 /// # Errors
-/// `NotFound`.
+/// `NotFound`: the text cannot be an id.
 pub fn id(text: &str) -> Result<TransactionId, Failure> {
     Uuid::parse_str(text).map(TransactionId).map_err(|_| Failure::NotFound(format!("hold {} not found", cut(text))))
 }
 
-/// Holds money, and answers when that is durable.
+/// Opens a hold, and returns when that is durable.
 ///
 /// # Errors
-/// `Invalid` for a time that has passed, unless the key was used; as [`Ledger::post`].
+/// `Invalid` for a time that has passed, unless the key was used before; else as [`Ledger::post`].
 pub async fn authorize(ledger: &Ledger, call: &Call, asked: Authorize, permit: Permit) -> Result<Authorized, Failure> {
     let given = asked.expires_at.as_ref().map(|expiry| expiry.at);
     if let Some(why) = asked.expires_at.and_then(|expiry| expiry.late)
@@ -120,10 +113,10 @@ pub async fn authorize(ledger: &Ledger, call: &Call, asked: Authorize, permit: P
     Ok(Authorized { posted, hold })
 }
 
-/// Pays what is held, whole or in part.
+/// Pays a hold out, in whole or in part.
 ///
 /// # Errors
-/// `NotFound`; `Invalid` for an amount that is none; as [`Ledger::post`].
+/// `NotFound`; `Invalid` for a text that is no amount; else as [`Ledger::post`].
 pub async fn capture(ledger: &Ledger, call: &Call, asked: Capture, permit: Permit) -> Result<Posted, Failure> {
     let (id, deadline) = (asked.hold, call.deadline(ledger));
     // So much of a hold that is known: what is left of it, the database says.
@@ -152,10 +145,10 @@ pub async fn capture(ledger: &Ledger, call: &Call, asked: Capture, permit: Permi
     answered(ledger, call, command, answer).await
 }
 
-/// Lets go what a hold has left.
+/// Releases what a hold has left.
 ///
 /// # Errors
-/// `NotFound`; as [`Ledger::post`].
+/// `NotFound`; else as [`Ledger::post`].
 pub async fn void(ledger: &Ledger, call: &Call, id: TransactionId, words: Words, permit: Permit) -> Result<Posted, Failure> {
     let deadline = call.deadline(ledger);
     let held = ledger.hold(&call.tenant, id).await?;
@@ -168,8 +161,8 @@ pub async fn void(ledger: &Ledger, call: &Call, id: TransactionId, words: Words,
     answered(ledger, call, command, answer).await
 }
 
-/// A page of the holds on an account's money, the newest first, and the next page's token. Where only those of a state are wanted, a page may
-/// be short, even empty, while there is a token: it looks at 10,000 holds at most.
+/// A page of the holds of an account's money, newest first, and the next page's token; `None` after the last. If only those of one state are wanted,
+/// a page may be short or even empty while there is a token: it looks at 10,000 holds at most.
 ///
 /// # Errors
 /// `NotFound`; `Invalid` for a token of another query; what kept them from being read.
@@ -209,7 +202,7 @@ pub async fn list(
     Ok((rows, Some(pages::token(query, &Cursor { id: at, ..Cursor::START }))))
 }
 
-/// What is taken from a hold, from its payer to its payee.
+/// A posting that takes this amount from a hold, from its payer to its payee.
 fn posting(held: HoldRow, amount: Amount) -> PostingCommand {
     PostingCommand { debit: held.debit, credit: held.credit, amount, currency: held.currency, exponent: held.exponent }
 }
@@ -222,7 +215,7 @@ fn currency(held: &HoldRow) -> Result<Currency, Failure> {
     Ok(Currency { code: CurrencyCode::parse(&held.currency).ok_or(Failure::Guard)?, exponent: held.exponent })
 }
 
-/// A hold that has just been made.
+/// The row of a hold that was just opened.
 fn authorized(tenant: &str, id: TransactionId, posting: PostingCommand, expires_at: DateTime<Utc>) -> HoldRow {
     HoldRow {
         id: id.0,

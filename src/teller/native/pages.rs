@@ -1,4 +1,4 @@
-//! Page sizes and page tokens. A token is the place where the next page begins and a hash of the query that it belongs to.
+//! Page sizes and page tokens. A token is the cursor of the next page with a hash of the query that it belongs to.
 
 use uuid::Uuid;
 
@@ -7,25 +7,25 @@ use crate::store::transactions::Cursor;
 use crate::teller::failure::Failure;
 use crate::teller::validate::cut;
 
-/// Rows of a page when nothing is said.
+/// Rows of a page when the caller does not say.
 pub const SIZE_DEFAULT: u32 = 50;
 /// Rows of a page at most.
 const SIZE_MAX: u32 = 1_000;
 
-/// Bytes of a token.
+/// Bytes of a token: four numbers in hexadecimal.
 pub const TOKEN_LENGTH: usize = 96;
 
-/// A page token as a caller gave it, and what its field is called there.
+/// A page token as a caller gave it.
 #[derive(Clone, Copy, Debug)]
 pub struct Token<'a> {
-    /// The name of the field.
+    /// The name of the field over this wire, for errors.
     pub field: &'static str,
-    /// Empty: the beginning.
+    /// Empty: the first page.
     pub text: &'a str,
 }
 
 impl Token<'_> {
-    /// The place that it names.
+    /// The cursor in the token.
     ///
     /// # Errors
     /// `Invalid`: it is not a token of this query.
@@ -34,7 +34,7 @@ impl Token<'_> {
     }
 }
 
-/// The page size asked for.
+/// The page size; 0 is the default.
 ///
 /// # Errors
 /// `Invalid`, naming the limit.
@@ -51,7 +51,7 @@ pub fn token(query: RequestHash, place: &Cursor) -> String {
     format!("{:032x}{:016x}{:016x}{:032x}", query.0.as_u128(), place.seq, place.row, place.id.as_u128())
 }
 
-/// Reads a token; an empty one is the beginning.
+/// Reads a token; an empty one is [`Cursor::START`]. `None`: it is not a token of this query.
 fn place(query: RequestHash, token: &str) -> Option<Cursor> {
     if token.is_empty() {
         return Some(Cursor::START);

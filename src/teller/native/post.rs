@@ -1,4 +1,4 @@
-//! Posts one transaction of checked fields, and answers with the row that was written.
+//! Posts one transaction of checked fields, and returns it as it reads back.
 
 use smallvec::{SmallVec, smallvec};
 
@@ -13,10 +13,10 @@ use crate::teller::failure::Failure;
 use crate::teller::ledger::{Action, Answer, Command, Deadline, Ledger, PostingCommand};
 use crate::teller::validate::{self, DESCRIPTION_MAX, KEY_MAX, POSTINGS_MAX, REFERENCE_MAX};
 
-/// The caller's own words; an empty text is none.
+/// What a caller says of a transaction; `None`: the text was empty.
 #[derive(Clone, Debug, Default)]
 pub struct Words {
-    /// What must be unique.
+    /// The idempotency key.
     pub key: Option<String>,
     /// Transactions can be listed by it.
     pub reference: Option<String>,
@@ -27,7 +27,7 @@ pub struct Words {
 }
 
 impl Words {
-    /// Of texts as they came.
+    /// Checks texts as they came; an empty one becomes `None`.
     ///
     /// # Errors
     /// `Invalid`, naming the field by its name over gRPC.
@@ -40,29 +40,25 @@ impl Words {
     }
 }
 
-/// A transaction to be posted.
 #[derive(Clone, Debug)]
 pub struct Transaction {
-    /// What it is.
     pub kind: Kind,
     /// 1 to 100.
     pub postings: SmallVec<[PostingCommand; 1]>,
-    /// The caller's words.
     pub words: Words,
 }
 
-/// What became of it.
+/// The outcome of a command.
 #[derive(Clone, Debug)]
 pub struct Posted {
-    /// The transaction: completed, or declined.
     pub transaction: TransactionRow,
-    /// Why it was declined.
+    /// `None`: it took effect.
     pub declined: Option<DeclineCode>,
-    /// The key was used before by the same request: this is its first answer.
+    /// Whether the same request used the key before: this is its first answer.
     pub replayed: bool,
 }
 
-/// How many postings a transaction may have.
+/// Checks the number of postings.
 ///
 /// # Errors
 /// `Invalid`: none, or too many.
@@ -74,7 +70,7 @@ pub fn count(postings: usize) -> Result<(), Failure> {
     }
 }
 
-/// Posts, and answers when the outcome is durable.
+/// Posts a transaction, and returns when the outcome is durable.
 ///
 /// # Errors
 /// As [`Ledger::post`].
@@ -85,7 +81,7 @@ pub async fn post(ledger: &Ledger, call: &Call, deadline: Deadline, asked: Trans
     answered(ledger, call, command, answer).await
 }
 
-/// A command whose request is hashed by whoever builds it.
+/// A command without the hash of its request, which each caller fills in.
 pub(super) fn command(call: &Call, deadline: Deadline, kind: Kind, action: Action, postings: SmallVec<[PostingCommand; 1]>, words: Words) -> Command {
     Command {
         tenant: call.tenant.clone(),
@@ -106,7 +102,7 @@ pub(super) fn command(call: &Call, deadline: Deadline, kind: Kind, action: Actio
     }
 }
 
-/// What makes a repeat the same request: all but the description.
+/// Tells a repeat from another request under the same key: all but the description counts.
 pub(super) fn request_hash(command: &Command) -> RequestHash {
     let (kind, count) = (command.kind.code().to_le_bytes(), command.postings.len().to_le_bytes());
     let amounts: SmallVec<[[u8; 16]; 4]> = command.postings.iter().map(|posting| posting.amount.minor_units().to_le_bytes()).collect();
@@ -118,7 +114,7 @@ pub(super) fn request_hash(command: &Command) -> RequestHash {
     RequestHash::of(&parts)
 }
 
-/// The answer as a row; a repeat hears the first one's.
+/// The outcome as a row. A repeat gets the row of the first request.
 pub(super) async fn answered(ledger: &Ledger, call: &Call, command: Command, answer: Answer) -> Result<Posted, Failure> {
     if let Answer::Completed { id, replayed: true, .. } = &answer {
         // The first request's own words. Should they not be readable now, the repeat's stand in: what counts was compared.
@@ -130,7 +126,7 @@ pub(super) async fn answered(ledger: &Ledger, call: &Call, command: Command, ans
     Ok(written(command, answer))
 }
 
-/// The command and its answer as they read back.
+/// The row of a command, from the command and its answer.
 fn written(command: Command, answer: Answer) -> Posted {
     let mut balances = None;
     let (id, created_at, replayed, declined, decline) = match answer {

@@ -1,4 +1,4 @@
-//! Reads transactions and entries, from the primary, page by page.
+//! Reads transactions and entries from the primary, page by page.
 
 use chrono::{DateTime, Utc};
 
@@ -13,44 +13,42 @@ use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Ledger, read_failure};
 
-/// Which transactions; all of it holds together.
+/// Which transactions to list: those that match all of these.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// Of this account.
+    /// The id of an account that is debited or credited, or was to be.
     pub account: Option<String>,
-    /// Accepted then or later.
+    /// Accepted at this time or later.
     pub from: Option<DateTime<Utc>>,
-    /// Accepted before.
+    /// Accepted before this time.
     pub to: Option<DateTime<Utc>>,
-    /// Only declined ones, or only completed ones.
+    /// `Some(true)`: only declined ones; `Some(false)`: only completed ones.
     pub declined: Option<bool>,
-    /// With this reference.
     pub reference: Option<String>,
 }
 
-/// A page of transactions, each with the place after it: whoever cannot show all of them goes on from there.
+/// A page of transactions, each with the cursor after it: a caller who cannot show all of them goes on from there.
 #[derive(Debug)]
 pub struct Transactions {
-    /// In order.
+    /// Newest first.
     pub rows: Vec<(TransactionRow, Cursor)>,
-    /// Where the next page begins.
+    /// Where the next page begins; `None` after the last.
     pub next: Option<Cursor>,
-    /// Whose tokens these are.
+    /// The hash of the query, for the tokens.
     pub query: RequestHash,
 }
 
-/// A page of an account's entries.
 #[derive(Debug)]
 pub struct Entries {
-    /// In order.
+    /// Newest first.
     pub rows: Vec<EntryRow>,
-    /// What the account is kept in.
+    /// The currency of the account.
     pub currency: Currency,
-    /// The next page's token.
+    /// The next page's token; `None` after the last.
     pub next: Option<String>,
 }
 
-/// One transaction.
+/// Reads one transaction.
 ///
 /// # Errors
 /// `NotFound`; what kept it from being read.
@@ -60,7 +58,7 @@ pub async fn transaction(ledger: &Ledger, call: &Call, id: TransactionId) -> Res
     row.ok_or_else(|| Failure::NotFound(format!("transaction {} not found", id.0)))
 }
 
-/// A page of transactions, the newest first.
+/// A page of transactions, newest first.
 ///
 /// # Errors
 /// `Invalid` for a token of another query; what kept them from being read.
@@ -92,7 +90,7 @@ pub async fn transactions(ledger: &Ledger, call: &Call, wanted: Wanted, (size, t
     Ok(Transactions { rows: page.rows, next: page.next, query })
 }
 
-/// A page of an account's entries, the newest first.
+/// A page of an account's entries, newest first.
 ///
 /// # Errors
 /// `NotFound`; `Invalid` for a token of another query; what kept them from being read.

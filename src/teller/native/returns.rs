@@ -1,4 +1,4 @@
-//! Gives back: refunds of payments, reversals of anything.
+//! Refunds payments, and reverses any transaction.
 
 use smallvec::{SmallVec, smallvec};
 
@@ -12,32 +12,29 @@ use crate::teller::failure::Failure;
 use crate::teller::ledger::{Action, Deadline, Ledger, NotRefundable, PostingCommand};
 use crate::teller::validate::cut;
 
-/// A payment to be given back.
 #[derive(Clone, Debug)]
 pub struct Refund {
     /// The payment, or a hold's capture.
     pub payment: TransactionId,
-    /// How much of it.
     pub part: Part,
-    /// The caller's words.
     pub words: Words,
 }
 
-/// How much of a payment goes back.
+/// How much of a payment is refunded.
 #[derive(Clone, Debug)]
 pub enum Part {
-    /// All that is left.
+    /// All that was not given back yet.
     Rest,
     /// Decimal text in the payment's currency.
     Amount(String),
-    /// From its payee to its payer, as whoever asks has it.
+    /// A posting from the payment's payee to its payer; it is checked against the payment.
     Posting(PostingCommand),
 }
 
-/// Gives back a payment, or a part of it.
+/// Refunds a payment, in part or in whole.
 ///
 /// # Errors
-/// `NotFound`, `FailedPrecondition` for what cannot be given back; as [`Ledger::post`].
+/// `NotFound`; `FailedPrecondition` for what cannot be refunded; else as [`Ledger::post`].
 pub async fn refund(ledger: &Ledger, call: &Call, deadline: Deadline, asked: Refund, permit: Permit) -> Result<Posted, Failure> {
     let Refund { payment, part, words } = asked;
     let paid = match ledger.refundable(&call.tenant, payment).await? {
@@ -88,10 +85,10 @@ pub async fn refund(ledger: &Ledger, call: &Call, deadline: Deadline, asked: Ref
     answered(ledger, call, command, answer).await
 }
 
-/// Undoes a transaction.
+/// Reverses a transaction.
 ///
 /// # Errors
-/// `NotFound`, `FailedPrecondition` for what moved no money; as [`Ledger::post`].
+/// `NotFound`; `FailedPrecondition` for what moved no money; else as [`Ledger::post`].
 pub async fn reverse(ledger: &Ledger, call: &Call, original: TransactionId, words: Words, permit: Permit) -> Result<Posted, Failure> {
     let mut command = command(call, call.deadline(ledger), Kind::REVERSAL, Action::Post, SmallVec::new(), words);
     let reference = command.reference.as_deref().unwrap_or_default();
