@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::DateTime;
 use criterion::{Criterion, criterion_group, criterion_main};
 use florin::admission::rate_limit::{RateLimitConfig, RateLimiter};
-use florin::ledger::{Account, Decision, Leg, Status, Totals};
+use florin::ledger::{Account, Decision, Guards, Leg, Totals};
 use florin::protocol::events::{Follows, Outcome, Payload, PaymentAuthorized, PostingPayload, TransactionPayload, envelope};
 use florin::protocol::record::{Api, KeyHash, RequestHash};
 use futures::FutureExt;
@@ -16,7 +16,7 @@ use ulid::Ulid;
 /// An account with so many open legs.
 fn account(open: u64) -> Account<u64> {
     let totals = Totals { debits: 5_000, credits: 1_000_000_000, held: 0, version: 7 };
-    let mut account = Account::new(totals, Some(0), None, Status::Active);
+    let mut account = Account::new(totals, Guards { floor: Some(0), ..Guards::NONE });
     (0..open).for_each(|n| account.open(n, Leg::net(10, 0)));
     account
 }

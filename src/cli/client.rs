@@ -75,24 +75,25 @@ impl ClientArgs {
     }
 
     async fn channel(&self) -> Result<(Channel, Credentials), Failure> {
-        let address = self.server.address().await?;
         let file = |given: &Option<PathBuf>| given.clone().filter(|path| !path.as_os_str().is_empty());
-        let (ca, cert, cert_key) = (file(&self.ca), file(&self.cert), file(&self.cert_key));
-        let scheme = if ca.is_some() { "https" } else { "http" };
+        let (scheme, tls) = match (file(&self.ca), file(&self.cert), file(&self.cert_key)) {
+            (None, None, None) => ("http", None),
+            (Some(ca), None, None) => ("https", Some(tls(&ca)?)),
+            (Some(ca), Some(cert), Some(key)) => {
+                let identity = Identity::from_pem(pem("certificate file", &cert)?, pem("key file", &key)?);
+                ("https", Some(tls(&ca)?.identity(identity)))
+            }
+            _ => return Err(Failure::new("--cert, --cert-key and --ca go together")),
+        };
+        let key = self.api_key.as_deref().filter(|key| !key.is_empty()).map(str::parse).transpose();
+        let key = key.map_err(|_| Failure::new("the API key has characters that no key has"))?;
+        let address = self.server.address().await?;
         let url = if address.contains("://") { address.clone() } else { format!("{scheme}://{address}") };
         let mut endpoint = Endpoint::from_shared(url).map_err(|e| Failure::new(format!("server {address:?}: {e}")))?;
         endpoint = endpoint.connect_timeout(CONNECT_MAX).timeout(CALL_MAX);
-        match (ca, cert, cert_key) {
-            (None, None, None) => {}
-            (Some(ca), None, None) => endpoint = endpoint.tls_config(tls(&ca)?)?,
-            (Some(ca), Some(cert), Some(key)) => {
-                let identity = Identity::from_pem(pem("certificate file", &cert)?, pem("key file", &key)?);
-                endpoint = endpoint.tls_config(tls(&ca)?.identity(identity))?;
-            }
-            _ => return Err(Failure::new("--cert, --cert-key and --ca go together")),
+        if let Some(tls) = tls {
+            endpoint = endpoint.tls_config(tls)?;
         }
-        let key = self.api_key.as_deref().filter(|key| !key.is_empty()).map(str::parse).transpose();
-        let key = key.map_err(|_| Failure::new("the API key has characters that no key has"))?;
         let channel = endpoint.connect().await.map_err(|e| Failure::new(format!("no answer from {address}: {}", root(&e))));
         let channel = channel.hint("start a server with `florin dev`, or name one with --server HOST:PORT")?;
         Ok((channel, Credentials(key)))

@@ -120,7 +120,7 @@ impl ServerArgs {
         if let Some(running) = Running::read_ready(data).await?.grpc {
             return Ok(running);
         }
-        note(&format!("no `florin dev` runs in {}: asking the server at {SERVER_DEFAULT}", data.display()));
+        note(format!("no `florin dev` runs in {}: asking the server at {SERVER_DEFAULT}", data.display()));
         Ok(SERVER_DEFAULT.into())
     }
 }

@@ -53,7 +53,7 @@ impl Ledger {
         }
         let parts = self.parts();
         let epoch = self.active()?.epoch;
-        let mut last = parts.currencies_read.0.lock().await; // one read at a time; it is limited
+        let mut last = parts.memory.currencies_read.0.lock().await; // one read at a time; it is limited
         let is_recent = last.is_some_and(|(at, under)| under == epoch && at.elapsed() < UNKNOWN_FOR);
         if !is_recent && parts.currencies.get(code).is_none() {
             let began = Instant::now();
@@ -69,7 +69,7 @@ impl Ledger {
     /// As [`Self::currency`].
     pub async fn know_all(&self) -> Result<(), Failure> {
         let (parts, epoch) = (self.parts(), self.active()?.epoch);
-        let mut last = parts.currencies_read.0.lock().await;
+        let mut last = parts.memory.currencies_read.0.lock().await;
         if last.is_none_or(|(_, under)| under != epoch) {
             let began = Instant::now();
             currencies::reload(&parts.pool, &parts.currencies).await.map_err(|error| read_failure(&error))?;
