@@ -10,7 +10,7 @@ pub mod record;
 pub mod slip;
 
 /// Generated from `proto/`.
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, reason = "generated code")]
 pub mod pb {
     pub mod payment_v1 {
         tonic::include_proto!("payment.v1");

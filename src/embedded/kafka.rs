@@ -69,7 +69,7 @@ impl DevKafka {
     /// # Errors
     /// `TooSlow` when it still runs.
     pub fn stop(&mut self) -> Result<(), Error> {
-        self.end(&[(Signal::SIGTERM, Duration::from_secs(3)), (Signal::SIGKILL, Duration::from_secs(3))])
+        self.end(&[(Signal::SIGTERM, Duration::from_secs(3)), (Signal::SIGKILL, Duration::from_secs(1))])
     }
 
     /// Kills the broker, as a crash would.

@@ -119,9 +119,12 @@ impl PrivatePostgres {
     /// # Errors
     /// `TooSlow` when it still runs.
     pub fn stop(&mut self) -> Result<(), Error> {
-        let signals =
-            [(Signal::SIGINT, Duration::from_secs(3)), (Signal::SIGQUIT, Duration::from_secs(1)), (Signal::SIGKILL, Duration::from_secs(2))];
-        if self.process.stop(&signals) { Ok(()) } else { Err(self.still_running()) }
+        if self.process.stop(&[(Signal::SIGINT, Duration::from_secs(3))]) {
+            return Ok(());
+        }
+        tracing::warn!("PostgreSQL did not stop within 3 s and is ended by force; its next start recovers");
+        let force = [(Signal::SIGQUIT, Duration::from_secs(1)), (Signal::SIGKILL, Duration::from_secs(1))];
+        if self.process.stop(&force) { Ok(()) } else { Err(self.still_running()) }
     }
 
     /// Kills the server and all its children at once, as a crash would.

@@ -22,12 +22,13 @@ use super::http::around::{Around, around};
 use super::routes::{contracts, router};
 use crate::actors::housekeeping::Backpressure;
 use crate::actors::node::Node;
-use crate::admission::auth::Authenticator;
+use crate::admission::auth::{Access, Authenticator};
 use crate::admission::limits::Limits;
 use crate::money::{COMMON, Currency, CurrencyCode};
 use crate::protocol::admission::InFlight;
 use crate::settings::AuthSettings;
 use crate::store::Database;
+use crate::store::api_keys::Scope;
 use crate::telemetry::http::HealthView;
 use crate::teller::ledger::Ledger;
 use crate::teller::ledger::LedgerParts;
@@ -211,11 +212,19 @@ async fn every_route_asks_for_credentials_but_those_that_are_open() {
     let router = router(app(Authenticator::new(&keys, None)));
     let lines: Vec<_> = contracts().iter().flat_map(|(routes, _)| routes.lines().to_vec()).collect();
     assert!(lines.len() > 60, "{lines:?}");
+    let open: Vec<_> = lines.iter().filter(|(_, access)| *access == Access::Open).map(|(line, _)| line.as_str()).collect();
+    let expected = ["/api/v1/health", "/health", "/api/docs", "/api/docs/", "/api/docs/{*rest}", "/api/docs-json"].map(|path| format!("GET {path}"));
+    assert_eq!(open, expected, "nothing else is open");
+    for (line, access) in &lines {
+        assert!(line.starts_with("GET ") || *access != Access::Needs(Scope::Read), "{line} changes something: to read is not enough");
+        let is_admins = line.contains("/admin/") || line.contains("/operator-actions");
+        assert!(!is_admins || *access == Access::Needs(Scope::Admin), "{line} is for operators");
+    }
     for (line, access) in &lines {
         let (method, path) = line.split_once(' ').unwrap();
         let path = path.replace("{id}", KEY).replace("{code}", "USD").replace("{*rest}", "index.html");
         let said = call(&router, method, &path, "{}").await;
-        assert_eq!(said.status == 401, *access != crate::admission::auth::Access::Open, "{line}: {}", said.status);
+        assert_eq!(said.status == 401, *access != Access::Open, "{line}: {}", said.status);
         assert!(said.status != 404 && said.status != 405, "{line} is no route");
     }
     assert_eq!(call(&router, "DELETE", "/api/v1/accounts", "").await.status, 401, "what is not listed is locked");

@@ -20,7 +20,6 @@ pub struct RestartPolicy {
 
 /// Who is restarted by this policy: actors, and the listeners of the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the actor of this name")]
 pub enum ChildName {
     Leadership,
     Journal,

@@ -8,7 +8,6 @@ use crate::protocol::record::{AccountId, Record};
 
 /// Rows of `journal`, one vector per column; row `n` is the `n`th element of each.
 #[derive(Debug, Default)]
-#[allow(missing_docs, reason = "named as the columns")]
 pub struct Columns {
     pub debit: Vec<Option<i64>>,
     pub credit: Vec<Option<i64>>,
@@ -117,7 +116,6 @@ impl Columns {
 
 /// Rows of `holds`: one element per new hold.
 #[derive(Debug, Default)]
-#[allow(missing_docs, reason = "named as the function's parameters")]
 pub struct HoldColumns {
     pub ids: Vec<Uuid>,
     pub debits: Vec<i64>,
@@ -128,7 +126,6 @@ pub struct HoldColumns {
 
 /// What transactions take from holds: one element per take, amounts in minor units.
 #[derive(Debug, Default)]
-#[allow(missing_docs, reason = "named as the function's parameters")]
 pub struct TakeColumns {
     pub holds: Vec<Uuid>,
     pub captured: Vec<i128>,
