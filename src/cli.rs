@@ -106,8 +106,12 @@ impl Cli {
     fn run(self) -> Result<ExitCode, Failure> {
         let done = |result: Result<(), Failure>| result.map(|()| ExitCode::SUCCESS);
         match self.command {
-            Command::Serve(args) => done(args.settings().and_then(|settings| block_on_threads(settings.worker_threads, serve::run(settings)))),
-            Command::Dev(args) => done(args.settings().and_then(|settings| block_on_threads(settings.worker_threads, dev::run(settings)))),
+            Command::Serve(args) => done(
+                args.settings().and_then(|settings| block_on_threads(settings.worker_threads, serve::run(settings))),
+            ),
+            Command::Dev(args) => {
+                done(args.settings().and_then(|settings| block_on_threads(settings.worker_threads, dev::run(settings))))
+            }
             Command::Migrate(args) => done(block_on(migrate::run(args))),
             Command::Seed(args) => done(block_on(seed::run(args))),
             Command::Verify(args) => block_on(verify::run(args)),
@@ -130,13 +134,18 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
     block_on_threads(0, work)
 }
 
-/// `threads`: 0 means one for every two cores. More wake each other up more often, and each wake-up costs as much as a message.
+/// `threads`: 0 means one for every two cores. More wake each other up more often, and each wake-up costs as much as a
+/// message.
 fn block_on_threads<T>(threads: usize, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = if threads == 0 { cores.div_ceil(2) } else { threads };
-    // One thread polls in the order in which tasks were woken: a connection writes the answers of a whole batch at once. Several poll first what was woken last, and a
-    // connection then writes each answer by itself.
-    let mut runtime = if threads == 1 { tokio::runtime::Builder::new_current_thread() } else { tokio::runtime::Builder::new_multi_thread() };
+    // One thread polls in the order in which tasks were woken: a connection writes the answers of a whole batch at
+    // once. Several poll first what was woken last, and a connection then writes each answer by itself.
+    let mut runtime = if threads == 1 {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
     let runtime = runtime.worker_threads(threads).enable_all().build()?;
     runtime.block_on(Box::pin(work))
 }

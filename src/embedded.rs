@@ -1,11 +1,11 @@
 //! Servers that Florin starts for itself: a private PostgreSQL, a development Kafka broker, a Redis for tests.
 //!
-//! This room owns their folders, their processes and their ports, and nothing else: it speaks none of their protocols and knows no other room.
-//! `florin dev` and the tests call it; `florin serve` never does.
+//! This room owns their folders, their processes and their ports, and nothing else: it speaks none of their protocols
+//! and knows no other room. `florin dev` and the tests call it; `florin serve` never does.
 //!
-//! Every call here blocks its thread until the server is ready or gone; async callers use `spawn_blocking`. Dropping a handle stops its server. If
-//! this process dies without dropping anything, even by SIGKILL, the kernel tells its servers to shut down, and the next start waits for those that
-//! are still doing so.
+//! Every call here blocks its thread until the server is ready or gone; async callers use `spawn_blocking`. Dropping a
+//! handle stops its server. If this process dies without dropping anything, even by SIGKILL, the kernel tells its
+//! servers to shut down, and the next start waits for those that are still doing so.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -92,7 +92,10 @@ impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
 }
 
 /// Asks every 10 ms until `condition` holds; false: `limit` passed first.
-#[expect(clippy::disallowed_methods, reason = "another process's progress has no event to wait for; bounded by the limit")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "another process's progress has no event to wait for; bounded by the limit"
+)]
 fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + limit;
     while !condition() {

@@ -1,7 +1,7 @@
 //! Named points at which a test or a chaos run makes the product fail.
 //!
-//! Production code calls [`Faults::point`] and [`Faults::pause`]; unless something was armed they cost one relaxed load.
-//! Nothing but code holding the handle can arm a point: there is no setting for it.
+//! Production code calls [`Faults::point`] and [`Faults::pause`]; unless something was armed they cost one relaxed
+//! load. Nothing but code holding the handle can arm a point: there is no setting for it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,5 @@
-//! The wires: listeners for HTTP and gRPC, and a folder for each contract. Translates what comes into what the teller is asked, and its answers back.
+//! The wires: listeners for HTTP and gRPC, and a folder for each contract. Translates what comes into what the teller
+//! is asked, and its answers back.
 
 pub mod accounts_v1;
 pub mod docs;

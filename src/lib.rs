@@ -1,6 +1,6 @@
 //! Florin: payments and a ledger as a resilient actor runtime.
 //!
-//! The rooms, and who may know whom (`tests/tidy.rs` checks it on the imports):
+//! The rooms, and who may know whom (`tests/tidy` checks it on the imports):
 //!
 //! | room | owns | knows |
 //! | --- | --- | --- |

@@ -1,7 +1,7 @@
 //! Writes to Kafka and reads from it, and does nothing else.
 //!
-//! Every call into the client library that may block is short and runs on a thread for blocking work. Between two such calls the caller is asked
-//! whether it should stop.
+//! Every call into the client library that may block is short and runs on a thread for blocking work. Between two such
+//! calls the caller is asked whether it should stop.
 
 pub mod position;
 pub mod producer;
@@ -32,7 +32,8 @@ pub struct KafkaConfig {
     pub record_bytes_max: usize,
     /// After this Kafka ends a transaction that was left open.
     pub transaction_timeout: Duration,
-    /// A producer without success for so long is replaced by a new one; the position then tells how its transaction ended.
+    /// A producer without success for so long is replaced by a new one; the position then tells how its transaction
+    /// ended.
     pub patience: Duration,
     /// More settings for the client library, such as those for TLS and SASL.
     pub properties: Vec<(String, String)>,

@@ -1,7 +1,8 @@
 //! Currencies, amounts and decimal text. Pure: knows no other room.
 //!
-//! An amount is an integer in the currency's minor unit, of at most 28 digits, so that NUMERIC(28,0) and `rust_decimal` hold every amount without
-//! loss. Arithmetic is checked and text is exact; there are no floats, and nothing is rounded silently.
+//! An amount is an integer in the currency's minor unit, of at most 28 digits, so that NUMERIC(28,0) and `rust_decimal`
+//! hold every amount without loss. Arithmetic is checked and text is exact; there are no floats, and nothing is rounded
+//! silently.
 
 mod amount;
 mod currency;

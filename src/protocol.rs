@@ -1,4 +1,5 @@
-//! The messages between actors, what the journal writes, and the types generated for the wires. Holds no rules and no SQL.
+//! The messages between actors, what the journal writes, and the types generated for the wires. Holds no rules and no
+//! SQL.
 
 pub mod account;
 pub mod admission;

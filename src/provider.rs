@@ -1,7 +1,8 @@
-//! The outside party that does some steps of a saga: it sends money to bank accounts and charges cards. Makes HTTP calls, and does nothing else.
+//! The outside party that does some steps of a saga: it sends money to bank accounts and charges cards. Makes HTTP
+//! calls, and does nothing else.
 //!
-//! Every operation has a key of Florin's, and the provider does each key once. `docs/provider.md` describes the wire, and what is required of a
-//! provider. Sagas call; nothing is retried here, and nothing is kept.
+//! Every operation has a key of Florin's, and the provider does each key once. `docs/provider.md` describes the wire,
+//! and what is required of a provider. Sagas call; nothing is retried here, and nothing is kept.
 
 mod http;
 mod signature;
@@ -135,8 +136,8 @@ impl From<ProviderError> for Reply {
     }
 }
 
-/// Calls the provider as the saga says. If an operation is in doubt, the provider is asked about it first: it is submitted (again) only if the
-/// provider never heard of it, and if it cannot be asked, the doubt stays.
+/// Calls the provider as the saga says. If an operation is in doubt, the provider is asked about it first: it is
+/// submitted (again) only if the provider never heard of it, and if it cannot be asked, the doubt stays.
 pub async fn perform(provider: &dyn Provider, operation: &Operation, call: Call) -> Reply {
     if call == Call::Do {
         return provider.submit(operation).await.map_or_else(Reply::from, Reply::from);
@@ -145,6 +146,8 @@ pub async fn perform(provider: &dyn Provider, operation: &Operation, call: Call)
         (Ok(Some(answer)), _) => answer.into(),
         (Ok(None), Call::Poll) => Reply::Unknown("the provider does not know any more what it took on".into()),
         (Ok(None), _) => provider.submit(operation).await.map_or_else(Reply::from, Reply::from),
-        (Err(ProviderError::NotDone(why) | ProviderError::Unknown(why)), _) => Reply::Unknown(format!("cannot ask for it: {why}")),
+        (Err(ProviderError::NotDone(why) | ProviderError::Unknown(why)), _) => {
+            Reply::Unknown(format!("cannot ask for it: {why}"))
+        }
     }
 }

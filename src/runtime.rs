@@ -1,4 +1,5 @@
-//! Florin as a whole: put together from settings, started, watched, drained. `serve` and `dev` differ in what they start before.
+//! Florin as a whole: put together from settings, started, watched, drained. `serve` and `dev` differ in what they
+//! start before.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -88,11 +89,16 @@ impl Runtime {
         store::schema::check(&pool).await?;
         let health = Health::default();
         let backpressure = Backpressure::default();
-        let loading = database.pool(settings.database.pool_max); // of their own: callers' reads must not keep accounts from being loaded
+        // of their own: callers' reads must not keep accounts from being loaded
+        let loading = database.pool(settings.database.pool_max);
         let publishing = settings.kafka.brokers.is_some().then(|| publishing(settings, &database, &backpressure));
         let sagas = saga_config(settings, &database)?;
         let provider = sagas.as_ref().map(|sagas| Arc::from(sagas.provider.name()));
-        let pools = [Some(&pool), Some(&loading), publishing.as_ref().map(|publishing| &publishing.pool)].into_iter().flatten().cloned().collect();
+        let pools = [Some(&pool), Some(&loading), publishing.as_ref().map(|publishing| &publishing.pool)]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
         let tree = Tree::start(TreeConfig {
             database: database.clone(),
             pool: loading,
@@ -123,9 +129,11 @@ impl Runtime {
             provider,
             memory: Memory::default(),
         });
-        let authenticator = Authenticator::new(&settings.auth, settings.auth.api_keys.then(|| Box::new(pool.clone()) as _));
-        let limiter =
-            |window: Option<WindowSettings>, prefix: &str| window.map(|window| limiter(settings, window, prefix, &health, &faults)).transpose();
+        let authenticator =
+            Authenticator::new(&settings.auth, settings.auth.api_keys.then(|| Box::new(pool.clone()) as _));
+        let limiter = |window: Option<WindowSettings>, prefix: &str| {
+            window.map(|window| limiter(settings, window, prefix, &health, &faults)).transpose()
+        };
         let limits = Limits {
             payment: limiter(settings.rate_limit.payment, "florin:rate:payment")?,
             native: limiter(settings.rate_limit.native, "florin:rate:native")?,
@@ -146,18 +154,24 @@ impl Runtime {
             head_timeout: REST_HEAD_TIMEOUT,
         };
         let (serving, parts) = (health.clone(), health.clone());
-        let view = HealthView::new(move || serving.overall() != Overall::NotServing, move || serde_json::to_value(parts.parts()).unwrap_or_default());
+        let view = HealthView::new(
+            move || serving.overall() != Overall::NotServing,
+            move || serde_json::to_value(parts.parts()).unwrap_or_default(),
+        );
         let app = App::new(ledger.clone(), limits.clone(), authenticator.clone(), view.clone());
         let rest = HttpServer::start(rest_config, router(app), health.clone()).await;
-        let rest = rest.with_context(|| format!("REST cannot listen (HTTP_HOST {}, HTTP_PORT {})", settings.http.host, settings.http.port))?;
+        let rest = rest.with_context(|| {
+            format!("REST cannot listen (HTTP_HOST {}, HTTP_PORT {})", settings.http.host, settings.http.port)
+        })?;
         let services = Services { ledger: ledger.clone(), limits, authenticator, health: health.clone() };
         let server = GrpcServer::start(config, services).await?;
         let (stop, stopped) = watch::channel(false);
         let mut beside = vec![tasks::spawn(gauges(ledger.clone(), database, pools, stopped.clone()))];
         let mut metrics = None;
         if let Some(listen) = &settings.metrics {
-            let listener =
-                MetricsListener::bind(listen).await.with_context(|| format!("cannot listen for metrics on {}:{}", listen.host, listen.port))?;
+            let listener = MetricsListener::bind(listen)
+                .await
+                .with_context(|| format!("cannot listen for metrics on {}:{}", listen.host, listen.port))?;
             metrics = Some(listener.address()?);
             let mut until = stopped.clone();
             beside.push(tasks::spawn(async move {
@@ -205,9 +219,13 @@ impl Runtime {
     pub async fn drain(self) {
         let until = Instant::now() + self.drain;
         let in_flight = &self.ledger.parts().in_flight;
-        tokio::join!(self.server.stop_when(self.drain, quiet(in_flight)), self.rest.stop_when(self.drain, quiet(in_flight)));
+        tokio::join!(
+            self.server.stop_when(self.drain, quiet(in_flight)),
+            self.rest.stop_when(self.drain, quiet(in_flight))
+        );
         while in_flight.now() > 0 && Instant::now() < until {
-            tokio::time::sleep(Duration::from_millis(5)).await; // callers that hung up leave work behind that is finished all the same
+            // callers that hung up leave work behind that is finished all the same
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
         self.tree.stop().await;
         self.stop.send_replace(true);
@@ -217,7 +235,8 @@ impl Runtime {
                 abort.abort();
             }
         }
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.pool.close()).await; // a read that hangs ends with the process
+        // a read that hangs ends with the process
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.pool.close()).await;
     }
 }
 
@@ -229,8 +248,8 @@ fn connections_max(grpc: usize) -> (usize, usize) {
     (all.saturating_sub(rest).max(1), rest.max(1))
 }
 
-/// Each connection is an open file, of which a process is allowed few at first: asks for more, up to what the system allows. What is
-/// allowed in the end bounds the connections: beyond it nothing else could be opened either.
+/// Each connection is an open file, of which a process is allowed few at first: asks for more, up to what the system
+/// allows. What is allowed in the end bounds the connections: beyond it nothing else could be opened either.
 fn files_for(wanted: usize) -> usize {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
     let needed = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_add(OTHER_FILES);
@@ -246,7 +265,8 @@ fn files_for(wanted: usize) -> usize {
     wanted.min(usize::try_from(allowed.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX)).max(1)
 }
 
-/// Waits until nothing has been in flight for a while: every answer has been sent, and who still holds a connection only holds it.
+/// Waits until nothing has been in flight for a while: every answer has been sent, and who still holds a connection
+/// only holds it.
 async fn quiet(in_flight: &InFlight) {
     let mut since = Instant::now();
     while since.elapsed() < QUIET {
@@ -291,10 +311,20 @@ pub fn outbox(settings: &Settings) -> OutboxConfig {
 /// How workflows that leave the ledger are run, if there is a provider.
 fn saga_config(settings: &Settings, database: &Database) -> anyhow::Result<Option<SagaConfig>> {
     let Some(provider) = &settings.provider else { return Ok(None) };
-    let config = HttpConfig { name: provider.name.clone(), url: provider.url.clone(), secret: provider.secret.clone(), timeout: provider.timeout };
+    let config = HttpConfig {
+        name: provider.name.clone(),
+        url: provider.url.clone(),
+        secret: provider.secret.clone(),
+        timeout: provider.timeout,
+    };
     let provider = HttpProvider::new(config).map_err(anyhow::Error::msg).context("PROVIDER_URL cannot be used")?;
     let sagas = &settings.sagas;
-    let policy = Policy { attempts_max: sagas.attempts_max, delay_min: sagas.delay_min, delay_max: sagas.delay_max, pending_max: sagas.pending_max };
+    let policy = Policy {
+        attempts_max: sagas.attempts_max,
+        delay_min: sagas.delay_min,
+        delay_max: sagas.delay_max,
+        pending_max: sagas.pending_max,
+    };
     Ok(Some(SagaConfig { provider: Arc::new(provider), policy, pool: database.pool(SAGA_POOL_MAX) }))
 }
 
@@ -307,10 +337,22 @@ fn publishing(settings: &Settings, database: &Database, backpressure: &Backpress
         limits: housekeeping::Limits { warn_rows: rows / 2, warn_age: age / 2, stop_rows: rows, stop_age: age },
         ..HousekeepingConfig::default()
     };
-    Publishing { outbox, kafka: kafka(settings), pool: database.publishing_pool(), housekeeping, backpressure: backpressure.clone() }
+    Publishing {
+        outbox,
+        kafka: kafka(settings),
+        pool: database.publishing_pool(),
+        housekeeping,
+        backpressure: backpressure.clone(),
+    }
 }
 
-fn limiter(settings: &Settings, window: WindowSettings, prefix: &str, health: &Health, faults: &Faults) -> anyhow::Result<RateLimiter> {
+fn limiter(
+    settings: &Settings,
+    window: WindowSettings,
+    prefix: &str,
+    health: &Health,
+    faults: &Faults,
+) -> anyhow::Result<RateLimiter> {
     Ok(RateLimiter::new(RateLimitConfig {
         requests_max: window.requests_max,
         window: window.window,
@@ -324,8 +366,9 @@ fn limiter(settings: &Settings, window: WindowSettings, prefix: &str, health: &H
 }
 
 async fn resolve(listen: &ListenSettings) -> anyhow::Result<SocketAddr> {
-    let mut addresses =
-        tokio::net::lookup_host((listen.host.as_str(), listen.port)).await.with_context(|| format!("cannot resolve {}", listen.host))?;
+    let mut addresses = tokio::net::lookup_host((listen.host.as_str(), listen.port))
+        .await
+        .with_context(|| format!("cannot resolve {}", listen.host))?;
     addresses.next().with_context(|| format!("{} has no address", listen.host))
 }
 

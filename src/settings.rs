@@ -81,7 +81,8 @@ pub struct TlsSettings {
     pub key_file: PathBuf,
     /// CA of client certificates in PEM; `None`: no client certificate is asked for.
     pub client_ca_file: Option<PathBuf>,
-    /// Whether every connection must show a client certificate. Else it may, and authentication decides whether it was needed.
+    /// Whether every connection must show a client certificate. Else it may, and authentication decides whether it was
+    /// needed.
     pub client_certificate_required: bool,
 }
 
@@ -284,7 +285,8 @@ impl Settings {
 impl ListenSettings {
     /// Whether only this machine can reach the listener.
     pub fn is_loopback(&self) -> bool {
-        self.host.eq_ignore_ascii_case("localhost") || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        self.host.eq_ignore_ascii_case("localhost")
+            || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 }
 

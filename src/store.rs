@@ -60,11 +60,17 @@ impl Database {
     /// # Errors
     /// When it is not a PostgreSQL URL.
     pub fn new(url: &str) -> Result<Self, StoreError> {
-        let plain = url
-            .split_once("://")
-            .map_or_else(|| url.to_owned(), |(scheme, rest)| format!("{}://{rest}", scheme.split('+').next().unwrap_or("postgres")));
+        let plain = url.split_once("://").map_or_else(
+            || url.to_owned(),
+            |(scheme, rest)| format!("{}://{rest}", scheme.split('+').next().unwrap_or("postgres")),
+        );
         let options = PgConnectOptions::from_str(&plain)?.application_name("florin");
-        Ok(Self { options, connect_timeout: Duration::from_secs(2), read_timeout: Duration::from_secs(5), sessions: Arc::default() })
+        Ok(Self {
+            options,
+            connect_timeout: Duration::from_secs(2),
+            read_timeout: Duration::from_secs(5),
+            sessions: Arc::default(),
+        })
     }
 
     /// How many sessions are open beside the pools.
@@ -77,11 +83,15 @@ impl Database {
         Counted(self.sessions.clone())
     }
 
-    /// Options for a session whose statements and idle transactions are ended by the server: a write transaction that hangs would hold back
-    /// every event.
+    /// Options for a session whose statements and idle transactions are ended by the server: a write transaction that
+    /// hangs would hold back every event.
     fn session(&self, statement_timeout: Duration) -> PgConnectOptions {
         let ms = statement_timeout.as_millis().to_string();
-        self.options.clone().options([("statement_timeout", ms.as_str()), ("idle_in_transaction_session_timeout", "10000"), ("jit", "off")])
+        self.options.clone().options([
+            ("statement_timeout", ms.as_str()),
+            ("idle_in_transaction_session_timeout", "10000"),
+            ("jit", "off"),
+        ])
     }
 
     /// A pool for reads and rare writes. It connects when first used.
@@ -118,8 +128,9 @@ impl Database {
     }
 }
 
-/// Whether a connection goes back into its pool. The pool's own check has no deadline: a connection that went dead unnoticed would never
-/// come back, nor free its slot. And one that once took no writes may never take any, though the database does again.
+/// Whether a connection goes back into its pool. The pool's own check has no deadline: a connection that went dead
+/// unnoticed would never come back, nor free its slot. And one that once took no writes may never take any, though the
+/// database does again.
 async fn is_to_be_kept(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let read_only = sqlx::query_scalar::<_, String>("SHOW transaction_read_only").fetch_one(connection);
     within(CHECK_TIMEOUT, read_only).await.map(|read_only| read_only == "off").map_err(|_| sqlx::Error::PoolTimedOut)
@@ -142,5 +153,7 @@ async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, sqlx::E
 
 /// Runs a caller's read with a deadline: the server's own does not help when its answers do not arrive.
 async fn limited<T>(read: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    tokio::time::timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| Err(StoreError::Lost(format!("no answer within {READ_TIMEOUT:?}"))))
+    tokio::time::timeout(READ_TIMEOUT, read)
+        .await
+        .unwrap_or_else(|_| Err(StoreError::Lost(format!("no answer within {READ_TIMEOUT:?}"))))
 }

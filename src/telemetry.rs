@@ -18,7 +18,8 @@ use tracing_subscriber::{EnvFilter, Registry};
 
 use crate::settings::{LogSettings, TraceSettings};
 
-/// Keeps logs and traces going, and flushes the traces when dropped. Keep it until the end of `main`, inside the runtime.
+/// Keeps logs and traces going, and flushes the traces when dropped. Keep it until the end of `main`, inside the
+/// runtime.
 #[must_use = "traces are flushed when this is dropped"]
 pub struct Telemetry {
     _traces: Option<traces::Traces>,
@@ -28,7 +29,9 @@ pub struct Telemetry {
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// `LOG_FILTER` cannot be read.
-    #[error("LOG_FILTER is {filter:?}: {reason}; allowed are levels by target such as florin::actors=debug, separated by commas")]
+    #[error(
+        "LOG_FILTER is {filter:?}: {reason}; allowed are levels by target such as florin::actors=debug, separated by commas"
+    )]
     Filter {
         /// The setting's value.
         filter: String,
@@ -58,14 +61,17 @@ pub fn request_span(method: &'static str, headers: &HeaderMap) -> Span {
 }
 
 impl Telemetry {
-    /// Starts logs to standard error, and traces when there is an endpoint. If the process has a subscriber already (tests), that one stays.
-    /// With traces it must be called inside a tokio runtime.
+    /// Starts logs to standard error, and traces when there is an endpoint. If the process has a subscriber already
+    /// (tests), that one stays. With traces it must be called inside a tokio runtime.
     ///
     /// # Errors
     /// When the filter or the endpoint cannot be used.
     pub fn start(log: &LogSettings, traces: Option<&TraceSettings>) -> Result<Self, TelemetryError> {
         let filter = logs::filter(log)?;
-        SPANS.store(traces.is_some() || log.payments || matches!(log.level.as_str(), "debug" | "trace"), Ordering::Relaxed);
+        SPANS.store(
+            traces.is_some() || log.payments || matches!(log.level.as_str(), "debug" | "trace"),
+            Ordering::Relaxed,
+        );
         let traces = traces.map(traces::Traces::start).transpose()?;
         let layer = traces.as_ref().map(|traces| tracing_opentelemetry::layer().with_tracer(traces.tracer()));
         let registry = Registry::default().with(layer).with(filter);

@@ -1,5 +1,5 @@
-//! The use cases, without any wire: checks requests, hands commands to the actors, reads from the database. Every contract of the gateway is an
-//! adapter of this room. Holds no rules of money.
+//! The use cases, without any wire: checks requests, hands commands to the actors, reads from the database. Every
+//! contract of the gateway is an adapter of this room. Holds no rules of money.
 
 pub mod call;
 pub mod declines;

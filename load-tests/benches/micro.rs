@@ -8,7 +8,9 @@ use chrono::DateTime;
 use criterion::{Criterion, criterion_group, criterion_main};
 use florin::admission::rate_limit::{RateLimitConfig, RateLimiter};
 use florin::ledger::{Account, Decision, Guards, Leg, Totals};
-use florin::protocol::events::{Follows, Outcome, Payload, PaymentAuthorized, PostingPayload, TransactionPayload, envelope};
+use florin::protocol::events::{
+    Follows, Outcome, Payload, PaymentAuthorized, PostingPayload, TransactionPayload, envelope,
+};
 use florin::protocol::record::{Api, KeyHash, RequestHash};
 use futures::FutureExt;
 use ulid::Ulid;
@@ -24,7 +26,9 @@ fn account(open: u64) -> Account<u64> {
 fn decide(c: &mut Criterion) {
     for open in [0, 1_000] {
         let account = account(open);
-        c.bench_function(&format!("decide, {open} open legs"), |b| b.iter(|| black_box(&account).decide(black_box(Leg::net(10, 0)))));
+        c.bench_function(&format!("decide, {open} open legs"), |b| {
+            b.iter(|| black_box(&account).decide(black_box(Leg::net(10, 0))))
+        });
         let mut account = account.clone();
         c.bench_function(&format!("decide, open, see, close, {open} open legs"), |b| {
             let mut n = 1_000_000;
@@ -41,7 +45,8 @@ fn decide(c: &mut Criterion) {
 }
 
 fn encoding(c: &mut Criterion) {
-    let (id, at) = (Ulid::from_parts(1_700_000_000_000, 42), DateTime::from_timestamp(1_700_000_000, 123_456_000).unwrap());
+    let (id, at) =
+        (Ulid::from_parts(1_700_000_000_000, 42), DateTime::from_timestamp(1_700_000_000, 123_456_000).unwrap());
     let aggregate = id.to_string();
     let payment = PaymentAuthorized {
         payment_id: &aggregate,
@@ -51,8 +56,15 @@ fn encoding(c: &mut Criterion) {
         currency: "USD",
         description: None,
     };
-    c.bench_function("encode PaymentAuthorized", |b| b.iter(|| envelope(id, &aggregate, &Payload::Authorized(black_box(&payment)), at, None)));
-    let postings = [PostingPayload { debit_account_id: "customer-000123", credit_account_id: "merchant-000456", amount: "12.50", currency: "USD" }];
+    c.bench_function("encode PaymentAuthorized", |b| {
+        b.iter(|| envelope(id, &aggregate, &Payload::Authorized(black_box(&payment)), at, None))
+    });
+    let postings = [PostingPayload {
+        debit_account_id: "customer-000123",
+        credit_account_id: "merchant-000456",
+        amount: "12.50",
+        currency: "USD",
+    }];
     let metadata = [("order".to_owned(), "4711".to_owned())].into();
     let transaction = TransactionPayload {
         transaction_id: "018bcfe5-6800-7000-8000-00000000002a",
@@ -63,7 +75,9 @@ fn encoding(c: &mut Criterion) {
         metadata: &metadata,
         follows: Follows::Nothing,
     };
-    c.bench_function("encode TransactionPosted", |b| b.iter(|| envelope(id, &aggregate, &Payload::Transaction(black_box(&transaction)), at, None)));
+    c.bench_function("encode TransactionPosted", |b| {
+        b.iter(|| envelope(id, &aggregate, &Payload::Transaction(black_box(&transaction)), at, None))
+    });
     c.bench_function("hash key and request", |b| {
         b.iter(|| {
             let key = KeyHash::of(Api::PaymentV1, "default", black_box("01JD0000000000000000000000-123456"));
@@ -76,7 +90,12 @@ fn encoding(c: &mut Criterion) {
 fn limiter(c: &mut Criterion) {
     let clients: Vec<String> = (0..64).map(|n| format!("client-{n}")).collect();
     for (name, requests_max) in [("allowed", 1_000_000_000), ("refused", 1)] {
-        let config = RateLimitConfig { requests_max, window: Duration::from_secs(60), redis_url: None, ..RateLimitConfig::default() };
+        let config = RateLimitConfig {
+            requests_max,
+            window: Duration::from_secs(60),
+            redis_url: None,
+            ..RateLimitConfig::default()
+        };
         let limiter = RateLimiter::new(config).unwrap();
         let mut n = 0;
         c.bench_function(&format!("limiter without Redis, {name}"), |b| {

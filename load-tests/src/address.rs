@@ -1,4 +1,5 @@
-//! Where load may go: to this machine and nowhere else. Nobody shall hit a system that others use by a slip of the hand.
+//! Where load may go: to this machine and nowhere else. Nobody shall hit a system that others use by a slip of the
+//! hand.
 
 use std::net::IpAddr;
 

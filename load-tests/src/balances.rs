@@ -1,4 +1,5 @@
-//! Asks for balances through payment.v1. An account is active when it paid or was paid a moment ago: then its actor knows, and no database is asked.
+//! Asks for balances through payment.v1. An account is active when it paid or was paid a moment ago: then its actor
+//! knows, and no database is asked.
 
 use anyhow::Result;
 use florin::protocol::pb::payment_v1 as pb;
@@ -32,7 +33,8 @@ impl BalanceReader {
 
 impl Payer for BalanceReader {
     async fn pay(&self, worker: usize, choice: Choice) -> Outcome {
-        let mut request = Request::new(pb::GetAccountBalanceRequest { account_id: format!("{}{}", self.prefix, choice.payer) });
+        let mut request =
+            Request::new(pb::GetAccountBalanceRequest { account_id: format!("{}{}", self.prefix, choice.payer) });
         request.metadata_mut().insert("x-client-id", self.clients[worker % self.clients.len()].clone());
         let mut service = self.services[worker % self.services.len()].clone();
         match tokio::time::timeout(PATIENCE, service.get_account_balance(request)).await {

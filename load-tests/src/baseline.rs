@@ -1,8 +1,8 @@
-//! What one would build instead of Florin, on the same PostgreSQL with the same durability: one SQL transaction per payment, one PL/pgSQL call per
-//! payment, and the first of them behind the same gRPC service.
+//! What one would build instead of Florin, on the same PostgreSQL with the same durability: one SQL transaction per
+//! payment, one PL/pgSQL call per payment, and the first of them behind the same gRPC service.
 //!
-//! Both write what Florin writes: key, payment, both entries, two balances, the event for the outbox; and answer what Florin answers. Nothing reads
-//! their outbox: publishing is left out of their cost.
+//! Both write what Florin writes: key, payment, both entries, two balances, the event for the outbox; and answer what
+//! Florin answers. Nothing reads their outbox: publishing is left out of their cost.
 
 mod books;
 mod command;
@@ -62,7 +62,8 @@ pub async fn create(url: &str, n: u32, prefix: &str) -> Result<()> {
     let options = address::database(url)?;
     create_database(url).await?;
     let mut connection = options.connect().await?;
-    let there: bool = sqlx::query_scalar("SELECT to_regclass('accounts') IS NOT NULL").fetch_one(&mut connection).await?;
+    let there: bool =
+        sqlx::query_scalar("SELECT to_regclass('accounts') IS NOT NULL").fetch_one(&mut connection).await?;
     if !there {
         sqlx::raw_sql(SCHEMA).execute(&mut connection).await.context("the baseline's tables could not be made")?;
     }

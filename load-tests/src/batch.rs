@@ -1,4 +1,5 @@
-//! The client's side of florin.v1's batches: streams of messages with many payments each. Closed loop; a message's latency is that of its payments.
+//! The client's side of florin.v1's batches: streams of messages with many payments each. Closed loop; a message's
+//! latency is that of its payments.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,7 +28,13 @@ pub const MESSAGE_PAYMENTS_MAX: usize = 1_000;
 ///
 /// # Errors
 /// When the server cannot be reached, or a worker panics.
-pub async fn closed(dial: &Dial, chooser: &Chooser, payments: usize, in_flight: usize, timing: Timing) -> Result<Figures> {
+pub async fn closed(
+    dial: &Dial,
+    chooser: &Chooser,
+    payments: usize,
+    in_flight: usize,
+    timing: Timing,
+) -> Result<Figures> {
     let channels = dial.channels().await?;
     let recorder = Arc::new(Recorder::new(Window::after(timing.warm_up, timing.run))?);
     let maker = Arc::new(Maker {
@@ -97,7 +104,11 @@ struct Stream {
 }
 
 impl Stream {
-    async fn run(&mut self, mut service: LedgerClient<Channel>, request: Request<ReceiverStream<pb::PostTransactionsRequest>>) {
+    async fn run(
+        &mut self,
+        mut service: LedgerClient<Channel>,
+        request: Request<ReceiverStream<pb::PostTransactionsRequest>>,
+    ) {
         let mut sequence = 0;
         self.fill(&mut sequence); // the server may answer the call only when it has seen a message
         let end = match tokio::time::timeout(PATIENCE, service.post_transactions(request)).await {

@@ -1,4 +1,5 @@
-//! Florin and the baselines side by side: interleaved runs, in rounds, on one PostgreSQL; the books checked after each round.
+//! Florin and the baselines side by side: interleaved runs, in rounds, on one PostgreSQL; the books checked after each
+//! round.
 
 mod child;
 pub mod large;
@@ -99,14 +100,20 @@ pub async fn run(config: Config) -> Result<()> {
     drop(bench);
     tokio::task::spawn_blocking(move || drop(site)).await?;
     println!("{}", report.markdown());
-    eprintln!("{} runs in {:.0} s; see {}", report.runs.len(), began.elapsed().as_secs_f64(), config.out.join("report.md").display());
+    eprintln!(
+        "{} runs in {:.0} s; see {}",
+        report.runs.len(),
+        began.elapsed().as_secs_f64(),
+        config.out.join("report.md").display()
+    );
     if !report.problems.is_empty() {
         bail!("the results are wrong:\n{}", report.problems.join("\n"));
     }
     Ok(())
 }
 
-/// Every system once, for nobody's report (round 0): accounts are loaded, plans made, connections opened, the broker's code compiled.
+/// Every system once, for nobody's report (round 0): accounts are loaded, plans made, connections opened, the broker's
+/// code compiled.
 async fn warm_up(bench: &Bench<'_>, config: &Config, runs: &mut Vec<Run>) -> Result<()> {
     let chooser = Chooser::new(Mix::Uniform, config.accounts, config.seed)?;
     for system in [System::Florin, System::Sql, System::Plpgsql, System::SqlGrpc] {
@@ -127,7 +134,9 @@ async fn one_round(bench: &Bench<'_>, config: &Config, round: usize, runs: &mut 
             // Another seed for each run, the same for each system: nobody pays what somebody else has just warmed.
             let seed = config.seed.wrapping_mul(1_000).wrapping_add(u64::try_from(round).unwrap_or_default());
             let chooser = Chooser::new(workload.mix(), config.accounts, seed)?;
-            let peak = runs.iter().find(|run: &&Run| (run.round, run.system, run.workload, run.in_flight) == (round, "florin", "uniform", 256));
+            let peak = runs.iter().find(|run: &&Run| {
+                (run.round, run.system, run.workload, run.in_flight) == (round, "florin", "uniform", 256)
+            });
             let per_s = peak.map(|run| run.payments_per_s / 2.0);
             let run = bench.measure(system, workload, in_flight, &chooser, per_s, timing, round).await?;
             eprintln!(
@@ -148,19 +157,30 @@ async fn check(site: &Site, runs: &[Run], round: usize) -> Result<Vec<String>> {
         let kind = format!("{} {} {}", run.system, run.workload, run.in_flight);
         problems.push(format!("round {round}: {kind}: {} were not done: {:?}", run.errors, run.outcomes));
     }
-    let paid = |system: &str| runs.iter().filter(|run| run.system == system).filter_map(|run| run.outcomes.get("paid")).sum::<u64>();
+    let paid = |system: &str| {
+        runs.iter().filter(|run| run.system == system).filter_map(|run| run.outcomes.get("paid")).sum::<u64>()
+    };
     let mut compare = |system: &str, rows: i64| {
         if u64::try_from(rows).ok() != Some(paid(system)) {
-            problems.push(format!("round {round}: {system} says that it paid {} times, and its tables have {rows} payments", paid(system)));
+            problems.push(format!(
+                "round {round}: {system} says that it paid {} times, and its tables have {rows} payments",
+                paid(system)
+            ));
         }
     };
     for (system, database) in [("sql", "sql"), ("plpgsql", "plpgsql"), ("sql-grpc", "sql_grpc")] {
-        compare(system, baseline::books(&site.database(database)?).await.with_context(|| format!("{system}'s books"))?.payments);
+        compare(
+            system,
+            baseline::books(&site.database(database)?).await.with_context(|| format!("{system}'s books"))?.payments,
+        );
     }
     let books = measure::florin_books(&site.database("florin")?).await?;
     compare("florin", books.payments);
     if books.held != 0 {
-        problems.push(format!("round {round}: {} minor units are still held, though every hold was captured as a whole", books.held));
+        problems.push(format!(
+            "round {round}: {} minor units are still held, though every hold was captured as a whole",
+            books.held
+        ));
     }
     eprintln!("round {round}: florin verify ...");
     if let Err(error) = site.verify().await {
@@ -172,7 +192,8 @@ async fn check(site: &Site, runs: &[Run], round: usize) -> Result<Vec<String>> {
 /// The commit of the clone that we stand in.
 fn commit() -> String {
     let git = |arguments: &[&str]| {
-        let output = std::process::Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
+        let output =
+            std::process::Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
         Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else { return "unknown".to_owned() };

@@ -16,7 +16,11 @@ use crate::{address, baseline, history, seed};
 use load::{BalanceArgs, EntryArgs, PayArgs};
 
 #[derive(Debug, Parser)]
-#[command(name = "florin-load", version, about = "Measures Florin, and what one would build instead. Load goes to loopback addresses only.")]
+#[command(
+    name = "florin-load",
+    version,
+    about = "Measures Florin, and what one would build instead. Load goes to loopback addresses only."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -66,7 +70,13 @@ struct MemoryArgs {
 impl MemoryArgs {
     fn config(self) -> Result<memory::Config> {
         let length = Duration::from_secs_f64(self.seconds);
-        Ok(memory::Config { florin: program(&self.florin)?, out: self.out, accounts: self.accounts, length, settings: self.settings })
+        Ok(memory::Config {
+            florin: program(&self.florin)?,
+            out: self.out,
+            accounts: self.accounts,
+            length,
+            settings: self.settings,
+        })
     }
 }
 
@@ -211,8 +221,8 @@ fn setting(text: &str) -> Result<(String, String)> {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    // One thread for whoever asks: a second one only makes the two wake each other up; and a runtime that polls in the order in which it was woken, so that a connection
-    // sends many requests at once.
+    // One thread for whoever asks: a second one only makes the two wake each other up; and a runtime that polls in the
+    // order in which it was woken, so that a connection sends many requests at once.
     let mut runtime = match cli.command {
         Command::ServeBaseline(_) => tokio::runtime::Builder::new_multi_thread(),
         _ => tokio::runtime::Builder::new_current_thread(),

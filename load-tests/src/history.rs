@@ -1,4 +1,5 @@
-//! An account with a long history: written straight into Florin's tables, and read, its newest entries and those of long ago.
+//! An account with a long history: written straight into Florin's tables, and read, its newest entries and those of
+//! long ago.
 
 use anyhow::{Context, Result, ensure};
 use florin::protocol::pb::florin_v1 as pb;
@@ -31,7 +32,8 @@ const APART_MS: i64 = 20;
 const PAGE: u32 = 50;
 const STRIDE: u32 = 1_000;
 
-/// Opens the account with so many entries, unless it is there: they stand before all that Florin has written. Florin must not run.
+/// Opens the account with so many entries, unless it is there: they stand before all that Florin has written. Florin
+/// must not run.
 ///
 /// # Errors
 /// When the database cannot be reached, has no schema of Florin's, or refuses.
@@ -88,12 +90,18 @@ impl EntryReader {
     pub async fn connect(dial: &Dial, account: &str, place: Place) -> Result<Self> {
         let channel = dial.channels().await?.into_iter().next().context("no connection")?;
         let mut service = LedgerClient::new(channel);
-        let mut request = pb::ListEntriesRequest { account_id: account.to_owned(), page_size: STRIDE, page_token: String::new() };
+        let mut request =
+            pb::ListEntriesRequest { account_id: account.to_owned(), page_size: STRIDE, page_token: String::new() };
         if place == Place::Oldest {
             loop {
-                let page = service.list_entries(request.clone()).await.context("the entries cannot be walked")?.into_inner();
+                let page =
+                    service.list_entries(request.clone()).await.context("the entries cannot be walked")?.into_inner();
                 if page.next_page_token.is_empty() {
-                    ensure!(page.entries.len() >= PAGE as usize, "the last page has {} entries, fewer than {PAGE}", page.entries.len());
+                    ensure!(
+                        page.entries.len() >= PAGE as usize,
+                        "the last page has {} entries, fewer than {PAGE}",
+                        page.entries.len()
+                    );
                     break;
                 }
                 request.page_token = page.next_page_token;

@@ -1,4 +1,5 @@
-//! The client's side of florin.v1's holds: each payment is held first, and captured as a whole when the hold is answered.
+//! The client's side of florin.v1's holds: each payment is held first, and captured as a whole when the hold is
+//! answered.
 
 use anyhow::Result;
 use florin::protocol::pb::florin_v1 as pb;
@@ -44,7 +45,12 @@ impl HoldPayer {
         };
         let held = answered(service.authorize_hold(self.request(worker, hold)).await)?;
         let hold_id = completed(held.transaction, held.replayed)?.id;
-        let capture = pb::CaptureHoldRequest { idempotency_key: self.keys.next(), hold_id, amount, ..pb::CaptureHoldRequest::default() };
+        let capture = pb::CaptureHoldRequest {
+            idempotency_key: self.keys.next(),
+            hold_id,
+            amount,
+            ..pb::CaptureHoldRequest::default()
+        };
         let captured = answered(service.capture_hold(self.request(worker, capture)).await)?;
         completed(captured.transaction, captured.replayed)?;
         Ok(())

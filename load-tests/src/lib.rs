@@ -1,4 +1,5 @@
-//! The measuring tool: what Florin does per second, how long each payment takes, what it costs, and the same of what one would build instead.
+//! The measuring tool: what Florin does per second, how long each payment takes, what it costs, and the same of what
+//! one would build instead.
 //!
 //! | room | owns |
 //! | --- | --- |

@@ -1,4 +1,5 @@
-//! Which account pays which, and how much. The n-th payment depends on the seed and on n alone, whoever asks for it and when.
+//! Which account pays which, and how much. The n-th payment depends on the seed and on n alone, whoever asks for it and
+//! when.
 
 use std::sync::Arc;
 

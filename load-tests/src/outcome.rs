@@ -1,4 +1,5 @@
-//! What became of each payment, and of each balance that was asked for. Whatever a server does, one of these is counted.
+//! What became of each payment, and of each balance that was asked for. Whatever a server does, one of these is
+//! counted.
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error as _;
@@ -60,7 +61,8 @@ impl Outcome {
         matches!(self, Self::Paid | Self::Answered)
     }
 
-    /// Of a call that ended with a status. A status that the transport made up carries its cause; one that the server sent carries none.
+    /// Of a call that ended with a status. A status that the transport made up carries its cause; one that the server
+    /// sent carries none.
     #[must_use]
     pub fn of(status: &Status) -> Self {
         if status.source().is_some() {
@@ -93,8 +95,14 @@ struct RestError {
 }
 
 /// What is refused over REST as a matter of business; any other 400 is a request that the tool got wrong.
-const DECLINES: [&str; 6] =
-    ["INSUFFICIENT_BALANCE", "INVALID_CURRENCY", "CURRENCY_MISMATCH", "ACCOUNT_INACTIVE", "INVALID_AMOUNT", "SAME_ACCOUNT_TRANSFER"];
+const DECLINES: [&str; 6] = [
+    "INSUFFICIENT_BALANCE",
+    "INVALID_CURRENCY",
+    "CURRENCY_MISMATCH",
+    "ACCOUNT_INACTIVE",
+    "INVALID_AMOUNT",
+    "SAME_ACCOUNT_TRANSFER",
+];
 
 /// Bounds of the server that answer with 429 and are not the limiter.
 const BOUNDS: [&str; 2] = ["IN_FLIGHT_LIMIT", "ACCOUNT_LIMIT"];
@@ -168,7 +176,9 @@ mod tests {
 
     #[test]
     fn a_status_tells_its_outcome() {
-        let detailed = |code, reason: &str| Status::with_error_details(code, "no", ErrorDetails::with_error_info(reason, "florin", HashMap::new()));
+        let detailed = |code, reason: &str| {
+            Status::with_error_details(code, "no", ErrorDetails::with_error_info(reason, "florin", HashMap::new()))
+        };
         for (status, outcome) in [
             (detailed(Code::ResourceExhausted, "RATE_LIMIT"), Outcome::RateLimited),
             (detailed(Code::ResourceExhausted, "IN_FLIGHT_LIMIT"), Outcome::Refused(Code::ResourceExhausted)),
@@ -182,7 +192,8 @@ mod tests {
 
     #[test]
     fn an_answer_over_rest_tells_its_outcome() {
-        let body = |code: &str| format!(r#"{{"statusCode":1,"error":"no","code":"{code}","message":["no"],"path":"/"}}"#);
+        let body =
+            |code: &str| format!(r#"{{"statusCode":1,"error":"no","code":"{code}","message":["no"],"path":"/"}}"#);
         for (status, body, outcome) in [
             (201, "{}".to_owned(), Outcome::Paid),
             (400, body("INSUFFICIENT_BALANCE"), Outcome::Declined),
@@ -198,7 +209,11 @@ mod tests {
             (200, "{}".to_owned(), Outcome::Status(200)),
             (503, body("OUTCOME_UNKNOWN"), Outcome::Status(503)),
         ] {
-            assert_eq!(Outcome::of_rest(StatusCode::from_u16(status).unwrap(), body.as_bytes()), outcome, "{status} {body}");
+            assert_eq!(
+                Outcome::of_rest(StatusCode::from_u16(status).unwrap(), body.as_bytes()),
+                outcome,
+                "{status} {body}"
+            );
         }
     }
 

@@ -6,7 +6,8 @@ use std::fs;
 /// The kernel counts CPU time in these, on every machine that Florin runs on.
 const TICK_US: u64 = 10_000;
 
-/// CPU time in microseconds of a process, of all that live below it, and of all those that they had and awaited. A process that is gone counts 0.
+/// CPU time in microseconds of a process, of all that live below it, and of all those that they had and awaited. A
+/// process that is gone counts 0.
 #[must_use]
 pub fn cpu_us(root: u32) -> u64 {
     let all = all();
@@ -41,7 +42,8 @@ pub fn rss_mb(pid: u32) -> Option<f64> {
 #[must_use]
 pub fn memory_mb() -> u64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
+    let kib =
+        text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
     kib.unwrap_or_default() / 1024
 }
 
@@ -81,7 +83,11 @@ mod tests {
         let busy = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
         assert!(Command::new("sh").args(["-c", busy]).status().unwrap().success());
         assert!(cpu_us(me) >= before + TICK_US, "awaited");
-        let mut child = Command::new("sh").args(["-c", &format!("{busy}; read x")]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("{busy}; read x")])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
         while cpu_us(child.id()) < TICK_US {
             assert!(child.try_wait().unwrap().is_none());
         }

@@ -1,7 +1,8 @@
 //! Latencies and counts of one run.
 //!
-//! A payment's latency belongs to the run when the payment *began* in the measured time, however late it ended; it counts towards the rate when its
-//! answer *arrived* in the measured time. So nothing that hangs at the end is left out of the percentiles.
+//! A payment's latency belongs to the run when the payment *began* in the measured time, however late it ended; it
+//! counts towards the rate when its answer *arrived* in the measured time. So nothing that hangs at the end is left out
+//! of the percentiles.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -64,7 +65,8 @@ impl Recorder {
     /// # Errors
     /// Never with the bounds of this file.
     pub fn new(window: Window) -> Result<Self> {
-        let shard = || Ok(Mutex::new(Shard { latency_us: histogram()?, outcomes: Outcomes::default(), done_in_window: 0 }));
+        let shard =
+            || Ok(Mutex::new(Shard { latency_us: histogram()?, outcomes: Outcomes::default(), done_in_window: 0 }));
         Ok(Self { window, shards: (0..SHARDS).map(|_| shard()).collect::<Result<_>>()? })
     }
 
@@ -101,7 +103,14 @@ impl Recorder {
             paid += shard.done_in_window;
         }
         let run_s = self.window.length().as_secs_f64();
-        Ok(Figures { run_s, paid, payments_per_s: paid as f64 / run_s, latency_ms: Latency::of(&latency), errors: outcomes.errors(), outcomes })
+        Ok(Figures {
+            run_s,
+            paid,
+            payments_per_s: paid as f64 / run_s,
+            latency_ms: Latency::of(&latency),
+            errors: outcomes.errors(),
+            outcomes,
+        })
     }
 }
 

@@ -53,8 +53,8 @@ pub struct Machine {
 pub struct Run {
     /// `florin`, `sql`, `plpgsql` or `sql-grpc`.
     pub system: &'static str,
-    /// `uniform`, `hot-payee`, `hot-payer`, `batch100`, `open-half-peak`, `rest`, `hold-capture`, `balance`, `entries`, `entries-old`,
-    /// `transactions` or `transactions-old`.
+    /// `uniform`, `hot-payee`, `hot-payer`, `batch100`, `open-half-peak`, `rest`, `hold-capture`, `balance`, `entries`,
+    /// `entries-old`, `transactions` or `transactions-old`.
     pub workload: &'static str,
     /// Payments in flight; messages for `batch100`; for `open-half-peak` those of the peak.
     pub in_flight: usize,
@@ -64,7 +64,8 @@ pub struct Run {
     pub round: usize,
     /// Measured seconds.
     pub run_s: f64,
-    /// Payments answered per second; of `balance`, as everywhere below: balances; of what is read of a long history: pages.
+    /// Payments answered per second; of `balance`, as everywhere below: balances; of what is read of a long history:
+    /// pages.
     pub payments_per_s: f64,
     /// Half of the payments took no longer.
     pub p50_ms: f64,
@@ -133,9 +134,17 @@ pub fn ratios(runs: &[Run]) -> Vec<Ratio> {
                 continue;
             }
             let ratio = run.payments_per_s / other.payments_per_s;
-            match ratios.iter_mut().find(|known| (known.of, known.workload, known.in_flight) == (other.system, run.workload, run.in_flight)) {
+            match ratios.iter_mut().find(|known| {
+                (known.of, known.workload, known.in_flight) == (other.system, run.workload, run.in_flight)
+            }) {
                 Some(known) => known.rounds.push(ratio),
-                None => ratios.push(Ratio { of: other.system, workload: run.workload, in_flight: run.in_flight, rounds: vec![ratio], median: 0.0 }),
+                None => ratios.push(Ratio {
+                    of: other.system,
+                    workload: run.workload,
+                    in_flight: run.in_flight,
+                    rounds: vec![ratio],
+                    median: 0.0,
+                }),
             }
         }
     }
@@ -178,7 +187,9 @@ impl Report {
 pub fn machine() -> Machine {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
-    let processor = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned()));
+    let processor = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned()));
     Machine {
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         processor: processor.unwrap_or_else(|| "unknown".to_owned()),

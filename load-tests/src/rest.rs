@@ -1,4 +1,5 @@
-//! The client's side of transfers over REST: HTTP/1.1 connections that stay open, many clients, a new key for each payment.
+//! The client's side of transfers over REST: HTTP/1.1 connections that stay open, many clients, a new key for each
+//! payment.
 
 pub(crate) mod lines;
 
@@ -16,7 +17,8 @@ use crate::mix::Choice;
 use crate::outcome::Outcome;
 use crate::run::{PATIENCE, Payer};
 
-/// The most connections. Each carries one request at a time: what is in flight beyond waits for one, and its latency grows.
+/// The most connections. Each carries one request at a time: what is in flight beyond waits for one, and its latency
+/// grows.
 pub const CONNECTIONS_MAX: usize = 256;
 
 /// The header that names the next page of a list.
@@ -63,11 +65,16 @@ impl RestPayer {
     /// When the server cannot be reached, or there are to be too many connections.
     pub async fn connect(dial: &RestDial) -> Result<Self> {
         let RestDial { address, connections, clients, prefix } = dial;
-        ensure!((1..=CONNECTIONS_MAX).contains(connections), "{connections} connections are not from 1 to {CONNECTIONS_MAX}");
+        ensure!(
+            (1..=CONNECTIONS_MAX).contains(connections),
+            "{connections} connections are not from 1 to {CONNECTIONS_MAX}"
+        );
         let authority = address.authority().with_context(|| format!("{address} names no host"))?;
         let host = HeaderValue::from_str(authority.as_str())?;
-        let clients = (0..(*clients).max(1)).map(|n| Ok(HeaderValue::from_str(&format!("load-{n}"))?)).collect::<Result<_>>()?;
-        let lines = Lines::open(authority, *connections).await.with_context(|| format!("{address} cannot be reached"))?;
+        let clients =
+            (0..(*clients).max(1)).map(|n| Ok(HeaderValue::from_str(&format!("load-{n}"))?)).collect::<Result<_>>()?;
+        let lines =
+            Lines::open(authority, *connections).await.with_context(|| format!("{address} cannot be reached"))?;
         Ok(Self { lines, host, clients, prefix: prefix.clone() })
     }
 

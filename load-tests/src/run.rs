@@ -1,10 +1,11 @@
 //! The two ways to load a server.
 //!
-//! *Closed loop*: N workers, each with one payment in flight. It finds the peak; a server that stalls is asked less, so its latencies are those of a
-//! client that waits its turn.
+//! *Closed loop*: N workers, each with one payment in flight. It finds the peak; a server that stalls is asked less, so
+//! its latencies are those of a client that waits its turn.
 //!
-//! *Open loop*: payments are due at a fixed rate, whatever the server does. A payment's latency runs from the moment it was due, not from when the tool
-//! came to send it: when the server stalls, everything that was due meanwhile has waited, and says so.
+//! *Open loop*: payments are due at a fixed rate, whatever the server does. A payment's latency runs from the moment it
+//! was due, not from when the tool came to send it: when the server stalls, everything that was due meanwhile has
+//! waited, and says so.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,7 +59,8 @@ pub async fn closed<P: Payer>(payer: Arc<P>, chooser: &Chooser, in_flight: usize
                 let outcome = payer.pay(worker, chooser.choose(n)).await;
                 recorder.add(worker, began, outcome, 1);
                 if matches!(outcome, Outcome::Transport | Outcome::Refused(_) | Outcome::Status(_)) {
-                    tokio::time::sleep(Duration::from_millis(1)).await; // a server that is gone is not asked a million times a second
+                    // a server that is gone is not asked a million times a second
+                    tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             }
         });
@@ -73,7 +75,8 @@ pub async fn closed<P: Payer>(payer: Arc<P>, chooser: &Chooser, in_flight: usize
 /// When a worker panics.
 pub async fn open<P: Payer>(payer: Arc<P>, chooser: &Chooser, per_s: f64, timing: Timing) -> Result<Figures> {
     let started = Instant::now();
-    let recorder = Arc::new(Recorder::new(Window { from: started + timing.warm_up, to: started + timing.warm_up + timing.run })?);
+    let recorder =
+        Arc::new(Recorder::new(Window { from: started + timing.warm_up, to: started + timing.warm_up + timing.run })?);
     let give_up = recorder.window().to + PATIENCE;
     let next = Arc::new(AtomicU64::new(0));
     let mut workers = JoinSet::new();
@@ -87,7 +90,8 @@ pub async fn open<P: Payer>(payer: Arc<P>, chooser: &Chooser, per_s: f64, timing
                     break;
                 }
                 tokio::time::sleep_until(due.into()).await;
-                let outcome = if Instant::now() < give_up { payer.pay(worker, chooser.choose(n)).await } else { Outcome::Unsent };
+                let outcome =
+                    if Instant::now() < give_up { payer.pay(worker, chooser.choose(n)).await } else { Outcome::Unsent };
                 recorder.add(worker, due, outcome, 1);
             }
         });

@@ -35,7 +35,9 @@ async fn run<P: Payer>(payer: P) -> Figures {
 async fn every_baseline_pays_each_payment_once_and_its_books_balance() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().to_owned();
-    let postgres = tokio::task::spawn_blocking(move || PrivatePostgres::start(&path, Durability::Throwaway).unwrap()).await.unwrap();
+    let postgres = tokio::task::spawn_blocking(move || PrivatePostgres::start(&path, Durability::Throwaway).unwrap())
+        .await
+        .unwrap();
     for system in ["sql", "plpgsql", "sql-grpc"] {
         let url = postgres.url(&system.replace('-', "_"));
         let options = address::database(&url).unwrap();
@@ -52,7 +54,9 @@ async fn every_baseline_pays_each_payment_once_and_its_books_balance() {
                 run(Direct::new(handler, seed::PREFIX)).await
             }
             _ => {
-                let serving = baseline::serve("127.0.0.1:0".parse().unwrap(), baseline::sql(&options).await.unwrap()).await.unwrap();
+                let serving = baseline::serve("127.0.0.1:0".parse().unwrap(), baseline::sql(&options).await.unwrap())
+                    .await
+                    .unwrap();
                 let endpoint = address::grpc(&format!("http://{}", serving.address)).unwrap();
                 let dial = Dial { endpoint, connections: 2, clients: 64, prefix: seed::PREFIX.to_owned() };
                 run(GrpcPayer::connect(&dial).await.unwrap()).await
@@ -68,7 +72,9 @@ async fn every_baseline_pays_each_payment_once_and_its_books_balance() {
 async fn used_keys_and_poor_payers_move_nothing(handler: &impl Handler) {
     let name = |n| format!("{}{n}", seed::PREFIX);
     let (payer, payee) = (name(0), name(1));
-    for (key, cents, answer) in [("one", 5, Answer::Paid), ("one", 5, Answer::Duplicate), ("two", 2 * seed::OPENING_CENTS, Answer::Declined)] {
+    for (key, cents, answer) in
+        [("one", 5, Answer::Paid), ("one", 5, Answer::Duplicate), ("two", 2 * seed::OPENING_CENTS, Answer::Declined)]
+    {
         assert_eq!(handler.handle(&Command::new(key, &payer, &payee, cents, "USD")).await.unwrap(), answer, "{key}");
     }
     assert_eq!(handler.handle(&Command::new("three", &payer, "nobody", 1, "USD")).await.unwrap(), Answer::Declined);

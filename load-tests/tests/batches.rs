@@ -35,7 +35,9 @@ fn answer(message: &pb::PostTransactionsRequest) -> pb::PostTransactionsResponse
         let transaction = Some(pb::Transaction { status: status.into(), ..pb::Transaction::default() });
         Answer::Response(pb::PostTransactionResponse { transaction, replayed })
     };
-    let error = |code: Code, reason: &str| Answer::Error(pb::OutcomeError { code: code.into(), message: "no".into(), reason: reason.into() });
+    let error = |code: Code, reason: &str| {
+        Answer::Error(pb::OutcomeError { code: code.into(), message: "no".into(), reason: reason.into() })
+    };
     let mut outcomes: Vec<Option<Answer>> = vec![
         Some(response(pb::TransactionStatus::Declined, false)),
         Some(response(pb::TransactionStatus::Completed, true)),
@@ -65,23 +67,38 @@ impl Ledger for Moody {
         Ok(Response::new(Box::pin(answers)))
     }
 
-    async fn post_transaction(&self, _: Request<pb::PostTransactionRequest>) -> Result<Response<pb::PostTransactionResponse>, Status> {
+    async fn post_transaction(
+        &self,
+        _: Request<pb::PostTransactionRequest>,
+    ) -> Result<Response<pb::PostTransactionResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn get_transaction(&self, _: Request<pb::GetTransactionRequest>) -> Result<Response<pb::GetTransactionResponse>, Status> {
+    async fn get_transaction(
+        &self,
+        _: Request<pb::GetTransactionRequest>,
+    ) -> Result<Response<pb::GetTransactionResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn list_transactions(&self, _: Request<pb::ListTransactionsRequest>) -> Result<Response<pb::ListTransactionsResponse>, Status> {
+    async fn list_transactions(
+        &self,
+        _: Request<pb::ListTransactionsRequest>,
+    ) -> Result<Response<pb::ListTransactionsResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn get_operation(&self, _: Request<pb::GetOperationRequest>) -> Result<Response<pb::GetOperationResponse>, Status> {
+    async fn get_operation(
+        &self,
+        _: Request<pb::GetOperationRequest>,
+    ) -> Result<Response<pb::GetOperationResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn create_account(&self, _: Request<pb::CreateAccountRequest>) -> Result<Response<pb::CreateAccountResponse>, Status> {
+    async fn create_account(
+        &self,
+        _: Request<pb::CreateAccountRequest>,
+    ) -> Result<Response<pb::CreateAccountResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
@@ -89,15 +106,24 @@ impl Ledger for Moody {
         Err(Status::unimplemented(""))
     }
 
-    async fn update_account(&self, _: Request<pb::UpdateAccountRequest>) -> Result<Response<pb::UpdateAccountResponse>, Status> {
+    async fn update_account(
+        &self,
+        _: Request<pb::UpdateAccountRequest>,
+    ) -> Result<Response<pb::UpdateAccountResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn authorize_hold(&self, _: Request<pb::AuthorizeHoldRequest>) -> Result<Response<pb::AuthorizeHoldResponse>, Status> {
+    async fn authorize_hold(
+        &self,
+        _: Request<pb::AuthorizeHoldRequest>,
+    ) -> Result<Response<pb::AuthorizeHoldResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn capture_hold(&self, _: Request<pb::CaptureHoldRequest>) -> Result<Response<pb::CaptureHoldResponse>, Status> {
+    async fn capture_hold(
+        &self,
+        _: Request<pb::CaptureHoldRequest>,
+    ) -> Result<Response<pb::CaptureHoldResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
@@ -111,7 +137,10 @@ impl Ledger for Moody {
 
     type WatchEventsStream = Pin<Box<dyn Stream<Item = Result<pb::WatchEventsResponse, Status>> + Send>>;
 
-    async fn watch_events(&self, _: Request<pb::WatchEventsRequest>) -> Result<Response<Self::WatchEventsStream>, Status> {
+    async fn watch_events(
+        &self,
+        _: Request<pb::WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
         Err(Status::unimplemented(""))
     }
 
@@ -119,7 +148,10 @@ impl Ledger for Moody {
         Err(Status::unimplemented(""))
     }
 
-    async fn reverse_transaction(&self, _: Request<pb::ReverseTransactionRequest>) -> Result<Response<pb::ReverseTransactionResponse>, Status> {
+    async fn reverse_transaction(
+        &self,
+        _: Request<pb::ReverseTransactionRequest>,
+    ) -> Result<Response<pb::ReverseTransactionResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
@@ -135,23 +167,38 @@ impl Ledger for Moody {
         Err(Status::unimplemented(""))
     }
 
-    async fn create_currency(&self, _: Request<pb::CreateCurrencyRequest>) -> Result<Response<pb::CreateCurrencyResponse>, Status> {
+    async fn create_currency(
+        &self,
+        _: Request<pb::CreateCurrencyRequest>,
+    ) -> Result<Response<pb::CreateCurrencyResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn update_currency(&self, _: Request<pb::UpdateCurrencyRequest>) -> Result<Response<pb::UpdateCurrencyResponse>, Status> {
+    async fn update_currency(
+        &self,
+        _: Request<pb::UpdateCurrencyRequest>,
+    ) -> Result<Response<pb::UpdateCurrencyResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn list_currencies(&self, _: Request<pb::ListCurrenciesRequest>) -> Result<Response<pb::ListCurrenciesResponse>, Status> {
+    async fn list_currencies(
+        &self,
+        _: Request<pb::ListCurrenciesRequest>,
+    ) -> Result<Response<pb::ListCurrenciesResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn list_operator_actions(&self, _: Request<pb::ListOperatorActionsRequest>) -> Result<Response<pb::ListOperatorActionsResponse>, Status> {
+    async fn list_operator_actions(
+        &self,
+        _: Request<pb::ListOperatorActionsRequest>,
+    ) -> Result<Response<pb::ListOperatorActionsResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn list_entries(&self, _: Request<pb::ListEntriesRequest>) -> Result<Response<pb::ListEntriesResponse>, Status> {
+    async fn list_entries(
+        &self,
+        _: Request<pb::ListEntriesRequest>,
+    ) -> Result<Response<pb::ListEntriesResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 }
@@ -161,15 +208,24 @@ async fn every_payment_of_every_message_is_counted_once() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = address::grpc(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let mut tasks = JoinSet::new();
-    tasks.spawn(Server::builder().add_service(LedgerServer::new(Moody::default())).serve_with_incoming(TcpListenerStream::new(listener)));
+    tasks.spawn(
+        Server::builder()
+            .add_service(LedgerServer::new(Moody::default()))
+            .serve_with_incoming(TcpListenerStream::new(listener)),
+    );
     let dial = Dial { endpoint, connections: 1, clients: 64, prefix: "a".into() };
     let chooser = Chooser::new(Mix::Uniform, 10, 1).unwrap();
     let timing = Timing { warm_up: Duration::ZERO, run: Duration::from_secs(5) };
     let in_flight: u64 = 4;
     let figures = batch::closed(&dial, &chooser, PAYMENTS, 4, timing).await.unwrap();
     let of = |outcome| figures.outcomes.of(outcome);
-    for (outcome, each) in [(Outcome::Paid, 4), (Outcome::Declined, 1), (Outcome::Duplicate, 1), (Outcome::RateLimited, 1), (Outcome::Unanswered, 2)]
-    {
+    for (outcome, each) in [
+        (Outcome::Paid, 4),
+        (Outcome::Declined, 1),
+        (Outcome::Duplicate, 1),
+        (Outcome::RateLimited, 1),
+        (Outcome::Unanswered, 2),
+    ] {
         assert_eq!(of(outcome), each * ANSWERED, "{outcome:?} of {figures}");
     }
     // Besides one in each answer: every payment of the messages that were in flight when the stream broke.

@@ -28,7 +28,8 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 const MOODS: u64 = 8;
 
-/// Answers by the cents asked for: 0 to 3 go wrong at the hold, 4 to 6 at the capture, 7 is paid. Balances: by the account's number.
+/// Answers by the cents asked for: 0 to 3 go wrong at the hold, 4 to 6 at the capture, 7 is paid. Balances: by the
+/// account's number.
 #[derive(Default)]
 struct Moody {
     held: [AtomicU64; 8],
@@ -44,7 +45,11 @@ fn mood(amount: &str) -> usize {
 }
 
 fn limited<T>() -> Result<T, Status> {
-    Err(Status::with_error_details(Code::ResourceExhausted, "no", ErrorDetails::with_error_info("RATE_LIMIT", "florin", HashMap::new())))
+    Err(Status::with_error_details(
+        Code::ResourceExhausted,
+        "no",
+        ErrorDetails::with_error_info("RATE_LIMIT", "florin", HashMap::new()),
+    ))
 }
 
 fn transaction(id: &str, status: pb::TransactionStatus) -> Option<pb::Transaction> {
@@ -56,9 +61,16 @@ impl Ledger for Moody {
     type WatchEventsStream = Pin<Box<dyn Stream<Item = Result<pb::WatchEventsResponse, Status>> + Send>>;
     type PostTransactionsStream = Pin<Box<dyn Stream<Item = Result<pb::PostTransactionsResponse, Status>> + Send>>;
 
-    async fn authorize_hold(&self, request: Request<pb::AuthorizeHoldRequest>) -> Result<Response<pb::AuthorizeHoldResponse>, Status> {
+    async fn authorize_hold(
+        &self,
+        request: Request<pb::AuthorizeHoldRequest>,
+    ) -> Result<Response<pb::AuthorizeHoldResponse>, Status> {
         let asked = request.into_inner();
-        assert!(asked.debit_account_id != asked.credit_account_id && asked.currency == "USD" && !asked.idempotency_key.is_empty());
+        assert!(
+            asked.debit_account_id != asked.credit_account_id
+                && asked.currency == "USD"
+                && !asked.idempotency_key.is_empty()
+        );
         let mood = mood(&asked.amount);
         let n = self.held[mood].fetch_add(1, Ordering::Relaxed);
         let id = format!("hold-{mood}-{n}");
@@ -73,10 +85,16 @@ impl Ledger for Moody {
         Ok(Response::new(pb::AuthorizeHoldResponse { transaction: transaction(&id, status), hold: None, replayed }))
     }
 
-    async fn capture_hold(&self, request: Request<pb::CaptureHoldRequest>) -> Result<Response<pb::CaptureHoldResponse>, Status> {
+    async fn capture_hold(
+        &self,
+        request: Request<pb::CaptureHoldRequest>,
+    ) -> Result<Response<pb::CaptureHoldResponse>, Status> {
         let asked = request.into_inner();
         let amount = self.holds.lock().unwrap().remove(&asked.hold_id).unwrap();
-        assert!(asked.amount == amount && !asked.idempotency_key.is_empty(), "all of it is captured, by an explicit amount");
+        assert!(
+            asked.amount == amount && !asked.idempotency_key.is_empty(),
+            "all of it is captured, by an explicit amount"
+        );
         let mood = mood(&amount);
         self.captured[mood].fetch_add(1, Ordering::Relaxed);
         let (status, replayed) = match mood {
@@ -88,27 +106,45 @@ impl Ledger for Moody {
         Ok(Response::new(pb::CaptureHoldResponse { transaction: transaction("capture", status), replayed }))
     }
 
-    async fn post_transactions(&self, _: Request<Streaming<pb::PostTransactionsRequest>>) -> Result<Response<Self::PostTransactionsStream>, Status> {
+    async fn post_transactions(
+        &self,
+        _: Request<Streaming<pb::PostTransactionsRequest>>,
+    ) -> Result<Response<Self::PostTransactionsStream>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn post_transaction(&self, _: Request<pb::PostTransactionRequest>) -> Result<Response<pb::PostTransactionResponse>, Status> {
+    async fn post_transaction(
+        &self,
+        _: Request<pb::PostTransactionRequest>,
+    ) -> Result<Response<pb::PostTransactionResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn get_transaction(&self, _: Request<pb::GetTransactionRequest>) -> Result<Response<pb::GetTransactionResponse>, Status> {
+    async fn get_transaction(
+        &self,
+        _: Request<pb::GetTransactionRequest>,
+    ) -> Result<Response<pb::GetTransactionResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn list_transactions(&self, _: Request<pb::ListTransactionsRequest>) -> Result<Response<pb::ListTransactionsResponse>, Status> {
+    async fn list_transactions(
+        &self,
+        _: Request<pb::ListTransactionsRequest>,
+    ) -> Result<Response<pb::ListTransactionsResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn get_operation(&self, _: Request<pb::GetOperationRequest>) -> Result<Response<pb::GetOperationResponse>, Status> {
+    async fn get_operation(
+        &self,
+        _: Request<pb::GetOperationRequest>,
+    ) -> Result<Response<pb::GetOperationResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn create_account(&self, _: Request<pb::CreateAccountRequest>) -> Result<Response<pb::CreateAccountResponse>, Status> {
+    async fn create_account(
+        &self,
+        _: Request<pb::CreateAccountRequest>,
+    ) -> Result<Response<pb::CreateAccountResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
@@ -116,7 +152,10 @@ impl Ledger for Moody {
         Err(Status::unimplemented(""))
     }
 
-    async fn update_account(&self, _: Request<pb::UpdateAccountRequest>) -> Result<Response<pb::UpdateAccountResponse>, Status> {
+    async fn update_account(
+        &self,
+        _: Request<pb::UpdateAccountRequest>,
+    ) -> Result<Response<pb::UpdateAccountResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
@@ -128,7 +167,10 @@ impl Ledger for Moody {
         Err(Status::unimplemented(""))
     }
 
-    async fn watch_events(&self, _: Request<pb::WatchEventsRequest>) -> Result<Response<Self::WatchEventsStream>, Status> {
+    async fn watch_events(
+        &self,
+        _: Request<pb::WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
         Err(Status::unimplemented(""))
     }
 
@@ -136,7 +178,10 @@ impl Ledger for Moody {
         Err(Status::unimplemented(""))
     }
 
-    async fn reverse_transaction(&self, _: Request<pb::ReverseTransactionRequest>) -> Result<Response<pb::ReverseTransactionResponse>, Status> {
+    async fn reverse_transaction(
+        &self,
+        _: Request<pb::ReverseTransactionRequest>,
+    ) -> Result<Response<pb::ReverseTransactionResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
@@ -152,23 +197,38 @@ impl Ledger for Moody {
         Err(Status::unimplemented(""))
     }
 
-    async fn create_currency(&self, _: Request<pb::CreateCurrencyRequest>) -> Result<Response<pb::CreateCurrencyResponse>, Status> {
+    async fn create_currency(
+        &self,
+        _: Request<pb::CreateCurrencyRequest>,
+    ) -> Result<Response<pb::CreateCurrencyResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn update_currency(&self, _: Request<pb::UpdateCurrencyRequest>) -> Result<Response<pb::UpdateCurrencyResponse>, Status> {
+    async fn update_currency(
+        &self,
+        _: Request<pb::UpdateCurrencyRequest>,
+    ) -> Result<Response<pb::UpdateCurrencyResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn list_currencies(&self, _: Request<pb::ListCurrenciesRequest>) -> Result<Response<pb::ListCurrenciesResponse>, Status> {
+    async fn list_currencies(
+        &self,
+        _: Request<pb::ListCurrenciesRequest>,
+    ) -> Result<Response<pb::ListCurrenciesResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn list_operator_actions(&self, _: Request<pb::ListOperatorActionsRequest>) -> Result<Response<pb::ListOperatorActionsResponse>, Status> {
+    async fn list_operator_actions(
+        &self,
+        _: Request<pb::ListOperatorActionsRequest>,
+    ) -> Result<Response<pb::ListOperatorActionsResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn list_entries(&self, _: Request<pb::ListEntriesRequest>) -> Result<Response<pb::ListEntriesResponse>, Status> {
+    async fn list_entries(
+        &self,
+        _: Request<pb::ListEntriesRequest>,
+    ) -> Result<Response<pb::ListEntriesResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 }
@@ -188,11 +248,17 @@ impl PaymentService for Moody {
         }
     }
 
-    async fn authorize_payment(&self, _: Request<payment::AuthorizePaymentRequest>) -> Result<Response<payment::AuthorizePaymentResponse>, Status> {
+    async fn authorize_payment(
+        &self,
+        _: Request<payment::AuthorizePaymentRequest>,
+    ) -> Result<Response<payment::AuthorizePaymentResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn get_payment(&self, _: Request<payment::GetPaymentRequest>) -> Result<Response<payment::GetPaymentResponse>, Status> {
+    async fn get_payment(
+        &self,
+        _: Request<payment::GetPaymentRequest>,
+    ) -> Result<Response<payment::GetPaymentResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 }
@@ -201,7 +267,9 @@ async fn serve(moody: Arc<Moody>) -> (Dial, JoinSet<Result<(), tonic::transport:
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = address::grpc(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let mut tasks = JoinSet::new();
-    let server = Server::builder().add_service(LedgerServer::from_arc(moody.clone())).add_service(PaymentServiceServer::from_arc(moody));
+    let server = Server::builder()
+        .add_service(LedgerServer::from_arc(moody.clone()))
+        .add_service(PaymentServiceServer::from_arc(moody));
     tasks.spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
     (Dial { endpoint, connections: 2, clients: 64, prefix: "load-".into() }, tasks)
 }
@@ -241,9 +309,14 @@ async fn every_question_for_a_balance_is_counted_and_none_as_a_payment() {
     let figures = open(reader, &Chooser::new(Mix::Uniform, 10, 1).unwrap(), 2_000.0, TIMING).await.unwrap();
     let asked = moody.balances.each_ref().map(|n| n.load(Ordering::Relaxed));
     assert_eq!(asked.iter().sum::<u64>(), 1_000);
-    for (outcome, n) in [(Outcome::RateLimited, asked[0]), (Outcome::Refused(Code::NotFound), asked[1]), (Outcome::Answered, asked[2])] {
+    for (outcome, n) in
+        [(Outcome::RateLimited, asked[0]), (Outcome::Refused(Code::NotFound), asked[1]), (Outcome::Answered, asked[2])]
+    {
         assert!(n > 50, "{outcome:?} was hardly tried: {n}");
         assert_eq!(figures.outcomes.of(outcome), n, "{outcome:?} of {figures}");
     }
-    assert_eq!((figures.outcomes.total(), figures.errors, figures.outcomes.of(Outcome::Paid)), (1_000, asked[0] + asked[1], 0));
+    assert_eq!(
+        (figures.outcomes.total(), figures.errors, figures.outcomes.of(Outcome::Paid)),
+        (1_000, asked[0] + asked[1], 0)
+    );
 }

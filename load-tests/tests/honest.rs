@@ -36,11 +36,15 @@ impl Moody {
 
 #[tonic::async_trait]
 impl PaymentService for Moody {
-    async fn authorize_payment(&self, request: Request<pb::AuthorizePaymentRequest>) -> Result<Response<pb::AuthorizePaymentResponse>, Status> {
+    async fn authorize_payment(
+        &self,
+        request: Request<pb::AuthorizePaymentRequest>,
+    ) -> Result<Response<pb::AuthorizePaymentResponse>, Status> {
         let mood = usize::try_from(request.get_ref().amount_cents % 8).unwrap();
         self.asked[mood].fetch_add(1, Ordering::Relaxed);
-        let refuse =
-            |code, reason: &str| Err(Status::with_error_details(code, "no", ErrorDetails::with_error_info(reason, "florin", HashMap::new())));
+        let refuse = |code, reason: &str| {
+            Err(Status::with_error_details(code, "no", ErrorDetails::with_error_info(reason, "florin", HashMap::new())))
+        };
         let status = match mood {
             0 => return refuse(Code::ResourceExhausted, "RATE_LIMIT"),
             1 => return refuse(Code::ResourceExhausted, "IN_FLIGHT_LIMIT"),
@@ -54,14 +58,20 @@ impl PaymentService for Moody {
             6 => pb::PaymentStatus::Duplicate,
             _ => pb::PaymentStatus::Authorized,
         };
-        Ok(Response::new(pb::AuthorizePaymentResponse { status: status.into(), ..pb::AuthorizePaymentResponse::default() }))
+        Ok(Response::new(pb::AuthorizePaymentResponse {
+            status: status.into(),
+            ..pb::AuthorizePaymentResponse::default()
+        }))
     }
 
     async fn get_payment(&self, _: Request<pb::GetPaymentRequest>) -> Result<Response<pb::GetPaymentResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
-    async fn get_account_balance(&self, _: Request<pb::GetAccountBalanceRequest>) -> Result<Response<pb::GetAccountBalanceResponse>, Status> {
+    async fn get_account_balance(
+        &self,
+        _: Request<pb::GetAccountBalanceRequest>,
+    ) -> Result<Response<pb::GetAccountBalanceResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 }
@@ -71,7 +81,11 @@ async fn serve(moody: Arc<Moody>) -> (SocketAddr, JoinSet<()>) {
     let address = listener.local_addr().unwrap();
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
-        Server::builder().add_service(PaymentServiceServer::from_arc(moody)).serve_with_incoming(TcpListenerStream::new(listener)).await.unwrap();
+        Server::builder()
+            .add_service(PaymentServiceServer::from_arc(moody))
+            .serve_with_incoming(TcpListenerStream::new(listener))
+            .await
+            .unwrap();
     });
     (address, tasks)
 }
@@ -124,7 +138,9 @@ async fn connections_that_break_are_counted_as_transport() {
             let _ = stream.read(&mut [0; 64]).await; // hears the opening, and hangs up
         }
     });
-    let figures = closed(Arc::new(payer(address).await), &Chooser::new(Mix::Uniform, 10, 1).unwrap(), 4, timing(100)).await.unwrap();
+    let figures = closed(Arc::new(payer(address).await), &Chooser::new(Mix::Uniform, 10, 1).unwrap(), 4, timing(100))
+        .await
+        .unwrap();
     assert!(figures.outcomes.of(Outcome::Transport) > 0, "{figures}");
     assert_eq!(figures.outcomes.of(Outcome::Transport), figures.outcomes.total(), "{figures}");
 }

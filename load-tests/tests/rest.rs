@@ -1,4 +1,5 @@
-//! Over REST as over gRPC: every outcome of a server that answers, refuses, hangs up and delays is counted, on a bounded number of connections.
+//! Over REST as over gRPC: every outcome of a server that answers, refuses, hangs up and delays is counted, on a
+//! bounded number of connections.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::HashSet;
@@ -39,8 +40,13 @@ enum Answer {
 }
 
 fn refusal(status: &str, code: &str) -> Answer {
-    let body = format!(r#"{{"statusCode":0,"error":"no","code":"{code}","message":"no","timestamp":"","path":"/","correlationId":"c"}}"#);
-    Answer::Text(format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len()), true)
+    let body = format!(
+        r#"{{"statusCode":0,"error":"no","code":"{code}","message":"no","timestamp":"","path":"/","correlationId":"c"}}"#
+    );
+    Answer::Text(
+        format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len()),
+        true,
+    )
 }
 
 impl Moody {
@@ -52,19 +58,26 @@ impl Moody {
         (0..MOODS).map(|mood| self.asked(mood)).sum()
     }
 
-    /// Checks what was sent, too: what is no transfer of the accounts REST API is not answered, and so not counted as paid.
+    /// Checks what was sent, too: what is no transfer of the accounts REST API is not answered, and so not counted as
+    /// paid.
     async fn answer(&self, head: &str, body: &[u8]) -> Answer {
         let body: serde_json::Value = serde_json::from_slice(body).unwrap();
         let text = |name: &str| body[name].as_str().unwrap().to_owned();
         assert!(head.starts_with("POST /api/v1/transactions/transfer HTTP/1.1\r\n"), "{head}");
-        let header = |name: &str| head.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned())).unwrap();
-        assert_eq!((header("content-type").as_str(), header("host").starts_with("127.0.0.1:")), ("application/json", true));
+        let header = |name: &str| {
+            head.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned())).unwrap()
+        };
+        assert_eq!(
+            (header("content-type").as_str(), header("host").starts_with("127.0.0.1:")),
+            ("application/json", true)
+        );
         assert!(text("sourceAccountId").starts_with("load-") && text("destinationAccountId").starts_with("load-"));
         assert_ne!(body["sourceAccountId"], body["destinationAccountId"]);
         assert_eq!((text("currency").as_str(), body.as_object().unwrap().len()), ("USD", 5));
         assert!(self.keys.lock().unwrap().insert(text("idempotencyKey").parse().unwrap()), "a key is used once");
         self.clients.lock().unwrap().insert(header("x-client-id"));
-        let (units, cents) = text("amount").split_once('.').map(|(units, cents)| (units.to_owned(), cents.to_owned())).unwrap();
+        let (units, cents) =
+            text("amount").split_once('.').map(|(units, cents)| (units.to_owned(), cents.to_owned())).unwrap();
         assert_eq!(cents.len(), 2);
         let cents: usize = units.parse::<usize>().unwrap() * 100 + cents.parse::<usize>().unwrap();
         let mood = cents % MOODS;
@@ -76,18 +89,26 @@ impl Moody {
             2 => refusal("409 Conflict", "DUPLICATE_TRANSACTION"),
             3 => refusal("429 Too Many Requests", "RATE_LIMIT"),
             4 if before.is_multiple_of(2) => Answer::HangUp,
-            4 => Answer::Text("HTTP/1.1 201 Created\r\ncontent-length: 1000\r\n\r\n{\"debit".to_owned(), false), // and hangs up
+            // and hangs up
+            4 => Answer::Text("HTTP/1.1 201 Created\r\ncontent-length: 1000\r\n\r\n{\"debit".to_owned(), false),
             5 => {
                 tokio::time::sleep(Duration::from_millis(30)).await;
-                Answer::Text(format!("HTTP/1.1 201 Created\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{paid}\r\n0\r\n\r\n", paid.len()), true)
+                Answer::Text(
+                    format!(
+                        "HTTP/1.1 201 Created\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{paid}\r\n0\r\n\r\n",
+                        paid.len()
+                    ),
+                    true,
+                )
             }
             6 => refusal("503 Service Unavailable", "OUTCOME_UNKNOWN"),
             7 => refusal("429 Too Many Requests", "IN_FLIGHT_LIMIT"),
             SILENT => Answer::Nothing,
             // Every other time the server closes the connection behind its answer, and says so.
-            _ if before.is_multiple_of(2) => {
-                Answer::Text(format!("HTTP/1.1 201 Created\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{paid}", paid.len()), false)
-            }
+            _ if before.is_multiple_of(2) => Answer::Text(
+                format!("HTTP/1.1 201 Created\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{paid}", paid.len()),
+                false,
+            ),
             _ => Answer::Text(format!("HTTP/1.1 201 Created\r\ncontent-length: {}\r\n\r\n{paid}", paid.len()), true),
         }
     }
@@ -142,7 +163,12 @@ async fn serve(moody: Arc<Moody>) -> (SocketAddr, JoinSet<()>) {
 }
 
 fn dial(address: SocketAddr, connections: usize) -> RestDial {
-    RestDial { address: address::rest(&format!("http://{address}")).unwrap(), connections, clients: 8, prefix: "load-".into() }
+    RestDial {
+        address: address::rest(&format!("http://{address}")).unwrap(),
+        connections,
+        clients: 8,
+        prefix: "load-".into(),
+    }
 }
 
 #[tokio::test]
@@ -172,7 +198,10 @@ async fn every_outcome_of_a_server_that_refuses_hangs_up_and_delays_is_counted()
         assert_eq!(figures.outcomes.of(outcome), n, "{outcome:?} of {figures}");
     }
     assert_eq!((figures.outcomes.total(), figures.errors), (400, 400 - sent[5] - sent[9]));
-    assert!(figures.latency_ms.p99 >= PATIENCE.as_secs_f64() * 1000.0 * 0.99, "those that were never answered are in the percentiles: {figures}");
+    assert!(
+        figures.latency_ms.p99 >= PATIENCE.as_secs_f64() * 1000.0 * 0.99,
+        "those that were never answered are in the percentiles: {figures}"
+    );
     assert_eq!(moody.keys.lock().unwrap().len(), 400);
     assert_eq!(moody.clients.lock().unwrap().len(), 8);
     assert!(moody.most_open.load(Ordering::Relaxed) <= 64);

@@ -1,9 +1,10 @@
 //! One account. Its actor is the only one that admits debits on it.
 //!
-//! It owns the account's open legs, and the slips that wait for one of them to close. It hears from slips (sent by gateways and by other accounts),
-//! from its cell (what the journal settled), from its own reads, and from the directory (which passivates it). It never waits for another actor:
-//! slips go on by themselves. If it dies between any two lines, its mailbox is dropped: every slip in it releases its legs and answers
-//! "certainly not done". Legs of slips in a batch belong to the journal, and the next actor of the account is loaded after that batch.
+//! It owns the account's open legs, and the slips that wait for one of them to close. It hears from slips (sent by
+//! gateways and by other accounts), from its cell (what the journal settled), from its own reads, and from the
+//! directory (which passivates it). It never waits for another actor: slips go on by themselves. If it dies between any
+//! two lines, its mailbox is dropped: every slip in it releases its legs and answers "certainly not done". Legs of
+//! slips in a batch belong to the journal, and the next actor of the account is loaded after that batch.
 
 mod change;
 mod open;
@@ -65,11 +66,20 @@ impl Actor for AccountActor {
     type State = AccountState;
     type Arguments = AccountArgs;
 
-    async fn pre_start(&self, myself: ActorRef<AccountMessage>, args: AccountArgs) -> Result<AccountState, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<AccountMessage>,
+        args: AccountArgs,
+    ) -> Result<AccountState, ActorProcessingErr> {
         let Posted { totals, guards, .. } = args.posted;
         Ok(AccountState {
             account: ledger::Account::new(totals, guards),
-            reading: Reading::new(Reader { primary: args.primary, account: args.identity.id, journal: args.journal.clone(), actor: myself }),
+            reading: Reading::new(Reader {
+                primary: args.primary,
+                account: args.identity.id,
+                journal: args.journal.clone(),
+                actor: myself,
+            }),
             identity: args.identity,
             cell: args.cell,
             open: OpenLegs::default(),
@@ -82,7 +92,12 @@ impl Actor for AccountActor {
         })
     }
 
-    async fn handle(&self, myself: ActorRef<AccountMessage>, message: AccountMessage, state: &mut AccountState) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<AccountMessage>,
+        message: AccountMessage,
+        state: &mut AccountState,
+    ) -> Result<(), ActorProcessingErr> {
         state.absorb();
         match message {
             AccountMessage::Slip(slip) => {
@@ -240,12 +255,16 @@ impl AccountState {
 
     /// Ends if nothing is open; else tells the directory, which lists the account again.
     fn passivate(&mut self, myself: &ActorRef<AccountMessage>) {
-        let idle = self.account.open_legs() == 0 && self.waiting.is_empty() && self.reading.is_idle() && !self.changes.is_under_way();
+        let idle = self.account.open_legs() == 0
+            && self.waiting.is_empty()
+            && self.reading.is_idle()
+            && !self.changes.is_under_way();
         if idle {
             self.leaving = true;
             myself.stop(None); // what is in the mailbox is dropped, and so answered "certainly not done"
         } else {
-            let _ = self.directory.cast(DirectoryMessage::Busy(self.identity.id)); // no directory: it takes us down with it
+            // no directory: it takes us down with it
+            let _ = self.directory.cast(DirectoryMessage::Busy(self.identity.id));
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The directory: knows which accounts are loaded, and supervises their actors.
 //!
-//! It owns the list of loaded accounts (which everybody reads through [`Registry`]), the loads under way and the accounts that are leaving. Loads are
-//! joined into one query at a time. At most `active_max` actors exist: at the bound the ones unused for longest end first, and what cannot be loaded
-//! yet waits. After an actor failed, the next load waits behind a barrier in the journal, so that it sees every batch with an approval of the failed
-//! one.
+//! It owns the list of loaded accounts (which everybody reads through [`Registry`]), the loads under way and the
+//! accounts that are leaving. Loads are joined into one query at a time. At most `active_max` actors exist: at the
+//! bound the ones unused for longest end first, and what cannot be loaded yet waits. After an actor failed, the next
+//! load waits behind a barrier in the journal, so that it sees every batch with an approval of the failed one.
 
 mod load;
 mod registry;
@@ -79,8 +79,8 @@ pub struct DirectoryState {
     leaving: HashMap<AccountKey, Arc<AccountHandle>>,
     waiting: HashMap<AccountKey, Vec<oneshot::Sender<Resolved>>>,
     queue: VecDeque<AccountKey>,
-    /// Callers who wait for the load under way. Later ones wait for the next load: "there is no such account" must come from a read that began after
-    /// the question.
+    /// Callers who wait for the load under way. Later ones wait for the next load: "there is no such account" must come
+    /// from a read that began after the question.
     loading: Option<HashMap<AccountKey, Vec<oneshot::Sender<Resolved>>>>,
     barrier: bool,
     history: History,
@@ -99,7 +99,11 @@ impl Actor for Directory {
     type State = DirectoryState;
     type Arguments = DirectoryArgs;
 
-    async fn pre_start(&self, myself: ActorRef<DirectoryMessage>, args: DirectoryArgs) -> Result<DirectoryState, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<DirectoryMessage>,
+        args: DirectoryArgs,
+    ) -> Result<DirectoryState, ActorProcessingErr> {
         // What a former directory left behind: its accounts are gone, and their approvals void.
         for orphan in args.registry.clear() {
             orphan.cell.bury();
@@ -167,8 +171,8 @@ impl Actor for Directory {
 }
 
 impl Drop for DirectoryState {
-    /// The accounts end with the directory, also those that were leaving and so are on no list. Their approvals that are in no batch yet are void:
-    /// the next directory would load accounts that do not know of them.
+    /// The accounts end with the directory, also those that were leaving and so are on no list. Their approvals that
+    /// are in no batch yet are void: the next directory would load accounts that do not know of them.
     fn drop(&mut self) {
         for account in self.active.values() {
             account.cell.bury();
@@ -229,7 +233,14 @@ impl DirectoryState {
         let keys = loading.keys().cloned().collect();
         self.loading = Some(loading);
         let barrier = std::mem::take(&mut self.barrier);
-        load::start(myself.clone(), keys, barrier, self.args.journal.clone(), self.args.primary.clone(), self.args.faults.clone());
+        load::start(
+            myself.clone(),
+            keys,
+            barrier,
+            self.args.journal.clone(),
+            self.args.primary.clone(),
+            self.args.faults.clone(),
+        );
     }
 
     async fn loaded(
@@ -263,7 +274,11 @@ impl DirectoryState {
         Ok(())
     }
 
-    async fn spawn(&mut self, row: AccountRow, myself: &ActorRef<DirectoryMessage>) -> Result<Arc<AccountHandle>, ActorProcessingErr> {
+    async fn spawn(
+        &mut self,
+        row: AccountRow,
+        myself: &ActorRef<DirectoryMessage>,
+    ) -> Result<Arc<AccountHandle>, ActorProcessingErr> {
         let cell = Arc::new(AccountCell::new(row.posted));
         let args = AccountArgs {
             identity: row.identity.clone(),
@@ -275,7 +290,8 @@ impl DirectoryState {
             faults: self.args.faults.clone(),
         };
         let (actor, _) = Actor::spawn_linked(None, AccountActor, args, myself.get_cell()).await?;
-        let account = Arc::new(AccountHandle { identity: row.identity, cell, actor, last_used: self.args.registry.now().into() });
+        let account =
+            Arc::new(AccountHandle { identity: row.identity, cell, actor, last_used: self.args.registry.now().into() });
         self.active.insert(account.actor.get_id(), account.clone());
         self.args.registry.insert(account.clone());
         Ok(account)
@@ -306,7 +322,10 @@ impl DirectoryState {
     }
 
     fn busy(&mut self, id: AccountId) {
-        let Some(key) = self.leaving.iter().find(|(_, account)| account.identity.id == id).map(|(key, _)| key.clone()) else { return };
+        let Some(key) = self.leaving.iter().find(|(_, account)| account.identity.id == id).map(|(key, _)| key.clone())
+        else {
+            return;
+        };
         let Some(account) = self.leaving.remove(&key) else { return };
         self.args.registry.insert(account.clone());
         for reply in self.waiting.remove(&key).into_iter().flatten() {
@@ -319,7 +338,10 @@ impl DirectoryState {
         let idle_ms = u64::try_from(self.args.idle_after.as_millis()).unwrap_or(u64::MAX);
         let oldest = self.args.registry.now().saturating_sub(idle_ms);
         if oldest > 0 {
-            let idle = self.args.registry.unused(usize::MAX, |account| account.last_used.load(std::sync::atomic::Ordering::Relaxed) < oldest);
+            let idle = self
+                .args
+                .registry
+                .unused(usize::MAX, |account| account.last_used.load(std::sync::atomic::Ordering::Relaxed) < oldest);
             self.dismiss(idle);
         }
         drop(myself.send_after(SWEEP_EVERY, || DirectoryMessage::Sweep));

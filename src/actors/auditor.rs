@@ -1,11 +1,14 @@
-//! The auditor: folds the journal into balances, which computes independently what memory believes, and puts accounts that differ into quarantine.
+//! The auditor: folds the journal into balances, which computes independently what memory believes, and puts accounts
+//! that differ into quarantine.
 //!
-//! One actor on the leader, with a connection of its own. A batch wakes it. It folds one part a turn and then rests in proportion to the time that
-//! took: so it folds often while the machine has time to spare, and rarely, but many rows at once, while it has none. After each turn it tells the
-//! journal (which then forgets what it remembered), the publisher and the feed. If it dies between any two lines, the next one goes on from where the
-//! database is; the fold itself is one transaction.
+//! One actor on the leader, with a connection of its own. A batch wakes it. It folds one part a turn and then rests in
+//! proportion to the time that took: so it folds often while the machine has time to spare, and rarely, but many rows
+//! at once, while it has none. After each turn it tells the journal (which then forgets what it remembered), the
+//! publisher and the feed. If it dies between any two lines, the next one goes on from where the database is; the fold
+//! itself is one transaction.
 //!
-//! Under a new epoch no account is loaded before all that was committed earlier is folded: see [`super::journal::Journal::recall`].
+//! Under a new epoch no account is loaded before all that was committed earlier is folded: see
+//! [`super::journal::Journal::recall`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,8 +30,8 @@ const ROWS_MAX: i64 = 10_000;
 const REST_MIN: Duration = Duration::from_millis(60);
 /// The longest rest: balances are never further behind than this, plus the time that folding takes.
 const REST_MAX: Duration = Duration::from_millis(800);
-/// How many times as long as the turn it rests. At half the load that the machine can take, turns are then short enough not to delay payments; at
-/// full load they grow up to the longest rest, and fold many rows of an account at once.
+/// How many times as long as the turn it rests. At half the load that the machine can take, turns are then short enough
+/// not to delay payments; at full load they grow up to the longest rest, and fold many rows of an account at once.
 const REST_SHARE: u32 = 4;
 /// The rest after a failure.
 const TRY_AGAIN: Duration = Duration::from_millis(200);
@@ -77,12 +80,21 @@ impl Actor for Auditor {
     type State = AuditorState;
     type Arguments = AuditorArgs;
 
-    async fn pre_start(&self, myself: ActorRef<AuditorMessage>, args: AuditorArgs) -> Result<AuditorState, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<AuditorMessage>,
+        args: AuditorArgs,
+    ) -> Result<AuditorState, ActorProcessingErr> {
         myself.cast(AuditorMessage::Turn)?;
         Ok(AuditorState { args, session: None, behind: true, next: Instant::now(), place: 0, failing: false })
     }
 
-    async fn handle(&self, myself: ActorRef<AuditorMessage>, _: AuditorMessage, state: &mut AuditorState) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<AuditorMessage>,
+        _: AuditorMessage,
+        state: &mut AuditorState,
+    ) -> Result<(), ActorProcessingErr> {
         if !state.behind {
             let _ = tokio::time::timeout(IDLE, state.args.committed.notified()).await; // either way it looks
         }
@@ -91,7 +103,8 @@ impl Actor for Auditor {
         match state.turn().await {
             Ok(()) => {
                 let took = began.elapsed();
-                let rest = if state.behind { took.min(REST_MAX) } else { (took * REST_SHARE).clamp(REST_MIN, REST_MAX) };
+                let rest =
+                    if state.behind { took.min(REST_MAX) } else { (took * REST_SHARE).clamp(REST_MIN, REST_MAX) };
                 state.next = Instant::now() + rest;
                 state.failing = false;
             }
@@ -137,7 +150,11 @@ impl AuditorState {
 
     /// Logs the accounts about which memory and the database disagree.
     async fn tell(&self, folded: &Folded) -> Result<(), StoreError> {
-        for found in fold::quarantines(&self.args.pool, false, NAMED_MAX).await?.iter().filter(|found| folded.quarantined.contains(&found.account)) {
+        for found in fold::quarantines(&self.args.pool, false, NAMED_MAX)
+            .await?
+            .iter()
+            .filter(|found| folded.quarantined.contains(&found.account))
+        {
             let (name, tenant) = (found.name.as_deref().unwrap_or("none"), found.tenant.as_deref().unwrap_or("none"));
             let fold::Quarantine { account, reason, expected, found, first_seq, .. } = found;
             tracing::error!(

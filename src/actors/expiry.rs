@@ -1,8 +1,8 @@
 //! Releases what holds have left when they expire: one actor, in order of time, along the index of open holds.
 //!
-//! It owns only its timer: when a hold expires is in its row. It runs on the leader alone, sends slips to accounts as gateways do, and waits for
-//! their outcomes. The record's id is derived from the hold, so that doing it again after a crash or a takeover has no second effect. If it dies
-//! between any two lines, the next one finds the same holds due.
+//! It owns only its timer: when a hold expires is in its row. It runs on the leader alone, sends slips to accounts as
+//! gateways do, and waits for their outcomes. The record's id is derived from the hold, so that doing it again after a
+//! crash or a takeover has no second effect. If it dies between any two lines, the next one finds the same holds due.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -58,12 +58,21 @@ impl Actor for Expiry {
     type State = ExpiryState;
     type Arguments = ExpiryArgs;
 
-    async fn pre_start(&self, myself: ActorRef<ExpiryMessage>, args: ExpiryArgs) -> Result<ExpiryState, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<ExpiryMessage>,
+        args: ExpiryArgs,
+    ) -> Result<ExpiryState, ActorProcessingErr> {
         myself.cast(ExpiryMessage::Tick)?;
         Ok(ExpiryState { args, places: InFlight::new(BATCH) })
     }
 
-    async fn handle(&self, myself: ActorRef<ExpiryMessage>, _: ExpiryMessage, state: &mut ExpiryState) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<ExpiryMessage>,
+        _: ExpiryMessage,
+        state: &mut ExpiryState,
+    ) -> Result<(), ActorProcessingErr> {
         let sleep = state.tick().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "holds whose time has come cannot be looked up: tried again");
             SLEEP_MAX
@@ -89,13 +98,17 @@ impl ExpiryState {
                 metrics::counter!(HOLDS_EXPIRED).increment(1);
             }
         }
-        let next = holds::next_due(&self.args.pool).await?.map_or(SLEEP_MAX, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+        let next = holds::next_due(&self.args.pool)
+            .await?
+            .map_or(SLEEP_MAX, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
         Ok(next.clamp(if due.is_empty() { Duration::from_millis(1) } else { SLEEP_MIN }, SLEEP_MAX))
     }
 
     /// Sends the slip. If it cannot be sent, or is lost, the hold stays due.
     async fn send(&self, hold: &HoldRow) -> Option<oneshot::Receiver<Outcome>> {
-        let Resolved::Account(account) = self.args.registry.resolve(&hold.tenant, &hold.debit).await else { return None };
+        let Resolved::Account(account) = self.args.registry.resolve(&hold.tenant, &hold.debit).await else {
+            return None;
+        };
         let (reply, outcome) = oneshot::channel();
         let record = record(hold, account.identity.id);
         let slip = Slip::new(Box::new(record), &[&account], usize::MAX, reply, self.places.enter()?).ok()?;
@@ -113,8 +126,21 @@ fn record(hold: &HoldRow, debit: AccountId) -> Record {
     Record {
         description: Some(format!("Hold {} expired", hold.id)),
         follows: Follows::Hold(source),
-        rows: vec![Rows::Take { hold: source, debit, credit: AccountId(hold.credit_account), captured: Amount::ZERO, voided }],
+        rows: vec![Rows::Take {
+            hold: source,
+            debit,
+            credit: AccountId(hold.credit_account),
+            captured: Amount::ZERO,
+            voided,
+        }],
         event: Some(EventType::HoldVoided),
-        ..Record::new(id, Arc::from(hold.tenant.as_str()), Api::FlorinV1, Kind::VOID, request, Instant::now() + PATIENCE)
+        ..Record::new(
+            id,
+            Arc::from(hold.tenant.as_str()),
+            Api::FlorinV1,
+            Kind::VOID,
+            request,
+            Instant::now() + PATIENCE,
+        )
     }
 }

@@ -1,7 +1,8 @@
 //! Reads events from the journal in its order, for live streams, and sends them to the watchers.
 //!
-//! One actor on the leader, which does nothing while nobody watches. It reads only what is folded: no event can be missing before those. It owns its
-//! place. If it dies between any two lines, the next one begins where the journal then is, and watchers read what was not sent from the journal.
+//! One actor on the leader, which does nothing while nobody watches. It reads only what is folded: no event can be
+//! missing before those. It owns its place. If it dies between any two lines, the next one begins where the journal
+//! then is, and watchers read what was not sent from the journal.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,7 +53,12 @@ impl Actor for FeedActor {
         Ok(FeedState { args, names: Names::default(), running: false, looked: None, timer: None })
     }
 
-    async fn handle(&self, myself: ActorRef<FeedMessage>, _: FeedMessage, state: &mut FeedState) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<FeedMessage>,
+        _: FeedMessage,
+        state: &mut FeedState,
+    ) -> Result<(), ActorProcessingErr> {
         state.args.feed.looking();
         let early = state.looked.map_or(Duration::ZERO, |looked| LOOK_NEXT.saturating_sub(looked.elapsed()));
         if !early.is_zero() {
@@ -61,7 +67,8 @@ impl Actor for FeedActor {
         }
         state.args.faults.pause("feed.look").await;
         if state.args.feed.watchers() == 0 {
-            (state.running, state.names) = (false, Names::default()); // whoever comes next begins where the journal then is
+            // whoever comes next begins where the journal then is
+            (state.running, state.names) = (false, Names::default());
             return Ok(());
         }
         let again = state.look().await.unwrap_or_else(|error| {

@@ -1,6 +1,8 @@
-//! Housekeeping: makes partitions of the journal ahead, forgets old keys, replays dead letters on request, and watches the size of the outbox.
+//! Housekeeping: makes partitions of the journal ahead, forgets old keys, replays dead letters on request, and watches
+//! the size of the outbox.
 //!
-//! All of it is done again at the next tick, so a failed tick is only logged. A journal that finds no next partition stays in the one it has.
+//! All of it is done again at the next tick, so a failed tick is only logged. A journal that finds no next partition
+//! stays in the one it has.
 
 mod backpressure;
 
@@ -96,7 +98,11 @@ impl Actor for Housekeeping {
     type State = HousekeepingState;
     type Arguments = HousekeepingArgs;
 
-    async fn pre_start(&self, myself: ActorRef<HousekeepingMessage>, args: HousekeepingArgs) -> Result<HousekeepingState, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<HousekeepingMessage>,
+        args: HousekeepingArgs,
+    ) -> Result<HousekeepingState, ActorProcessingErr> {
         let timer = myself.send_interval(args.config.interval, || HousekeepingMessage::Tick);
         myself.cast(HousekeepingMessage::Tick)?;
         Ok(HousekeepingState { args, ticks: 0, level: Level::Calm, places: InFlight::new(1), timer })
@@ -115,7 +121,11 @@ impl Actor for Housekeeping {
         Ok(())
     }
 
-    async fn post_stop(&self, _: ActorRef<HousekeepingMessage>, state: &mut HousekeepingState) -> Result<(), ActorProcessingErr> {
+    async fn post_stop(
+        &self,
+        _: ActorRef<HousekeepingMessage>,
+        state: &mut HousekeepingState,
+    ) -> Result<(), ActorProcessingErr> {
         state.timer.abort();
         Ok(())
     }
@@ -137,7 +147,8 @@ impl HousekeepingState {
         }
     }
 
-    /// Hands requested replays to the journal. The batch with the replay marks its dead letter; a second request meanwhile makes the same id.
+    /// Hands requested replays to the journal. The batch with the replay marks its dead letter; a second request
+    /// meanwhile makes the same id.
     async fn replay(&mut self) -> Result<(), sqlx::Error> {
         for letter in store::asked_replays(&self.args.pool, REPLAYS_MAX).await? {
             let (Some(record), Some(permit)) = (replay(&letter), self.places.enter()) else { continue };
@@ -187,12 +198,23 @@ async fn tend(config: &HousekeepingConfig, pool: &PgPool) {
     say("noting the times of a partition", store::note_times(pool).await.map(|_| ()));
 }
 
-/// The record that publishes a dead letter's event again; `None`: this version knows no such event. Its id is derived from the dead letter.
+/// The record that publishes a dead letter's event again; `None`: this version knows no such event. Its id is derived
+/// from the dead letter.
 fn replay(letter: &DeadLetterRow) -> Option<Record> {
     let event = EventType::from_code(letter.event)?;
     let source = TransactionId(Uuid::from_u128(u128::from(letter.id.unsigned_abs())));
-    let (id, request) = (TransactionId::derived(source, "replay of a dead letter"), RequestHash::of(&[b"replay", &letter.id.to_le_bytes()]));
-    let record = Record::new(id, Arc::from(letter.tenant.as_str()), Api::FlorinV1, Kind::REPLAY, request, Instant::now() + REPLAY_CUTOFF);
+    let (id, request) = (
+        TransactionId::derived(source, "replay of a dead letter"),
+        RequestHash::of(&[b"replay", &letter.id.to_le_bytes()]),
+    );
+    let record = Record::new(
+        id,
+        Arc::from(letter.tenant.as_str()),
+        Api::FlorinV1,
+        Kind::REPLAY,
+        request,
+        Instant::now() + REPLAY_CUTOFF,
+    );
     let facts = json!({ "event": letter.event, "key": letter.aggregate, "event_body": letter.body }).to_string();
     Some(Record { facts: Some(facts), rows: vec![Rows::Replay { letter: letter.id }], event: Some(event), ..record })
 }

@@ -1,7 +1,8 @@
 //! The journal: lays out the records that accounts approved and commits them, many by one call.
 //!
-//! The queue and the batches in flight are kept here, outside the lane's actor that writes them, so that they survive it. The journal's actor
-//! supervises the lane and restarts it; a lane always begins by finding out which of the batches that were sent are committed.
+//! The queue and the batches in flight are kept here, outside the lane's actor that writes them, so that they survive
+//! it. The journal's actor supervises the lane and restarts it; a lane always begins by finding out which of the
+//! batches that were sent are committed.
 
 mod lane;
 mod layout;
@@ -137,7 +138,8 @@ impl Journal {
         }
     }
 
-    /// Waits until every batch that was begun before this call is resolved, through restarts of the lane. Ends early when the journal is closed.
+    /// Waits until every batch that was begun before this call is resolved, through restarts of the lane. Ends early
+    /// when the journal is closed.
     pub async fn barrier(&self) {
         while !self.0.closed.load(Ordering::Acquire) {
             let (reply, passed) = oneshot::channel();
@@ -152,7 +154,8 @@ impl Journal {
     /// Whether a record with this key is waiting or being written.
     pub fn is_running(&self, key: KeyHash) -> bool {
         let lane = &self.0.lane;
-        lock(&lane.queue).iter().any(|slip| slip.key() == key) || lock(&lane.in_flight).iter().any(|taken| taken.record.key == key)
+        lock(&lane.queue).iter().any(|slip| slip.key() == key)
+            || lock(&lane.in_flight).iter().any(|taken| taken.record.key == key)
     }
 
     /// How many records wait or are being written.
@@ -175,7 +178,8 @@ impl Journal {
         self.0.database_away.load(Ordering::Relaxed)
     }
 
-    /// An account as of now, from a read of its balance and what is remembered. `None`: the read is too old, see [`Journal::wait_for_fold`].
+    /// An account as of now, from a read of its balance and what is remembered. `None`: the read is too old, see
+    /// [`Journal::wait_for_fold`].
     ///
     /// # Errors
     /// The read saw another epoch: this process does not remember everything.
@@ -186,14 +190,16 @@ impl Journal {
         Ok(lock(&self.0.recent).recall(account, read, as_of.folded))
     }
 
-    /// Waits until more is folded than a read saw, but only for a moment: perhaps it is not known yet where this epoch begins.
+    /// Waits until more is folded than a read saw, but only for a moment: perhaps it is not known yet where this epoch
+    /// begins.
     pub async fn wait_for_fold(&self, seen: AsOf) {
         let mut folded = self.0.folded.subscribe();
-        let _ = tokio::time::timeout(FOLD_LOOK, folded.wait_for(|place| *place > seen.folded)).await; // whoever asks looks again
+        // whoever asks looks again
+        let _ = tokio::time::timeout(FOLD_LOOK, folded.wait_for(|place| *place > seen.folded)).await;
     }
 
-    /// Called by the auditor: balances include every row up to `place`, and exactly these accounts are in quarantine. Returns accounts that were
-    /// released: what memory believes of them is void.
+    /// Called by the auditor: balances include every row up to `place`, and exactly these accounts are in quarantine.
+    /// Returns accounts that were released: what memory believes of them is void.
     pub fn folded(&self, place: i64, quarantined: &[i64]) -> Vec<AccountId> {
         let mut released = Vec::new();
         self.0.quarantine.change(|found, _| {
@@ -211,15 +217,16 @@ impl Journal {
         released
     }
 
-    /// Called while an account's balance is being set right: its movements wait until [`Journal::resume`]. Returns when every batch begun before is
-    /// folded.
+    /// Called while an account's balance is being set right: its movements wait until [`Journal::resume`]. Returns when
+    /// every batch begun before is folded.
     pub async fn suspend(&self, account: AccountId) {
         self.0.quarantine.change(|_, suspended| {
             suspended.insert(account);
         });
         self.barrier().await;
         let Some(last) = self.last() else { return };
-        let _ = self.0.folded.subscribe().wait_for(|folded| *folded >= place(last, 0)).await; // whole batches are folded; the sender is ours
+        // whole batches are folded; the sender is ours
+        let _ = self.0.folded.subscribe().wait_for(|folded| *folded >= place(last, 0)).await;
     }
 
     /// The account's balance in the database is right now: what memory knows of it is void.
@@ -241,8 +248,8 @@ impl Journal {
         lock(&self.0.recent).len()
     }
 
-    /// The epoch is lost or given up: nothing more is written under it. What is queued was certainly not done; the outcome of what is in flight stays
-    /// unknown here.
+    /// The epoch is lost or given up: nothing more is written under it. What is queued was certainly not done; the
+    /// outcome of what is in flight stays unknown here.
     pub fn close(&self) {
         self.0.closed.store(true, Ordering::Release);
         self.refuse_queued(Abort::NotLeader);
@@ -323,13 +330,22 @@ impl Actor for JournalActor {
     type State = JournalState;
     type Arguments = Journal;
 
-    async fn pre_start(&self, myself: ActorRef<JournalMessage>, journal: Journal) -> Result<JournalState, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<JournalMessage>,
+        journal: Journal,
+    ) -> Result<JournalState, ActorProcessingErr> {
         let mut state = JournalState { journal, running: None, history: History::default() };
         state.start(&myself).await?;
         Ok(state)
     }
 
-    async fn handle(&self, myself: ActorRef<JournalMessage>, message: JournalMessage, state: &mut JournalState) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<JournalMessage>,
+        message: JournalMessage,
+        state: &mut JournalState,
+    ) -> Result<(), ActorProcessingErr> {
         let JournalMessage::Restart = message;
         state.start(&myself).await
     }
@@ -342,7 +358,9 @@ impl Actor for JournalActor {
     ) -> Result<(), ActorProcessingErr> {
         let (actor, cause) = match event {
             SupervisionEvent::ActorFailed(cell, error) => (cell.get_id(), error.to_string()),
-            SupervisionEvent::ActorTerminated(cell, _, reason) => (cell.get_id(), reason.unwrap_or_else(|| "stopped".into())),
+            SupervisionEvent::ActorTerminated(cell, _, reason) => {
+                (cell.get_id(), reason.unwrap_or_else(|| "stopped".into()))
+            }
             _ => return Ok(()),
         };
         if state.running.take_if(|id| *id == actor).is_none() {

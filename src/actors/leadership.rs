@@ -1,8 +1,8 @@
 //! The lease: takes it, renews it, says when it is lost, and gives it up.
 //!
-//! It owns a session of its own and the epoch. All that writes is built when it says `Taken` and taken down when it says `Lost`; the fence in the
-//! database shuts out a node that did not hear that. The lease runs on the database's clock there, and here on a monotonic clock from before each
-//! renewal was sent, so that it always ends here first.
+//! It owns a session of its own and the epoch. All that writes is built when it says `Taken` and taken down when it
+//! says `Lost`; the fence in the database shuts out a node that did not hear that. The lease runs on the database's
+//! clock there, and here on a monotonic clock from before each renewal was sent, so that it always ends here first.
 
 mod holder;
 
@@ -72,7 +72,11 @@ impl Actor for LeadershipActor {
     type State = LeadershipState;
     type Arguments = LeadershipArgs;
 
-    async fn pre_start(&self, myself: ActorRef<LeadershipMessage>, args: LeadershipArgs) -> Result<LeadershipState, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<LeadershipMessage>,
+        args: LeadershipArgs,
+    ) -> Result<LeadershipState, ActorProcessingErr> {
         myself.cast(LeadershipMessage::Tick)?;
         Ok(LeadershipState { args, session: None, epoch: None, released: false })
     }
@@ -112,7 +116,8 @@ impl LeadershipState {
             Err(error) => {
                 self.session = None;
                 let news = Condition::Down(format!("the lease cannot be renewed or tried: {error}"));
-                let is_over = self.epoch.is_none() || !self.args.node.is_lease_valid(); // while it lasts, memory is still believed
+                // while it lasts, memory is still believed
+                let is_over = self.epoch.is_none() || !self.args.node.is_lease_valid();
                 if is_over && self.args.health.report(Part::Leadership, news) {
                     tracing::warn!(%error, "the lease cannot be renewed or tried");
                 }
@@ -125,7 +130,8 @@ impl LeadershipState {
         let session = match &mut self.session {
             Some(session) => session,
             None => {
-                // Within a third of the lease, so that one dead connection does not cost it; at least as long as a lane's lock is waited for.
+                // Within a third of the lease, so that one dead connection does not cost it; at least as long as a
+                // lane's lock is waited for.
                 let answer_timeout = (self.args.lease / 3).clamp(Duration::from_secs(1), Duration::from_secs(3));
                 self.session.insert(LeaseSession::open(&self.args.database, answer_timeout).await?)
             }
@@ -135,7 +141,9 @@ impl LeadershipState {
             let committed = self.args.node.active().and_then(|active| active.journal.last());
             match session.renew(epoch, &self.args.holder.to_string(), self.args.lease).await? {
                 None => self.lose("another process has taken it"),
-                Some(last) if committed.is_some_and(|committed| last < committed) => self.lose("the database is older than what was committed to it"),
+                Some(last) if committed.is_some_and(|committed| last < committed) => {
+                    self.lose("the database is older than what was committed to it")
+                }
                 Some(_) => {
                     self.args.node.set_lease(Some(before + self.args.lease));
                     self.args.health.report(Part::Leadership, Condition::Up);
@@ -164,7 +172,8 @@ impl LeadershipState {
                 Ok(self.args.lease)
             }
             Attempt::Held { by, remaining } => {
-                if self.args.health.report(Part::Leadership, Condition::Down(format!("standby: {by} holds the lease"))) {
+                if self.args.health.report(Part::Leadership, Condition::Down(format!("standby: {by} holds the lease")))
+                {
                     tracing::info!(%by, "standing by");
                 }
                 Ok(remaining.clamp(Duration::from_millis(20), STANDBY_LOOKS))

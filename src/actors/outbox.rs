@@ -1,9 +1,10 @@
 //! The publisher: takes the journal's events to Kafka, each once, in order.
 //!
-//! Woken by the journal and by a slow poll. Each message does one batch at most, so that a stop never waits long. Failures of Kafka or PostgreSQL are
-//! retried in here for ever, with backoff. Only a fatal error of the producer ends the actor; its supervisor then starts it again with the same
-//! arguments, on the leader only. A publisher that must not go on because data was lost somewhere says so in health and looks again from time to
-//! time; payments go on meanwhile.
+//! Woken by the journal and by a slow poll. Each message does one batch at most, so that a stop never waits long.
+//! Failures of Kafka or PostgreSQL are retried in here for ever, with backoff. Only a fatal error of the producer ends
+//! the actor; its supervisor then starts it again with the same arguments, on the leader only. A publisher that must
+//! not go on because data was lost somewhere says so in health and looks again from time to time; payments go on
+//! meanwhile.
 
 mod batch;
 mod ends;
@@ -40,7 +41,8 @@ pub struct OutboxConfig {
     pub partition: i32,
     /// Events in one Kafka transaction.
     pub batch_rows_max: usize,
-    /// The shortest time between two Kafka transactions that are not full: one costs the broker the same for one event as for many.
+    /// The shortest time between two Kafka transactions that are not full: one costs the broker the same for one event
+    /// as for many.
     pub linger: Duration,
     /// How often it looks by itself.
     pub poll_interval: Duration,
@@ -48,7 +50,8 @@ pub struct OutboxConfig {
     pub base_delay: Duration,
     /// The longest delay after a failure.
     pub max_delay: Duration,
-    /// How often a record that Kafka refuses is tried again before it becomes a dead letter. One that can never be sent is not tried again.
+    /// How often a record that Kafka refuses is tried again before it becomes a dead letter. One that can never be sent
+    /// is not tried again.
     pub retries_max: u32,
     /// An idle publisher runs a transaction this often, so that Kafka does not forget its name.
     pub keep_alive: Duration,
@@ -87,7 +90,8 @@ pub struct OutboxArgs {
     pub faults: Faults,
     /// How others reach it.
     pub handle: OutboxHandle,
-    /// Whether the lease is confirmed. Without that it does not connect to Kafka: connecting shuts out the publisher of another node.
+    /// Whether the lease is confirmed. Without that it does not connect to Kafka: connecting shuts out the publisher of
+    /// another node.
     pub confirmed: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -132,7 +136,11 @@ impl Actor for OutboxPublisher {
     type State = OutboxState;
     type Arguments = OutboxArgs;
 
-    async fn pre_start(&self, myself: ActorRef<OutboxMessage>, args: OutboxArgs) -> Result<OutboxState, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<OutboxMessage>,
+        args: OutboxArgs,
+    ) -> Result<OutboxState, ActorProcessingErr> {
         let config = &args.config;
         let backoff = ExponentialBackoff {
             initial_interval: config.base_delay,
@@ -149,7 +157,12 @@ impl Actor for OutboxPublisher {
         Ok(OutboxState { topics: Topics::new(&args.kafka), args, session: None, backoff, next: Next::Now, poll })
     }
 
-    async fn handle(&self, myself: ActorRef<OutboxMessage>, message: OutboxMessage, state: &mut OutboxState) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<OutboxMessage>,
+        message: OutboxMessage,
+        state: &mut OutboxState,
+    ) -> Result<(), ActorProcessingErr> {
         match message {
             OutboxMessage::Wake => {
                 state.args.handle.woken();
@@ -241,7 +254,8 @@ impl OutboxState {
     async fn work(&mut self) -> Result<Outcome, Trouble> {
         let session = match &mut self.session {
             Some(session) => session,
-            // However it lost the one before: two nodes whose publishers always come back would shut each other out for ever.
+            // However it lost the one before: two nodes whose publishers always come back would shut each other out for
+            // ever.
             _ if !(self.args.confirmed)() => return Err(Trouble::Unconfirmed),
             none => none.insert(Session::open(&self.args).await?),
         };

@@ -1,9 +1,11 @@
-//! Runs sagas in order of time: one actor on the leader that serves their timers, and one for each saga that is being run.
+//! Runs sagas in order of time: one actor on the leader that serves their timers, and one for each saga that is being
+//! run.
 //!
-//! When a saga goes on is in its row; its state follows from its facts. This actor looks for sagas whose time has come, at once when it is woken, and
-//! starts a [`Workflow`] for each, at most [`RUNNING_MAX`] side by side; the rest wait. It owns only its timer, and which sagas run. If it or a
-//! workflow dies between any two lines, the saga is found due again and goes on from its facts. One that keeps failing rests, longer each time, so
-//! that it does not hold up the others.
+//! When a saga goes on is in its row; its state follows from its facts. This actor looks for sagas whose time has come,
+//! at once when it is woken, and starts a [`Workflow`] for each, at most [`RUNNING_MAX`] side by side; the rest wait.
+//! It owns only its timer, and which sagas run. If it or a workflow dies between any two lines, the saga is found due
+//! again and goes on from its facts. One that keeps failing rests, longer each time, so that it does not hold up the
+//! others.
 
 mod facts;
 mod handle;
@@ -100,14 +102,31 @@ impl Actor for Sagas {
     type State = SagasState;
     type Arguments = SagasArgs;
 
-    async fn pre_start(&self, myself: ActorRef<SagasMessage>, args: SagasArgs) -> Result<SagasState, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<SagasMessage>,
+        args: SagasArgs,
+    ) -> Result<SagasState, ActorProcessingErr> {
         args.handle.attach(myself.clone());
         myself.cast(SagasMessage::Look)?;
         let (running, resting) = (HashMap::new(), HashMap::new());
-        Ok(SagasState { args, places: InFlight::new(RUNNING_MAX), running, resting, timer: None, looked: None, counted: None })
+        Ok(SagasState {
+            args,
+            places: InFlight::new(RUNNING_MAX),
+            running,
+            resting,
+            timer: None,
+            looked: None,
+            counted: None,
+        })
     }
 
-    async fn handle(&self, myself: ActorRef<SagasMessage>, _: SagasMessage, state: &mut SagasState) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<SagasMessage>,
+        _: SagasMessage,
+        state: &mut SagasState,
+    ) -> Result<(), ActorProcessingErr> {
         let early = state.looked.map_or(Duration::ZERO, |looked| SLEEP_MIN.saturating_sub(looked.elapsed()));
         if !early.is_zero() {
             state.look_after(early, &myself);
@@ -192,8 +211,11 @@ impl SagasState {
         }
         let due = sagas::due(&pool, &self.passed_over(), i64::try_from(room).unwrap_or(i64::MAX)).await?;
         for saga in due {
-            let args = WorkflowArgs { saga: TransactionId(saga), sagas: self.args.clone(), places: self.places.clone() };
-            let (actor, _) = Actor::spawn_linked(None, Workflow, args, myself.get_cell()).await.map_err(|error| Trouble::Spawn(error.into()))?;
+            let args =
+                WorkflowArgs { saga: TransactionId(saga), sagas: self.args.clone(), places: self.places.clone() };
+            let (actor, _) = Actor::spawn_linked(None, Workflow, args, myself.get_cell())
+                .await
+                .map_err(|error| Trouble::Spawn(error.into()))?;
             self.running.insert(actor.get_id(), saga);
         }
         metrics::gauge!(SAGAS_RUNNING).set(f64::from(u32::try_from(self.running.len()).unwrap_or(u32::MAX)));
@@ -203,7 +225,12 @@ impl SagasState {
         let next = sagas::next_due(&pool, &self.passed_over()).await?;
         let next = next.map_or(SLEEP_MAX, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
         let now = Instant::now();
-        let rested = self.resting.values().map(|rest| rest.until.saturating_duration_since(now)).filter(|left| !left.is_zero()).min();
+        let rested = self
+            .resting
+            .values()
+            .map(|rest| rest.until.saturating_duration_since(now))
+            .filter(|left| !left.is_zero())
+            .min();
         Ok(next.min(rested.unwrap_or(SLEEP_MAX)).clamp(SLEEP_MIN, SLEEP_MAX))
     }
 

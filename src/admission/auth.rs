@@ -1,7 +1,7 @@
 //! Who calls, and whether they may: API keys and client certificates.
 //!
-//! A layer before all services, which puts an [`Identity`] into the request's extensions. Pure functions decide, over a table of RPC paths. Keys are
-//! looked up through the store, and remembered for a short while.
+//! A layer before all services, which puts an [`Identity`] into the request's extensions. Pure functions decide, over a
+//! table of RPC paths. Keys are looked up through the store, and remembered for a short while.
 
 mod cache;
 mod layer;
@@ -114,7 +114,15 @@ impl Authenticator {
 
     /// Lets everybody in, as the default tenant.
     pub fn open() -> Self {
-        Self::new(&AuthSettings { api_keys: false, client_certificates: false, cache: Duration::ZERO, allow_unauthenticated: true }, None)
+        Self::new(
+            &AuthSettings {
+                api_keys: false,
+                client_certificates: false,
+                cache: Duration::ZERO,
+                allow_unauthenticated: true,
+            },
+            None,
+        )
     }
 
     pub fn layer(&self) -> AuthLayer {
@@ -125,7 +133,12 @@ impl Authenticator {
     ///
     /// # Errors
     /// Why they may not.
-    pub async fn authenticate(&self, access: Access, headers: &HeaderMap, certificate: Option<&[u8]>) -> Result<Identity, Denial> {
+    pub async fn authenticate(
+        &self,
+        access: Access,
+        headers: &HeaderMap,
+        certificate: Option<&[u8]>,
+    ) -> Result<Identity, Denial> {
         match self.verdict(access, headers, certificate, Instant::now()) {
             Verdict::Pass(identity) => Ok(identity),
             Verdict::Deny(denial) => Err(denial),
@@ -133,7 +146,13 @@ impl Authenticator {
         }
     }
 
-    fn verdict<'a>(&self, access: Access, headers: &'a HeaderMap, certificate: Option<&[u8]>, now: Instant) -> Verdict<'a> {
+    fn verdict<'a>(
+        &self,
+        access: Access,
+        headers: &'a HeaderMap,
+        certificate: Option<&[u8]>,
+        now: Instant,
+    ) -> Verdict<'a> {
         let me = &*self.0;
         let needed = match access {
             Access::Needs(scope) if me.api_keys || me.client_certificates => scope,
@@ -148,7 +167,9 @@ impl Authenticator {
             };
         }
         match certificate.filter(|_| me.client_certificates) {
-            Some(der) => Verdict::Pass(Identity { tenant: me.nobody.tenant.clone(), client: Some(fingerprint(der).into()) }),
+            Some(der) => {
+                Verdict::Pass(Identity { tenant: me.nobody.tenant.clone(), client: Some(fingerprint(der).into()) })
+            }
             None => Verdict::Deny(Denial::Missing),
         }
     }
@@ -199,10 +220,14 @@ impl Denial {
     /// The answer to the caller.
     pub fn status(&self) -> Status {
         match self {
-            Self::Missing => Status::unauthenticated("no credentials: send an API key as `authorization: Bearer flk_...` or `x-api-key: flk_...`"),
+            Self::Missing => Status::unauthenticated(
+                "no credentials: send an API key as `authorization: Bearer flk_...` or `x-api-key: flk_...`",
+            ),
             Self::Malformed => Status::unauthenticated("the credentials are no API key: one reads flk_<id>_<secret>"),
             Self::Unknown => Status::unauthenticated("the API key is unknown or revoked"),
-            Self::Scope { client, needed } => Status::permission_denied(format!("{client} lacks the scope {}", needed.name())),
+            Self::Scope { client, needed } => {
+                Status::permission_denied(format!("{client} lacks the scope {}", needed.name()))
+            }
             Self::Unavailable => Status::new(Code::Unavailable, "credentials cannot be checked now: try again"),
         }
     }
@@ -217,11 +242,14 @@ fn allow(grant: Option<&Grant>, needed: Scope) -> Result<Identity, Denial> {
     Err(Denial::Scope { client, needed })
 }
 
-/// The credentials that a call shows: a bearer token, else `x-api-key`. Text that is not ASCII counts as shown, but is no key.
+/// The credentials that a call shows: a bearer token, else `x-api-key`. Text that is not ASCII counts as shown, but is
+/// no key.
 fn presented(headers: &HeaderMap) -> Option<&str> {
     let bearer = headers.get(http::header::AUTHORIZATION).map(|value| {
         let text = value.to_str().unwrap_or_default();
-        text.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map_or("", |(_, token)| token.trim())
+        text.split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map_or("", |(_, token)| token.trim())
     });
     bearer.or_else(|| headers.get("x-api-key").map(|value| value.to_str().unwrap_or_default().trim()))
 }

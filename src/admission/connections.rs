@@ -1,5 +1,5 @@
-//! Connections: their number is bounded, and each must send something soon. A client that opens one and stays silent costs a little memory for a few
-//! seconds, and nothing else.
+//! Connections: their number is bounded, and each must send something soon. A client that opens one and stays silent
+//! costs a little memory for a few seconds, and nothing else.
 
 use crate::telemetry::metrics::SHED_REQUESTS;
 use std::io;
@@ -16,7 +16,8 @@ use tokio::time::{Instant, Sleep};
 use tokio_stream::Stream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-/// Every connection of HTTP/2 or TLS begins with at least so many bytes; a request of HTTP/1.1 with its `host` has more.
+/// Every connection of HTTP/2 or TLS begins with at least so many bytes; a request of HTTP/1.1 with its `host` has
+/// more.
 const OPENING_BYTES: usize = 24;
 /// How long a connection may take to send them.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -99,14 +100,20 @@ impl Connection {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if let Some((deadline, bytes)) = &mut self.opening {
             *bytes += buffer.filled().len() - before;
             if *bytes >= OPENING_BYTES {
                 self.opening = None;
-            } else if deadline.deadline() <= Instant::now() || (read.is_pending() && deadline.as_mut().poll(context).is_ready()) {
+            } else if deadline.deadline() <= Instant::now()
+                || (read.is_pending() && deadline.as_mut().poll(context).is_ready())
+            {
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the connection said nothing")));
             }
         }
@@ -119,7 +126,11 @@ impl AsyncWrite for Connection {
         Pin::new(&mut self.stream).poll_write(context, buffer)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffers: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
     }
 

@@ -16,26 +16,35 @@ pub struct Limits {
     pub native: Option<RateLimiter>,
 }
 
-/// Counts a call against its client's limit. The client is named by `x-client-id`, else by the first address of `x-forwarded-for`, else by the
-/// method. Each tenant's clients are counted apart.
+/// Counts a call against its client's limit. The client is named by `x-client-id`, else by the first address of
+/// `x-forwarded-for`, else by the method. Each tenant's clients are counted apart.
 ///
 /// # Errors
 /// `RateLimited`.
-pub async fn limit(limiter: Option<&RateLimiter>, tenant: &str, headers: &HeaderMap, method: &'static str) -> Result<(), Failure> {
+pub async fn limit(
+    limiter: Option<&RateLimiter>,
+    tenant: &str,
+    headers: &HeaderMap,
+    method: &'static str,
+) -> Result<(), Failure> {
     let Some(limiter) = limiter else { return Ok(()) };
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|text| !text.is_empty());
+    let text =
+        |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|text| !text.is_empty());
     let (named_by, client) = match (text("x-client-id"), text("x-forwarded-for")) {
         (Some(client), _) => ("client_id", client),
         (None, Some(addresses)) => ("ip", addresses.split(',').next().unwrap_or(addresses).trim()),
         (None, None) => ("method", method),
     };
-    let own = (tenant != DEFAULT_TENANT).then(|| format!("{tenant}\n{client}")); // no header has a line's end: none names itself into a tenant's window
+    // no header has a line's end: none names itself into a tenant's window
+    let own = (tenant != DEFAULT_TENANT).then(|| format!("{tenant}\n{client}"));
     match limiter.check(own.as_deref().unwrap_or(client)).await {
         Decision::Allowed { .. } => Ok(()),
         Decision::Refused { retry_after } => {
             metrics::counter!(RATE_LIMIT_EXCEEDED, "identifier_type" => named_by).increment(1);
             tracing::debug!(client = cut(client), named_by, "over the rate limit");
-            Err(Failure::RateLimited { retry_after_ms: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX).max(1) })
+            Err(Failure::RateLimited {
+                retry_after_ms: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX).max(1),
+            })
         }
     }
 }

@@ -1,21 +1,24 @@
 //! How many requests a client may make: a sliding window per client, over all nodes with Redis, per node without it.
 //!
-//! **With Redis.** No window of any position, by the clock of Redis and at the moment it counts, holds more than `requests_max` granted requests,
-//! over all nodes. A request counts for at least a window and at most a window and a bucket (1/60 of it) more; a refused one does not count. Checks
-//! of one client that meet are sent to Redis in one call, and a node has one call in flight per client. When the limit is 200 or more, a node takes
-//! permits ahead: as many as the recent rate uses in 200 ms, at most `requests_max / 100`, valid for the rest of their bucket, and given back with
-//! its next call. So a client spread over n nodes may be refused up to `(n - 1) * (requests_max / 100)` requests early, and for up to 50 ms longer
-//! than it must, since a node repeats a refusal that long. For one client a node calls Redis about 5 times a second (60 with a window of one second,
-//! because permits end with their bucket), and while a burst uses a full window up to 100 times more (199 times when the limit is below 200).
+//! **With Redis.** No window of any position, by the clock of Redis and at the moment it counts, holds more than
+//! `requests_max` granted requests, over all nodes. A request counts for at least a window and at most a window and a
+//! bucket (1/60 of it) more; a refused one does not count. Checks of one client that meet are sent to Redis in one
+//! call, and a node has one call in flight per client. When the limit is 200 or more, a node takes permits ahead: as
+//! many as the recent rate uses in 200 ms, at most `requests_max / 100`, valid for the rest of their bucket, and given
+//! back with its next call. So a client spread over n nodes may be refused up to `(n - 1) * (requests_max / 100)`
+//! requests early, and for up to 50 ms longer than it must, since a node repeats a refusal that long. For one client a
+//! node calls Redis about 5 times a second (60 with a window of one second, because permits end with their bucket), and
+//! while a burst uses a full window up to 100 times more (199 times when the limit is below 200).
 //!
-//! **Without.** The first error, or a call longer than `call_timeout`, ends the use of Redis for all clients at once. Requests that wait are decided
-//! by the window in memory, which knows what this node has allowed before. Each node then allows up to `requests_max`. No check waits longer than
-//! `call_timeout`, and none at all until a probe finds Redis answering again. What a node allowed meanwhile is added to Redis with the client's next
-//! call, in the bucket of its time. What may have been added or granted in a call without an answer is counted twice rather than not at all, and
-//! permits in hand are given up. A client that does not call again on that node is not added.
+//! **Without.** The first error, or a call longer than `call_timeout`, ends the use of Redis for all clients at once.
+//! Requests that wait are decided by the window in memory, which knows what this node has allowed before. Each node
+//! then allows up to `requests_max`. No check waits longer than `call_timeout`, and none at all until a probe finds
+//! Redis answering again. What a node allowed meanwhile is added to Redis with the client's next call, in the bucket of
+//! its time. What may have been added or granted in a call without an answer is counted twice rather than not at all,
+//! and permits in hand are given up. A client that does not call again on that node is not added.
 //!
-//! **Not promised.** A Redis that restarts empty, or fails over to a replica that lags, has forgotten what counted: clients begin anew there. A step
-//! forward of its clock ages what counts; a step back keeps it for one more window.
+//! **Not promised.** A Redis that restarts empty, or fails over to a replica that lags, has forgotten what counted:
+//! clients begin anew there. A step forward of its clock ages what counts; a step back keeps it for one more window.
 //!
 //! Nothing depends on a caller's future: one that is dropped leaves its permit to the next.
 
@@ -206,12 +209,16 @@ impl RateLimiter {
             Asked::Wait { reply, launch } => (reply, launch),
         };
         if launch {
-            spawn(Flight { inner: Arc::clone(inner), client: Arc::clone(&client), epoch: at.epoch, landed: false }.run());
+            spawn(
+                Flight { inner: Arc::clone(inner), client: Arc::clone(&client), epoch: at.epoch, landed: false }.run(),
+            );
         }
         match tokio::time::timeout(inner.circuit.timing.call_timeout, reply).await {
             Ok(Ok(decision)) => return inner.meters.count(true, decision),
             Ok(Err(_)) => {} // the circuit is open
-            Err(_) => inner.trip(at.epoch, &format!("a check waited {} ms", inner.circuit.timing.call_timeout.as_millis())),
+            Err(_) => {
+                inner.trip(at.epoch, &format!("a check waited {} ms", inner.circuit.timing.call_timeout.as_millis()))
+            }
         }
         let now_us = inner.moment().now_us;
         let decision = client.lock().decide_alone(&inner.rules, now_us, n);
@@ -342,11 +349,14 @@ fn validate(config: &RateLimitConfig) -> Result<(), RateLimitError> {
     Ok(())
 }
 
-/// Starts a task of the limiter: a flight or a probe. Both end by themselves, and no caller joins them. Without a runtime (it is being shut down) the
-/// task is dropped, which a flight turns into an answer.
+/// Starts a task of the limiter: a flight or a probe. Both end by themselves, and no caller joins them. Without a
+/// runtime (it is being shut down) the task is dropped, which a flight turns into an answer.
 fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     if tokio::runtime::Handle::try_current().is_ok() {
-        #[expect(clippy::disallowed_methods, reason = "a flight outlives the caller that launched it and guards its own end")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a flight outlives the caller that launched it and guards its own end"
+        )]
         drop(tokio::spawn(task));
     }
 }

@@ -38,7 +38,8 @@ pub struct Args {
 
 pub async fn run(args: Args) -> Result<(), Failure> {
     let pool = pool(&args.settings.load(Mode::Tool)?).await?;
-    let filter = ActionFilter { tenant: args.tenant, subject: args.subject, action: args.action, from: args.from, to: args.to };
+    let filter =
+        ActionFilter { tenant: args.tenant, subject: args.subject, action: args.action, from: args.from, to: args.to };
     let rows = operators::list(&pool, &filter, None, args.limit).await?;
     if args.json {
         return rows.iter().try_for_each(|row| Ok(say(json(row))?));
@@ -55,7 +56,8 @@ pub async fn run(args: Args) -> Result<(), Failure> {
 }
 
 fn json(row: &ActionRow) -> serde_json::Value {
-    let object = |text: &Option<String>| text.as_deref().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    let object =
+        |text: &Option<String>| text.as_deref().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
     serde_json::json!({
         "id": row.id, "tenant": row.tenant, "at": row.at, "actor": row.actor, "action": row.action, "subject": row.subject, "reason": row.reason,
         "before": object(&row.before), "after": object(&row.after), "correlation_id": row.correlation,

@@ -22,8 +22,12 @@ pub fn minor_units(text: &str, currency: &str) -> Result<i64, String> {
     let exponent = exponent(currency)?;
     let amount = Amount::parse(text, exponent).map_err(|wrong| match wrong {
         AmountError::NotDecimal(_) => format!("amount {text:?} is no decimal number such as 12.50"),
-        AmountError::TooPrecise { .. } => format!("amount {text:?} has more decimals than {currency} allows: {exponent}"),
-        AmountError::TooLarge => format!("amount {text:?} is too large: allowed is up to {} {currency}", text_of(i64::MAX, exponent)),
+        AmountError::TooPrecise { .. } => {
+            format!("amount {text:?} has more decimals than {currency} allows: {exponent}")
+        }
+        AmountError::TooLarge => {
+            format!("amount {text:?} is too large: allowed is up to {} {currency}", text_of(i64::MAX, exponent))
+        }
     })?;
     let max = || format!("amount {text:?} is too large: allowed is up to {} {currency}", text_of(i64::MAX, exponent));
     i64::try_from(amount.minor_units()).map_err(|_| max())

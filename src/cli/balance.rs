@@ -24,8 +24,8 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let answer = answer.map_err(|status| failure(&status))?.into_inner();
     let currency = &answer.currency;
     // A currency that a newer server knows and this client does not is shown in minor units.
-    let (exponent, unit) =
-        amount::exponent(currency).map_or_else(|_| (0, format!("minor units of {currency}")), |exponent| (exponent, currency.clone()));
+    let (exponent, unit) = amount::exponent(currency)
+        .map_or_else(|_| (0, format!("minor units of {currency}")), |exponent| (exponent, currency.clone()));
     let text = |minor| amount::text_of(minor, exponent);
     let (available, held) = (text(answer.available_balance_cents), text(answer.pending_balance_cents));
     if args.json {

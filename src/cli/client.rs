@@ -94,7 +94,8 @@ impl ClientArgs {
         if let Some(tls) = tls {
             endpoint = endpoint.tls_config(tls)?;
         }
-        let channel = endpoint.connect().await.map_err(|e| Failure::new(format!("no answer from {address}: {}", root(&e))));
+        let channel =
+            endpoint.connect().await.map_err(|e| Failure::new(format!("no answer from {address}: {}", root(&e))));
         let channel = channel.hint("start a server with `florin dev`, or name one with --server HOST:PORT")?;
         Ok((channel, Credentials(key)))
     }
@@ -104,7 +105,9 @@ impl ClientArgs {
 pub fn failure(status: &Status) -> Failure {
     let failure = Failure::new(format!("{}: {}", code_name(status.code()), status.message()));
     match status.code() {
-        Code::Unauthenticated => failure.hint("make a key with `florin keys create` and give it with --api-key or FLORIN_API_KEY"),
+        Code::Unauthenticated => {
+            failure.hint("make a key with `florin keys create` and give it with --api-key or FLORIN_API_KEY")
+        }
         Code::ResourceExhausted => failure.hint("wait a moment and try again"),
         _ => failure,
     }

@@ -59,7 +59,8 @@ pub async fn run(mut settings: Settings) -> Result<(), Failure> {
     let mut told = Told::listen()?;
     std::fs::create_dir_all(&settings.data).map_err(|e| Failure::new(format!("{}: {e}", settings.data.display())))?;
     let _folder = lock(&settings.data)?;
-    Running { starting: Some(std::process::id()), ..Running::default() }.write(&settings.data)?; // before anything listens: clients wait for it
+    // before anything listens: clients wait for it
+    Running { starting: Some(std::process::id()), ..Running::default() }.write(&settings.data)?;
     let result = start_and_serve(&mut settings, &mut told).await;
     Running::forget(&settings.data);
     result
@@ -77,7 +78,9 @@ async fn start_and_serve(settings: &mut Settings, told: &mut Told) -> Result<(),
     settings.kafka.transactions = matches!(servers.broker, Broker::Real(_));
     let result = serve(settings, &servers, told).await;
     Running::forget(&settings.data);
-    tokio::task::spawn_blocking(move || drop(servers)).await.map_err(|error| Failure::new(format!("stopping the servers failed: {error}")))?;
+    tokio::task::spawn_blocking(move || drop(servers))
+        .await
+        .map_err(|error| Failure::new(format!("stopping the servers failed: {error}")))?;
     result
 }
 
@@ -94,7 +97,9 @@ fn start_servers(data: &Path, wanted: DevBroker, config: &KafkaConfig) -> Result
         Broker::Real(start_kafka(&data.join("kafka"))?)
     } else {
         let plan = Topics::new(config).plan(config);
-        Broker::Mock(MockKafka::start(&plan.iter().map(|topic| (topic.name.as_str(), topic.partitions)).collect::<Vec<_>>())?)
+        Broker::Mock(MockKafka::start(
+            &plan.iter().map(|topic| (topic.name.as_str(), topic.partitions)).collect::<Vec<_>>(),
+        )?)
     };
     let database = postgres.url("florin");
     Ok(Servers { _postgres: postgres, broker, database })
@@ -119,7 +124,8 @@ async fn serve(settings: &Settings, servers: &Servers, told: &mut Told) -> Resul
     if let Broker::Real(_) = servers.broker {
         ensure_topics(&runtime::kafka(settings)).await?;
     }
-    let runtime = Runtime::start(settings, Faults::default()).await.map_err(|error| Failure::new(format!("{error:#}")))?;
+    let runtime =
+        Runtime::start(settings, Faults::default()).await.map_err(|error| Failure::new(format!("{error:#}")))?;
     let ready = async {
         if !runtime.serving(Duration::from_secs(30)).await {
             return Err(Failure::new(format!("not serving within 30 s: {:?}", runtime.health.parts())));
@@ -168,14 +174,21 @@ fn banner(settings: &Settings, servers: &Servers, runtime: &Runtime, accounts: &
     line("PostgreSQL", format!("{} (kept, durable)", servers.database));
     match &servers.broker {
         Broker::Real(kafka) => line("Kafka", format!("{} (kept; events exactly once)", kafka.brokers())),
-        Broker::Mock(kafka) => line("Kafka", format!("{} (mock: forgets at the end, has no transactions; events at least once)", kafka.brokers())),
+        Broker::Mock(kafka) => line(
+            "Kafka",
+            format!("{} (mock: forgets at the end, has no transactions; events at least once)", kafka.brokers()),
+        ),
     }
     line("data", settings.data.display().to_string());
     for (n, (account, balance)) in accounts.iter().enumerate() {
         line(if n == 0 { "accounts" } else { "" }, format!("{account:<16} {balance:>14}"));
     }
     let program = std::env::current_exe().map_or_else(|_| "florin".into(), |path| path.display().to_string());
-    let folder = if settings.data == Path::new(".florin") { String::new() } else { format!("FLORIN_DATA={} ", settings.data.display()) };
+    let folder = if settings.data == Path::new(".florin") {
+        String::new()
+    } else {
+        format!("FLORIN_DATA={} ", settings.data.display())
+    };
     text.push_str(&format!(
         "\n  Pay something:\n\n    {folder}{program} pay acc-payer-001 acc-payee-002 12.50 USD\n\n  Ctrl-C stops it.\n\nFlorin is ready"
     ));

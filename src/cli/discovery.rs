@@ -1,4 +1,5 @@
-//! How commands find the Florin that runs here: what the caller says, else the file that `florin dev` keeps in its folder, else the defaults.
+//! How commands find the Florin that runs here: what the caller says, else the file that `florin dev` keeps in its
+//! folder, else the defaults.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,7 +18,8 @@ const DATA_DEFAULT: &str = ".florin";
 const START_MAX: Duration = Duration::from_secs(120);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// What a `florin dev` says of itself: that it starts, before it listens; where it listens, when it is ready. Removed when it ends.
+/// What a `florin dev` says of itself: that it starts, before it listens; where it listens, when it is ready. Removed
+/// when it ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Running {
@@ -64,14 +66,19 @@ impl Running {
         loop {
             let running = Self::read(data)?;
             let Some(process) = running.starting.filter(|process| is_alive(*process)) else {
-                return Ok(if running.starting.is_some() { Self::default() } else { running }); // one that was killed while it started left its file
+                // one that was killed while it started left its file
+                return Ok(if running.starting.is_some() { Self::default() } else { running });
             };
             if !std::mem::replace(&mut told, true) {
                 note("waiting until the `florin dev` that starts here is ready ...");
             }
             if Instant::now() > until {
-                let why = format!("the `florin dev` that starts here (process {process}) is not ready after {} s", START_MAX.as_secs());
-                return Err(Failure::new(why)).hint("look at what it says, or name another server with --server HOST:PORT");
+                let why = format!(
+                    "the `florin dev` that starts here (process {process}) is not ready after {} s",
+                    START_MAX.as_secs()
+                );
+                return Err(Failure::new(why))
+                    .hint("look at what it says, or name another server with --server HOST:PORT");
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
@@ -108,7 +115,8 @@ pub struct ServerArgs {
 }
 
 impl ServerArgs {
-    /// The address of the gRPC listener. It is named on standard error if the caller did not give it and no `florin dev` runs here: it may be anybody's.
+    /// The address of the gRPC listener. It is named on standard error if the caller did not give it and no
+    /// `florin dev` runs here: it may be anybody's.
     ///
     /// # Errors
     /// When the running one's file cannot be read, or it does not become ready.
@@ -147,7 +155,8 @@ pub fn database_url(settings: &Settings) -> Result<SecretString, Failure> {
         Some(url) => Some(url.clone()),
         None => running()?,
     };
-    url.ok_or_else(|| Failure::new("DATABASE_URL is not set, and no `florin dev` runs here")).hint("set DATABASE_URL, or start `florin dev`")
+    url.ok_or_else(|| Failure::new("DATABASE_URL is not set, and no `florin dev` runs here"))
+        .hint("set DATABASE_URL, or start `florin dev`")
 }
 
 /// The brokers: of the settings, else of the running `florin dev`; with the topics' prefix.
@@ -161,7 +170,9 @@ pub fn brokers(settings: &Settings) -> Result<(String, String), Failure> {
     }
     let running = Running::read(&settings.data)?;
     let found = running.kafka.map(|brokers| (brokers, running.topic_prefix.unwrap_or(prefix)));
-    found.ok_or_else(|| Failure::new("KAFKA_BROKERS is not set, and no `florin dev` runs here")).hint("set KAFKA_BROKERS, or start `florin dev`")
+    found
+        .ok_or_else(|| Failure::new("KAFKA_BROKERS is not set, and no `florin dev` runs here"))
+        .hint("set KAFKA_BROKERS, or start `florin dev`")
 }
 
 /// A pool of one or two connections on the database, whose schema is the one of this binary.
@@ -170,8 +181,10 @@ pub fn brokers(settings: &Settings) -> Result<(String, String), Failure> {
 /// When there is no database, it does not answer, or its schema is another.
 pub async fn pool(settings: &Settings) -> Result<sqlx::PgPool, Failure> {
     let url = database_url(settings)?;
-    let pool = sqlx::postgres::PgPoolOptions::new().max_connections(2).acquire_timeout(settings.database.connect_timeout);
-    let pool = pool.connect(url.expose_secret()).await.map_err(|e| Failure::new(format!("the database does not answer: {e}")));
+    let pool =
+        sqlx::postgres::PgPoolOptions::new().max_connections(2).acquire_timeout(settings.database.connect_timeout);
+    let pool =
+        pool.connect(url.expose_secret()).await.map_err(|e| Failure::new(format!("the database does not answer: {e}")));
     let pool = pool.hint("is it running, and is DATABASE_URL right?")?;
     crate::store::schema::check(&pool).await?;
     Ok(pool)

@@ -90,12 +90,17 @@ async fn list(pool: &PgPool, args: &ListArgs) -> Result<(), Failure> {
             letter.error.chars().take(60).collect(),
         ]
     };
-    Ok(columns(["ID", "FAILED AT", "EVENT", "AGGREGATE", "REPLAYED", "ERROR"], &letters.iter().map(row).collect::<Vec<_>>())?)
+    Ok(columns(
+        ["ID", "FAILED AT", "EVENT", "AGGREGATE", "REPLAYED", "ERROR"],
+        &letters.iter().map(row).collect::<Vec<_>>(),
+    )?)
 }
 
 /// Prints one dead letter whole.
 async fn show(pool: &PgPool, args: &ShowArgs) -> Result<(), Failure> {
-    let letter = store::show_dead_letter(pool, args.id).await?.ok_or_else(|| Failure::new(format!("there is no dead letter {}", args.id)))?;
+    let letter = store::show_dead_letter(pool, args.id)
+        .await?
+        .ok_or_else(|| Failure::new(format!("there is no dead letter {}", args.id)))?;
     if args.json {
         return Ok(say(json(&letter))?);
     }
@@ -138,8 +143,11 @@ async fn replayed(pool: &PgPool, id: i64) -> Result<i64, Failure> {
             return Ok(place);
         }
         if Instant::now() > until {
-            return Err(Failure::new(format!("dead letter {id} is to be replayed, and no florin did it within {} s", PATIENCE.as_secs()))
-                .hint("it is replayed as soon as one leads"));
+            return Err(Failure::new(format!(
+                "dead letter {id} is to be replayed, and no florin did it within {} s",
+                PATIENCE.as_secs()
+            ))
+            .hint("it is replayed as soon as one leads"));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -42,7 +42,8 @@ pub struct Args {
 pub fn run(args: Args) -> Result<(), Failure> {
     let settings = args.settings.load(Mode::Tool)?;
     let (brokers, prefix) = brokers(&settings)?;
-    let topics = if args.topic.is_empty() { TOPICS.map(|name| format!("{prefix}.{name}")).to_vec() } else { args.topic.clone() };
+    let topics =
+        if args.topic.is_empty() { TOPICS.map(|name| format!("{prefix}.{name}")).to_vec() } else { args.topic.clone() };
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &brokers)
         .set("group.id", "florin-events") // asked for by the library; never joined, nothing is committed
@@ -109,12 +110,16 @@ fn patient(error: KafkaError) -> Result<(), Failure> {
 }
 
 fn partitions(consumer: &BaseConsumer, topic: &str, brokers: &str) -> Result<BTreeSet<i32>, Failure> {
-    let metadata = consumer.fetch_metadata(Some(topic), METADATA_MAX).map_err(|e| Failure::new(format!("no answer from the brokers {brokers}: {e}")));
+    let metadata = consumer
+        .fetch_metadata(Some(topic), METADATA_MAX)
+        .map_err(|e| Failure::new(format!("no answer from the brokers {brokers}: {e}")));
     let metadata = metadata.hint("is the broker running, and is KAFKA_BROKERS right?")?;
     let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
-    let partitions: BTreeSet<i32> = found.map(|found| found.partitions().iter().map(|partition| partition.id()).collect()).unwrap_or_default();
+    let partitions: BTreeSet<i32> =
+        found.map(|found| found.partitions().iter().map(|partition| partition.id()).collect()).unwrap_or_default();
     match partitions.is_empty() {
-        true => Err(Failure::new(format!("there is no topic {topic}")).hint("`florin migrate` creates the topics; is KAFKA_TOPIC_PREFIX right?")),
+        true => Err(Failure::new(format!("there is no topic {topic}"))
+            .hint("`florin migrate` creates the topics; is KAFKA_TOPIC_PREFIX right?")),
         false => Ok(partitions),
     }
 }

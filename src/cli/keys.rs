@@ -98,7 +98,9 @@ async fn revoke(args: RevokeArgs) -> Result<(), Failure> {
     let settings = args.settings.load(Mode::Tool)?;
     let id = api_keys::KeyText::parse(&args.id).map_or(args.id.as_str(), |key| key.id());
     match api_keys::revoke(&pool(&settings).await?, id).await? {
-        Some(key) => Ok(say(format!("revoked {}; servers stop taking it within {} s", key.id, settings.auth.cache.as_secs()))?),
+        Some(key) => {
+            Ok(say(format!("revoked {}; servers stop taking it within {} s", key.id, settings.auth.cache.as_secs()))?)
+        }
         None => Err(Failure::new(format!("there is no key {id:?}")).hint("`florin keys list` shows their ids")),
     }
 }
@@ -111,11 +113,14 @@ fn object(key: &ApiKey) -> serde_json::Value {
 }
 
 fn tenant(text: &str) -> Result<String, String> {
-    let fits = (1..=TENANT_BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    fits.then(|| text.to_owned()).ok_or_else(|| format!("allowed is 1 to {TENANT_BYTES_MAX} letters, digits, dots, underscores and dashes"))
+    let fits = (1..=TENANT_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| format!("allowed is 1 to {TENANT_BYTES_MAX} letters, digits, dots, underscores and dashes"))
 }
 
 fn note(text: &str) -> Result<String, String> {
     let fits = text.len() <= NOTE_BYTES_MAX && !text.contains(char::is_control);
-    fits.then(|| text.to_owned()).ok_or_else(|| format!("allowed is up to {NOTE_BYTES_MAX} bytes without control characters"))
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| format!("allowed is up to {NOTE_BYTES_MAX} bytes without control characters"))
 }

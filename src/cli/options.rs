@@ -63,7 +63,9 @@ impl SettingsArgs {
     /// As [`SettingsArgs::load`].
     pub fn load_with_entries(&self, mode: Mode) -> Result<(Settings, Vec<Entry>), Failure> {
         let sources = Sources::read(self.config.as_deref(), self.flags());
-        sources.and_then(|sources| Settings::load(&sources, mode)).hint("`florin config --markdown` prints every setting with what it allows")
+        sources
+            .and_then(|sources| Settings::load(&sources, mode))
+            .hint("`florin config --markdown` prints every setting with what it allows")
     }
 
     fn flags(&self) -> Vec<(String, String)> {

@@ -15,7 +15,8 @@ use crate::store::{journal_rows, outbox as store};
 pub enum Command {
     /// Show the position, its copy and what waits.
     Status(StatusArgs),
-    /// Set the position after data was lost at the broker or in the database; the publisher names this command when it refuses to start.
+    /// Set the position after data was lost at the broker or in the database; the publisher names this command when it
+    /// refuses to start.
     Repair(RepairArgs),
 }
 
@@ -65,7 +66,10 @@ async fn status(settings: &Settings, pool: &PgPool, json: bool) -> Result<(), Fa
             "oldest_waits_seconds": waiting.age.as_secs_f64(),
         }))?);
     }
-    say(format!("published up to  {position}{}", copy.map_or_else(String::new, |copy| format!(" (to Kafka cluster {})", copy.cluster))))?;
+    say(format!(
+        "published up to  {position}{}",
+        copy.map_or_else(String::new, |copy| format!(" (to Kafka cluster {})", copy.cluster))
+    ))?;
     say(format!("journal up to    {tip}"))?;
     Ok(say(format!("waiting          {} events, the oldest for {:.1} s", waiting.rows, waiting.age.as_secs_f64()))?)
 }
@@ -75,8 +79,10 @@ async fn repair(settings: &Settings, pool: &PgPool, from: Option<i64>, yes: bool
     let (brokers, prefix) = brokers(settings)?;
     let kafka = KafkaConfig { brokers, topic_prefix: prefix, ..runtime::kafka(settings) };
     if !yes {
-        return Err(Failure::new("repair takes the publisher's place, and changes the position in Kafka and its copy in PostgreSQL")
-            .hint("read what the publisher said when it refused, then repeat the command with --yes"));
+        return Err(Failure::new(
+            "repair takes the publisher's place, and changes the position in Kafka and its copy in PostgreSQL",
+        )
+        .hint("read what the publisher said when it refused, then repeat the command with --yes"));
     }
     let done = repair::repair(&runtime::outbox(settings), &kafka, pool, from).await?;
     say(format!("found     {:?}", done.found))?;

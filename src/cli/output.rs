@@ -107,5 +107,6 @@ pub fn progress(what: &'static str, total: Option<u64>) -> ProgressBar {
         None => (ProgressBar::new_spinner(), "{spinner} {msg} {human_pos} {per_sec}"),
     };
     bar.enable_steady_tick(Duration::from_millis(120));
-    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(what)
+    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_message(what)
 }

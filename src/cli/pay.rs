@@ -9,7 +9,9 @@ use uuid::Uuid;
 use super::amount;
 use super::client::{ClientArgs, failure};
 use super::output::{Failure, say};
-use crate::protocol::pb::payment_v1::{AuthorizePaymentRequest, AuthorizePaymentResponse, PaymentErrorCode, PaymentStatus};
+use crate::protocol::pb::payment_v1::{
+    AuthorizePaymentRequest, AuthorizePaymentResponse, PaymentErrorCode, PaymentStatus,
+};
 
 /// The exit code of a declined payment.
 const DECLINED: u8 = 2;
@@ -55,8 +57,15 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
         Err(status) => {
             let failed = failure(&status);
             // From here on the payment may have been made.
-            let open = matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown | Code::Internal);
-            return Err(if open { failed.hint(format!("run it again with --key {key}: it is never paid twice")) } else { failed });
+            let open = matches!(
+                status.code(),
+                Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown | Code::Internal
+            );
+            return Err(if open {
+                failed.hint(format!("run it again with --key {key}: it is never paid twice"))
+            } else {
+                failed
+            });
         }
     };
     say(if args.json { json_line(&answer, &key) } else { sentence(&answer, &args, &key) })?;
@@ -64,7 +73,10 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
         PaymentStatus::Authorized | PaymentStatus::Duplicate => ExitCode::SUCCESS,
         PaymentStatus::Declined => ExitCode::from(DECLINED),
         PaymentStatus::Unspecified => {
-            return Err(Failure::new(format!("the server answered status {}, which this florin does not know", answer.status)));
+            return Err(Failure::new(format!(
+                "the server answered status {}, which this florin does not know",
+                answer.status
+            )));
         }
     })
 }
@@ -74,12 +86,16 @@ fn sentence(answer: &AuthorizePaymentResponse, args: &Args, key: &str) -> String
     let what = format!("{} {} from {} to {}", args.amount, args.currency, args.from, args.to);
     match &answer.error {
         Some(error) => format!("{status}: {what}\n  reason   {} ({})", error.message, error_code(error.code())),
-        None => format!("{status}: {what}\n  payment  {}\n  key      {key}\n  at       {}", answer.payment_id, answer.processed_at),
+        None => format!(
+            "{status}: {what}\n  payment  {}\n  key      {key}\n  at       {}",
+            answer.payment_id, answer.processed_at
+        ),
     }
 }
 
 fn json_line(answer: &AuthorizePaymentResponse, key: &str) -> String {
-    let error = answer.error.as_ref().map(|error| json!({ "code": error_code(error.code()), "message": error.message }));
+    let error =
+        answer.error.as_ref().map(|error| json!({ "code": error_code(error.code()), "message": error.message }));
     json!({
         "status": lower(answer.status().as_str_name(), "PAYMENT_STATUS_"),
         "payment_id": answer.payment_id,

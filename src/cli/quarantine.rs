@@ -76,7 +76,10 @@ async fn list(pool: &PgPool, args: &ListArgs) -> Result<(), Failure> {
             found.reason.clone(),
             found.expected.clone(),
             found.found.clone(),
-            found.released_by.as_ref().map_or_else(|| "no".into(), |by| format!("by {by}: {}", found.why.as_deref().unwrap_or_default())),
+            found
+                .released_by
+                .as_ref()
+                .map_or_else(|| "no".into(), |by| format!("by {by}: {}", found.why.as_deref().unwrap_or_default())),
         ]
     };
     Ok(columns(
@@ -87,22 +90,38 @@ async fn list(pool: &PgPool, args: &ListArgs) -> Result<(), Failure> {
 
 async fn release(pool: &PgPool, args: &ReleaseArgs) -> Result<(), Failure> {
     if args.reason.trim().is_empty() || args.reason.len() > 1024 {
-        return Err(Failure::new(format!("--reason is {} bytes: it must be 1 to 1,024, not only blanks", args.reason.len())));
+        return Err(Failure::new(format!(
+            "--reason is {} bytes: it must be 1 to 1,024, not only blanks",
+            args.reason.len()
+        )));
     }
     let is_in = fold::quarantines(pool, false, 10_000).await?;
-    if !is_in.iter().any(|found| found.name.as_deref() == Some(&args.account) && found.tenant.as_deref() == Some(&args.tenant)) {
+    if !is_in
+        .iter()
+        .any(|found| found.name.as_deref() == Some(&args.account) && found.tenant.as_deref() == Some(&args.tenant))
+    {
         return Err(Failure::new(format!("account {} of tenant {} is not in quarantine", args.account, args.tenant))
             .hint("`florin quarantine list` shows those that are"));
     }
-    let user = User::from_uid(Uid::current()).ok().flatten().map_or_else(|| Uid::current().to_string(), |user| user.name);
+    let user =
+        User::from_uid(Uid::current()).ok().flatten().map_or_else(|| Uid::current().to_string(), |user| user.name);
     let by = Operator { name: format!("cli:{user}").into(), reason: args.reason.clone(), address: None };
     let doing = Doing { tenant: &args.tenant, by: &by, correlation: None };
-    audit::rebuild(pool, &args.account, &doing).await.map_err(|error| Failure::new(format!("the account cannot be released: {error}")))?;
+    audit::rebuild(pool, &args.account, &doing)
+        .await
+        .map_err(|error| Failure::new(format!("the account cannot be released: {error}")))?;
     let row = accounts::get(pool, &args.tenant, &args.account).await?;
-    let row = row.ok_or_else(|| Failure::new(format!("account {} of tenant {} is not there any more", args.account, args.tenant)))?;
+    let row = row.ok_or_else(|| {
+        Failure::new(format!("account {} of tenant {} is not there any more", args.account, args.tenant))
+    })?;
     let exponent = row.identity.currency.exponent;
     let (balance, held) = (row.posted.totals.credits - row.posted.totals.debits, row.posted.totals.held);
-    say(format!("account {} is released: balance {}, {} held", args.account, decimal_text(balance, exponent), decimal_text(held, exponent)))?;
+    say(format!(
+        "account {} is released: balance {}, {} held",
+        args.account,
+        decimal_text(balance, exponent),
+        decimal_text(held, exponent)
+    ))?;
     note("events of what was suspect are dead letters: `florin dlq list` shows them, `florin dlq replay` tells them");
     Ok(())
 }

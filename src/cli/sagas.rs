@@ -79,7 +79,11 @@ const REASON_MAX: usize = 1_024;
 
 fn reason(text: &str) -> Result<String, String> {
     let fits = !text.trim().is_empty() && text.len() <= REASON_MAX && !text.chars().any(char::is_control);
-    if fits { Ok(text.to_owned()) } else { Err(format!("a reason has 1 to {REASON_MAX} bytes, and no control characters")) }
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("a reason has 1 to {REASON_MAX} bytes, and no control characters"))
+    }
 }
 
 fn resolution(text: &str) -> Result<Resolution, String> {
@@ -90,8 +94,12 @@ pub async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Stuck(args) => stuck(&pool(&args.settings.load(Mode::Tool)?).await?, &args).await,
         Command::Show(args) => show(&pool(&args.settings.load(Mode::Tool)?).await?, &args).await,
-        Command::Retry(args) => say_to(&pool(&args.settings.load(Mode::Tool)?).await?, args.id, None, args.reason).await,
-        Command::Resolve(args) => say_to(&pool(&args.settings.load(Mode::Tool)?).await?, args.id, Some(args.how), args.reason).await,
+        Command::Retry(args) => {
+            say_to(&pool(&args.settings.load(Mode::Tool)?).await?, args.id, None, args.reason).await
+        }
+        Command::Resolve(args) => {
+            say_to(&pool(&args.settings.load(Mode::Tool)?).await?, args.id, Some(args.how), args.reason).await
+        }
     }
 }
 
@@ -122,7 +130,9 @@ async fn stuck(pool: &PgPool, args: &StuckArgs) -> Result<(), Failure> {
 }
 
 async fn show(pool: &PgPool, args: &ShowArgs) -> Result<(), Failure> {
-    let row = sagas::get(pool, None, TransactionId(args.id)).await?.ok_or_else(|| Failure::new(format!("there is no saga {}", args.id)))?;
+    let row = sagas::get(pool, None, TransactionId(args.id))
+        .await?
+        .ok_or_else(|| Failure::new(format!("there is no saga {}", args.id)))?;
     if args.json {
         return Ok(say(json(&row)?)?);
     }
@@ -130,7 +140,13 @@ async fn show(pool: &PgPool, args: &ShowArgs) -> Result<(), Failure> {
     let order = saga.order();
     say(format!("saga        {} of {}", row.id.0, row.tenant))?;
     say(format!("status      {}", saga.status().as_str()))?;
-    say(format!("{:<11} {} {} of {}", order.workflow.as_str(), order.amount.text(order.exponent), order.currency, order.account))?;
+    say(format!(
+        "{:<11} {} {} of {}",
+        order.workflow.as_str(),
+        order.amount.text(order.exponent),
+        order.currency,
+        order.account
+    ))?;
     say(format!("instrument  {}", order.instrument))?;
     for (fact, time) in &row.facts {
         say(format!("{}  {}{}", time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true), fact.brief(), why(fact)))?;
@@ -139,7 +155,8 @@ async fn show(pool: &PgPool, args: &ShowArgs) -> Result<(), Failure> {
 }
 
 async fn say_to(pool: &PgPool, id: Uuid, how: Option<Resolution>, reason: String) -> Result<(), Failure> {
-    let user = User::from_uid(Uid::current()).ok().flatten().map_or_else(|| Uid::current().to_string(), |user| user.name);
+    let user =
+        User::from_uid(Uid::current()).ok().flatten().map_or_else(|| Uid::current().to_string(), |user| user.name);
     let by = Operator { name: format!("cli:{user}").into(), reason, address: None };
     let operated = Operated { how, by, correlation: None };
     let row = operate(pool, None, TransactionId(id), &operated, || {}).await.map_err(|failure| match failure {
@@ -167,7 +184,9 @@ fn error(saga: &Saga) -> &str {
 
 fn why(fact: &Fact) -> String {
     match fact {
-        Fact::Unanswered { reason, .. } | Fact::Failed { reason, .. } | Fact::Overdue { reason, .. } => format!(": {reason}"),
+        Fact::Unanswered { reason, .. } | Fact::Failed { reason, .. } | Fact::Overdue { reason, .. } => {
+            format!(": {reason}")
+        }
         Fact::Retried { by, reason } | Fact::Resolved { by, reason, .. } => format!(" by {by}: {reason}"),
         Fact::Done { reference: Some(reference), .. } => format!(": {reference}"),
         Fact::Started(_) | Fact::Attempted { .. } | Fact::Done { .. } | Fact::Pending { .. } => String::new(),

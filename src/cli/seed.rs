@@ -25,7 +25,8 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     open(&mut ledger, &source, pb::AccountKind::System).await?;
     for (name, cents) in DEMO {
         let account = open(&mut ledger, name, pb::AccountKind::User).await?;
-        let is_new = account.credits_posted.bytes().all(|b| matches!(b, b'0' | b'.')); // what ever received money gets none
+        // what ever received money gets none
+        let is_new = account.credits_posted.bytes().all(|b| matches!(b, b'0' | b'.'));
         if is_new {
             fund(&mut ledger, &source, name, cents).await?;
         }
@@ -37,7 +38,12 @@ pub async fn run(args: Args) -> Result<(), Failure> {
 
 /// Opens an account, or finds the one of that name.
 async fn open(ledger: &mut Ledger, id: &str, kind: pb::AccountKind) -> Result<pb::Account, Failure> {
-    let asked = pb::CreateAccountRequest { id: id.into(), kind: kind.into(), currency: USD.into(), ..pb::CreateAccountRequest::default() };
+    let asked = pb::CreateAccountRequest {
+        id: id.into(),
+        kind: kind.into(),
+        currency: USD.into(),
+        ..pb::CreateAccountRequest::default()
+    };
     match ledger.create_account(asked).await {
         Ok(_) => get(ledger, id).await,
         Err(status) if status.code() == Code::AlreadyExists => get(ledger, id).await, // its limits were changed since
@@ -46,7 +52,8 @@ async fn open(ledger: &mut Ledger, id: &str, kind: pb::AccountKind) -> Result<pb
 }
 
 async fn get(ledger: &mut Ledger, id: &str) -> Result<pb::Account, Failure> {
-    let answer = ledger.get_account(pb::GetAccountRequest { id: id.into() }).await.map_err(|status| failure(&status))?;
+    let answer =
+        ledger.get_account(pb::GetAccountRequest { id: id.into() }).await.map_err(|status| failure(&status))?;
     answer.into_inner().account.ok_or_else(|| Failure::new(format!("the server answers nothing of account {id}")))
 }
 

@@ -26,7 +26,8 @@ impl Args {
 pub async fn run(settings: Settings) -> Result<(), Failure> {
     let _telemetry = Telemetry::start(&settings.log, settings.traces.as_ref())?;
     let mut told = Told::listen()?;
-    let runtime = Runtime::start(&settings, Faults::default()).await.map_err(|error| Failure::new(format!("{error:#}")))?;
+    let runtime =
+        Runtime::start(&settings, Faults::default()).await.map_err(|error| Failure::new(format!("{error:#}")))?;
     tracing::info!(grpc = %runtime.grpc, http = runtime.http.map(tracing::field::display), metrics = runtime.metrics.map(tracing::field::display), "listening");
     run_until_told(runtime, &mut told).await
 }

@@ -25,8 +25,9 @@ pub fn available() -> bool {
 
 /// A real Apache Kafka, broker and controller in one JVM, with transactions; dropping it stops it.
 ///
-/// It listens on 127.0.0.1 only, creates no topics by itself, and keeps its data in its folder. What it acknowledged survives its SIGKILL, but not a
-/// crash of the machine: Kafka leaves the disk to the operating system. After a SIGKILL a start takes 4 to 8 s, otherwise about 2 s.
+/// It listens on 127.0.0.1 only, creates no topics by itself, and keeps its data in its folder. What it acknowledged
+/// survives its SIGKILL, but not a crash of the machine: Kafka leaves the disk to the operating system. After a SIGKILL
+/// a start takes 4 to 8 s, otherwise about 2 s.
 pub struct DevKafka {
     process: Process,
     dir: PathBuf,
@@ -34,12 +35,12 @@ pub struct DevKafka {
 }
 
 impl DevKafka {
-    /// Starts the broker in `dir` on this port and returns when it answers; the first time it downloads it. The port may differ from the last run's.
-    /// Blocks.
+    /// Starts the broker in `dir` on this port and returns when it answers; the first time it downloads it. The port
+    /// may differ from the last run's. Blocks.
     ///
     /// # Errors
-    /// `NotInstalled` without `java` or `mvn`, `Ended` with the reason when the broker could not be fetched or started or another one runs in `dir`,
-    /// `TooSlow` after 3 minutes, `Io` when the operating system refuses.
+    /// `NotInstalled` without `java` or `mvn`, `Ended` with the reason when the broker could not be fetched or started
+    /// or another one runs in `dir`, `TooSlow` after 3 minutes, `Io` when the operating system refuses.
     pub fn start(dir: &Path, port: u16) -> Result<Self, Error> {
         fs::create_dir_all(dir).doing(|| format!("create {}", dir.display()))?;
         let dir = dir.canonicalize().doing(|| format!("resolve {}", dir.display()))?;
@@ -92,7 +93,11 @@ impl DevKafka {
 
     fn end(&self, signals: &[(Signal, Duration)]) -> Result<(), Error> {
         let limit = signals.iter().map(|(_, limit)| *limit).sum();
-        if self.process.stop(signals) { Ok(()) } else { Err(Error::TooSlow { server: "Kafka", state: "stopped", limit, log: log(&self.dir) }) }
+        if self.process.stop(signals) {
+            Ok(())
+        } else {
+            Err(Error::TooSlow { server: "Kafka", state: "stopped", limit, log: log(&self.dir) })
+        }
     }
 }
 
@@ -120,11 +125,16 @@ fn launch(dir: &Path, port: u16) -> Result<Process, Error> {
 
     let mut command = Command::new("bash");
     command.arg(&script).arg("run").arg(dir).arg(port.to_string()).arg(controller_port.to_string());
-    command.current_dir(dir).stdin(Stdio::null()).stdout(out.try_clone().doing(|| "share the log".to_owned())?).stderr(out);
+    command
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stdout(out.try_clone().doing(|| "share the log".to_owned())?)
+        .stderr(out);
     let birth = Birth { on_parent_death: Some(Signal::SIGTERM), ..Birth::default() };
     let process = Process::spawn("kafka", command, birth).doing(|| "run bash".to_owned())?;
 
-    // Until the script has become the broker, somebody else may still answer on the port: the script refuses that, and ends.
+    // Until the script has become the broker, somebody else may still answer on the port: the script refuses that, and
+    // ends.
     let is_broker = || fs::read_to_string(dir.join("pid")).is_ok_and(|pid| pid.trim() == process.pid().to_string());
     let ready = super::wait_until(READY_WITHIN, || process.ended().is_some() || (is_broker() && ports::answers(port)));
     match process.ended() {
@@ -139,8 +149,8 @@ fn launch(dir: &Path, port: u16) -> Result<Process, Error> {
 
 /// librdkafka's mock broker inside this process; dropping it ends it.
 ///
-/// It keeps everything in memory, at most 5 MiB and 100,000 records per topic partition, and forgets it at the end. It knows no transactions: those
-/// of a producer are accepted and ignored.
+/// It keeps everything in memory, at most 5 MiB and 100,000 records per topic partition, and forgets it at the end. It
+/// knows no transactions: those of a producer are accepted and ignored.
 pub struct MockKafka {
     brokers: String,
     _end: mpsc::Sender<()>,
@@ -152,7 +162,8 @@ impl MockKafka {
     /// # Errors
     /// `Mock` when librdkafka refuses a topic, `Io` when no thread can be started.
     pub fn start(topics: &[(&str, i32)]) -> Result<Self, Error> {
-        let topics: Vec<(String, i32)> = topics.iter().map(|(name, partitions)| ((*name).to_owned(), *partitions)).collect();
+        let topics: Vec<(String, i32)> =
+            topics.iter().map(|(name, partitions)| ((*name).to_owned(), *partitions)).collect();
         let (started, start) = mpsc::sync_channel(1);
         let (end, until_dropped) = mpsc::channel::<()>();
         // The cluster may not move between threads: one thread makes it, keeps it, and drops it.
@@ -163,7 +174,10 @@ impl MockKafka {
             }
             Err(error) => drop(started.send(Err(error))),
         };
-        std::thread::Builder::new().name("mock-kafka".to_owned()).spawn(keeper).doing(|| "start a thread".to_owned())?;
+        std::thread::Builder::new()
+            .name("mock-kafka".to_owned())
+            .spawn(keeper)
+            .doing(|| "start a thread".to_owned())?;
         let brokers = start.recv().map_err(std::io::Error::other).doing(|| "start the mock broker".to_owned())??;
         Ok(Self { brokers, _end: end })
     }
@@ -175,7 +189,9 @@ impl MockKafka {
     }
 }
 
-fn mock_cluster(topics: &[(String, i32)]) -> Result<MockCluster<'static, rdkafka::producer::DefaultProducerContext>, Error> {
+fn mock_cluster(
+    topics: &[(String, i32)],
+) -> Result<MockCluster<'static, rdkafka::producer::DefaultProducerContext>, Error> {
     let cluster = MockCluster::new(1)?;
     for (topic, partitions) in topics {
         cluster.create_topic(topic, *partitions, 1)?;

@@ -7,8 +7,9 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// The ports to choose from: above the registered favourites, and below those that Linux gives to outgoing connections. So a server that is killed
-/// and started again finds its port free: no client got it meanwhile, not even one that tries to reconnect to this very port.
+/// The ports to choose from: above the registered favourites, and below those that Linux gives to outgoing connections.
+/// So a server that is killed and started again finds its port free: no client got it meanwhile, not even one that
+/// tries to reconnect to this very port.
 const RANGE: std::ops::Range<u16> = 10_000..32_000;
 
 const TRIES_MAX: u64 = 1_000;
@@ -32,7 +33,10 @@ pub fn free() -> io::Result<u16> {
             return Ok(port);
         }
     }
-    Err(io::Error::new(io::ErrorKind::AddrInUse, format!("no free port from {} to {} in {TRIES_MAX} tries", RANGE.start, RANGE.end - 1)))
+    Err(io::Error::new(
+        io::ErrorKind::AddrInUse,
+        format!("no free port from {} to {} in {TRIES_MAX} tries", RANGE.start, RANGE.end - 1),
+    ))
 }
 
 /// Whether anything accepts connections on this port of 127.0.0.1.

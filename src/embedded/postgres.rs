@@ -1,8 +1,9 @@
 //! A private PostgreSQL cluster from the installed binaries, in one folder.
 //!
-//! The folder has `data` (the cluster), `postgres.log`, `lock` (held while a handle lives) and, while the server runs, its Unix socket. It may be a
-//! folder that only this user can enter: PostgreSQL refuses to run as root, so for root the server becomes `postgres` (or `nobody`), and reaches its
-//! data through a descriptor that it inherits instead of by a path that it cannot walk. Only the socket is then elsewhere, below `/tmp`.
+//! The folder has `data` (the cluster), `postgres.log`, `lock` (held while a handle lives) and, while the server runs,
+//! its Unix socket. It may be a folder that only this user can enter: PostgreSQL refuses to run as root, so for root
+//! the server becomes `postgres` (or `nobody`), and reaches its data through a descriptor that it inherits instead of
+//! by a path that it cannot walk. Only the socket is then elsewhere, below `/tmp`.
 //!
 //! Local users are trusted without a password. The socket's folder, which only its owner can enter, keeps others out.
 
@@ -40,7 +41,8 @@ pub enum Durability {
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     pub durability: Durability,
-    /// A TCP port on 127.0.0.1, for clients that come through a proxy; every local user can then connect. `None`: the Unix socket only.
+    /// A TCP port on 127.0.0.1, for clients that come through a proxy; every local user can then connect. `None`: the
+    /// Unix socket only.
     pub listen_port: Option<u16>,
     /// Connections at the same time.
     pub connections_max: u16,
@@ -72,12 +74,13 @@ impl PrivatePostgres {
         Self::start_with(dir, Options::new(durability))
     }
 
-    /// Starts the cluster in `dir` and returns when it accepts connections; the first time it creates it. A server that an earlier, killed process
-    /// left in this folder is stopped first. Blocks.
+    /// Starts the cluster in `dir` and returns when it accepts connections; the first time it creates it. A server that
+    /// an earlier, killed process left in this folder is stopped first. Blocks.
     ///
     /// # Errors
-    /// `NotInstalled` without PostgreSQL 15 or newer, `WrongVersion` when the folder needs a version that is not installed, `InUse` when another
-    /// handle has the folder, `Ended` or `TooSlow` when the server does not start, `Io` when the operating system refuses.
+    /// `NotInstalled` without PostgreSQL 15 or newer, `WrongVersion` when the folder needs a version that is not
+    /// installed, `InUse` when another handle has the folder, `Ended` or `TooSlow` when the server does not start, `Io`
+    /// when the operating system refuses.
     pub fn start_with(dir: &Path, options: Options) -> Result<Self, Error> {
         fs::create_dir_all(dir).doing(|| format!("create {}", dir.display()))?;
         let dir = dir.canonicalize().doing(|| format!("resolve {}", dir.display()))?;
@@ -98,7 +101,9 @@ impl PrivatePostgres {
     pub fn url(&self, database: &str) -> String {
         match self.options.listen_port {
             Some(port) => format!("postgres://postgres@127.0.0.1:{port}/{database}"),
-            None => format!("postgres://postgres@localhost/{database}?host={}", socket::percent_encoded(&self.socket_dir)),
+            None => {
+                format!("postgres://postgres@localhost/{database}?host={}", socket::percent_encoded(&self.socket_dir))
+            }
         }
     }
 
@@ -113,8 +118,8 @@ impl PrivatePostgres {
         &self.dir
     }
 
-    /// Stops the server: connections are cut and open transactions rolled back. If that takes longer than 3 seconds it is ended by force, and the
-    /// next start recovers. Nothing that was committed is lost either way.
+    /// Stops the server: connections are cut and open transactions rolled back. If that takes longer than 3 seconds it
+    /// is ended by force, and the next start recovers. Nothing that was committed is lost either way.
     ///
     /// # Errors
     /// `TooSlow` when it still runs.
@@ -138,7 +143,8 @@ impl PrivatePostgres {
             let _ = kill(*child, Signal::SIGKILL);
         }
         let server_gone = self.process.stop(&[(Signal::SIGKILL, Duration::from_secs(5))]);
-        let children_gone = super::wait_until(Duration::from_secs(5), || !children.iter().any(|child| process::alive(*child)));
+        let children_gone =
+            super::wait_until(Duration::from_secs(5), || !children.iter().any(|child| process::alive(*child)));
         if server_gone && children_gone { Ok(()) } else { Err(self.still_running()) }
     }
 
@@ -153,7 +159,12 @@ impl PrivatePostgres {
     }
 
     fn still_running(&self) -> Error {
-        Error::TooSlow { server: "PostgreSQL", state: "stopped", limit: Duration::from_secs(5), log: self.dir.join("postgres.log") }
+        Error::TooSlow {
+            server: "PostgreSQL",
+            state: "stopped",
+            limit: Duration::from_secs(5),
+            log: self.dir.join("postgres.log"),
+        }
     }
 }
 
@@ -170,7 +181,12 @@ impl Drop for PrivatePostgres {
 /// `InUse` when another handle has it, `Io` when the operating system refuses.
 pub fn lock(dir: &Path) -> Result<File, Error> {
     let path = dir.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path).doing(|| format!("open {}", path.display()))?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .doing(|| format!("open {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(Error::InUse { dir: dir.to_owned() }),
@@ -196,12 +212,14 @@ fn launch(dir: &Path, socket_dir: &Path, user: Option<process::User>, options: O
     };
     match options.durability {
         Durability::Throwaway => command.args(["-c", "fsync=off", "-c", "full_page_writes=off"]),
-        Durability::Durable => command.args(["-c", "max_wal_size=4GB", "-c", "checkpoint_timeout=15min"]), // see `store::advice`
+        // see `store::advice`
+        Durability::Durable => command.args(["-c", "max_wal_size=4GB", "-c", "checkpoint_timeout=15min"]),
     };
     let out = super::open_log(&log)?;
     command.stdout(out.try_clone().doing(|| "share the log".to_owned())?).stderr(out);
 
-    let process = Process::spawn("postgres", command, birth).doing(|| format!("start {}", binaries.join("postgres").display()))?;
+    let process = Process::spawn("postgres", command, birth)
+        .doing(|| format!("start {}", binaries.join("postgres").display()))?;
     let ready = super::wait_until(READY_WITHIN, || ready(&data, process.pid()) || process.ended().is_some());
     match process.ended() {
         Some(status) => Err(Error::Ended { server: "PostgreSQL", status, log: super::tail(&log) }),
@@ -237,8 +255,14 @@ fn create(dir: &Path, data: &Path, binaries: &Path, user: Option<process::User>)
     fs::rename(&unfinished, data).doing(|| format!("rename {} to {}", unfinished.display(), data.display()))
 }
 
-/// A PostgreSQL program that finds its data folder through an inherited descriptor, and shuts down when this process dies.
-fn command(binaries: &Path, program: &str, data: &Path, user: Option<process::User>) -> Result<(Command, Birth), Error> {
+/// A PostgreSQL program that finds its data folder through an inherited descriptor, and shuts down when this process
+/// dies.
+fn command(
+    binaries: &Path,
+    program: &str,
+    data: &Path,
+    user: Option<process::User>,
+) -> Result<(Command, Birth), Error> {
     let folder = File::open(data).doing(|| format!("open {}", data.display()))?;
     let mut command = Command::new(binaries.join(program));
     command.arg("-D").arg(format!("/proc/self/fd/{}", folder.as_raw_fd()));
@@ -253,9 +277,13 @@ fn ready(data: &Path, pid: Pid) -> bool {
     lines.next() == Some(&pid.to_string()) && lines.nth(6) == Some("ready")
 }
 
-/// Stops the server that an earlier process left here. This process has the folder's lock: nobody else can want that server.
+/// Stops the server that an earlier process left here. This process has the folder's lock: nobody else can want that
+/// server.
 fn stop_stale(dir: &Path, data: &Path) -> Result<(), Error> {
-    let Some(pid) = fs::read_to_string(data.join("postmaster.pid")).ok().and_then(|text| text.lines().next()?.trim().parse().ok()).map(Pid::from_raw)
+    let Some(pid) = fs::read_to_string(data.join("postmaster.pid"))
+        .ok()
+        .and_then(|text| text.lines().next()?.trim().parse().ok())
+        .map(Pid::from_raw)
     else {
         return Ok(());
     };
@@ -269,7 +297,12 @@ fn stop_stale(dir: &Path, data: &Path) -> Result<(), Error> {
     }
     if is_ours() {
         let limit = STALE_GONE_WITHIN;
-        return Err(Error::TooSlow { server: "the PostgreSQL of an earlier run", state: "stopped", limit, log: dir.join("postgres.log") });
+        return Err(Error::TooSlow {
+            server: "the PostgreSQL of an earlier run",
+            state: "stopped",
+            limit,
+            log: dir.join("postgres.log"),
+        });
     }
     Ok(())
 }

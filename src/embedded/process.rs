@@ -62,7 +62,8 @@ pub(super) fn arm(command: &mut Command, birth: Birth) {
 
 /// A child process, running or ended.
 ///
-/// The kernel ties a death signal to the *thread* that spawned, so a thread of its own spawns the child and stays until it has ended.
+/// The kernel ties a death signal to the *thread* that spawned, so a thread of its own spawns the child and stays until
+/// it has ended.
 pub(super) struct Process {
     pid: Pid,
     exit: Arc<Exit>,
@@ -87,7 +88,8 @@ impl Process {
                 Ok(mut child) => {
                     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
                     drop(started.send(Ok(pid)));
-                    // Seen, but not yet reaped: the pid stays this child's until the lock is held, so that no signal can hit a stranger.
+                    // Seen, but not yet reaped: the pid stays this child's until the lock is held, so that no signal
+                    // can hit a stranger.
                     while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(Errno::EINTR) {}
                     let mut status = lock(&keeper_exit.status);
                     *status = Some(child.wait().unwrap_or_default());
@@ -120,7 +122,11 @@ impl Process {
     /// Waits until the process has ended; false: `limit` passed first.
     pub fn wait(&self, limit: Duration) -> bool {
         let status = lock(&self.exit.status);
-        let (status, _) = self.exit.ended.wait_timeout_while(status, limit, |status| status.is_none()).unwrap_or_else(PoisonError::into_inner);
+        let (status, _) = self
+            .exit
+            .ended
+            .wait_timeout_while(status, limit, |status| status.is_none())
+            .unwrap_or_else(PoisonError::into_inner);
         status.is_some()
     }
 
@@ -149,7 +155,8 @@ pub(super) fn children(parent: Pid) -> Vec<Pid> {
     pids.filter(|pid| stat(*pid).is_some_and(|(_, its_parent)| its_parent == parent)).collect()
 }
 
-/// The state and the parent of a process. The second field of the line is the program's name, which may contain anything.
+/// The state and the parent of a process. The second field of the line is the program's name, which may contain
+/// anything.
 fn stat(pid: Pid) -> Option<(char, Pid)> {
     let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = line.rsplit_once(')')?.1.split_ascii_whitespace();

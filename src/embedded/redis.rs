@@ -22,7 +22,8 @@ impl PrivateRedis {
     /// Starts a server on a free port, with its log in `dir`, and returns when it accepts connections. Blocks.
     ///
     /// # Errors
-    /// `NotInstalled` without `redis-server`, `Ended` or `TooSlow` when it does not start, `Io` when the operating system refuses.
+    /// `NotInstalled` without `redis-server`, `Ended` or `TooSlow` when it does not start, `Io` when the operating
+    /// system refuses.
     pub fn start(dir: &Path) -> Result<Self, Error> {
         std::fs::create_dir_all(dir).doing(|| format!("create {}", dir.display()))?;
         let port = ports::free().doing(|| "find a free port".to_owned())?;
@@ -83,15 +84,33 @@ impl Drop for PrivateRedis {
 
 fn launch(dir: &Path, port: u16) -> Result<Process, Error> {
     let Some(program) = on_path("redis-server") else {
-        return Err(Error::NotInstalled { what: "redis-server (on PATH)".to_owned(), command: "apt-get install redis-server" });
+        return Err(Error::NotInstalled {
+            what: "redis-server (on PATH)".to_owned(),
+            command: "apt-get install redis-server",
+        });
     };
     let log = dir.join("redis.log");
     let out = super::open_log(&log)?;
     let mut command = Command::new(program);
-    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no", "--port", &port.to_string()]).arg("--dir").arg(dir);
+    command
+        .args([
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--daemonize",
+            "no",
+            "--port",
+            &port.to_string(),
+        ])
+        .arg("--dir")
+        .arg(dir);
     command.stdin(Stdio::null()).stdout(out.try_clone().doing(|| "share the log".to_owned())?).stderr(out);
-    let process = Process::spawn("redis", command, Birth { on_parent_death: Some(Signal::SIGTERM), ..Birth::default() })
-        .doing(|| "run redis-server".to_owned())?;
+    let process =
+        Process::spawn("redis", command, Birth { on_parent_death: Some(Signal::SIGTERM), ..Birth::default() })
+            .doing(|| "run redis-server".to_owned())?;
     let ready = super::wait_until(READY_WITHIN, || process.ended().is_some() || ports::answers(port));
     match process.ended() {
         Some(status) => Err(Error::Ended { server: "Redis", status, log: super::tail(&log) }),

@@ -1,5 +1,6 @@
-//! The accounts REST API, under `/api/v1`: an adapter. It translates names, defaults and errors, writes amounts with its 8 decimals, and holds no rule
-//! of money. Commands go through [`Ledger::post`](crate::teller::ledger::Ledger::post) like everybody's; reads go through the store.
+//! The accounts REST API, under `/api/v1`: an adapter. It translates names, defaults and errors, writes amounts with
+//! its 8 decimals, and holds no rule of money. Commands go through
+//! [`Ledger::post`](crate::teller::ledger::Ledger::post) like everybody's; reads go through the store.
 
 pub mod accounts;
 pub mod admin;

@@ -1,4 +1,5 @@
-//! The description of the REST contracts in OpenAPI 3.1, made from the handlers, and the page that lets people try it: all of it is in the binary.
+//! The description of the REST contracts in OpenAPI 3.1, made from the handlers, and the page that lets people try it:
+//! all of it is in the binary.
 
 use std::sync::LazyLock;
 
@@ -57,10 +58,12 @@ pub fn openapi() -> OpenApi {
 
 /// The page's route, and the description's, which is written once it is asked for the first time.
 pub fn routes() -> Routes {
-    let config = Config::new([JSON]).validator_url("none"); // else the page would ask somebody else whether the description is right
+    // else the page would ask somebody else whether the description is right
+    let config = Config::new([JSON]).validator_url("none");
     let page = SwaggerUi::new(PAGE).config(config);
     let description = Router::new().route(JSON, get(|| async { Json(&*DESCRIPTION) }));
-    Routes::default().undescribed(&["/api/docs", "/api/docs/", "/api/docs/{*rest}", JSON], Router::from(page).merge(description))
+    Routes::default()
+        .undescribed(&["/api/docs", "/api/docs/", "/api/docs/{*rest}", JSON], Router::from(page).merge(description))
 }
 
 static DESCRIPTION: LazyLock<OpenApi> = LazyLock::new(openapi);
@@ -79,7 +82,10 @@ const ALWAYS: [(&str, &str); 8] = [
 /// Statuses that a call with a body may end with as well.
 const WITH_BODY: [(&str, &str); 5] = [
     ("408", "the body did not arrive in time"),
-    ("409", "the idempotency key has a transaction already (under `/v1`: of another request), or less than that is left of the hold"),
+    (
+        "409",
+        "the idempotency key has a transaction already (under `/v1`: of another request), or less than that is left of the hold",
+    ),
     ("413", "the body is too large"),
     ("415", "the body is no JSON"),
     ("504", "the outcome is unknown: try again, with the same key"),
@@ -97,7 +103,8 @@ impl Modify for Errors {
                 for (status, text) in ALWAYS.iter().chain(WITH_BODY.iter().filter(|_| has_body)) {
                     let schema = Ref::from_schema_name("ErrorBody");
                     let content = ContentBuilder::new().schema(Some(schema)).build();
-                    let response = ResponseBuilder::new().description(*text).content("application/json", content).build();
+                    let response =
+                        ResponseBuilder::new().description(*text).content("application/json", content).build();
                     operation.responses.responses.entry((*status).to_owned()).or_insert(RefOr::T(response));
                 }
             }
@@ -114,8 +121,11 @@ impl Modify for Credentials {
         components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
         components.add_security_scheme("apiKey", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key"))));
         let none: [&str; 0] = [];
-        description.security =
-            Some(vec![SecurityRequirement::default(), SecurityRequirement::new("bearer", none), SecurityRequirement::new("apiKey", none)]);
+        description.security = Some(vec![
+            SecurityRequirement::default(),
+            SecurityRequirement::new("bearer", none),
+            SecurityRequirement::new("apiKey", none),
+        ]);
     }
 }
 
@@ -144,7 +154,8 @@ mod tests {
             assert_eq!(schemas[request]["additionalProperties"], Value::Bool(false), "{request}");
         }
         assert!(schemas["MovementRequest"]["properties"]["idempotencyKey"].is_object());
-        let required: Vec<&str> = schemas["MovementRequest"]["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let required: Vec<&str> =
+            schemas["MovementRequest"]["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         assert_eq!(required, ["idempotencyKey", "sourceAccountId", "destinationAccountId", "amount", "currency"]);
         let topup = &json["paths"]["/api/v1/transactions/topup"]["post"]["responses"];
         for status in ["201", "400", "404", "409", "413", "415", "503"] {

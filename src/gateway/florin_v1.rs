@@ -1,5 +1,5 @@
-//! Florin's own API: over gRPC ([`grpc`]) and as REST under `/v1` ([`rest`]). Both are faces of [`crate::teller::native`], so a key is one key and a request
-//! the same request whichever way it comes.
+//! Florin's own API: over gRPC ([`grpc`]) and as REST under `/v1` ([`rest`]). Both are faces of
+//! [`crate::teller::native`], so a key is one key and a request the same request whichever way it comes.
 
 pub mod grpc;
 pub mod rest;

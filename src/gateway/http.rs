@@ -1,4 +1,5 @@
-//! HTTP for every contract: the listener, strict JSON, paging, and what stands before each route ([`mod@around`]). No contract's own manners.
+//! HTTP for every contract: the listener, strict JSON, paging, and what stands before each route ([`mod@around`]). No
+//! contract's own manners.
 
 pub mod around;
 pub mod body;
@@ -93,6 +94,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(Path::from_request_parts(parts, state).await.map_or_else(|_| parts.uri.path().to_owned(), |Path(id)| id)))
+        Ok(Self(
+            Path::from_request_parts(parts, state).await.map_or_else(|_| parts.uri.path().to_owned(), |Path(id)| id),
+        ))
     }
 }

@@ -1,4 +1,5 @@
-//! What the listeners of HTTP and gRPC have in common: sockets, certificates, the drain, and the restart of one that ended by itself.
+//! What the listeners of HTTP and gRPC have in common: sockets, certificates, the drain, and the restart of one that
+//! ended by itself.
 
 use std::io;
 use std::net::SocketAddr;
@@ -29,7 +30,12 @@ pub struct Tls {
 }
 
 /// Tells a listener to stop and waits until it has, but not for longer than `patience` or `enough`.
-pub(super) async fn wind_up(stop: &watch::Sender<bool>, ended: JoinHandle<()>, patience: Duration, enough: impl Future<Output = ()>) {
+pub(super) async fn wind_up(
+    stop: &watch::Sender<bool>,
+    ended: JoinHandle<()>,
+    patience: Duration,
+    enough: impl Future<Output = ()>,
+) {
     stop.send_replace(true);
     let abort = ended.abort_handle();
     let ended = tokio::time::timeout(patience, ended);
@@ -43,7 +49,12 @@ pub(super) async fn wind_up(stop: &watch::Sender<bool>, ended: JoinHandle<()>, p
 }
 
 /// Notes that a listener ended by itself, and says after which delay it begins anew.
-pub(super) fn ended_by_itself(health: &Health, history: &mut History, listener: &'static str, error: &io::Error) -> Duration {
+pub(super) fn ended_by_itself(
+    health: &Health,
+    history: &mut History,
+    listener: &'static str,
+    error: &io::Error,
+) -> Duration {
     tracing::error!(%error, listener, "a listener ended");
     metrics::counter!(ACTOR_RESTARTS, "actor" => ChildName::Gateway.as_str()).increment(1);
     health.restarted(Part::Gateway, &error.to_string());
@@ -56,7 +67,8 @@ pub(super) fn ended_by_itself(health: &Health, history: &mut History, listener: 
     }
 }
 
-/// Binds with a long queue: when all clients come back at once, none shall wait a second because its first packet was dropped.
+/// Binds with a long queue: when all clients come back at once, none shall wait a second because its first packet was
+/// dropped.
 pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let bind = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };

@@ -54,7 +54,10 @@ impl PaymentV1 {
         Self { ledger, limits, log_payments, meters }
     }
 
-    async fn authorize(&self, request: Request<pb::AuthorizePaymentRequest>) -> Result<pb::AuthorizePaymentResponse, Failure> {
+    async fn authorize(
+        &self,
+        request: Request<pb::AuthorizePaymentRequest>,
+    ) -> Result<pb::AuthorizePaymentResponse, Failure> {
         let permit = self.ledger.enter()?;
         let call = call_of(&request);
         let deadline = call.deadline(&self.ledger);
@@ -86,7 +89,8 @@ impl PaymentV1 {
                 currency: asked.currency,
             }],
             reference: None,
-            description: Some(asked.description.replace('\0', "")).filter(|text| !text.is_empty()), // which PostgreSQL cannot store
+            // which PostgreSQL cannot store
+            description: Some(asked.description.replace('\0', "")).filter(|text| !text.is_empty()),
             metadata: None,
             maker: call.maker,
             correlation: call.correlation,
@@ -135,12 +139,19 @@ impl PaymentV1 {
         let missing = || Failure::NotFound(format!("Payment {} not found", as_asked(&asked.payment_id)));
         let id = Ulid::from_string(&asked.payment_id).map_err(|_| missing())?;
         let _place = self.ledger.enter_read()?;
-        let row = store::transactions::get(&self.ledger.parts().pool, &tenant, TransactionId(Uuid::from_u128(id.0))).await;
-        let row = row.map_err(|error| read_failure(&error))?.filter(|row| row.kind == Kind::PAYMENT.code()).ok_or_else(missing)?;
+        let row =
+            store::transactions::get(&self.ledger.parts().pool, &tenant, TransactionId(Uuid::from_u128(id.0))).await;
+        let row = row
+            .map_err(|error| read_failure(&error))?
+            .filter(|row| row.kind == Kind::PAYMENT.code())
+            .ok_or_else(missing)?;
         payment(&row).ok_or_else(missing)
     }
 
-    async fn balance(&self, request: Request<pb::GetAccountBalanceRequest>) -> Result<pb::GetAccountBalanceResponse, Failure> {
+    async fn balance(
+        &self,
+        request: Request<pb::GetAccountBalanceRequest>,
+    ) -> Result<pb::GetAccountBalanceResponse, Failure> {
         let tenant = call_of(&request).tenant;
         let (metadata, _, asked) = request.into_parts();
         validate::required("account_id", &asked.account_id, ACCOUNT_MAX)?;
@@ -153,7 +164,8 @@ impl PaymentV1 {
         let Posted { totals, guards, .. } = posted;
         debug_assert!(guards.status != AccountStatus::Closed || totals.credits == totals.debits);
         let cents = |amount: i128| {
-            i64::try_from(amount).map_err(|_| Failure::Invalid("the balance does not fit this contract's 64 bits: ask florin.v1".into()))
+            i64::try_from(amount)
+                .map_err(|_| Failure::Invalid("the balance does not fit this contract's 64 bits: ask florin.v1".into()))
         };
         Ok(pb::GetAccountBalanceResponse {
             account_id: asked.account_id,
@@ -166,7 +178,10 @@ impl PaymentV1 {
 
 #[tonic::async_trait]
 impl PaymentService for PaymentV1 {
-    async fn authorize_payment(&self, request: Request<pb::AuthorizePaymentRequest>) -> Result<Response<pb::AuthorizePaymentResponse>, Status> {
+    async fn authorize_payment(
+        &self,
+        request: Request<pb::AuthorizePaymentRequest>,
+    ) -> Result<Response<pb::AuthorizePaymentResponse>, Status> {
         let began = Instant::now();
         let span = request_span("AuthorizePayment", request.metadata().as_ref());
         let correlation = correlation(request.metadata());
@@ -187,15 +202,26 @@ impl PaymentService for PaymentV1 {
         work.instrument(span).await
     }
 
-    async fn get_payment(&self, request: Request<pb::GetPaymentRequest>) -> Result<Response<pb::GetPaymentResponse>, Status> {
+    async fn get_payment(
+        &self,
+        request: Request<pb::GetPaymentRequest>,
+    ) -> Result<Response<pb::GetPaymentResponse>, Status> {
         let began = Instant::now();
         let span = request_span("GetPayment", request.metadata().as_ref());
         let correlation = correlation(request.metadata());
         let payment = self.payment(request).instrument(span).await;
-        ended("GetPayment", correlation.as_deref(), began, payment.map(|payment| pb::GetPaymentResponse { payment: Some(payment) }))
+        ended(
+            "GetPayment",
+            correlation.as_deref(),
+            began,
+            payment.map(|payment| pb::GetPaymentResponse { payment: Some(payment) }),
+        )
     }
 
-    async fn get_account_balance(&self, request: Request<pb::GetAccountBalanceRequest>) -> Result<Response<pb::GetAccountBalanceResponse>, Status> {
+    async fn get_account_balance(
+        &self,
+        request: Request<pb::GetAccountBalanceRequest>,
+    ) -> Result<Response<pb::GetAccountBalanceResponse>, Status> {
         let began = Instant::now();
         let span = request_span("GetAccountBalance", request.metadata().as_ref());
         let correlation = correlation(request.metadata());

@@ -17,8 +17,14 @@ use crate::teller::validate::cut;
 
 /// What each contract brings: its routes, and how it writes errors.
 pub fn contracts() -> [(Routes, Manners); 2] {
-    let common = Routes::default().open(routes!(health)).undescribed(&["/health"], Router::new().route("/health", get(health))).and(docs::routes());
-    [(accounts_v1::routes(), accounts_v1::error::MANNERS), (florin_v1::rest::routes().and(common), florin_v1::rest::MANNERS)]
+    let common = Routes::default()
+        .open(routes!(health))
+        .undescribed(&["/health"], Router::new().route("/health", get(health)))
+        .and(docs::routes());
+    [
+        (accounts_v1::routes(), accounts_v1::error::MANNERS),
+        (florin_v1::rest::routes().and(common), florin_v1::rest::MANNERS),
+    ]
 }
 
 /// All routes, served.
@@ -27,7 +33,9 @@ pub fn router(app: App) -> Router {
     let served = contracts().into_iter().chain([nowhere]).map(|(routes, manners)| {
         let (router, routes) = routes.into_parts();
         let around = Around { app: app.clone(), manners, routes };
-        router.method_not_allowed_fallback(wrong_method).layer(middleware::from_fn_with_state(around, http::around::around))
+        router
+            .method_not_allowed_fallback(wrong_method)
+            .layer(middleware::from_fn_with_state(around, http::around::around))
     });
     served.fold(Router::new(), Router::merge).with_state(app)
 }

@@ -34,7 +34,8 @@ use crate::teller::ledger::Ledger;
 use crate::teller::ledger::LedgerParts;
 
 fn app(authenticator: Authenticator) -> App {
-    let currency = |(code, exponent): &(&str, u8)| Currency { code: CurrencyCode::parse(code).unwrap(), exponent: *exponent };
+    let currency =
+        |(code, exponent): &(&str, u8)| Currency { code: CurrencyCode::parse(code).unwrap(), exponent: *exponent };
     let ledger = Ledger::new(LedgerParts {
         node: Node::default(),
         pool: Database::new("postgres://nobody@127.0.0.1:1/none").unwrap().pool(1),
@@ -102,12 +103,21 @@ async fn errors_have_one_shape_and_carry_the_correlation_id() {
         ("GET", "/api/v1/accounts/a/balance", 503, "STANDBY"),
         ("GET", "/api/v1/currencies", 503, "STANDBY"),
     ] {
-        let request = Request::builder().method(method).uri(path).header("x-correlation-id", "c-1").body(Body::empty()).unwrap();
+        let request =
+            Request::builder().method(method).uri(path).header("x-correlation-id", "c-1").body(Body::empty()).unwrap();
         let said = send(&router, request).await;
         assert_eq!((said.status, said.body["code"].as_str()), (status, Some(code)), "{method} {path}: {}", said.text);
         let fields: BTreeSet<&str> = said.body.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(fields, BTreeSet::from(["statusCode", "error", "code", "message", "timestamp", "path", "correlationId"]), "{path}");
-        assert_eq!((said.headers["x-correlation-id"].to_str().unwrap(), &said.body["correlationId"]), ("c-1", &json!("c-1")), "{path}");
+        assert_eq!(
+            fields,
+            BTreeSet::from(["statusCode", "error", "code", "message", "timestamp", "path", "correlationId"]),
+            "{path}"
+        );
+        assert_eq!(
+            (said.headers["x-correlation-id"].to_str().unwrap(), &said.body["correlationId"]),
+            ("c-1", &json!("c-1")),
+            "{path}"
+        );
         assert_eq!(said.headers["content-type"], "application/json");
         assert_eq!(said.headers.contains_key("allow"), status == 405, "{path}");
         assert_eq!(said.headers.contains_key("retry-after"), status == 503, "{path}");
@@ -120,7 +130,10 @@ async fn errors_have_one_shape_and_carry_the_correlation_id() {
     let long = call(&router, "GET", &format!("/api/v1/accounts/{}", "x".repeat(9_000)), "").await;
     assert_eq!((long.status, long.text.len() < 1_500), (414, true));
     let long = call(&router, "GET", &format!("/api/v1/accounts/{}", "x".repeat(1_000)), "").await;
-    assert_eq!((long.status, &long.body["message"]), (404, &json!(format!("Account not found: {}...", "x".repeat(40)))));
+    assert_eq!(
+        (long.status, &long.body["message"]),
+        (404, &json!(format!("Account not found: {}...", "x".repeat(40))))
+    );
 }
 
 #[tokio::test]
@@ -146,21 +159,39 @@ async fn bodies_are_read_strictly_and_all_faults_are_told() {
         let said = call(&router, "POST", "/api/v1/transactions/topup", body).await;
         assert!(said.status == status && said.text.contains(told), "{:.80}: {}", body, said.text);
     }
-    for amount in [json!("0"), json!("-5"), json!("abc"), json!(""), json!(" 5"), json!(0), json!(-1), json!(1e30), json!(null), json!([])] {
+    for amount in [
+        json!("0"),
+        json!("-5"),
+        json!("abc"),
+        json!(""),
+        json!(" 5"),
+        json!(0),
+        json!(-1),
+        json!(1e30),
+        json!(null),
+        json!([]),
+    ] {
         let said = call(&router, "POST", "/api/v1/transactions/topup", &topup(&amount)).await;
         let told = json!(["amount must be a positive decimal amount (e.g., \"10.50\")"]);
         assert_eq!((said.status, &said.body["message"]), (400, &told), "{amount}");
     }
-    let said = call(&router, "POST", "/api/v1/transactions/refund", r#"{"originalTransactionId":"x","amount":1}"#).await;
+    let said =
+        call(&router, "POST", "/api/v1/transactions/refund", r#"{"originalTransactionId":"x","amount":1}"#).await;
     assert_eq!((said.status, said.body["message"].as_array().unwrap().len()), (400, 5), "{}", said.text);
-    let said = call(&router, "POST", "/api/v1/accounts", r#"{"ownerId":"o","ownerType":"user","currency":"xxx"}"#).await;
+    let said =
+        call(&router, "POST", "/api/v1/accounts", r#"{"ownerId":"o","ownerType":"user","currency":"xxx"}"#).await;
     assert_eq!((said.status, &said.body["message"]), (400, &json!("Invalid currency: xxx")));
-    let said = call(&router, "POST", "/api/v1/accounts", r#"{"ownerId":"o","ownerType":"user","currency":"XXX"}"#).await;
+    let said =
+        call(&router, "POST", "/api/v1/accounts", r#"{"ownerId":"o","ownerType":"user","currency":"XXX"}"#).await;
     assert_eq!(said.status, 503, "another node may have made it");
     let said = call(&router, "PATCH", "/api/v1/accounts/a/status", r#"{"status":"gone"}"#).await;
     assert_eq!(said.body["message"], json!(["status must be one of the following values: active, suspended, closed"]));
-    let plain =
-        Request::builder().method("POST").uri("/api/v1/transactions/topup").header("content-type", "text/plain").body(Body::from(good)).unwrap();
+    let plain = Request::builder()
+        .method("POST")
+        .uri("/api/v1/transactions/topup")
+        .header("content-type", "text/plain")
+        .body(Body::from(good))
+        .unwrap();
     assert_eq!(send(&router, plain).await.status, 415);
     assert_eq!(call(&router, "POST", "/api/v1/transactions/topup", &" ".repeat(10 << 20)).await.status, 413);
 }
@@ -194,7 +225,8 @@ async fn what_is_described_is_what_is_read() {
             serde_json::from_value(said.body["message"].clone()).unwrap()
         };
         let fields: BTreeSet<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
-        let wrong: serde_json::Map<String, Value> = fields.iter().map(|field| ((*field).to_owned(), json!([]))).collect();
+        let wrong: serde_json::Map<String, Value> =
+            fields.iter().map(|field| ((*field).to_owned(), json!([]))).collect();
         let faults = told(Value::Object(wrong)).await;
         let named: BTreeSet<&str> = faults.iter().filter_map(|fault| fault.split(' ').next()).collect();
         assert_eq!(named, fields, "{path}: {faults:?}");
@@ -208,15 +240,25 @@ async fn what_is_described_is_what_is_read() {
 
 #[tokio::test]
 async fn every_route_asks_for_credentials_but_those_that_are_open() {
-    let keys = AuthSettings { api_keys: false, client_certificates: true, cache: Duration::ZERO, allow_unauthenticated: false };
+    let keys = AuthSettings {
+        api_keys: false,
+        client_certificates: true,
+        cache: Duration::ZERO,
+        allow_unauthenticated: false,
+    };
     let router = router(app(Authenticator::new(&keys, None)));
     let lines: Vec<_> = contracts().iter().flat_map(|(routes, _)| routes.lines().to_vec()).collect();
     assert!(lines.len() > 60, "{lines:?}");
-    let open: Vec<_> = lines.iter().filter(|(_, access)| *access == Access::Open).map(|(line, _)| line.as_str()).collect();
-    let expected = ["/api/v1/health", "/health", "/api/docs", "/api/docs/", "/api/docs/{*rest}", "/api/docs-json"].map(|path| format!("GET {path}"));
+    let open: Vec<_> =
+        lines.iter().filter(|(_, access)| *access == Access::Open).map(|(line, _)| line.as_str()).collect();
+    let expected = ["/api/v1/health", "/health", "/api/docs", "/api/docs/", "/api/docs/{*rest}", "/api/docs-json"]
+        .map(|path| format!("GET {path}"));
     assert_eq!(open, expected, "nothing else is open");
     for (line, access) in &lines {
-        assert!(line.starts_with("GET ") || *access != Access::Needs(Scope::Read), "{line} changes something: to read is not enough");
+        assert!(
+            line.starts_with("GET ") || *access != Access::Needs(Scope::Read),
+            "{line} changes something: to read is not enough"
+        );
         let is_admins = line.contains("/admin/") || line.contains("/operator-actions");
         assert!(!is_admins || *access == Access::Needs(Scope::Admin), "{line} is for operators");
     }
@@ -229,7 +271,9 @@ async fn every_route_asks_for_credentials_but_those_that_are_open() {
     }
     assert_eq!(call(&router, "DELETE", "/api/v1/accounts", "").await.status, 401, "what is not listed is locked");
     assert_eq!(call(&router, "GET", "/nowhere", "").await.status, 404);
-    let shown = Request::builder().uri("/api/v1/accounts").extension(crate::admission::auth::PeerCertificate(Arc::from(&b"der"[..])));
+    let shown = Request::builder()
+        .uri("/api/v1/accounts")
+        .extension(crate::admission::auth::PeerCertificate(Arc::from(&b"der"[..])));
     assert_eq!(send(&router, shown.body(Body::empty()).unwrap()).await.status, 400, "a certificate opens it");
 }
 
@@ -239,7 +283,11 @@ async fn the_page_loads_nothing_from_elsewhere() {
     let page = call(&router, "GET", "/api/docs/", "").await;
     assert_eq!(page.status, 200);
     let initializer = call(&router, "GET", "/api/docs/swagger-initializer.js", "").await;
-    assert!(initializer.text.contains("/api/docs-json") && initializer.text.contains("validatorUrl"), "{}", initializer.text);
+    assert!(
+        initializer.text.contains("/api/docs-json") && initializer.text.contains("validatorUrl"),
+        "{}",
+        initializer.text
+    );
     for text in [&page.text, &initializer.text] {
         for part in ["src=\"", "href=\"", "url(\""] {
             for rest in text.split(part).skip(1) {
@@ -268,7 +316,10 @@ async fn a_handler_that_panics_is_answered() {
     let app = app(Authenticator::open());
     let router = Router::new()
         .route("/", get(panics))
-        .layer(middleware::from_fn_with_state(Around { app: app.clone(), manners: MANNERS, routes: Arc::default() }, around))
+        .layer(middleware::from_fn_with_state(
+            Around { app: app.clone(), manners: MANNERS, routes: Arc::default() },
+            around,
+        ))
         .with_state(app);
     let said = call(&router, "GET", "/", "").await;
     assert_eq!((said.status, &said.body["code"]), (500, &json!("INTERNAL_ERROR")));

@@ -70,7 +70,11 @@ impl GuardsChange {
 
     /// The guards that then hold.
     pub fn on(&self, now: Guards) -> Guards {
-        Guards { status: self.status.unwrap_or(now.status), floor: self.floor.unwrap_or(now.floor), ceiling: self.ceiling.unwrap_or(now.ceiling) }
+        Guards {
+            status: self.status.unwrap_or(now.status),
+            floor: self.floor.unwrap_or(now.floor),
+            ceiling: self.ceiling.unwrap_or(now.ceiling),
+        }
     }
 
     /// Whether it names a limit.
@@ -107,8 +111,8 @@ impl Leg {
         Self::with_hold(debit, credit, 0)
     }
 
-    /// The net effect of a debit, a credit and a change of what is held (negative: less is held). What a hold releases is available only when that is
-    /// committed, and never counts against a ceiling.
+    /// The net effect of a debit, a credit and a change of what is held (negative: less is held). What a hold releases
+    /// is available only when that is committed, and never counts against a ceiling.
     pub fn with_hold(debit: i128, credit: i128, held: i128) -> Self {
         Self { debit: (debit - credit + held).max(0), credit: (credit - debit).max(0) }
     }
@@ -183,10 +187,15 @@ impl<T: Eq + Hash + Copy> Account<T> {
             return Decision::Refuse(Rejection::Inactive { status: self.guards.status });
         }
         // Without a floor the range of amounts is the limit, of what is posted; holds do not count against it.
-        let (free, floor) = self.guards.floor.map_or((self.balance(), -Amount::MAX.minor_units()), |floor| (self.available(), floor));
+        let (free, floor) =
+            self.guards.floor.map_or((self.balance(), -Amount::MAX.minor_units()), |floor| (self.available(), floor));
         if leg.debit > 0 {
             if free - leg.debit < floor {
-                return Decision::Refuse(Rejection::InsufficientFunds { available: (free - floor).max(0), requested: leg.debit, before_floor: free });
+                return Decision::Refuse(Rejection::InsufficientFunds {
+                    available: (free - floor).max(0),
+                    requested: leg.debit,
+                    before_floor: free,
+                });
             }
             if free - self.open_debits - leg.debit < floor {
                 return Decision::Wait;
@@ -223,8 +232,8 @@ impl<T: Eq + Hash + Copy> Account<T> {
         true
     }
 
-    /// Takes totals from a settle or a read, if they are later than those known, and returns whether they are. Totals are absolute, never deltas: a
-    /// credit in both a read and a settle would otherwise count twice.
+    /// Takes totals from a settle or a read, if they are later than those known, and returns whether they are. Totals
+    /// are absolute, never deltas: a credit in both a read and a settle would otherwise count twice.
     pub fn see(&mut self, totals: Totals) -> bool {
         let later = totals.version > self.totals.version;
         if later {
@@ -243,8 +252,9 @@ impl<T: Eq + Hash + Copy> Account<T> {
         self.guards = guards;
     }
 
-    /// Decides on a change of status by what is posted. Open legs do not matter here: the change holds up admission at once, and is written when they
-    /// have settled. Floor and ceiling may be set past the balance: they bind new movements, and move nothing.
+    /// Decides on a change of status by what is posted. Open legs do not matter here: the change holds up admission at
+    /// once, and is written when they have settled. Floor and ceiling may be set past the balance: they bind new
+    /// movements, and move nothing.
     ///
     /// # Errors
     /// `AlreadyClosed`; `NotEmpty` when closing with money.

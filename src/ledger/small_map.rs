@@ -1,4 +1,5 @@
-//! A map that mostly has one entry or none: most accounts have one open leg at a time, and there may be 100,000 accounts.
+//! A map that mostly has one entry or none: most accounts have one open leg at a time, and there may be 100,000
+//! accounts.
 
 use std::hash::Hash;
 

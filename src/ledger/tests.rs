@@ -1,10 +1,14 @@
 //! Random histories of several accounts against books that are kept beside them, as the database keeps them.
 //!
-//! The books know what is posted; the accounts under test know what they were told: settles late and in any order, reads at any time.
-//! Whatever they admitted may then commit or not, in any subset, and no limit of the books may break.
+//! The books know what is posted; the accounts under test know what they were told: settles late and in any order,
+//! reads at any time. Whatever they admitted may then commit or not, in any subset, and no limit of the books may
+//! break.
+
+mod histories;
 
 use proptest::prelude::*;
 
+use self::histories::{opening, step};
 use super::{Account, Decision, Leg, Rejection, Status, Totals};
 use crate::money::Amount;
 
@@ -64,7 +68,10 @@ struct Transaction {
 
 impl Transaction {
     fn leg(&self, account: usize) -> Leg {
-        self.stops.iter().find(|stop| stop.0 == account).map_or(Leg::default(), |(_, debits, credits)| Leg::net(*debits, *credits))
+        self.stops
+            .iter()
+            .find(|stop| stop.0 == account)
+            .map_or(Leg::default(), |(_, debits, credits)| Leg::net(*debits, *credits))
     }
 }
 
@@ -90,7 +97,12 @@ impl World {
     fn new(opening: &[(i128, Guards)]) -> Self {
         let books: Vec<_> = opening
             .iter()
-            .map(|(balance, guards)| (Totals { debits: (-balance).max(0), credits: (*balance).max(0), held: guards.held, version: 0 }, *guards))
+            .map(|(balance, guards)| {
+                (
+                    Totals { debits: (-balance).max(0), credits: (*balance).max(0), held: guards.held, version: 0 },
+                    *guards,
+                )
+            })
             .collect();
         let account = |(totals, guards): &(Totals, Guards)| Account::new(*totals, guards.known());
         let accounts = books.iter().map(account).collect();
@@ -110,7 +122,8 @@ impl World {
         Leg { debit: pending.debit + committed.debit, credit: pending.credit + committed.credit }
     }
 
-    /// What the rules promise of a decision, said over again in other words; `opened`: by the same transaction, elsewhere.
+    /// What the rules promise of a decision, said over again in other words; `opened`: by the same transaction,
+    /// elsewhere.
     fn expected(&self, account: usize, leg: Leg) -> &'static str {
         let (known, open) = (&self.accounts[account], self.open(account));
         let fits = |debits: i128, credits: i128| {
@@ -119,7 +132,8 @@ impl World {
                     Some(floor) => known.balance() - known.held() - debits - leg.debit >= floor,
                     None => known.balance() - debits - leg.debit >= -MAX,
                 };
-            floor_holds && (leg.credit == 0 || known.balance() + credits + leg.credit <= known.guards().ceiling.unwrap_or(MAX))
+            floor_holds
+                && (leg.credit == 0 || known.balance() + credits + leg.credit <= known.guards().ceiling.unwrap_or(MAX))
         };
         match (known.status() == Status::Active && fits(0, 0), fits(open.debit, open.credit)) {
             (true, true) => "admit",
@@ -196,11 +210,13 @@ impl World {
 
     /// The database: gross sums per account, one version per batch.
     fn commit(&mut self, mask: u8) {
-        let (batch, rest): (Vec<_>, Vec<_>) = self.pending.drain(..).enumerate().partition(|(n, _)| mask & (1 << (n % 8)) != 0);
+        let (batch, rest): (Vec<_>, Vec<_>) =
+            self.pending.drain(..).enumerate().partition(|(n, _)| mask & (1 << (n % 8)) != 0);
         self.pending = rest.into_iter().map(|(_, transaction)| transaction).collect();
         let mut batch: Vec<_> = batch.into_iter().map(|(_, transaction)| transaction).collect();
         for (account, (totals, _)) in self.books.iter_mut().enumerate() {
-            let mut stops = batch.iter().flat_map(|transaction| &transaction.stops).filter(|stop| stop.0 == account).peekable();
+            let mut stops =
+                batch.iter().flat_map(|transaction| &transaction.stops).filter(|stop| stop.0 == account).peekable();
             totals.version += i64::from(stops.peek().is_some());
             for (_, debits, credits) in stops {
                 totals.debits += debits;
@@ -260,8 +276,16 @@ impl World {
             if guards.status == Status::Closed {
                 prop_assert!(posted == 0 && pending == Leg::default(), "closed account {} has money, or will", n);
             }
-            prop_assert!(known.balance() - open.debit <= posted - pending.debit, "account {} believes in more than it can spend", n);
-            prop_assert!(known.balance() + open.credit >= posted + pending.credit, "account {} believes in more room than it has", n);
+            prop_assert!(
+                known.balance() - open.debit <= posted - pending.debit,
+                "account {} believes in more than it can spend",
+                n
+            );
+            prop_assert!(
+                known.balance() + open.credit >= posted + pending.credit,
+                "account {} believes in more room than it has",
+                n
+            );
             if known.open_legs() == 0 {
                 prop_assert_eq!(known.totals(), *totals, "account {} has heard of everything", n);
             }
@@ -276,32 +300,6 @@ fn limits(floor: Option<i128>, ceiling: Option<i128>) -> super::Guards {
 
 fn bind(account: &mut Account<u32>, guards: Guards) {
     account.see_guards(guards.known());
-}
-
-fn status() -> impl Strategy<Value = Status> {
-    prop_oneof![6 => Just(Status::Active), 1 => Just(Status::Suspended), 2 => Just(Status::Closed)]
-}
-
-/// An opening balance that its own guards allow; amounts are around `unit`, so that limits are met often.
-fn opening(unit: i128) -> impl Strategy<Value = (i128, Guards)> {
-    let limits = (proptest::option::weighted(0.8, 0..=unit), proptest::option::weighted(0.5, 0..=unit), 0..=unit / 4);
-    ((-unit..=unit), limits).prop_map(|(balance, (below, above, held))| {
-        let floor = below.filter(|_| balance - held >= -MAX).map(|below| (balance - held - below).max(-MAX));
-        (balance, Guards { held, floor, ceiling: above.map(|above| (balance + above).min(MAX)), status: Status::Active })
-    })
-}
-
-fn step(unit: i128) -> impl Strategy<Value = Step> {
-    let posting = (0..ACCOUNTS, 1..ACCOUNTS, 1..=unit / 2).prop_map(|(from, further, amount)| (from, (from + further) % ACCOUNTS, amount));
-    let limit = proptest::option::weighted(0.7, -unit..=unit);
-    prop_oneof![
-        8 => proptest::collection::vec(posting, 1..=3).prop_map(Step::Post),
-        3 => any::<u8>().prop_map(Step::Commit),
-        2 => any::<u8>().prop_map(|n| Step::Release(n.into())),
-        4 => any::<u8>().prop_map(|n| Step::Settle(n.into())),
-        2 => (0..ACCOUNTS).prop_map(Step::Read),
-        1 => (0..ACCOUNTS, status(), limit.clone(), limit).prop_map(|(account, status, floor, ceiling)| Step::Change(account, status, floor, ceiling)),
-    ]
 }
 
 fn run(opening: &[(i128, Guards)], steps: &[Step]) -> Result<(), TestCaseError> {
@@ -347,8 +345,12 @@ fn rules_say_which_limit_and_how_much() {
         (credit(21), refuse(Rejection::LimitExceeded { ceiling: 80 })),
         (Leg::net(60, 60), Decision::Admit),
         (Leg::net(70, 19), refuse(Rejection::InsufficientFunds { available: 50, requested: 51, before_floor: 50 })),
-        // A hold takes what is available and adds nothing; a capture of what is held asks for nothing more, and what it lets go makes no room yet.
-        (Leg::with_hold(0, 0, 51), refuse(Rejection::InsufficientFunds { available: 50, requested: 51, before_floor: 50 })),
+        // A hold takes what is available and adds nothing; a capture of what is held asks for nothing more, and what it
+        // lets go makes no room yet.
+        (
+            Leg::with_hold(0, 0, 51),
+            refuse(Rejection::InsufficientFunds { available: 50, requested: 51, before_floor: 50 }),
+        ),
         (Leg::with_hold(0, 0, 50), Decision::Admit),
         (Leg::with_hold(10, 0, -10), Decision::Admit),
         (Leg::with_hold(0, 0, -10), Decision::Admit),
@@ -366,6 +368,9 @@ fn rules_say_which_limit_and_how_much() {
 
     // Limits past the balance bind what is new, and nothing else.
     let short = Account::<u32>::new(totals(40, 100), limits(Some(80), Some(50)));
-    assert_eq!(short.decide(debit(1)), refuse(Rejection::InsufficientFunds { available: 0, requested: 1, before_floor: 60 }));
+    assert_eq!(
+        short.decide(debit(1)),
+        refuse(Rejection::InsufficientFunds { available: 0, requested: 1, before_floor: 60 })
+    );
     assert_eq!(short.decide(credit(1)), refuse(Rejection::LimitExceeded { ceiling: 50 }));
 }

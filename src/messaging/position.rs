@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// The newest position is nearly always among this many records at the end of the topic.
 const TAIL: i64 = 1000;
 
-/// Logs the client's messages at debug only: the end of a partition is expected here, and real failures come back from the calls.
+/// Logs the client's messages at debug only: the end of a partition is expected here, and real failures come back from
+/// the calls.
 struct Quiet;
 
 impl ClientContext for Quiet {
@@ -64,7 +65,9 @@ pub enum ReadError {
     #[error("kafka: {0}")]
     Kafka(#[from] KafkaError),
     /// A transaction stays open in front of the end.
-    #[error("a transaction of another producer has been open on {topic}/{partition} for {seconds} s, in front of what must be read")]
+    #[error(
+        "a transaction of another producer has been open on {topic}/{partition} for {seconds} s, in front of what must be read"
+    )]
     Open {
         /// The topic of positions.
         topic: String,
@@ -92,7 +95,12 @@ pub enum ReadError {
 ///
 /// # Errors
 /// See [`ReadError`].
-pub async fn read_position(config: &KafkaConfig, publisher: &str, partition: i32, stop: &impl Stopping) -> Result<Option<Position>, ReadError> {
+pub async fn read_position(
+    config: &KafkaConfig,
+    publisher: &str,
+    partition: i32,
+    stop: &impl Stopping,
+) -> Result<Option<Position>, ReadError> {
     let reader = Reader { config: config.clone(), publisher: publisher.to_owned(), partition };
     let started = Instant::now();
     loop {
@@ -104,7 +112,11 @@ pub async fn read_position(config: &KafkaConfig, publisher: &str, partition: i32
             return Err(Failure::Stopped.into());
         }
         if started.elapsed() > PATIENCE {
-            return Err(ReadError::Open { topic: config.position_topic.clone(), partition, seconds: started.elapsed().as_secs() });
+            return Err(ReadError::Open {
+                topic: config.position_topic.clone(),
+                partition,
+                seconds: started.elapsed().as_secs(),
+            });
         }
         tokio::time::sleep(CALL / 5).await;
     }
@@ -120,8 +132,8 @@ struct Reader {
 impl Reader {
     /// The outer `None`: a transaction is open in front of the end, so the end cannot be seen yet.
     ///
-    /// A read-committed consumer stops at the first open transaction and takes that for the end. So its end is compared with the true one, which only
-    /// a read-uncommitted consumer is told.
+    /// A read-committed consumer stops at the first open transaction and takes that for the end. So its end is compared
+    /// with the true one, which only a read-uncommitted consumer is told.
     fn read(&self) -> Result<Option<Option<Position>>, ReadError> {
         let topic = self.config.position_topic.as_str();
         let (_, end) = self.consumer("read_uncommitted")?.fetch_watermarks(topic, self.partition, CALL * 5)?;
@@ -158,7 +170,9 @@ impl Reader {
             }
         }
         consumer.unassign()?;
-        found.transpose().map_err(|error| ReadError::Unreadable { publisher: self.publisher.clone(), error: error.to_string() })
+        found
+            .transpose()
+            .map_err(|error| ReadError::Unreadable { publisher: self.publisher.clone(), error: error.to_string() })
     }
 
     fn consumer(&self, isolation: &str) -> KafkaResult<BaseConsumer<Quiet>> {

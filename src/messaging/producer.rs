@@ -1,8 +1,8 @@
 //! The publisher's producer: with transactions, or without for a broker that has none.
 //!
-//! Callers need to know no more of Kafka's errors than what to do about a [`Failure`]. Errors are sorted here, in this order: fatal, lost identity,
-//! retriable (the same function is called again), abort. For all others the producer is replaced: a new one of the same name makes Kafka end the old
-//! one's transaction, and the position tells how it ended.
+//! Callers need to know no more of Kafka's errors than what to do about a [`Failure`]. Errors are sorted here, in this
+//! order: fatal, lost identity, retriable (the same function is called again), abort. For all others the producer is
+//! replaced: a new one of the same name makes Kafka end the old one's transaction, and the position tells how it ended.
 
 mod delivery;
 
@@ -44,7 +44,8 @@ pub enum Failure {
     /// Abort the transaction, and read the position again.
     #[error("{0}")]
     Abort(String),
-    /// A record was refused for itself: by the client, which names it, or by the broker, which refuses the whole package that it came in.
+    /// A record was refused for itself: by the client, which names it, or by the broker, which refuses the whole
+    /// package that it came in.
     #[error("{reason}")]
     Poison {
         /// Which of the records; `None`: not known.
@@ -91,11 +92,14 @@ impl Producer {
         } else {
             client.set("message.timeout.ms", config.transaction_timeout.as_millis().to_string());
         }
-        let inner = client.create_with_context(Deliveries).map_err(|error: KafkaError| Failure::Renew(format!("kafka client: {error}")))?;
+        let inner = client
+            .create_with_context(Deliveries)
+            .map_err(|error: KafkaError| Failure::Renew(format!("kafka client: {error}")))?;
         Ok(Self { inner: Arc::new(inner), transactional, patience: config.patience })
     }
 
-    /// Shuts out older producers of the same name, and ends the transaction that they left open. Without transactions it does nothing.
+    /// Shuts out older producers of the same name, and ends the transaction that they left open. Without transactions
+    /// it does nothing.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -136,7 +140,8 @@ impl Producer {
     pub async fn send(&self, records: &[Outgoing<'_>], stop: &impl Stopping) -> Result<(), Failure> {
         let delivery = Arc::new(Delivery::of(records.len()));
         for (index, record) in records.iter().enumerate() {
-            let mut message = BaseRecord::with_opaque_to(record.topic, delivery.clone()).key(record.key).payload(record.body);
+            let mut message =
+                BaseRecord::with_opaque_to(record.topic, delivery.clone()).key(record.key).payload(record.body);
             message.partition = record.partition;
             if let Some(tenant) = record.tenant {
                 message.headers = Some(OwnedHeaders::new().insert(Header { key: "tenant", value: Some(tenant) }));
@@ -162,7 +167,8 @@ impl Producer {
     /// Commits: Kafka then has the records together with the position. Without transactions it does nothing.
     ///
     /// # Errors
-    /// See [`Failure`]. After [`Failure::Renew`] and [`Failure::Stopped`] only the position tells how the transaction ended.
+    /// See [`Failure`]. After [`Failure::Renew`] and [`Failure::Stopped`] only the position tells how the transaction
+    /// ended.
     pub async fn commit(&self, stop: &impl Stopping) -> Result<(), Failure> {
         if !self.transactional {
             return Ok(());
@@ -189,7 +195,11 @@ impl Producer {
         let _ = blocking(move || drop(self)).await;
     }
 
-    async fn until_done(&self, stop: &impl Stopping, call: fn(&ThreadedProducer<Deliveries>) -> Result<(), KafkaError>) -> Result<(), Failure> {
+    async fn until_done(
+        &self,
+        stop: &impl Stopping,
+        call: fn(&ThreadedProducer<Deliveries>) -> Result<(), KafkaError>,
+    ) -> Result<(), Failure> {
         let started = Instant::now();
         loop {
             let producer = self.inner.clone();
@@ -255,5 +265,7 @@ fn lost_identity_code(code: RDKafkaErrorCode) -> bool {
 }
 
 pub(super) async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(call).await.map_err(|error| Failure::Renew(format!("a blocking call did not end: {error}")))
+    tokio::task::spawn_blocking(call)
+        .await
+        .map_err(|error| Failure::Renew(format!("a blocking call did not end: {error}")))
 }

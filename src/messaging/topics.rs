@@ -23,8 +23,11 @@ pub struct Topics {
 
 impl Topics {
     pub fn new(config: &KafkaConfig) -> Self {
-        let name =
-            |event: EventType| event.topic_suffix().map_or_else(|| config.florin_topic.clone(), |suffix| format!("{}.{suffix}", config.topic_prefix));
+        let name = |event: EventType| {
+            event
+                .topic_suffix()
+                .map_or_else(|| config.florin_topic.clone(), |suffix| format!("{}.{suffix}", config.topic_prefix))
+        };
         Self {
             events: EventType::ALL.into_iter().map(|event| (event, name(event))).collect(),
             dead_letters: format!("{}.dlq", config.topic_prefix),
@@ -42,7 +45,11 @@ impl Topics {
         let mut plans: Vec<Plan> = Vec::new();
         for name in self.events.iter().map(|(_, name)| name).chain([&self.dead_letters]) {
             if plans.iter().all(|plan| plan.name != *name) {
-                plans.push(Plan { name: name.clone(), partitions: config.partitions, settings: vec![("max.message.bytes", size.clone())] });
+                plans.push(Plan {
+                    name: name.clone(),
+                    partitions: config.partitions,
+                    settings: vec![("max.message.bytes", size.clone())],
+                });
             }
         }
         let compacted = [
@@ -100,11 +107,19 @@ pub async fn ensure_topics(config: &KafkaConfig) -> Result<Vec<String>, TopicErr
         .iter()
         .map(|plan| {
             let settings = plan.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            NewTopic { name: &plan.name, num_partitions: plan.partitions, replication: TopicReplication::Fixed(config.replication), config: settings }
+            NewTopic {
+                name: &plan.name,
+                num_partitions: plan.partitions,
+                replication: TopicReplication::Fixed(config.replication),
+                config: settings,
+            }
         })
         .collect();
     let mut created = Vec::new();
-    for result in admin.create_topics(&topics, &AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT))).await? {
+    for result in admin
+        .create_topics(&topics, &AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT)))
+        .await?
+    {
         match result {
             Ok(topic) => created.push(topic),
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
@@ -130,7 +145,9 @@ pub async fn ensure_topics(config: &KafkaConfig) -> Result<Vec<String>, TopicErr
 pub async fn check_position_topic(config: &KafkaConfig) -> Result<(), TopicError> {
     let admin: AdminClient<DefaultClientContext> = config.client().create()?;
     let topic = config.position_topic.as_str();
-    let answers = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &AdminOptions::new().request_timeout(Some(TIMEOUT))).await?;
+    let answers = admin
+        .describe_configs([&ResourceSpecifier::Topic(topic)], &AdminOptions::new().request_timeout(Some(TIMEOUT)))
+        .await?;
     let resource = match answers.into_iter().next() {
         Some(Ok(resource)) => resource,
         Some(Err(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic)) | None => {
@@ -138,7 +155,9 @@ pub async fn check_position_topic(config: &KafkaConfig) -> Result<(), TopicError
         }
         Some(Err(code)) => return Err(KafkaError::AdminOp(code).into()),
     };
-    let Some(found) = resource.get("cleanup.policy").and_then(|entry| entry.value.clone()) else { return Err(TopicError::Missing(topic.into())) };
+    let Some(found) = resource.get("cleanup.policy").and_then(|entry| entry.value.clone()) else {
+        return Err(TopicError::Missing(topic.into()));
+    };
     if found == "compact" { Ok(()) } else { Err(TopicError::Forgetful { topic: topic.into(), found }) }
 }
 

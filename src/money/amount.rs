@@ -35,7 +35,11 @@ impl Amount {
     /// # Errors
     /// `TooLarge` from 10^28 on.
     pub const fn new(minor_units: i128) -> Result<Self, AmountError> {
-        if minor_units.unsigned_abs() > Self::MAX.0.unsigned_abs() { Err(AmountError::TooLarge) } else { Ok(Self(minor_units)) }
+        if minor_units.unsigned_abs() > Self::MAX.0.unsigned_abs() {
+            Err(AmountError::TooLarge)
+        } else {
+            Ok(Self(minor_units))
+        }
     }
 
     pub const fn minor_units(self) -> i128 {
@@ -116,9 +120,15 @@ mod tests {
     #[test]
     fn text_is_read_exactly_or_refused() {
         let read = |text, exponent| Amount::parse(text, exponent).map(Amount::minor_units);
-        for (text, exponent, units) in
-            [("12.50", 2, 1250), ("12.5", 2, 1250), ("12", 2, 1200), ("0.01", 2, 1), ("-3.10", 2, -310), ("7", 0, 7), ("1.5000", 2, 150)]
-        {
+        for (text, exponent, units) in [
+            ("12.50", 2, 1250),
+            ("12.5", 2, 1250),
+            ("12", 2, 1200),
+            ("0.01", 2, 1),
+            ("-3.10", 2, -310),
+            ("7", 0, 7),
+            ("1.5000", 2, 150),
+        ] {
             assert_eq!(read(text, exponent), Ok(units), "{text}");
         }
         for text in ["", "-", ".5", "5.", "1e3", "+1", " 1", "1 ", "1,0", "NaN", "--1", "1.2.3", "٣"] {

@@ -43,8 +43,18 @@ impl fmt::Display for CurrencyCode {
 }
 
 /// The currencies that a new ledger begins with, and their decimals. Others are added by calls.
-pub const COMMON: &[(&str, u8)] =
-    &[("USD", 2), ("EUR", 2), ("GBP", 2), ("INR", 2), ("CHF", 2), ("JPY", 0), ("BHD", 3), ("BTC", 8), ("ETH", 8), ("POINTS", 0)];
+pub const COMMON: &[(&str, u8)] = &[
+    ("USD", 2),
+    ("EUR", 2),
+    ("GBP", 2),
+    ("INR", 2),
+    ("CHF", 2),
+    ("JPY", 0),
+    ("BHD", 3),
+    ("BTC", 8),
+    ("ETH", 8),
+    ("POINTS", 0),
+];
 
 /// A currency that accounts can be opened in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +67,8 @@ pub struct Currency {
 /// Lists in a [`Currencies`].
 const SLOTS: usize = 64;
 
-/// The currencies that this process knows. The set only grows, and an exponent never changes, so a look-up takes no lock, and clones share what is
-/// learned.
+/// The currencies that this process knows. The set only grows, and an exponent never changes, so a look-up takes no
+/// lock, and clones share what is learned.
 #[derive(Clone)]
 pub struct Currencies(Arc<[Slot; SLOTS]>);
 

@@ -4,8 +4,9 @@ use rust_decimal::Decimal;
 
 use super::{Amount, Currency};
 
-/// How an amount that arrives is rounded to its currency's smallest unit, as recorded with the transaction. It is half to even (banker's rounding,
-/// `roundTiesToEven` of IEEE 754), so that many small exchanges do not add up in one side's favour.
+/// How an amount that arrives is rounded to its currency's smallest unit, as recorded with the transaction. It is half
+/// to even (banker's rounding, `roundTiesToEven` of IEEE 754), so that many small exchanges do not add up in one side's
+/// favour.
 pub const ROUNDING: &str = "half_even";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -91,7 +92,10 @@ mod tests {
     #[test]
     fn what_cannot_be_computed_exactly_is_refused() {
         assert_eq!(exchanged("99999999999999999999999999.99", 2, 2, "1.1"), Err(ExchangeError::TooLarge));
-        assert_eq!(exchanged("99999999999999999999999999.99", 2, 2, "1234567890123456.123456789012"), Err(ExchangeError::TooLarge));
+        assert_eq!(
+            exchanged("99999999999999999999999999.99", 2, 2, "1234567890123456.123456789012"),
+            Err(ExchangeError::TooLarge)
+        );
         assert_eq!(exchanged("9999999999999999999999999999", 0, 18, "0.000000000001"), Err(ExchangeError::TooLarge));
         assert_eq!(exchanged("0.000000000000000001", 18, 0, "0.000000000001"), Err(ExchangeError::Nothing));
     }

@@ -38,14 +38,15 @@ impl Posted {
     /// Whether the money keeps to floor and ceiling. One that was set past the balance binds new movements only.
     pub fn is_within_limits(&self) -> bool {
         let balance = self.totals.credits - self.totals.debits;
-        self.guards.floor.is_none_or(|floor| balance - self.totals.held >= floor) && self.guards.ceiling.is_none_or(|ceiling| balance <= ceiling)
+        self.guards.floor.is_none_or(|floor| balance - self.totals.held >= floor)
+            && self.guards.ceiling.is_none_or(|ceiling| balance <= ceiling)
     }
 }
 
 impl Posted {
-    /// Whether movements that were admitted under these guards can lead to these totals. Floor and ceiling bind only what moves towards them:
-    /// an account that was past one may come back to it. `taken`: something was taken from holds. That was admitted with the hold, and whether the
-    /// hold has as much left is not known here.
+    /// Whether movements that were admitted under these guards can lead to these totals. Floor and ceiling bind only
+    /// what moves towards them: an account that was past one may come back to it. `taken`: something was taken from
+    /// holds. That was admitted with the hold, and whether the hold has as much left is not known here.
     pub fn may_become(&self, after: &Totals, taken: bool) -> bool {
         let (balance, before) = (after.credits - after.debits, self.totals.credits - self.totals.debits);
         let (available, was_available) = (balance - after.held, before - self.totals.held);
@@ -57,7 +58,8 @@ impl Posted {
     }
 }
 
-/// One loaded account. The handle stays valid after its actor has ended: slips sent to it then are answered as certainly not done.
+/// One loaded account. The handle stays valid after its actor has ended: slips sent to it then are answered as
+/// certainly not done.
 pub struct AccountHandle {
     pub identity: Identity,
     /// Shared by the actor, the journal and all readers.
@@ -138,7 +140,8 @@ pub struct UsedKey {
 }
 
 impl UsedKey {
-    /// What a command with this key hears, and where its own transaction is the one that used it: done. The one place that says what a used key means.
+    /// What a command with this key hears, and where its own transaction is the one that used it: done. The one place
+    /// that says what a used key means.
     pub fn verdict(&self, own: Option<TransactionId>, request: RequestHash) -> Outcome {
         let (id, created_at) = (self.transaction, self.created_at);
         match self.request == request {
@@ -165,8 +168,8 @@ pub enum Closing {
     Released,
 }
 
-/// Where the journal leaves what settled, until the actor's next message. This costs one lock per account and batch, where a
-/// message would cost an allocation and a wake-up as well.
+/// Where the journal leaves what settled, until the actor's next message. This costs one lock per account and batch,
+/// where a message would cost an allocation and a wake-up as well.
 pub struct AccountCell {
     inner: Mutex<Cell>,
     news: AtomicBool,
@@ -193,10 +196,15 @@ impl AccountCell {
         self.lock().posted
     }
 
-    /// Called by the journal: this transaction is durable. `after` is the money after its batch, `change` the new guards if it changed them. Both are
-    /// taken under one lock: a read that came in between would bring the old guards back. Returns what is now posted, and whether the actor
-    /// must be woken.
-    pub fn settle(&self, after: Option<Known>, change: Option<&AccountChange>, committed: TransactionId) -> (Posted, bool) {
+    /// Called by the journal: this transaction is durable. `after` is the money after its batch, `change` the new
+    /// guards if it changed them. Both are taken under one lock: a read that came in between would bring the old guards
+    /// back. Returns what is now posted, and whether the actor must be woken.
+    pub fn settle(
+        &self,
+        after: Option<Known>,
+        change: Option<&AccountChange>,
+        committed: TransactionId,
+    ) -> (Posted, bool) {
         let mut cell = self.lock();
         let version = after.map_or(cell.guards_version, |after| after.totals.version);
         if let Some(change) = change.filter(|_| version > cell.guards_version) {
@@ -219,8 +227,8 @@ impl AccountCell {
         std::mem::take(&mut cell.wake)
     }
 
-    /// Called by the actor or the journal when a read from the primary came back. Totals and guards each stay as they are if known as of a later
-    /// version.
+    /// Called by the actor or the journal when a read from the primary came back. Totals and guards each stay as they
+    /// are if known as of a later version.
     pub fn see(&self, read: &Posted) {
         let mut cell = self.lock();
         if read.totals.version >= cell.guards_version {
@@ -249,7 +257,8 @@ impl AccountCell {
         Some((cell.posted, std::mem::take(&mut cell.closed)))
     }
 
-    /// Called by the actor: wake me at the next settle or release. Returns false when there already is something to take.
+    /// Called by the actor: wake me at the next settle or release. Returns false when there already is something to
+    /// take.
     pub fn ask_to_be_woken(&self) -> bool {
         let mut cell = self.lock();
         cell.wake = true;
@@ -285,7 +294,13 @@ mod tests {
     #[test]
     fn a_used_key_means_the_same_to_everybody() {
         let (own, other, request) = (TransactionId::draw(), TransactionId::draw(), RequestHash::of(&[b"a"]));
-        let used = UsedKey { key: KeyHash::own(own), transaction: own, request, retired: false, created_at: DateTime::UNIX_EPOCH };
+        let used = UsedKey {
+            key: KeyHash::own(own),
+            transaction: own,
+            request,
+            retired: false,
+            created_at: DateTime::UNIX_EPOCH,
+        };
         assert!(matches!(used.verdict(Some(own), request), Outcome::Done { id, .. } if id == own));
         for asks in [Some(other), None] {
             assert!(matches!(used.verdict(asks, request), Outcome::Replayed { id, .. } if id == own));

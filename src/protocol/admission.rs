@@ -1,5 +1,5 @@
-//! The bound on work in flight: a permit is taken before a command touches an actor and is given back when its outcome is known,
-//! not when its caller stops listening.
+//! The bound on work in flight: a permit is taken before a command touches an actor and is given back when its outcome
+//! is known, not when its caller stops listening.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

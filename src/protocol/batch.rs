@@ -1,5 +1,5 @@
-//! Lays records out as the arrays of one call of the database. Pure: places, balances after each row and the links between an account's rows
-//! are computed here, from what memory knows.
+//! Lays records out as the arrays of one call of the database. Pure: places, balances after each row and the links
+//! between an account's rows are computed here, from what memory knows.
 
 mod extras;
 mod facts;
@@ -49,9 +49,13 @@ struct Touched {
 struct Ledger(HashMap<AccountId, Touched>);
 
 impl Batch {
-    /// Lays records out behind the batch `prior`, each with what memory knows of its accounts. No two records may have the same key: the journal
-    /// lets a record with a repeated key wait.
-    pub fn of<'a, K: Fn(AccountId) -> Option<Posted>>(number: i64, prior: i64, records: impl Iterator<Item = (&'a Record, K)>) -> Self {
+    /// Lays records out behind the batch `prior`, each with what memory knows of its accounts. No two records may have
+    /// the same key: the journal lets a record with a repeated key wait.
+    pub fn of<'a, K: Fn(AccountId) -> Option<Posted>>(
+        number: i64,
+        prior: i64,
+        records: impl Iterator<Item = (&'a Record, K)>,
+    ) -> Self {
         let mut batch = Self { number, prior, ..Self::default() };
         let mut ledger = Ledger::default();
         for (record, known) in records {
@@ -83,7 +87,11 @@ impl Batch {
             Body::Tombstone => {}
             Body::Postings(_) if postings.is_empty() => {
                 if let Some((account, change)) = held {
-                    self.rows.debit(first, account, ledger.touch(account, known, here, |now| now.totals.held += change));
+                    self.rows.debit(
+                        first,
+                        account,
+                        ledger.touch(account, known, here, |now| now.totals.held += change),
+                    );
                     self.rows.credit[first] = record.rows.iter().find_map(Rows::promised_to).map(|account| account.0);
                 }
             }
@@ -96,7 +104,8 @@ impl Batch {
             }
             let (at, amount) = (first + n, posting.amount.minor_units());
             let place = journal::place(self.number, at);
-            let holds_less = held.filter(|(account, _)| n == 0 && *account == posting.debit).map_or(0, |(_, change)| change);
+            let holds_less =
+                held.filter(|(account, _)| n == 0 && *account == posting.debit).map_or(0, |(_, change)| change);
             let debit = ledger.touch(posting.debit, known, place, |now| {
                 now.totals.debits += amount;
                 now.totals.held += holds_less;
@@ -126,11 +135,14 @@ impl Batch {
         }
     }
 
-    /// Whether it may be written while the batch before it is still being written. It may when it only adds rows, to the same partition: what changes
-    /// rows that others change too waits for its turn.
+    /// Whether it may be written while the batch before it is still being written. It may when it only adds rows, to
+    /// the same partition: what changes rows that others change too waits for its turn.
     pub fn may_run_beside(&self) -> bool {
         let changes = self.rows.kinds.contains(&Kind::ACCOUNT_CHANGE.code());
-        self.takes.holds.is_empty() && self.extras.is_empty() && !changes && journal::partition_of(self.number) == journal::partition_of(self.prior)
+        self.takes.holds.is_empty()
+            && self.extras.is_empty()
+            && !changes
+            && journal::partition_of(self.number) == journal::partition_of(self.prior)
     }
 
     pub fn len(&self) -> usize {
@@ -146,7 +158,8 @@ impl Batch {
         let rows = &self.rows;
         let first = rows.ids.iter().position(|id| *id == record.0)?;
         let count = usize::try_from(rows.postings[first]).ok()?;
-        let balances = |at: usize| Some(BalancesAfter { debit: rows.debit_afters[at]?, credit: rows.credit_afters[at]? });
+        let balances =
+            |at: usize| Some(BalancesAfter { debit: rows.debit_afters[at]?, credit: rows.credit_afters[at]? });
         (first..first + count).map(balances).collect()
     }
 }
@@ -162,7 +175,13 @@ struct Side {
 
 impl Ledger {
     /// Applies a row at `place` to an account, and returns what the row says of it.
-    fn touch(&mut self, account: AccountId, known: &impl Fn(AccountId) -> Option<Posted>, place: i64, change: impl FnOnce(&mut Known)) -> Side {
+    fn touch(
+        &mut self,
+        account: AccountId,
+        known: &impl Fn(AccountId) -> Option<Posted>,
+        place: i64,
+        change: impl FnOnce(&mut Known),
+    ) -> Side {
         let touched = self.0.entry(account).or_insert_with(|| {
             let before = known(account);
             Touched { before, now: before.map(|posted| posted.known()).unwrap_or_default(), taken: false }
@@ -177,7 +196,9 @@ impl Ledger {
 
     /// Accounts whose money breaks a floor or ceiling that it kept to before, or breaks it by more than before.
     fn outside(&self) -> Vec<AccountId> {
-        let is_outside = |touched: &Touched| touched.before.is_none_or(|before| !before.may_become(&touched.now.totals, touched.taken));
+        let is_outside = |touched: &Touched| {
+            touched.before.is_none_or(|before| !before.may_become(&touched.now.totals, touched.taken))
+        };
         self.0.iter().filter(|(_, touched)| is_outside(touched)).map(|(account, _)| *account).collect()
     }
 }

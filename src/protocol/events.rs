@@ -1,7 +1,8 @@
 //! Events: their names, their topics and their form on the wire.
 //!
-//! The journal keeps only which event a transaction has. [`render`] makes the event from the journal's rows, for Kafka and for live streams.
-//! The schemas in `schemas/` describe every shape. Nothing may be added to the payment events: they are a contract.
+//! The journal keeps only which event a transaction has. [`render`] makes the event from the journal's rows, for Kafka
+//! and for live streams. The schemas in `schemas/` describe every shape. Nothing may be added to the payment events:
+//! they are a contract.
 
 mod accounts;
 mod dead_letter;
@@ -16,7 +17,9 @@ use ulid::Ulid;
 
 pub use accounts::{AccountChanged, AccountCreated, GuardsText};
 pub use dead_letter::DeadLetter;
-pub use payloads::{Follows, HoldPayload, Outcome, PaymentAuthorized, PaymentDeclined, PostingPayload, RatePayload, TransactionPayload};
+pub use payloads::{
+    Follows, HoldPayload, Outcome, PaymentAuthorized, PaymentDeclined, PostingPayload, RatePayload, TransactionPayload,
+};
 pub use render::{Named, Unreadable, event_id, render};
 
 /// The journal keeps its number, which therefore never changes.
@@ -125,7 +128,9 @@ impl Payload<'_> {
             Self::Authorized(_) => EventType::PaymentAuthorized,
             Self::Declined(_) => EventType::PaymentDeclined,
             Self::Transaction(TransactionPayload { outcome: Outcome::Posted, .. }) => EventType::TransactionPosted,
-            Self::Transaction(TransactionPayload { outcome: Outcome::Declined { .. }, .. }) => EventType::TransactionDeclined,
+            Self::Transaction(TransactionPayload { outcome: Outcome::Declined { .. }, .. }) => {
+                EventType::TransactionDeclined
+            }
             Self::Hold(HoldPayload { expires_at: Some(_), .. }) => EventType::HoldAuthorized,
             Self::Hold(HoldPayload { expires_at: None, .. }) => EventType::HoldVoided,
             Self::AccountCreated(_) => EventType::AccountCreated,
@@ -146,12 +151,18 @@ struct Envelope<'a, P> {
     correlation_id: Option<&'a str>,
 }
 
-/// Writes the whole envelope as JSON; `aggregate` is the message key. `correlation` is given for Florin's own events only: nothing may be added to
-/// the payment events.
+/// Writes the whole envelope as JSON; `aggregate` is the message key. `correlation` is given for Florin's own events
+/// only: nothing may be added to the payment events.
 ///
 /// # Panics
 /// Never: texts, integers and maps of texts always encode.
-pub fn envelope(id: Ulid, aggregate: &str, payload: &Payload<'_>, at: DateTime<Utc>, correlation: Option<&str>) -> String {
+pub fn envelope(
+    id: Ulid,
+    aggregate: &str,
+    payload: &Payload<'_>,
+    at: DateTime<Utc>,
+    correlation: Option<&str>,
+) -> String {
     let (event, mut buffer, timestamp) = (payload.event(), [0; ulid::ULID_LEN], timestamp(at));
     let id: &str = id.array_to_str(&mut buffer);
     match payload {
@@ -169,9 +180,24 @@ pub fn timestamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, false)
 }
 
-fn write(event: EventType, id: &str, aggregate: &str, payload: impl Serialize, timestamp: &str, correlation_id: Option<&str>) -> String {
+fn write(
+    event: EventType,
+    id: &str,
+    aggregate: &str,
+    payload: impl Serialize,
+    timestamp: &str,
+    correlation_id: Option<&str>,
+) -> String {
     let (aggregate_type, event_type) = (event.aggregate_type(), event.name());
-    let envelope = Envelope { event_id: id, aggregate_type, aggregate_id: aggregate, event_type, payload, timestamp, correlation_id };
+    let envelope = Envelope {
+        event_id: id,
+        aggregate_type,
+        aggregate_id: aggregate,
+        event_type,
+        payload,
+        timestamp,
+        correlation_id,
+    };
     let mut text = Vec::with_capacity(512);
     serde_json::to_writer(&mut text, &envelope).expect("texts and integers encode");
     String::from_utf8(text).expect("JSON is UTF-8")

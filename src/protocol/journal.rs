@@ -34,7 +34,8 @@ pub mod status {
     pub const RETIRED: i16 = 3;
 }
 
-/// A row of the journal. What belongs to the whole transaction stands on its first row (`n` is 0); each further row has one more posting.
+/// A row of the journal. What belongs to the whole transaction stands on its first row (`n` is 0); each further row has
+/// one more posting.
 #[derive(Clone, Debug)]
 pub struct Row {
     pub seq: i64,

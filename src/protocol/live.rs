@@ -32,7 +32,8 @@ pub struct LiveEvent {
 /// What is sent at once: every event after `from`, up to and including `to`.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// Where the batch before it ended. A watcher that is not there yet has missed something, and reads it from the journal.
+    /// Where the batch before it ended. A watcher that is not there yet has missed something, and reads it from the
+    /// journal.
     pub from: i64,
     /// Up to this place every row of the journal is visible.
     pub to: i64,
@@ -114,7 +115,8 @@ impl Feed {
         self.0.watchers.load(Ordering::Acquire)
     }
 
-    /// Up to this place everything can be read from the journal. What comes after it comes out of subscriptions made before this call.
+    /// Up to this place everything can be read from the journal. What comes after it comes out of subscriptions made
+    /// before this call.
     pub fn position(&self) -> i64 {
         self.0.position.load(Ordering::Acquire)
     }
@@ -135,7 +137,8 @@ impl Feed {
         self.0.woken.store(false, Ordering::Release);
     }
 
-    /// Called by the actor to send a batch. The position is stored first: who subscribes after the batch finds it in the journal.
+    /// Called by the actor to send a batch. The position is stored first: who subscribes after the batch finds it in
+    /// the journal.
     pub fn send(&self, batch: Batch) {
         self.0.position.store(batch.to, Ordering::Release);
         let _ = self.0.sender.send(batch); // nobody watching is fine

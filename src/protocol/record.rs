@@ -50,7 +50,8 @@ impl TransactionId {
         self.0.get_version_num() == 8
     }
 
-    /// The id of what this step does to another transaction: the same, whoever does it and however often. A UUID version 8: it does not sort by time.
+    /// The id of what this step does to another transaction: the same, whoever does it and however often. A UUID
+    /// version 8: it does not sort by time.
     pub fn derived(source: Self, step: &str) -> Self {
         Self(uuid::Builder::from_custom_bytes(*hash(&[source.0.as_bytes(), step.as_bytes()]).as_bytes()).into_uuid())
     }
@@ -87,7 +88,8 @@ impl Api {
     }
 }
 
-/// The SHA-256 of these parts, cut to 128 bits. Each part is preceded by its length, so that they cannot run into each other.
+/// The SHA-256 of these parts, cut to 128 bits. Each part is preceded by its length, so that they cannot run into each
+/// other.
 fn hash(parts: &[&[u8]]) -> Uuid {
     let mut sha = Sha256::new();
     for part in parts {
@@ -305,7 +307,14 @@ pub struct Record {
 
 impl Record {
     /// A record of Florin's own, without a caller's key. It moves nothing yet.
-    pub fn new(id: TransactionId, tenant: Arc<str>, api: Api, kind: Kind, request: RequestHash, cutoff: Instant) -> Self {
+    pub fn new(
+        id: TransactionId,
+        tenant: Arc<str>,
+        api: Api,
+        kind: Kind,
+        request: RequestHash,
+        cutoff: Instant,
+    ) -> Self {
         Self {
             id,
             tenant,

@@ -94,8 +94,8 @@ impl Drop for Stop {
 /// The accounts of a record, ascending by internal id, so that waiting never deadlocks.
 pub type Stops = SmallVec<[Stop; 2]>;
 
-/// A record on its way. If it is dropped before a lane took it into a batch, for whatever reason, it releases its legs and answers
-/// that it is certainly not done.
+/// A record on its way. If it is dropped before a lane took it into a batch, for whatever reason, it releases its legs
+/// and answers that it is certainly not done.
 pub struct Slip {
     /// The record; `None` only once the slip was taken apart.
     record: Option<Box<Record>>,
@@ -153,7 +153,14 @@ impl Slip {
         if busy {
             return Err(Abort::AccountBusy);
         }
-        Ok(Box::new(Self { record: Some(record), stops, at: 0, refusal: None, reply: Some(reply), permit: Some(permit) }))
+        Ok(Box::new(Self {
+            record: Some(record),
+            stops,
+            at: 0,
+            refusal: None,
+            reply: Some(reply),
+            permit: Some(permit),
+        }))
     }
 
     pub fn id(&self) -> TransactionId {
@@ -198,21 +205,31 @@ impl Slip {
         self.stops[self.at].approved = true;
     }
 
-    /// The account where it is now refuses. The legs opened so far are released, and the refusal that comes first in the order of payment.v1
-    /// is kept: status before funds, funds before ceilings; among equals the payer's, then that of the account with the lowest number.
+    /// The account where it is now refuses. The legs opened so far are released, and the refusal that comes first in
+    /// the order of payment.v1 is kept: status before funds, funds before ceilings; among equals the payer's, then that
+    /// of the account with the lowest number.
     pub fn refuse(&mut self, rejection: Rejection) {
         self.release();
         let here = (self.stop().account.identity.id, rejection);
         let rank = |refusal: &(AccountId, Rejection)| {
-            let pays = self.stops.iter().any(|stop| stop.account.identity.id == refusal.0 && (stop.debit > 0 || stop.held > 0));
-            (matches!(refusal.1, Rejection::LimitExceeded { .. }), matches!(refusal.1, Rejection::InsufficientFunds { .. }), !pays, refusal.0)
+            let pays = self
+                .stops
+                .iter()
+                .any(|stop| stop.account.identity.id == refusal.0 && (stop.debit > 0 || stop.held > 0));
+            (
+                matches!(refusal.1, Rejection::LimitExceeded { .. }),
+                matches!(refusal.1, Rejection::InsufficientFunds { .. }),
+                !pays,
+                refusal.0,
+            )
         };
         if self.refusal.as_ref().is_none_or(|before| rank(&here) < rank(before)) {
             self.refusal = Some(here);
         }
     }
 
-    /// Goes on to the next account. Returns the slip after the last one, to be handed to the journal; `None` also when it was refused and answered.
+    /// Goes on to the next account. Returns the slip after the last one, to be handed to the journal; `None` also when
+    /// it was refused and answered.
     pub fn forward(mut self: Box<Self>) -> Option<Box<Self>> {
         self.at += 1;
         if self.at < self.stops.len() {
@@ -221,7 +238,8 @@ impl Slip {
         }
         let Some((account, rejection)) = self.refusal else { return Some(self) };
         if let (Some(reply), Some(permit)) = (self.reply.take(), self.permit.take()) {
-            let _ = reply.send(Outcome::Refused { account, rejection, permit }); // nobody listening is no reason to do anything
+            // nobody listening is no reason to do anything
+            let _ = reply.send(Outcome::Refused { account, rejection, permit });
         }
         None
     }

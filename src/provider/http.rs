@@ -47,7 +47,9 @@ impl HttpProvider {
     pub fn new(config: HttpConfig) -> Result<Self, String> {
         let _ = rustls::crypto::ring::default_provider().install_default(); // of a second installation nobody need hear
         let mut operations = Url::parse(&config.url).map_err(|error| format!("{:?} is no URL: {error}", config.url))?;
-        let fits = ["http", "https"].contains(&operations.scheme()) && operations.query().is_none() && operations.fragment().is_none();
+        let fits = ["http", "https"].contains(&operations.scheme())
+            && operations.query().is_none()
+            && operations.fragment().is_none();
         if !fits || operations.cannot_be_a_base() {
             return Err(format!("{:?} is no http or https URL without a query", config.url));
         }
@@ -67,7 +69,11 @@ impl HttpProvider {
 
     fn request(&self, method: Method, url: Url, operation: &Operation, body: Vec<u8>) -> RequestBuilder {
         let signed = signature(&self.secret, Utc::now().timestamp(), method.as_str(), url.path(), &body);
-        let request = self.client.request(method, url).header(signature::HEADER, signed).header("idempotency-key", &operation.key);
+        let request = self
+            .client
+            .request(method, url)
+            .header(signature::HEADER, signed)
+            .header("idempotency-key", &operation.key);
         match operation.correlation.as_deref().map(HeaderValue::from_str) {
             Some(Ok(correlation)) => request.header("x-correlation-id", correlation),
             _ => request, // one that no header can carry is not passed on
@@ -95,9 +101,13 @@ impl Provider for HttpProvider {
 
     fn submit<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Result<Answer, ProviderError>> {
         Box::pin(async move {
-            let body = serde_json::to_vec(operation).map_err(|error| ProviderError::NotDone(format!("the operation cannot be written: {error}")))?;
-            let request = self.request(Method::POST, self.operations.clone(), operation, body).header(CONTENT_TYPE, "application/json");
-            let unheard = || ProviderError::Unknown("the provider answered that it does not know what it was just told".into());
+            let body = serde_json::to_vec(operation)
+                .map_err(|error| ProviderError::NotDone(format!("the operation cannot be written: {error}")))?;
+            let request = self
+                .request(Method::POST, self.operations.clone(), operation, body)
+                .header(CONTENT_TYPE, "application/json");
+            let unheard =
+                || ProviderError::Unknown("the provider answered that it does not know what it was just told".into());
             self.send(request, &operation.key).await?.ok_or_else(unheard)
         })
     }
@@ -129,7 +139,8 @@ mod tests {
     #[test]
     fn operations_are_below_the_url_that_is_given() {
         let operations = |url: &str| {
-            let config = HttpConfig { name: "p".into(), url: url.into(), secret: "s".into(), timeout: Duration::from_secs(5) };
+            let config =
+                HttpConfig { name: "p".into(), url: url.into(), secret: "s".into(), timeout: Duration::from_secs(5) };
             HttpProvider::new(config).map(|provider| provider.operations.to_string())
         };
         assert_eq!(operations("https://pay.example").unwrap(), "https://pay.example/operations");

@@ -1,4 +1,5 @@
-//! The signature of a request: HMAC-SHA-256 (RFC 2104) over the time when it was sent, its method, its path and its body.
+//! The signature of a request: HMAC-SHA-256 (RFC 2104) over the time when it was sent, its method, its path and its
+//! body.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
@@ -12,7 +13,8 @@ pub(super) const HEADER: &str = "florin-signature";
 /// # Panics
 /// Never: HMAC takes keys of any length.
 pub fn signature(secret: &SecretString, unix: i64, method: &str, path: &str, body: &[u8]) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).expect("HMAC takes keys of any length");
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).expect("HMAC takes keys of any length");
     for part in [unix.to_string().as_bytes(), b".", method.as_bytes(), b".", path.as_bytes(), b".", body] {
         mac.update(part);
     }

@@ -28,8 +28,8 @@ const TEXT_MAX: usize = 200;
 /// The answer about the operation of this key; `None`: the provider never heard of it.
 ///
 /// # Errors
-/// `NotDone` for the statuses that say that the request was not looked at. `Unknown` for everything else that is no answer; also for one about
-/// another key, which may have been left over on the connection.
+/// `NotDone` for the statuses that say that the request was not looked at. `Unknown` for everything else that is no
+/// answer; also for one about another key, which may have been left over on the connection.
 pub(super) fn read(status: u16, body: &[u8], key: &str) -> Result<Option<Answer>, ProviderError> {
     match status {
         200 | 201 | 202 | 404 | 422 => {}
@@ -41,12 +41,18 @@ pub(super) fn read(status: u16, body: &[u8], key: &str) -> Result<Option<Answer>
     if body.key != key {
         return Err(garbled("an answer about another key".into()));
     }
-    let text = |text: Option<String>| text.unwrap_or_default().chars().filter(|c| !c.is_control()).take(TEXT_MAX).collect::<String>();
+    let text = |text: Option<String>| {
+        text.unwrap_or_default().chars().filter(|c| !c.is_control()).take(TEXT_MAX).collect::<String>()
+    };
     match (status, body.status) {
         (404, Status::Unknown) => Ok(None),
-        (200..=202, Status::Done) => Ok(Some(Answer::Done { reference: body.reference.map(|reference| text(Some(reference))) })),
+        (200..=202, Status::Done) => {
+            Ok(Some(Answer::Done { reference: body.reference.map(|reference| text(Some(reference))) }))
+        }
         (200..=202, Status::Pending) => Ok(Some(Answer::Pending)),
-        (200..=202 | 422, Status::Refused) => Ok(Some(Answer::Refused { code: text(body.code), message: text(body.message) })),
+        (200..=202 | 422, Status::Refused) => {
+            Ok(Some(Answer::Refused { code: text(body.code), message: text(body.message) }))
+        }
         _ => Err(garbled("another outcome than its status says".into())),
     }
 }
@@ -64,7 +70,11 @@ mod tests {
             (201, r#"{"key":"k","status":"done","reference":"po_1","more":1}"#, done),
             (200, r#"{"key":"k","status":"done"}"#, Ok(Some(Answer::Done { reference: None }))),
             (202, r#"{"key":"k","status":"pending"}"#, Ok(Some(Answer::Pending))),
-            (422, r#"{"key":"k","status":"refused","code":"closed","message":"no such\u0000 account"}"#, refused.clone()),
+            (
+                422,
+                r#"{"key":"k","status":"refused","code":"closed","message":"no such\u0000 account"}"#,
+                refused.clone(),
+            ),
             (200, r#"{"key":"k","status":"refused","code":"closed","message":"no such account"}"#, refused),
             (404, r#"{"key":"k","status":"unknown"}"#, Ok(None)),
         ] {

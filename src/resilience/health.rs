@@ -70,7 +70,8 @@ pub struct PartHealth {
 
 impl Default for Health {
     fn default() -> Self {
-        let down = |reason: &str| PartHealth { condition: Condition::Down(reason.into()), restarts: 0, last_cause: None };
+        let down =
+            |reason: &str| PartHealth { condition: Condition::Down(reason.into()), restarts: 0, last_cause: None };
         let parts = [Part::Database, Part::Leadership, Part::Journal].map(|part| (part, down("starting")));
         Self(Arc::new(Board { parts: Mutex::new(parts.into()), overall: watch::Sender::new(Overall::NotServing) }))
     }
@@ -101,7 +102,12 @@ impl Health {
 
     /// How one part is; one that never reported is up.
     pub fn condition(&self, part: Part) -> Condition {
-        self.0.parts.lock().unwrap_or_else(PoisonError::into_inner).get(&part).map_or(Condition::Up, |line| line.condition.clone())
+        self.0
+            .parts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&part)
+            .map_or(Condition::Up, |line| line.condition.clone())
     }
 
     pub fn overall(&self) -> Overall {
@@ -123,7 +129,8 @@ impl Health {
     }
 }
 
-/// The degradation table: without the database, the lease, the journal or the accounts nothing is served; anything else only degrades.
+/// The degradation table: without the database, the lease, the journal or the accounts nothing is served; anything else
+/// only degrades.
 fn overall(parts: &BTreeMap<Part, PartHealth>) -> Overall {
     let down = |part: &Part| parts.get(part).is_some_and(|line| matches!(line.condition, Condition::Down(_)));
     if [Part::Database, Part::Leadership, Part::Journal, Part::Accounts].iter().any(down) {

@@ -74,8 +74,8 @@ const fn policy(delay_min_ms: u64, delay_max_ms: u64, restarts_max: usize, windo
     }
 }
 
-/// The whole table. A child that escalates takes its parent along: an account the directory, a lane the journal, and a child of the root the process,
-/// which ends with an error so that its service manager starts it again.
+/// The whole table. A child that escalates takes its parent along: an account the directory, a lane the journal, and a
+/// child of the root the process, which ends with an error so that its service manager starts it again.
 pub const TABLE: &[Row] = &[
     Row { child: ChildName::Leadership, part: Part::Leadership, policy: policy(50, 2_000, 20, 60) },
     Row { child: ChildName::Journal, part: Part::Journal, policy: policy(20, 2_000, 20, 60) },

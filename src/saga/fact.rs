@@ -118,7 +118,8 @@ impl Resolution {
     }
 }
 
-/// What happened to a saga. `undo` says whether it concerns the step or its undoing. Attempts count from 1, and anew after an operator's retry.
+/// What happened to a saga. `undo` says whether it concerns the step or its undoing. Attempts count from 1, and anew
+/// after an operator's retry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum Fact {
@@ -221,7 +222,8 @@ mod minor_units {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Amount, D::Error> {
         let text = String::deserialize(from)?;
-        let units: i128 = text.parse().map_err(|_| D::Error::custom(format_args!("{text:?} is no amount in minor units")))?;
+        let units: i128 =
+            text.parse().map_err(|_| D::Error::custom(format_args!("{text:?} is no amount in minor units")))?;
         Amount::new(units).map_err(D::Error::custom)
     }
 }

@@ -120,17 +120,24 @@ impl Saga {
             Now::Pending { since } => (Call::Poll, self.attempt, since + policy.delay_min),
             Now::Running => (Call::AskFirst, self.attempt + 1, self.updated_at),
             Now::Fresh => (Call::Do, 1, self.updated_at),
-            Now::Waiting => (if self.doubt { Call::AskFirst } else { Call::Do }, self.attempt + 1, self.updated_at + policy.delay(self.attempt)),
+            Now::Waiting => (
+                if self.doubt { Call::AskFirst } else { Call::Do },
+                self.attempt + 1,
+                self.updated_at + policy.delay(self.attempt),
+            ),
         };
         let state = &self.steps[i];
         let undoes = state.rounds[0];
-        Next::Act { task: Task { step: state.step, undo, attempt, call, round: state.rounds[usize::from(undo)], undoes }, not_before }
+        Next::Act {
+            task: Task { step: state.step, undo, attempt, call, round: state.rounds[usize::from(undo)], undoes },
+            not_before,
+        }
     }
 
     /// The fact that follows from a reply to the current task. `None`: it is still pending, or no task is open.
     ///
-    /// A provider's step of which some attempt may have arrived fails only if the provider says so. If that cannot be had, it ends unanswered, and is
-    /// undone like a step that is done.
+    /// A provider's step of which some attempt may have arrived fails only if the provider says so. If that cannot be
+    /// had, it ends unanswered, and is undone like a step that is done.
     pub fn fact(&self, reply: Reply, policy: &Policy, now: DateTime<Utc>) -> Option<Fact> {
         let (i, undo) = match self.phase {
             Phase::Forward(i) => (i, false),
@@ -150,7 +157,11 @@ impl Saga {
                     _ => "the provider has not finished it".into(),
                 };
                 let waited = (now - since).to_std().unwrap_or_default();
-                let overdue = || Fact::Overdue { step, undo, reason: cut(&format!("pending for {} s: {reason}", waited.as_secs())) };
+                let overdue = || Fact::Overdue {
+                    step,
+                    undo,
+                    reason: cut(&format!("pending for {} s: {reason}", waited.as_secs())),
+                };
                 (waited >= policy.pending_max).then(overdue)
             }
             (Reply::NotDone(reason) | Reply::Unknown(reason), _) if !step.is_providers() => failed(&reason, is_last),
@@ -163,8 +174,8 @@ impl Saga {
         }
     }
 
-    /// When to poll again after a poll at `now` that found it still pending: after as long as it has been pending already, but no sooner and no later
-    /// than the policy's delays, and when it becomes overdue.
+    /// When to poll again after a poll at `now` that found it still pending: after as long as it has been pending
+    /// already, but no sooner and no later than the policy's delays, and when it becomes overdue.
     pub fn poll_at(&self, policy: &Policy, now: DateTime<Utc>) -> DateTime<Utc> {
         let Now::Pending { since } = self.now else { return now };
         let waited = (now - since).to_std().unwrap_or_default();

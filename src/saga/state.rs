@@ -83,7 +83,8 @@ pub(super) struct StepState {
     pub progress: Progress,
     /// Of the step and of its undoing, over all rounds.
     pub attempts: [u32; 2],
-    /// How often the step, and its undoing, failed for good. What is tried after that is another operation to the provider.
+    /// How often the step, and its undoing, failed for good. What is tried after that is another operation to the
+    /// provider.
     pub rounds: [u32; 2],
     pub references: [Option<String>; 2],
     pub error: Option<String>,
@@ -142,7 +143,9 @@ impl Saga {
         let mut facts = facts.into_iter();
         let mut saga = match facts.next() {
             Some((Fact::Started(order), at)) => Self::new(order, at),
-            Some((fact, _)) => return Err(Broken { n: 0, fact: fact.brief(), why: "a saga begins with its order".into() }),
+            Some((fact, _)) => {
+                return Err(Broken { n: 0, fact: fact.brief(), why: "a saga begins with its order".into() });
+            }
             None => return Err(Broken { n: 0, fact: "none".into(), why: "a saga begins with its order".into() }),
         };
         for (fact, at) in facts {
@@ -179,7 +182,9 @@ impl Saga {
             }
             Fact::Done { step, undo, reference } => {
                 let i = self.current(*step, *undo)?;
-                demand(!step.is_providers() || matches!(self.now, Now::Running | Now::Pending { .. }), || "the provider was not called".into())?;
+                demand(!step.is_providers() || matches!(self.now, Now::Running | Now::Pending { .. }), || {
+                    "the provider was not called".into()
+                })?;
                 let state = &mut self.steps[i];
                 state.at = Some(at);
                 state.references[usize::from(*undo)].clone_from(reference);
@@ -211,7 +216,9 @@ impl Saga {
                 }
                 Ok(())
             }
-            Fact::Failed { step, undo, attempt, reason, is_final } => self.fail(*step, *undo, *attempt, reason, *is_final, at),
+            Fact::Failed { step, undo, attempt, reason, is_final } => {
+                self.fail(*step, *undo, *attempt, reason, *is_final, at)
+            }
             Fact::Overdue { step, undo, reason } => {
                 let i = self.current(*step, *undo)?;
                 demand(matches!(self.now, Now::Pending { .. }), || format!("{} is not pending", step.name(*undo)))?;
@@ -229,12 +236,22 @@ impl Saga {
         }
     }
 
-    fn fail(&mut self, step: Step, undo: bool, attempt: u32, reason: &str, is_final: bool, at: DateTime<Utc>) -> Result<(), String> {
+    fn fail(
+        &mut self,
+        step: Step,
+        undo: bool,
+        attempt: u32,
+        reason: &str,
+        is_final: bool,
+        at: DateTime<Utc>,
+    ) -> Result<(), String> {
         let i = if step.is_providers() {
             let i = self.current(step, undo)?;
             demand(matches!(self.now, Now::Running | Now::Pending { .. }), || "the provider was not called".into())?;
             demand(attempt == self.attempt, || format!("the last attempt is {}", self.attempt))?;
-            demand(is_final || !(self.doubt || matches!(self.now, Now::Pending { .. })), || "an earlier attempt may have had its effect".into())?;
+            demand(is_final || !(self.doubt || matches!(self.now, Now::Pending { .. })), || {
+                "an earlier attempt may have had its effect".into()
+            })?;
             i
         } else {
             let i = self.current(step, undo)?;
@@ -334,7 +351,9 @@ impl Saga {
     }
 
     fn go_back(&mut self, before: usize) {
-        let last = self.steps[..before].iter().rposition(|state| matches!(state.progress, Progress::Done | Progress::Doubtful));
+        let last = self.steps[..before]
+            .iter()
+            .rposition(|state| matches!(state.progress, Progress::Done | Progress::Doubtful));
         self.fresh(last.map_or(Phase::Failed, Phase::Back));
     }
 }

@@ -8,19 +8,33 @@ use proptest::prelude::*;
 use super::*;
 use crate::money::Amount;
 
-const POLICY: Policy =
-    Policy { attempts_max: 3, delay_min: Duration::from_millis(200), delay_max: Duration::from_millis(700), pending_max: Duration::from_secs(100) };
+const POLICY: Policy = Policy {
+    attempts_max: 3,
+    delay_min: Duration::from_millis(200),
+    delay_max: Duration::from_millis(700),
+    pending_max: Duration::from_secs(100),
+};
 
 type Log = Vec<(Fact, DateTime<Utc>)>;
 
 fn order(workflow: Workflow) -> Order {
     let counter = "provider:test:USD".into();
     let (instrument, reference) = ("ba_1".into(), Some("rent".into()));
-    Order { workflow, account: "alice".into(), counter, amount: Amount::from(12_50), currency: "USD".into(), exponent: 2, instrument, reference }
+    Order {
+        workflow,
+        account: "alice".into(),
+        counter,
+        amount: Amount::from(12_50),
+        currency: "USD".into(),
+        exponent: 2,
+        instrument,
+        reference,
+    }
 }
 
-/// A saga being run by whoever runs it, with what happens to it as letters: d(one), p(ending), r(efused), n(ot done), u(nknown), c(rash), an
-/// operator's R(etry), resolved as D(one) or U(ndone). The operator is not heard unless the saga is stuck.
+/// A saga being run by whoever runs it, with what happens to it as letters: d(one), p(ending), r(efused), n(ot done),
+/// u(nknown), c(rash), an operator's R(etry), resolved as D(one) or U(ndone). The operator is not heard unless the saga
+/// is stuck.
 struct Run {
     saga: Saga,
     log: Log,
@@ -48,7 +62,9 @@ impl Run {
         let (by, reason) = ("ops".to_owned(), "looked".to_owned());
         match (self.saga.next(&POLICY), letter) {
             (Next::Stuck, 'R') => self.write(Fact::Retried { by, reason }),
-            (Next::Stuck, 'D') if self.saga.may_resolve(Resolution::Done).is_ok() => self.write(Fact::Resolved { how: Resolution::Done, by, reason }),
+            (Next::Stuck, 'D') if self.saga.may_resolve(Resolution::Done).is_ok() => {
+                self.write(Fact::Resolved { how: Resolution::Done, by, reason })
+            }
             (Next::Stuck, 'U') => self.write(Fact::Resolved { how: Resolution::Undone, by, reason }),
             (Next::Act { task, not_before }, letter) => {
                 self.now = self.now.max(not_before) + TimeDelta::milliseconds(1);
@@ -88,7 +104,12 @@ fn sagas_go_as_the_table_says() {
         (Payout, "r", "failed hold", Failed),
         (CardTopup, "r", "attempt 1 of charge, failed charge", Failed),
         (Payout, "drd", "done hold, attempt 1 of send, failed send, done void", Failed),
-        (Payout, "ddrdd", "done hold, attempt 1 of send, done send, failed capture, attempt 1 of recall, done recall, done void", Failed),
+        (
+            Payout,
+            "ddrdd",
+            "done hold, attempt 1 of send, done send, failed capture, attempt 1 of recall, done recall, done void",
+            Failed,
+        ),
         (CardTopup, "drd", "attempt 1 of charge, done charge, failed credit, attempt 1 of refund, done refund", Failed),
         // What certainly did not happen is tried again, and then given up without a recall.
         (
@@ -110,7 +131,12 @@ fn sagas_go_as_the_table_says() {
         (Payout, "dcn", "done hold, attempt 1 of send, attempt 2 of send, unanswered send", Processing),
         (Payout, "dppd", "done hold, attempt 1 of send, pending send, done send", Processing),
         (Payout, "dpr", "done hold, attempt 1 of send, pending send, failed send", Compensating),
-        (Payout, "ddrr", "done hold, attempt 1 of send, done send, failed capture, attempt 1 of recall, failed recall", Stuck),
+        (
+            Payout,
+            "ddrr",
+            "done hold, attempt 1 of send, done send, failed capture, attempt 1 of recall, failed recall",
+            Stuck,
+        ),
         (
             Payout,
             "ddrrDd",
@@ -212,9 +238,14 @@ fn facts_are_written_as_json_that_does_not_change() {
         json(&Fact::Failed { step: Step::Send, undo: true, attempt: 2, reason: "no".into(), is_final: true }),
         r#"{"fact":"failed","step":"send","undo":true,"attempt":2,"reason":"no","is_final":true}"#
     );
-    assert_eq!(json(&Fact::Done { step: Step::Capture, undo: false, reference: None }), r#"{"fact":"done","step":"capture","undo":false}"#);
+    assert_eq!(
+        json(&Fact::Done { step: Step::Capture, undo: false, reference: None }),
+        r#"{"fact":"done","step":"capture","undo":false}"#
+    );
     assert!(serde_json::from_str::<Fact>(r#"{"fact":"done","step":"nothing","undo":false}"#).is_err());
-    assert!(serde_json::from_str::<Fact>(&json(&Fact::Started(order(Workflow::Payout))).replace("1250", "12.50")).is_err());
+    assert!(
+        serde_json::from_str::<Fact>(&json(&Fact::Started(order(Workflow::Payout))).replace("1250", "12.50")).is_err()
+    );
 }
 
 /// Every fact that could be written about a saga, most of them out of place.
@@ -253,7 +284,8 @@ impl std::fmt::Debug for Run {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
-    /// Cut the log anywhere: what is left leads to the state that whoever wrote it was in. Mutation: a field of the state that no fact sets.
+    /// Cut the log anywhere: what is left leads to the state that whoever wrote it was in. Mutation: a field of the
+    /// state that no fact sets.
     #[test]
     fn any_part_of_a_log_leads_where_it_led(run in any_run("dddprnucRDU")) {
         let mut live = Saga::new(run.saga.order().clone(), run.log[0].1);
@@ -269,7 +301,8 @@ proptest! {
         }
     }
 
-    /// Whatever happened: once answers come, or never come, it ends or is stuck within a number of facts that is known beforehand.
+    /// Whatever happened: once answers come, or never come, it ends or is stuck within a number of facts that is known
+    /// beforehand.
     #[test]
     fn it_always_ends_or_is_stuck(mut run in any_run("dddprnucRDU"), at_last in prop::sample::select(vec!['d', 'p', 'r', 'n', 'u'])) {
         let before = run.log.len();

@@ -6,9 +6,9 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{
-    AdmissionSettings, AuthSettings, DatabaseSettings, DevBroker, Entry, GrpcSettings, JournalSettings, KafkaSettings, ListenSettings, LogFormat,
-    LogSettings, Mode, OutboxSettings, Problems, ProviderSettings, RateLimitSettings, RedisSettings, SagaSettings, Settings, TlsSettings,
-    TraceSettings, UNAUTHENTICATED_WORDS, Value, WindowSettings,
+    AdmissionSettings, AuthSettings, DatabaseSettings, DevBroker, Entry, GrpcSettings, JournalSettings, KafkaSettings,
+    ListenSettings, LogFormat, LogSettings, Mode, OutboxSettings, Problems, ProviderSettings, RateLimitSettings,
+    RedisSettings, SagaSettings, Settings, TlsSettings, TraceSettings, UNAUTHENTICATED_WORDS, Value, WindowSettings,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -16,7 +16,9 @@ const HOUR: Duration = Duration::from_secs(3_600);
 /// Builds the structs. Every value was checked already, so only a mistake in this file can fail.
 pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
     let v = Values(entries);
-    let window = |enabled, max, window| v.flag(enabled).then(|| WindowSettings { requests_max: v.whole(max), window: v.span(window) });
+    let window = |enabled, max, window| {
+        v.flag(enabled).then(|| WindowSettings { requests_max: v.whole(max), window: v.span(window) })
+    };
     Settings {
         mode,
         worker_threads: v.whole("WORKER_THREADS"),
@@ -62,10 +64,17 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
                 _ => DevBroker::Auto,
             },
         },
-        redis: RedisSettings { url: v.optional("REDIS_URL").map(SecretString::from), timeout: v.span("REDIS_TIMEOUT_SECONDS") },
+        redis: RedisSettings {
+            url: v.optional("REDIS_URL").map(SecretString::from),
+            timeout: v.span("REDIS_TIMEOUT_SECONDS"),
+        },
         rate_limit: RateLimitSettings {
             payment: window("RATE_LIMIT_ENABLED", "RATE_LIMIT_MAX_REQUESTS", "RATE_LIMIT_WINDOW_SECONDS"),
-            native: window("RATE_LIMIT_NATIVE_ENABLED", "RATE_LIMIT_NATIVE_MAX_REQUESTS", "RATE_LIMIT_NATIVE_WINDOW_SECONDS"),
+            native: window(
+                "RATE_LIMIT_NATIVE_ENABLED",
+                "RATE_LIMIT_NATIVE_MAX_REQUESTS",
+                "RATE_LIMIT_NATIVE_WINDOW_SECONDS",
+            ),
         },
         admission: AdmissionSettings {
             in_flight_max: v.whole("IN_FLIGHT_MAX"),
@@ -112,7 +121,9 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             format: if v.text("LOG_FORMAT") == "console" { LogFormat::Console } else { LogFormat::Json },
             payments: v.flag("LOG_PAYMENTS"),
         },
-        traces: v.optional("OTLP_ENDPOINT").map(|endpoint| TraceSettings { endpoint, sample_percent: v.whole("OTLP_SAMPLE_PERCENT") }),
+        traces: v
+            .optional("OTLP_ENDPOINT")
+            .map(|endpoint| TraceSettings { endpoint, sample_percent: v.whole("OTLP_SAMPLE_PERCENT") }),
     }
 }
 
@@ -127,7 +138,9 @@ pub fn check(settings: &Settings, entries: &[Entry]) -> Result<(), Problems> {
     };
     let given = |name: &str| v.optional(name).is_some();
 
-    for (one, other) in [("TLS_CERT_FILE", "TLS_KEY_FILE"), ("TLS_KEY_FILE", "TLS_CERT_FILE"), ("TLS_CLIENT_CA_FILE", "TLS_CERT_FILE")] {
+    for (one, other) in
+        [("TLS_CERT_FILE", "TLS_KEY_FILE"), ("TLS_KEY_FILE", "TLS_CERT_FILE"), ("TLS_CLIENT_CA_FILE", "TLS_CERT_FILE")]
+    {
         rule(given(one) && !given(other), &|| format!("{one} is {:?} without {other}: they go together", v.text(one)));
     }
     rule(settings.auth.client_certificates && !given("TLS_CLIENT_CA_FILE"), &|| {
@@ -139,16 +152,22 @@ pub fn check(settings: &Settings, entries: &[Entry]) -> Result<(), Problems> {
     });
     rule(settings.outbox.delay_min > settings.outbox.delay_max, &|| {
         let (base, max) = (v.value("OUTBOX_BASE_DELAY_SECONDS"), v.value("OUTBOX_MAX_DELAY_SECONDS"));
-        format!("OUTBOX_BASE_DELAY_SECONDS is {base} and OUTBOX_MAX_DELAY_SECONDS is {max}: the first may not be above the second")
+        format!(
+            "OUTBOX_BASE_DELAY_SECONDS is {base} and OUTBOX_MAX_DELAY_SECONDS is {max}: the first may not be above the second"
+        )
     });
 
-    rule(given("PROVIDER_URL") && !given("PROVIDER_SECRET"), &|| "PROVIDER_URL is set without PROVIDER_SECRET: requests could not be signed".into());
+    rule(given("PROVIDER_URL") && !given("PROVIDER_SECRET"), &|| {
+        "PROVIDER_URL is set without PROVIDER_SECRET: requests could not be signed".into()
+    });
     rule(settings.sagas.delay_min > settings.sagas.delay_max, &|| {
         let (min, max) = (v.value("SAGA_DELAY_MIN_MS"), v.value("SAGA_DELAY_MAX_MS"));
         format!("SAGA_DELAY_MIN_MS is {min} and SAGA_DELAY_MAX_MS is {max}: the first may not be above the second")
     });
 
-    rule(given("DATABASE_URL") && given("DB_HOST"), &|| "DATABASE_URL and DB_HOST are both set: one of them names the database".into());
+    rule(given("DATABASE_URL") && given("DB_HOST"), &|| {
+        "DATABASE_URL and DB_HOST are both set: one of them names the database".into()
+    });
     if settings.mode == Mode::Serve {
         let database = given("DATABASE_URL") || given("DB_HOST");
         for (name, is_given) in [("DATABASE_URL", database), ("KAFKA_BROKERS", given("KAFKA_BROKERS"))] {
@@ -174,7 +193,12 @@ struct Values<'a>(&'a [Entry]);
 /// All of these panic when the name or its kind is not as in the table: a mistake in this file, which its tests find.
 impl Values<'_> {
     fn value(&self, name: &str) -> &Value {
-        &self.0.iter().find(|entry| entry.row.name == name).unwrap_or_else(|| panic!("there is no setting {name}")).value
+        &self
+            .0
+            .iter()
+            .find(|entry| entry.row.name == name)
+            .unwrap_or_else(|| panic!("there is no setting {name}"))
+            .value
     }
 
     fn optional(&self, name: &str) -> Option<String> {
@@ -216,7 +240,8 @@ impl Values<'_> {
         let part = |name: &str| encoded(&self.text(name));
         let host = self.optional("DB_HOST")?;
         let host = if host.contains(':') { format!("[{host}]") } else { host };
-        let password = self.optional("DB_PASSWORD").map(|password| format!(":{}", encoded(&password))).unwrap_or_default();
+        let password =
+            self.optional("DB_PASSWORD").map(|password| format!(":{}", encoded(&password))).unwrap_or_default();
         let port: u16 = self.whole("DB_PORT");
         let tls = if self.flag("DB_SSL") { "?sslmode=require" } else { "" };
         Some(format!("postgres://{}{password}@{host}:{port}/{}{tls}", part("DB_USERNAME"), part("DB_DATABASE")))

@@ -1,4 +1,5 @@
-//! The kinds of values that settings take: how they are read, their canonical text, and what is allowed, in words. Pure.
+//! The kinds of values that settings take: how they are read, their canonical text, and what is allowed, in words.
+//! Pure.
 
 use std::fmt;
 use std::time::Duration;
@@ -59,16 +60,22 @@ impl Kind {
         match *self {
             Self::Text | Self::Path => optional(!text.contains('\0')),
             Self::Name(bytes_max) => {
-                let valid = text.len() <= bytes_max && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+                let valid =
+                    text.len() <= bytes_max && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
                 (valid && !text.is_empty()).then(|| Value::Text(text.into()))
             }
-            Self::Host => (!text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:_[]%".contains(&b)))
-                .then(|| Value::Text(text.trim_start_matches('[').trim_end_matches(']').into())),
+            Self::Host => (!text.is_empty()
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:_[]%".contains(&b)))
+            .then(|| Value::Text(text.trim_start_matches('[').trim_end_matches(']').into())),
             Self::Port => whole(text).filter(|n| *n <= 65_535).map(Value::Whole),
             Self::Flag => flag(text).map(Value::Flag),
-            Self::Whole(min, max) | Self::Hours(min, max) => whole(text).filter(|n| (min..=max).contains(n)).map(Value::Whole),
+            Self::Whole(min, max) | Self::Hours(min, max) => {
+                whole(text).filter(|n| (min..=max).contains(n)).map(Value::Whole)
+            }
             Self::Bytes(min, max) => bytes(text).filter(|n| (min..=max).contains(n)).map(Value::Whole),
-            Self::Seconds(min, max) => milliseconds(text).filter(|n| (min..=max).contains(n)).map(|n| Value::Span(Duration::from_millis(n))),
+            Self::Seconds(min, max) => {
+                milliseconds(text).filter(|n| (min..=max).contains(n)).map(|n| Value::Span(Duration::from_millis(n)))
+            }
             Self::Choice(choices) => {
                 let is = |name: &str| name.eq_ignore_ascii_case(text);
                 let found = choices.iter().find(|(name, others)| is(name) || others.iter().any(|other| is(other)));
@@ -94,7 +101,10 @@ impl Kind {
             Self::Seconds(min, max) => format!("seconds from {} to {}", seconds_text(*min), seconds_text(*max)),
             Self::Hours(min, max) => format!("whole hours from {min} to {max}"),
             Self::Choice(choices) => choices.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
-            Self::Url(schemes) => format!("a URL that starts with {}", schemes.iter().map(|s| format!("{s}://")).collect::<Vec<_>>().join(" or ")),
+            Self::Url(schemes) => format!(
+                "a URL that starts with {}",
+                schemes.iter().map(|s| format!("{s}://")).collect::<Vec<_>>().join(" or ")
+            ),
             Self::Brokers => "host:port, several separated by commas".into(),
             Self::Path => "a path".into(),
             Self::Words(words) => format!("exactly these words: {words}"),
@@ -170,16 +180,20 @@ fn seconds_text(ms: u64) -> String {
 fn url(text: &str, schemes: &[&str]) -> Option<String> {
     let (scheme, rest) = text.split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
-    let plain = if schemes.contains(&scheme.as_str()) { scheme.as_str() } else { scheme.split('+').next().unwrap_or_default() };
+    let plain =
+        if schemes.contains(&scheme.as_str()) { scheme.as_str() } else { scheme.split('+').next().unwrap_or_default() };
     let driver_known = plain == scheme || scheme.ends_with("+asyncpg");
-    (schemes.contains(&plain) && driver_known && !rest.is_empty() && !rest.contains([' ', '\0'])).then(|| format!("{plain}://{rest}"))
+    (schemes.contains(&plain) && driver_known && !rest.is_empty() && !rest.contains([' ', '\0']))
+        .then(|| format!("{plain}://{rest}"))
 }
 
 fn brokers(text: &str) -> Option<Value> {
     let list: Vec<&str> = text.split(',').map(str::trim).filter(|broker| !broker.is_empty()).collect();
     let valid = |broker: &&str| {
         let address = broker.strip_prefix("PLAINTEXT://").unwrap_or(broker);
-        address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0))
+        address
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0))
     };
     match list.is_empty() {
         true => text.is_empty().then_some(Value::None),
@@ -234,7 +248,9 @@ mod tests {
 
     #[test]
     fn a_value_reads_back_as_itself() {
-        for (kind, given) in [(Kind::Seconds(0, 100_000), "1.25"), (Kind::Bytes(0, u64::MAX), "4194304"), (Kind::Flag, "true")] {
+        for (kind, given) in
+            [(Kind::Seconds(0, 100_000), "1.25"), (Kind::Bytes(0, u64::MAX), "4194304"), (Kind::Flag, "true")]
+        {
             assert_eq!(kind.parse(given).unwrap().to_string(), given);
         }
     }

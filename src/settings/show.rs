@@ -41,7 +41,10 @@ pub fn markdown() -> String {
     for row in TABLE {
         if row.group != group {
             group = row.group;
-            let _ = write!(page, "\n## {group}\n\n| setting | default | allowed | what it does |\n| --- | --- | --- | --- |\n");
+            let _ = write!(
+                page,
+                "\n## {group}\n\n| setting | default | allowed | what it does |\n| --- | --- | --- | --- |\n"
+            );
         }
         let aliases = row.aliases.iter().fold(String::new(), |text, alias| text + &format!(" (also `{alias}`)"));
         let secret = if row.secret { "; shown without its password" } else { "" };
@@ -50,7 +53,8 @@ pub fn markdown() -> String {
             (default, None) => format!("`{default}`"),
             (default, Some(dev)) => format!("`{default}`; in `florin dev` `{dev}`"),
         };
-        let _ = writeln!(page, "| `{}`{aliases} | {default} | {} | {}{secret} |", row.name, row.kind.allowed(), row.help);
+        let _ =
+            writeln!(page, "| `{}`{aliases} | {default} | {} | {}{secret} |", row.name, row.kind.allowed(), row.help);
     }
     page
 }
@@ -113,7 +117,10 @@ mod tests {
     fn passwords_are_never_shown() {
         for (url, want) in [
             ("postgres://u:p@h:5432/d", "postgres://u:***@h:5432/d"),
-            ("postgres://u:p@w@h/d?sslmode=require&sslpassword=x", "postgres://u:***@h/d?sslmode=require&sslpassword=***"),
+            (
+                "postgres://u:p@w@h/d?sslmode=require&sslpassword=x",
+                "postgres://u:***@h/d?sslmode=require&sslpassword=***",
+            ),
             ("postgres://u@h/d?password=x", "postgres://u@h/d?password=***"),
             ("redis://:p@h", "redis://:***@h"),
             ("redis://h:6379/0", "redis://h:6379/0"),

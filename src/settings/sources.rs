@@ -64,11 +64,13 @@ impl Sources {
         let file = match config.map(Path::to_path_buf).or(named) {
             None => None,
             Some(path) => {
-                let text = std::fs::read_to_string(&path).map_err(|e| Problems(vec![format!("config file {}: {e}", path.display())]))?;
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|e| Problems(vec![format!("config file {}: {e}", path.display())]))?;
                 Some((path, text))
             }
         };
-        let value = |name: &str| std::env::var_os(name).map(|value| (name.to_owned(), value.to_string_lossy().into_owned()));
+        let value =
+            |name: &str| std::env::var_os(name).map(|value| (name.to_owned(), value.to_string_lossy().into_owned()));
         let environment = TABLE.iter().flat_map(Row::names).filter_map(value).collect();
         Ok(Self { file, environment, flags })
     }
@@ -82,7 +84,8 @@ impl Sources {
         let layers = [self.file_layer(&mut problems), self.environment_layer(), self.flag_layer(&mut problems)];
         let entries = TABLE.iter().map(|row| {
             let default = if mode == Mode::Dev { row.default_dev.unwrap_or(row.default) } else { row.default };
-            let mut entry = Entry { row, value: row.kind.parse(default).unwrap_or(Value::None), origin: Origin::Default };
+            let mut entry =
+                Entry { row, value: row.kind.parse(default).unwrap_or(Value::None), origin: Origin::Default };
             for layer in &layers {
                 if let Some((value, origin)) = pick(row, layer, &mut problems) {
                     (entry.value, entry.origin) = (value, origin);
@@ -100,7 +103,9 @@ impl Sources {
         match toml::from_str::<toml::Table>(text) {
             Ok(table) => flatten("", &table, path, &mut given, problems),
             // The parser's message may quote a line, and the line may hold a secret.
-            Err(e) => problems.0.push(format!("config file {}: {}{}", path.display(), e.message(), line_of(text, e.span()))),
+            Err(e) => {
+                problems.0.push(format!("config file {}: {}{}", path.display(), e.message(), line_of(text, e.span())))
+            }
         }
         given.retain(|given| known(&given.name, &format!("config file {}", path.display()), problems));
         given
@@ -109,12 +114,19 @@ impl Sources {
     /// An empty variable counts as not set: compose files pass such.
     fn environment_layer(&self) -> Vec<Given> {
         let set = self.environment.iter().filter(|(_, value)| !value.trim().is_empty());
-        set.map(|(name, value)| Given { name: name.clone(), value: value.clone(), origin: Origin::Environment(name.clone()) }).collect()
+        set.map(|(name, value)| Given {
+            name: name.clone(),
+            value: value.clone(),
+            origin: Origin::Environment(name.clone()),
+        })
+        .collect()
     }
 
     fn flag_layer(&self, problems: &mut Problems) -> Vec<Given> {
         let given = self.flags.iter().filter(|(name, _)| known(name, "command line", problems));
-        given.map(|(name, value)| Given { name: table::normal(name), value: value.clone(), origin: Origin::Flag }).collect()
+        given
+            .map(|(name, value)| Given { name: table::normal(name), value: value.clone(), origin: Origin::Flag })
+            .collect()
     }
 }
 
@@ -159,7 +171,8 @@ struct Given {
     origin: Origin,
 }
 
-/// The value that a layer gives to a setting: that of its most specific name. Two names of one setting must have the same value.
+/// The value that a layer gives to a setting: that of its most specific name. Two names of one setting must have the
+/// same value.
 fn pick(row: &'static Row, layer: &[Given], problems: &mut Problems) -> Option<(Value, Origin)> {
     let mut chosen: Option<(Value, &Given)> = None;
     for name in row.names() {
@@ -173,7 +186,11 @@ fn pick(row: &'static Row, layer: &[Given], problems: &mut Problems) -> Option<(
                 Some((first, from)) if *first != value => {
                     let shown = |value: &Value| show::masked(row, value);
                     let (a, b) = (&from.name, &given.name);
-                    problems.0.push(format!("{a} is {} and {b} is {}: they name one setting, give it once", shown(first), shown(&value)));
+                    problems.0.push(format!(
+                        "{a} is {} and {b} is {}: they name one setting, give it once",
+                        shown(first),
+                        shown(&value)
+                    ));
                 }
                 Some(_) => {}
                 None => chosen = Some((value, given)),
@@ -186,7 +203,8 @@ fn pick(row: &'static Row, layer: &[Given], problems: &mut Problems) -> Option<(
 fn known(name: &str, place: &str, problems: &mut Problems) -> bool {
     let known = table::find(name).is_some();
     if !known {
-        let hint = table::nearest(name).map_or(String::new(), |nearest| format!("; the nearest is {}", nearest.to_ascii_lowercase()));
+        let hint = table::nearest(name)
+            .map_or(String::new(), |nearest| format!("; the nearest is {}", nearest.to_ascii_lowercase()));
         problems.0.push(format!("{place}: there is no setting {name}{hint}"));
     }
     known
@@ -202,7 +220,9 @@ fn flatten(prefix: &str, table: &toml::Table, path: &Path, given: &mut Vec<Given
                 continue;
             }
             toml::Value::String(text) => Some(text.clone()),
-            toml::Value::Array(list) => list.iter().map(|one| one.as_str()).collect::<Option<Vec<_>>>().map(|list| list.join(",")),
+            toml::Value::Array(list) => {
+                list.iter().map(|one| one.as_str()).collect::<Option<Vec<_>>>().map(|list| list.join(","))
+            }
             toml::Value::Integer(n) => Some(n.to_string()),
             toml::Value::Float(n) => Some(n.to_string()),
             toml::Value::Boolean(on) => Some(on.to_string()),
@@ -210,11 +230,17 @@ fn flatten(prefix: &str, table: &toml::Table, path: &Path, given: &mut Vec<Given
         };
         match text {
             Some(value) => given.push(Given { name, value, origin: Origin::File(path.into()) }),
-            None => problems.0.push(format!("config file {}: {} is a list of something other than text", path.display(), name.to_ascii_lowercase())),
+            None => problems.0.push(format!(
+                "config file {}: {} is a list of something other than text",
+                path.display(),
+                name.to_ascii_lowercase()
+            )),
         }
     }
 }
 
 fn line_of(text: &str, span: Option<std::ops::Range<usize>>) -> String {
-    span.map_or(String::new(), |span| format!(" in line {}", text.bytes().take(span.start).filter(|b| *b == b'\n').count() + 1))
+    span.map_or(String::new(), |span| {
+        format!(" in line {}", text.bytes().take(span.start).filter(|b| *b == b'\n').count() + 1)
+    })
 }

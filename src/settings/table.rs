@@ -81,8 +81,14 @@ const fn row(group: &'static str, name: &'static str, kind: Kind, default: &'sta
 }
 
 const DAY_MS: u64 = 86_400_000;
-const LEVELS: &[(&str, &[&str])] =
-    &[("trace", &[]), ("debug", &[]), ("info", &["notice"]), ("warn", &["warning"]), ("error", &["critical", "fatal"]), ("off", &["none"])];
+const LEVELS: &[(&str, &[&str])] = &[
+    ("trace", &[]),
+    ("debug", &[]),
+    ("info", &["notice"]),
+    ("warn", &["warning"]),
+    ("error", &["critical", "fatal"]),
+    ("off", &["none"]),
+];
 
 #[rustfmt::skip]
 pub const TABLE: &[Row] = &[

@@ -58,16 +58,25 @@ fn later_places_win() {
 
 #[test]
 fn the_database_may_be_named_by_its_parts() {
-    let url = |list: &[(&str, &str)]| load(&environment(list)).map(|s| s.database.url.map(|url| url.expose_secret().to_owned()));
+    let url = |list: &[(&str, &str)]| {
+        load(&environment(list)).map(|s| s.database.url.map(|url| url.expose_secret().to_owned()))
+    };
     assert_eq!(url(&[("DB_PASSWORD", "p")]), Ok(None));
     assert_eq!(url(&[("DB_HOST", "db")]), Ok(Some("postgres://postgres@db:5432/florin".into())));
-    let all =
-        [("DB_HOST", "::1"), ("DB_PORT", "6432"), ("DB_USERNAME", "bill"), ("DB_PASSWORD", "p@ss/ü"), ("DB_DATABASE", "a b"), ("DB_SSL", "true")];
+    let all = [
+        ("DB_HOST", "::1"),
+        ("DB_PORT", "6432"),
+        ("DB_USERNAME", "bill"),
+        ("DB_PASSWORD", "p@ss/ü"),
+        ("DB_DATABASE", "a b"),
+        ("DB_SSL", "true"),
+    ];
     assert_eq!(url(&all), Ok(Some("postgres://bill:p%40ss%2F%C3%BC@[::1]:6432/a%20b?sslmode=require".into())));
     let both = url(&[("DB_HOST", "db"), ("DATABASE_URL", "postgres://h/d")]);
     assert_eq!(both, Err("DATABASE_URL and DB_HOST are both set: one of them names the database".into()));
     assert_eq!(
-        load(&environment(&[("PORT", "8080"), ("KAFKA_CLIENT_ID", "billing")])).map(|s| (s.http.port, s.kafka.client_id)),
+        load(&environment(&[("PORT", "8080"), ("KAFKA_CLIENT_ID", "billing")]))
+            .map(|s| (s.http.port, s.kafka.client_id)),
         Ok((8080, "billing".into()))
     );
 }
@@ -84,7 +93,9 @@ fn every_spelling_works_and_two_may_only_agree() {
     assert_eq!(load(&sources).unwrap().kafka.brokers.unwrap(), "b:2", "another place is no conflict");
     let otlp = load(&environment(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4317")])).unwrap().traces.unwrap();
     assert_eq!((otlp.endpoint.as_str(), otlp.sample_percent), ("http://c:4317", 10));
-    let url = |given| load(&environment(&[("DATABASE_URL", given)])).unwrap().database.url.unwrap().expose_secret().to_owned();
+    let url = |given| {
+        load(&environment(&[("DATABASE_URL", given)])).unwrap().database.url.unwrap().expose_secret().to_owned()
+    };
     assert_eq!(url("postgresql+asyncpg://u:p@h/d"), "postgresql://u:p@h/d");
     assert_eq!(load(&environment(&[("LOG_LEVEL", "WARNING")])).unwrap().log.level, "warn");
 }
@@ -92,7 +103,8 @@ fn every_spelling_works_and_two_may_only_agree() {
 #[test]
 fn all_that_is_wrong_is_said_at_once_with_name_value_and_what_is_allowed() {
     let mut sources = file("grpc_prot = 1\n[outbox]\nbatch_size = 0\n");
-    sources.environment = pairs(&[("GRPC_PORT", "70000"), ("LOG_FORMAT", "xml"), ("DATABASE_URL", "mysql://root:hunter2@h/d")]);
+    sources.environment =
+        pairs(&[("GRPC_PORT", "70000"), ("LOG_FORMAT", "xml"), ("DATABASE_URL", "mysql://root:hunter2@h/d")]);
     sources.flags = pairs(&[("drain_seconds", "soon")]);
     let said = load(&sources).unwrap_err();
     for want in [
@@ -135,7 +147,10 @@ fn values_that_do_not_go_together_are_refused() {
         (vec![("TLS_CLIENT_CA_FILE", "ca.pem")], "TLS_CLIENT_CA_FILE is \"ca.pem\" without TLS_CERT_FILE"),
         (vec![("AUTH_CLIENT_CERTIFICATES", "true")], "AUTH_CLIENT_CERTIFICATES is true without TLS_CLIENT_CA_FILE"),
         (vec![("KEY_RETENTION_HOURS", "2")], "KEY_RETENTION_HOURS is 2: allowed is at least 24"),
-        (vec![("OUTBOX_BASE_DELAY_SECONDS", "61")], "OUTBOX_BASE_DELAY_SECONDS is 61 and OUTBOX_MAX_DELAY_SECONDS is 60"),
+        (
+            vec![("OUTBOX_BASE_DELAY_SECONDS", "61")],
+            "OUTBOX_BASE_DELAY_SECONDS is 61 and OUTBOX_MAX_DELAY_SECONDS is 60",
+        ),
     ] {
         let said = load(&environment(&given)).unwrap_err();
         assert!(said.contains(want), "{said}");
@@ -145,7 +160,12 @@ fn values_that_do_not_go_together_are_refused() {
 
 #[test]
 fn a_client_certificate_is_demanded_unless_it_is_one_method_of_several() {
-    let tls = [("TLS_CERT_FILE", "c.pem"), ("TLS_KEY_FILE", "k.pem"), ("TLS_CLIENT_CA_FILE", "ca.pem"), ("AUTH_CLIENT_CERTIFICATES", "true")];
+    let tls = [
+        ("TLS_CERT_FILE", "c.pem"),
+        ("TLS_KEY_FILE", "k.pem"),
+        ("TLS_CLIENT_CA_FILE", "ca.pem"),
+        ("AUTH_CLIENT_CERTIFICATES", "true"),
+    ];
     for (given, want) in [(&tls[..2], false), (&tls[..3], true), (&tls[..4], false)] {
         assert_eq!(load(&environment(given)).unwrap().tls.unwrap().client_certificate_required, want, "{given:?}");
     }
@@ -154,7 +174,9 @@ fn a_client_certificate_is_demanded_unless_it_is_one_method_of_several() {
 
 #[test]
 fn serve_wants_its_servers_and_a_guard_beyond_loopback() {
-    let serve = |list: &[(&str, &str)]| Settings::load(&environment(list), Mode::Serve).map(|_| ()).map_err(|problems| problems.to_string());
+    let serve = |list: &[(&str, &str)]| {
+        Settings::load(&environment(list), Mode::Serve).map(|_| ()).map_err(|problems| problems.to_string())
+    };
     let said = serve(&[]).unwrap_err();
     assert!(said.contains("DATABASE_URL is not set") && said.contains("KAFKA_BROKERS is not set"), "{said}");
     let with = |extra: &[(&'static str, &'static str)]| {
@@ -166,7 +188,10 @@ fn serve_wants_its_servers_and_a_guard_beyond_loopback() {
     with(&[("GRPC_HOST", "::1")]).unwrap();
     for open in ["0.0.0.0", "::", "10.1.2.3", "florin.internal"] {
         let said = with(&[("GRPC_HOST", open)]).unwrap_err();
-        assert!(said.contains(&format!("GRPC_HOST is {open:?}, beyond loopback")) && said.contains(UNAUTHENTICATED_WORDS), "{said}");
+        assert!(
+            said.contains(&format!("GRPC_HOST is {open:?}, beyond loopback")) && said.contains(UNAUTHENTICATED_WORDS),
+            "{said}"
+        );
         with(&[("GRPC_HOST", open), ("AUTH_API_KEYS", "true")]).unwrap();
         with(&[("GRPC_HOST", open), ("ALLOW_UNAUTHENTICATED", UNAUTHENTICATED_WORDS)]).unwrap();
         with(&[("GRPC_HOST", open), ("ALLOW_UNAUTHENTICATED", "yes")]).unwrap_err();
@@ -186,5 +211,8 @@ fn what_is_shown_holds_no_secret() {
 #[test]
 fn the_page_in_the_docs_is_the_table() {
     let page = include_str!("../../docs/settings.md");
-    assert!(page == markdown(), "docs/settings.md is not up to date: run `florin config --markdown > docs/settings.md`");
+    assert!(
+        page == markdown(),
+        "docs/settings.md is not up to date: run `florin config --markdown > docs/settings.md`"
+    );
 }

@@ -103,7 +103,8 @@ pub struct AccountRow {
     /// A JSON object.
     pub metadata: Option<String>,
     pub created_at: DateTime<Utc>,
-    /// The transaction of its newest posting, and when that was accepted. `None`: it has no posting, or [`load`] did not look for it.
+    /// The transaction of its newest posting, and when that was accepted. `None`: it has no posting, or [`load`] did
+    /// not look for it.
     pub last_transaction: Option<(TransactionId, DateTime<Utc>)>,
 }
 
@@ -125,8 +126,7 @@ struct Row {
     balance: Balance,
 }
 
-const COLUMNS: &str =
-    "a.id, a.tenant, a.name, a.kind, a.normal_side, a.currency, c.exponent, a.owner, a.owner_type, a.subtype, a.metadata, a.created_at";
+const COLUMNS: &str = "a.id, a.tenant, a.name, a.kind, a.normal_side, a.currency, c.exponent, a.owner, a.owner_type, a.subtype, a.metadata, a.created_at";
 
 /// Columns of `balances b`, or of a function that returns its rows, with the moment that they are as of.
 const BALANCE: &str = "b.debits, b.credits, b.held, b.floor, b.ceiling, b.status, b.version, b.last_seq, \
@@ -163,7 +163,11 @@ impl Balance {
         Posted {
             totals: Totals { debits: self.debits.0, credits: self.credits.0, held: self.held.0, version: self.version },
             last: self.last_seq,
-            guards: Guards { status: status(self.status), floor: self.floor.map(|n| n.0), ceiling: self.ceiling.map(|n| n.0) },
+            guards: Guards {
+                status: status(self.status),
+                floor: self.floor.map(|n| n.0),
+                ceiling: self.ceiling.map(|n| n.0),
+            },
         }
     }
 }
@@ -195,7 +199,8 @@ impl Row {
     }
 }
 
-/// Loads the accounts that exist of these pairs of tenant and name. Last transactions are not looked for, and balances are as of the fold.
+/// Loads the accounts that exist of these pairs of tenant and name. Last transactions are not looked for, and balances
+/// are as of the fold.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -223,7 +228,11 @@ pub async fn identity(pool: &PgPool, tenant: &str, name: &str) -> Result<Option<
 /// Any failure of the statements.
 pub async fn get(pool: &PgPool, tenant: &str, name: &str) -> Result<Option<AccountRow>, StoreError> {
     limited(async {
-        let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(now("tenant = $1 AND name = $2"))).bind(tenant).bind(name).fetch_all(pool).await?;
+        let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(now("tenant = $1 AND name = $2")))
+            .bind(tenant)
+            .bind(name)
+            .fetch_all(pool)
+            .await?;
         let mut rows = rows.into_iter().map(Row::read).collect::<Result<Vec<_>, StoreError>>()?;
         find_last(pool, &mut rows).await?;
         Ok(rows.pop())
@@ -231,8 +240,8 @@ pub async fn get(pool: &PgPool, tenant: &str, name: &str) -> Result<Option<Accou
     .await
 }
 
-/// Finds the last transactions of these accounts as of when they were read. Most often an account's newest row is a posting; if not, its chain
-/// leads to one.
+/// Finds the last transactions of these accounts as of when they were read. Most often an account's newest row is a
+/// posting; if not, its chain leads to one.
 async fn find_last(pool: &PgPool, rows: &mut [AccountRow]) -> Result<(), StoreError> {
     let places: Vec<i64> = rows.iter().map(|row| row.posted.last).filter(|last| *last > 0).collect();
     if places.is_empty() {
@@ -240,13 +249,15 @@ async fn find_last(pool: &PgPool, rows: &mut [AccountRow]) -> Result<(), StoreEr
     }
     let newest = "SELECT seq, id, created_at FROM journal_at($1) WHERE amount IS NOT NULL";
     let newest: Vec<(i64, Uuid, DateTime<Utc>)> = sqlx::query_as(newest).bind(&places).fetch_all(pool).await?;
-    let mut found: HashMap<i64, (Uuid, DateTime<Utc>)> = newest.into_iter().map(|(seq, id, at)| (seq, (id, at))).collect();
+    let mut found: HashMap<i64, (Uuid, DateTime<Utc>)> =
+        newest.into_iter().map(|(seq, id, at)| (seq, (id, at))).collect();
     let others = rows.iter().filter(|row| row.posted.last > 0 && !found.contains_key(&row.posted.last));
     let (accounts, places): (Vec<i64>, Vec<i64>) = others.map(|row| (row.identity.id.0, row.posted.last)).unzip();
     if !accounts.is_empty() {
         let before = "SELECT r.last, p.id, p.created_at FROM unnest($1::bigint[], $2::bigint[]) AS r(account, last), \
                         LATERAL account_postings(r.account, r.last, 1) p";
-        let before: Vec<(i64, Uuid, DateTime<Utc>)> = sqlx::query_as(before).bind(accounts).bind(places).fetch_all(pool).await?;
+        let before: Vec<(i64, Uuid, DateTime<Utc>)> =
+            sqlx::query_as(before).bind(accounts).bind(places).fetch_all(pool).await?;
         found.extend(before.into_iter().map(|(seq, id, at)| (seq, (id, at))));
     }
     for row in rows {
@@ -258,7 +269,8 @@ async fn find_last(pool: &PgPool, rows: &mut [AccountRow]) -> Result<(), StoreEr
 /// The SQLSTATE when a currency takes no new accounts.
 pub const CURRENCY_INACTIVE: &str = "FL007";
 
-/// Opens an account without a record in the journal, or returns the one of that name. For demo accounts, opening balances and tests.
+/// Opens an account without a record in the journal, or returns the one of that name. For demo accounts, opening
+/// balances and tests.
 ///
 /// # Errors
 /// Any failure of the statements.
@@ -281,16 +293,28 @@ pub async fn create(pool: &PgPool, new: &NewAccount) -> Result<AccountRow, Store
         .bind(new.floor.map(Numeric))
         .bind(new.ceiling.map(Numeric));
     limited(async { Ok(opened.execute(pool).await?) }).await?;
-    get(pool, &new.tenant, &new.name).await?.ok_or_else(|| StoreError::Unreadable(format!("account {} was opened and is not there", new.name)))
+    get(pool, &new.tenant, &new.name)
+        .await?
+        .ok_or_else(|| StoreError::Unreadable(format!("account {} was opened and is not there", new.name)))
 }
 
 /// At most `count` accounts of an owner, the oldest first.
 ///
 /// # Errors
 /// Any failure of the statements.
-pub async fn by_owner(pool: &PgPool, tenant: &str, owner: &str, owner_type: Option<&str>, count: u32) -> Result<Vec<AccountRow>, StoreError> {
+pub async fn by_owner(
+    pool: &PgPool,
+    tenant: &str,
+    owner: &str,
+    owner_type: Option<&str>,
+    count: u32,
+) -> Result<Vec<AccountRow>, StoreError> {
     let sql = now("tenant = $1 AND owner = $2 AND ($3::text IS NULL OR owner_type = $3) ORDER BY id LIMIT $4");
-    let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(owner).bind(owner_type).bind(i64::from(count));
+    let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql))
+        .bind(tenant)
+        .bind(owner)
+        .bind(owner_type)
+        .bind(i64::from(count));
     limited(async {
         let rows = query.fetch_all(pool).await?;
         let mut rows = rows.into_iter().map(Row::read).collect::<Result<Vec<_>, StoreError>>()?;
@@ -304,7 +328,11 @@ pub async fn by_owner(pool: &PgPool, tenant: &str, owner: &str, owner_type: Opti
 ///
 /// # Errors
 /// Any failure of the statements.
-pub async fn read_with_keys(pool: &PgPool, account: AccountId, keys: &[KeyHash]) -> Result<(Posted, AsOf, Vec<UsedKey>), StoreError> {
+pub async fn read_with_keys(
+    pool: &PgPool,
+    account: AccountId,
+    keys: &[KeyHash],
+) -> Result<(Posted, AsOf, Vec<UsedKey>), StoreError> {
     // The balance first: whatever commits in between can only make the keys know more.
     let sql = format!("SELECT {BALANCE} FROM balances b WHERE account = $1");
     let balance: Balance = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(account.0).fetch_one(pool).await?;
@@ -312,13 +340,14 @@ pub async fn read_with_keys(pool: &PgPool, account: AccountId, keys: &[KeyHash])
     Ok((balance.read(), as_of, keys_used(pool, keys).await?))
 }
 
-/// Since when every used key is remembered; `None` when no key was ever forgotten. The keys of one partition are forgotten together, the
-/// oldest partition first.
+/// Since when every used key is remembered; `None` when no key was ever forgotten. The keys of one partition are
+/// forgotten together, the oldest partition first.
 ///
 /// # Errors
 /// Any failure of the statement.
 pub async fn keys_since(pool: &PgPool) -> Result<Option<DateTime<Utc>>, StoreError> {
-    let sql = "SELECT min(opened_at) FILTER (WHERE keys) FROM journal_partitions WHERE number > 0 HAVING NOT bool_and(keys)";
+    let sql =
+        "SELECT min(opened_at) FILTER (WHERE keys) FROM journal_partitions WHERE number > 0 HAVING NOT bool_and(keys)";
     let since: Option<Option<DateTime<Utc>>> = sqlx::query_scalar(sql).fetch_optional(pool).await?;
     Ok(since.flatten())
 }

@@ -27,7 +27,8 @@ const ON: [(&str, &str); 3] = [
     ("autovacuum", "balances grow with every payment, and in the end no transaction id is left"),
 ];
 
-/// Settings that are numbers: the name, the least, how many of PostgreSQL's units make one of the unit shown, the unit shown, and the reason.
+/// Settings that are numbers: the name, the least, how many of PostgreSQL's units make one of the unit shown, the unit
+/// shown, and the reason.
 const AT_LEAST: [(&str, i64, i64, &str, &str); 3] = [
     ("max_wal_size", 4096, 1, "MB", "checkpoints come by time then, not in the middle of a load"),
     ("checkpoint_timeout", 900, 1, "s", "after each checkpoint every page goes into the log whole, once"),
@@ -42,7 +43,8 @@ const LOCKS_PER_PARTITION: i64 = 7;
 /// # Errors
 /// Any failure of the statements.
 pub async fn advice(pool: &PgPool) -> Result<Vec<Advice>, sqlx::Error> {
-    let settings: Vec<(String, String)> = sqlx::query_as("SELECT name, setting FROM pg_settings").fetch_all(pool).await?;
+    let settings: Vec<(String, String)> =
+        sqlx::query_as("SELECT name, setting FROM pg_settings").fetch_all(pool).await?;
     let partitions = sqlx::query_scalar("SELECT count(*) FROM journal_partitions").fetch_one(pool).await?;
     Ok(judge(&settings.into_iter().collect(), partitions))
 }
@@ -57,16 +59,36 @@ fn judge(settings: &HashMap<String, String>, partitions: i64) -> Vec<Advice> {
     }
     for (name, least, per_unit, unit, why) in AT_LEAST {
         if let Some(found) = whole(name).map(|found| found / per_unit).filter(|found| *found < least) {
-            advice.push(Advice { name, found: format!("{found} {unit}"), wanted: format!("{least} {unit} or more"), why });
+            advice.push(Advice {
+                name,
+                found: format!("{found} {unit}"),
+                wanted: format!("{least} {unit} or more"),
+                why,
+            });
         }
     }
-    if let Some(found) = settings.get("checkpoint_completion_target").filter(|found| found.parse::<f64>().is_ok_and(|found| found < 0.9)) {
+    if let Some(found) =
+        settings.get("checkpoint_completion_target").filter(|found| found.parse::<f64>().is_ok_and(|found| found < 0.9))
+    {
         let why = "checkpoints write evenly then, not at once";
-        advice.push(Advice { name: "checkpoint_completion_target", found: found.clone(), wanted: "0.9 or more".into(), why });
+        advice.push(Advice {
+            name: "checkpoint_completion_target",
+            found: found.clone(),
+            wanted: "0.9 or more".into(),
+            why,
+        });
     }
-    if let Some(found) = settings.get("autovacuum_vacuum_cost_delay").filter(|found| found.parse::<f64>().is_ok_and(|found| found <= 0.0)) {
+    if let Some(found) = settings
+        .get("autovacuum_vacuum_cost_delay")
+        .filter(|found| found.parse::<f64>().is_ok_and(|found| found <= 0.0))
+    {
         let why = "vacuum leaves the disk and a core to payments then, instead of going through a table at once";
-        advice.push(Advice { name: "autovacuum_vacuum_cost_delay", found: format!("{found} ms"), wanted: "2 ms".into(), why });
+        advice.push(Advice {
+            name: "autovacuum_vacuum_cost_delay",
+            found: format!("{found} ms"),
+            wanted: "2 ms".into(),
+            why,
+        });
     }
     if let (Some(each), Some(connections), Some(prepared)) =
         (whole("max_locks_per_transaction"), whole("max_connections"), whole("max_prepared_transactions"))
@@ -75,7 +97,12 @@ fn judge(settings: &HashMap<String, String>, partitions: i64) -> Vec<Advice> {
         let needed = (2 * partitions * LOCKS_PER_PARTITION + shared - 1) / shared;
         if each < needed {
             let why = "what reads the whole journal, such as `florin verify`, locks every partition with its indexes";
-            advice.push(Advice { name: "max_locks_per_transaction", found: each.to_string(), wanted: format!("{needed} or more"), why });
+            advice.push(Advice {
+                name: "max_locks_per_transaction",
+                found: each.to_string(),
+                wanted: format!("{needed} or more"),
+                why,
+            });
         }
     }
     advice
@@ -120,6 +147,9 @@ mod tests {
             assert!(advice[0].to_string().contains(said), "{}", advice[0]);
         }
         let advice = judge(&settings(&[]), 2_000);
-        assert!(advice[0].to_string().contains("max_locks_per_transaction is 64, and should be 280 or more"), "{advice:?}");
+        assert!(
+            advice[0].to_string().contains("max_locks_per_transaction is 64, and should be 280 or more"),
+            "{advice:?}"
+        );
     }
 }

@@ -151,7 +151,8 @@ impl<'a> KeyText<'a> {
     /// `None`: this text cannot be a key.
     pub fn parse(text: &'a str) -> Option<Self> {
         let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
-        let hex = |part: &str, chars| part.len() == chars && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let hex =
+            |part: &str, chars| part.len() == chars && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         (hex(id, ID_CHARS) && hex(secret, SECRET_CHARS)).then_some(Self { text, id })
     }
 
@@ -230,7 +231,16 @@ mod tests {
         let good = format!("flk_{}_{}", "a".repeat(ID_CHARS), "0".repeat(SECRET_CHARS));
         assert_eq!(KeyText::parse(&good).unwrap().id(), "a".repeat(ID_CHARS));
         assert!(!format!("{:?}", KeyText::parse(&good).unwrap()).contains("000"));
-        for bad in ["", "flk_", "flk_a_b", &good[1..], &good[..good.len() - 1], &good.to_uppercase(), &format!("{good}0"), &good.replace('a', "é")] {
+        for bad in [
+            "",
+            "flk_",
+            "flk_a_b",
+            &good[1..],
+            &good[..good.len() - 1],
+            &good.to_uppercase(),
+            &format!("{good}0"),
+            &good.replace('a', "é"),
+        ] {
             assert!(KeyText::parse(bad).is_none(), "{bad}");
         }
     }

@@ -1,7 +1,8 @@
-//! Compares balances with their rows of the journal and with their holds, and sets them right. Amounts are in minor units.
+//! Compares balances with their rows of the journal and with their holds, and sets them right. Amounts are in minor
+//! units.
 //!
-//! A balance follows from the rows that are folded into it, so a difference is damage. This shows and mends it while Florin serves; `florin verify`
-//! checks everything.
+//! A balance follows from the rows that are folded into it, so a difference is damage. This shows and mends it while
+//! Florin serves; `florin verify` checks everything.
 
 mod transactions;
 
@@ -68,16 +69,19 @@ pub struct Equation {
 }
 
 /// An audit may read for a minute, and keep the lock of a single account that long.
-const PATIENCE: &str = "SET LOCAL statement_timeout = '60s'; SET LOCAL enable_nestloop = on; SET LOCAL enable_seqscan = on";
+const PATIENCE: &str =
+    "SET LOCAL statement_timeout = '60s'; SET LOCAL enable_nestloop = on; SET LOCAL enable_seqscan = on";
 
-/// Compares one account: its rows along their chain, its open holds by their index. It is one statement, so all is as of one moment.
+/// Compares one account: its rows along their chain, its open holds by their index. It is one statement, so all is as
+/// of one moment.
 const ONE: &str = "SELECT a.name, c.exponent, b.credits - b.debits AS balance, coalesce(r.posted, 0) AS posted, b.held, coalesce(h.open, 0) AS open, b.version, r.rows \
      FROM balances_of(ARRAY(SELECT id FROM accounts WHERE tenant = $1 AND name = $2)) b JOIN accounts a ON a.id = b.account JOIN currencies c ON c.code = a.currency, \
        LATERAL (SELECT sum(CASE a.id WHEN credit_account THEN amount ELSE -amount END) AS posted, count(*) AS rows \
          FROM account_history(a.id, 9223372036854775807, 9223372036854775807, false)) r, \
        LATERAL (SELECT sum(amount - captured - voided) AS open FROM holds WHERE debit_account = a.id) h";
 
-/// The SQLSTATE when the chain breaks off: a row that another names as the one before it is missing, or is not the account's.
+/// The SQLSTATE when the chain breaks off: a row that another names as the one before it is missing, or is not the
+/// account's.
 const CHAIN_BROKEN: &str = "P0002";
 
 /// Compares one account; `None`: there is none.
@@ -115,7 +119,10 @@ async fn followed(connection: &mut PgConnection, tenant: &str, name: &str) -> Re
 pub async fn reconcile_all(pool: &PgPool, tenant: &str, count: i64) -> Result<(i64, Vec<Reconciled>), StoreError> {
     let mut transaction = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     sqlx::raw_sql(PATIENCE).execute(&mut *transaction).await?;
-    let accounts = sqlx::query_scalar("SELECT count(*) FROM accounts WHERE tenant = $1").bind(tenant).fetch_one(&mut *transaction).await?;
+    let accounts = sqlx::query_scalar("SELECT count(*) FROM accounts WHERE tenant = $1")
+        .bind(tenant)
+        .fetch_one(&mut *transaction)
+        .await?;
     let sql = "SELECT a.name, c.exponent, b.credits - b.debits AS balance, coalesce(r.posted, 0) AS posted, b.held, coalesce(h.open, 0) AS open, b.version, coalesce(r.rows, 0) AS rows \
          FROM accounts a JOIN balances_now b ON b.account = a.id JOIN currencies c ON c.code = a.currency \
            LEFT JOIN (SELECT account, sum(moved) AS posted, count(*) AS rows FROM account_rows GROUP BY account) r ON r.account = a.id \
@@ -142,7 +149,13 @@ struct Sums {
 
 impl Sums {
     /// `rows` is a subquery with the columns moved, held and seq; those after `after` and up to `upto` are added.
-    async fn of(connection: &mut PgConnection, rows: &str, account: i64, after: i64, upto: i64) -> Result<Self, StoreError> {
+    async fn of(
+        connection: &mut PgConnection,
+        rows: &str,
+        account: i64,
+        after: i64,
+        upto: i64,
+    ) -> Result<Self, StoreError> {
         let sql = format!(
             "SELECT coalesce(-sum(moved) FILTER (WHERE moved < 0), 0) AS debits, coalesce(sum(moved) FILTER (WHERE moved > 0), 0) AS credits, coalesce(sum(held), 0) AS held, \
              count(*) AS rows, coalesce(max(seq), 0) AS last FROM {rows} r WHERE seq > $2 AND seq <= $3"
@@ -151,7 +164,8 @@ impl Sums {
     }
 
     fn and(self, later: Self) -> Self {
-        let (debits, credits, held) = (self.debits + later.debits, self.credits + later.credits, self.held + later.held);
+        let (debits, credits, held) =
+            (self.debits + later.debits, self.credits + later.credits, self.held + later.held);
         Self { debits, credits, held, rows: self.rows + later.rows, last: self.last.max(later.last) }
     }
 }
@@ -162,8 +176,9 @@ const CHAIN: &str = "(SELECT CASE $1 WHEN credit_account THEN coalesce(amount, 0
 /// The rows of account `$1` as the whole journal has them, which is read for it.
 const ALL_ROWS: &str = "(SELECT moved, held, seq FROM account_rows WHERE account = $1)";
 
-/// Sets an account's balance, what is held on it and where its chain begins to what its rows add up to. Releases it from quarantine, and records
-/// the operator's action. Returns what was found before. Only the fold waits for it meanwhile.
+/// Sets an account's balance, what is held on it and where its chain begins to what its rows add up to. Releases it
+/// from quarantine, and records the operator's action. Returns what was found before. Only the fold waits for it
+/// meanwhile.
 ///
 /// # Errors
 /// Any failure of the statements: nothing was changed then.
@@ -180,8 +195,8 @@ pub async fn rebuild(pool: &PgPool, name: &str, doing: &Doing<'_>) -> Result<Opt
     if found.as_ref().is_some_and(Reconciled::agrees) {
         return Ok(found);
     }
-    // A chain that is as long as the balance says is believed. If it is not, or if there is none, then where it begins may be what is wrong:
-    // all rows of the account are looked for, those so far before the fold is kept waiting.
+    // A chain that is as long as the balance says is believed. If it is not, or if there is none, then where it begins
+    // may be what is wrong: all rows of the account are looked for, those so far before the fold is kept waiting.
     let (so_far, rows, upto) = if found.as_ref().is_some_and(|row| row.version == row.rows && row.rows > 0) {
         (Sums::default(), CHAIN, -1)
     } else {
@@ -193,8 +208,12 @@ pub async fn rebuild(pool: &PgPool, name: &str, doing: &Doing<'_>) -> Result<Opt
     let compared = "SELECT a.name, c.exponent, b.credits - b.debits AS balance, $2::numeric AS posted, b.held, $3::numeric AS open, b.version, \
              CASE WHEN b.last_seq = $4 THEN $5::bigint ELSE -1 END AS rows \
          FROM accounts a JOIN balances b ON b.account = a.id JOIN currencies c ON c.code = a.currency WHERE a.id = $1";
-    let compared =
-        sqlx::query_as(compared).bind(account).bind(Numeric(sums.credits - sums.debits)).bind(Numeric(sums.held)).bind(sums.last).bind(sums.rows);
+    let compared = sqlx::query_as(compared)
+        .bind(account)
+        .bind(Numeric(sums.credits - sums.debits))
+        .bind(Numeric(sums.held))
+        .bind(sums.last)
+        .bind(sums.rows);
     let before: Option<Reconciled> = compared.fetch_optional(&mut *transaction).await?;
     let Some(before) = before else { return Ok(None) };
     if !before.agrees() || is_quarantined {
@@ -221,9 +240,16 @@ pub async fn rebuild(pool: &PgPool, name: &str, doing: &Doing<'_>) -> Result<Opt
             .await?;
         let released = "UPDATE quarantine SET released_at = clock_timestamp(), released_by = $2, why = $3, last_seq = $4 WHERE account = $1 AND released_at IS NULL";
         let by = doing.by.did("account.rebuild", name, None, None);
-        sqlx::query(released).bind(account).bind(&by.actor).bind(&by.reason).bind(place).execute(&mut *transaction).await?;
+        sqlx::query(released)
+            .bind(account)
+            .bind(&by.actor)
+            .bind(&by.reason)
+            .bind(place)
+            .execute(&mut *transaction)
+            .await?;
         let (wrong, right) = (before.json(before.balance, before.held), before.json(before.posted, before.open));
-        operators::insert(&mut transaction, doing, &doing.by.did("account.rebuild", name, Some(wrong), Some(right))).await?;
+        operators::insert(&mut transaction, doing, &doing.by.did("account.rebuild", name, Some(wrong), Some(right)))
+            .await?;
         let Reconciled { balance, posted, held, open, version, rows, .. } = before;
         tracing::warn!(account = name, tenant, %balance, %posted, %held, %open, version, rows, "a balance was rebuilt");
     }

@@ -29,7 +29,8 @@ impl CurrencyRow {
     /// The currency as an operator's action records it.
     fn json(&self) -> String {
         let kind = if self.fiat { "fiat" } else { "non-fiat" };
-        let metadata: serde_json::Value = self.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let metadata: serde_json::Value =
+            self.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         serde_json::json!({ "name": self.name, "exponent": self.exponent, "type": kind, "isActive": self.active, "metadata": metadata }).to_string()
     }
 
@@ -124,12 +125,17 @@ pub async fn create(pool: &PgPool, new: &CurrencyRow, by: &Doing<'_>) -> Result<
     .await
 }
 
-/// Changes a currency and records the operator's action, in one transaction. Returns the currency as it is now; `None`: there is none. A change that
-/// changes nothing is not recorded.
+/// Changes a currency and records the operator's action, in one transaction. Returns the currency as it is now; `None`:
+/// there is none. A change that changes nothing is not recorded.
 ///
 /// # Errors
 /// Any failure of the statements: nothing was changed, unless the answer was lost.
-pub async fn update(pool: &PgPool, code: &str, change: &CurrencyChange, by: &Doing<'_>) -> Result<Option<CurrencyRow>, StoreError> {
+pub async fn update(
+    pool: &PgPool,
+    code: &str,
+    change: &CurrencyChange,
+    by: &Doing<'_>,
+) -> Result<Option<CurrencyRow>, StoreError> {
     limited(async {
         let mut transaction = pool.begin().await?;
         let Some(before) = locked(&mut transaction, code).await? else { return Ok(None) };
@@ -141,8 +147,19 @@ pub async fn update(pool: &PgPool, code: &str, change: &CurrencyChange, by: &Doi
         };
         if after != before {
             let update = sqlx::query("UPDATE currencies SET active = $2, name = $3, metadata = $4 WHERE code = $1");
-            update.bind(code).bind(after.active).bind(&after.name).bind(&after.metadata).execute(&mut *transaction).await?;
-            operators::insert(&mut transaction, by, &by.by.did("currency.change", code, Some(before.json()), Some(after.json()))).await?;
+            update
+                .bind(code)
+                .bind(after.active)
+                .bind(&after.name)
+                .bind(&after.metadata)
+                .execute(&mut *transaction)
+                .await?;
+            operators::insert(
+                &mut transaction,
+                by,
+                &by.by.did("currency.change", code, Some(before.json()), Some(after.json())),
+            )
+            .await?;
             transaction.commit().await?;
         }
         Ok(Some(after))

@@ -35,8 +35,8 @@ const ENTRIES: &str = "SELECT p.id AS transaction, p.n, p.seq, \
        CASE $1 WHEN p.debit_account THEN p.debit_after ELSE p.credit_after END AS balance_after, p.created_at \
      FROM account_postings($1, $2, $3) p";
 
-/// At most `count` entries, newest first, before the account's row at the place `below`; `i64::MAX`: from the newest. Places only grow, so
-/// paging by them leaves nothing out.
+/// At most `count` entries, newest first, before the account's row at the place `below`; `i64::MAX`: from the newest.
+/// Places only grow, so paging by them leaves nothing out.
 ///
 /// # Errors
 /// Any failure of the statement.

@@ -30,8 +30,8 @@ impl StoreError {
         }
     }
 
-    /// Whether the same statement may succeed later: a lost connection, lack of resources, shutdown, a database that takes no writes for now, a
-    /// timeout, a deadlock.
+    /// Whether the same statement may succeed later: a lost connection, lack of resources, shutdown, a database that
+    /// takes no writes for now, a timeout, a deadlock.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Lost(_) => true,
@@ -51,8 +51,13 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(answer) => {
-                let constraint = answer.try_downcast_ref::<PgDatabaseError>().and_then(|e| e.constraint()).map(str::to_owned);
-                Self::Database { code: answer.code().unwrap_or_default().into_owned(), message: answer.message().to_owned(), constraint }
+                let constraint =
+                    answer.try_downcast_ref::<PgDatabaseError>().and_then(|e| e.constraint()).map(str::to_owned);
+                Self::Database {
+                    code: answer.code().unwrap_or_default().into_owned(),
+                    message: answer.message().to_owned(),
+                    constraint,
+                }
             }
             sqlx::Error::Io(_)
             | sqlx::Error::PoolTimedOut
@@ -72,7 +77,8 @@ mod tests {
     #[test]
     fn only_what_is_nobodys_fault_is_transient() {
         let error = |code: &str| StoreError::Database { code: code.into(), message: String::new(), constraint: None };
-        for code in ["25006", "08006", "40P01", "40001", "53100", "53300", "58030", "55P03", "57014", "57P01", "57P03"] {
+        for code in ["25006", "08006", "40P01", "40001", "53100", "53300", "58030", "55P03", "57014", "57P01", "57P03"]
+        {
             assert!(error(code).is_transient(), "{code}");
         }
         for code in ["22003", "22021", "23514", "23505", "42703", "FL001", "XX000"] {

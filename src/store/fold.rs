@@ -64,7 +64,9 @@ impl FoldSession {
         let options = database.session(answer_timeout);
         let connect = async {
             let mut connection = PgConnection::connect_with(&options).await?;
-            sqlx::raw_sql("SET plan_cache_mode = force_generic_plan; SET synchronous_commit = off").execute(&mut connection).await?;
+            sqlx::raw_sql("SET plan_cache_mode = force_generic_plan; SET synchronous_commit = off")
+                .execute(&mut connection)
+                .await?;
             Ok::<_, sqlx::Error>(connection)
         };
         Ok(Self { connection: within(database.connect_timeout, connect).await?, answer_timeout })
@@ -75,7 +77,8 @@ impl FoldSession {
     /// # Errors
     /// Any failure of the statement: then nothing was folded, or it is not known.
     pub async fn fold(&mut self, rows_max: i64) -> Result<Folded, StoreError> {
-        let fold = sqlx::query_as("SELECT place, tip, changed, suspects, quarantined FROM fold_journal($1)").bind(rows_max);
+        let fold =
+            sqlx::query_as("SELECT place, tip, changed, suspects, quarantined FROM fold_journal($1)").bind(rows_max);
         within(self.answer_timeout, fold.fetch_one(&mut self.connection)).await
     }
 }
@@ -98,15 +101,20 @@ pub struct Suspect {
     pub last_seq: Option<i64>,
 }
 
-/// Suspect rows that may lie after this place. Whatever the fold found up to a place is known as soon as that place is folded.
+/// Suspect rows that may lie after this place. Whatever the fold found up to a place is known as soon as that place is
+/// folded.
 ///
 /// # Errors
 /// Any failure of the statement.
 pub async fn suspects(db: impl PgExecutor<'_>, after: i64) -> Result<Vec<Suspect>, sqlx::Error> {
-    sqlx::query_as("SELECT account, first_seq, last_seq FROM quarantine WHERE last_seq IS NULL OR last_seq > $1").bind(after).fetch_all(db).await
+    sqlx::query_as("SELECT account, first_seq, last_seq FROM quarantine WHERE last_seq IS NULL OR last_seq > $1")
+        .bind(after)
+        .fetch_all(db)
+        .await
 }
 
-/// At most `rows_max` accounts in quarantine, in the order in which they were found; with `released_too` also those that were released.
+/// At most `rows_max` accounts in quarantine, in the order in which they were found; with `released_too` also those
+/// that were released.
 ///
 /// # Errors
 /// Any failure of the statement.

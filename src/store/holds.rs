@@ -73,13 +73,14 @@ const HOLD: &str = "SELECT h.id, d.tenant, d.name AS debit, c.name AS credit, h.
 /// # Errors
 /// Any failure of the statement.
 pub async fn get(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Option<HoldRow>, StoreError> {
-    let sql = format!("{HOLD} WHERE h.id = $1 AND d.tenant = $2 AND NOT EXISTS (SELECT FROM sagas s WHERE s.id = h.id)");
+    let sql =
+        format!("{HOLD} WHERE h.id = $1 AND d.tenant = $2 AND NOT EXISTS (SELECT FROM sagas s WHERE s.id = h.id)");
     let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id.0).bind(tenant);
     limited(async { Ok(query.fetch_optional(pool).await?) }).await
 }
 
-/// At most `count` holds of an account's money with ids below `below`, newest first. Names are looked up one by one, so that no plan reads a
-/// table whole.
+/// At most `count` holds of an account's money with ids below `below`, newest first. Names are looked up one by one, so
+/// that no plan reads a table whole.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -88,7 +89,11 @@ pub async fn list(pool: &PgPool, account: &Identity, below: Uuid, count: usize) 
          h.debit_account, h.credit_account, $6::text AS currency, $7::smallint AS exponent, h.amount, h.captured, h.voided, h.expires_at \
          FROM holds h WHERE h.debit_account = $1 AND h.id < $2 ORDER BY h.id DESC LIMIT $3";
     let query = sqlx::query_as(sql).bind(account.id.0).bind(below).bind(i64::try_from(count).unwrap_or(i64::MAX));
-    let query = query.bind(&*account.tenant).bind(&*account.name).bind(account.currency.code.as_str()).bind(i16::from(account.currency.exponent));
+    let query = query
+        .bind(&*account.tenant)
+        .bind(&*account.name)
+        .bind(account.currency.code.as_str())
+        .bind(i16::from(account.currency.exponent));
     limited(async { Ok(query.fetch_all(pool).await?) }).await
 }
 
@@ -97,12 +102,15 @@ pub async fn list(pool: &PgPool, account: &Identity, below: Uuid, count: usize) 
 /// # Errors
 /// Any failure of the statement.
 pub async fn due(pool: &PgPool, count: i64) -> Result<Vec<HoldRow>, StoreError> {
-    let sql = format!("{HOLD} WHERE h.captured + h.voided < h.amount AND h.expires_at <= statement_timestamp() ORDER BY h.expires_at, h.id LIMIT $1");
+    let sql = format!(
+        "{HOLD} WHERE h.captured + h.voided < h.amount AND h.expires_at <= statement_timestamp() ORDER BY h.expires_at, h.id LIMIT $1"
+    );
     let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(count);
     limited(async { Ok(query.fetch_all(pool).await?) }).await
 }
 
-/// Milliseconds until the earliest open hold expires, by the database's clock; negative: it has expired. `None`: none is open.
+/// Milliseconds until the earliest open hold expires, by the database's clock; negative: it has expired. `None`: none
+/// is open.
 ///
 /// # Errors
 /// Any failure of the statement.

@@ -31,7 +31,8 @@ pub mod code {
     pub const UNIQUE: &str = "23505";
 }
 
-/// Whether a record failed by itself: less is left of its hold or its payment than it requests, or its saga has gone on without it.
+/// Whether a record failed by itself: less is left of its hold or its payment than it requests, or its saga has gone on
+/// without it.
 pub fn is_exceeded(error: &StoreError) -> bool {
     error.code() == Some(code::SAGA_WENT_ON)
         || matches!(error, StoreError::Database { constraint: Some(constraint), .. } if ["hold_taken", "refund_given"].contains(&constraint.as_str()))
@@ -41,13 +42,15 @@ pub fn is_exceeded(error: &StoreError) -> bool {
 pub fn is_key_used(error: &StoreError) -> bool {
     let constraint = if let StoreError::Database { constraint, .. } = error { constraint.as_deref() } else { None };
     error.code() == Some(code::KEY_USED)
-        || (error.code() == Some(code::UNIQUE) && constraint.is_some_and(|name| name.starts_with("journal_") && name.ends_with("_key")))
+        || (error.code() == Some(code::UNIQUE)
+            && constraint.is_some_and(|name| name.starts_with("journal_") && name.ends_with("_key")))
 }
 
 /// Whether a batch failed because it does not follow the last one: by its number, or because its places are taken.
 pub fn is_out_of_order(error: &StoreError) -> bool {
     let constraint = if let StoreError::Database { constraint, .. } = error { constraint.as_deref() } else { None };
-    error.code() == Some(code::NOT_SUCCESSOR) || constraint.is_some_and(|name| name.starts_with("journal_") && name.ends_with("_pkey"))
+    error.code() == Some(code::NOT_SUCCESSOR)
+        || constraint.is_some_and(|name| name.starts_with("journal_") && name.ends_with("_pkey"))
 }
 
 /// Whether a record failed by itself because the account that it would open exists.
@@ -95,25 +98,36 @@ impl Committed {
     /// The same after this batch, which follows.
     pub fn and(self, batch: &Batch) -> Self {
         let rows = i64::try_from(batch.len()).unwrap_or(i64::MAX);
-        Self { batch: batch.number, rows: rows + if partition_of(batch.number) == partition_of(self.batch) { self.rows } else { 0 } }
+        Self {
+            batch: batch.number,
+            rows: rows + if partition_of(batch.number) == partition_of(self.batch) { self.rows } else { 0 },
+        }
     }
 }
 
 impl WriterSession {
-    /// Opens a session of so many connections: raises the session number of the writer. That waits for an older session that is committing, whose
-    /// backends are ended if it does not let go. What an older session has not committed by then it never will.
+    /// Opens a session of so many connections: raises the session number of the writer. That waits for an older session
+    /// that is committing, whose backends are ended if it does not let go. What an older session has not committed by
+    /// then it never will.
     ///
     /// # Errors
     /// `Fenced`, or what the database answered.
-    pub async fn open(database: &Database, epoch: i64, answer_timeout: Duration, connections: usize) -> Result<(Vec<Self>, Committed), OpenError> {
+    pub async fn open(
+        database: &Database,
+        epoch: i64,
+        answer_timeout: Duration,
+        connections: usize,
+    ) -> Result<(Vec<Self>, Committed), OpenError> {
         let options = database.session(answer_timeout);
         let (mut opened, mut pids) = (Vec::new(), Vec::new());
         for _ in 0..connections.max(1) {
             let connect = async {
                 let mut connection = PgConnection::connect_with(&options).await?;
-                sqlx::raw_sql("SET lock_timeout = '500ms'; SET plan_cache_mode = force_generic_plan; SET synchronous_commit = on")
-                    .execute(&mut connection)
-                    .await?;
+                sqlx::raw_sql(
+                    "SET lock_timeout = '500ms'; SET plan_cache_mode = force_generic_plan; SET synchronous_commit = on",
+                )
+                .execute(&mut connection)
+                .await?;
                 let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await?;
                 Ok::<_, sqlx::Error>((connection, pid))
             };
@@ -123,29 +137,42 @@ impl WriterSession {
         }
         let mut tries = 0;
         let (session, batch, rows, older) = loop {
-            let raised = sqlx::query_as::<_, (i64, i64, i64, Option<Vec<i32>>)>("SELECT session, batch, rows, older FROM raise_session($1, $2, $3)");
+            let raised = sqlx::query_as::<_, (i64, i64, i64, Option<Vec<i32>>)>(
+                "SELECT session, batch, rows, older FROM raise_session($1, $2, $3)",
+            );
             let raised = raised.bind(WRITER).bind(epoch).bind(&pids).fetch_optional(&mut opened[0]);
             match within(answer_timeout, raised).await {
                 Ok(Some(session)) => break session,
                 Ok(None) => return Err(OpenError::Fenced),
                 Err(error) if error.code() == Some("55P03") && tries < LOCK_TRIES_MAX => {
                     tries += 1;
-                    let end = sqlx::query("SELECT pg_terminate_backend(pid) FROM writers, unnest(pids) pid WHERE writer = $1 AND pid <> ALL ($2)");
+                    let end = sqlx::query(
+                        "SELECT pg_terminate_backend(pid) FROM writers, unnest(pids) pid WHERE writer = $1 AND pid <> ALL ($2)",
+                    );
                     within(answer_timeout, end.bind(WRITER).bind(&pids).execute(&mut opened[0])).await?;
                 }
                 Err(error) => return Err(error.into()),
             }
         };
-        // What older ones still write cannot be committed any more, and would only be waited for: it has the same places.
+        // What older ones still write cannot be committed any more, and would only be waited for: it has the same
+        // places.
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ANY ($1) AND pid <> ALL ($2) AND state = 'active' AND query LIKE 'SELECT commit_batch%'";
         let end = sqlx::query(end).bind(older.unwrap_or_default()).bind(&pids).execute(&mut opened[0]);
         within(answer_timeout, end).await?;
         let before = Instant::now();
-        let now = within(answer_timeout, sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut opened[0])).await?;
+        let now =
+            within(answer_timeout, sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut opened[0])).await?;
         let mut sessions = Vec::with_capacity(opened.len());
         for mut connection in opened {
             within(answer_timeout, sqlx::raw_sql("SET lock_timeout = 0").execute(&mut connection)).await?;
-            sessions.push(Self { connection, epoch, session, clock: (before, now), answer_timeout, _counted: database.counted() });
+            sessions.push(Self {
+                connection,
+                epoch,
+                session,
+                clock: (before, now),
+                answer_timeout,
+                _counted: database.counted(),
+            });
         }
         Ok((sessions, Committed { batch, rows }))
     }
@@ -159,8 +186,8 @@ impl WriterSession {
         }
     }
 
-    /// Commits the batch as a whole or not at all. `cutoff` is the earliest of its records. With `beside`, the batch before may still be being
-    /// written, and is waited for.
+    /// Commits the batch as a whole or not at all. `cutoff` is the earliest of its records. With `beside`, the batch
+    /// before may still be being written, and is waited for.
     ///
     /// # Errors
     /// `Database`: nothing happened. `Lost`: it is not known, and this session must not be used again.
@@ -234,12 +261,16 @@ impl WriterSession {
     /// Any failure of the statement.
     pub async fn used_keys(&mut self, keys: &[KeyHash]) -> Result<UsedKeys, StoreError> {
         let keys: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
-        let rows = within(self.answer_timeout, sqlx::query_as::<_, UsedKeyRow>(USED_KEYS).bind(keys).fetch_all(&mut self.connection)).await?;
+        let rows = within(
+            self.answer_timeout,
+            sqlx::query_as::<_, UsedKeyRow>(USED_KEYS).bind(keys).fetch_all(&mut self.connection),
+        )
+        .await?;
         Ok(used_keys(rows))
     }
 
-    /// The request's hash and the time of the transaction of this id, if there is one. It finds a record whose key is long forgotten, since its id
-    /// stays unique.
+    /// The request's hash and the time of the transaction of this id, if there is one. It finds a record whose key is
+    /// long forgotten, since its id stays unique.
     ///
     /// # Errors
     /// Any failure of the statement.
@@ -252,13 +283,16 @@ impl WriterSession {
         Ok(row.map(|(request, created_at)| (RequestHash(request), created_at)))
     }
 
-    /// The present by the database's clock, as a moment of this process's clock according to their last comparison. Compares the two clocks anew.
+    /// The present by the database's clock, as a moment of this process's clock according to their last comparison.
+    /// Compares the two clocks anew.
     ///
     /// # Errors
     /// Any failure of the statement.
     pub async fn now(&mut self) -> Result<Instant, StoreError> {
         let before = Instant::now();
-        let now: DateTime<Utc> = within(self.answer_timeout, sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut self.connection)).await?;
+        let now: DateTime<Utc> =
+            within(self.answer_timeout, sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut self.connection))
+                .await?;
         let since = (now - self.clock.1).to_std().unwrap_or_default();
         let by_the_old = self.clock.0.checked_add(since).unwrap_or(before);
         self.clock = (before, now); // one of the two was set, or stood still: the next batch goes by what they say now
@@ -266,7 +300,8 @@ impl WriterSession {
     }
 }
 
-/// A column that is null in every row is sent as an empty array: `unnest` fills up shorter arrays with nulls, at no cost.
+/// A column that is null in every row is sent as an empty array: `unnest` fills up shorter arrays with nulls, at no
+/// cost.
 fn sparse<T>(column: &[Option<T>]) -> &[Option<T>] {
     if column.iter().all(Option::is_none) { &[] } else { column }
 }

@@ -85,7 +85,8 @@ pub async fn tip(db: impl PgExecutor<'_>) -> Result<i64, Error> {
 /// At most `rows_max` rows, in order, of transactions that have an event, after `after` and up to `upto`.
 pub async fn after(db: impl PgExecutor<'_>, after: i64, upto: i64, rows_max: i64) -> Result<Vec<Row>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM journal_after($1, $2, true, $3)");
-    let rows: Vec<SqlRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(after).bind(upto).bind(rows_max).fetch_all(db).await?;
+    let rows: Vec<SqlRow> =
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(after).bind(upto).bind(rows_max).fetch_all(db).await?;
     Ok(rows.into_iter().map(Row::from).collect())
 }
 
@@ -102,8 +103,13 @@ impl Names {
     /// # Errors
     /// Any failure of the statement.
     pub async fn learn(&mut self, db: &mut PgConnection, rows: &[Row]) -> Result<(), Error> {
-        let mut missing: Vec<i64> =
-            rows.iter().flat_map(|row| [row.debit, row.credit]).flatten().filter(|id| !self.0.contains_key(id)).map(|id| id.0).collect();
+        let mut missing: Vec<i64> = rows
+            .iter()
+            .flat_map(|row| [row.debit, row.credit])
+            .flatten()
+            .filter(|id| !self.0.contains_key(id))
+            .map(|id| id.0)
+            .collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -128,8 +134,8 @@ impl Names {
     }
 }
 
-/// Groups rows, which come in order, by transaction. The last transaction is left for the next time if the read cut it off, unless it is alone.
-/// `is_all`: the read was not cut off.
+/// Groups rows, which come in order, by transaction. The last transaction is left for the next time if the read cut it
+/// off, unless it is alone. `is_all`: the read was not cut off.
 pub fn transactions(rows: &[Row], is_all: bool) -> Vec<&[Row]> {
     let mut groups: Vec<&[Row]> = rows.chunk_by(|a, b| a.id == b.id && b.n > a.n).collect();
     let is_cut = |group: &[Row]| group.last().is_some_and(|last| last.n + 1 < last.postings);

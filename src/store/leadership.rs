@@ -34,8 +34,8 @@ pub struct LeaseSession {
 const LOCK_PATIENCE: &str = "SET lock_timeout = '500ms'";
 
 impl LeaseSession {
-    /// Connects. A statement without an answer for `answer_timeout` ends the session: over a connection that went dead unnoticed, a node would
-    /// otherwise never hear that it has lost the lease.
+    /// Connects. A statement without an answer for `answer_timeout` ends the session: over a connection that went dead
+    /// unnoticed, a node would otherwise never hear that it has lost the lease.
     ///
     /// # Errors
     /// When the database cannot be reached in time.
@@ -46,13 +46,18 @@ impl LeaseSession {
             sqlx::query(LOCK_PATIENCE).execute(&mut connection).await?;
             Ok(connection)
         };
-        Ok(Self { connection: within(database.connect_timeout, connect).await?, answer_timeout, _counted: database.counted() })
+        Ok(Self {
+            connection: within(database.connect_timeout, connect).await?,
+            answer_timeout,
+            _counted: database.counted(),
+        })
     }
 
     /// Tries to take the lease. `dead` names a leader that is known to have ended.
     ///
     /// # Errors
-    /// Any failure of the statement. Backends that hold the writer's lock for too long are ended then, and it can be tried again.
+    /// Any failure of the statement. Backends that hold the writer's lock for too long are ended then, and it can be
+    /// tried again.
     pub async fn take(&mut self, holder: &str, dead: &str, lease: Duration) -> Result<Attempt, StoreError> {
         let attempt = sqlx::query_as::<_, (Option<i64>, String, i64)>(
             "SELECT new_epoch, held_by, remaining_ms FROM take_leadership($1, $2, $3 * interval '1 ms')",
@@ -63,10 +68,13 @@ impl LeaseSession {
         .fetch_one(&mut self.connection);
         match within(self.answer_timeout, attempt).await {
             Ok((Some(epoch), _, _)) => Ok(Attempt::Taken { epoch }),
-            Ok((None, by, remaining_ms)) => Ok(Attempt::Held { by, remaining: Duration::from_millis(u64::try_from(remaining_ms).unwrap_or(0)) }),
+            Ok((None, by, remaining_ms)) => {
+                Ok(Attempt::Held { by, remaining: Duration::from_millis(u64::try_from(remaining_ms).unwrap_or(0)) })
+            }
             Err(error) => {
                 if error.code() == Some("55P03") {
-                    // Only once the lease is over, and only if its row can be had: else that row was waited for, and the writer is well.
+                    // Only once the lease is over, and only if its row can be had: else that row was waited for, and
+                    // the writer is well.
                     let end = sqlx::query(
                         "SELECT pg_terminate_backend(pid) FROM writers, unnest(pids) pid WHERE pid IS NOT NULL \
                          AND EXISTS (SELECT FROM leadership WHERE expires_at <= clock_timestamp() OR holder = $1 FOR UPDATE)",
@@ -78,8 +86,8 @@ impl LeaseSession {
         }
     }
 
-    /// Extends the lease from now on, and returns the number of the journal's last batch. `None`: the epoch is no longer this leader's. Its name is
-    /// checked too: a database that was restored may have given the same epoch twice.
+    /// Extends the lease from now on, and returns the number of the journal's last batch. `None`: the epoch is no
+    /// longer this leader's. Its name is checked too: a database that was restored may have given the same epoch twice.
     ///
     /// # Errors
     /// Any failure of the statement.
@@ -99,7 +107,9 @@ impl LeaseSession {
     /// # Errors
     /// Any failure of the statement; then the lease ends by itself.
     pub async fn release(&mut self, epoch: i64) -> Result<(), StoreError> {
-        let release = sqlx::query("UPDATE leadership SET expires_at = '-infinity' WHERE epoch = $1").bind(epoch).execute(&mut self.connection);
+        let release = sqlx::query("UPDATE leadership SET expires_at = '-infinity' WHERE epoch = $1")
+            .bind(epoch)
+            .execute(&mut self.connection);
         within(self.answer_timeout, release).await.map(|_| ())
     }
 }

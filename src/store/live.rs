@@ -50,7 +50,13 @@ const TRANSACTION_MAX: i64 = 128;
 ///
 /// # Errors
 /// Any failure of the statements.
-pub async fn read(db: &mut PgConnection, names: &mut Names, after: i64, upto: i64, rows_max: i64) -> Result<Part, Error> {
+pub async fn read(
+    db: &mut PgConnection,
+    names: &mut Names,
+    after: i64,
+    upto: i64,
+    rows_max: i64,
+) -> Result<Part, Error> {
     let rows_max = rows_max.max(TRANSACTION_MAX);
     let rows = journal_rows::after(&mut *db, after, upto, rows_max).await?;
     names.learn(db, &rows).await?;
@@ -67,7 +73,9 @@ pub async fn read(db: &mut PgConnection, names: &mut Names, after: i64, upto: i6
         let number = event.as_ref().map_or_else(|_| head.event.unwrap_or_default(), |event| event.event.code());
         let is_suspect = |suspect: &&Suspect| {
             let names = |row: &Row| [row.debit, row.credit].contains(&Some(AccountId(suspect.account)));
-            group.iter().any(|row| names(row) && row.seq > suspect.first_seq && suspect.last_seq.is_none_or(|last| row.seq <= last))
+            group.iter().any(|row| {
+                names(row) && row.seq > suspect.first_seq && suspect.last_seq.is_none_or(|last| row.seq <= last)
+            })
         };
         let suspect = suspects.iter().find(is_suspect).map(|suspect| suspect.account);
         Some(Told { seq: head.seq, tenant: head.tenant.clone(), transaction: head.id.0, number, event, suspect })
@@ -80,6 +88,7 @@ pub async fn read(db: &mut PgConnection, names: &mut Names, after: i64, upto: i6
 /// # Errors
 /// Any failure of the statements.
 pub async fn at(db: &mut PgConnection, seq: i64) -> Result<Option<Told>, Error> {
-    let part = read(db, &mut Names::default(), seq - 1, seq + TRANSACTION_MAX, TRANSACTION_MAX).await?; // with the rest of its rows
+    // with the rest of its rows
+    let part = read(db, &mut Names::default(), seq - 1, seq + TRANSACTION_MAX, TRANSACTION_MAX).await?;
     Ok(part.told.into_iter().find(|told| told.seq == seq))
 }

@@ -65,8 +65,9 @@ impl Decode<'_, Postgres> for Numeric {
 }
 
 fn read(bytes: &[u8]) -> Result<i128, BoxDynError> {
-    let word =
-        |n: usize| -> Result<u16, BoxDynError> { Ok(u16::from_be_bytes(bytes.get(2 * n..2 * n + 2).ok_or("numeric: too short")?.try_into()?)) };
+    let word = |n: usize| -> Result<u16, BoxDynError> {
+        Ok(u16::from_be_bytes(bytes.get(2 * n..2 * n + 2).ok_or("numeric: too short")?.try_into()?))
+    };
     let (count, weight, sign) = (usize::from(word(0)?), i32::from(word(1)?.cast_signed()), word(2)?);
     if sign >= NOT_A_NUMBER {
         return Err("numeric: not a finite number".into());
@@ -74,7 +75,10 @@ fn read(bytes: &[u8]) -> Result<i128, BoxDynError> {
     let mut total: i128 = 0;
     for n in 0..usize::try_from(weight + 1).unwrap_or(0) {
         let group = if n < count { word(4 + n)? } else { 0 };
-        total = total.checked_mul(10_000).and_then(|t| t.checked_add(i128::from(group))).ok_or("numeric: more than 38 digits")?;
+        total = total
+            .checked_mul(10_000)
+            .and_then(|t| t.checked_add(i128::from(group)))
+            .ok_or("numeric: more than 38 digits")?;
     }
     let fraction = usize::try_from(weight + 1).unwrap_or(0);
     for n in fraction..count {

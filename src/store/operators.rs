@@ -52,7 +52,11 @@ pub struct ActionFilter {
 ///
 /// # Errors
 /// Any failure of the statement.
-pub async fn insert(connection: &mut PgConnection, doing: &Doing<'_>, action: &OperatorAction) -> Result<(), StoreError> {
+pub async fn insert(
+    connection: &mut PgConnection,
+    doing: &Doing<'_>,
+    action: &OperatorAction,
+) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO operator_actions (id, tenant, at, actor, action, subject, reason, before, after, correlation) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb, $10)",
@@ -72,11 +76,17 @@ pub async fn insert(connection: &mut PgConnection, doing: &Doing<'_>, action: &O
     Ok(())
 }
 
-/// At most `count` actions, newest first, before this place; `None`: from the newest. Each filter has an index that ends with the place.
+/// At most `count` actions, newest first, before this place; `None`: from the newest. Each filter has an index that
+/// ends with the place.
 ///
 /// # Errors
 /// Any failure of the statement.
-pub async fn list(pool: &PgPool, filter: &ActionFilter, before: Option<(DateTime<Utc>, Uuid)>, count: i64) -> Result<Vec<ActionRow>, StoreError> {
+pub async fn list(
+    pool: &PgPool,
+    filter: &ActionFilter,
+    before: Option<(DateTime<Utc>, Uuid)>,
+    count: i64,
+) -> Result<Vec<ActionRow>, StoreError> {
     let mut sql = QueryBuilder::new(
         "SELECT id, tenant, at, actor, action, subject, reason, before::text AS before, after::text AS after, correlation \
          FROM operator_actions WHERE tenant = ",

@@ -7,14 +7,18 @@ use sqlx::postgres::{PgConnectOptions, PgExecutor};
 use sqlx::{Error, Row as _};
 
 pub use dead_letters::{
-    DeadLetterRow, Letter, ReplayError, ask_replay, asked_replays, count_dead_letters, dead_letters_after, insert_dead_letter, list_dead_letters,
-    show_dead_letter,
+    DeadLetterRow, Letter, ReplayError, ask_replay, asked_replays, count_dead_letters, dead_letters_after,
+    insert_dead_letter, list_dead_letters, show_dead_letter,
 };
 pub use upkeep::{Backlog, backlog, forget_keys, grow, note_times, publish_again};
 
 /// Gives every statement of the publisher and the housekeeping a deadline.
 pub fn bounded(options: PgConnectOptions) -> PgConnectOptions {
-    options.options([("statement_timeout", "30s"), ("idle_in_transaction_session_timeout", "10s"), ("plan_cache_mode", "force_custom_plan")])
+    options.options([
+        ("statement_timeout", "30s"),
+        ("idle_in_transaction_session_timeout", "10s"),
+        ("plan_cache_mode", "force_custom_plan"),
+    ])
 }
 
 /// Which database this is, and which of its histories.

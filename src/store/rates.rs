@@ -52,7 +52,8 @@ pub struct NewRate {
     pub correlation: Option<String>,
 }
 
-const RATE: &str = "SELECT id, base, quote, rate::text AS rate, source, observed_at, created_at FROM rates WHERE tenant = $1";
+const RATE: &str =
+    "SELECT id, base, quote, rate::text AS rate, source, observed_at, created_at FROM rates WHERE tenant = $1";
 
 /// Stores a rate, and records the operator's action.
 ///
@@ -103,7 +104,13 @@ pub async fn get(pool: &PgPool, tenant: &str, id: i64) -> Result<Option<RateRow>
 ///
 /// # Errors
 /// Any failure of the statement.
-pub async fn list(pool: &PgPool, tenant: &str, (base, quote): (&str, &str), before: Option<i64>, count: i64) -> Result<Vec<RateRow>, StoreError> {
+pub async fn list(
+    pool: &PgPool,
+    tenant: &str,
+    (base, quote): (&str, &str),
+    before: Option<i64>,
+    count: i64,
+) -> Result<Vec<RateRow>, StoreError> {
     let sql = format!(
         "{RATE} AND base = $2 AND quote = $3 AND ($4::bigint IS NULL OR (observed_at, id) < (SELECT observed_at, id FROM rates WHERE id = $4)) ORDER BY observed_at DESC, id DESC LIMIT $5"
     );

@@ -1,4 +1,5 @@
-//! Sagas: a summary by which they and their facts are found, and operators' requests to them. Facts are rows of the journal.
+//! Sagas: a summary by which they and their facts are found, and operators' requests to them. Facts are rows of the
+//! journal.
 
 use std::collections::HashMap;
 
@@ -96,7 +97,12 @@ pub async fn list(pool: &PgPool, tenant: &str, workflows: &[i16], count: i64) ->
 ///
 /// # Errors
 /// Any failure of the statements.
-pub async fn by_correlation(pool: &PgPool, tenant: &str, correlation: &str, count: i64) -> Result<Vec<SagaRow>, StoreError> {
+pub async fn by_correlation(
+    pool: &PgPool,
+    tenant: &str,
+    correlation: &str,
+    count: i64,
+) -> Result<Vec<SagaRow>, StoreError> {
     let sql = format!("{HEAD} WHERE tenant = $1 AND correlation = $2 ORDER BY id DESC LIMIT $3");
     let heads = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(correlation).bind(count);
     limited(async { with_facts(pool, heads.fetch_all(pool).await?).await }).await
@@ -117,7 +123,8 @@ pub async fn stuck(pool: &PgPool, tenant: Option<&str>, count: i64) -> Result<Ve
 /// # Errors
 /// Any failure of the statement.
 pub async fn held(pool: &PgPool, id: TransactionId) -> Result<Option<i128>, StoreError> {
-    let query = sqlx::query_scalar::<_, Numeric>("SELECT amount - captured - voided FROM holds WHERE id = $1").bind(id.0);
+    let query =
+        sqlx::query_scalar::<_, Numeric>("SELECT amount - captured - voided FROM holds WHERE id = $1").bind(id.0);
     Ok(limited(async { Ok(query.fetch_optional(pool).await?) }).await?.map(|left| left.0))
 }
 
@@ -126,7 +133,8 @@ pub async fn held(pool: &PgPool, id: TransactionId) -> Result<Option<i128>, Stor
 /// # Errors
 /// Any failure of the statement.
 pub async fn count_stuck(pool: &PgPool) -> Result<i64, StoreError> {
-    limited(async { Ok(sqlx::query_scalar("SELECT count(*) FROM sagas WHERE status = 5").fetch_one(pool).await?) }).await
+    limited(async { Ok(sqlx::query_scalar("SELECT count(*) FROM sagas WHERE status = 5").fetch_one(pool).await?) })
+        .await
 }
 
 async fn with_facts(pool: &PgPool, heads: Vec<Head>) -> Result<Vec<SagaRow>, StoreError> {
@@ -134,12 +142,22 @@ async fn with_facts(pool: &PgPool, heads: Vec<Head>) -> Result<Vec<SagaRow>, Sto
     if places.is_empty() {
         return Ok(Vec::new());
     }
-    let told = sqlx::query_as("SELECT seq, created_at AS at, body -> 'facts' AS facts FROM journal_at($1) WHERE body ? 'facts'").bind(&places);
-    let mut told: HashMap<i64, Told> = told.fetch_all(pool).await?.into_iter().map(|row: Told| (row.seq, row)).collect();
+    let told = sqlx::query_as(
+        "SELECT seq, created_at AS at, body -> 'facts' AS facts FROM journal_at($1) WHERE body ? 'facts'",
+    )
+    .bind(&places);
+    let mut told: HashMap<i64, Told> =
+        told.fetch_all(pool).await?.into_iter().map(|row: Told| (row.seq, row)).collect();
     let row = |head: Head| {
         let rows = head.facts.iter().filter_map(|place| told.remove(place)); // the second of a row comes with its first
         let facts = rows.flat_map(|row| row.facts.0.into_iter().map(move |fact| (fact, row.at))).collect();
-        SagaRow { id: TransactionId(head.id), tenant: head.tenant, correlation: head.correlation, facts, asked: head.asked.map(|asked| asked.0) }
+        SagaRow {
+            id: TransactionId(head.id),
+            tenant: head.tenant,
+            correlation: head.correlation,
+            facts,
+            asked: head.asked.map(|asked| asked.0),
+        }
     };
     Ok(heads.into_iter().map(row).collect())
 }
@@ -153,7 +171,8 @@ pub async fn due(pool: &PgPool, without: &[Uuid], count: i64) -> Result<Vec<Uuid
     limited(async { Ok(sqlx::query_scalar(sql).bind(without).bind(count).fetch_all(pool).await?) }).await
 }
 
-/// Milliseconds until the time of the next saga comes, by the database's clock, without these; `None`: no other waits for a time.
+/// Milliseconds until the time of the next saga comes, by the database's clock, without these; `None`: no other waits
+/// for a time.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -162,8 +181,8 @@ pub async fn next_due(pool: &PgPool, without: &[Uuid]) -> Result<Option<i64>, St
     limited(async { Ok(sqlx::query_scalar(sql).bind(without).fetch_optional(pool).await?) }).await
 }
 
-/// Leaves an operator's request to a saga that is stuck and has `facts` facts; the leader makes it a fact. False: the saga is not stuck, has more
-/// facts, or another request waits.
+/// Leaves an operator's request to a saga that is stuck and has `facts` facts; the leader makes it a fact. False: the
+/// saga is not stuck, has more facts, or another request waits.
 ///
 /// # Errors
 /// Any failure of the statement; after a lost answer it is not known.
@@ -173,17 +192,20 @@ pub async fn ask(pool: &PgPool, id: TransactionId, facts: usize, asked: &Asked) 
     Ok(limited(async { Ok(query.execute(pool).await?) }).await?.rows_affected() == 1)
 }
 
-/// Takes back an operator's request, which then never becomes a fact. False: it is one already, or was taken back before.
+/// Takes back an operator's request, which then never becomes a fact. False: it is one already, or was taken back
+/// before.
 ///
 /// # Errors
 /// Any failure of the statement; after a lost answer it is not known.
 pub async fn withdraw(pool: &PgPool, id: TransactionId, asked: Uuid) -> Result<bool, StoreError> {
-    let query = sqlx::query("UPDATE sagas SET asked = NULL, wake_at = NULL WHERE id = $1 AND asked ->> 'id' = $2").bind(id.0).bind(asked.to_string());
+    let query = sqlx::query("UPDATE sagas SET asked = NULL, wake_at = NULL WHERE id = $1 AND asked ->> 'id' = $2")
+        .bind(id.0)
+        .bind(asked.to_string());
     Ok(limited(async { Ok(query.execute(pool).await?) }).await?.rows_affected() == 1)
 }
 
-/// Moves a saga's time to `ms` milliseconds from now, by the database's clock, if it has no more than `facts` facts. This is no fact: nothing
-/// happened.
+/// Moves a saga's time to `ms` milliseconds from now, by the database's clock, if it has no more than `facts` facts.
+/// This is no fact: nothing happened.
 ///
 /// # Errors
 /// Any failure of the statement.

@@ -21,7 +21,9 @@ pub enum SchemaError {
         needed: i64,
     },
     /// A newer Florin made the schema.
-    #[error("the database's schema is version {found}, this florin knows {needed} at most; run the florin that did `florin migrate`, or a newer one")]
+    #[error(
+        "the database's schema is version {found}, this florin knows {needed} at most; run the florin that did `florin migrate`, or a newer one"
+    )]
     Newer {
         /// The newest migration of the database.
         found: i64,
@@ -29,7 +31,9 @@ pub enum SchemaError {
         needed: i64,
     },
     /// A migration of the database differs from the one in the binary.
-    #[error("migration {version} of the database is not the one that this florin knows; run the florin that did `florin migrate`")]
+    #[error(
+        "migration {version} of the database is not the one that this florin knows; run the florin that did `florin migrate`"
+    )]
     Changed {
         /// The migration's number.
         version: i64,
@@ -59,7 +63,8 @@ pub struct Step {
 /// The migrations that the database lacks, in order.
 ///
 /// # Errors
-/// When the database has migrations that this binary does not know, or cannot be read. Never [`SchemaError::Missing`] or [`SchemaError::Older`].
+/// When the database has migrations that this binary does not know, or cannot be read. Never [`SchemaError::Missing`]
+/// or [`SchemaError::Older`].
 pub async fn pending(connection: &mut PgConnection) -> Result<Vec<Step>, SchemaError> {
     let applied = applied(connection).await?;
     let known = MIGRATIONS.iter().filter(|m| !m.migration_type.is_down_migration());
@@ -75,7 +80,10 @@ pub async fn create_database(url: &str) -> Result<(), SchemaError> {
     let options: PgConnectOptions = url.parse()?;
     let name = options.get_database().unwrap_or_default().to_owned();
     let mut admin = PgConnection::connect_with(&options.database("postgres")).await?;
-    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)").bind(&name).fetch_one(&mut admin).await?;
+    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+        .bind(&name)
+        .fetch_one(&mut admin)
+        .await?;
     if !there {
         let quoted: String = sqlx::query_scalar("SELECT quote_ident($1)").bind(&name).fetch_one(&mut admin).await?;
         sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {quoted}"))).execute(&mut admin).await?;
@@ -84,7 +92,8 @@ pub async fn create_database(url: &str) -> Result<(), SchemaError> {
     Ok(())
 }
 
-/// Applies what is pending, one migration per transaction, and calls `done` after each. Processes that migrate at the same time wait for each other.
+/// Applies what is pending, one migration per transaction, and calls `done` after each. Processes that migrate at the
+/// same time wait for each other.
 ///
 /// # Errors
 /// As [`pending`], and when a migration fails: that one changed nothing, those before it stay.
@@ -99,8 +108,8 @@ pub async fn migrate(url: &str, mut done: impl FnMut(&Step)) -> Result<Vec<Step>
     Ok(steps)
 }
 
-/// The rights that a serving role needs, and no more: for it the ledger is append-only, and what is dropped is dropped by functions that run as
-/// their owner. `{role}` is the quoted name.
+/// The rights that a serving role needs, and no more: for it the ledger is append-only, and what is dropped is dropped
+/// by functions that run as their owner. `{role}` is the quoted name.
 const GRANTS: &str = "
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
 GRANT INSERT ON accounts, balances, journal, derived, declines, writers, outbox_positions, dead_letters, quarantine, holds, refunded, rates, sagas, operator_actions, currencies TO {role};
@@ -128,7 +137,11 @@ pub async fn grant(url: &str, role: &str) -> Result<(), SchemaError> {
 pub async fn check(pool: &PgPool) -> Result<(), SchemaError> {
     let mut connection = pool.acquire().await?;
     let found = applied(&mut connection).await?.into_iter().max().ok_or(SchemaError::Missing)?;
-    if pending(&mut connection).await?.is_empty() { Ok(()) } else { Err(SchemaError::Older { found, needed: newest() }) }
+    if pending(&mut connection).await?.is_empty() {
+        Ok(())
+    } else {
+        Err(SchemaError::Older { found, needed: newest() })
+    }
 }
 
 pub fn newest() -> i64 {
@@ -138,7 +151,8 @@ pub fn newest() -> i64 {
 /// The versions that the database has; each is checked to be one that the binary knows, byte for byte.
 async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>, SchemaError> {
     let table = MIGRATIONS.table_name.as_ref();
-    let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(&mut *connection).await?;
+    let exists: bool =
+        sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(&mut *connection).await?;
     if !exists {
         return Ok(Vec::new());
     }

@@ -1,4 +1,5 @@
-//! Opens many funded accounts at once, for benchmarks. The books balance afterwards, but no actor, no key and no event is involved.
+//! Opens many funded accounts at once, for benchmarks. The books balance afterwards, but no actor, no key and no event
+//! is involved.
 
 use sqlx::PgPool;
 
@@ -45,19 +46,29 @@ pub async fn opening(pool: &PgPool, currency: CurrencyCode) -> Result<AccountRow
     accounts::create(pool, &new_account(&opening_name(currency.as_str()), AccountKind::System, currency)).await
 }
 
-/// The id of the account that pays the bulk accounts of a currency. It is not [`opening_name`], which the journal pays from: rows of the bulk
-/// accounts stand before all of the journal's, and the places of an account's rows must rise.
+/// The id of the account that pays the bulk accounts of a currency. It is not [`opening_name`], which the journal pays
+/// from: rows of the bulk accounts stand before all of the journal's, and the places of an account's rows must rise.
 pub fn bulk_name(currency: &str) -> String {
     format!("florin-bulk-{}", currency.to_lowercase())
 }
 
-/// Opens the accounts `{prefix}0` to `{prefix}{n - 1}` with this balance each; accounts that exist stay as they are. Returns how many it
-/// opened. Each chunk is one transaction of kind topup, whole or not at all, so that the call can be repeated after a failure.
+/// Opens the accounts `{prefix}0` to `{prefix}{n - 1}` with this balance each; accounts that exist stay as they are.
+/// Returns how many it opened. Each chunk is one transaction of kind topup, whole or not at all, so that the call can
+/// be repeated after a failure.
 ///
 /// # Errors
 /// Any failure of the statements, and when the journal has paid from the account of [`bulk_name`].
-pub async fn bulk(pool: &PgPool, n: u32, prefix: &str, balance: Amount, currency: CurrencyCode) -> Result<u64, StoreError> {
-    let source = accounts::create(pool, &new_account(&bulk_name(currency.as_str()), AccountKind::System, currency)).await?.identity.id;
+pub async fn bulk(
+    pool: &PgPool,
+    n: u32,
+    prefix: &str,
+    balance: Amount,
+    currency: CurrencyCode,
+) -> Result<u64, StoreError> {
+    let source = accounts::create(pool, &new_account(&bulk_name(currency.as_str()), AccountKind::System, currency))
+        .await?
+        .identity
+        .id;
     let mut opened = 0;
     for first in (0..n).step_by(CHUNK as usize) {
         let last = first.saturating_add(CHUNK).min(n) - 1;
@@ -78,9 +89,15 @@ async fn chunk(
     let mut work = pool.begin().await?;
     // Whoever comes at the same time waits here, so that its batch has the higher number.
     sqlx::query("SELECT FROM balances WHERE account = $1 FOR UPDATE").bind(source.0).execute(&mut *work).await?;
-    let prior: i64 = sqlx::query_scalar("SELECT last_seq FROM balances_of(ARRAY[$1::bigint])").bind(source.0).fetch_one(&mut *work).await?;
+    let prior: i64 = sqlx::query_scalar("SELECT last_seq FROM balances_of(ARRAY[$1::bigint])")
+        .bind(source.0)
+        .fetch_one(&mut *work)
+        .await?;
     if partition_of(prior >> PLACE_BITS) > 0 {
-        return Err(StoreError::Unreadable(format!("{} has been used since: nothing can be put before row {prior}", bulk_name(currency.as_str()))));
+        return Err(StoreError::Unreadable(format!(
+            "{} has been used since: nothing can be put before row {prior}",
+            bulk_name(currency.as_str())
+        )));
     }
     let opened: i64 = sqlx::query_scalar(
         "WITH made AS (INSERT INTO accounts (tenant, name, kind, normal_side, currency) SELECT $1, $2 || n, 1, 1, $3 FROM generate_series($4::bigint, $5::bigint) n \

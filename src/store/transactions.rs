@@ -126,8 +126,8 @@ struct Asked {
     currency: String,
 }
 
-/// Reads a tenant's transactions whose first rows are at these places; other records are left out. Names are looked up row by row: of joins that
-/// the planner may order, some would read tables whole.
+/// Reads a tenant's transactions whose first rows are at these places; other records are left out. Names are looked up
+/// row by row: of joins that the planner may order, some would read tables whole.
 fn reading(places: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!(
         "SELECT {COLUMNS}, d.debit, c.credit, d.currency, d.exponent, r.given, r.reversed, \
@@ -156,8 +156,8 @@ pub async fn get(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Optio
 /// How many reversals of reversals are followed.
 pub const CHAIN_MAX: i32 = 100;
 
-/// What a transaction gave back, what that had given back, and so on, at most [`CHAIN_MAX`] of them: each with how much it counts, in minor units.
-/// None of it ever changes.
+/// What a transaction gave back, what that had given back, and so on, at most [`CHAIN_MAX`] of them: each with how much
+/// it counts, in minor units. None of it ever changes.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -177,9 +177,18 @@ pub async fn gave_back(pool: &PgPool, id: TransactionId) -> Result<Vec<(Transact
 ///
 /// # Errors
 /// Any failure of the statement.
-pub async fn by_correlation(pool: &PgPool, tenant: &str, correlation: &str, count: usize) -> Result<Vec<TransactionRow>, StoreError> {
-    let places = "(SELECT array_agg(b.seq) FROM journal_before(9223372036854775807, 0, $2, NULL, $1, NULL, NULL, 0, $3) b)";
-    let query = sqlx::query_as::<_, Read>(reading(places)).bind(correlation).bind(tenant).bind(i64::try_from(count).unwrap_or(i64::MAX));
+pub async fn by_correlation(
+    pool: &PgPool,
+    tenant: &str,
+    correlation: &str,
+    count: usize,
+) -> Result<Vec<TransactionRow>, StoreError> {
+    let places =
+        "(SELECT array_agg(b.seq) FROM journal_before(9223372036854775807, 0, $2, NULL, $1, NULL, NULL, 0, $3) b)";
+    let query = sqlx::query_as::<_, Read>(reading(places))
+        .bind(correlation)
+        .bind(tenant)
+        .bind(i64::try_from(count).unwrap_or(i64::MAX));
     let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
     Ok(transactions(rows).into_values().rev().collect())
 }
@@ -231,7 +240,10 @@ impl Read {
         let says = |field: &str| row.body.as_ref().and_then(|body| body.get(field));
         let code = says("code").and_then(serde_json::Value::as_i64).and_then(|code| i16::try_from(code).ok());
         let exchange = says("exchange").filter(|_| completed).and_then(|rate| Exchange::deserialize(rate).ok());
-        let asked = says("postings").filter(|_| !completed).and_then(|postings| Vec::<Asked>::deserialize(postings).ok()).unwrap_or_default();
+        let asked = says("postings")
+            .filter(|_| !completed)
+            .and_then(|postings| Vec::<Asked>::deserialize(postings).ok())
+            .unwrap_or_default();
         let posting = |asked: Asked| PostingRow {
             transaction: row.id.0,
             exponent: self.exponents.as_ref().and_then(|known| known.get(&asked.currency).copied()),
@@ -251,7 +263,8 @@ impl Read {
             reversed: self.reversed.unwrap_or(false),
             of_saga: row.kind == Kind::CAPTURE.code() && says("saga").is_some(),
             exchange,
-            decline: (!completed).then(|| (code.unwrap_or_default(), row.text("message").unwrap_or_default().to_owned())),
+            decline: (!completed)
+                .then(|| (code.unwrap_or_default(), row.text("message").unwrap_or_default().to_owned())),
             postings: asked.into_iter().map(posting).collect(),
             created_at: row.created_at,
             key: row.key_text,

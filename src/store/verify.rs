@@ -1,8 +1,8 @@
 //! Reads the whole ledger in one snapshot and checks invariants 1, 2 and 4, from the tables alone.
 //!
-//! It relies on no actor and no index, changes nothing, and may run beside a serving node. Each step gives its table locks back at once, so that
-//! housekeeping waits for one step at most. PostgreSQL builds the sums, which spill to disk beyond `work_mem`; at most [`FINDINGS_MAX`] rows
-//! per check are read from it.
+//! It relies on no actor and no index, changes nothing, and may run beside a serving node. Each step gives its table
+//! locks back at once, so that housekeeping waits for one step at most. PostgreSQL builds the sums, which spill to disk
+//! beyond `work_mem`; at most [`FINDINGS_MAX`] rows per check are read from it.
 
 mod report;
 mod steps;
@@ -22,16 +22,17 @@ use steps::{STEPS, Step};
 /// Findings returned per check; all are counted.
 pub const FINDINGS_MAX: u32 = 20;
 
-/// The shortest time between two uses of a key that is no error. A key may be used again once it is forgotten: the shortest retention is 24 hours,
-/// less what a command may wait.
+/// The shortest time between two uses of a key that is no error. A key may be used again once it is forgotten: the
+/// shortest retention is 24 hours, less what a command may wait.
 pub const KEY_GAP: Duration = Duration::from_secs(24 * 3600 - 300);
 
-/// Ten million postings sort within minutes; the deadline is for what would run for ever. The journal as a whole has no statistics, so the planner's
-/// guesses may be far off: rows are never looked up one by one.
+/// Ten million postings sort within minutes; the deadline is for what would run for ever. The journal as a whole has no
+/// statistics, so the planner's guesses may be far off: rows are never looked up one by one.
 const SESSION: &str = "SET LOCAL statement_timeout = '2h'; SET LOCAL idle_in_transaction_session_timeout = '60s'; \
      SET LOCAL work_mem = '64MB'; SET LOCAL jit = off; SET LOCAL enable_seqscan = on; SET LOCAL enable_nestloop = off; SELECT pg_current_snapshot()";
 
-/// Reads the whole ledger. `progress` is called as each step begins: with its name, its number from 0, and how many steps there are.
+/// Reads the whole ledger. `progress` is called as each step begins: with its name, its number from 0, and how many
+/// steps there are.
 ///
 /// # Errors
 /// Any failure of the statements. A disagreement is no error but a finding.
@@ -43,7 +44,11 @@ pub async fn verify(pool: &PgPool, progress: impl FnMut(&str, usize, usize)) -> 
 ///
 /// # Errors
 /// Any failure of the statements.
-pub async fn verify_with(pool: &PgPool, key_gap: Duration, mut progress: impl FnMut(&str, usize, usize)) -> Result<Report, StoreError> {
+pub async fn verify_with(
+    pool: &PgPool,
+    key_gap: Duration,
+    mut progress: impl FnMut(&str, usize, usize),
+) -> Result<Report, StoreError> {
     let of = STEPS.len() + 1;
     let mut snapshot = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     sqlx::raw_sql(SESSION).execute(&mut *snapshot).await?; // its last statement takes the snapshot
@@ -59,14 +64,20 @@ pub async fn verify_with(pool: &PgPool, key_gap: Duration, mut progress: impl Fn
 }
 
 /// Runs a step between two savepoints: rolling back to the first gives the table locks back and keeps the snapshot.
-async fn run(snapshot: &mut Transaction<'_, Postgres>, step: &Step, key_gap: Duration, report: &mut Report) -> Result<(), StoreError> {
+async fn run(
+    snapshot: &mut Transaction<'_, Postgres>,
+    step: &Step,
+    key_gap: Duration,
+    report: &mut Report,
+) -> Result<(), StoreError> {
     let sql = format!(
         "WITH given AS (SELECT $1::smallint[] AS without_postings, $2::interval AS key_gap), bad(broken, what, expected, found) AS ({}) \
          SELECT broken, what, expected, found, total FROM (SELECT *, count(*) OVER (PARTITION BY broken) AS total, \
          row_number() OVER (PARTITION BY broken ORDER BY what) AS place FROM bad) b WHERE place <= {FINDINGS_MAX} ORDER BY broken, place",
         step.bad
     );
-    let key_gap = PgInterval { months: 0, days: 0, microseconds: i64::try_from(key_gap.as_micros()).unwrap_or(i64::MAX) };
+    let key_gap =
+        PgInterval { months: 0, days: 0, microseconds: i64::try_from(key_gap.as_micros()).unwrap_or(i64::MAX) };
     let query = sqlx::query_as::<_, (String, String, String, String, i64)>(AssertSqlSafe(sql))
         .bind(Kind::WITHOUT_POSTINGS.map(Kind::code).to_vec())
         .bind(key_gap);
@@ -79,7 +90,8 @@ async fn run(snapshot: &mut Transaction<'_, Postgres>, step: &Step, key_gap: Dur
     }
     for (broken, what, expected, found, _) in rows {
         let check = step.checks.iter().find(|check| **check == broken);
-        let check = check.ok_or_else(|| StoreError::Unreadable(format!("step {} names an unlisted check {broken}", step.name)))?;
+        let check = check
+            .ok_or_else(|| StoreError::Unreadable(format!("step {} names an unlisted check {broken}", step.name)))?;
         report.findings.push(Finding { check, what, expected, found });
     }
     Ok(())
@@ -107,13 +119,14 @@ async fn figures(snapshot: &mut Transaction<'_, Postgres>) -> Result<Figures, St
     .await?;
     sqlx::raw_sql("ROLLBACK TO SAVEPOINT step").execute(&mut **snapshot).await?;
     let many = |n: i64| u64::try_from(n).unwrap_or_default();
-    let totals = |(currency, exponent, accounts, debits, credits): (String, i16, i64, Numeric, Numeric)| CurrencyTotals {
-        currency,
-        exponent: u8::try_from(exponent).unwrap_or_default(),
-        accounts: many(accounts),
-        debits: debits.0,
-        credits: credits.0,
-    };
+    let totals =
+        |(currency, exponent, accounts, debits, credits): (String, i16, i64, Numeric, Numeric)| CurrencyTotals {
+            currency,
+            exponent: u8::try_from(exponent).unwrap_or_default(),
+            accounts: many(accounts),
+            debits: debits.0,
+            credits: credits.0,
+        };
     Ok(Figures {
         accounts: many(counts.0),
         transactions: many(counts.1),

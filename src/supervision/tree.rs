@@ -1,75 +1,32 @@
-//! The root of the tree. The lease is always there; the journal, the accounts and all else that writes only while this process leads.
+//! The root of the tree. The lease is always there; the journal, the accounts and all else that writes only while this
+//! process leads.
 
 mod child;
+mod config;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
-use sqlx::PgPool;
 use tokio::sync::{Notify, oneshot, watch};
 
 pub use self::child::Child;
+pub use self::config::{Publishing, TreeConfig};
 use crate::actors::account::Primary;
 use crate::actors::accounts::{Directory, DirectoryArgs, Registry};
 use crate::actors::auditor::{Auditor, AuditorArgs};
 use crate::actors::expiry::{Expiry, ExpiryArgs};
 use crate::actors::feed::{Feed, FeedActor, FeedArgs};
-use crate::actors::housekeeping::{Backpressure, Housekeeping, HousekeepingArgs, HousekeepingConfig};
+use crate::actors::housekeeping::{Housekeeping, HousekeepingArgs};
 use crate::actors::journal::{Journal, JournalActor, JournalConfig};
-use crate::actors::leadership::{Holder, Leadership, LeadershipActor, LeadershipArgs, LeadershipMessage};
+use crate::actors::leadership::{Leadership, LeadershipActor, LeadershipArgs, LeadershipMessage};
 use crate::actors::node::{Active, Node};
-use crate::actors::outbox::{OutboxArgs, OutboxConfig, OutboxHandle, OutboxPublisher};
-use crate::actors::saga::{SagaConfig, Sagas, SagasArgs, SagasHandle};
-use crate::faults::Faults;
-use crate::messaging::KafkaConfig;
-use crate::resilience::health::{Condition, Health, Part};
+use crate::actors::outbox::{OutboxArgs, OutboxHandle, OutboxPublisher};
+use crate::actors::saga::{Sagas, SagasArgs, SagasHandle};
+use crate::resilience::health::{Condition, Part};
 use crate::resilience::policy::{self, ChildName, History, Verdict};
 use crate::resilience::tasks;
-use crate::store::Database;
 use crate::telemetry::metrics::ACTOR_RESTARTS;
-
-/// What the tree is made from.
-#[derive(Clone)]
-pub struct TreeConfig {
-    pub database: Database,
-    /// Connections for reads.
-    pub pool: PgPool,
-    /// The name of this process on the lease.
-    pub holder: Holder,
-    /// How long a lease lasts.
-    pub lease: Duration,
-    /// How many batches may be written side by side.
-    pub writers: usize,
-    /// When a partition has this many rows, the next batch begins the next partition.
-    pub partition_rows: i64,
-    /// Records in one batch.
-    pub batch_max: usize,
-    /// The outcome of a batch without an answer for this long is unknown.
-    pub answer_timeout: Duration,
-    /// How many account actors there may be at the same time.
-    pub active_accounts_max: usize,
-    /// An account that was not used for this long is passivated.
-    pub account_idle_after: Duration,
-    /// The publisher and housekeeping; `None` only in tests that need neither.
-    pub publishing: Option<Publishing>,
-    /// `None` without a provider: sagas then wait.
-    pub sagas: Option<SagaConfig>,
-    pub health: Health,
-    pub faults: Faults,
-}
-
-/// What takes events to Kafka and tends the outbox.
-#[derive(Clone)]
-pub struct Publishing {
-    pub outbox: OutboxConfig,
-    pub kafka: KafkaConfig,
-    /// Connections of their own, with deadlines: see [`crate::store::outbox::bounded`].
-    pub pool: PgPool,
-    pub housekeeping: HousekeepingConfig,
-    /// Set when too many events wait.
-    pub backpressure: Backpressure,
-}
 
 /// The running actor tree.
 pub struct Tree {
@@ -115,7 +72,8 @@ impl Tree {
     pub async fn stop(&self) {
         let (done, stopped) = oneshot::channel();
         if self.root.cast(RootMessage::Stop(done)).is_ok() {
-            let _ = tokio::time::timeout(Duration::from_secs(3), stopped).await; // a lease that is not let go ends by itself
+            // a lease that is not let go ends by itself
+            let _ = tokio::time::timeout(Duration::from_secs(3), stopped).await;
         }
         self.root.stop(None);
         self.ended().await;
@@ -129,8 +87,8 @@ impl Tree {
         self.close();
     }
 
-    /// Closes the journal after the root's end, so that nobody waits for its lane. The root may have ended before it knew that the lease was given
-    /// up.
+    /// Closes the journal after the root's end, so that nobody waits for its lane. The root may have ended before it
+    /// knew that the lease was given up.
     fn close(&self) {
         if let Some(active) = self.node.active() {
             active.journal.close();
@@ -155,13 +113,29 @@ impl Actor for Root {
     type State = RootState;
     type Arguments = (TreeConfig, Node);
 
-    async fn pre_start(&self, myself: ActorRef<RootMessage>, (config, node): (TreeConfig, Node)) -> Result<RootState, ActorProcessingErr> {
-        let mut state = RootState { config, node, leadership: None, outbox: OutboxHandle::default(), running: Vec::new(), histories: Vec::new() };
+    async fn pre_start(
+        &self,
+        myself: ActorRef<RootMessage>,
+        (config, node): (TreeConfig, Node),
+    ) -> Result<RootState, ActorProcessingErr> {
+        let mut state = RootState {
+            config,
+            node,
+            leadership: None,
+            outbox: OutboxHandle::default(),
+            running: Vec::new(),
+            histories: Vec::new(),
+        };
         state.start(Child::Leadership, &myself).await?;
         Ok(state)
     }
 
-    async fn handle(&self, myself: ActorRef<RootMessage>, message: RootMessage, state: &mut RootState) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<RootMessage>,
+        message: RootMessage,
+        state: &mut RootState,
+    ) -> Result<(), ActorProcessingErr> {
         match message {
             RootMessage::Leadership(Leadership::Taken(epoch)) => state.activate(epoch, &myself).await?,
             RootMessage::Leadership(Leadership::Lost(_)) => state.deactivate(),
@@ -170,7 +144,8 @@ impl Actor for Root {
                     state.deactivate(); // also when leadership was restarted since and knows nothing of this epoch
                 }
                 if let Some(leadership) = &state.leadership {
-                    let _ = leadership.cast(LeadershipMessage::Fenced(epoch)); // being restarted: it finds out by itself
+                    // being restarted: it finds out by itself
+                    let _ = leadership.cast(LeadershipMessage::Fenced(epoch));
                 }
             }
             RootMessage::Restart(child) => state.restart(child, &myself).await?,
@@ -194,10 +169,13 @@ impl Actor for Root {
     ) -> Result<(), ActorProcessingErr> {
         let (actor, cause) = match event {
             SupervisionEvent::ActorFailed(cell, error) => (cell.get_id(), error.to_string()),
-            SupervisionEvent::ActorTerminated(cell, _, reason) => (cell.get_id(), reason.unwrap_or_else(|| "stopped".into())),
+            SupervisionEvent::ActorTerminated(cell, _, reason) => {
+                (cell.get_id(), reason.unwrap_or_else(|| "stopped".into()))
+            }
             _ => return Ok(()),
         };
-        let Some(at) = state.running.iter().position(|(id, ..)| *id == actor) else { return Ok(()) }; // taken down on purpose
+        // taken down on purpose
+        let Some(at) = state.running.iter().position(|(id, ..)| *id == actor) else { return Ok(()) };
         let (_, child, _) = state.running.remove(at);
         state.failed(child, &cause, &myself)
     }
@@ -222,8 +200,20 @@ impl RootState {
             health: config.health.clone(),
             faults: config.faults.clone(),
         });
-        self.node.set_active(Some(Active { epoch, journal, registry: Registry::default(), feed: Feed::default(), sagas: SagasHandle::default() }));
-        for child in [Child::Journal(epoch), Child::Auditor(epoch), Child::Accounts(epoch), Child::Expiry(epoch), Child::Feed(epoch)] {
+        self.node.set_active(Some(Active {
+            epoch,
+            journal,
+            registry: Registry::default(),
+            feed: Feed::default(),
+            sagas: SagasHandle::default(),
+        }));
+        for child in [
+            Child::Journal(epoch),
+            Child::Auditor(epoch),
+            Child::Accounts(epoch),
+            Child::Expiry(epoch),
+            Child::Feed(epoch),
+        ] {
             self.start(child, myself).await?;
         }
         if self.config.sagas.is_some() {
@@ -246,7 +236,8 @@ impl RootState {
         self.config.health.report(Part::Journal, Condition::Down("standby".into()));
         for (_, child, cell) in self.running.extract_if(.., |(_, child, _)| *child != Child::Leadership) {
             match child {
-                Child::Outbox(_) => self.outbox.stop(), // it may be waiting for Kafka: it ends by itself, and a newer one shuts it out
+                // it may be waiting for Kafka: it ends by itself, and a newer one shuts it out
+                Child::Outbox(_) => self.outbox.stop(),
                 _ => cell.kill(),
             }
         }
@@ -257,7 +248,8 @@ impl RootState {
         if let Some((_, _, cell)) = self.running.iter().find(|(_, child, _)| matches!(child, Child::Outbox(_))) {
             let cell = cell.clone();
             self.outbox.stop();
-            let _ = cell.wait(Some(Duration::from_millis(1_500))).await; // what is not published now is published by the next
+            // what is not published now is published by the next
+            let _ = cell.wait(Some(Duration::from_millis(1_500))).await;
         }
     }
 
@@ -338,13 +330,23 @@ impl RootState {
                 Actor::spawn_linked(None, Housekeeping, args, supervisor).await?.0.get_cell()
             }
             (Child::Expiry(epoch), Some(active)) if active.epoch == epoch => {
-                let args = ExpiryArgs { pool: config.pool, registry: active.registry, journal: active.journal, faults: config.faults };
+                let args = ExpiryArgs {
+                    pool: config.pool,
+                    registry: active.registry,
+                    journal: active.journal,
+                    faults: config.faults,
+                };
                 Actor::spawn_linked(None, Expiry, args, supervisor).await?.0.get_cell()
             }
             (Child::Sagas(epoch), Some(active)) if active.epoch == epoch => {
                 let Some(sagas) = config.sagas else { return Ok(()) };
-                let args =
-                    SagasArgs { config: sagas, registry: active.registry, journal: active.journal, handle: active.sagas, faults: config.faults };
+                let args = SagasArgs {
+                    config: sagas,
+                    registry: active.registry,
+                    journal: active.journal,
+                    handle: active.sagas,
+                    faults: config.faults,
+                };
                 Actor::spawn_linked(None, Sagas, args, supervisor).await?.0.get_cell()
             }
             (Child::Feed(epoch), Some(active)) if active.epoch == epoch => {
@@ -383,7 +385,9 @@ impl RootState {
                 drop(myself.send_after(tasks::jittered(delay), move || RootMessage::Restart(child)));
                 Ok(())
             }
-            Verdict::Escalate => Err(format!("{} fails too often, the last time with: {cause}", child.name().as_str()).into()),
+            Verdict::Escalate => {
+                Err(format!("{} fails too often, the last time with: {cause}", child.name().as_str()).into())
+            }
         }
     }
 }

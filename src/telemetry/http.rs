@@ -48,7 +48,10 @@ struct App {
 
 impl HealthView {
     /// `serving` says whether payments are accepted; `parts` describes every part of the node as JSON.
-    pub fn new(serving: impl Fn() -> bool + Send + Sync + 'static, parts: impl Fn() -> Value + Send + Sync + 'static) -> Self {
+    pub fn new(
+        serving: impl Fn() -> bool + Send + Sync + 'static,
+        parts: impl Fn() -> Value + Send + Sync + 'static,
+    ) -> Self {
         Self { serving: Arc::new(serving), parts: Arc::new(parts) }
     }
 }
@@ -71,7 +74,9 @@ impl MetricsListener {
     pub async fn bind(listen: &ListenSettings) -> io::Result<Self> {
         let handle = super::metrics::install().map_err(io::Error::other)?;
         let listener = TcpListener::bind((listen.host.as_str(), listen.port)).await;
-        let named = |e: io::Error| io::Error::new(e.kind(), format!("METRICS_HOST {} METRICS_PORT {}: {e}", listen.host, listen.port));
+        let named = |e: io::Error| {
+            io::Error::new(e.kind(), format!("METRICS_HOST {} METRICS_PORT {}: {e}", listen.host, listen.port))
+        };
         Ok(Self { listener: listener.map_err(named)?, handle })
     }
 
@@ -89,9 +94,12 @@ impl MetricsListener {
     /// When the listener fails.
     pub async fn run(self, health: HealthView, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let upkeep = upkeep(self.handle.clone());
-        let server = axum::serve(bounded::Bounded::new(self.listener, CONNECTIONS_MAX, SILENCE_MAX), router(health, self.handle))
-            .with_graceful_shutdown(stop)
-            .into_future();
+        let server = axum::serve(
+            bounded::Bounded::new(self.listener, CONNECTIONS_MAX, SILENCE_MAX),
+            router(health, self.handle),
+        )
+        .with_graceful_shutdown(stop)
+        .into_future();
         tokio::select! {
             ended = server => ended,
             () = upkeep => Ok(()), // never ends

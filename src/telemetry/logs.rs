@@ -9,9 +9,10 @@ use tracing_subscriber::{EnvFilter, Layer, fmt};
 use super::{TelemetryError, parse_filter};
 use crate::settings::LogSettings;
 
-/// Libraries whose lines at `info` an operator need not read, or that make a span per actor, which costs time with every message. `LOG_FILTER` can
-/// turn each up again.
-const QUIET: &str = "ractor=warn,h2=warn,hyper=warn,tower=warn,sqlx=warn,rdkafka=warn,librdkafka=warn,opentelemetry=warn";
+/// Libraries whose lines at `info` an operator need not read, or that make a span per actor, which costs time with
+/// every message. `LOG_FILTER` can turn each up again.
+const QUIET: &str =
+    "ractor=warn,h2=warn,hyper=warn,tower=warn,sqlx=warn,rdkafka=warn,librdkafka=warn,opentelemetry=warn";
 
 /// The level for everything, the quiet libraries, and what the settings add.
 ///
@@ -19,10 +20,12 @@ const QUIET: &str = "ractor=warn,h2=warn,hyper=warn,tower=warn,sqlx=warn,rdkafka
 /// When `LOG_FILTER` cannot be read.
 pub fn filter(log: &LogSettings) -> Result<EnvFilter, TelemetryError> {
     let given = log.filter.as_deref().unwrap_or_default();
-    // Checked alone first, so that the error names the setting and not our own part. The last directive for a target wins.
+    // Checked alone first, so that the error names the setting and not our own part. The last directive for a target
+    // wins.
     parse_filter(given).map_err(|reason| TelemetryError::Filter { filter: given.into(), reason })?;
     let quiet = if matches!(log.level.as_str(), "trace" | "debug" | "info") { QUIET } else { "" };
-    let all = [log.level.as_str(), quiet, given].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(",");
+    let all =
+        [log.level.as_str(), quiet, given].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(",");
     parse_filter(&all).map_err(|reason| TelemetryError::Filter { filter: given.into(), reason })
 }
 
@@ -31,7 +34,12 @@ pub fn json<S>() -> impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false).with_writer(std::io::stderr as fn() -> Stderr)
+    fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_writer(std::io::stderr as fn() -> Stderr)
 }
 
 /// Text for people, coloured on a terminal.
@@ -39,7 +47,10 @@ pub fn console<S>() -> impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_target(false).with_writer(std::io::stderr as fn() -> Stderr)
+    fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .with_writer(std::io::stderr as fn() -> Stderr)
 }
 
 #[cfg(test)]

@@ -40,7 +40,8 @@ macro_rules! metrics_table {
 
 const REQUEST_SECONDS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 const COMMIT_SECONDS: &[f64] = &[0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
-const BATCH_RECORDS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0];
+const BATCH_RECORDS: &[f64] =
+    &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0];
 const NONE: &[f64] = &[];
 
 metrics_table! {
@@ -108,7 +109,9 @@ fn builder() -> Result<PrometheusBuilder, metrics_exporter_prometheus::BuildErro
     TABLE
         .iter()
         .filter(|metric| metric.shape == Shape::Histogram)
-        .try_fold(PrometheusBuilder::new(), |builder, metric| builder.set_buckets_for_metric(Matcher::Full(metric.name.into()), metric.buckets))
+        .try_fold(PrometheusBuilder::new(), |builder, metric| {
+            builder.set_buckets_for_metric(Matcher::Full(metric.name.into()), metric.buckets)
+        })
 }
 
 fn describe() {

@@ -1,4 +1,5 @@
-//! Traces over OTLP: sampled, and sent in batches by a thread of their own, so that a slow collector costs nothing but traces.
+//! Traces over OTLP: sampled, and sent in batches by a thread of their own, so that a slow collector costs nothing but
+//! traces.
 
 use std::time::Duration;
 
@@ -25,11 +26,20 @@ impl Traces {
     /// # Errors
     /// When the endpoint is not a URL.
     pub fn start(settings: &TraceSettings) -> Result<Self, TelemetryError> {
-        let exporter = SpanExporter::builder().with_tonic().with_endpoint(settings.endpoint.clone()).with_timeout(EXPORT_MAX).build();
-        let exporter = exporter.map_err(|e| TelemetryError::Endpoint { endpoint: settings.endpoint.clone(), reason: e.to_string() })?;
+        let exporter = SpanExporter::builder()
+            .with_tonic()
+            .with_endpoint(settings.endpoint.clone())
+            .with_timeout(EXPORT_MAX)
+            .build();
+        let exporter = exporter
+            .map_err(|e| TelemetryError::Endpoint { endpoint: settings.endpoint.clone(), reason: e.to_string() })?;
         let sampler = Sampler::ParentBased(Box::new(sampler(settings.sample_percent)));
         let resource = Resource::builder().with_service_name("florin").build();
-        let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_sampler(sampler).with_resource(resource).build();
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_sampler(sampler)
+            .with_resource(resource)
+            .build();
         Ok(Self { provider })
     }
 
@@ -41,7 +51,8 @@ impl Traces {
 
 impl Drop for Traces {
     fn drop(&mut self) {
-        // The process is ending: a collector that is away costs the last traces, and nobody is left to tell but standard error.
+        // The process is ending: a collector that is away costs the last traces, and nobody is left to tell but
+        // standard error.
         if let Err(e) = self.provider.shutdown_with_timeout(SHUTDOWN_MAX) {
             tracing::debug!(error = %e, "the last traces were not sent");
         }

@@ -1,5 +1,5 @@
-//! The figures behind a decline. The ledger says which rule declined; what a caller needs to mend its request is looked up here, for each contract
-//! to put into its own words.
+//! The figures behind a decline. The ledger says which rule declined; what a caller needs to mend its request is looked
+//! up here, for each contract to put into its own words.
 
 use super::failure::Failure;
 use super::ledger::Ledger;
@@ -39,12 +39,18 @@ pub enum Figures<'a> {
 ///
 /// # Errors
 /// `DatabaseAway`, `NotLeader`: which account is missing cannot be known now.
-pub async fn figures<'a>(ledger: &Ledger, tenant: &str, sides: &[Side<'a>], code: DeclineCode) -> Result<Figures<'a>, Failure> {
+pub async fn figures<'a>(
+    ledger: &Ledger,
+    tenant: &str,
+    sides: &[Side<'a>],
+    code: DeclineCode,
+) -> Result<Figures<'a>, Failure> {
     match code {
         DeclineCode::AccountNotFound => {
             let names = || sides.iter().flat_map(|side| [side.debit, side.credit]);
             let missing = missing(ledger, tenant, names()).await?;
-            Ok(Figures::Missing(missing.or_else(|| names().next()).unwrap_or_default())) // opened in this very moment: the first that was looked for
+            // opened in this very moment: the first that was looked for
+            Ok(Figures::Missing(missing.or_else(|| names().next()).unwrap_or_default()))
         }
         DeclineCode::InsufficientFunds => {
             let [side] = sides else { return Ok(Figures::None) };
@@ -54,7 +60,8 @@ pub async fn figures<'a>(ledger: &Ledger, tenant: &str, sides: &[Side<'a>], code
         DeclineCode::CurrencyMismatch => {
             for side in sides {
                 for name in [side.debit, side.credit] {
-                    let kept_in = ledger.posted(tenant, name).await.ok().flatten().map(|(_, currency)| currency.to_string());
+                    let kept_in =
+                        ledger.posted(tenant, name).await.ok().flatten().map(|(_, currency)| currency.to_string());
                     if let Some(expected) = kept_in.filter(|code| code != side.currency) {
                         return Ok(Figures::KeptIn { expected, got: side.currency });
                     }
@@ -70,7 +77,11 @@ pub async fn figures<'a>(ledger: &Ledger, tenant: &str, sides: &[Side<'a>], code
 ///
 /// # Errors
 /// `DatabaseAway`, `NotLeader`.
-pub async fn missing<'a>(ledger: &Ledger, tenant: &str, names: impl Iterator<Item = &'a str>) -> Result<Option<&'a str>, Failure> {
+pub async fn missing<'a>(
+    ledger: &Ledger,
+    tenant: &str,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<Option<&'a str>, Failure> {
     for name in names {
         if ledger.posted(tenant, name).await?.is_none() {
             return Ok(Some(name));

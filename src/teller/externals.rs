@@ -31,12 +31,17 @@ impl Among {
 }
 
 impl Externals {
-    /// Which of these accounts are external. An account that is loaded and has a floor is not, which spares most calls the look-up. The others are
-    /// looked up in one statement.
+    /// Which of these accounts are external. An account that is loaded and has a floor is not, which spares most calls
+    /// the look-up. The others are looked up in one statement.
     ///
     /// # Errors
     /// Why accounts that are not remembered could not be looked up.
-    pub async fn among(&self, ledger: &Ledger, tenant: &Arc<str>, names: impl Iterator<Item = &str>) -> Result<Among, Failure> {
+    pub async fn among(
+        &self,
+        ledger: &Ledger,
+        tenant: &Arc<str>,
+        names: impl Iterator<Item = &str>,
+    ) -> Result<Among, Failure> {
         let active = ledger.parts().node.active();
         let has_floor = |name: &str| {
             let account = active.as_ref().and_then(|active| active.registry.get(tenant, name));
@@ -56,7 +61,9 @@ impl Externals {
         if !missing.is_empty() {
             let _place = ledger.enter_read()?;
             let tenants = vec![tenant.to_string(); missing.len()];
-            let rows = tokio::time::timeout(LOOK_UP_MAX, store::accounts::load(&ledger.parts().pool, &tenants, &missing)).await;
+            let rows =
+                tokio::time::timeout(LOOK_UP_MAX, store::accounts::load(&ledger.parts().pool, &tenants, &missing))
+                    .await;
             let rows = rows.map_err(|_| Failure::DatabaseAway)?.map_err(|error| read_failure(&error))?;
             for row in rows {
                 let is_external = row.kind == AccountKind::External;

@@ -1,4 +1,5 @@
-//! Posts commands: resolves accounts, sends the slip, waits for its outcome, and records declines. Every contract is an adapter of this.
+//! Posts commands: resolves accounts, sends the slip, waits for its outcome, and records declines. Every contract is an
+//! adapter of this.
 
 mod audit;
 mod change;
@@ -111,7 +112,8 @@ impl Ledger {
         if active.journal.is_database_away() { Err(Failure::DatabaseAway) } else { Ok(active) }
     }
 
-    /// A slot in the node's bound for a read from the database. It counts nothing against an account's share, since it never reaches the actor.
+    /// A slot in the node's bound for a read from the database. It counts nothing against an account's share, since it
+    /// never reaches the actor.
     ///
     /// # Errors
     /// `NotLeader`, `DatabaseAway`, `AtBound`.
@@ -140,7 +142,13 @@ impl Ledger {
     ///
     /// # Errors
     /// When its outcome is not known in time.
-    pub async fn submit(&self, active: &Active, record: Record, permit: Permit, deadline: Deadline) -> Result<Outcome, Failure> {
+    pub async fn submit(
+        &self,
+        active: &Active,
+        record: Record,
+        permit: Permit,
+        deadline: Deadline,
+    ) -> Result<Outcome, Failure> {
         let (reply, outcome) = oneshot::channel();
         match Slip::new(Box::new(record), &[], usize::MAX, reply, permit) {
             Ok(slip) => active.journal.submit(slip),
@@ -149,7 +157,8 @@ impl Ledger {
         self.wait(outcome, deadline).await
     }
 
-    /// Waits for an outcome until the deadline. After that it is not known, though the command may still turn out not to be done.
+    /// Waits for an outcome until the deadline. After that it is not known, though the command may still turn out not
+    /// to be done.
     ///
     /// # Errors
     /// `Deadline` when it was the caller's own, else `Unknown`.
@@ -162,8 +171,8 @@ impl Ledger {
         }
     }
 
-    /// An account's money and currency: from memory while it is loaded and this node has the lease, else from the primary. `None`: there is no such
-    /// account.
+    /// An account's money and currency: from memory while it is loaded and this node has the lease, else from the
+    /// primary. `None`: there is no such account.
     ///
     /// # Errors
     /// `DatabaseAway`, `NotLeader`.
@@ -191,7 +200,8 @@ pub fn abort(why: Abort) -> Failure {
         Abort::NotLeader => Failure::NotLeader,
         Abort::AccountBusy => Failure::AccountBusy { max: 0 },
         Abort::TooLate => Failure::TooLate,
-        Abort::Guard | Abort::Exceeded | Abort::AccountExists | Abort::CurrencyInactive => Failure::Guard, // all but the first are answered by whoever posted them
+        // all but the first are answered by whoever posted them
+        Abort::Guard | Abort::Exceeded | Abort::AccountExists | Abort::CurrencyInactive => Failure::Guard,
     }
 }
 

@@ -1,5 +1,6 @@
-//! The native API without its wires: checked fields in, rows out. gRPC and REST are two adapters of it, so that a key is one key and a request the
-//! same request whichever way it comes. It builds commands and reads; it holds no rule of money.
+//! The native API without its wires: checked fields in, rows out. gRPC and REST are two adapters of it, so that a key
+//! is one key and a request the same request whichever way it comes. It builds commands and reads; it holds no rule of
+//! money.
 
 pub mod accounts;
 pub mod exchanges;

@@ -31,9 +31,14 @@ mod tests {
     #[test]
     fn a_reason_is_bounded_and_nobody_is_anonymous() {
         let key: Arc<str> = "key:till".into();
-        assert_eq!(operator(Some(&key), "audit 7").unwrap(), Operator { name: key.clone(), reason: "audit 7".into(), address: None });
+        assert_eq!(
+            operator(Some(&key), "audit 7").unwrap(),
+            Operator { name: key.clone(), reason: "audit 7".into(), address: None }
+        );
         assert_eq!(&*operator(None, "").unwrap().name, "anonymous");
-        assert!(operator(None, &"x".repeat(REASON_MAX)).is_ok() && operator(None, &"x".repeat(REASON_MAX + 1)).is_err());
+        assert!(
+            operator(None, &"x".repeat(REASON_MAX)).is_ok() && operator(None, &"x".repeat(REASON_MAX + 1)).is_err()
+        );
         assert!(operator(None, "a\0b").is_err());
     }
 }

@@ -1,4 +1,5 @@
-//! The demo accounts. Their money comes from a system account by ordinary transactions, through the actors and the journal.
+//! The demo accounts. Their money comes from a system account by ordinary transactions, through the actors and the
+//! journal.
 
 use smallvec::smallvec;
 use sqlx::PgPool;
@@ -11,26 +12,33 @@ use crate::store::accounts::{self, AccountKind, AccountRow};
 use crate::store::seed::{TENANT, new_account, opening};
 
 /// Id and opening balance in minor units of USD.
-pub const DEMO: [(&str, i64); 4] = [("acc-payer-001", 100_000), ("acc-payee-002", 50_000), ("test-payer-001", 100_000), ("test-payee-001", 100_000)];
+pub const DEMO: [(&str, i64); 4] =
+    [("acc-payer-001", 100_000), ("acc-payee-002", 50_000), ("test-payer-001", 100_000), ("test-payee-001", 100_000)];
 
 const USD: &str = "USD";
 
-/// Opens the demo accounts and returns each with its balance as text. An account that exists stays as it is, and one that ever received money gets
-/// none here, however long its key is kept. Two seeds at the same time are one, by their keys.
+/// Opens the demo accounts and returns each with its balance as text. An account that exists stays as it is, and one
+/// that ever received money gets none here, however long its key is kept. Two seeds at the same time are one, by their
+/// keys.
 ///
 /// # Errors
-/// `Invalid` when a demo account exists in another currency or is not active; else why nothing, or perhaps something, was done.
+/// `Invalid` when a demo account exists in another currency or is not active; else why nothing, or perhaps something,
+/// was done.
 pub async fn demo(ledger: &Ledger, pool: &PgPool) -> Result<Vec<(String, String)>, Failure> {
-    let usd = CurrencyCode::parse(USD).ok_or_else(|| Failure::Invalid(format!("currency {USD} is not of the form of a code")))?;
+    let usd = CurrencyCode::parse(USD)
+        .ok_or_else(|| Failure::Invalid(format!("currency {USD} is not of the form of a code")))?;
     let source = opening(pool, usd).await.map_err(|error| read_failure(&error))?;
     let mut balances = Vec::new();
     for (name, cents) in DEMO {
-        let account = accounts::create(pool, &new_account(name, AccountKind::User, usd)).await.map_err(|error| read_failure(&error))?;
+        let account = accounts::create(pool, &new_account(name, AccountKind::User, usd))
+            .await
+            .map_err(|error| read_failure(&error))?;
         if account.posted.totals.credits == 0 {
             fund(ledger, &source, name, cents).await?;
         }
         let account = accounts::get(pool, TENANT, name).await.map_err(|error| read_failure(&error))?;
-        let account = account.ok_or_else(|| Failure::NotFound(format!("account {name} was opened and is not there")))?;
+        let account =
+            account.ok_or_else(|| Failure::NotFound(format!("account {name} was opened and is not there")))?;
         balances.push((name.to_owned(), balance_text(&account)));
     }
     Ok(balances)
@@ -62,7 +70,9 @@ async fn fund(ledger: &Ledger, source: &AccountRow, name: &str, cents: i64) -> R
     };
     match ledger.post(&command, ledger.enter()?).await? {
         Answer::Completed { .. } => Ok(()),
-        Answer::Declined { message, .. } => Err(Failure::Invalid(format!("demo account {name} gets no money: {message}"))),
+        Answer::Declined { message, .. } => {
+            Err(Failure::Invalid(format!("demo account {name} gets no money: {message}")))
+        }
     }
 }
 

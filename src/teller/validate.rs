@@ -1,4 +1,5 @@
-//! The limits of every field, checked before anything else is done. Messages name the field, the value (cut) and the limit.
+//! The limits of every field, checked before anything else is done. Messages name the field, the value (cut) and the
+//! limit.
 
 use super::failure::Failure;
 
@@ -45,7 +46,11 @@ pub fn text(field: &str, value: &str, bytes_max: usize) -> Result<(), Failure> {
 /// `Invalid`, naming field, value and limit.
 pub fn prose(field: &str, value: &str, bytes_max: usize) -> Result<(), Failure> {
     if value.len() > bytes_max {
-        return Err(Failure::Invalid(format!("{field} {:?} is {} bytes long, the limit is {bytes_max}", cut(value), value.len())));
+        return Err(Failure::Invalid(format!(
+            "{field} {:?} is {} bytes long, the limit is {bytes_max}",
+            cut(value),
+            value.len()
+        )));
     }
     Ok(())
 }
@@ -74,8 +79,16 @@ mod tests {
     fn messages_name_the_field_the_value_and_the_limit() {
         assert_eq!(required("currency", "", 12), Err(Failure::Invalid("currency is required".into())));
         let long = "x".repeat(129);
-        let Err(Failure::Invalid(message)) = required("payer_account_id", &long, ACCOUNT_MAX) else { panic!("too long is accepted") };
-        assert!(message.contains("payer_account_id") && message.contains("129") && message.contains("128") && message.len() < 150, "{message}");
+        let Err(Failure::Invalid(message)) = required("payer_account_id", &long, ACCOUNT_MAX) else {
+            panic!("too long is accepted")
+        };
+        assert!(
+            message.contains("payer_account_id")
+                && message.contains("129")
+                && message.contains("128")
+                && message.len() < 150,
+            "{message}"
+        );
         assert!(matches!(text("description", "a\0b", 10), Err(Failure::Invalid(m)) if m.contains("U+0000")));
         assert_eq!(text("description", "Grüße, 世界", 40), Ok(()));
     }

@@ -1,4 +1,5 @@
-//! Watches events from a place on, without a gap or a repeat: first those in the journal, then new ones. Every contract is an adapter of this.
+//! Watches events from a place on, without a gap or a repeat: first those in the journal, then new ones. Every contract
+//! is an adapter of this.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -72,7 +73,9 @@ impl Watcher {
         let tip = journal_rows::tip(pool).await.map_err(failed)?;
         let at = after.unwrap_or(tip);
         if at > tip || at < 0 {
-            return Err(Ended::Failed(Failure::Invalid(format!("last event id {at} was not given yet: the last is {tip}"))));
+            return Err(Ended::Failed(Failure::Invalid(format!(
+                "last event id {at} was not given yet: the last is {tip}"
+            ))));
         }
         let catch_up = active.feed.position();
         Ok(Self {
@@ -143,6 +146,8 @@ impl Wanted {
     fn takes(&self, event: &LiveEvent) -> bool {
         self.tenant == event.tenant
             && self.account.as_ref().is_none_or(|account| event.accounts.iter().any(|named| **named == **account))
-            && self.transaction.is_none_or(|id| event.transaction.0 == id || event.reverses.is_some_and(|reversed| reversed.0 == id))
+            && self
+                .transaction
+                .is_none_or(|id| event.transaction.0 == id || event.reverses.is_some_and(|reversed| reversed.0 == id))
     }
 }

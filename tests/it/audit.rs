@@ -12,11 +12,13 @@ const TENANT: &str = "default";
 
 async fn damage(florin: &Florin, account: &str, change: &str) {
     florin.folded().await;
-    let sql = format!("UPDATE balances SET {change} WHERE account = (SELECT id FROM accounts WHERE name = '{account}')");
+    let sql =
+        format!("UPDATE balances SET {change} WHERE account = (SELECT id FROM accounts WHERE name = '{account}')");
     florin.database.pool.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
 }
 
-// Fails when the actor keeps what it believed before `rebuild`: what it knows may have a higher version than what is right.
+// Fails when the actor keeps what it believed before `rebuild`: what it knows may have a higher version than what is
+// right.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_balance_is_found_and_set_right_while_payments_go_on() {
     let florin = Florin::start().await;
@@ -40,10 +42,14 @@ async fn a_damaged_balance_is_found_and_set_right_while_payments_go_on() {
     let found = ledger.reconcile(TENANT, "alice").await.unwrap();
     assert_eq!((found.balance, found.posted, found.agrees()), (16_00, 9_00, false));
     let (_, wrong) = ledger.reconcile_all(TENANT).await.unwrap();
-    assert_eq!(wrong.iter().map(|row| (row.name.as_str(), row.held, row.open)).collect::<Vec<_>>(), [("alice", 0, 0), ("bob", 50, 0)]);
+    assert_eq!(
+        wrong.iter().map(|row| (row.name.as_str(), row.held, row.open)).collect::<Vec<_>>(),
+        [("alice", 0, 0), ("bob", 50, 0)]
+    );
     assert_eq!(ledger.equation(TENANT).await.unwrap().iter().map(|currency| currency.total).sum::<i128>(), 7_00);
 
-    // What is paid from a wrong balance has a wrong balance after it, for ever; so nothing is paid from alice before hers is right.
+    // What is paid from a wrong balance has a wrong balance after it, for ever; so nothing is paid from alice before
+    // hers is right.
     assert!(!ledger.rebuild("alice", &doing).await.unwrap().agrees());
     assert_eq!((florin.balance("alice").await, florin.database.posted("alice").await), (9_00, 9_00));
 
@@ -66,7 +72,11 @@ async fn a_damaged_balance_is_found_and_set_right_while_payments_go_on() {
     let guard = florin.pay("guarded", "bob", "alice", 1).await.unwrap_err();
     assert_eq!(crate::harness::money::reason(&guard), "LEDGER_GUARD");
     assert!(!ledger.rebuild("bob", &doing).await.unwrap().agrees());
-    assert_eq!(florin.pay("guarded", "bob", "alice", 1).await.unwrap().status(), pb::PaymentStatus::Authorized, "nothing is held any more");
+    assert_eq!(
+        florin.pay("guarded", "bob", "alice", 1).await.unwrap().status(),
+        pb::PaymentStatus::Authorized,
+        "nothing is held any more"
+    );
     assert!(ledger.equation(TENANT).await.unwrap().iter().all(|currency| currency.total == 0));
 
     // What is right but for how many rows there are and where they begin, is set right as well.

@@ -10,7 +10,8 @@ use crate::faults::{background, named_by};
 use crate::harness::money::Order;
 use crate::harness::{Florin, tally, until};
 
-// Fails when a refusal for an account's status is given without reading the key, or when a suspension does not bind at once.
+// Fails when a refusal for an account's status is given without reading the key, or when a suspension does not bind at
+// once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_hears_the_first_outcome_though_the_payee_was_suspended_meanwhile() {
     let florin = Florin::start().await;
@@ -81,7 +82,8 @@ async fn a_wider_limit_counts_only_once_it_is_written() {
     florin.stop().await;
 }
 
-// Fails when slips are admitted while a change waits for the open legs: on an account that is never idle it then waits for ever.
+// Fails when slips are admitted while a change waits for the open legs: on an account that is never idle it then waits
+// for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_gets_its_turn_on_an_account_that_is_never_idle() {
     let florin = Florin::start().await;
@@ -92,7 +94,8 @@ async fn a_change_gets_its_turn_on_an_account_that_is_never_idle() {
     until("the batch is about to be committed", || async { florin.faults.hits("lane.before_commit") > 0 }).await;
     let changed = florin.change("alice", None, Some(Some(5_00)), None).await;
     florin.faults.panic_at("account.slip", u32::MAX, 0); // only counts
-    let after: Vec<_> = (0..5).map(|n| background(&florin, Order::new(format!("after-{n}"), "alice", "bob", 1_00))).collect();
+    let after: Vec<_> =
+        (0..5).map(|n| background(&florin, Order::new(format!("after-{n}"), "alice", "bob", 1_00))).collect();
     until("the others have come to alice", || async { florin.faults.hits("account.slip") == 5 }).await;
     assert_eq!(florin.tree.node.active().unwrap().journal.depth(), 1, "one that came after the change overtook it");
     florin.faults.release("lane.before_commit");

@@ -1,4 +1,5 @@
-//! A database whose clock is set while a lane has its session: payments go on, and the cut-off binds by the clock as it then is.
+//! A database whose clock is set while a lane has its session: payments go on, and the cut-off binds by the clock as it
+//! then is.
 //!
 //! Each test names the mutation of the product that makes it fail.
 
@@ -29,9 +30,9 @@ async fn set(database: &TestDatabase, by: &str) {
     sqlx::query("UPDATE clock.ahead SET by = $1::text::interval").bind(by).execute(&database.pool).await.unwrap();
 }
 
-// Fails when `WriterSession::now` keeps the old pair of moments (every payment is too late for as long as the clock is ahead), when it does
-// not go by the old pair for the batch at hand (what really is too late would be written), or when a cut-off is taken to the database
-// by another clock than the one that was read last.
+// Fails when `WriterSession::now` keeps the old pair of moments (every payment is too late for as long as the clock is
+// ahead), when it does not go by the old pair for the batch at hand (what really is too late would be written), or when
+// a cut-off is taken to the database by another clock than the one that was read last.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_set_costs_one_batch_at_most_and_the_cutoff_still_binds() {
     let options = Options { write_cutoff: Duration::from_secs(2), ..Options::default() };
@@ -50,7 +51,11 @@ async fn a_clock_that_is_set_costs_one_batch_at_most_and_the_cutoff_still_binds(
         assert_eq!((refused.code(), reason(&refused).as_str()), (tonic::Code::Unavailable, "TOO_LATE"));
         assert!(!database.effects().await.contains_key(&key), "called not done, and written");
         for key in [key, format!("then {by}")] {
-            assert_eq!(florin.pay(&key, "alice", "bob", 1_00).await.unwrap().status(), pb::PaymentStatus::Authorized, "{key}");
+            assert_eq!(
+                florin.pay(&key, "alice", "bob", 1_00).await.unwrap().status(),
+                pb::PaymentStatus::Authorized,
+                "{key}"
+            );
         }
     }
 
@@ -63,7 +68,8 @@ async fn a_clock_that_is_set_costs_one_batch_at_most_and_the_cutoff_still_binds(
     until("the late one is resolved", || async { florin.in_flight.now() == 0 }).await;
     assert!(!database.effects().await.contains_key("late"), "written after its cut-off");
 
-    // Back: nothing is too late. (A batch may then be written past its cut-off, within the time that its answer is waited for.)
+    // Back: nothing is too late. (A batch may then be written past its cut-off, within the time that its answer is
+    // waited for.)
     for by in ["0", "-1 hour"] {
         set(&database, by).await;
         for n in 0..3 {

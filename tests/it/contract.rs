@@ -36,8 +36,14 @@ async fn missing_and_wrong_fields_are_named() {
     let long = "x".repeat(300);
     for (request, want) in [
         (pb::AuthorizePaymentRequest { idempotency_key: String::new(), ..good.clone() }, "idempotency_key is required"),
-        (pb::AuthorizePaymentRequest { payer_account_id: String::new(), ..good.clone() }, "payer_account_id is required"),
-        (pb::AuthorizePaymentRequest { payee_account_id: String::new(), ..good.clone() }, "payee_account_id is required"),
+        (
+            pb::AuthorizePaymentRequest { payer_account_id: String::new(), ..good.clone() },
+            "payer_account_id is required",
+        ),
+        (
+            pb::AuthorizePaymentRequest { payee_account_id: String::new(), ..good.clone() },
+            "payee_account_id is required",
+        ),
         (pb::AuthorizePaymentRequest { currency: String::new(), ..good.clone() }, "currency is required"),
         (pb::AuthorizePaymentRequest { idempotency_key: long.clone(), ..good.clone() }, "the limit is 255"),
         (pb::AuthorizePaymentRequest { payer_account_id: long.clone(), ..good.clone() }, "the limit is 128"),
@@ -54,13 +60,22 @@ async fn missing_and_wrong_fields_are_named() {
     let longest = florin.pay(&"k".repeat(255), &"p".repeat(128), "bob", 1).await.unwrap();
     assert_eq!(longest.status(), pb::PaymentStatus::Authorized);
     for id in ["", "nonsense", "01ARZ3NDEKTSV4RRFFQ69G5FAV"] {
-        let missing = florin.client.clone().get_payment(pb::GetPaymentRequest { payment_id: id.into() }).await.unwrap_err();
+        let missing =
+            florin.client.clone().get_payment(pb::GetPaymentRequest { payment_id: id.into() }).await.unwrap_err();
         match id {
             "" => assert_eq!((missing.code(), missing.message()), (Code::InvalidArgument, "payment_id is required")),
-            id => assert_eq!((missing.code(), missing.message()), (Code::NotFound, format!("Payment {id} not found").as_str())),
+            id => assert_eq!(
+                (missing.code(), missing.message()),
+                (Code::NotFound, format!("Payment {id} not found").as_str())
+            ),
         }
     }
-    let missing = florin.client.clone().get_account_balance(pb::GetAccountBalanceRequest { account_id: "nobody".into() }).await.unwrap_err();
+    let missing = florin
+        .client
+        .clone()
+        .get_account_balance(pb::GetAccountBalanceRequest { account_id: "nobody".into() })
+        .await
+        .unwrap_err();
     assert_eq!((missing.code(), missing.message()), (Code::NotFound, "Account balance for nobody not found"));
     florin.stop().await;
 }
@@ -81,7 +96,11 @@ async fn refusals_come_in_the_contracts_order_and_words() {
         ("alice", "bob", 100_01, "USD", Error::InsufficientFunds, "Insufficient funds"),
         ("alice", "bob", i64::MAX, "USD", Error::InsufficientFunds, "Insufficient funds"),
     ] {
-        assert_eq!(decline(florin.pay_in("k", from, to, cents, currency).await), (code, message.to_owned()), "{from} {to} {cents} {currency}");
+        assert_eq!(
+            decline(florin.pay_in("k", from, to, cents, currency).await),
+            (code, message.to_owned()),
+            "{from} {to} {cents} {currency}"
+        );
     }
     florin.folded().await;
     sqlx::query("UPDATE balances SET ceiling = 5000 WHERE account = (SELECT id FROM accounts WHERE name = 'bob')")
@@ -89,7 +108,10 @@ async fn refusals_come_in_the_contracts_order_and_words() {
         .await
         .unwrap();
     florin.kill_actors();
-    assert_eq!(decline(florin.pay("k", "alice", "bob", 50_01).await), (Error::LimitExceeded, "Account bob would exceed its limit".into()));
+    assert_eq!(
+        decline(florin.pay("k", "alice", "bob", 50_01).await),
+        (Error::LimitExceeded, "Account bob would exceed its limit".into())
+    );
     // A refusal does not use up its key: top up, and the same key is authorized.
     florin.database.account("carol", 0).await;
     assert_eq!(decline(florin.pay("again", "carol", "bob", 1_00).await).0, Error::InsufficientFunds);
@@ -108,16 +130,30 @@ async fn a_used_key_is_a_duplicate_whatever_became_of_the_accounts_and_its_descr
     request.description = "rent\nof\tMay\0".into(); // lines are kept, U+0000 cannot be
     let first = florin.client.clone().authorize_payment(request).await.unwrap().into_inner();
     let again = florin.pay("k", "alice", "bob", 100_00).await.unwrap(); // no description, and no money left
-    assert_eq!((again.status(), &again.payment_id, &again.processed_at), (pb::PaymentStatus::Duplicate, &first.payment_id, &first.processed_at));
+    assert_eq!(
+        (again.status(), &again.payment_id, &again.processed_at),
+        (pb::PaymentStatus::Duplicate, &first.payment_id, &first.processed_at)
+    );
     assert!(again.error.is_none());
-    for (from, to, cents, currency) in
-        [("bob", "alice", 100_00, "USD"), ("alice", "bob", 1, "USD"), ("alice", "bob", 100_00, "EUR"), ("alice", "noone", 1, "USD")]
-    {
+    for (from, to, cents, currency) in [
+        ("bob", "alice", 100_00, "USD"),
+        ("alice", "bob", 1, "USD"),
+        ("alice", "bob", 100_00, "EUR"),
+        ("alice", "noone", 1, "USD"),
+    ] {
         let refused = florin.pay_in("k", from, to, cents, currency).await.unwrap_err();
         assert_eq!(refused.code(), Code::Aborted, "{from} {to} {cents} {currency}: {refused:?}");
         assert!(String::from_utf8_lossy(refused.details()).contains("IDEMPOTENCY_KEY_REUSED"));
     }
-    let read = florin.client.clone().get_payment(pb::GetPaymentRequest { payment_id: first.payment_id }).await.unwrap().into_inner().payment.unwrap();
+    let read = florin
+        .client
+        .clone()
+        .get_payment(pb::GetPaymentRequest { payment_id: first.payment_id })
+        .await
+        .unwrap()
+        .into_inner()
+        .payment
+        .unwrap();
     assert_eq!((read.description.as_str(), read.created_at.as_str()), ("rent\nof\tMay", first.processed_at.as_str()));
     florin.stop().await;
 }
@@ -125,32 +161,66 @@ async fn a_used_key_is_a_duplicate_whatever_became_of_the_accounts_and_its_descr
 #[tokio::test(flavor = "multi_thread")]
 async fn health_reflection_and_compression_are_on_and_deadlines_are_kept() {
     let florin = with_accounts().await;
-    let channel = tonic::transport::Channel::from_shared(format!("http://{}", florin.address)).unwrap().connect().await.unwrap();
+    let channel =
+        tonic::transport::Channel::from_shared(format!("http://{}", florin.address)).unwrap().connect().await.unwrap();
     for service in ["", "payment.v1.PaymentService", "florin.v1.Ledger"] {
-        let answer = HealthClient::new(channel.clone()).check(HealthCheckRequest { service: service.into() }).await.unwrap().into_inner();
+        let answer = HealthClient::new(channel.clone())
+            .check(HealthCheckRequest { service: service.into() })
+            .await
+            .unwrap()
+            .into_inner();
         assert_eq!(answer.status(), ServingStatus::Serving, "{service}");
     }
-    let unknown = HealthClient::new(channel.clone()).check(HealthCheckRequest { service: "no.such".into() }).await.unwrap_err();
+    let unknown =
+        HealthClient::new(channel.clone()).check(HealthCheckRequest { service: "no.such".into() }).await.unwrap_err();
     assert_eq!(unknown.code(), Code::NotFound);
 
     use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
-    let ask =
-        tonic_reflection::pb::v1::ServerReflectionRequest { host: String::new(), message_request: Some(MessageRequest::ListServices(String::new())) };
+    let ask = tonic_reflection::pb::v1::ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
     let mut client = tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient::new(channel.clone());
-    let listed = format!("{:?}", client.server_reflection_info(futures::stream::iter([ask])).await.unwrap().into_inner().message().await.unwrap());
+    let listed = format!(
+        "{:?}",
+        client
+            .server_reflection_info(futures::stream::iter([ask]))
+            .await
+            .unwrap()
+            .into_inner()
+            .message()
+            .await
+            .unwrap()
+    );
     assert!(
-        listed.contains("payment.v1.PaymentService") && listed.contains("florin.v1.Ledger") && listed.contains("grpc.health.v1.Health"),
+        listed.contains("payment.v1.PaymentService")
+            && listed.contains("florin.v1.Ledger")
+            && listed.contains("grpc.health.v1.Health"),
         "{listed}"
     );
     use tonic_reflection::pb::v1alpha::server_reflection_request::MessageRequest as Alpha;
-    let ask =
-        tonic_reflection::pb::v1alpha::ServerReflectionRequest { host: String::new(), message_request: Some(Alpha::ListServices(String::new())) };
-    let mut client = tonic_reflection::pb::v1alpha::server_reflection_client::ServerReflectionClient::new(channel.clone());
-    let listed = format!("{:?}", client.server_reflection_info(futures::stream::iter([ask])).await.unwrap().into_inner().message().await.unwrap());
+    let ask = tonic_reflection::pb::v1alpha::ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(Alpha::ListServices(String::new())),
+    };
+    let mut client =
+        tonic_reflection::pb::v1alpha::server_reflection_client::ServerReflectionClient::new(channel.clone());
+    let listed = format!(
+        "{:?}",
+        client
+            .server_reflection_info(futures::stream::iter([ask]))
+            .await
+            .unwrap()
+            .into_inner()
+            .message()
+            .await
+            .unwrap()
+    );
     assert!(listed.contains("payment.v1.PaymentService"), "{listed}");
 
-    let mut zipped =
-        PaymentServiceClient::new(channel.clone()).send_compressed(CompressionEncoding::Gzip).accept_compressed(CompressionEncoding::Gzip);
+    let mut zipped = PaymentServiceClient::new(channel.clone())
+        .send_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Gzip);
     let answer = zipped.authorize_payment(payment("zipped", "alice", "bob", 1, "USD")).await.unwrap();
     assert_eq!(answer.metadata().get("grpc-encoding").unwrap(), "gzip");
 
@@ -160,7 +230,8 @@ async fn health_reflection_and_compression_are_on_and_deadlines_are_kept() {
     request.set_timeout(Duration::from_millis(300));
     let began = Instant::now();
     let late = florin.client.clone().authorize_payment(request).await.unwrap_err();
-    assert!(matches!(late.code(), Code::DeadlineExceeded | Code::Cancelled), "{late:?}"); // the client's own clock may be first
+    // the client's own clock may be first
+    assert!(matches!(late.code(), Code::DeadlineExceeded | Code::Cancelled), "{late:?}");
     assert!(began.elapsed() < Duration::from_secs(2));
     florin.faults.release("lane.before_commit");
     let again = florin.pay("late", "alice", "bob", 1).await.unwrap();
@@ -172,7 +243,12 @@ async fn health_reflection_and_compression_are_on_and_deadlines_are_kept() {
 // Fails when refused calls are let through, when another client's calls count, or when health is limited.
 #[tokio::test(flavor = "multi_thread")]
 async fn over_the_limit_calls_fail_by_client_and_health_never() {
-    let limiter = RateLimiter::new(RateLimitConfig { requests_max: 5, window: Duration::from_secs(60), ..RateLimitConfig::default() }).unwrap();
+    let limiter = RateLimiter::new(RateLimitConfig {
+        requests_max: 5,
+        window: Duration::from_secs(60),
+        ..RateLimitConfig::default()
+    })
+    .unwrap();
     let limits = Limits { payment: Some(limiter), native: None };
     let florin = Florin::with(TestDatabase::fresh().await, Options { limits, ..Options::default() }).await;
     florin.database.account("alice", 100_00).await;
@@ -186,7 +262,9 @@ async fn over_the_limit_calls_fail_by_client_and_health_never() {
         }
         florin.client.clone().authorize_payment(request).await
     };
-    for (client, forwarded) in [(Some("one"), Some("10.0.0.1")), (Some("two"), None), (None, Some("10.0.0.1, 10.9.9.9")), (None, None)] {
+    for (client, forwarded) in
+        [(Some("one"), Some("10.0.0.1")), (Some("two"), None), (None, Some("10.0.0.1, 10.9.9.9")), (None, None)]
+    {
         for n in 0..5 {
             assert!(call(client, forwarded, n).await.is_ok(), "{client:?} {forwarded:?} {n}");
         }
@@ -194,11 +272,17 @@ async fn over_the_limit_calls_fail_by_client_and_health_never() {
         assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
         assert!(refused.message().starts_with("rate limit exceeded: try again in "), "{refused:?}");
     }
-    let channel = tonic::transport::Channel::from_shared(format!("http://{}", florin.address)).unwrap().connect().await.unwrap();
+    let channel =
+        tonic::transport::Channel::from_shared(format!("http://{}", florin.address)).unwrap().connect().await.unwrap();
     for _ in 0..20 {
         HealthClient::new(channel.clone()).check(HealthCheckRequest::default()).await.unwrap();
     }
-    florin.native.clone().get_account(florin::protocol::pb::florin_v1::GetAccountRequest { id: "alice".into() }).await.unwrap();
+    florin
+        .native
+        .clone()
+        .get_account(florin::protocol::pb::florin_v1::GetAccountRequest { id: "alice".into() })
+        .await
+        .unwrap();
     assert_eq!(florin.database.count("SELECT count(*) FROM transactions WHERE key IS NOT NULL").await, 20);
     florin.stop().await;
 }

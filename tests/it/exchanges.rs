@@ -1,7 +1,8 @@
-//! Exchange between currencies: the rate is pinned, old rates are refused, a repeat hears the first answer whatever the rate is since.
+//! Exchange between currencies: the rate is pinned, old rates are refused, a repeat hears the first answer whatever the
+//! rate is since.
 //!
-//! Mutations that make these fail: the amount that arrives is part of the request's hash; a stale rate is refused before the key is looked up;
-//! the age of a rate counts from when it was written down.
+//! Mutations that make these fail: the amount that arrives is part of the request's hash; a stale rate is refused
+//! before the key is looked up; the age of a rate counts from when it was written down.
 
 use chrono::{TimeDelta, Utc};
 use florin::protocol::pb::florin_v1 as pb;
@@ -30,7 +31,12 @@ impl Florin {
     }
 
     async fn open_kept_in(&self, id: &str, kind: pb::AccountKind, currency: &str) {
-        let request = pb::CreateAccountRequest { id: id.into(), kind: kind.into(), currency: currency.into(), ..pb::CreateAccountRequest::default() };
+        let request = pb::CreateAccountRequest {
+            id: id.into(),
+            kind: kind.into(),
+            currency: currency.into(),
+            ..pb::CreateAccountRequest::default()
+        };
         self.native.clone().create_account(request).await.unwrap();
     }
 
@@ -65,12 +71,19 @@ async fn money_is_exchanged_at_the_rate_that_it_pins() {
     let first = florin.add_rate("USD", "EUR", "0.92155", TimeDelta::minutes(1)).await.unwrap();
     let done = florin.exchange(exchange("k", "100.10")).await.unwrap();
     let transaction = done.transaction.unwrap();
-    let postings: Vec<_> = transaction.postings.iter().map(|p| (&*p.debit_account_id, &*p.credit_account_id, &*p.amount, &*p.currency)).collect();
+    let postings: Vec<_> = transaction
+        .postings
+        .iter()
+        .map(|p| (&*p.debit_account_id, &*p.credit_account_id, &*p.amount, &*p.currency))
+        .collect();
     assert_eq!(postings, [("a", "clearing:USD", "100.10", "USD"), ("clearing:EUR", "e", "92.25", "EUR")]); // 92.247155
     let rate = transaction.rate.unwrap();
     assert_eq!((rate.rate_id, rate.rate.as_str(), rate.rounding.as_str()), (first.id, "0.92155", "half_even"));
     assert_eq!((florin.stands_at("a").await, florin.stands_at("e").await), ("899.90".into(), "92.25".into()));
-    assert_eq!((florin.stands_at("clearing:USD").await, florin.stands_at("clearing:EUR").await), ("100.10".into(), "-92.25".into()));
+    assert_eq!(
+        (florin.stands_at("clearing:USD").await, florin.stands_at("clearing:EUR").await),
+        ("100.10".into(), "-92.25".into())
+    );
 
     let newer = florin.add_rate("USD", "EUR", "0.5", TimeDelta::zero()).await.unwrap();
     florin.add_rate("USD", "EUR", "7", TimeDelta::minutes(30)).await.unwrap(); // written down last, observed first
@@ -96,7 +109,11 @@ async fn an_old_rate_is_refused_but_not_to_a_repeat() {
         .execute(&florin.database.pool)
         .await
         .unwrap();
-    refused(florin.exchange(exchange("other", "10")).await, Code::FailedPrecondition, &["was observed 36", "the limit is 3600 s"]);
+    refused(
+        florin.exchange(exchange("other", "10")).await,
+        Code::FailedPrecondition,
+        &["was observed 36", "the limit is 3600 s"],
+    );
     let again = florin.exchange(exchange("k", "10")).await.unwrap();
     assert!(again.replayed && again.transaction.unwrap().id == done.id);
     florin.stop().await;
@@ -113,12 +130,28 @@ async fn what_does_not_fit_is_refused_by_name_and_moves_nothing() {
         florin.exchange(request)
     };
     refused(ask(|r| r.credit_currency = "USD".into()).await, Code::InvalidArgument, &["both currencies are USD"]);
-    refused(ask(|r| r.credit_currency = "XXX".into()).await, Code::InvalidArgument, &["credit_currency \"XXX\" is not a currency"]);
-    refused(ask(|r| r.amount = "0.001".into()).await, Code::InvalidArgument, &["amount \"0.001\" has more than the 2 decimals"]);
+    refused(
+        ask(|r| r.credit_currency = "XXX".into()).await,
+        Code::InvalidArgument,
+        &["credit_currency \"XXX\" is not a currency"],
+    );
+    refused(
+        ask(|r| r.amount = "0.001".into()).await,
+        Code::InvalidArgument,
+        &["amount \"0.001\" has more than the 2 decimals"],
+    );
     refused(ask(|r| r.rate_id = -1).await, Code::InvalidArgument, &["rate_id -1"]);
     refused(ask(|r| r.rate_id = i64::MAX).await, Code::FailedPrecondition, &["there is no rate 9223372036854775807"]);
-    refused(florin.exchange(pb::ExchangeRequest { rate_id: other.id, ..exchange("", "1") }).await, Code::FailedPrecondition, &["is from EUR to USD"]);
-    refused(ask(|r| r.amount = "1".into()).await, Code::FailedPrecondition, &["1.00 USD cannot be exchanged to EUR", "comes to nothing"]);
+    refused(
+        florin.exchange(pb::ExchangeRequest { rate_id: other.id, ..exchange("", "1") }).await,
+        Code::FailedPrecondition,
+        &["is from EUR to USD"],
+    );
+    refused(
+        ask(|r| r.amount = "1".into()).await,
+        Code::FailedPrecondition,
+        &["1.00 USD cannot be exchanged to EUR", "comes to nothing"],
+    );
     for (amount, debit, credit, refusal) in [
         ("1000.01", "a", "e", pb::DeclineCode::InsufficientFunds),
         ("-1", "a", "e", pb::DeclineCode::InvalidAmount),
@@ -126,14 +159,30 @@ async fn what_does_not_fit_is_refused_by_name_and_moves_nothing() {
         ("10", "e", "a", pb::DeclineCode::CurrencyMismatch),
         ("10", "a", "a", pb::DeclineCode::CurrencyMismatch),
     ] {
-        let request =
-            pb::ExchangeRequest { debit_account_id: debit.into(), credit_account_id: credit.into(), rate_id: rate.id, ..exchange("", amount) };
-        assert_eq!(code(&florin.exchange(request).await.unwrap().transaction.unwrap()), Some(refusal), "{amount} {debit} {credit}");
+        let request = pb::ExchangeRequest {
+            debit_account_id: debit.into(),
+            credit_account_id: credit.into(),
+            rate_id: rate.id,
+            ..exchange("", amount)
+        };
+        assert_eq!(
+            code(&florin.exchange(request).await.unwrap().transaction.unwrap()),
+            Some(refusal),
+            "{amount} {debit} {credit}"
+        );
     }
     assert_eq!((florin.stands_at("a").await, florin.stands_at("e").await), ("1000.00".into(), "0.00".into()));
-    refused(florin.add_rate("USD", "USD", "1", TimeDelta::zero()).await, Code::InvalidArgument, &["quote \"USD\" is the base"]);
+    refused(
+        florin.add_rate("USD", "USD", "1", TimeDelta::zero()).await,
+        Code::InvalidArgument,
+        &["quote \"USD\" is the base"],
+    );
     refused(florin.add_rate("USD", "EUR", "-1", TimeDelta::zero()).await, Code::InvalidArgument, &["rate \"-1\""]);
-    refused(florin.add_rate("USD", "EUR", "1", TimeDelta::minutes(-5)).await, Code::InvalidArgument, &["observed_at", "in the future"]);
+    refused(
+        florin.add_rate("USD", "EUR", "1", TimeDelta::minutes(-5)).await,
+        Code::InvalidArgument,
+        &["observed_at", "in the future"],
+    );
     assert_eq!(
         florin.database.count("SELECT count(*) FROM operator_actions WHERE action = 'rate.add' AND actor = 'anonymous' AND reason = 'daily'").await,
         2
@@ -149,7 +198,8 @@ async fn exchanges_at_once_keep_the_books_and_rates_are_listed_newest_first() {
     }
     let keys: Vec<String> = (0..60).map(|n| format!("k{}", n % 40)).collect();
     let answers = join_all(keys.iter().map(|key| florin.exchange(exchange(key, "20")))).await;
-    let fits = answers.iter().filter(|answer| code(answer.as_ref().unwrap().transaction.as_ref().unwrap()).is_none()).count();
+    let fits =
+        answers.iter().filter(|answer| code(answer.as_ref().unwrap().transaction.as_ref().unwrap()).is_none()).count();
     assert_eq!(fits, 60, "of 1000, 40 times 20");
     assert_eq!((florin.stands_at("a").await, florin.stands_at("e").await), ("200.00".into(), "400.00".into()));
     let (mut listed, mut page_token) = (Vec::new(), String::new());

@@ -1,4 +1,5 @@
-//! Actors that panic, lanes that stand still, records that the database refuses: every call is answered, nothing doubles, no leg stays.
+//! Actors that panic, lanes that stand still, records that the database refuses: every call is answered, nothing
+//! doubles, no leg stays.
 //!
 //! Each test names the mutation of the product that makes it fail.
 
@@ -24,13 +25,15 @@ fn load() -> Vec<Order> {
     (0..200).map(order).collect()
 }
 
-/// Wakes, asks to leave and changes every loaded account, for as long as the load runs: so that every message of every actor occurs.
+/// Wakes, asks to leave and changes every loaded account, for as long as the load runs: so that every message of every
+/// actor occurs.
 async fn nudge(florin: &Florin) {
     for round in 0..40 {
         if let Some(Active { registry, .. }) = florin.tree.node.active() {
             for name in NAMES {
                 if round % 8 == 0 {
-                    let _ = tokio::time::timeout(Duration::from_millis(200), registry.resolve("default", name)).await; // so that somebody is there
+                    // so that somebody is there
+                    let _ = tokio::time::timeout(Duration::from_millis(200), registry.resolve("default", name)).await;
                 }
                 if let Some(account) = registry.get("default", name) {
                     if round % 8 == 0 {
@@ -68,11 +71,17 @@ async fn survives(point: &'static str, skip: u32, times: u32) {
     florin.stop().await;
 }
 
-// Fails when a slip's drop guard does not release its legs, when `absorb` forgets a released leg, or when a failed account is loaded
-// without the barrier.
+// Fails when a slip's drop guard does not release its legs, when `absorb` forgets a released leg, or when a failed
+// account is loaded without the barrier.
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_that_panic_at_any_message_leave_nothing_behind() {
-    for (point, skip) in [("account.slip", 20), ("account.approved", 20), ("account.absorb", 20), ("account.wake", 5), ("account.read", 5)] {
+    for (point, skip) in [
+        ("account.slip", 20),
+        ("account.approved", 20),
+        ("account.absorb", 20),
+        ("account.wake", 5),
+        ("account.read", 5),
+    ] {
         survives(point, skip, 5).await;
     }
 }
@@ -88,17 +97,25 @@ async fn accounts_that_panic_while_they_change_or_leave_leave_nothing_behind() {
 // Fails when a new directory does not bury the accounts of the old one, or loads without the barrier.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_that_panics_at_any_message_leaves_nothing_behind() {
-    for (point, skip) in [("directory.resolve", 6), ("directory.loaded", 2), ("directory.busy", 2), ("directory.sweep", 0)] {
+    for (point, skip) in
+        [("directory.resolve", 6), ("directory.loaded", 2), ("directory.busy", 2), ("directory.sweep", 0)]
+    {
         survives(point, skip, 3).await;
     }
 }
 
-// Fails when the batch in flight lives in the lane's actor, or when a restarted lane runs it again without looking its keys up.
+// Fails when the batch in flight lives in the lane's actor, or when a restarted lane runs it again without looking its
+// keys up.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lane_that_panics_at_any_step_leaves_nothing_behind() {
-    for (point, skip) in
-        [("lane.before_take", 3), ("lane.taken", 2), ("lane.before_commit", 2), ("lane.after_commit", 2), ("lane.settled", 2), ("lane.recover", 0)]
-    {
+    for (point, skip) in [
+        ("lane.before_take", 3),
+        ("lane.taken", 2),
+        ("lane.before_commit", 2),
+        ("lane.after_commit", 2),
+        ("lane.settled", 2),
+        ("lane.recover", 0),
+    ] {
         survives(point, skip, 4).await;
     }
 }
@@ -118,7 +135,10 @@ pub fn background(florin: &Florin, order: Order) -> tokio::task::JoinHandle<Answ
 /// Waits until so many slips name the account.
 pub async fn named_by(florin: &Florin, account: &str, slips: usize) {
     let account = florin.loaded(account).await;
-    until("the slips have come", || async { account.cell.in_flight().load(std::sync::atomic::Ordering::Relaxed) == slips }).await;
+    until("the slips have come", || async {
+        account.cell.in_flight().load(std::sync::atomic::Ordering::Relaxed) == slips
+    })
+    .await;
 }
 
 // Fails when an account decides on a repeat whose first is in a lane (no `has_key`) or refuses without reading the key.
@@ -144,7 +164,8 @@ async fn a_repeat_of_a_payment_in_a_lane_hears_the_first_outcome_though_no_money
     florin.stop().await;
 }
 
-// Fails when the directory loads a failed account without the barrier: the new one then knows nothing of the debit in the lane.
+// Fails when the directory loads a failed account without the barrier: the new one then knows nothing of the debit in
+// the lane.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payer_that_panics_while_its_leg_is_in_a_lane_never_pays_twice() {
     for point in ["account.slip", "directory.resolve"] {
@@ -156,7 +177,8 @@ async fn a_payer_that_panics_while_its_leg_is_in_a_lane_never_pays_twice() {
         let first = background(&florin, Order::new("k1", "alice", "bob", 10_00));
         until("the batch is about to be committed", || async { florin.faults.hits("lane.before_commit") > 0 }).await;
         florin.faults.panic_at(point, 0, 1);
-        let again: Vec<_> = (0..5).map(|n| background(&florin, Order::new(format!("again-{n}"), "alice", "carol", 10_00))).collect();
+        let again: Vec<_> =
+            (0..5).map(|n| background(&florin, Order::new(format!("again-{n}"), "alice", "carol", 10_00))).collect();
         let repeat = background(&florin, Order::new("k1", "alice", "bob", 10_00));
         until("it has panicked", || async { florin.faults.hits(point) > 0 }).await;
         florin.faults.release("lane.before_commit");
@@ -169,20 +191,28 @@ async fn a_payer_that_panics_while_its_leg_is_in_a_lane_never_pays_twice() {
             }
         }
         let repeat = repeat.await.unwrap();
-        assert!(repeat.is_err() || repeat.is_ok_and(|answer| answer.status() == pb::PaymentStatus::Duplicate), "{point}");
-        assert_eq!((florin.balance("alice").await, florin.balance("bob").await, florin.balance("carol").await), (0, 10_00, 0), "{point}");
+        assert!(
+            repeat.is_err() || repeat.is_ok_and(|answer| answer.status() == pb::PaymentStatus::Duplicate),
+            "{point}"
+        );
+        assert_eq!(
+            (florin.balance("alice").await, florin.balance("bob").await, florin.balance("carol").await),
+            (0, 10_00, 0),
+            "{point}"
+        );
         florin.check_no_open_legs(&["alice", "bob", "carol"]).await;
         florin.stop().await;
     }
 }
 
-// Fails when a lane takes slips that an account approved before it failed (no `is_dead` in `take`, or no `bury`): the one that was
-// loaded since knows nothing of that leg.
+// Fails when a lane takes slips that an account approved before it failed (no `is_dead` in `take`, or no `bury`): the
+// one that was loaded since knows nothing of that leg.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approval_of_an_account_that_failed_since_is_void() {
     // The table is locked for as long as the test's steps take, on a busy machine too.
     let patient = Duration::from_secs(60);
-    let options = Options { answer_timeout: patient, read_timeout: patient, write_cutoff: patient, ..Options::default() };
+    let options =
+        Options { answer_timeout: patient, read_timeout: patient, write_cutoff: patient, ..Options::default() };
     let florin = Florin::with(TestDatabase::fresh().await, options).await;
     for (name, balance) in [("alice", 10_00), ("bob", 0), ("carol", 0), ("dave", 0)] {
         florin.database.account(name, balance).await;
@@ -192,7 +222,8 @@ async fn an_approval_of_an_account_that_failed_since_is_void() {
         florin.loaded(name).await;
     }
     let mut lock = florin.database.pool.begin().await.unwrap();
-    sqlx::query("LOCK TABLE journal_1 IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap(); // no refusal, and no commit
+    // no refusal, and no commit
+    sqlx::query("LOCK TABLE journal_1 IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
     // Bob approves carol's, who has no money, which is being checked; so alice's, whom alice approved, waits at bob.
     let carols = background(&florin, Order::new("carol", "carol", "bob", 10_00));
     named_by(&florin, "carol", 1).await;
@@ -200,14 +231,22 @@ async fn an_approval_of_an_account_that_failed_since_is_void() {
     named_by(&florin, "bob", 2).await;
     let old = florin.loaded("alice").await;
     florin.faults.panic_at("account.slip", 0, 1);
-    let again = background(&florin, Order::new("again", "alice", "dave", 10_00)); // ends alice, and is tried again on the next one
-    until("alice was loaded again", || async { old.cell.is_dead() && !std::sync::Arc::ptr_eq(&florin.loaded("alice").await, &old) }).await;
+    // ends alice, and is tried again on the next one
+    let again = background(&florin, Order::new("again", "alice", "dave", 10_00));
+    until("alice was loaded again", || async {
+        old.cell.is_dead() && !std::sync::Arc::ptr_eq(&florin.loaded("alice").await, &old)
+    })
+    .await;
     let journal = florin.tree.node.active().unwrap().journal;
     until("the new alice has approved", || async { journal.depth() == 1 }).await;
     lock.rollback().await.unwrap();
     assert_eq!(carols.await.unwrap().unwrap().status(), pb::PaymentStatus::Declined);
     assert_eq!(again.await.unwrap().unwrap().status(), pb::PaymentStatus::Authorized);
-    assert_eq!(alices.await.unwrap().unwrap().status(), pb::PaymentStatus::Declined, "tried again by itself, and refused");
+    assert_eq!(
+        alices.await.unwrap().unwrap().status(),
+        pb::PaymentStatus::Declined,
+        "tried again by itself, and refused"
+    );
     florin.check_no_open_legs(&["alice", "bob", "carol", "dave"]).await;
     florin.stop().await;
 }
@@ -275,7 +314,11 @@ async fn one_guilty_record_in_a_batch_spares_its_neighbours() {
         }
     }
     assert_eq!(florin.database.posted("bob").await, 39 * 8_00 + 1_00);
-    assert_eq!(tally(&[florin.pay("k-p17", "p17", "bob", 8_00).await])["INSUFFICIENT_FUNDS"], 1, "it was loaded anew, with its new floor");
+    assert_eq!(
+        tally(&[florin.pay("k-p17", "p17", "bob", 8_00).await])["INSUFFICIENT_FUNDS"],
+        1,
+        "it was loaded anew, with its new floor"
+    );
     assert_eq!(florin.pay("less", "p17", "bob", 5_00).await.unwrap().status(), pb::PaymentStatus::Authorized);
     florin.stop().await;
 }
@@ -309,7 +352,10 @@ async fn zero_bytes_and_amounts_at_their_limits_do_not_stop_the_lane() {
     assert_eq!(tally(&good)["AUTHORIZED"], 10);
     for answer in odd {
         assert!(
-            answer.as_ref().map_or_else(|e| e.code() == tonic::Code::InvalidArgument, |a| a.status() == pb::PaymentStatus::Declined),
+            answer.as_ref().map_or_else(
+                |e| e.code() == tonic::Code::InvalidArgument,
+                |a| a.status() == pb::PaymentStatus::Declined
+            ),
             "{answer:?}"
         );
     }

@@ -1,4 +1,5 @@
-//! The fold: balances follow the journal, whoever dies in between, however far behind they are, and nothing is told before.
+//! The fold: balances follow the journal, whoever dies in between, however far behind they are, and nothing is told
+//! before.
 //!
 //! Each test names the mutation of the product that makes it fail, where one was seen to.
 
@@ -22,7 +23,8 @@ async fn behind(florin: &Florin) -> i64 {
     florin.database.count("SELECT journal_tip() - seq FROM folded").await
 }
 
-// Fails when a takeover loads accounts from what is folded before the rest is (`Recent::recall` without `from`), and when `journal_tail` or the fold leaves out a row.
+// Fails when a takeover loads accounts from what is folded before the rest is (`Recent::recall` without `from`), and
+// when `journal_tail` or the fold leaves out a row.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_dies_between_a_batch_and_the_fold_leaves_balances_that_are_right() {
     let database = TestDatabase::fresh().await;
@@ -53,9 +55,15 @@ async fn whoever_dies_between_a_batch_and_the_fold_leaves_balances_that_are_righ
         }
         if round % 2 == 0 {
             let floor = Some(Some(-i128::try_from(round).unwrap()));
-            assert!(matches!(florin.change("d", None, floor, None).await.await.unwrap(), Outcome::Done { .. }), "round {round}");
-            let floor: i64 =
-                database.count("SELECT floor::bigint FROM balances_now WHERE account = (SELECT id FROM accounts WHERE name = 'd')").await;
+            assert!(
+                matches!(florin.change("d", None, floor, None).await.await.unwrap(), Outcome::Done { .. }),
+                "round {round}"
+            );
+            let floor: i64 = database
+                .count(
+                    "SELECT floor::bigint FROM balances_now WHERE account = (SELECT id FROM accounts WHERE name = 'd')",
+                )
+                .await;
             assert_eq!(floor, -i64::try_from(round).unwrap(), "round {round}");
         }
         florin.kill().await;
@@ -67,8 +75,8 @@ async fn whoever_dies_between_a_batch_and_the_fold_leaves_balances_that_are_righ
     florin.stop().await;
 }
 
-// In large: fails when a fold that is behind rests as long as the one before took, which stood still for a minute. Else it measures; that all is forgotten at each fold it
-// did not notice, and `recent.rs` has a test for that.
+// In large: fails when a fold that is behind rests as long as the one before took, which stood still for a minute. Else
+// it measures; that all is forgotten at each fold it did not notice, and `recent.rs` has a test for that.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fold_that_stood_still_catches_up_and_no_payment_waits_for_it() {
     let database = TestDatabase::fresh().await;
@@ -76,7 +84,8 @@ async fn a_fold_that_stood_still_catches_up_and_no_payment_waits_for_it() {
     for name in &names {
         database.account(name, 1_000_00).await;
     }
-    let options = Options { active_accounts_max: 40, ..Options::default() }; // so that accounts are loaded again and again meanwhile
+    // so that accounts are loaded again and again meanwhile
+    let options = Options { active_accounts_max: 40, ..Options::default() };
     let florin = Florin::with(database, options).await;
     florin.folded().await;
     florin.faults.hold("auditor.fold");
@@ -109,7 +118,11 @@ async fn a_fold_that_stood_still_catches_up_and_no_payment_waits_for_it() {
     let mut catching_up = pay(&florin, 10).await;
     while behind(&florin).await >> 20 > 100 {
         catching_up = catching_up.max(pay(&florin, 1).await);
-        assert!(began.elapsed() < Duration::from_secs(60), "{} of {first} batches are not folded yet", behind(&florin).await >> 20);
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "{} of {first} batches are not folded yet",
+            behind(&florin).await >> 20
+        );
     }
     println!(
         "slowest payment: {still:?} while the fold stood still, {catching_up:?} in the {:?} in which it caught up {first} batches",
@@ -131,12 +144,17 @@ async fn what_is_not_folded_is_told_to_nobody() {
     let request = native::WatchEventsRequest { after_event_id: "0".into(), ..Default::default() };
     let mut events = florin.native.clone().watch_events(request).await.unwrap().into_inner();
     florin.pay("told", "a", "b", 1).await.unwrap();
-    let first = tokio::time::timeout(Duration::from_secs(5), events.next()).await.expect("it is told").unwrap().unwrap();
+    let first =
+        tokio::time::timeout(Duration::from_secs(5), events.next()).await.expect("it is told").unwrap().unwrap();
     florin.folded().await;
     florin.faults.hold("auditor.fold");
     until("the auditor is held", async || florin.faults.hits("auditor.fold") > 0).await;
     let sent = background(&florin, Order::new("held back", "a", "b", 1));
-    assert_eq!(sent.await.unwrap().unwrap().status(), pb::PaymentStatus::Authorized, "a payment does not wait for the fold");
+    assert_eq!(
+        sent.await.unwrap().unwrap().status(),
+        pb::PaymentStatus::Authorized,
+        "a payment does not wait for the fold"
+    );
     let early = tokio::time::timeout(Duration::from_millis(700), events.next()).await;
     assert!(early.is_err(), "told before it was folded: {early:?}, after {first:?}");
     florin.faults.release("auditor.fold");

@@ -1,6 +1,7 @@
 //! A Florin of one's own: a fresh database, the whole tree, a gRPC client. On drop the books must balance.
 
 pub mod cases;
+mod database;
 mod events;
 pub mod money;
 mod owned;
@@ -11,7 +12,6 @@ pub mod served;
 mod template;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use florin::actors::leadership::Holder;
@@ -24,16 +24,13 @@ use florin::protocol::admission::InFlight;
 use florin::protocol::pb::florin_v1::ledger_client::LedgerClient;
 use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
-use florin::protocol::record::TransactionId;
 use florin::resilience::health::{Health, Overall};
-use florin::store::accounts::{AccountKind, NewAccount, NormalSide};
 use florin::store::{self, Database};
 use florin::supervision::tree::{Publishing, Tree, TreeConfig};
 use florin::teller::ledger::{Ledger, LedgerParts};
-use sqlx::{Connection, Executor, PgConnection, PgPool};
 use tonic::transport::Channel;
 
-use self::owned::Owned;
+pub use self::database::TestDatabase;
 
 /// What a test may want otherwise.
 #[derive(Clone)]
@@ -73,145 +70,6 @@ impl Default for Options {
     }
 }
 
-/// A database of one's own; the last clone of one that was made on the shared server drops it when the test ends well.
-#[derive(Clone)]
-pub struct TestDatabase {
-    pub url: String,
-    pub pool: PgPool,
-    _owned: Option<Owned>,
-}
-
-static NUMBER: AtomicU32 = AtomicU32::new(0);
-
-fn base_url() -> String {
-    std::env::var("DATABASE_URL").expect("DATABASE_URL names the test PostgreSQL: run `make up`, or all tests by `make test`")
-}
-
-fn with_database(url: &str, name: &str) -> String {
-    let (address, query) = url.split_once('?').map_or((url, ""), |(a, q)| (a, q));
-    let at = address.rfind('/').expect("a database in the URL");
-    let query = if query.is_empty() { String::new() } else { format!("?{query}") };
-    format!("{}/{name}{query}", &address[..at])
-}
-
-impl TestDatabase {
-    /// A fresh one with the schema, copied from a template that the first test makes.
-    pub async fn fresh() -> Self {
-        static TEMPLATE: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
-        let template = TEMPLATE.get_or_init(|| async { template::ready(&base_url()).await }).await;
-        let name = format!("florin_test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let mut admin = PgConnection::connect(&base_url()).await.unwrap();
-        admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {template}"))).await.unwrap();
-        Self::named(&base_url(), name, true)
-    }
-
-    /// A fresh one without the schema.
-    pub async fn empty() -> Self {
-        Self::create(&base_url(), true).await
-    }
-
-    /// A fresh one without the schema, on the server that this URL names a database of.
-    pub async fn empty_on(server: &str) -> Self {
-        Self::create(server, false).await
-    }
-
-    async fn create(server: &str, shared: bool) -> Self {
-        let name = format!("florin_test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let mut admin = PgConnection::connect(server).await.unwrap();
-        admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
-        Self::named(server, name, shared)
-    }
-
-    fn named(server: &str, name: String, shared: bool) -> Self {
-        let url = with_database(server, &name);
-        let pool = sqlx::postgres::PgPoolOptions::new().max_connections(4).connect_lazy(&url).unwrap();
-        Self { url, pool, _owned: shared.then(|| Owned::new(server, name)) }
-    }
-
-    /// One that is there already and stays.
-    pub fn of(url: String, pool: PgPool) -> Self {
-        Self { url, pool, _owned: None }
-    }
-
-    /// Opens an account; balances come from a system account that may go below zero.
-    pub async fn account(&self, name: &str, balance: i64) {
-        self.account_in(name, balance, "USD").await;
-    }
-
-    pub async fn account_in(&self, name: &str, balance: i64, currency: &str) {
-        let new = |name: &str, kind, floor| NewAccount {
-            owner_type: String::new(),
-            subtype: None,
-            tenant: "default".into(),
-            name: name.into(),
-            kind,
-            normal_side: NormalSide::Credit,
-            currency: florin::money::CurrencyCode::parse(currency).unwrap(),
-            owner: String::new(),
-            metadata: None,
-            floor,
-            ceiling: None,
-        };
-        store::accounts::create(&self.pool, &new(name, AccountKind::User, Some(0))).await.unwrap();
-        if balance > 0 {
-            // An opening balance is a posting like any other, so that the books balance.
-            let opening = format!("opening-{currency}");
-            store::accounts::create(&self.pool, &new(&opening, AccountKind::System, None)).await.unwrap();
-            // It stands before all of the journal's rows, so both accounts have only rows of this kind.
-            let mut work = self.pool.begin().await.unwrap();
-            let prior = "SELECT last_seq FROM balances WHERE account = (SELECT id FROM accounts WHERE tenant = 'default' AND name = $1) FOR UPDATE";
-            let prior: i64 = sqlx::query_scalar(prior).bind(&opening).fetch_one(&mut *work).await.unwrap();
-            assert!(prior < 1 << 44, "{opening} has been used: it can open nothing any more");
-            let funded = sqlx::query(
-                "WITH d AS (UPDATE balances SET debits = debits + $3, version = version + 1, last_seq = nextval('opening_batch') << 20 \
-                        WHERE account = (SELECT id FROM accounts WHERE tenant = 'default' AND name = $1) RETURNING account, credits - debits AS after, last_seq), \
-                      c AS (UPDATE balances SET credits = credits + $3, version = version + 1, last_seq = (SELECT last_seq FROM d) \
-                        WHERE account = (SELECT id FROM accounts WHERE tenant = 'default' AND name = $2) AND last_seq = 0 RETURNING account, credits - debits AS after) \
-                 INSERT INTO journal (seq, debit_account, credit_account, debit_prev, credit_prev, created_at, id, request, kind, status, api, n, postings, amount, \
-                     debit_after, credit_after, tenant) \
-                   SELECT d.last_seq, d.account, c.account, $4, 0, now(), $5, gen_random_uuid(), 9, 1, 2, 0, 1, $3, d.after, c.after, 'default' FROM d, c",
-            )
-            .bind(&opening)
-            .bind(name)
-            .bind(balance)
-            .bind(prior)
-            .bind(TransactionId::draw().0)
-            .execute(&mut *work)
-            .await
-            .unwrap();
-            assert_eq!(funded.rows_affected(), 1, "{name} is not new");
-            work.commit().await.unwrap();
-        }
-    }
-
-    pub async fn count(&self, sql: &str) -> i64 {
-        sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(&self.pool).await.unwrap()
-    }
-
-    /// Invariants 1, 2 and 4, straight from the tables.
-    pub async fn check_books(&self) {
-        let wrong: Vec<(String, String)> = sqlx::query_as(
-            "SELECT 'balance', a.name || ': ' || b.credits - b.debits || ' is not ' || coalesce(e.sum, 0) FROM accounts a JOIN balances_now b ON b.account = a.id \
-               LEFT JOIN (SELECT account, sum(amount) FROM ledger_entries GROUP BY account) e ON e.account = a.id WHERE b.credits - b.debits <> coalesce(e.sum, 0) \
-             UNION ALL SELECT 'chain', a.name || ' at ' || seq FROM (SELECT account, seq, previous, balance_after, coalesce(lag(seq) OVER w, 0) AS before, sum(moved) OVER w AS running \
-                 FROM account_rows WINDOW w AS (PARTITION BY account ORDER BY seq)) r \
-               JOIN accounts a ON a.id = r.account WHERE (r.running IS DISTINCT FROM r.balance_after OR r.previous <> r.before) \
-                 AND NOT EXISTS (SELECT FROM quarantine q WHERE q.account = r.account AND r.seq > q.first_seq AND r.seq <= q.last_seq) \
-             UNION ALL SELECT 'newest', a.name FROM accounts a JOIN balances_now b ON b.account = a.id \
-               LEFT JOIN (SELECT account, max(seq) AS last, count(*) AS rows, sum(held) AS held FROM account_rows GROUP BY account) r ON r.account = a.id \
-               WHERE (b.last_seq, b.version, b.held) IS DISTINCT FROM (coalesce(r.last, 0), coalesce(r.rows, 0), coalesce(r.held, 0)) \
-             UNION ALL SELECT 'floor', a.name FROM accounts a JOIN balances_now b ON b.account = a.id WHERE b.credits - b.debits - b.held < least(b.floor, b.floor_from) \
-             UNION ALL SELECT 'rows', id::text FROM journal GROUP BY id HAVING count(*) <> greatest(max(postings), 1) OR max(seq) - min(seq) <> count(*) - 1 \
-             UNION ALL SELECT 'key twice', key FROM transactions WHERE key IS NOT NULL AND status = 1 GROUP BY api, tenant, key HAVING count(*) > 1 \
-             UNION ALL SELECT 'currency', p.transaction::text FROM postings p JOIN accounts d ON d.id = p.debit_account JOIN accounts c ON c.id = p.credit_account WHERE d.currency <> c.currency",
-        )
-        .fetch_all(&self.pool)
-        .await
-        .unwrap();
-        assert!(wrong.is_empty(), "the books do not balance: {wrong:?}");
-    }
-}
-
 /// A running Florin.
 pub struct Florin {
     pub database: TestDatabase,
@@ -240,7 +98,8 @@ impl Florin {
     /// Starts without waiting for the lease.
     pub async fn standby(database: TestDatabase, url: &str, options: Options, name: &str) -> Self {
         if let Ok(filter) = std::env::var("TEST_LOG") {
-            let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init(); // another test was first
+            // another test was first
+            let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
         }
         let (health, faults) = (Health::default(), Faults::default());
         let mut db = Database::new(url).unwrap();
@@ -286,7 +145,12 @@ impl Florin {
             tls: None,
             log_payments: false,
         };
-        let services = Services { ledger: ledger.clone(), limits: options.limits, authenticator: Authenticator::open(), health: health.clone() };
+        let services = Services {
+            ledger: ledger.clone(),
+            limits: options.limits,
+            authenticator: Authenticator::open(),
+            health: health.clone(),
+        };
         let server = GrpcServer::start(config, services).await.unwrap();
         let channel = Channel::from_shared(format!("http://{}", server.address)).unwrap().connect().await.unwrap();
         Self {
@@ -309,11 +173,24 @@ impl Florin {
         tokio::time::timeout(Duration::from_secs(15), serving).await.expect("serving in time").unwrap();
     }
 
-    pub async fn pay(&self, key: &str, from: &str, to: &str, cents: i64) -> Result<pb::AuthorizePaymentResponse, tonic::Status> {
+    pub async fn pay(
+        &self,
+        key: &str,
+        from: &str,
+        to: &str,
+        cents: i64,
+    ) -> Result<pb::AuthorizePaymentResponse, tonic::Status> {
         self.pay_in(key, from, to, cents, "USD").await
     }
 
-    pub async fn pay_in(&self, key: &str, from: &str, to: &str, cents: i64, currency: &str) -> Result<pb::AuthorizePaymentResponse, tonic::Status> {
+    pub async fn pay_in(
+        &self,
+        key: &str,
+        from: &str,
+        to: &str,
+        cents: i64,
+        currency: &str,
+    ) -> Result<pb::AuthorizePaymentResponse, tonic::Status> {
         let request = payment(key, from, to, cents, currency);
         Ok(self.client.clone().authorize_payment(request).await?.into_inner())
     }
@@ -336,7 +213,12 @@ impl Florin {
     /// None: it cannot be told now.
     pub async fn balance_if_known(&self, account: &str) -> Option<i64> {
         let request = pb::GetAccountBalanceRequest { account_id: account.into() };
-        self.client.clone().get_account_balance(request).await.ok().map(|balance| balance.into_inner().available_balance_cents)
+        self.client
+            .clone()
+            .get_account_balance(request)
+            .await
+            .ok()
+            .map(|balance| balance.into_inner().available_balance_cents)
     }
 
     /// Stops in order and checks the books: nothing in flight, nothing open.
@@ -374,7 +256,8 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnM
     }
 }
 
-/// Runs a test of this binary, marked `#[ignore]`, in a process of its own: what it does to the process is nobody else's.
+/// Runs a test of this binary, marked `#[ignore]`, in a process of its own: what it does to the process is nobody
+/// else's.
 pub fn alone(test: &str) -> std::process::Command {
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]).stdin(std::process::Stdio::null());

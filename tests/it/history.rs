@@ -1,4 +1,5 @@
-//! An account with a long history is read as fast as a new one: no statement reads a table whole, and none looks at more rows than it answers.
+//! An account with a long history is read as fast as a new one: no statement reads a table whole, and none looks at
+//! more rows than it answers.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -18,8 +19,8 @@ const ENTRIES: i64 = 100_000;
 const BATCH: i64 = 25_000;
 /// Tables that grow with the ledger. (The history stands in the journal's first partition.)
 const LARGE: [&str; 4] = ["accounts", "journal_0", "journal_1", "declines"];
-/// Rows that a page's look-ups touch for each row of the page, or of a page of 100 if it is smaller: the row, both accounts, the transaction's rows,
-/// and each of them once more from another statement.
+/// Rows that a page's look-ups touch for each row of the page, or of a page of 100 if it is smaller: the row, both
+/// accounts, the transaction's rows, and each of them once more from another statement.
 const ROWS_MAX: i64 = 10;
 
 /// What was read of a table: scans of all of it, and rows by an index.
@@ -39,9 +40,11 @@ impl History {
         rows.into_iter().map(|(table, scans, rows)| (table, (scans, rows))).collect()
     }
 
-    /// (A table of a few rows may be read whole.) Reads pages near the newest entry and near the oldest, and holds what was read for it against what was answered.
+    /// (A table of a few rows may be read whole.) Reads pages near the newest entry and near the oldest, and holds what
+    /// was read for it against what was answered.
     async fn check(&self, when: &str, entries: i64) {
-        let all = sqlx::query_scalar("SELECT seq FROM postings WHERE credit_account = $1 ORDER BY seq").bind(self.account);
+        let all =
+            sqlx::query_scalar("SELECT seq FROM postings WHERE credit_account = $1 ORDER BY seq").bind(self.account);
         let places: Vec<i64> = all.fetch_all(&self.pool).await.unwrap();
         assert_eq!(i64::try_from(places.len()).unwrap(), entries);
         for count in [50, 1_000].into_iter().filter(|count| *count < entries) {
@@ -63,8 +66,14 @@ impl History {
                 for (what, before, after) in [("entries", &before, &middle), ("transactions", &middle, &after)] {
                     for table in LARGE {
                         let (scans, rows) = (after[table].0 - before[table].0, after[table].1 - before[table].1);
-                        assert!(scans == 0 || entries < BATCH, "{when}: {count} {what}, {where_}: {table} was read whole");
-                        assert!(rows <= count.max(100) * ROWS_MAX, "{when}: {count} {what}, {where_}: {rows} rows of {table}");
+                        assert!(
+                            scans == 0 || entries < BATCH,
+                            "{when}: {count} {what}, {where_}: {table} was read whole"
+                        );
+                        assert!(
+                            rows <= count.max(100) * ROWS_MAX,
+                            "{when}: {count} {what}, {where_}: {rows} rows of {table}"
+                        );
                     }
                 }
             }
@@ -72,7 +81,8 @@ impl History {
     }
 }
 
-// Fails when a page is found through anything but keys: by `ledger_entries`, by an offset, or by a plan that was made while the tables were small.
+// Fails when a page is found through anything but keys: by `ledger_entries`, by an offset, or by a plan that was made
+// while the tables were small.
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_a_long_history_read_what_they_answer_and_nothing_else() {
     let database = TestDatabase::fresh().await;
@@ -84,15 +94,29 @@ async fn pages_of_a_long_history_read_what_they_answer_and_nothing_else() {
     sqlx::query(others).execute(&database.pool).await.unwrap();
     sqlx::query("UPDATE balances SET floor = NULL").execute(&database.pool).await.unwrap();
     let number = async |name: &str| -> i64 {
-        sqlx::query_scalar("SELECT id FROM accounts WHERE name = $1").bind(name).fetch_one(&database.pool).await.unwrap()
+        sqlx::query_scalar("SELECT id FROM accounts WHERE name = $1")
+            .bind(name)
+            .fetch_one(&database.pool)
+            .await
+            .unwrap()
     };
     let (account, source) = (number("history").await, number("source").await);
     let history = History { pool: Database::new(&database.url).unwrap().pool(1), account };
-    let mut at: i64 =
-        sqlx::query_scalar("SELECT (extract(epoch FROM now() - interval '1 day') * 1000)::bigint").fetch_one(&database.pool).await.unwrap();
+    let mut at: i64 = sqlx::query_scalar("SELECT (extract(epoch FROM now() - interval '1 day') * 1000)::bigint")
+        .fetch_one(&database.pool)
+        .await
+        .unwrap();
     let mut filled = 0;
     for count in [100].into_iter().chain(std::iter::repeat_n(BATCH, usize::try_from(ENTRIES / BATCH).unwrap())) {
-        sqlx::query(HISTORY).bind(source).bind(account).bind(count).bind(at).bind(10_i64).execute(&database.pool).await.unwrap();
+        sqlx::query(HISTORY)
+            .bind(source)
+            .bind(account)
+            .bind(count)
+            .bind(at)
+            .bind(10_i64)
+            .execute(&database.pool)
+            .await
+            .unwrap();
         at += count * 10;
         filled += count;
         if filled == 100 {

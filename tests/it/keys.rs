@@ -1,4 +1,5 @@
-//! Keys are unique in a partition of the journal and looked up in those before it: a change of partition is never seen by whoever repeats a key within the retention.
+//! Keys are unique in a partition of the journal and looked up in those before it: a change of partition is never seen
+//! by whoever repeats a key within the retention.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,8 @@ use crate::harness::money::spawn;
 use crate::harness::{Florin, Options, TestDatabase, tally, until};
 
 async fn with_partitions_of(rows: i64) -> Florin {
-    let florin = Florin::with(TestDatabase::fresh().await, Options { partition_rows: rows, ..Options::default() }).await;
+    let florin =
+        Florin::with(TestDatabase::fresh().await, Options { partition_rows: rows, ..Options::default() }).await;
     for name in ["a", "b", "c"] {
         florin.database.account(name, 10_000_00).await;
     }
@@ -47,8 +49,16 @@ async fn a_key_hammered_while_partitions_change_has_one_effect_two_hundred_times
         if n % 10 == 0 {
             next_partition(&florin, &key).await;
         }
-        assert_eq!(florin.pay(&key, "a", "b", 1_00).await.unwrap().status(), pb::PaymentStatus::Duplicate, "{key}: after the change");
-        assert_eq!(florin.pay(&key, "a", "b", 2_00).await.unwrap_err().code(), tonic::Code::Aborted, "{key}: another request");
+        assert_eq!(
+            florin.pay(&key, "a", "b", 1_00).await.unwrap().status(),
+            pb::PaymentStatus::Duplicate,
+            "{key}: after the change"
+        );
+        assert_eq!(
+            florin.pay(&key, "a", "b", 2_00).await.unwrap_err().code(),
+            tonic::Code::Aborted,
+            "{key}: another request"
+        );
         if n % 20 == 19 {
             // Keys older than the retention: nobody repeats them any more.
             let old = "UPDATE journal_partitions SET closed_at = closed_at - interval '2 h' WHERE keys AND number < (SELECT max(number) FROM journal_partitions WHERE closed_at IS NOT NULL) - 5";
@@ -73,7 +83,11 @@ async fn keys_are_kept_until_their_partition_is_older_than_the_retention() {
     }
     assert_eq!(florin.pay("k", "a", "b", 1_00).await.unwrap().status(), pb::PaymentStatus::Duplicate);
     assert_eq!(store::forget_keys(&florin.database.pool, Duration::ZERO).await.unwrap(), Some(1));
-    assert_eq!(florin.pay("k", "a", "b", 1_00).await.unwrap().status(), pb::PaymentStatus::Authorized, "it is forgotten");
+    assert_eq!(
+        florin.pay("k", "a", "b", 1_00).await.unwrap().status(),
+        pb::PaymentStatus::Authorized,
+        "it is forgotten"
+    );
     florin.tree.stop().await;
 }
 
@@ -88,7 +102,8 @@ async fn a_dump_that_reads_the_keys_holds_forgetting_back_and_not_the_payments()
     let pool = florin.database.pool.clone();
     let held_back = spawn(async move { store::forget_keys(&pool, Duration::ZERO).await });
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    until("it waits, or has given up", || async { held_back.is_finished() || florin.database.count(waits).await > 0 }).await;
+    until("it waits, or has given up", || async { held_back.is_finished() || florin.database.count(waits).await > 0 })
+        .await;
     let began = Instant::now();
     assert_eq!(florin.pay("k2", "a", "b", 1_00).await.unwrap().status(), pb::PaymentStatus::Authorized);
     assert_eq!(florin.pay("k", "a", "b", 1_00).await.unwrap().status(), pb::PaymentStatus::Duplicate);

@@ -19,7 +19,8 @@ async fn quarantined(florin: &Florin) -> Vec<Quarantine> {
     fold::quarantines(&florin.database.pool, false, 100).await.unwrap()
 }
 
-// Mutations seen failing: `fold_accounts` without the comparison of `s.k` (a cent), or of `last_seq` (a link, a row); `Lane::take` without the look into the quarantine (the second payment).
+// Mutations seen failing: `fold_accounts` without the comparison of `s.k` (a cent), or of `last_seq` (a link, a row);
+// `Lane::take` without the look into the quarantine (the second payment).
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_memory_is_found_within_two_seconds_and_stops_nobody_else() {
     let florin = Florin::start().await;
@@ -66,14 +67,25 @@ async fn damaged_memory_is_found_within_two_seconds_and_stops_nobody_else() {
             // What the suspect rows tell is told to nobody.
             let mut db = florin.database.pool.acquire().await.unwrap();
             let tip = fold::folded(&mut *db).await.unwrap();
-            let told =
-                live::read(&mut db, &mut florin::store::journal_rows::Names::default(), suspects[0].first_seq, tip, 10_000).await.unwrap().told;
+            let told = live::read(
+                &mut db,
+                &mut florin::store::journal_rows::Names::default(),
+                suspects[0].first_seq,
+                tip,
+                10_000,
+            )
+            .await
+            .unwrap()
+            .told;
             let (held, shown): (Vec<_>, Vec<_>) = told.into_iter().partition(|told| told.suspect.is_some());
             assert!(held.iter().any(|told| told.transaction.to_string() == id(&bad)), "{what}");
             assert!(shown.iter().all(|told| told.transaction.to_string() != id(&bad)), "{what}");
 
             let by = Operator { name: "test".into(), reason: what.into(), address: None };
-            audit::rebuild(&florin.database.pool, "alice", &Doing { tenant: "default", by: &by, correlation: None }).await.unwrap().unwrap();
+            audit::rebuild(&florin.database.pool, "alice", &Doing { tenant: "default", by: &by, correlation: None })
+                .await
+                .unwrap()
+                .unwrap();
             until("it is released", async || !florin.journal().is_quarantined(alice.identity.id)).await;
             cents += 1 + if payer == "alice" { 3 } else { -3 };
             until("it is loaded anew", async || florin.balance("alice").await == 10_00 - cents).await;

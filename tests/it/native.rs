@@ -1,5 +1,9 @@
 //! florin.v1: every call, every limit.
-#![allow(clippy::unwrap_used, clippy::inconsistent_digit_grouping, reason = "helpers of tests; cents are grouped as money")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::inconsistent_digit_grouping,
+    reason = "helpers of tests; cents are grouped as money"
+)]
 
 mod accounts;
 mod operations;
@@ -39,11 +43,23 @@ impl Florin {
     }
 
     pub async fn account(&self, id: &str) -> pb::Account {
-        self.native.clone().get_account(pb::GetAccountRequest { id: id.into() }).await.unwrap().into_inner().account.unwrap()
+        self.native
+            .clone()
+            .get_account(pb::GetAccountRequest { id: id.into() })
+            .await
+            .unwrap()
+            .into_inner()
+            .account
+            .unwrap()
     }
 
     pub async fn open(&self, id: &str, kind: pb::AccountKind) -> pb::Account {
-        let request = pb::CreateAccountRequest { id: id.into(), kind: kind.into(), currency: "USD".into(), ..pb::CreateAccountRequest::default() };
+        let request = pb::CreateAccountRequest {
+            id: id.into(),
+            kind: kind.into(),
+            currency: "USD".into(),
+            ..pb::CreateAccountRequest::default()
+        };
         self.native.clone().create_account(request).await.unwrap().into_inner().account.unwrap()
     }
 

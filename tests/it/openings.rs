@@ -25,7 +25,8 @@ fn payload(event: &pb::WatchEventsResponse) -> Value {
     serde_json::from_str::<Value>(&event.body).unwrap()["payload"].take()
 }
 
-// Fails when each of several openings of one account writes an event, or when a change of status and limits is two rows.
+// Fails when each of several openings of one account writes an event, or when a change of status and limits is two
+// rows.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_is_told_of_once_and_each_change_once() {
     let florin = Florin::start().await;
@@ -36,11 +37,17 @@ async fn an_account_is_told_of_once_and_each_change_once() {
     }));
     assert!(opened.await.iter().all(Result::is_ok));
     florin.native.clone().create_account(pb::CreateAccountRequest { id: "bob".into(), ..ada() }).await.unwrap();
-    florin.update(pb::UpdateAccountRequest { floor: limit("-5"), ..set_status("ada", pb::AccountStatus::Suspended) }).await.unwrap();
+    florin
+        .update(pb::UpdateAccountRequest { floor: limit("-5"), ..set_status("ada", pb::AccountStatus::Suspended) })
+        .await
+        .unwrap();
     florin.update(set_status("ada", pb::AccountStatus::Suspended)).await.unwrap(); // nothing changes
     florin.update(set_status("ada", pb::AccountStatus::Closed)).await.unwrap();
     let heard = take(&mut events, 3).await;
-    assert_eq!(heard.iter().map(|event| event.event_type.as_str()).collect::<Vec<_>>(), ["AccountCreated", "AccountChanged", "AccountChanged"]);
+    assert_eq!(
+        heard.iter().map(|event| event.event_type.as_str()).collect::<Vec<_>>(),
+        ["AccountCreated", "AccountChanged", "AccountChanged"]
+    );
     let created = payload(&heard[0]);
     assert_eq!(
         created,
@@ -59,7 +66,11 @@ async fn an_account_is_told_of_once_and_each_change_once() {
     };
     let mut again = florin.native.clone().watch_events(of_the_change).await.unwrap().into_inner();
     assert_eq!(take(&mut again, 1).await[0].id, heard[1].id);
-    assert_eq!(florin.database.count("SELECT count(*) FROM journal WHERE event IS NOT NULL").await, 4, "bob's is the fourth");
+    assert_eq!(
+        florin.database.count("SELECT count(*) FROM journal WHERE event IS NOT NULL").await,
+        4,
+        "bob's is the fourth"
+    );
     drop((events, again));
     florin.stop().await;
 }

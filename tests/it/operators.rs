@@ -14,7 +14,10 @@ use crate::harness::{Florin, Options, TestDatabase, until};
 use crate::native::{limit, refused, set_status};
 
 impl Florin {
-    async fn actions(&self, request: pb::ListOperatorActionsRequest) -> Result<pb::ListOperatorActionsResponse, Status> {
+    async fn actions(
+        &self,
+        request: pb::ListOperatorActionsRequest,
+    ) -> Result<pb::ListOperatorActionsResponse, Status> {
         Ok(self.native.clone().list_operator_actions(request).await?.into_inner())
     }
 
@@ -33,7 +36,8 @@ impl Florin {
     }
 
     async fn open_in(&self, id: &str, currency: &str) -> Result<pb::Account, Status> {
-        let request = pb::CreateAccountRequest { id: id.into(), kind: 2, currency: currency.into(), ..Default::default() };
+        let request =
+            pb::CreateAccountRequest { id: id.into(), kind: 2, currency: currency.into(), ..Default::default() };
         Ok(self.native.clone().create_account(request).await?.into_inner().account.unwrap())
     }
 }
@@ -53,7 +57,8 @@ fn object(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| panic!("{text:?} is no JSON"))
 }
 
-// Fails when the actor leaves the action out of the record, when a replay writes another, or when what was refused is kept as done.
+// Fails when the actor leaves the action out of the record, when a replay writes another, or when what was refused is
+// kept as done.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_of_an_account_keeps_who_when_why_and_how_it_was_and_is() {
     let florin = Florin::start().await;
@@ -67,13 +72,24 @@ async fn a_change_of_an_account_keeps_who_when_why_and_how_it_was_and_is() {
     for _ in 0..3 {
         florin.update(change.clone()).await.unwrap();
     }
-    refused(florin.update(set_status("alice", pb::AccountStatus::Closed)).await, Code::FailedPrecondition, &["cannot be closed"]);
-    florin.update(pb::UpdateAccountRequest { ceiling: limit("100"), ..set_status("alice", pb::AccountStatus::Suspended) }).await.unwrap();
+    refused(
+        florin.update(set_status("alice", pb::AccountStatus::Closed)).await,
+        Code::FailedPrecondition,
+        &["cannot be closed"],
+    );
+    florin
+        .update(pb::UpdateAccountRequest { ceiling: limit("100"), ..set_status("alice", pb::AccountStatus::Suspended) })
+        .await
+        .unwrap();
     florin.update(set_status("alice", pb::AccountStatus::Suspended)).await.unwrap();
     let done = florin.done_to("alice").await;
-    let names: Vec<(&str, &str, &str)> = done.iter().map(|a| (a.action.as_str(), a.actor.as_str(), a.reason.as_str())).collect();
-    let expected =
-        [("account.status", "anonymous", ""), ("account.change", "anonymous", ""), ("account.limits", "anonymous", "credit line of 10.50, ticket 7")];
+    let names: Vec<(&str, &str, &str)> =
+        done.iter().map(|a| (a.action.as_str(), a.actor.as_str(), a.reason.as_str())).collect();
+    let expected = [
+        ("account.status", "anonymous", ""),
+        ("account.change", "anonymous", ""),
+        ("account.limits", "anonymous", "credit line of 10.50, ticket 7"),
+    ];
     assert_eq!(names, expected);
     assert_eq!(object(&done[2].before), json!({ "status": "active", "floor": "0.00", "ceiling": null }));
     assert_eq!(object(&done[2].after), json!({ "status": "active", "floor": "-10.50", "ceiling": null }));
@@ -90,7 +106,8 @@ async fn a_change_of_an_account_keeps_who_when_why_and_how_it_was_and_is() {
     florin.stop().await;
 }
 
-// Fails when a page begins at a time alone (actions of one moment are lost or told twice), or when a filter is left out of the token's hash.
+// Fails when a page begins at a time alone (actions of one moment are lost or told twice), or when a filter is left out
+// of the token's hash.
 #[tokio::test(flavor = "multi_thread")]
 async fn actions_are_listed_newest_first_filtered_and_page_by_page() {
     let florin = Florin::start().await;
@@ -107,12 +124,20 @@ async fn actions_are_listed_newest_first_filtered_and_page_by_page() {
         (pb::ListOperatorActionsRequest { action: "rate.create".into(), ..all.clone() }, 100),
         (pb::ListOperatorActionsRequest { subject: "s1".into(), ..all.clone() }, 60),
         (pb::ListOperatorActionsRequest { subject: "s1".into(), action: "rate.create".into(), ..all.clone() }, 33),
-        (pb::ListOperatorActionsRequest { from: "2026-01-01T00:00:10Z".into(), to: "2026-01-01T00:00:11Z".into(), ..all.clone() }, 7),
+        (
+            pb::ListOperatorActionsRequest {
+                from: "2026-01-01T00:00:10Z".into(),
+                to: "2026-01-01T00:00:11Z".into(),
+                ..all.clone()
+            },
+            7,
+        ),
         (pb::ListOperatorActionsRequest { subject: "nobody".into(), ..all.clone() }, 0),
     ] {
         let (mut token, mut seen, mut last) = (String::new(), HashSet::new(), None);
         loop {
-            let page = florin.actions(pb::ListOperatorActionsRequest { page_token: token, ..request.clone() }).await.unwrap();
+            let page =
+                florin.actions(pb::ListOperatorActionsRequest { page_token: token, ..request.clone() }).await.unwrap();
             for action in page.actions {
                 let place = (action.at.clone(), action.id.clone());
                 assert!(last.is_none_or(|last| place < last), "not newest first");
@@ -129,13 +154,22 @@ async fn actions_are_listed_newest_first_filtered_and_page_by_page() {
     let token = florin.actions(all.clone()).await.unwrap().next_page_token;
     let other = pb::ListOperatorActionsRequest { subject: "s1".into(), page_token: token, ..all.clone() };
     refused(florin.actions(other).await, Code::InvalidArgument, &["page_token"]);
-    let backwards = pb::ListOperatorActionsRequest { from: "2026-01-02T00:00:00Z".into(), to: "2026-01-01T00:00:00Z".into(), ..all.clone() };
+    let backwards = pb::ListOperatorActionsRequest {
+        from: "2026-01-02T00:00:00Z".into(),
+        to: "2026-01-01T00:00:00Z".into(),
+        ..all.clone()
+    };
     refused(florin.actions(backwards).await, Code::InvalidArgument, &["is not after"]);
-    refused(florin.actions(pb::ListOperatorActionsRequest { page_size: 1_001, ..all }).await, Code::InvalidArgument, &["page_size", "1000"]);
+    refused(
+        florin.actions(pb::ListOperatorActionsRequest { page_size: 1_001, ..all }).await,
+        Code::InvalidArgument,
+        &["page_size", "1000"],
+    );
     florin.stop().await;
 }
 
-// Fails when a currency is learnt only at the start, when the exponent is compared with nothing, or when two at once make two actions.
+// Fails when a currency is learnt only at the start, when the exponent is compared with nothing, or when two at once
+// make two actions.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_currency_is_made_once_and_money_moves_in_it_at_once() {
     let florin = Florin::start().await;
@@ -180,18 +214,23 @@ async fn a_currency_is_made_once_and_money_moves_in_it_at_once() {
     ] {
         refused(florin.make_currency(bad).await, Code::InvalidArgument, &words);
     }
-    let listed = florin.native.clone().list_currencies(pb::ListCurrenciesRequest {}).await.unwrap().into_inner().currencies;
+    let listed =
+        florin.native.clone().list_currencies(pb::ListCurrenciesRequest {}).await.unwrap().into_inner().currencies;
     assert!(listed.contains(&currency) && listed.len() == 11);
     let done = florin.done_to("XAU").await;
     assert_eq!(
         (done.len(), done[0].action.as_str(), done[0].reason.as_str(), done[0].before.as_str()),
         (1, "currency.create", "the vault opens", "")
     );
-    assert_eq!((&object(&done[0].after)["exponent"], &object(&done[0].after)["metadata"]["unit"]), (&json!(6), &json!("troy ounce")));
+    assert_eq!(
+        (&object(&done[0].after)["exponent"], &object(&done[0].after)["metadata"]["unit"]),
+        (&json!(6), &json!("troy ounce"))
+    );
     florin.stop().await;
 }
 
-// Fails when only new accounts' gateway looks whether a currency is in use (the race below opens one), or when movements look as well.
+// Fails when only new accounts' gateway looks whether a currency is in use (the race below opens one), or when
+// movements look as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_currency_out_of_use_takes_no_new_accounts_and_moves_what_it_has() {
     let florin = Florin::start().await;
@@ -199,15 +238,19 @@ async fn a_currency_out_of_use_takes_no_new_accounts_and_moves_what_it_has() {
     for id in ["vault", "till"] {
         florin.open_in(id, "XAU").await.unwrap();
     }
-    let off = pb::UpdateCurrencyRequest { code: "XAU".into(), active: Some(false), reason: "the vault closes".into(), ..Default::default() };
+    let off = pb::UpdateCurrencyRequest {
+        code: "XAU".into(),
+        active: Some(false),
+        reason: "the vault closes".into(),
+        ..Default::default()
+    };
     // Somebody takes it out of use just when an account is being opened: that waits for the outcome.
     let mut taking = florin.database.pool.begin().await.unwrap();
     sqlx::query("UPDATE currencies SET active = false WHERE code = 'XAU'").execute(&mut *taking).await.unwrap();
     let (native, database) = (florin.native.clone(), florin.database.clone());
     let request = pb::CreateAccountRequest { id: "late".into(), kind: 2, currency: "XAU".into(), ..Default::default() };
     let opening = spawn(async move { native.clone().create_account(request).await });
-    let waiting =
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%commit_batch%'";
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%commit_batch%'";
     until("the opening waits", async || database.count(waiting).await == 1).await;
     taking.commit().await.unwrap();
     refused(opening.await.unwrap(), Code::FailedPrecondition, &["currency XAU is not in use"]);
@@ -219,17 +262,32 @@ async fn a_currency_out_of_use_takes_no_new_accounts_and_moves_what_it_has() {
     refused(florin.open_in("new", "XAU").await, Code::FailedPrecondition, &["currency XAU is not in use"]);
     florin.open_in("vault", "XAU").await.unwrap(); // it is there
     assert!(florin.pay_in("cents", "vault", "till", 5, "XAU").await.unwrap().error.is_none(), "movements go on");
-    florin.change_currency(pb::UpdateCurrencyRequest { active: Some(true), name: Some("Fine gold".into()), ..off.clone() }).await.unwrap();
+    florin
+        .change_currency(pb::UpdateCurrencyRequest {
+            active: Some(true),
+            name: Some("Fine gold".into()),
+            ..off.clone()
+        })
+        .await
+        .unwrap();
     florin.open_in("new", "XAU").await.unwrap();
-    let metadata = pb::UpdateCurrencyRequest { code: "XAU".into(), metadata: Some(pb::Metadata::default()), ..Default::default() };
+    let metadata =
+        pb::UpdateCurrencyRequest { code: "XAU".into(), metadata: Some(pb::Metadata::default()), ..Default::default() };
     assert!(florin.change_currency(metadata).await.unwrap().metadata.is_empty());
     let done = florin.done_to("XAU").await;
-    assert_eq!(done.iter().map(|a| a.action.as_str()).collect::<Vec<_>>(), ["currency.change", "currency.change", "currency.create"]);
+    assert_eq!(
+        done.iter().map(|a| a.action.as_str()).collect::<Vec<_>>(),
+        ["currency.change", "currency.change", "currency.create"]
+    );
     assert_eq!(
         (&object(&done[1].before)["isActive"], &object(&done[1].after)["isActive"], &object(&done[1].after)["name"]),
         (&json!(false), &json!(true), &json!("Fine gold"))
     );
-    refused(florin.change_currency(pb::UpdateCurrencyRequest { code: "NONE".into(), ..off.clone() }).await, Code::NotFound, &["NONE"]);
+    refused(
+        florin.change_currency(pb::UpdateCurrencyRequest { code: "NONE".into(), ..off.clone() }).await,
+        Code::NotFound,
+        &["NONE"],
+    );
     refused(
         florin.change_currency(pb::UpdateCurrencyRequest { code: String::new(), ..off.clone() }).await,
         Code::InvalidArgument,
@@ -258,7 +316,10 @@ async fn whoever_takes_over_knows_the_new_currencies_and_what_comes_by_hand_is_k
     }
     first.kill().await;
     second.serving().await;
-    assert!(second.pay_in("cents", "vault", "till", 5, "XAU").await.unwrap().error.is_none(), "by the first call under its epoch");
+    assert!(
+        second.pay_in("cents", "vault", "till", 5, "XAU").await.unwrap().error.is_none(),
+        "by the first call under its epoch"
+    );
 
     let insert = async |code: &str| {
         let sql = "INSERT INTO currencies (code, exponent, name, fiat) VALUES ($1, 4, 'By hand', false)";

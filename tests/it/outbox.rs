@@ -1,4 +1,5 @@
-//! The outbox against real servers: PostgreSQL and Apache Kafka. Everything that is read from a topic is validated against `schemas/`.
+//! The outbox against real servers: PostgreSQL and Apache Kafka. Everything that is read from a topic is validated
+//! against `schemas/`.
 
 mod dead_letters;
 mod exactly_once;

@@ -1,4 +1,5 @@
-//! What Florin repeats by itself goes by an id that comes from its source and step: that id is taken for ever, also when the journal has moved on.
+//! What Florin repeats by itself goes by an id that comes from its source and step: that id is taken for ever, also
+//! when the journal has moved on.
 //!
 //! Each test names the mutation of the product that makes it fail.
 
@@ -38,8 +39,9 @@ async fn done(outcome: oneshot::Receiver<Outcome>) -> (TransactionId, DateTime<U
     }
 }
 
-// Fails when a record whose id is taken is refused without a look at what the id did, when the look does not compare what was asked, when the
-// group is not split, when the answer names the time of the repeat, or when ids are taken in their own partition alone.
+// Fails when a record whose id is taken is refused without a look at what the id did, when the look does not compare
+// what was asked, when the group is not split, when the answer names the time of the repeat, or when ids are taken in
+// their own partition alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_under_its_own_id_is_done_once_and_spares_its_neighbours_though_the_journal_has_moved_on() {
     let florin = Florin::start().await;
@@ -77,7 +79,10 @@ async fn a_repeat_under_its_own_id_is_done_once_and_spares_its_neighbours_though
     }
     assert_eq!(done(repeat).await, first, "it was done before");
     assert!(matches!(changed.await.unwrap(), Outcome::KeyReused), "another request under a taken id");
-    assert_eq!((florin.database.posted("alice").await, florin.database.posted("bob").await), (70_00, 30_00 + 20_00 + 1));
+    assert_eq!(
+        (florin.database.posted("alice").await, florin.database.posted("bob").await),
+        (70_00, 30_00 + 20_00 + 1)
+    );
     let taken = format!("SELECT count(*) FROM postings WHERE transaction IN ('{}', '{}')", same.0, other.0);
     assert_eq!(florin.database.count(&taken).await, 2);
     florin.check_no_open_legs(&["alice", "bob", "carol"]).await;

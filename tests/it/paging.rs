@@ -26,17 +26,27 @@ async fn fill(database: &TestDatabase, payments: i64, partition: i64) {
     connection.execute(base).await.unwrap();
     for first in (0..payments).step_by(usize::try_from(partition).unwrap()) {
         connection.execute("SELECT journal_grow(2)").await.unwrap();
-        let batch: i64 = sqlx::query_scalar("SELECT ((batch >> 24) + 1) << 24 FROM writers").fetch_one(&mut connection).await.unwrap();
+        let batch: i64 = sqlx::query_scalar("SELECT ((batch >> 24) + 1) << 24 FROM writers")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
         let now = chrono::Utc::now().timestamp_millis();
-        let fill = sqlx::query(PREFILL).bind(first).bind(partition).bind(ACCOUNTS).bind(batch).bind(BATCH).bind(now).bind(0_i64);
+        let fill = sqlx::query(PREFILL)
+            .bind(first)
+            .bind(partition)
+            .bind(ACCOUNTS)
+            .bind(batch)
+            .bind(BATCH)
+            .bind(now)
+            .bind(0_i64);
         fill.execute(&mut connection).await.unwrap();
     }
     connection.execute("ANALYZE journal").await.unwrap();
     connection.close().await.unwrap();
 }
 
-// Fails when a page begins where the one before began (each is then read twice), when `journal_before` stops at a partition that has been closed meanwhile, and when a
-// page takes longer the more there is.
+// Fails when a page begins where the one before began (each is then read twice), when `journal_before` stops at a
+// partition that has been closed meanwhile, and when a page takes longer the more there is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_leave_nothing_out_while_partitions_are_made_and_indexes_leave() {
     let (payments, partition) = if is_large() { (10_000_000, 500_000) } else { (20_000, 2_000) };
@@ -94,8 +104,14 @@ async fn pages_leave_nothing_out_while_partitions_are_made_and_indexes_leave() {
     assert_eq!(last, Some(0), "down to the first");
     assert!(longest < Duration::from_secs(2), "{longest:?}");
     assert!(written >= 100, "only {written} were written meanwhile");
-    assert!(florin.database.count("SELECT count(*) FROM journal_partitions WHERE NOT keys AND number > 0").await >= payments / partition - 1);
-    assert!(florin.database.count("SELECT count(*) FROM journal_partitions WHERE closed_at IS NOT NULL").await > payments / partition);
+    assert!(
+        florin.database.count("SELECT count(*) FROM journal_partitions WHERE NOT keys AND number > 0").await
+            >= payments / partition - 1
+    );
+    assert!(
+        florin.database.count("SELECT count(*) FROM journal_partitions WHERE closed_at IS NOT NULL").await
+            > payments / partition
+    );
     florin.stop().await;
 }
 

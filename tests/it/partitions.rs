@@ -8,7 +8,8 @@ use futures::future::join_all;
 use crate::harness::money::Order;
 use crate::harness::{Florin, Options, TestDatabase};
 
-// Fails when a chain is followed within one partition alone, or when a batch that begins a partition does not go on with what memory knows.
+// Fails when a chain is followed within one partition alone, or when a batch that begins a partition does not go on
+// with what memory knows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_accounts_postings_are_found_in_order_over_all_partitions() {
     let florin = Florin::with(TestDatabase::fresh().await, Options { partition_rows: 30, ..Options::default() }).await;
@@ -36,8 +37,8 @@ async fn an_accounts_postings_are_found_in_order_over_all_partitions() {
     florin.stop().await;
 }
 
-// Fails when a batch looks for keys in partitions that never had any, when new partitions remember keys without a bound, or when a key, an id or a chain is not found
-// over all the partitions between.
+// Fails when a batch looks for keys in partitions that never had any, when new partitions remember keys without a
+// bound, or when a key, an id or a chain is not found over all the partitions between.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_two_thousand_partitions_payments_repeats_and_pages_go_on() {
     let florin = Florin::start().await;
@@ -60,15 +61,28 @@ async fn over_two_thousand_partitions_payments_repeats_and_pages_go_on() {
     let database = store::database(pool).await.unwrap();
     let copy = store::Copy { position: (2_000 << 44) - 1, cluster: "none".into(), database };
     store::publish_again(pool, "none", (2_000 << 44) + (7 << 20), &copy).await.unwrap();
-    assert_eq!(florin.database.count("SELECT count(*) FROM journal_partitions").await, 2_002, "0, those closed, the open one, and one ahead");
-    assert_eq!(florin.database.count("SELECT count(*) FROM journal_partitions WHERE keys").await, 3, "the first, the open one, and the one ahead");
+    assert_eq!(
+        florin.database.count("SELECT count(*) FROM journal_partitions").await,
+        2_002,
+        "0, those closed, the open one, and one ahead"
+    );
+    assert_eq!(
+        florin.database.count("SELECT count(*) FROM journal_partitions WHERE keys").await,
+        3,
+        "the first, the open one, and the one ahead"
+    );
 
     for n in 0..100 {
         Order::new(format!("n{n}"), "a", "b", 1_00).insist(std::slice::from_ref(&florin.client)).await;
     }
     assert_eq!(florin.database.count("SELECT count(*) FROM journal WHERE seq > 2000::bigint << 44").await, 100);
-    assert_eq!(florin.pay("first", "a", "b", 1_00).await.unwrap().status(), pb::PaymentStatus::Duplicate, "a key of 1,999 partitions ago");
-    let postings = "SELECT count(*) FROM account_postings((SELECT id FROM accounts WHERE name = 'a'), 9223372036854775807, 10000)";
+    assert_eq!(
+        florin.pay("first", "a", "b", 1_00).await.unwrap().status(),
+        pb::PaymentStatus::Duplicate,
+        "a key of 1,999 partitions ago"
+    );
+    let postings =
+        "SELECT count(*) FROM account_postings((SELECT id FROM accounts WHERE name = 'a'), 9223372036854775807, 10000)";
     assert_eq!(florin.database.count(postings).await, 102, "the opening, the first, and those since");
     let places = "SELECT count(*) FROM journal_places((SELECT array_agg(id) FROM journal WHERE n = 0 AND seq >= 1::bigint << 44))";
     assert_eq!(

@@ -20,8 +20,19 @@ async fn a_payment_moves_money_once_and_a_repeat_answers_the_first() {
     assert_eq!((florin.balance("alice").await, florin.balance("bob").await), (87_50, 12_50));
     let other = florin.pay("k1", "alice", "bob", 12_51).await.unwrap_err();
     assert_eq!(other.code(), tonic::Code::Aborted);
-    let read = florin.client.clone().get_payment(pb::GetPaymentRequest { payment_id: first.payment_id }).await.unwrap().into_inner().payment.unwrap();
-    assert_eq!((read.amount_cents, read.payer_account_id.as_str(), read.status()), (12_50, "alice", pb::PaymentStatus::Authorized));
+    let read = florin
+        .client
+        .clone()
+        .get_payment(pb::GetPaymentRequest { payment_id: first.payment_id })
+        .await
+        .unwrap()
+        .into_inner()
+        .payment
+        .unwrap();
+    assert_eq!(
+        (read.amount_cents, read.payer_account_id.as_str(), read.status()),
+        (12_50, "alice", pb::PaymentStatus::Authorized)
+    );
     florin.stop().await;
 }
 
@@ -58,7 +69,10 @@ async fn payments_in_both_directions_at_once_never_deadlock() {
     }
     let names = ["a", "b", "c"];
     let keys: Vec<String> = (0..600).map(|n| format!("k{n}")).collect();
-    let answers = join_all(keys.iter().enumerate().map(|(n, key)| florin.pay(key, names[n % 3], names[(n + 1 + n / 3 % 2) % 3], 1))).await;
+    let answers = join_all(
+        keys.iter().enumerate().map(|(n, key)| florin.pay(key, names[n % 3], names[(n + 1 + n / 3 % 2) % 3], 1)),
+    )
+    .await;
     assert_eq!(tally(&answers)["AUTHORIZED"], 600);
     let sum = florin.balance("a").await + florin.balance("b").await + florin.balance("c").await;
     assert_eq!(sum, 30_000);

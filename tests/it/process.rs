@@ -1,7 +1,8 @@
 //! The binary as a process against real servers: killed, stopped, starved and abused, while payers pay.
 //!
-//! `Site` is an installation (a database, topics, settings), `Process` one process of it, `Load` its payers. Whatever happened, at the end every
-//! payment that was acknowledged is in the tables once, every other one has been asked for again until it is too, and the books balance.
+//! `Site` is an installation (a database, topics, settings), `Process` one process of it, `Load` its payers. Whatever
+//! happened, at the end every payment that was acknowledged is in the tables once, every other one has been asked for
+//! again until it is too, and the books balance.
 
 mod abuse;
 mod broker;

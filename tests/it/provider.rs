@@ -1,5 +1,5 @@
-//! The provider over HTTP against one that misbehaves in every way it can: what is certainly not done, what nobody knows, and that a key is
-//! done once.
+//! The provider over HTTP against one that misbehaves in every way it can: what is certainly not done, what nobody
+//! knows, and that a key is done once.
 
 use std::time::Duration;
 
@@ -22,7 +22,16 @@ fn operation(saga: &str, step: Step, undo: bool) -> Operation {
     let workflow = if step == Step::Send { Workflow::Payout } else { Workflow::CardTopup };
     let (account, counter) = ("alice".into(), "provider:test:USD".into());
     let (instrument, reference) = ("ba_1".into(), Some("Jänner".into()));
-    let order = Order { workflow, account, counter, amount: Amount::from(12_50), currency: "USD".into(), exponent: 2, instrument, reference };
+    let order = Order {
+        workflow,
+        account,
+        counter,
+        amount: Amount::from(12_50),
+        currency: "USD".into(),
+        exponent: 2,
+        instrument,
+        reference,
+    };
     let task = Task { step, undo, attempt: 1, call: Call::Do, round: 0, undoes: 0 };
     Operation::of(saga, &order, &task, Some("corr-1".into())).unwrap()
 }
@@ -55,7 +64,10 @@ async fn an_operation_is_done_once_and_its_key_tells() {
         })
     );
     let (method, path, correlation) = simulator.calls().pop().unwrap();
-    assert_eq!((method.as_str(), path.as_str(), correlation.as_deref()), ("GET", "/psp/v1/operations/a.send", Some("corr-1")));
+    assert_eq!(
+        (method.as_str(), path.as_str(), correlation.as_deref()),
+        ("GET", "/psp/v1/operations/a.send", Some("corr-1"))
+    );
     // Undone, and the undoing names what it undoes.
     assert_eq!(provider.submit(&operation("a", Step::Send, true)).await, Ok(done("a.recall")));
     assert_eq!(simulator.entry("a.send").unwrap().state, State::Undone);
@@ -69,7 +81,10 @@ async fn only_what_certainly_did_nothing_is_called_not_done() {
     let simulator = Simulator::start().await;
     let provider = provider(&simulator);
     let raw = |status: &str, body: &str| {
-        How::Says(format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nlocation: /psp/v1/operations\r\n\r\n{body}", body.len()))
+        How::Says(format!(
+            "HTTP/1.1 {status}\r\ncontent-length: {}\r\nlocation: /psp/v1/operations\r\n\r\n{body}",
+            body.len()
+        ))
     };
     let endless = How::Says(format!("HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n{}", "x".repeat(1_000_000)));
     let cases = [
@@ -95,7 +110,11 @@ async fn only_what_certainly_did_nothing_is_called_not_done() {
             ProviderError::Unknown(why) => assert!(!not_done, "{name}: {why}"),
         }
         // Whatever it was: asking first, then submitting what is not known, does it once.
-        assert_eq!(perform(&provider, &operation, Call::AskFirst).await, Reply::Done { reference: Some(format!("ref-{n}.send")) }, "{name}");
+        assert_eq!(
+            perform(&provider, &operation, Call::AskFirst).await,
+            Reply::Done { reference: Some(format!("ref-{n}.send")) },
+            "{name}"
+        );
         assert_eq!(simulator.entry(&operation.key).unwrap().effects, 1, "{name}");
     }
     simulator.answer_all();
@@ -109,7 +128,10 @@ async fn a_provider_that_is_down_did_nothing_but_what_it_is_asked_about_stays_in
     assert_eq!(provider.submit(&payout("a")).await, Ok(done("a.send"))); // a connection that stays open
     simulator.down().await;
     let down = perform(&provider, &payout("b"), Call::Do).await;
-    assert!(matches!(&down, Reply::NotDone(why) | Reply::Unknown(why) if why.contains("the connection failed")), "{down:?}");
+    assert!(
+        matches!(&down, Reply::NotDone(why) | Reply::Unknown(why) if why.contains("the connection failed")),
+        "{down:?}"
+    );
     assert!(matches!(provider.submit(&payout("b")).await, Err(ProviderError::NotDone(_))));
     assert!(matches!(perform(&provider, &payout("a"), Call::AskFirst).await, Reply::Unknown(_)));
     assert!(matches!(perform(&provider, &payout("a"), Call::Poll).await, Reply::Unknown(_)));
@@ -119,7 +141,8 @@ async fn a_provider_that_is_down_did_nothing_but_what_it_is_asked_about_stays_in
     simulator.check();
 }
 
-/// The client gives up a connection on which something comes that it did not ask for; were it not to, the key in the answer would tell.
+/// The client gives up a connection on which something comes that it did not ask for; were it not to, the key in the
+/// answer would tell.
 #[tokio::test]
 async fn a_second_answer_on_a_connection_is_nobodys() {
     let simulator = Simulator::start().await;
@@ -131,7 +154,11 @@ async fn a_second_answer_on_a_connection_is_nobodys() {
             Ok(answer) => answer.into(),
             Err(_) => perform(&provider, &operation, Call::AskFirst).await,
         };
-        let reply = if matches!(reply, Reply::Unknown(_)) { perform(&provider, &operation, Call::AskFirst).await } else { reply };
+        let reply = if matches!(reply, Reply::Unknown(_)) {
+            perform(&provider, &operation, Call::AskFirst).await
+        } else {
+            reply
+        };
         assert_eq!(reply, Reply::Done { reference: Some(format!("ref-{n}.send")) });
     }
     simulator.check();

@@ -28,7 +28,10 @@ impl Copied {
 
     async fn run(&mut self, sql: &str) {
         let sql = sql.replace("{db}", &self.name);
-        let ended = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('{0}', '{0}_old')", self.name);
+        let ended = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('{0}', '{0}_old')",
+            self.name
+        );
         for tries in 0.. {
             self.admin.execute(AssertSqlSafe(ended.clone())).await.unwrap();
             match self.admin.execute(AssertSqlSafe(sql.clone())).await {
@@ -51,8 +54,8 @@ impl Copied {
     }
 }
 
-// Fails when the journal goes on with what memory knows whatever the database's last batch is (`is_successor` true: the payments that are gone are answered as
-// duplicates), or when a lease is renewed by its epoch alone.
+// Fails when the journal goes on with what memory knows whatever the database's last batch is (`is_successor` true: the
+// payments that are gone are answered as duplicates), or when a lease is renewed by its epoch alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_put_back_under_a_running_florin_ends_the_epoch_before_one_payment_is_believed() {
     for given_twice in [false, true] {
@@ -64,7 +67,8 @@ async fn a_database_put_back_under_a_running_florin_ends_the_epoch_before_one_pa
             copied.keep().await; // from before the epoch was given
         }
         let proxy = Proxy::start(&database.url).await;
-        let options = Options { lease: Duration::from_secs(1), answer_timeout: Duration::from_millis(500), ..Options::default() };
+        let options =
+            Options { lease: Duration::from_secs(1), answer_timeout: Duration::from_millis(500), ..Options::default() };
         let florin = Florin::standby(database.clone(), &proxy.url, options, "node").await;
         florin.serving().await;
         let epoch = florin.tree.node.active().unwrap().epoch;
@@ -83,11 +87,17 @@ async fn a_database_put_back_under_a_running_florin_ends_the_epoch_before_one_pa
         if given_twice {
             // Another process takes the same epoch, writes under it, and ends.
             let taken: Option<i64> =
-                sqlx::query_scalar("SELECT new_epoch FROM take_leadership('another', '', '1 second')").fetch_one(&database.pool).await.unwrap();
+                sqlx::query_scalar("SELECT new_epoch FROM take_leadership('another', '', '1 second')")
+                    .fetch_one(&database.pool)
+                    .await
+                    .unwrap();
             assert_eq!(taken, Some(epoch), "the epoch is given twice");
         }
         proxy.open().await;
-        until("it leads again, under another epoch", async || florin.tree.node.active().is_some_and(|active| active.epoch > epoch)).await;
+        until("it leads again, under another epoch", async || {
+            florin.tree.node.active().is_some_and(|active| active.epoch > epoch)
+        })
+        .await;
         florin.serving().await;
 
         let kept = if given_twice { 0 } else { 1_00 };
@@ -97,7 +107,10 @@ async fn a_database_put_back_under_a_running_florin_ends_the_epoch_before_one_pa
         let again = florin.pay("lost", "alice", "bob", 4_00).await.unwrap();
         assert_eq!(again.status(), pb::PaymentStatus::Authorized, "it is not there any more, so it is done now");
         let repeated = florin.pay("kept", "alice", "bob", 1_00).await.unwrap();
-        assert_eq!(repeated.status(), if given_twice { pb::PaymentStatus::Authorized } else { pb::PaymentStatus::Duplicate });
+        assert_eq!(
+            repeated.status(),
+            if given_twice { pb::PaymentStatus::Authorized } else { pb::PaymentStatus::Duplicate }
+        );
         assert_eq!((florin.balance("alice").await, florin.balance("bob").await), (5_00, 5_00));
         let report = verify(&database.pool, |_, _, _| {}).await.unwrap();
         assert!(report.is_clean(), "{report}");
@@ -114,7 +127,8 @@ async fn while_a_database_is_put_back_no_answer_rests_on_what_is_gone() {
     database.account("bob", 0).await;
     let mut copied = Copied::of(&database).await;
     let proxy = Proxy::start(&database.url).await;
-    let options = Options { lease: Duration::from_secs(1), answer_timeout: Duration::from_millis(500), ..Options::default() };
+    let options =
+        Options { lease: Duration::from_secs(1), answer_timeout: Duration::from_millis(500), ..Options::default() };
     let florin = Florin::standby(database.clone(), &proxy.url, options, "node").await;
     florin.serving().await;
     proxy.close().await;

@@ -81,7 +81,13 @@ impl<'a> Case<'a> {
             };
             florin.native.clone().create_account(request).await.unwrap();
         }
-        let rate = pb::AddRateRequest { base: "USD".into(), quote: "EUR".into(), rate: RATE.into(), source: "test".into(), ..Default::default() };
+        let rate = pb::AddRateRequest {
+            base: "USD".into(),
+            quote: "EUR".into(),
+            rate: RATE.into(),
+            source: "test".into(),
+            ..Default::default()
+        };
         florin.native.clone().add_rate(rate).await.unwrap();
         for to in 0..USERS {
             case.follow(&Step::Move { kind: "topup", from: Model::bank(to), to, cents: OPENING }).await;
@@ -118,11 +124,15 @@ impl<'a> Case<'a> {
             (Fate::Done { id, .. }, Step::Authorize { expires: true, .. }) => {
                 until("the hold has expired", async || self.hold(id).await.remaining == "0.00").await
             }
-            (Fate::Refused, Step::Status { account, status }) => assert!(!before.takes(*account, *status), "{step:?} was refused: {before:?}"),
+            (Fate::Refused, Step::Status { account, status }) => {
+                assert!(!before.takes(*account, *status), "{step:?} was refused: {before:?}")
+            }
             (Fate::Refused, Step::Floor { account, .. } | Step::Ceiling { account, .. }) => {
                 assert!(!before.takes(*account, pb::AccountStatus::Active), "{step:?} was refused: {before:?}");
             }
-            (Fate::Done { .. }, Step::Status { account, status }) => assert!(before.takes(*account, *status), "{step:?} was done: {before:?}"),
+            (Fate::Done { .. }, Step::Status { account, status }) => {
+                assert!(before.takes(*account, *status), "{step:?} was done: {before:?}")
+            }
             _ => {}
         }
         match fate {
@@ -130,7 +140,10 @@ impl<'a> Case<'a> {
                 assert!(broken.is_empty(), "{step:?} was done, and breaks {broken:?}: {before:?}");
                 self.model.lock().unwrap().book(&step, &id, cents);
             }
-            Fate::Declined(code) => assert!(broken.contains(&code), "{step:?} was declined with {code:?}, and breaks {broken:?}: {before:?}"),
+            Fate::Declined(code) => assert!(
+                broken.contains(&code),
+                "{step:?} was declined with {code:?}, and breaks {broken:?}: {before:?}"
+            ),
             Fate::Refused => {}
         }
     }
@@ -187,17 +200,29 @@ impl<'a> Case<'a> {
                     Part::Final(cents) => (text(cents), true),
                     Part::Rest => (String::new(), false),
                 };
-                let request = pb::CaptureHoldRequest { hold_id: model.holds[pick].id.clone(), amount, r#final: last, ..Default::default() };
+                let request = pb::CaptureHoldRequest {
+                    hold_id: model.holds[pick].id.clone(),
+                    amount,
+                    r#final: last,
+                    ..Default::default()
+                };
                 let transaction = native.capture_hold(request).await.unwrap().into_inner().transaction;
-                let captured = transaction.as_ref().and_then(|transaction| transaction.postings.first()).map_or(0, |posting| cents(&posting.amount));
+                let captured = transaction
+                    .as_ref()
+                    .and_then(|transaction| transaction.postings.first())
+                    .map_or(0, |posting| cents(&posting.amount));
                 Fate::of(transaction, captured)
             }
             Step::Void { pick } => {
                 let request = pb::VoidHoldRequest { hold_id: model.holds[pick].id.clone(), ..Default::default() };
                 Fate::of(native.void_hold(request).await.unwrap().into_inner().transaction, 0)
             }
-            Step::Floor { account, floor } => self.change(account, |change| change.floor = Some(pb::Limit { amount: floor.map(text) })).await,
-            Step::Ceiling { account, ceiling } => self.change(account, |change| change.ceiling = Some(pb::Limit { amount: ceiling.map(text) })).await,
+            Step::Floor { account, floor } => {
+                self.change(account, |change| change.floor = Some(pb::Limit { amount: floor.map(text) })).await
+            }
+            Step::Ceiling { account, ceiling } => {
+                self.change(account, |change| change.ceiling = Some(pb::Limit { amount: ceiling.map(text) })).await
+            }
             Step::Status { account, status } => self.change(account, |change| change.status = status.into()).await,
         }
     }
@@ -212,7 +237,8 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// As the APIs give payments back that have refunds by that name: what is left of the payment only the database knows.
+    /// As the APIs give payments back that have refunds by that name: what is left of the payment only the database
+    /// knows.
     async fn refund(&self, model: &Model, pick: usize, cents: i64) -> Fate {
         let (paid, ledger, key) = (&model.payments[pick], &self.florin.ledger, Uuid::new_v4().to_string());
         let posting = PostingCommand {
@@ -235,7 +261,10 @@ impl<'a> Case<'a> {
             correlation: None,
             maker: florin::protocol::record::Maker::default(),
             deadline: ledger.deadline(None),
-            action: Action::Refund { payment: TransactionId(Uuid::parse_str(&paid.id).unwrap()), limit: Amount::from(paid.cents) },
+            action: Action::Refund {
+                payment: TransactionId(Uuid::parse_str(&paid.id).unwrap()),
+                limit: Amount::from(paid.cents),
+            },
             declines_bind: false,
             with_balances: false,
         };
@@ -246,7 +275,15 @@ impl<'a> Case<'a> {
     }
 
     async fn hold(&self, id: &str) -> pb::Hold {
-        self.florin.native.clone().get_hold(pb::GetHoldRequest { id: id.into() }).await.unwrap().into_inner().hold.unwrap()
+        self.florin
+            .native
+            .clone()
+            .get_hold(pb::GetHoldRequest { id: id.into() })
+            .await
+            .unwrap()
+            .into_inner()
+            .hold
+            .unwrap()
     }
 
     /// Balances, what is held and what is available are the model's; the books hold by themselves.
@@ -255,7 +292,11 @@ impl<'a> Case<'a> {
         for (n, expected) in model.accounts.iter().enumerate() {
             let found = self.florin.account(&self.account(n)).await;
             let expected = (expected.balance, expected.held, expected.balance - expected.held);
-            assert_eq!((cents(&found.balance), cents(&found.held), cents(&found.available)), expected, "account {n}: {found:?} {model:?}");
+            assert_eq!(
+                (cents(&found.balance), cents(&found.held), cents(&found.available)),
+                expected,
+                "account {n}: {found:?} {model:?}"
+            );
         }
         self.check().await;
     }
@@ -272,7 +313,8 @@ impl<'a> Case<'a> {
                WHERE r.given > r.amount \
              UNION ALL SELECT 'held', m.name FROM mine m LEFT JOIN (SELECT debit_account, sum(amount - captured - voided) AS open FROM holds GROUP BY debit_account) h \
                ON h.debit_account = m.id WHERE m.held <> coalesce(h.open, 0)";
-        let wrong: Vec<(String, String)> = sqlx::query_as(sql).bind(&self.name).fetch_all(&self.florin.database.pool).await.unwrap();
+        let wrong: Vec<(String, String)> =
+            sqlx::query_as(sql).bind(&self.name).fetch_all(&self.florin.database.pool).await.unwrap();
         assert!(wrong.is_empty(), "{wrong:?}");
     }
 
@@ -284,8 +326,9 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Mutations: what a capture lets go is not taken off what is held; a void of nothing succeeds; a floor that is set does not bind, or does not count what is
-/// held; a refund is not counted; closing with money held; a chain of undoings of which only the first link is counted.
+/// Mutations: what a capture lets go is not taken off what is held; a void of nothing succeeds; a floor that is set
+/// does not bind, or does not count what is held; a refund is not counted; closing with money held; a chain of undoings
+/// of which only the first link is counted.
 #[tokio::test(flavor = "multi_thread")]
 async fn any_sequence_leaves_what_the_model_has() {
     let florin = Florin::start().await;
@@ -324,17 +367,26 @@ impl Case<'_> {
     async fn add_up(&self) {
         let model = self.now();
         assert!(model.payments.iter().all(|payment| payment.left() >= 0), "{model:?}");
-        let due = "SELECT count(*) FROM holds WHERE expires_at <= now() + interval '1 minute' AND captured + voided < amount";
+        let due =
+            "SELECT count(*) FROM holds WHERE expires_at <= now() + interval '1 minute' AND captured + voided < amount";
         until("what is due has expired", async || self.florin.database.count(due).await == 0).await;
         let mut held = [0; ACCOUNTS];
         for hold in &model.holds {
             let found = self.hold(&hold.id).await;
-            assert_eq!(cents(&found.captured) + cents(&found.voided) + cents(&found.remaining), cents(&found.amount), "{found:?}");
+            assert_eq!(
+                cents(&found.captured) + cents(&found.voided) + cents(&found.remaining),
+                cents(&found.amount),
+                "{found:?}"
+            );
             held[hold.from] += cents(&found.remaining);
         }
         for (n, expected) in model.accounts.iter().enumerate() {
             let found = self.florin.account(&self.account(n)).await;
-            assert_eq!((cents(&found.balance), cents(&found.held)), (expected.balance, held[n]), "account {n}: {found:?} {model:?}");
+            assert_eq!(
+                (cents(&found.balance), cents(&found.held)),
+                (expected.balance, held[n]),
+                "account {n}: {found:?} {model:?}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A database that answers and takes no writes (SQLSTATE 25006), as one whose disk is full or that was demoted: it is away until it does.
+//! A database that answers and takes no writes (SQLSTATE 25006), as one whose disk is full or that was demoted: it is
+//! away until it does.
 //!
 //! Each test names the mutation of the product that makes it fail.
 
@@ -21,7 +22,8 @@ const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
 /// The same database, by a pool that may always write.
 fn writable(database: &TestDatabase) -> TestDatabase {
-    let options = PgConnectOptions::from_str(&database.url).unwrap().options([("default_transaction_read_only", "off")]);
+    let options =
+        PgConnectOptions::from_str(&database.url).unwrap().options([("default_transaction_read_only", "off")]);
     TestDatabase::of(database.url.clone(), PgPoolOptions::new().max_connections(4).connect_lazy_with(options))
 }
 
@@ -61,7 +63,12 @@ async fn goes_on(florin: Florin, orders: Vec<Order>, answers: Vec<Answered>) {
     let opened = join_all((0..16).map(|n| {
         let (mut client, id) = (florin.native.clone(), format!("new{n}"));
         let kind = AccountKind::User.into();
-        let request = florin::protocol::pb::florin_v1::CreateAccountRequest { id, kind, currency: "USD".into(), ..Default::default() };
+        let request = florin::protocol::pb::florin_v1::CreateAccountRequest {
+            id,
+            kind,
+            currency: "USD".into(),
+            ..Default::default()
+        };
         async move { client.create_account(request).await }
     }))
     .await;
@@ -70,7 +77,8 @@ async fn goes_on(florin: Florin, orders: Vec<Order>, answers: Vec<Answered>) {
     florin.stop().await;
 }
 
-// Fails when 25006 is not transient (`StoreError::is_transient`): the payments are then taken for guilty themselves and answered INTERNAL.
+// Fails when 25006 is not transient (`StoreError::is_transient`): the payments are then taken for guilty themselves and
+// answered INTERNAL.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_takes_no_writes_for_a_while_is_away_and_nothing_is_lost_or_doubled() {
     let home = tempfile::tempdir().unwrap();
@@ -89,7 +97,9 @@ async fn a_server_that_takes_no_writes_for_a_while_is_away_and_nothing_is_lost_o
     database.pool.execute("ALTER SYSTEM SET default_transaction_read_only = on").await.unwrap();
     database.pool.execute("SELECT pg_reload_conf()").await.unwrap();
     let reads = florin.ledger.parts().pool.clone();
-    let seen = || async { sqlx::query_scalar::<_, String>("SHOW default_transaction_read_only").fetch_one(&reads).await.unwrap() == "on" };
+    let seen = || async {
+        sqlx::query_scalar::<_, String>("SHOW default_transaction_read_only").fetch_one(&reads).await.unwrap() == "on"
+    };
     until("the sessions have heard of it", seen).await;
     florin.faults.release("lane.before_commit");
     let mut answers = Vec::new();
@@ -117,7 +127,9 @@ async fn sessions_opened_while_the_database_took_no_writes_do_not_outlive_that()
     let whole = TestDatabase::fresh().await; // dropped with its last handle
     let database = writable(&whole);
     let florin = paying(database.clone()).await;
-    let alter = |what: &str| AssertSqlSafe(format!("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I {what}', current_database()); END $$"));
+    let alter = |what: &str| {
+        AssertSqlSafe(format!("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I {what}', current_database()); END $$"))
+    };
     database.pool.execute(alter("SET default_transaction_read_only = on")).await.unwrap();
     let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'florin'";
     assert!(database.count(end).await > 0);
@@ -125,7 +137,10 @@ async fn sessions_opened_while_the_database_took_no_writes_do_not_outlive_that()
         let mut client = florin.client.clone();
         async move { client.get_account_balance(pb::GetAccountBalanceRequest { account_id: "idle".into() }).await }
     };
-    until("reads are answered, on new connections", || async { join_all((0..16).map(|_| read())).await.iter().all(Result::is_ok) }).await;
+    until("reads are answered, on new connections", || async {
+        join_all((0..16).map(|_| read())).await.iter().all(Result::is_ok)
+    })
+    .await;
     let orders = orders("k");
     let answers = refused(&florin, &orders).await;
     until("health says so", || async { florin.health.overall() == Overall::NotServing }).await;

@@ -1,7 +1,8 @@
 //! Refunds and reversals over florin.v1: together they give back what there was, once, also when they race.
 //!
-//! Mutations that make these fail: a reversal that brings no row of its own; one that counts its own amount and not the original's first posting;
-//! a reversed refund that leaves its payment as it was; a chain of undoings of which only the first link is counted.
+//! Mutations that make these fail: a reversal that brings no row of its own; one that counts its own amount and not the
+//! original's first posting; a reversed refund that leaves its payment as it was; a chain of undoings of which only the
+//! first link is counted.
 
 use florin::protocol::pb::florin_v1 as pb;
 use futures::future::join_all;
@@ -12,8 +13,12 @@ use crate::native::{code, post, refused};
 
 impl Florin {
     async fn reverse(&self, key: &str, id: &str) -> Result<pb::ReverseTransactionResponse, Status> {
-        let request =
-            pb::ReverseTransactionRequest { idempotency_key: key.into(), id: id.into(), description: "by mistake".into(), ..Default::default() };
+        let request = pb::ReverseTransactionRequest {
+            idempotency_key: key.into(),
+            id: id.into(),
+            description: "by mistake".into(),
+            ..Default::default()
+        };
         Ok(self.native.clone().reverse_transaction(request).await?.into_inner())
     }
 
@@ -53,8 +58,15 @@ async fn a_payment_goes_back_in_parts_or_whole_and_once() {
     let paid = florin.paid("60").await;
     let part = florin.refund("r1", &paid, "20").await.unwrap().transaction.unwrap();
     assert_eq!((part.kind.as_str(), part.refund_of.as_str()), ("refund", paid.as_str()));
-    assert_eq!(refusal(florin.refund("", &paid, "40.01").await.unwrap().transaction), Some(pb::DeclineCode::RefundExceeded));
-    assert_eq!(refusal(florin.reverse("", &paid).await.unwrap().transaction), Some(pb::DeclineCode::RefundExceeded), "a part is back already");
+    assert_eq!(
+        refusal(florin.refund("", &paid, "40.01").await.unwrap().transaction),
+        Some(pb::DeclineCode::RefundExceeded)
+    );
+    assert_eq!(
+        refusal(florin.reverse("", &paid).await.unwrap().transaction),
+        Some(pb::DeclineCode::RefundExceeded),
+        "a part is back already"
+    );
     let rest = florin.refund("r2", &paid, "").await.unwrap().transaction.unwrap();
     assert_eq!(rest.postings[0].amount, "40.00");
     assert_eq!(florin.balances().await, texts("100.00", "0.00"));
@@ -69,7 +81,11 @@ async fn a_payment_goes_back_in_parts_or_whole_and_once() {
         florin.post(request)
     };
     refused(wrong(|r| r.kind = "topup".into(), &paid).await, Code::InvalidArgument, &["kind \"topup\" is not refund"]);
-    refused(wrong(|r| r.postings.push(r.postings[0].clone()), &paid).await, Code::InvalidArgument, &["postings has 2 entries"]);
+    refused(
+        wrong(|r| r.postings.push(r.postings[0].clone()), &paid).await,
+        Code::InvalidArgument,
+        &["postings has 2 entries"],
+    );
     refused(
         wrong(|r| r.postings[0].debit_account_id = "c".into(), &paid).await,
         Code::InvalidArgument,
@@ -89,12 +105,20 @@ async fn anything_that_moved_money_is_undone_once() {
     // Several postings, the second of which could not be undone first.
     let many = florin.move_money("", &[("a", "b", "50"), ("b", "c", "30"), ("b", "c", "5")]).await.unwrap().id;
     let undone = florin.reverse("u", &many).await.unwrap().transaction.unwrap();
-    let moved: Vec<_> = undone.postings.iter().map(|p| (&*p.debit_account_id, &*p.credit_account_id, &*p.amount)).collect();
+    let moved: Vec<_> =
+        undone.postings.iter().map(|p| (&*p.debit_account_id, &*p.credit_account_id, &*p.amount)).collect();
     assert_eq!(moved, [("c", "b", "5.00"), ("c", "b", "30.00"), ("b", "a", "50.00")]);
-    assert_eq!((undone.kind.as_str(), undone.reverses.as_str(), undone.description.as_str()), ("reversal", many.as_str(), "by mistake"));
+    assert_eq!(
+        (undone.kind.as_str(), undone.reverses.as_str(), undone.description.as_str()),
+        ("reversal", many.as_str(), "by mistake")
+    );
     assert_eq!(florin.balances().await, texts("100.00", "0.00"));
     let again = florin.reverse("u", &many).await.unwrap();
-    assert!(again.replayed && again.transaction.as_ref().unwrap().id == undone.id && again.transaction.unwrap().reverses == many);
+    assert!(
+        again.replayed
+            && again.transaction.as_ref().unwrap().id == undone.id
+            && again.transaction.unwrap().reverses == many
+    );
     assert_eq!(refusal(florin.reverse("", &many).await.unwrap().transaction), Some(pb::DeclineCode::RefundExceeded));
 
     // The reversal is a transaction like any other: undone, the first may be undone again.
@@ -103,7 +127,8 @@ async fn anything_that_moved_money_is_undone_once() {
     assert_eq!(refusal(florin.reverse("", &many).await.unwrap().transaction), None);
     assert_eq!(florin.balances().await, texts("100.00", "0.00"));
 
-    // Undone as often as you like, it is in force or it is not: what is not may not be undone, and what is undone may not come back twice.
+    // Undone as often as you like, it is in force or it is not: what is not may not be undone, and what is undone may
+    // not come back twice.
     let first = florin.move_money("", &[("a", "b", "10")]).await.unwrap().id;
     let mut last = first.clone();
     for link in 1..=5 {
@@ -121,7 +146,10 @@ async fn anything_that_moved_money_is_undone_once() {
     let refund = florin.refund("", &paid, "10").await.unwrap().transaction.unwrap().id;
     let undone = florin.reverse("", &refund).await.unwrap().transaction.unwrap().id;
     assert_eq!(refusal(florin.reverse("", &undone).await.unwrap().transaction), None);
-    assert_eq!(refusal(florin.refund("", &paid, "1").await.unwrap().transaction), Some(pb::DeclineCode::RefundExceeded));
+    assert_eq!(
+        refusal(florin.refund("", &paid, "1").await.unwrap().transaction),
+        Some(pb::DeclineCode::RefundExceeded)
+    );
     assert_eq!(florin.balances().await, texts("100.00", "0.00"));
     // Given back otherwise meanwhile, it does not come back by undoing what had undone it.
     let paid = florin.paid("10").await;
@@ -141,13 +169,20 @@ async fn anything_that_moved_money_is_undone_once() {
     assert_eq!(refusal(florin.refund("", &paid, "10").await.unwrap().transaction), None);
     let paid = florin.paid("10").await;
     assert_eq!(refusal(florin.reverse("", &paid).await.unwrap().transaction), None);
-    assert_eq!(refusal(florin.refund("", &paid, "1").await.unwrap().transaction), Some(pb::DeclineCode::RefundExceeded));
+    assert_eq!(
+        refusal(florin.refund("", &paid, "1").await.unwrap().transaction),
+        Some(pb::DeclineCode::RefundExceeded)
+    );
 
     // The money must be there.
     let paid = florin.paid("50").await;
     florin.move_money("", &[("b", "c", "90")]).await.unwrap();
     assert_eq!(refusal(florin.reverse("", &paid).await.unwrap().transaction), Some(pb::DeclineCode::InsufficientFunds));
-    refused(florin.reverse("", "01929b2a-0000-7000-8000-000000000000").await, Code::NotFound, &["transaction 01929b2a"]);
+    refused(
+        florin.reverse("", "01929b2a-0000-7000-8000-000000000000").await,
+        Code::NotFound,
+        &["transaction 01929b2a"],
+    );
     refused(florin.reverse("", "x").await, Code::InvalidArgument, &["id \"x\" is not a UUID"]);
     let held = pb::AuthorizeHoldRequest {
         debit_account_id: "b".into(),
@@ -166,7 +201,8 @@ async fn anything_that_moved_money_is_undone_once() {
 async fn refunds_and_a_reversal_that_race_give_back_no_more_than_there_was() {
     let florin = started().await;
     florin.database.account("other", 1_000_00).await;
-    florin.move_money("", &[("other", "b", "1000")]).await.unwrap(); // more than is to go back: only the count stands in the way
+    // more than is to go back: only the count stands in the way
+    florin.move_money("", &[("other", "b", "1000")]).await.unwrap();
     for round in 0..10 {
         let paid = florin.paid("10").await;
         let refunds = join_all((0..3).map(|_| florin.refund("", &paid, "6")));
@@ -178,7 +214,10 @@ async fn refunds_and_a_reversal_that_race_give_back_no_more_than_there_was() {
         };
         let refunds = refunds.into_iter().filter(|answer| done(answer.clone().unwrap().transaction)).count();
         let reversals = reversals.into_iter().filter(|answer| done(answer.clone().unwrap().transaction)).count();
-        assert!((refunds, reversals) == (1, 0) || (refunds, reversals) == (0, 1), "round {round}: {refunds} refunds and {reversals} reversals");
+        assert!(
+            (refunds, reversals) == (1, 0) || (refunds, reversals) == (0, 1),
+            "round {round}: {refunds} refunds and {reversals} reversals"
+        );
         if refunds == 1 {
             assert_eq!(refusal(florin.refund("", &paid, "").await.unwrap().transaction), None);
         }

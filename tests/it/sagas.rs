@@ -1,4 +1,5 @@
-//! Movements that leave the ledger, on real servers: a Florin, a provider that misbehaves on demand, and two sets of books that must agree.
+//! Movements that leave the ledger, on real servers: a Florin, a provider that misbehaves on demand, and two sets of
+//! books that must agree.
 //!
 //! Each test of a fault names the mutation of the product that makes it fail.
 
@@ -56,9 +57,14 @@ impl Rig {
         let (database, simulator) = (TestDatabase::fresh().await, Arc::new(Simulator::start().await));
         database.account("alice", 1_000_00).await;
         database.account("bob", 0).await;
-        let http = HttpConfig { name: "test".into(), url: simulator.url(), secret: SECRET.into(), timeout: patience.answer };
-        let policy =
-            Policy { attempts_max: 4, delay_min: Duration::from_millis(5), delay_max: Duration::from_millis(50), pending_max: patience.pending };
+        let http =
+            HttpConfig { name: "test".into(), url: simulator.url(), secret: SECRET.into(), timeout: patience.answer };
+        let policy = Policy {
+            attempts_max: 4,
+            delay_min: Duration::from_millis(5),
+            delay_max: Duration::from_millis(50),
+            pending_max: patience.pending,
+        };
         let pool = Database::new(&database.url).unwrap().pool(4);
         let config = SagaConfig { provider: Arc::new(HttpProvider::new(http).unwrap()), policy, pool };
         let options = Options { sagas: Some(config), lease: Duration::from_millis(500), ..Options::default() };
@@ -78,7 +84,9 @@ impl Rig {
 
     pub async fn begin(&self, order: SagaOrder) -> Result<Answer, Failure> {
         let ledger = &self.florin.ledger;
-        ledger.start_saga(&"default".into(), Some("corr-7".into()), Maker::default(), order, ledger.enter().unwrap()).await
+        ledger
+            .start_saga(&"default".into(), Some("corr-7".into()), Maker::default(), order, ledger.enter().unwrap())
+            .await
     }
 
     async fn begun(&self, order: SagaOrder) -> TransactionId {
@@ -114,13 +122,17 @@ impl Rig {
 
     /// Waits until it is so, and answers what happened until then.
     pub async fn becomes(&self, id: TransactionId, status: Status) -> Saga {
-        until(&format!("saga {} is {}", id.0, status.as_str()), || async { self.saga(id).await.status() == status }).await;
+        until(&format!("saga {} is {}", id.0, status.as_str()), || async { self.saga(id).await.status() == status })
+            .await;
         self.saga(id).await
     }
 
     /// Waits for a fact.
     pub async fn hears(&self, id: TransactionId, brief: &str) {
-        until(&format!("saga {}: {brief}", id.0), || async { self.facts(id).await.iter().any(|fact| fact.brief() == brief) }).await;
+        until(&format!("saga {}: {brief}", id.0), || async {
+            self.facts(id).await.iter().any(|fact| fact.brief() == brief)
+        })
+        .await;
     }
 
     pub async fn operate(&self, id: TransactionId, how: Option<Resolution>) -> Result<(), Failure> {
@@ -131,21 +143,24 @@ impl Rig {
 
     /// Balance, and what of it is held, in cents.
     pub async fn money(&self, account: &str) -> (i64, i64) {
-        let sql = format!("SELECT (credits - debits)::bigint FROM balances_now b JOIN accounts a ON a.id = b.account WHERE a.name = '{account}'");
+        let sql = format!(
+            "SELECT (credits - debits)::bigint FROM balances_now b JOIN accounts a ON a.id = b.account WHERE a.name = '{account}'"
+        );
         let held = sql.replace("credits - debits", "held");
         (self.florin.database.count(&sql).await, self.florin.database.count(&held).await)
     }
 
-    /// Both books agree: what the provider has sent and not taken back left this ledger, what it charged and did not give back came in, and
-    /// nothing is held; no key was done twice.
+    /// Both books agree: what the provider has sent and not taken back left this ledger, what it charged and did not
+    /// give back came in, and nothing is held; no key was done twice.
     pub async fn check(&self) {
         self.simulator.check();
         let standing = self.simulator.standing();
         let cents = |action: &str| standing.get(action).map_or(0, |(_, cents)| *cents);
         // Each way by itself: a payout too many and a charge too many would make up for each other.
         let side = async |side: &str| {
-            let sql =
-                format!("SELECT coalesce(sum({side}), 0)::bigint FROM balances_now b JOIN accounts a ON a.id = b.account WHERE a.name = '{COUNTER}'");
+            let sql = format!(
+                "SELECT coalesce(sum({side}), 0)::bigint FROM balances_now b JOIN accounts a ON a.id = b.account WHERE a.name = '{COUNTER}'"
+            );
             self.florin.database.count(&sql).await
         };
         assert_eq!((side("credits").await, side("debits").await), (cents("payout"), cents("charge")), "{standing:?}");

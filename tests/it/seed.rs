@@ -11,8 +11,12 @@ use crate::harness::{Florin, Options};
 async fn seeding_again_changes_nothing_even_when_the_keys_have_left() {
     let florin = Florin::start().await;
     let (database, pool) = (florin.database.clone(), florin.database.pool.clone());
-    let expected =
-        [("acc-payer-001", "1000.00 USD"), ("acc-payee-002", "500.00 USD"), ("test-payer-001", "1000.00 USD"), ("test-payee-001", "1000.00 USD")];
+    let expected = [
+        ("acc-payer-001", "1000.00 USD"),
+        ("acc-payee-002", "500.00 USD"),
+        ("test-payer-001", "1000.00 USD"),
+        ("test-payee-001", "1000.00 USD"),
+    ];
     let expected: Vec<_> = expected.map(|(name, balance)| (name.to_owned(), balance.to_owned())).into();
     let (one, other) = tokio::join!(demo(&florin.ledger, &pool), demo(&florin.ledger, &pool));
     assert_eq!((one.unwrap(), other.unwrap()), (expected.clone(), expected));
@@ -20,10 +24,16 @@ async fn seeding_again_changes_nothing_even_when_the_keys_have_left() {
     florin.stop().await;
     database.leave_partition().await;
     let florin = Florin::with(database.clone(), Options::default()).await;
-    assert!(florin.pay("k2", "acc-payer-001", "acc-payee-002", 1).await.unwrap().error.is_some(), "the first row of the next partition");
+    assert!(
+        florin.pay("k2", "acc-payer-001", "acc-payee-002", 1).await.unwrap().error.is_some(),
+        "the first row of the next partition"
+    );
     database.forget_keys().await;
     let again = demo(&florin.ledger, &pool).await.unwrap();
-    assert_eq!(again[..2], [("acc-payer-001".to_owned(), "0.00 USD".to_owned()), ("acc-payee-002".to_owned(), "1500.00 USD".to_owned())]);
+    assert_eq!(
+        again[..2],
+        [("acc-payer-001".to_owned(), "0.00 USD".to_owned()), ("acc-payee-002".to_owned(), "1500.00 USD".to_owned())]
+    );
     let report = verify(&pool, |_, _, _| {}).await.unwrap();
     assert!(report.is_clean() && report.figures.transactions == 5, "{report}");
     florin.stop().await;
@@ -40,7 +50,10 @@ async fn bulk_accounts_are_funded_once_and_can_pay_at_once() {
     assert_eq!(bulk(&pool, 3, "empty-", Amount::ZERO, usd).await.unwrap(), 3);
     let paid = florin.pay("k", "bench-0", "bench-12002", 10_00).await.unwrap();
     assert!(paid.error.is_none(), "{paid:?}");
-    assert_eq!((florin.balance("bench-0").await, florin.balance("bench-12002").await, florin.balance("empty-2").await), (0, 20_00, 0));
+    assert_eq!(
+        (florin.balance("bench-0").await, florin.balance("bench-12002").await, florin.balance("empty-2").await),
+        (0, 20_00, 0)
+    );
     florin.pay("from opening", "florin-opening-usd", "empty-0", 1).await.unwrap();
     florin.pay("from bulk", "florin-bulk-usd", "empty-1", 1).await.unwrap();
     assert!(bulk(&pool, 4, "empty-", ten, usd).await.is_err(), "the rows of the account that pays would not rise");

@@ -13,17 +13,20 @@ use crate::harness::{Florin, Options, TestDatabase, until};
 use crate::unknown::behind_proxy;
 
 /// Ours that hold events back: they have a transaction id.
-const WRITING: &str =
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'florin' AND backend_xid IS NOT NULL";
+const WRITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'florin' AND backend_xid IS NOT NULL";
 
-// Fails when the sessions have no `statement_timeout`: nobody is there to end this one, and no event in the cluster is final while it lasts.
+// Fails when the sessions have no `statement_timeout`: nobody is there to end this one, and no event in the cluster is
+// final while it lasts.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_stalls_in_the_database_is_ended_there_though_its_node_is_cut_off() {
-    let options = Options { answer_timeout: Duration::from_secs(1), lease: Duration::from_secs(20), ..Options::default() };
+    let options =
+        Options { answer_timeout: Duration::from_secs(1), lease: Duration::from_secs(20), ..Options::default() };
     let (florin, proxy) = behind_proxy(options, &[("alice", 10_00), ("bob", 0)]).await;
-    assert!(florin.pay("warm", "alice", "bob", 1_00).await.is_ok()); // the statement is prepared, so a batch is one message
+    // the statement is prepared, so a batch is one message
+    assert!(florin.pay("warm", "alice", "bob", 1_00).await.is_ok());
     let mut holder = florin.database.pool.begin().await.unwrap();
-    let rows = "LOCK TABLE journal_partitions IN ACCESS EXCLUSIVE MODE"; // a batch has its writer's row when it looks there
+    // a batch has its writer's row when it looks there
+    let rows = "LOCK TABLE journal_partitions IN ACCESS EXCLUSIVE MODE";
     sqlx::query(rows).execute(&mut *holder).await.unwrap();
     let order = Order::new("k", "alice", "bob", 4_00);
     let sent = background(&florin, order.clone());
@@ -43,18 +46,26 @@ async fn a_batch_that_stalls_in_the_database_is_ended_there_though_its_node_is_c
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payment_whose_batch_stalls_is_done_once_the_database_goes_on_or_not_at_all() {
     for in_time in [true, false] {
-        let options = Options { answer_timeout: Duration::from_millis(500), write_cutoff: Duration::from_secs(4), ..Options::default() };
+        let options = Options {
+            answer_timeout: Duration::from_millis(500),
+            write_cutoff: Duration::from_secs(4),
+            ..Options::default()
+        };
         let florin = Florin::with(TestDatabase::fresh().await, options).await;
         florin.database.account("alice", 10_00).await;
         florin.database.account("bob", 0).await;
         assert!(florin.pay("before", "alice", "bob", 1_00).await.is_ok());
         let session = florin.database.count("SELECT session FROM writers").await;
         let mut holder = florin.database.pool.begin().await.unwrap();
-        let rows = "LOCK TABLE journal_partitions IN ACCESS EXCLUSIVE MODE"; // a batch has its writer's row when it looks there
+        // a batch has its writer's row when it looks there
+        let rows = "LOCK TABLE journal_partitions IN ACCESS EXCLUSIVE MODE";
         sqlx::query(rows).execute(&mut *holder).await.unwrap();
         let order = Order::new("k", "alice", "bob", 4_00);
         let sent = background(&florin, order.clone());
-        until("the stalled session was ended", || async { florin.database.count("SELECT session FROM writers").await > session }).await;
+        until("the stalled session was ended", || async {
+            florin.database.count("SELECT session FROM writers").await > session
+        })
+        .await;
         let answer = if in_time {
             holder.rollback().await.unwrap();
             let answer = sent.await.unwrap();

@@ -1,4 +1,5 @@
-//! Whoever watches and does not take what comes is told so and cut off, and goes on from its last event without a gap: over real sockets.
+//! Whoever watches and does not take what comes is told so and cut off, and goes on from its last event without a gap:
+//! over real sockets.
 //!
 //! Each test names the mutation of the product that makes it fail.
 
@@ -18,7 +19,8 @@ use tonic_types::StatusExt;
 use crate::harness::served::Served;
 use crate::native::post;
 
-/// Batches of events that come out while a reader does not read: more than it may be behind, and than sockets keep for it.
+/// Batches of events that come out while a reader does not read: more than it may be behind, and than sockets keep for
+/// it.
 const BATCHES: usize = 380;
 /// Postings of a transaction, so that its event fills sockets fast.
 const POSTINGS: usize = 100;
@@ -34,7 +36,13 @@ async fn move_for(served: &Served, batches: usize) {
     let mut coming: Subscription = served.runtime.ledger.active().unwrap().feed.subscribe();
     let mut come = 0;
     while come < batches {
-        let moved = client.post_transaction(post("", &[("a", "b", "0.01"); POSTINGS])).await.unwrap().into_inner().transaction.unwrap();
+        let moved = client
+            .post_transaction(post("", &[("a", "b", "0.01"); POSTINGS]))
+            .await
+            .unwrap()
+            .into_inner()
+            .transaction
+            .unwrap();
         assert_eq!(moved.decline, None);
         let mut heard = false;
         while !heard {
@@ -54,7 +62,10 @@ async fn started() -> Served {
 }
 
 async fn places(served: &Served) -> Vec<i64> {
-    sqlx::query_scalar("SELECT seq FROM journal WHERE event IS NOT NULL AND n = 0 ORDER BY seq").fetch_all(&served.database.pool).await.unwrap()
+    sqlx::query_scalar("SELECT seq FROM journal WHERE event IS NOT NULL AND n = 0 ORDER BY seq")
+        .fetch_all(&served.database.pool)
+        .await
+        .unwrap()
 }
 
 /// A watcher whose connection takes no more than a few messages while nobody reads them.
@@ -68,7 +79,10 @@ async fn watch(served: &Served, after: &str) -> Streaming<pb::WatchEventsRespons
 async fn take(events: &mut Streaming<pb::WatchEventsResponse>, count: usize) -> (Vec<i64>, Option<Status>) {
     let mut ids = Vec::new();
     while ids.len() < count {
-        match tokio::time::timeout(WITHIN, events.message()).await.unwrap_or_else(|_| panic!("{} events, and no more", ids.len())) {
+        match tokio::time::timeout(WITHIN, events.message())
+            .await
+            .unwrap_or_else(|_| panic!("{} events, and no more", ids.len()))
+        {
             Ok(event) => ids.push(event.expect("no end without a reason").id.parse().unwrap()),
             Err(status) => return (ids, Some(status)),
         }
@@ -110,7 +124,10 @@ impl Reader {
         socket.set_recv_buffer_size(64 << 10).unwrap();
         let mut stream = socket.connect(at).await.unwrap();
         let place = after.map_or(String::new(), |id| format!("Last-Event-ID: {id}\r\n"));
-        stream.write_all(format!("GET /api/v1/events/stream HTTP/1.1\r\nHost: florin\r\n{place}\r\n").as_bytes()).await.unwrap();
+        stream
+            .write_all(format!("GET /api/v1/events/stream HTTP/1.1\r\nHost: florin\r\n{place}\r\n").as_bytes())
+            .await
+            .unwrap();
         let mut reader = Self { stream, text: String::new(), events: Vec::new() };
         while !reader.text.contains("\r\n\r\n") {
             assert!(reader.read().await, "it ended with {:?}", reader.text);
@@ -125,7 +142,9 @@ impl Reader {
         let read = tokio::time::timeout(WITHIN, self.stream.read(&mut bytes)).await;
         let count = read.unwrap_or_else(|_| panic!("nothing comes after {:?}", self.events.last())).unwrap();
         self.text.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
-        while let Some((event, rest)) = self.text.split_once("\n\n").map(|(event, rest)| (event.to_owned(), rest.to_owned())) {
+        while let Some((event, rest)) =
+            self.text.split_once("\n\n").map(|(event, rest)| (event.to_owned(), rest.to_owned()))
+        {
             let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
             if let Some(data) = field("data:") {
                 self.events.push((field("id:").unwrap_or_default().to_owned(), serde_json::from_str(data).unwrap()));
@@ -136,7 +155,8 @@ impl Reader {
     }
 }
 
-// Fails when the stream ends without its last event, and when a watcher that fell behind is let go on from where the feed is by then.
+// Fails when the stream ends without its last event, and when a watcher that fell behind is let go on from where the
+// feed is by then.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_reader_over_rest_is_told_so_and_goes_on_without_a_gap() {
     let served = started().await;

@@ -34,12 +34,22 @@ pub async fn two(options: Options) -> (Florin, Florin) {
 }
 
 async fn health(florin: &Florin) -> ServingStatus {
-    let channel = tonic::transport::Channel::from_shared(format!("http://{}", florin.address)).unwrap().connect().await.unwrap();
+    let channel =
+        tonic::transport::Channel::from_shared(format!("http://{}", florin.address)).unwrap().connect().await.unwrap();
     HealthClient::new(channel).check(HealthCheckRequest { service: String::new() }).await.unwrap().into_inner().status()
 }
 
 fn orders(count: usize) -> Vec<Order> {
-    (0..count).map(|n| Order::new(format!("k{n}"), NAMES[n % 4], NAMES[(n + 1 + n / 4 % 3) % 4], 10 + i64::try_from(n % 90).unwrap())).collect()
+    (0..count)
+        .map(|n| {
+            Order::new(
+                format!("k{n}"),
+                NAMES[n % 4],
+                NAMES[(n + 1 + n / 4 % 3) % 4],
+                10 + i64::try_from(n % 90).unwrap(),
+            )
+        })
+        .collect()
 }
 
 /// Insists on every order at both nodes, 32 at a time.
@@ -69,7 +79,12 @@ async fn the_standby_serves_nothing_and_takes_over_at_once_when_the_first_lets_g
     assert_eq!((health(&first).await, health(&second).await), (ServingStatus::Serving, ServingStatus::NotServing));
     let refused = second.pay("k", "a", "b", 1).await.unwrap_err();
     assert_eq!((refused.code(), reason(&refused).as_str()), (tonic::Code::Unavailable, "STANDBY"));
-    let read = second.client.clone().get_account_balance(pb::GetAccountBalanceRequest { account_id: "a".into() }).await.unwrap_err();
+    let read = second
+        .client
+        .clone()
+        .get_account_balance(pb::GetAccountBalanceRequest { account_id: "a".into() })
+        .await
+        .unwrap_err();
     assert_eq!(read.code(), tonic::Code::Unavailable);
     assert_eq!(first.pay("k", "a", "b", 1).await.unwrap().status(), pb::PaymentStatus::Authorized);
     let before = Instant::now();
@@ -79,7 +94,11 @@ async fn the_standby_serves_nothing_and_takes_over_at_once_when_the_first_lets_g
     assert_eq!(second.pay("k", "a", "b", 1).await.unwrap().status(), pb::PaymentStatus::Duplicate);
     let before = Instant::now();
     let refused = first.pay("k2", "a", "b", 1).await.unwrap_err();
-    assert!(refused.code() == tonic::Code::Unavailable && before.elapsed() < Duration::from_millis(200), "{refused:?} after {:?}", before.elapsed());
+    assert!(
+        refused.code() == tonic::Code::Unavailable && before.elapsed() < Duration::from_millis(200),
+        "{refused:?} after {:?}",
+        before.elapsed()
+    );
     assert_eq!(health(&first).await, ServingStatus::NotServing);
     second.stop().await;
 }
@@ -91,7 +110,10 @@ async fn a_killed_node_is_replaced_within_its_lease_and_nothing_doubles() {
     let (first, second) = two(Options { lease, ..Options::default() }).await;
     let clients = [first.client.clone(), second.client.clone()];
     let load = spawn(hammer(clients, orders(2_000)));
-    until("payments flow", || async { first.database.count("SELECT count(*) FROM transactions WHERE key IS NOT NULL").await > 300 }).await;
+    until("payments flow", || async {
+        first.database.count("SELECT count(*) FROM transactions WHERE key IS NOT NULL").await > 300
+    })
+    .await;
     let probe = spawn(first_success(second.client.clone()));
     let before = Instant::now();
     first.kill().await;
@@ -114,16 +136,22 @@ async fn the_lease_is_handed_to_and_fro_under_load_and_nothing_doubles() {
     let load = spawn(hammer([first.client.clone(), second.client.clone()], orders(3_000)));
     for _ in 0..4 {
         tokio::time::sleep(Duration::from_millis(400)).await;
-        sqlx::query("UPDATE leadership SET expires_at = '-infinity', holder = 'nobody'").execute(&database.pool).await.unwrap(); // whoever comes first
+        sqlx::query("UPDATE leadership SET expires_at = '-infinity', holder = 'nobody'")
+            .execute(&database.pool)
+            .await
+            .unwrap(); // whoever comes first
     }
     let done = load.await.unwrap();
     let effects = database.effects().await;
     assert_eq!(effects.len(), done);
     assert!(effects.values().all(|rows| *rows == 1));
     database.check_books().await;
-    until("exactly one serves", || async { (first.health.overall() == Overall::NotServing) != (second.health.overall() == Overall::NotServing) })
-        .await;
-    let (serving, other) = if first.health.overall() == Overall::NotServing { (second, first) } else { (first, second) };
+    until("exactly one serves", || async {
+        (first.health.overall() == Overall::NotServing) != (second.health.overall() == Overall::NotServing)
+    })
+    .await;
+    let (serving, other) =
+        if first.health.overall() == Overall::NotServing { (second, first) } else { (first, second) };
     until("the other has let its accounts go", || async { other.tree.node.active().is_none() }).await;
     serving.check_no_open_legs(&NAMES).await;
     other.kill().await;
@@ -147,13 +175,20 @@ async fn a_batch_of_a_node_that_slept_through_the_takeover_fails_whole() {
     first.faults.hold("leadership.tick"); // asleep
     second.serving().await;
     for n in 0..100 {
-        assert_eq!(second.pay(&format!("new{n}"), NAMES[n % 4], NAMES[(n + 1) % 4], 7).await.unwrap().status(), pb::PaymentStatus::Authorized);
+        assert_eq!(
+            second.pay(&format!("new{n}"), NAMES[n % 4], NAMES[(n + 1) % 4], 7).await.unwrap().status(),
+            pb::PaymentStatus::Authorized
+        );
     }
     first.faults.release("lane.before_commit"); // awake: its batch goes out
     for sent in sent {
         assert_eq!(sent.await.unwrap().unwrap_err().code(), tonic::Code::Unavailable);
     }
-    assert_eq!(second.database.effects().await.keys().filter(|key| key.starts_with('k')).count(), 0, "the fenced batch was written");
+    assert_eq!(
+        second.database.effects().await.keys().filter(|key| key.starts_with('k')).count(),
+        0,
+        "the fenced batch was written"
+    );
     first.faults.release("leadership.tick");
     until("the fenced node has let its accounts go", || async { first.tree.node.active().is_none() }).await;
     assert_eq!(health(&first).await, ServingStatus::NotServing);
@@ -173,11 +208,13 @@ async fn a_commit_whose_answer_is_lost_before_a_takeover_is_unknown_to_the_old_n
     for name in NAMES {
         database.account(name, 1_000_00).await;
     }
-    let options = Options { lease: Duration::from_secs(1), answer_timeout: Duration::from_millis(500), ..Options::default() };
+    let options =
+        Options { lease: Duration::from_secs(1), answer_timeout: Duration::from_millis(500), ..Options::default() };
     let (proxy, url) = (Proxy::start(&database.url).await, database.url.clone());
     let first = Florin::standby(database.clone(), &proxy.url, options.clone(), "first").await;
     first.serving().await;
-    assert!(first.pay("warm", "a", "b", 1_00).await.is_ok()); // the statement is prepared, so the next call is one round trip
+    // the statement is prepared, so the next call is one round trip
+    assert!(first.pay("warm", "a", "b", 1_00).await.is_ok());
     let second = Florin::standby(database, &url, options, "second").await;
     first.faults.hold("lane.before_commit");
     let order = Order::new("k", "a", "b", 5_00);
@@ -201,15 +238,20 @@ async fn a_commit_whose_answer_is_lost_before_a_takeover_is_unknown_to_the_old_n
     second.stop().await;
 }
 
-// Fails when memory is believed after the lease, or when the lease's own session waits for ever for an answer that was swallowed.
+// Fails when memory is believed after the lease, or when the lease's own session waits for ever for an answer that was
+// swallowed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_cut_off_by_the_network_tells_no_old_balances_and_steps_down_when_it_sees_again() {
     let database = TestDatabase::fresh().await;
     for name in NAMES {
         database.account(name, 1_000_00).await;
     }
-    let options =
-        Options { lease: Duration::from_secs(2), write_cutoff: Duration::from_secs(1), answer_timeout: Duration::from_secs(1), ..Options::default() };
+    let options = Options {
+        lease: Duration::from_secs(2),
+        write_cutoff: Duration::from_secs(1),
+        answer_timeout: Duration::from_secs(1),
+        ..Options::default()
+    };
     let (proxy, url) = (Proxy::start(&database.url).await, database.url.clone());
     let first = Florin::standby(database.clone(), &proxy.url, options.clone(), "first").await;
     first.serving().await;
@@ -250,12 +292,16 @@ async fn a_saturated_journal_is_taken_over_within_five_seconds() {
                 let mut m = 0;
                 while !stop.load(Ordering::Relaxed) {
                     m += 1;
-                    let _ = Order::new(format!("k{n}-{m}"), NAMES[n % 4], NAMES[(n + 1) % 4], 1).send(&client).await; // what it hears is not the point
+                    // what it hears is not the point
+                    let _ = Order::new(format!("k{n}-{m}"), NAMES[n % 4], NAMES[(n + 1) % 4], 1).send(&client).await;
                 }
             })
         })
         .collect();
-    until("payments flow", || async { first.database.count("SELECT count(*) FROM transactions WHERE key IS NOT NULL").await > 500 }).await;
+    until("payments flow", || async {
+        first.database.count("SELECT count(*) FROM transactions WHERE key IS NOT NULL").await > 500
+    })
+    .await;
     first.faults.hold("leadership.tick"); // it neither renews nor hears that it lost
     let before = Instant::now();
     second.serving().await;
@@ -294,7 +340,10 @@ async fn every_payment_acknowledged_before_a_stop_is_there_after_it() {
             })
         })
         .collect();
-    until("payments flow", || async { database.count("SELECT count(*) FROM transactions WHERE key IS NOT NULL").await > 500 }).await;
+    until("payments flow", || async {
+        database.count("SELECT count(*) FROM transactions WHERE key IS NOT NULL").await > 500
+    })
+    .await;
     first.stop().await;
     let effects = database.effects().await;
     for payer in payers {

@@ -1,4 +1,5 @@
-//! PostgreSQL unreachable, slow or silent: what was called not done never happens, and a retry with the same key tells the truth.
+//! PostgreSQL unreachable, slow or silent: what was called not done never happens, and a retry with the same key tells
+//! the truth.
 //!
 //! Each test names the mutation of the product that makes it fail.
 
@@ -35,8 +36,8 @@ async fn timed(florin: &Florin, order: &Order) -> (Answered, Duration) {
     (answer, before.elapsed())
 }
 
-// Fails when a session that was given up may still commit (`raise_session` does not count it up) and `commit_batch` does not check the
-// cut-off: either alone covers for the other.
+// Fails when a session that was given up may still commit (`raise_session` does not count it up) and `commit_batch`
+// does not check the cut-off: either alone covers for the other.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_held_up_on_its_way_and_delivered_later_never_happens_after_not_done() {
     // The cut-off passes while the bytes are held: the lane must say what became of them, and may not be wrong.
@@ -57,13 +58,17 @@ async fn a_batch_held_up_on_its_way_and_delivered_later_never_happens_after_not_
         let plug = background(&florin, Order::new("plug", "a", "b", 1));
         until("the lane is plugged", || async { florin.faults.hits("lane.before_commit") > 0 }).await;
         let journal = florin.tree.node.active().unwrap().journal;
-        let orders: Vec<_> = (0..60).map(|n| Order::new(format!("k{n}"), names[n % 4], names[(n + 1 + n / 4 % 3) % 4], 1_00)).collect();
+        let orders: Vec<_> =
+            (0..60).map(|n| Order::new(format!("k{n}"), names[n % 4], names[(n + 1 + n / 4 % 3) % 4], 1_00)).collect();
         let sent: Vec<_> = orders.iter().map(|order| background(&florin, order.clone())).collect();
         until("all wait behind the plug", || async { journal.depth() == 61 }).await;
         florin.faults.release("lane.before_commit");
         florin.faults.hold("lane.before_commit");
         drop(plug.await.unwrap()); // what it hears is not the point
-        until("the next batch is about to be sent", || async { florin.faults.hits("lane.before_commit") > 1 || journal.depth() == 0 }).await;
+        until("the next batch is about to be sent", || async {
+            florin.faults.hits("lane.before_commit") > 1 || journal.depth() == 0
+        })
+        .await;
         proxy.requests(Flow::Hold);
         florin.faults.release("lane.before_commit");
         let held = Instant::now();
@@ -83,8 +88,10 @@ async fn a_batch_held_up_on_its_way_and_delivered_later_never_happens_after_not_
         let first = tally(&answered.iter().map(|(_, answer)| answer.clone()).collect::<Vec<_>>());
         answered.extend(later);
         until("nothing is in flight", || async { florin.in_flight.now() == 0 }).await;
-        until("the lane is through", || async { florin.pay(&format!("probe-{}", Instant::now().elapsed().as_nanos()), "a", "b", 0).await.is_ok() })
-            .await;
+        until("the lane is through", || async {
+            florin.pay(&format!("probe-{}", Instant::now().elapsed().as_nanos()), "a", "b", 0).await.is_ok()
+        })
+        .await;
         println!("cut-off {cutoff_ms} ms: {first:?}, then {n} more");
         let effects = florin.database.effects().await;
         for (order, answer) in &answered {
@@ -104,7 +111,8 @@ async fn a_batch_held_up_on_its_way_and_delivered_later_never_happens_after_not_
 async fn a_commit_whose_answer_is_lost_is_answered_as_done_with_one_row() {
     let options = Options { answer_timeout: Duration::from_millis(500), ..Options::default() };
     let (florin, proxy) = behind_proxy(options, &[("alice", 10_00), ("bob", 0)]).await;
-    assert!(florin.pay("warm", "alice", "bob", 1_00).await.is_ok()); // the statement is prepared, so the next call is one round trip
+    // the statement is prepared, so the next call is one round trip
+    assert!(florin.pay("warm", "alice", "bob", 1_00).await.is_ok());
     let mut answers = Vec::new();
     for (hits, order) in [(1, Order::new("k", "alice", "bob", 4_00)), (3, Order::new("zero", "alice", "bob", 0))] {
         florin.faults.hold("lane.before_commit");
@@ -118,20 +126,35 @@ async fn a_commit_whose_answer_is_lost_is_answered_as_done_with_one_row() {
     }
     assert_eq!(florin.faults.hits("lane.before_commit"), 4, "neither batch was sent twice");
     assert_eq!(answers[0].status(), pb::PaymentStatus::Authorized);
-    assert_eq!((answers[1].status(), answers[1].error.as_ref().unwrap().code()), (pb::PaymentStatus::Declined, pb::PaymentErrorCode::InvalidAmount));
-    assert_eq!(florin.database.count("SELECT count(*) FROM transactions WHERE status = 1 AND key IS NOT NULL").await, 4);
+    assert_eq!(
+        (answers[1].status(), answers[1].error.as_ref().unwrap().code()),
+        (pb::PaymentStatus::Declined, pb::PaymentErrorCode::InvalidAmount)
+    );
+    assert_eq!(
+        florin.database.count("SELECT count(*) FROM transactions WHERE status = 1 AND key IS NOT NULL").await,
+        4
+    );
     assert_eq!(florin.database.count("SELECT count(*) FROM transactions WHERE status = 2").await, 1);
-    assert_eq!(florin.database.count("SELECT count(*) FROM journal WHERE event IS NOT NULL").await, 5, "one event each");
+    assert_eq!(
+        florin.database.count("SELECT count(*) FROM journal WHERE event IS NOT NULL").await,
+        5,
+        "one event each"
+    );
     assert_eq!((florin.balance("alice").await, florin.balance("bob").await), (4_98, 5_02));
     florin.check_no_open_legs(&["alice", "bob"]).await;
     florin.stop().await;
 }
 
-// Fails when a lane does not remember that the database is away, when reads have no limit, or when memory is believed after the lease.
+// Fails when a lane does not remember that the database is away, when reads have no limit, or when memory is believed
+// after the lease.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_postgresql_calls_fail_at_once_and_come_back_by_themselves() {
-    let options =
-        Options { lease: Duration::from_secs(6), write_cutoff: Duration::from_secs(2), answer_timeout: Duration::from_secs(1), ..Options::default() };
+    let options = Options {
+        lease: Duration::from_secs(6),
+        write_cutoff: Duration::from_secs(2),
+        answer_timeout: Duration::from_secs(1),
+        ..Options::default()
+    };
     let (florin, proxy) = behind_proxy(options, &[("alice", 10_00), ("bob", 0), ("idle", 1_00)]).await;
     assert!(florin.pay("before", "alice", "bob", 1_00).await.is_ok());
     proxy.close().await;
@@ -149,7 +172,10 @@ async fn without_postgresql_calls_fail_at_once_and_come_back_by_themselves() {
         async move { client.get_account_balance(pb::GetAccountBalanceRequest { account_id }).await }
     };
     assert_eq!(balance("idle").await.unwrap_err().code(), tonic::Code::Unavailable, "it is not in memory");
-    until("the lease has ended", || async { balance("alice").await.is_err_and(|error| error.code() == tonic::Code::Unavailable) }).await;
+    until("the lease has ended", || async {
+        balance("alice").await.is_err_and(|error| error.code() == tonic::Code::Unavailable)
+    })
+    .await;
     proxy.open().await;
     florin.serving().await;
     let answer = Order::new("k0", "alice", "bob", 1_00).insist(std::slice::from_ref(&florin.client)).await;
@@ -161,17 +187,24 @@ async fn without_postgresql_calls_fail_at_once_and_come_back_by_themselves() {
     florin.stop().await;
 }
 
-// Fails when a statement of the lane, the lease or a read has no limit on this side, or when connections that went dead stay in the pool.
+// Fails when a statement of the lane, the lease or a read has no limit on this side, or when connections that went dead
+// stay in the pool.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_that_swallows_everything_is_survived_though_the_old_connections_stay_dead() {
-    let options =
-        Options { lease: Duration::from_secs(3), write_cutoff: Duration::from_secs(2), answer_timeout: Duration::from_secs(1), ..Options::default() };
+    let options = Options {
+        lease: Duration::from_secs(3),
+        write_cutoff: Duration::from_secs(2),
+        answer_timeout: Duration::from_secs(1),
+        ..Options::default()
+    };
     let (florin, proxy) = behind_proxy(options, &[("alice", 10_00), ("bob", 0), ("idle", 1_00)]).await;
     assert!(florin.pay("before", "alice", "bob", 1_00).await.is_ok());
     let reads: Vec<_> = (0..16)
         .map(|_| {
             let mut client = florin.client.clone();
-            spawn(async move { client.get_account_balance(pb::GetAccountBalanceRequest { account_id: "idle".into() }).await })
+            spawn(async move {
+                client.get_account_balance(pb::GetAccountBalanceRequest { account_id: "idle".into() }).await
+            })
         })
         .collect();
     for read in reads {
@@ -191,7 +224,10 @@ async fn a_network_that_swallows_everything_is_survived_though_the_old_connectio
     let (answer, took) = timed(&florin, &Order::new("k0", "alice", "bob", 1_00)).await;
     assert!(answer.is_err() && took < Duration::from_secs(4), "{answer:?} after {took:?}");
     for read in reads {
-        let (read, took) = tokio::time::timeout(Duration::from_secs(15), read).await.expect("a read that the database does not answer ends").unwrap();
+        let (read, took) = tokio::time::timeout(Duration::from_secs(15), read)
+            .await
+            .expect("a read that the database does not answer ends")
+            .unwrap();
         assert!(read.is_err_and(|error| is_honest(&error)) && took < Duration::from_secs(12), "{took:?}");
     }
     proxy.pass_new();
@@ -229,7 +265,8 @@ async fn connections_cut_again_and_again_under_load_lose_and_double_nothing() {
     let options = Options { answer_timeout: Duration::from_secs(1), ..Options::default() };
     let names = ["a", "b", "c", "d"];
     let (florin, proxy) = behind_proxy(options, &names.map(|name| (name, 100_00))).await;
-    let orders: Vec<_> = (0..400).map(|n| Order::new(format!("k{n}"), names[n % 4], names[(n + 1 + n / 4 % 3) % 4], 50)).collect();
+    let orders: Vec<_> =
+        (0..400).map(|n| Order::new(format!("k{n}"), names[n % 4], names[(n + 1 + n / 4 % 3) % 4], 50)).collect();
     let cutting = async {
         for _ in 0..12 {
             tokio::time::sleep(Duration::from_millis(25)).await;
@@ -252,7 +289,11 @@ async fn connections_cut_again_and_again_under_load_lose_and_double_nothing() {
 // Fails when what is absent after the fence is run again whatever its cut-off.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_past_its_cutoff_after_an_outage_is_released_and_never_run() {
-    let options = Options { write_cutoff: Duration::from_secs(1), answer_timeout: Duration::from_millis(300), ..Options::default() };
+    let options = Options {
+        write_cutoff: Duration::from_secs(1),
+        answer_timeout: Duration::from_millis(300),
+        ..Options::default()
+    };
     let (florin, proxy) = behind_proxy(options, &[("alice", 10_00), ("bob", 0)]).await;
     for name in ["alice", "bob"] {
         florin.loaded(name).await;
@@ -271,7 +312,11 @@ async fn what_is_past_its_cutoff_after_an_outage_is_released_and_never_run() {
     florin.serving().await;
     until("nothing is in flight", || async { florin.in_flight.now() == 0 }).await;
     florin.tree.node.active().unwrap().journal.barrier().await;
-    assert_eq!(florin.database.count("SELECT count(*) FROM transactions WHERE key IS NOT NULL").await, 0, "nobody waits any more, and it was run");
+    assert_eq!(
+        florin.database.count("SELECT count(*) FROM transactions WHERE key IS NOT NULL").await,
+        0,
+        "nobody waits any more, and it was run"
+    );
     assert_eq!(florin.pay("k0", "alice", "bob", 1_00).await.unwrap().status(), pb::PaymentStatus::Authorized);
     florin.check_no_open_legs(&["alice", "bob"]).await;
     florin.stop().await;

@@ -15,8 +15,9 @@ async fn verified(database: &TestDatabase) -> Report {
     verify(&database.pool, |_, _, _| {}).await.unwrap()
 }
 
-/// Books with payments, a decline, a second currency, holds that are open, captured and let go by Florin itself, a refund that was taken back, a change and
-/// an opening by call, an empty account and a retired key; nobody is connected to it any more.
+/// Books with payments, a decline, a second currency, holds that are open, captured and let go by Florin itself, a
+/// refund that was taken back, a change and an opening by call, an empty account and a retired key; nobody is connected
+/// to it any more.
 async fn books() -> TestDatabase {
     let florin = Florin::start().await;
     for (name, cents) in [("alice", 100_00), ("bob", 0), ("carol", 0)] {
@@ -42,20 +43,43 @@ async fn books() -> TestDatabase {
     };
     let hold_id = native.authorize_hold(hold("hold", "8", String::new())).await.unwrap().into_inner().hold.unwrap().id;
     native
-        .capture_hold(pb::CaptureHoldRequest { idempotency_key: "capture".into(), hold_id, amount: "3".into(), ..Default::default() })
+        .capture_hold(pb::CaptureHoldRequest {
+            idempotency_key: "capture".into(),
+            hold_id,
+            amount: "3".into(),
+            ..Default::default()
+        })
         .await
         .unwrap();
     native.authorize_hold(hold("short", "1", (Utc::now() + TimeDelta::milliseconds(300)).to_rfc3339())).await.unwrap();
-    until("the short hold has expired", || async { florin.database.count("SELECT count(*) FROM derived").await == 1 }).await;
+    until("the short hold has expired", || async { florin.database.count("SELECT count(*) FROM derived").await == 1 })
+        .await;
 
     let paid = pb::PostTransactionRequest { kind: "payment".into(), ..post("paid", &[("alice", "bob", "5")]) };
     let paid = florin.post(paid).await.unwrap().transaction.unwrap().id;
     let refund = pb::PostTransactionRequest { refund_of: paid, ..post("refund", &[("bob", "alice", "2")]) };
     let refund = florin.post(refund).await.unwrap().transaction.unwrap().id;
-    native.reverse_transaction(pb::ReverseTransactionRequest { idempotency_key: "reversal".into(), id: refund, ..Default::default() }).await.unwrap();
-    let never = pb::GetOperationRequest { idempotency_key: "never".into(), api: String::new(), issued_at: Utc::now().to_rfc3339() };
-    assert_eq!(native.get_operation(never).await.unwrap().into_inner().state(), pb::get_operation_response::State::Never);
-    florin.update(pb::UpdateAccountRequest { id: "carol".into(), ceiling: limit("9000"), ..Default::default() }).await.unwrap();
+    native
+        .reverse_transaction(pb::ReverseTransactionRequest {
+            idempotency_key: "reversal".into(),
+            id: refund,
+            ..Default::default()
+        })
+        .await
+        .unwrap();
+    let never = pb::GetOperationRequest {
+        idempotency_key: "never".into(),
+        api: String::new(),
+        issued_at: Utc::now().to_rfc3339(),
+    };
+    assert_eq!(
+        native.get_operation(never).await.unwrap().into_inner().state(),
+        pb::get_operation_response::State::Never
+    );
+    florin
+        .update(pb::UpdateAccountRequest { id: "carol".into(), ceiling: limit("9000"), ..Default::default() })
+        .await
+        .unwrap();
     florin.open("dora", pb::AccountKind::User).await;
 
     florin.folded().await;
@@ -100,19 +124,35 @@ async fn every_corruption_is_found_and_named() {
     let report = verified(&clean).await;
     assert!(report.is_clean(), "{report}");
     let figures = &report.figures;
-    assert_eq!((figures.accounts, figures.transactions, figures.declined, figures.postings), (7, 42, 1, 39), "{report}");
+    assert_eq!(
+        (figures.accounts, figures.transactions, figures.declined, figures.postings),
+        (7, 42, 1, 39),
+        "{report}"
+    );
     assert_eq!((figures.keys, figures.keys_retired, figures.events), (38, 1, 42), "{report}");
-    assert_eq!(figures.currencies.iter().map(|c| (c.currency.as_str(), c.accounts)).collect::<Vec<_>>(), [("EUR", 2), ("USD", 5)]);
+    assert_eq!(
+        figures.currencies.iter().map(|c| (c.currency.as_str(), c.accounts)).collect::<Vec<_>>(),
+        [("EUR", 2), ("USD", 5)]
+    );
     for checked in &report.checks {
-        assert!(CORRUPTIONS.iter().any(|(check, ..)| *check == checked.check), "no corruption tries the check {:?}", checked.check);
+        assert!(
+            CORRUPTIONS.iter().any(|(check, ..)| *check == checked.check),
+            "no corruption tries the check {:?}",
+            checked.check
+        );
     }
     for (n, (check, says, corruption)) in CORRUPTIONS.iter().enumerate() {
         let database = unguarded(&books, n + 1).await;
         database.pool.execute(*corruption).await.unwrap();
         let report = verified(&database).await;
         let found = report.findings.iter().filter(|finding| finding.check == *check);
-        let lines: Vec<_> = found.map(|finding| format!("{}: expected {}, found {}", finding.what, finding.expected, finding.found)).collect();
-        assert!(lines.iter().any(|line| line.contains(says)), "{corruption}\nshould be found by {check:?} saying {says:?}:\n{report}");
+        let lines: Vec<_> = found
+            .map(|finding| format!("{}: expected {}, found {}", finding.what, finding.expected, finding.found))
+            .collect();
+        assert!(
+            lines.iter().any(|line| line.contains(says)),
+            "{corruption}\nshould be found by {check:?} saying {says:?}:\n{report}"
+        );
         drop_copy(database).await;
     }
 }
@@ -147,7 +187,8 @@ async fn a_key_used_again_after_it_has_left_is_no_finding() {
     let report = verified(&database).await;
     assert!(report.is_clean(), "{report}");
     assert_eq!(report.figures.keys, 0, "the only partition with keys has forgotten them");
-    let kept_longer = verify_with(&database.pool, std::time::Duration::from_secs(48 * 3600), |_, _, _| {}).await.unwrap();
+    let kept_longer =
+        verify_with(&database.pool, std::time::Duration::from_secs(48 * 3600), |_, _, _| {}).await.unwrap();
     assert_eq!(kept_longer.findings_total(), 1, "{kept_longer}");
 }
 
@@ -166,7 +207,8 @@ async fn books_that_are_being_written_are_read_in_one_snapshot() {
         let mut steps = Vec::new();
         for _ in 0..5 {
             steps.clear();
-            let report = verify(&florin.database.pool, |name, n, of| steps.push((name.to_owned(), n, of))).await.unwrap();
+            let report =
+                verify(&florin.database.pool, |name, n, of| steps.push((name.to_owned(), n, of))).await.unwrap();
             assert!(report.is_clean(), "{report}");
         }
         steps
@@ -186,7 +228,8 @@ async fn who_reads_the_journal_for_long_does_not_stop_payments() {
     let pool = &florin.database.pool;
     let mut reader = pool.begin().await.unwrap();
     reader.execute("SELECT count(*) FROM journal").await.unwrap();
-    // The partition that is written looks like one whose keys may be forgotten, so that payments need what housekeeping wants to lock.
+    // The partition that is written looks like one whose keys may be forgotten, so that payments need what housekeeping
+    // wants to lock.
     pool.execute("UPDATE journal_partitions SET closed_at = '2000-01-01' WHERE number = 1").await.unwrap();
     let began = std::time::Instant::now();
     let forget = pool.execute("SELECT journal_forget_keys('0s')").await.unwrap_err();

@@ -1,5 +1,5 @@
-//! An account's view of itself against the database, whatever the order in which commits, settles and reads arrive. No database here: a
-//! model of one row, the real account and the real cell.
+//! An account's view of itself against the database, whatever the order in which commits, settles and reads arrive. No
+//! database here: a model of one row, the real account and the real cell.
 
 use florin::ledger::{Account, Decision, Guards, Leg, Status, Totals};
 use florin::protocol::account::{AccountCell, Known, Posted};
@@ -62,9 +62,21 @@ struct World {
 impl World {
     fn new() -> Self {
         let totals = Totals { debits: 0, credits: 100, held: 0, version: 1 };
-        let row = Posted { totals, last: 1, guards: Guards { status: Status::Active, floor: Some(0), ceiling: Some(CEILING) } };
+        let row = Posted {
+            totals,
+            last: 1,
+            guards: Guards { status: Status::Active, floor: Some(0), ceiling: Some(CEILING) },
+        };
         let account = Account::new(totals, row.guards);
-        Self { row, cell: AccountCell::new(row), account, open: Vec::new(), told_later: Vec::new(), reads: Vec::new(), next: 1 }
+        Self {
+            row,
+            cell: AccountCell::new(row),
+            account,
+            open: Vec::new(),
+            told_later: Vec::new(),
+            reads: Vec::new(),
+            next: 1,
+        }
     }
 
     fn absorb(&mut self) {
@@ -128,8 +140,14 @@ impl World {
         let balance = self.row.totals.credits - self.row.totals.debits;
         let debits: i128 = self.open.iter().map(|(_, leg)| leg.debit).sum();
         let credits: i128 = self.open.iter().map(|(_, leg)| leg.credit).sum();
-        prop_assert!(balance - debits >= 0, "the floor breaks when every open debit commits first: {balance} - {debits}");
-        prop_assert!(balance + credits <= CEILING, "the ceiling breaks when every open credit commits first: {balance} + {credits}");
+        prop_assert!(
+            balance - debits >= 0,
+            "the floor breaks when every open debit commits first: {balance} - {debits}"
+        );
+        prop_assert!(
+            balance + credits <= CEILING,
+            "the ceiling breaks when every open credit commits first: {balance} + {credits}"
+        );
         prop_assert!(self.cell.posted().totals.version <= self.row.totals.version);
         Ok(())
     }
@@ -138,7 +156,8 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-    // Fails when totals are added up as deltas, when an older settle overwrites a later read, or when a read closes legs.
+    // Fails when totals are added up as deltas, when an older settle overwrites a later read, or when a read closes
+    // legs.
     #[test]
     fn the_view_is_never_too_high_in_any_order_and_exact_when_all_is_told(steps in proptest::collection::vec(step(), 1..80)) {
         let mut world = World::new();
@@ -164,14 +183,22 @@ proptest! {
     }
 }
 
-// Fails when new guards are left in the cell without the version as of which they hold: a read from before them takes them back.
+// Fails when new guards are left in the cell without the version as of which they hold: a read from before them takes
+// them back.
 #[test]
 fn a_read_from_before_a_change_never_brings_the_old_guards_back() {
     let id = |n| TransactionId(Uuid::from_u128(n));
     let at = |version| Known { totals: Totals { debits: 0, credits: 100, held: 0, version }, last: version };
     let posted = |known: Known, posted: Posted| Posted { totals: known.totals, last: known.last, ..posted };
-    let before = Posted { totals: at(1).totals, last: at(1).last, guards: Guards { status: Status::Active, floor: Some(0), ceiling: None } };
-    let change = AccountChange { account: AccountId(1), guards: Guards { status: Status::Suspended, floor: Some(0), ceiling: Some(500) } };
+    let before = Posted {
+        totals: at(1).totals,
+        last: at(1).last,
+        guards: Guards { status: Status::Active, floor: Some(0), ceiling: None },
+    };
+    let change = AccountChange {
+        account: AccountId(1),
+        guards: Guards { status: Status::Suspended, floor: Some(0), ceiling: Some(500) },
+    };
     let after = Posted { guards: change.guards, ..posted(at(2), before) };
     for read_first in [false, true] {
         let cell = AccountCell::new(before);

@@ -1,4 +1,5 @@
-//! What waits for a load, for money or for an account that is being changed is told in time, and past its cut-off takes nothing.
+//! What waits for a load, for money or for an account that is being changed is told in time, and past its cut-off takes
+//! nothing.
 //!
 //! Each test names the mutation of the product that makes it fail.
 
@@ -35,12 +36,13 @@ fn impatient(florin: &Florin, order: &Order) -> JoinHandle<(Answered, Duration)>
 async fn assert_told_in_time(waiting: JoinHandle<(Answered, Duration)>) {
     let (answer, took) = waiting.await.unwrap();
     let code = answer.unwrap_err().code();
-    assert!(matches!(code, tonic::Code::DeadlineExceeded | tonic::Code::Cancelled), "{code:?}"); // the client's own clock may be first
+    // the client's own clock may be first
+    assert!(matches!(code, tonic::Code::DeadlineExceeded | tonic::Code::Cancelled), "{code:?}");
     assert!(took < PATIENCE + MORE, "{took:?}");
 }
 
-// Fails when who asks for an account while a load of it is under way waits for that load (`resolve` looking into `loading`): what it finds
-// may be older than the account.
+// Fails when who asks for an account while a load of it is under way waits for that load (`resolve` looking into
+// `loading`): what it finds may be older than the account.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_opened_while_a_load_finds_none_is_there_for_who_comes_after() {
     let florin = Florin::start().await;
@@ -52,19 +54,25 @@ async fn an_account_opened_while_a_load_finds_none_is_there_for_who_comes_after(
     let before = background(&florin, Order::new("before", "alice", "new", 1_00));
     until("the load has found nothing", || async { florin.faults.hits("directory.loading") == 1 }).await;
     florin.open("new", native::AccountKind::User).await;
-    let after: Vec<_> = (0..3).map(|n| background(&florin, Order::new(format!("after-{n}"), "alice", "new", 1_00))).collect();
+    let after: Vec<_> =
+        (0..3).map(|n| background(&florin, Order::new(format!("after-{n}"), "alice", "new", 1_00))).collect();
     until("all have asked for it", || async { florin.faults.hits("directory.resolve") == 4 }).await;
     assert!(!before.is_finished() && after.iter().all(|after| !after.is_finished()));
     florin.faults.release("directory.loading");
     assert_eq!(tally(&[before.await.unwrap()])["ACCOUNT_NOT_FOUND"], 1, "it came when there was none");
     for after in after {
-        assert_eq!(after.await.unwrap().unwrap().status(), pb::PaymentStatus::Authorized, "it was told of an account that had been opened");
+        assert_eq!(
+            after.await.unwrap().unwrap().status(),
+            pb::PaymentStatus::Authorized,
+            "it was told of an account that had been opened"
+        );
     }
     assert_eq!(florin.balance("new").await, 3_00);
     florin.stop().await;
 }
 
-// Fails when a load is waited for without looking at the cut-off (`resolve_all` without its timeout): the answer comes with the load.
+// Fails when a load is waited for without looking at the cut-off (`resolve_all` without its timeout): the answer comes
+// with the load.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payment_that_waits_for_a_load_past_its_cutoff_is_told_in_time_and_never_done() {
     let options = Options { write_cutoff: Duration::from_secs(1), ..Options::default() };
@@ -74,7 +82,9 @@ async fn a_payment_that_waits_for_a_load_past_its_cutoff_is_told_in_time_and_nev
     florin.faults.hold("directory.loading");
     let order = Order::new("late", "alice", "bob", 10_00);
     let (began, late) = (Instant::now(), impatient(&florin, &order));
-    let patient = tokio::time::timeout(Duration::from_secs(10), order.send(&florin.client)).await.expect("an answer before the load's");
+    let patient = tokio::time::timeout(Duration::from_secs(10), order.send(&florin.client))
+        .await
+        .expect("an answer before the load's");
     assert_eq!(reason(&patient.unwrap_err()), "TOO_LATE");
     assert!(began.elapsed() < Duration::from_secs(1) + MORE, "{:?}", began.elapsed());
     assert_told_in_time(late).await;
@@ -86,7 +96,8 @@ async fn a_payment_that_waits_for_a_load_past_its_cutoff_is_told_in_time_and_nev
     florin.stop().await;
 }
 
-// Fails when `go_on` admits without looking at the cut-off: the late one takes the money, and who came after it waits for that.
+// Fails when `go_on` admits without looking at the cut-off: the late one takes the money, and who came after it waits
+// for that.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payment_that_waits_for_money_past_its_cutoff_is_told_in_time_and_takes_none() {
     let florin = Florin::start().await;
@@ -94,7 +105,10 @@ async fn a_payment_that_waits_for_money_past_its_cutoff_is_told_in_time_and_take
         florin.database.account(name, balance).await;
         florin.loaded(name).await;
     }
-    assert!(matches!(florin.change("bob", Some(AccountStatus::Suspended), None, None).await.await.unwrap(), Outcome::Done { .. }));
+    assert!(matches!(
+        florin.change("bob", Some(AccountStatus::Suspended), None, None).await.await.unwrap(),
+        Outcome::Done { .. }
+    ));
     florin.faults.panic_at("account.approved", u32::MAX, 0); // only counts
     let approvals = || florin.faults.hits("account.approved");
     let mut lock = florin.database.pool.begin().await.unwrap();
@@ -138,7 +152,11 @@ async fn a_payment_that_waits_for_a_change_past_its_cutoff_is_told_in_time_and_t
     assert_eq!(first.await.unwrap().unwrap().status(), pb::PaymentStatus::Authorized);
     assert!(matches!(changed.await.unwrap(), Outcome::Done { .. }));
     assert_eq!(patient.await.unwrap().unwrap().status(), pb::PaymentStatus::Authorized);
-    assert_eq!(florin.faults.hits("account.approved"), 5, "two payments at both accounts, and the change: a late one was approved");
+    assert_eq!(
+        florin.faults.hits("account.approved"),
+        5,
+        "two payments at both accounts, and the change: a late one was approved"
+    );
     assert!(!florin.database.effects().await.contains_key("late"));
     assert_eq!(florin.database.posted("alice").await, 8_00);
     florin.stop().await;

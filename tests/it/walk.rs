@@ -1,4 +1,5 @@
-//! Bounds: how many actors there are, how much is in flight, how much one account may have of it; and that all of it comes back.
+//! Bounds: how many actors there are, how much is in flight, how much one account may have of it; and that all of it
+//! comes back.
 //!
 //! Each test names the mutation of the product that makes it fail.
 
@@ -19,7 +20,8 @@ use crate::harness::{Florin, Options, TestDatabase, tally, until};
 async fn more_accounts_than_actors_are_paid_one_after_the_other() {
     let count = if is_large() { 1_000_000 } else { 100_000 };
     let bound = 1_000;
-    let florin = Florin::with(TestDatabase::fresh().await, Options { active_accounts_max: bound, ..Options::default() }).await;
+    let florin =
+        Florin::with(TestDatabase::fresh().await, Options { active_accounts_max: bound, ..Options::default() }).await;
     florin.database.account("hub", 100_000_000_00).await;
     let many = "WITH made AS (INSERT INTO accounts (tenant, name, kind, normal_side, currency) SELECT 'default', 'w' || n, 1, 1, 'USD' FROM generate_series(1, $1) n RETURNING id) \
                 INSERT INTO balances (account, floor) SELECT id, 0 FROM made";
@@ -44,7 +46,9 @@ async fn more_accounts_than_actors_are_paid_one_after_the_other() {
             async move { order.send(&client).await }
         })
         .buffer_unordered(256)
-        .filter(|answer| std::future::ready(!answer.as_ref().is_ok_and(|answer| answer.status() == pb::PaymentStatus::Authorized)))
+        .filter(|answer| {
+            std::future::ready(!answer.as_ref().is_ok_and(|answer| answer.status() == pb::PaymentStatus::Authorized))
+        })
         .collect::<Vec<_>>()
         .await;
     let took = began.elapsed();
@@ -53,11 +57,15 @@ async fn more_accounts_than_actors_are_paid_one_after_the_other() {
     println!("{count} accounts in {took:?}, at most {} of {bound} loaded", most.load(Ordering::Relaxed));
     assert!(failed.is_empty(), "{:?} of {count}, such as {:?}", tally(&failed), failed[0]);
     assert!(most.load(Ordering::Relaxed) <= bound, "{} actors, the bound is {bound}", most.load(Ordering::Relaxed));
-    assert_eq!(florin.database.count("SELECT count(*) FROM transactions WHERE key IS NOT NULL").await, i64::from(count));
+    assert_eq!(
+        florin.database.count("SELECT count(*) FROM transactions WHERE key IS NOT NULL").await,
+        i64::from(count)
+    );
     florin.stop().await;
 }
 
-// Fails when a command's place in the bound, or its legs, go back when its caller leaves instead of when it is resolved.
+// Fails when a command's place in the bound, or its legs, go back when its caller leaves instead of when it is
+// resolved.
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_hang_up_leave_nothing_behind() {
     let florin = Florin::start().await;
@@ -74,7 +82,10 @@ async fn clients_that_hang_up_leave_nothing_behind() {
         })
         .collect();
     let journal = florin.tree.node.active().unwrap().journal;
-    until("some are in a lane, the others wait for a leg", || async { journal.depth() == 20 && florin.in_flight.now() == 40 }).await;
+    until("some are in a lane, the others wait for a leg", || async {
+        journal.depth() == 20 && florin.in_flight.now() == 40
+    })
+    .await;
     for sent in sent {
         sent.abort();
     }

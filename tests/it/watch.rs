@@ -1,4 +1,5 @@
-//! Live events: in the journal's order, from any place on, without a gap or a repeat; whoever does not take them is cut off.
+//! Live events: in the journal's order, from any place on, without a gap or a repeat; whoever does not take them is cut
+//! off.
 //!
 //! Each test of a fault names the mutation of the product that makes it fail.
 
@@ -20,7 +21,13 @@ impl Florin {
 
     /// Every event of an account after this one.
     pub async fn watched(&self, account: &str, after: &str) -> Events {
-        self.watch(pb::WatchEventsRequest { account_id: account.into(), after_event_id: after.into(), ..Default::default() }).await.unwrap()
+        self.watch(pb::WatchEventsRequest {
+            account_id: account.into(),
+            after_event_id: after.into(),
+            ..Default::default()
+        })
+        .await
+        .unwrap()
     }
 
     /// Payments side by side, all done.
@@ -33,7 +40,10 @@ impl Florin {
 
     /// The places of all events.
     async fn places(&self) -> Vec<i64> {
-        sqlx::query_scalar("SELECT seq FROM journal WHERE event IS NOT NULL AND n = 0 ORDER BY seq").fetch_all(&self.database.pool).await.unwrap()
+        sqlx::query_scalar("SELECT seq FROM journal WHERE event IS NOT NULL AND n = 0 ORDER BY seq")
+            .fetch_all(&self.database.pool)
+            .await
+            .unwrap()
     }
 }
 
@@ -69,8 +79,15 @@ async fn whoever_watches_hears_everything_once_in_order_wherever_it_begins() {
     let mut from_the_first = florin.watched("a", "0").await;
     let mut from_now = florin.watched("", "").await;
     let load = {
-        let orders: Vec<Order> =
-            (0..400).map(|n| if n % 4 == 0 { Order::new(format!("k{n}"), "c", "b", 1) } else { Order::new(format!("k{n}"), "a", "b", 1) }).collect();
+        let orders: Vec<Order> = (0..400)
+            .map(|n| {
+                if n % 4 == 0 {
+                    Order::new(format!("k{n}"), "c", "b", 1)
+                } else {
+                    Order::new(format!("k{n}"), "a", "b", 1)
+                }
+            })
+            .collect();
         let clients = florin.client.clone();
         spawn(async move {
             for chunk in orders.chunks(20) {
@@ -85,7 +102,8 @@ async fn whoever_watches_hears_everything_once_in_order_wherever_it_begins() {
         others.push(florin.watched("a", &place.to_string()).await);
     }
     load.await.unwrap();
-    let all: Vec<(i64, String)> = florin.database.events().await.into_iter().map(|event| (event.id, event.body.to_string())).collect();
+    let all: Vec<(i64, String)> =
+        florin.database.events().await.into_iter().map(|event| (event.id, event.body.to_string())).collect();
     assert_eq!(all.len(), 430);
     let of_a: Vec<i64> = all.iter().filter(|(_, body)| body.contains("\"a\"")).map(|(id, _)| *id).collect();
     assert_eq!(of_a.len(), 330);
@@ -103,8 +121,11 @@ async fn whoever_watches_hears_everything_once_in_order_wherever_it_begins() {
     // One transaction alone, and one that is another tenant's to see: nobody's here.
     let one: serde_json::Value = serde_json::from_str(&heard[7].body).unwrap();
     let ulid: ulid::Ulid = one["payload"]["payment_id"].as_str().unwrap().parse().unwrap();
-    let request =
-        pb::WatchEventsRequest { transaction_id: uuid::Uuid::from_u128(ulid.0).to_string(), after_event_id: "0".into(), ..Default::default() };
+    let request = pb::WatchEventsRequest {
+        transaction_id: uuid::Uuid::from_u128(ulid.0).to_string(),
+        after_event_id: "0".into(),
+        ..Default::default()
+    };
     assert_eq!(ids(&take(&mut florin.watch(request).await.unwrap(), 1).await), [of_a[7]]);
     drop((from_the_first, from_now));
     florin.stop().await;
@@ -154,7 +175,10 @@ async fn a_watcher_goes_on_at_the_next_node() {
     florin.kill().await;
     let mut ended = None;
     while ended.is_none() {
-        match tokio::time::timeout(Duration::from_secs(10), events.message()).await.expect("the stream ends with its node") {
+        match tokio::time::timeout(Duration::from_secs(10), events.message())
+            .await
+            .expect("the stream ends with its node")
+        {
             Ok(Some(_)) => {} // what was on its way
             other => ended = Some(other),
         }
@@ -178,7 +202,9 @@ async fn any_place_of_the_past_is_taken_and_what_was_not_given_is_refused() {
     let from = |after: String| pb::WatchEventsRequest { after_event_id: after, ..Default::default() };
     assert_eq!(ids(&take(&mut florin.watch(from("1".into())).await.unwrap(), 10).await), places);
     assert_eq!(ids(&take(&mut florin.watch(from(places[4].to_string())).await.unwrap(), 5).await), places[5..]);
-    for (bad, word) in [("9223372036854775807", "9223372036854775807"), ("-1", "-1"), ("x", "\"x\""), (&"9".repeat(65), "64")] {
+    for (bad, word) in
+        [("9223372036854775807", "9223372036854775807"), ("-1", "-1"), ("x", "\"x\""), (&"9".repeat(65), "64")]
+    {
         let refused = florin.watch(from(bad.to_owned())).await.unwrap_err();
         assert!(refused.code() == Code::InvalidArgument && refused.message().contains(word), "{refused:?}");
     }

@@ -27,7 +27,14 @@ async fn with(options: Options) -> Florin {
 /// Payments in a ring.
 fn ring(name: &str, count: usize) -> Vec<Order> {
     (0..count)
-        .map(|n| Order::new(format!("{name}-{n}"), NAMES[n % NAMES.len()], NAMES[(n + 1) % NAMES.len()], 1 + i64::try_from(n % 9).unwrap()))
+        .map(|n| {
+            Order::new(
+                format!("{name}-{n}"),
+                NAMES[n % NAMES.len()],
+                NAMES[(n + 1) % NAMES.len()],
+                1 + i64::try_from(n % 9).unwrap(),
+            )
+        })
         .collect()
 }
 
@@ -41,7 +48,9 @@ async fn is_clean(florin: &Florin) {
 async fn three_in_flight(florin: &Florin, middle: Vec<Order>) -> [Vec<tokio::task::JoinHandle<Answered>>; 3] {
     let before = florin.faults.hits("lane.before_commit");
     florin.faults.hold("lane.before_commit");
-    let begun = async |n: u64| until("another batch is begun", async || florin.faults.hits("lane.before_commit") >= before + n).await;
+    let begun = async |n: u64| {
+        until("another batch is begun", async || florin.faults.hits("lane.before_commit") >= before + n).await
+    };
     let send = |orders: Vec<Order>| orders.into_iter().map(|order| background(florin, order)).collect::<Vec<_>>();
     let first = send(ring("first", 20));
     begun(1).await;
@@ -52,8 +61,8 @@ async fn three_in_flight(florin: &Florin, middle: Vec<Order>) -> [Vec<tokio::tas
     [first, middle, last]
 }
 
-// Fails when a batch is laid out from what is settled alone (`Lane::lay_out` without `sent`), when what was written behind a failure is not written again, and when the
-// failure of one is taken for the end of the epoch.
+// Fails when a batch is laid out from what is settled alone (`Lane::lay_out` without `sent`), when what was written
+// behind a failure is not written again, and when the failure of one is taken for the end of the epoch.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_writer_that_fails_between_two_others_takes_nobody_along() {
     let florin = with(Options { writers: 3, batch_max: 20, ..Options::default() }).await;
@@ -82,11 +91,22 @@ async fn a_writer_that_fails_between_two_others_takes_nobody_along() {
 // Fails when after a lost answer only the last batch that was sent is settled (`Lane::settle_sent` without its loop).
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_dies_under_several_writers_every_payment_has_one_effect() {
-    let florin = with(Options { writers: 3, batch_max: 40, answer_timeout: Duration::from_secs(2), ..Options::default() }).await;
+    let florin =
+        with(Options { writers: 3, batch_max: 40, answer_timeout: Duration::from_secs(2), ..Options::default() }).await;
     let kill = "SELECT count(pg_terminate_backend(p)) FROM writers, unnest(pids[1:1 + (random() * 2)::int]) p";
-    for (round, point) in ["lane.after_commit", "lane.settled", "", "lane.before_commit", "lane.taken", "", "lane.settled", "lane.after_commit", ""]
-        .into_iter()
-        .enumerate()
+    for (round, point) in [
+        "lane.after_commit",
+        "lane.settled",
+        "",
+        "lane.before_commit",
+        "lane.taken",
+        "",
+        "lane.settled",
+        "lane.after_commit",
+        "",
+    ]
+    .into_iter()
+    .enumerate()
     {
         let orders = ring(&format!("r{round}"), 600);
         if !point.is_empty() {
@@ -99,7 +119,8 @@ async fn whatever_dies_under_several_writers_every_payment_has_one_effect() {
             }
         };
         let client = std::slice::from_ref(&florin.client);
-        let load = futures::stream::iter(&orders).map(|order| order.insist(client)).buffer_unordered(300).collect::<Vec<_>>();
+        let load =
+            futures::stream::iter(&orders).map(|order| order.insist(client)).buffer_unordered(300).collect::<Vec<_>>();
         let (answers, ()) = tokio::join!(load, kills);
         assert!(answers.iter().all(|answer| answer.status() != pb::PaymentStatus::Declined), "round {round}");
         let effects = florin.database.effects().await;
@@ -110,8 +131,8 @@ async fn whatever_dies_under_several_writers_every_payment_has_one_effect() {
     florin.stop().await;
 }
 
-// Fails when a batch does not look into the partitions before its own. That the lane takes no key that is in flight only spares the database a refusal: without it
-// all of this holds as well.
+// Fails when a batch does not look into the partitions before its own. That the lane takes no key that is in flight
+// only spares the database a refusal: without it all of this holds as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_repeated_across_a_change_of_partition_under_two_writers_has_one_effect() {
     let florin = with(Options { writers: 2, batch_max: 30, partition_rows: 60, ..Options::default() }).await;
@@ -134,7 +155,8 @@ async fn where_the_log_is_slow_to_flush_two_writers_are_faster_than_one() {
     for _ in 0..3 {
         for (n, writers) in [1, 2].into_iter().enumerate() {
             let florin = with(Options { writers, batch_max: 20, ..Options::default() }).await;
-            // Each batch takes this long to be written, and this long to be committed once all is done but the flush of the log.
+            // Each batch takes this long to be written, and this long to be committed once all is done but the flush of
+            // the log.
             let slow = "CREATE FUNCTION write_slowly() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN NULL; END $$; \
                         CREATE TRIGGER write_slowly AFTER INSERT ON journal FOR EACH STATEMENT EXECUTE FUNCTION write_slowly(); \
                         CREATE FUNCTION flush_slowly() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.015); RETURN NULL; END $$; \
@@ -142,10 +164,18 @@ async fn where_the_log_is_slow_to_flush_two_writers_are_faster_than_one() {
             florin.database.pool.execute(slow).await.unwrap();
             let warm = ring("warm", 200);
             let client = std::slice::from_ref(&florin.client);
-            futures::stream::iter(&warm).map(|order| order.insist(client)).buffer_unordered(400).collect::<Vec<_>>().await;
+            futures::stream::iter(&warm)
+                .map(|order| order.insist(client))
+                .buffer_unordered(400)
+                .collect::<Vec<_>>()
+                .await;
             let orders = ring("slow", 2_000);
             let began = Instant::now();
-            futures::stream::iter(&orders).map(|order| order.insist(client)).buffer_unordered(400).collect::<Vec<_>>().await;
+            futures::stream::iter(&orders)
+                .map(|order| order.insist(client))
+                .buffer_unordered(400)
+                .collect::<Vec<_>>()
+                .await;
             took[n].push(began.elapsed());
             florin.stop().await;
         }

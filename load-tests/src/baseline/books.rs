@@ -38,12 +38,16 @@ const ENDS: &str = "SELECT count(*) FROM accounts a, LATERAL ( \
 /// When they do not balance, naming what is wrong, or cannot be read.
 pub async fn books(options: &PgConnectOptions) -> Result<Books> {
     let mut connection = options.clone().disable_statement_logging().connect().await?;
-    let (payments, entries, keys, outbox, cents): (i64, i64, i64, i64, i64) = sqlx::query_as(COUNTS).fetch_one(&mut connection).await?;
+    let (payments, entries, keys, outbox, cents): (i64, i64, i64, i64, i64) =
+        sqlx::query_as(COUNTS).fetch_one(&mut connection).await?;
     let wrong: i64 = sqlx::query_scalar(WRONG).bind(OPENING_CENTS).fetch_one(&mut connection).await?;
     let ends: i64 = sqlx::query_scalar(ENDS).fetch_one(&mut connection).await?;
     connection.close().await?;
     let rows = [entries, keys, outbox];
-    ensure!(rows.iter().all(|n| *n == payments), "{payments} payments have {entries} pairs of entries, {keys} keys and {outbox} events");
+    ensure!(
+        rows.iter().all(|n| *n == payments),
+        "{payments} payments have {entries} pairs of entries, {keys} keys and {outbox} events"
+    );
     ensure!(wrong == 0, "the totals of {wrong} accounts are not the sum of their entries");
     ensure!(ends == 0, "the last entries of {ends} accounts do not end at their balance");
     Ok(Books { payments, cents })

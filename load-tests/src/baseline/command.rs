@@ -1,4 +1,5 @@
-//! One payment, with all that is to be written: hashes, id, event. Made the way Florin's gateway makes it, before any connection is taken.
+//! One payment, with all that is to be written: hashes, id, event. Made the way Florin's gateway makes it, before any
+//! connection is taken.
 
 use chrono::{DateTime, Utc};
 use florin::protocol::events::{Payload, PaymentAuthorized, envelope};
@@ -47,7 +48,8 @@ impl<'a> Command<'a> {
         let body = envelope(Ulid(Uuid::now_v7().as_u128()), &aggregate, &Payload::Authorized(&payload), at, None);
         Self {
             key: KeyHash::of(Api::PaymentV1, "default", key_text).0,
-            request: RequestHash::of(&[payer.as_bytes(), payee.as_bytes(), &cents.to_le_bytes(), currency.as_bytes()]).0,
+            request: RequestHash::of(&[payer.as_bytes(), payee.as_bytes(), &cents.to_le_bytes(), currency.as_bytes()])
+                .0,
             id,
             key_text,
             payer,

@@ -1,5 +1,6 @@
-//! A fixed set of connections, handed out in order of asking. sqlx's own pool asks the server whether a connection still lives whenever it comes back:
-//! a round trip per payment that would make the baselines look slower than they must be.
+//! A fixed set of connections, handed out in order of asking. sqlx's own pool asks the server whether a connection
+//! still lives whenever it comes back: a round trip per payment that would make the baselines look slower than they
+//! must be.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
@@ -62,7 +63,8 @@ impl Connections {
 }
 
 impl Lent<'_> {
-    /// Says that the connection is between transactions: only then it is used again. One that is dropped in the middle is thrown away.
+    /// Says that the connection is between transactions: only then it is used again. One that is dropped in the middle
+    /// is thrown away.
     pub fn sound(mut self) {
         self.sound = true;
     }

@@ -1,4 +1,5 @@
-//! The `sql` handler behind the same gRPC service: what a user would build instead. No limiter, no authentication, no metrics, no publisher.
+//! The `sql` handler behind the same gRPC service: what a user would build instead. No limiter, no authentication, no
+//! metrics, no publisher.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,19 +23,36 @@ struct Service {
 
 #[tonic::async_trait]
 impl PaymentService for Service {
-    async fn authorize_payment(&self, request: Request<pb::AuthorizePaymentRequest>) -> Result<Response<pb::AuthorizePaymentResponse>, Status> {
+    async fn authorize_payment(
+        &self,
+        request: Request<pb::AuthorizePaymentRequest>,
+    ) -> Result<Response<pb::AuthorizePaymentResponse>, Status> {
         let asked = request.into_inner();
-        if asked.idempotency_key.is_empty() || asked.amount_cents <= 0 || asked.payer_account_id == asked.payee_account_id {
+        if asked.idempotency_key.is_empty()
+            || asked.amount_cents <= 0
+            || asked.payer_account_id == asked.payee_account_id
+        {
             return Err(Status::invalid_argument("a key, an amount above zero and two accounts are needed"));
         }
-        let command = Command::new(&asked.idempotency_key, &asked.payer_account_id, &asked.payee_account_id, asked.amount_cents, &asked.currency);
+        let command = Command::new(
+            &asked.idempotency_key,
+            &asked.payer_account_id,
+            &asked.payee_account_id,
+            asked.amount_cents,
+            &asked.currency,
+        );
         let answer = self.handler.handle(&command).await.map_err(|error| Status::unavailable(error.to_string()))?;
         let (status, payment_id) = match answer {
             Answer::Paid => (pb::PaymentStatus::Authorized, command.aggregate),
             Answer::Duplicate => (pb::PaymentStatus::Duplicate, String::new()),
             Answer::Declined => (pb::PaymentStatus::Declined, String::new()),
         };
-        let answer = pb::AuthorizePaymentResponse { payment_id, status: status.into(), error: None, processed_at: timestamp(command.at) };
+        let answer = pb::AuthorizePaymentResponse {
+            payment_id,
+            status: status.into(),
+            error: None,
+            processed_at: timestamp(command.at),
+        };
         Ok(Response::new(answer))
     }
 
@@ -42,7 +60,10 @@ impl PaymentService for Service {
         Err(Status::unimplemented("a baseline only pays"))
     }
 
-    async fn get_account_balance(&self, _: Request<pb::GetAccountBalanceRequest>) -> Result<Response<pb::GetAccountBalanceResponse>, Status> {
+    async fn get_account_balance(
+        &self,
+        _: Request<pb::GetAccountBalanceRequest>,
+    ) -> Result<Response<pb::GetAccountBalanceResponse>, Status> {
         Err(Status::unimplemented("a baseline only pays"))
     }
 }

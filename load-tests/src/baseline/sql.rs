@@ -1,4 +1,5 @@
-//! One SQL transaction per payment: key, both accounts locked in order, the check, the writes, COMMIT. Every statement is prepared once per connection.
+//! One SQL transaction per payment: key, both accounts locked in order, the check, the writes, COMMIT. Every statement
+//! is prepared once per connection.
 
 use std::sync::Arc;
 
@@ -12,7 +13,8 @@ pub struct Sql {
 }
 
 const KEY: &str = "INSERT INTO keys (key, payment, request, status) VALUES ($1, $2, $3, 1) ON CONFLICT DO NOTHING";
-const LOCK: &str = "SELECT id, name, credits - debits, floor, status FROM accounts WHERE name IN ($1, $2) ORDER BY id FOR UPDATE";
+const LOCK: &str =
+    "SELECT id, name, credits - debits, floor, status FROM accounts WHERE name IN ($1, $2) ORDER BY id FOR UPDATE";
 const BALANCES: &str = "UPDATE accounts SET debits = debits + CASE WHEN id = $1 THEN $3 ELSE 0 END, credits = credits + CASE WHEN id = $2 THEN $3 ELSE 0 END, \
      version = version + 1 WHERE id IN ($1, $2)";
 const PAYMENT: &str = "INSERT INTO payments (id, tenant, api, kind, status, request, key, created_at) VALUES ($1, 'default', 1, 1, 1, $2, $3, $4)";
@@ -47,13 +49,15 @@ struct Account {
 }
 
 async fn write(connection: &mut PgConnection, command: &Command<'_>) -> Result<Answer, sqlx::Error> {
-    let key = sqlx::query(KEY).bind(command.key).bind(command.id).bind(command.request).execute(&mut *connection).await?;
+    let key =
+        sqlx::query(KEY).bind(command.key).bind(command.id).bind(command.request).execute(&mut *connection).await?;
     if key.rows_affected() == 0 {
         return Ok(Answer::Duplicate);
     }
     let (mut payer, mut payee) = (None, None);
     for row in sqlx::query(LOCK).bind(command.payer).bind(command.payee).fetch_all(&mut *connection).await? {
-        let account = Account { id: row.try_get(0)?, balance: row.try_get(2)?, floor: row.try_get(3)?, status: row.try_get(4)? };
+        let account =
+            Account { id: row.try_get(0)?, balance: row.try_get(2)?, floor: row.try_get(3)?, status: row.try_get(4)? };
         if row.try_get::<&str, _>(1)? == command.payer { payer = Some(account) } else { payee = Some(account) }
     }
     let (Some(payer), Some(payee)) = (payer, payee) else { return Ok(Answer::Declined) };
@@ -61,7 +65,13 @@ async fn write(connection: &mut PgConnection, command: &Command<'_>) -> Result<A
         return Ok(Answer::Declined);
     }
     sqlx::query(BALANCES).bind(payer.id).bind(payee.id).bind(command.cents).execute(&mut *connection).await?;
-    sqlx::query(PAYMENT).bind(command.id).bind(command.request).bind(command.key_text).bind(command.at).execute(&mut *connection).await?;
+    sqlx::query(PAYMENT)
+        .bind(command.id)
+        .bind(command.request)
+        .bind(command.key_text)
+        .bind(command.at)
+        .execute(&mut *connection)
+        .await?;
     sqlx::query(ENTRIES)
         .bind(command.id)
         .bind(payer.id)

@@ -22,7 +22,8 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts the program with its output in `log`. A thread of its own starts and awaits it, because the kernel ties a death signal to the thread.
+    /// Starts the program with its output in `log`. A thread of its own starts and awaits it, because the kernel ties a
+    /// death signal to the thread.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -58,7 +59,9 @@ impl Child {
     pub fn check(&self) -> Result<()> {
         match *self.exit.0.lock().unwrap_or_else(PoisonError::into_inner) {
             None => Ok(()),
-            Some(status) => bail!("{} has ended ({status}); the end of {}:\n{}", self.name, self.log.display(), tail(&self.log)),
+            Some(status) => {
+                bail!("{} has ended ({status}); the end of {}:\n{}", self.name, self.log.display(), tail(&self.log))
+            }
         }
     }
 

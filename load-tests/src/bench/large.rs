@@ -1,4 +1,5 @@
-//! What a payment costs when the tables are large: the same load before and after millions of payments are written into Florin's journal.
+//! What a payment costs when the tables are large: the same load before and after millions of payments are written into
+//! Florin's journal.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -76,7 +77,11 @@ struct Large {
 pub async fn run(config: Config) -> Result<()> {
     std::fs::create_dir_all(&config.out).with_context(|| format!("{} cannot be made", config.out.display()))?;
     let Config { florin, accounts, settings, .. } = config.clone();
-    let mut site = Site::start(Options { florin, accounts, warm_wal_mb: 2_048, history: 0, baselines: false, settings }, &config.out).await?;
+    let mut site = Site::start(
+        Options { florin, accounts, warm_wal_mb: 2_048, history: 0, baselines: false, settings },
+        &config.out,
+    )
+    .await?;
     let before = measure(&site, &config, 1).await?;
     site.stop_florin().await?;
     let payments = prefill(&site, config.payments, config.accounts).await?;
@@ -85,9 +90,20 @@ pub async fn run(config: Config) -> Result<()> {
     eprintln!("florin verify ...");
     site.verify().await?;
     tokio::task::spawn_blocking(move || drop(site)).await?;
-    let cost = over(&after, &before, |run| run.cpu_us.server + run.cpu_us.postgres + run.cpu_us.redis + run.cpu_us.kafka);
+    let cost =
+        over(&after, &before, |run| run.cpu_us.server + run.cpu_us.postgres + run.cpu_us.redis + run.cpu_us.kafka);
     let rate = over(&after, &before, |run| run.payments_per_s);
-    let large = Large { commit: super::commit(), machine: machine(), payments, before, after, cost, rate, floor: FLOOR, met: cost <= FLOOR };
+    let large = Large {
+        commit: super::commit(),
+        machine: machine(),
+        payments,
+        before,
+        after,
+        cost,
+        rate,
+        floor: FLOOR,
+        met: cost <= FLOOR,
+    };
     std::fs::write(config.out.join("large.json"), format!("{}\n", serde_json::to_string_pretty(&large)?))?;
     println!(
         "with {payments} payments in the tables a payment costs {cost:.2} times as much CPU of the servers as with none (at most {FLOOR}: {})",
@@ -109,8 +125,13 @@ async fn measure(site: &Site, config: &Config, half: usize) -> Result<Vec<Run>> 
     for n in 0..=config.runs {
         let chooser = Chooser::new(Mix::Uniform, config.accounts, u64::try_from(half * 1_000 + n)?)?;
         let timing = Timing { warm_up: WARM_UP, run: config.run };
-        let run = bench.measure(System::Florin, Workload::Closed(Mix::Uniform), IN_FLIGHT, &chooser, None, timing, half).await?;
-        eprintln!("half {half}: {:>8.0}/s  p50 {:>7.2} ms  p99 {:>7.2} ms  {} errors", run.payments_per_s, run.p50_ms, run.p99_ms, run.errors);
+        let run = bench
+            .measure(System::Florin, Workload::Closed(Mix::Uniform), IN_FLIGHT, &chooser, None, timing, half)
+            .await?;
+        eprintln!(
+            "half {half}: {:>8.0}/s  p50 {:>7.2} ms  p99 {:>7.2} ms  {} errors",
+            run.payments_per_s, run.p50_ms, run.p99_ms, run.errors
+        );
         if run.errors > 0 {
             bail!("{} payments did not move money: {:?}", run.errors, run.outcomes);
         }
@@ -140,8 +161,11 @@ async fn prefill(site: &Site, payments: u64, accounts: u32) -> Result<u64> {
     while first < payments {
         let last = (first + chunk).min(payments) - 1;
         connection.execute("SELECT journal_grow(2)").await?;
-        let (batch, rows): (i64, i64) = sqlx::query_as("SELECT batch, rows FROM writers").fetch_one(&mut connection).await?;
-        let now: i64 = sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint").fetch_one(&mut connection).await?;
+        let (batch, rows): (i64, i64) =
+            sqlx::query_as("SELECT batch, rows FROM writers").fetch_one(&mut connection).await?;
+        let now: i64 = sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+            .fetch_one(&mut connection)
+            .await?;
         sqlx::query(PREFILL)
             .bind(whole(first))
             .bind(whole(last + 1 - first))

@@ -57,10 +57,17 @@ impl<'a> Bench<'a> {
             side: Mutex::new(connect(&site.database("florin")?).await?),
         };
         if site.baseline_address.is_some() {
-            let open = async |database| Ok::<_, anyhow::Error>(Arc::new(Connections::open(&site.database(database)?, baseline::CONNECTIONS).await?));
+            let open = async |database| {
+                Ok::<_, anyhow::Error>(Arc::new(
+                    Connections::open(&site.database(database)?, baseline::CONNECTIONS).await?,
+                ))
+            };
             let (sql, plpgsql) = (open("sql").await?, open("plpgsql").await?);
             bench.connections = vec![sql.clone(), plpgsql.clone()];
-            bench.direct = Some((Arc::new(Direct::new(Sql::new(sql), seed::PREFIX)), Arc::new(Direct::new(Plpgsql::new(plpgsql), seed::PREFIX))));
+            bench.direct = Some((
+                Arc::new(Direct::new(Sql::new(sql), seed::PREFIX)),
+                Arc::new(Direct::new(Plpgsql::new(plpgsql), seed::PREFIX)),
+            ));
         }
         Ok(bench)
     }
@@ -92,7 +99,8 @@ impl<'a> Bench<'a> {
         let per_s = half_peak.filter(|_| workload == Workload::OpenHalfPeak);
         let before = Spent::read(self.site, server);
         let wal_before = wal_bytes(&mut *self.side.lock().await).await?;
-        let figures = Box::pin(self.load(system, workload, in_flight, chooser, per_s, timing)).await?; // large: one way for each system
+        // large: one way for each system
+        let figures = Box::pin(self.load(system, workload, in_flight, chooser, per_s, timing)).await?;
         let rss_mb = server.and_then(process::rss_mb);
         let (mut events_waiting, mut publish_s) = (None, None);
         if system == System::Florin {
@@ -136,7 +144,9 @@ impl<'a> Bench<'a> {
 
     fn dial(&self, system: System) -> Result<Dial> {
         match system {
-            System::SqlGrpc => self.site.dial(self.site.baseline_address.as_deref().context("there are no baselines here")?),
+            System::SqlGrpc => {
+                self.site.dial(self.site.baseline_address.as_deref().context("there are no baselines here")?)
+            }
             _ => self.site.dial(&self.site.florin_address),
         }
     }
@@ -152,11 +162,32 @@ impl<'a> Bench<'a> {
     ) -> Result<Figures> {
         match workload {
             Workload::Batch100 => return batch::closed(&self.dial(system)?, chooser, BATCH, in_flight, timing).await,
-            Workload::Rest => return closed(Arc::new(RestPayer::connect(&self.site.rest_dial()?).await?), chooser, in_flight, timing).await,
-            Workload::HoldCapture => return closed(Arc::new(HoldPayer::connect(&self.dial(system)?).await?), chooser, in_flight, timing).await,
-            Workload::Balance => return closed(Arc::new(BalanceReader::connect(&self.dial(system)?).await?), chooser, in_flight, timing).await,
+            Workload::Rest => {
+                return closed(
+                    Arc::new(RestPayer::connect(&self.site.rest_dial()?).await?),
+                    chooser,
+                    in_flight,
+                    timing,
+                )
+                .await;
+            }
+            Workload::HoldCapture => {
+                return closed(Arc::new(HoldPayer::connect(&self.dial(system)?).await?), chooser, in_flight, timing)
+                    .await;
+            }
+            Workload::Balance => {
+                return closed(
+                    Arc::new(BalanceReader::connect(&self.dial(system)?).await?),
+                    chooser,
+                    in_flight,
+                    timing,
+                )
+                .await;
+            }
             Workload::Entries(place) => return closed(self.readers(place).await?.0, chooser, in_flight, timing).await,
-            Workload::Transactions(place) => return closed(self.readers(place).await?.1, chooser, in_flight, timing).await,
+            Workload::Transactions(place) => {
+                return closed(self.readers(place).await?.1, chooser, in_flight, timing).await;
+            }
             Workload::Closed(_) | Workload::OpenHalfPeak => {}
         }
         let direct = || self.direct.clone().context("there are no baselines here");
@@ -184,7 +215,8 @@ impl<'a> Bench<'a> {
 
     /// About how many events are not yet in Kafka, as far as Florin has noted; a few are counted.
     async fn waiting(&self) -> Result<i64> {
-        let waiting = "SELECT events FROM journal_waiting(coalesce((SELECT max(position) FROM outbox_positions), 0), $1)";
+        let waiting =
+            "SELECT events FROM journal_waiting(coalesce((SELECT max(position) FROM outbox_positions), 0), $1)";
         Ok(sqlx::query_scalar(waiting).bind(WAITING_COUNTED).fetch_one(&mut *self.side.lock().await).await?)
     }
 
@@ -208,7 +240,13 @@ impl<'a> Bench<'a> {
     }
 }
 
-async fn pay<P: Payer>(payer: Arc<P>, chooser: &Chooser, in_flight: usize, per_s: Option<f64>, timing: Timing) -> Result<Figures> {
+async fn pay<P: Payer>(
+    payer: Arc<P>,
+    chooser: &Chooser,
+    in_flight: usize,
+    per_s: Option<f64>,
+    timing: Timing,
+) -> Result<Figures> {
     match per_s {
         Some(per_s) => open(payer, chooser, per_s, timing).await,
         None => closed(payer, chooser, in_flight, timing).await,
@@ -231,7 +269,9 @@ pub async fn florin_books(options: &PgConnectOptions) -> Result<FlorinBooks> {
     let mut connection = connect(options).await?;
     let count = "SELECT count(*) FROM transactions WHERE key IS NOT NULL AND status = 1 AND kind <> $1";
     let payments = sqlx::query_scalar(count).bind(Kind::HOLD.code()).fetch_one(&mut connection).await?;
-    let held = sqlx::query_scalar("SELECT coalesce(sum(held), 0)::bigint FROM balances_now").fetch_one(&mut connection).await?;
+    let held = sqlx::query_scalar("SELECT coalesce(sum(held), 0)::bigint FROM balances_now")
+        .fetch_one(&mut connection)
+        .await?;
     connection.close().await?;
     Ok(FlorinBooks { payments, held })
 }
@@ -245,7 +285,11 @@ struct Spent {
 
 impl Spent {
     fn read(site: &Site, server: Option<u32>) -> Self {
-        Self { client: process::own_cpu_us(), server: server.map_or(0, process::cpu_us), servers: site.server_pids().map(process::cpu_us) }
+        Self {
+            client: process::own_cpu_us(),
+            server: server.map_or(0, process::cpu_us),
+            servers: site.server_pids().map(process::cpu_us),
+        }
     }
 
     fn since(&self, before: &Self) -> Self {
@@ -254,7 +298,11 @@ impl Spent {
         Self {
             client: self.client.saturating_sub(before.client),
             server: self.server.saturating_sub(before.server),
-            servers: [postgres.saturating_sub(postgres_before), redis.saturating_sub(redis_before), kafka.saturating_sub(kafka_before)],
+            servers: [
+                postgres.saturating_sub(postgres_before),
+                redis.saturating_sub(redis_before),
+                kafka.saturating_sub(kafka_before),
+            ],
         }
     }
 

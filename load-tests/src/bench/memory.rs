@@ -56,7 +56,11 @@ struct Memory {
 pub async fn run(config: Config) -> Result<()> {
     std::fs::create_dir_all(&config.out).with_context(|| format!("{} cannot be made", config.out.display()))?;
     let Config { florin, accounts, settings, .. } = config.clone();
-    let site = Site::start(Options { florin, accounts, warm_wal_mb: 256, history: 0, baselines: false, settings }, &config.out).await?;
+    let site = Site::start(
+        Options { florin, accounts, warm_wal_mb: 256, history: 0, baselines: false, settings },
+        &config.out,
+    )
+    .await?;
     let slices = slices(&site, &config).await?;
     eprintln!("florin verify ...");
     site.verify().await?;
@@ -76,7 +80,12 @@ pub async fn run(config: Config) -> Result<()> {
     let path = config.out.join(format!("memory-{accounts}.json"));
     std::fs::write(&path, format!("{}\n", serde_json::to_string_pretty(&memory)?))?;
     let floor = memory.floor_mb.map_or(String::new(), |mb| format!(" (at most {mb})"));
-    println!("{accounts} accounts: at most {:.0} MiB{floor}, the end over the middle {:.3}; see {}", memory.most_mb, memory.growth, path.display());
+    println!(
+        "{accounts} accounts: at most {:.0} MiB{floor}, the end over the middle {:.3}; see {}",
+        memory.most_mb,
+        memory.growth,
+        path.display()
+    );
     Ok(())
 }
 
@@ -86,7 +95,8 @@ async fn slices(site: &Site, config: &Config) -> Result<Vec<(f64, f64, f64)>> {
     while slices.is_empty() || began.elapsed() < config.length {
         let chooser = Chooser::new(Mix::Uniform, config.accounts, u64::try_from(slices.len())?)?;
         let timing = Timing { warm_up: Duration::ZERO, run: SLICE };
-        let run = bench.measure(System::Florin, Workload::Closed(Mix::Uniform), IN_FLIGHT, &chooser, None, timing, 1).await?;
+        let run =
+            bench.measure(System::Florin, Workload::Closed(Mix::Uniform), IN_FLIGHT, &chooser, None, timing, 1).await?;
         let mb = run.rss_mb.context("the server's memory cannot be read")?;
         eprintln!("{:>6.0} s  {:>8.0}/s  {mb:>7.1} MiB", began.elapsed().as_secs_f64(), run.payments_per_s);
         if run.errors > 0 {

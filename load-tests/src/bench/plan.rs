@@ -64,7 +64,8 @@ pub const BATCH: usize = 100;
 const ALL: &[System] = &[System::Florin, System::Sql, System::Plpgsql, System::SqlGrpc];
 const FLORIN: &[System] = &[System::Florin];
 
-/// One round. The open loop comes right after its peak, and so does what is compared with it; balances come last of these: their accounts are active.
+/// One round. The open loop comes right after its peak, and so does what is compared with it; balances come last of
+/// these: their accounts are active.
 pub fn cases(quick: bool) -> Vec<Case> {
     let in_flights: &[usize] = if quick { &[256] } else { &[1, 64, 256, 1_024] };
     let mut cases = Vec::new();

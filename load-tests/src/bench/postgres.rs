@@ -17,7 +17,9 @@ fn settings() -> Vec<(&'static str, String)> {
         ("shared_buffers", format!("{}MB", (memory_mb / 4).clamp(128, 4096))),
         ("effective_cache_size", format!("{}MB", (memory_mb / 2).clamp(256, 16384))),
         ("wal_buffers", "64MB".to_owned()),
-        ("min_wal_size", "4GB".to_owned()), // as many segments as a checkpoint's interval needs, so that none is made (16 MB of zeros, flushed by whoever commits)
+        // as many segments as a checkpoint's interval needs, so that none is made (16 MB of zeros, flushed by whoever
+        // commits)
+        ("min_wal_size", "4GB".to_owned()),
         ("max_wal_size", "4GB".to_owned()),
         ("checkpoint_timeout", "15min".to_owned()),
         ("checkpoint_completion_target", "0.9".to_owned()),
@@ -68,8 +70,12 @@ pub async fn shown(postgres: &PrivatePostgres) -> Result<String> {
     let mut connection = connect(&address::database(&postgres.url("postgres"))?).await?;
     let mut shown = Vec::new();
     for name in SHOWN {
-        let value: String = sqlx::query_scalar("SELECT current_setting($1)").bind(name).fetch_one(&mut connection).await?;
-        ensure!(!matches!(*name, "fsync" | "synchronous_commit" | "full_page_writes") || value == "on", "{name} is {value}, must be on");
+        let value: String =
+            sqlx::query_scalar("SELECT current_setting($1)").bind(name).fetch_one(&mut connection).await?;
+        ensure!(
+            !matches!(*name, "fsync" | "synchronous_commit" | "full_page_writes") || value == "on",
+            "{name} is {value}, must be on"
+        );
         shown.push(format!("{name} {value}"));
     }
     connection.close().await?;
@@ -82,10 +88,13 @@ pub async fn shown(postgres: &PrivatePostgres) -> Result<String> {
 /// When the server refuses.
 pub async fn warm_wal(postgres: &PrivatePostgres, megabytes: u32) -> Result<()> {
     let mut connection = connect(&address::database(&postgres.url("postgres"))?).await?;
-    sqlx::raw_sql("CREATE TABLE IF NOT EXISTS warm (filler text); ALTER TABLE warm ALTER filler SET STORAGE PLAIN").execute(&mut connection).await?;
+    sqlx::raw_sql("CREATE TABLE IF NOT EXISTS warm (filler text); ALTER TABLE warm ALTER filler SET STORAGE PLAIN")
+        .execute(&mut connection)
+        .await?;
     let per_step_mb = 64;
     for _ in 0..megabytes.div_ceil(per_step_mb) {
-        let fill = "INSERT INTO warm SELECT repeat(md5(n::text), 128) FROM generate_series(1, $1::bigint) n"; // 4 KiB a row
+        // 4 KiB a row
+        let fill = "INSERT INTO warm SELECT repeat(md5(n::text), 128) FROM generate_series(1, $1::bigint) n";
         sqlx::query(fill).bind(i64::from(per_step_mb) * 256).execute(&mut connection).await?;
         sqlx::raw_sql("TRUNCATE warm").execute(&mut connection).await?;
     }

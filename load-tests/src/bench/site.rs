@@ -1,4 +1,5 @@
-//! Everything that a benchmark runs on: PostgreSQL, Kafka, Redis, Florin and the baselines' server, started here and stopped when dropped.
+//! Everything that a benchmark runs on: PostgreSQL, Kafka, Redis, Florin and the baselines' server, started here and
+//! stopped when dropped.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -104,7 +105,13 @@ impl Site {
             }
             let port = ports::free()?;
             let mut command = Command::new(std::env::current_exe()?);
-            command.args(["serve-baseline", "--listen", &format!("127.0.0.1:{port}"), "--accounts", &options.accounts.to_string()]);
+            command.args([
+                "serve-baseline",
+                "--listen",
+                &format!("127.0.0.1:{port}"),
+                "--accounts",
+                &options.accounts.to_string(),
+            ]);
             command.env("DATABASE_URL", postgres.url("sql_grpc"));
             grpc_baseline = Some(Child::start("sql-grpc", command, &out.join("sql-grpc.log"))?);
             baseline_address = Some(format!("http://127.0.0.1:{port}"));
@@ -167,7 +174,12 @@ impl Site {
     /// # Errors
     /// Never: it is this machine's.
     pub fn dial(&self, address: &str) -> Result<Dial> {
-        Ok(Dial { endpoint: address::grpc(address)?, connections: CONNECTIONS, clients: CLIENTS, prefix: seed::PREFIX.to_owned() })
+        Ok(Dial {
+            endpoint: address::grpc(address)?,
+            connections: CONNECTIONS,
+            clients: CLIENTS,
+            prefix: seed::PREFIX.to_owned(),
+        })
     }
 
     /// How Florin's REST is dialled.
@@ -263,8 +275,14 @@ pub async fn wait_until<F: Future<Output = Result<bool>>>(what: &str, mut condit
 type Environment = Vec<(String, String)>;
 
 /// Florin's production defaults, with the limiter on; nothing of ours leaks in.
-fn environment(options: &Options, postgres: &PrivatePostgres, kafka: &DevKafka, redis: &PrivateRedis) -> Result<Environment> {
-    let mut environment: Environment = ["PATH", "HOME"].iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
+fn environment(
+    options: &Options,
+    postgres: &PrivatePostgres,
+    kafka: &DevKafka,
+    redis: &PrivateRedis,
+) -> Result<Environment> {
+    let mut environment: Environment =
+        ["PATH", "HOME"].iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
     let mut set = |name: &str, value: String| environment.push((name.to_owned(), value));
     set("DATABASE_URL", postgres.url("florin"));
     set("KAFKA_BROKERS", kafka.brokers());
@@ -291,8 +309,15 @@ fn tool(florin: &Path, environment: &Environment, arguments: &[&str]) -> Command
 
 /// Runs a command of Florin's to its end; what it said.
 async fn run(command: Command) -> Result<String> {
-    let name = format!("florin {}", command.get_args().map(|argument| argument.to_string_lossy()).collect::<Vec<_>>().join(" "));
-    let ended = tokio::process::Command::from(command).kill_on_drop(true).output().await.with_context(|| format!("{name} cannot be started"))?;
+    let name = format!(
+        "florin {}",
+        command.get_args().map(|argument| argument.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    );
+    let ended = tokio::process::Command::from(command)
+        .kill_on_drop(true)
+        .output()
+        .await
+        .with_context(|| format!("{name} cannot be started"))?;
     let said = format!("{}{}", String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     if !ended.status.success() {
         bail!("{name} failed ({}):\n{said}", ended.status);

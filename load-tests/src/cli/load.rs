@@ -70,7 +70,8 @@ pub struct PayArgs {
     /// florin.v1 PostTransactions with so many payments per message
     #[arg(long, value_parser = in_flight, conflicts_with_all = ["rest", "holds"])]
     batch: Option<usize>,
-    /// Transfers over REST at this address instead of payments over gRPC, on at most 256 connections with one request each at a time
+    /// Transfers over REST at this address instead of payments over gRPC, on at most 256 connections with one request
+    /// each at a time
     #[arg(long, value_name = "http://HOST:PORT", conflicts_with_all = ["address", "holds"])]
     rest: Option<String>,
     /// Hold each payment first, and then capture all of it, over florin.v1: one payment when both are done
@@ -114,12 +115,22 @@ pub struct EntryArgs {
 impl LoadArgs {
     fn dial(&self) -> Result<Dial> {
         let endpoint = address::grpc(&self.address)?;
-        Ok(Dial { endpoint, connections: self.connections.unwrap_or(CONNECTIONS), clients: self.clients, prefix: self.prefix.clone() })
+        Ok(Dial {
+            endpoint,
+            connections: self.connections.unwrap_or(CONNECTIONS),
+            clients: self.clients,
+            prefix: self.prefix.clone(),
+        })
     }
 
     fn rest_dial(&self, address: &str) -> Result<RestDial> {
         let connections = self.connections.unwrap_or(rest::CONNECTIONS_MAX);
-        Ok(RestDial { address: address::rest(address)?, connections, clients: self.clients, prefix: self.prefix.clone() })
+        Ok(RestDial {
+            address: address::rest(address)?,
+            connections,
+            clients: self.clients,
+            prefix: self.prefix.clone(),
+        })
     }
 
     fn chooser(&self) -> Result<Chooser> {
@@ -156,7 +167,9 @@ fn print(figures: &Figures, json: bool) -> Result<ExitCode> {
 pub async fn pay(args: PayArgs) -> Result<ExitCode> {
     let PayArgs { load, open_rate, batch, rest, holds } = args;
     let figures = match (batch, rest, holds) {
-        (Some(payments), ..) => batch::closed(&load.dial()?, &load.chooser()?, payments, load.in_flight, load.timing()).await?,
+        (Some(payments), ..) => {
+            batch::closed(&load.dial()?, &load.chooser()?, payments, load.in_flight, load.timing()).await?
+        }
         (None, Some(address), _) => load.run(RestPayer::connect(&load.rest_dial(&address)?).await?, open_rate).await?,
         (None, None, true) => load.run(HoldPayer::connect(&load.dial()?).await?, open_rate).await?,
         (None, None, false) => load.run(GrpcPayer::connect(&load.dial()?).await?, open_rate).await?,
@@ -185,11 +198,24 @@ pub async fn entries(args: EntryArgs) -> Result<ExitCode> {
     let figures = match &args.rest {
         Some(address) => {
             let dial = RestDial { address: address::rest(address)?, connections: 1, clients: 1, prefix: String::new() };
-            run::closed(Arc::new(TransactionReader::connect(&dial, &args.account, place).await?), &nobody, args.in_flight, timing).await?
+            run::closed(
+                Arc::new(TransactionReader::connect(&dial, &args.account, place).await?),
+                &nobody,
+                args.in_flight,
+                timing,
+            )
+            .await?
         }
         None => {
-            let dial = Dial { endpoint: address::grpc(&args.address)?, connections: 1, clients: 1, prefix: String::new() };
-            run::closed(Arc::new(EntryReader::connect(&dial, &args.account, place).await?), &nobody, args.in_flight, timing).await?
+            let dial =
+                Dial { endpoint: address::grpc(&args.address)?, connections: 1, clients: 1, prefix: String::new() };
+            run::closed(
+                Arc::new(EntryReader::connect(&dial, &args.account, place).await?),
+                &nobody,
+                args.in_flight,
+                timing,
+            )
+            .await?
         }
     };
     print(&figures, args.json)

@@ -47,15 +47,45 @@ const FLOORS: &[(&str, f64, bool, Figure)] = &[
     ("hot payer, 256 in flight: x sql", 20.0, true, Figure::Rate(("hot-payer", 256), ("sql", "hot-payer", 256))),
     ("uniform, 1 in flight: p50 x sql's", 1.0, false, Figure::Median(("uniform", 1), ("sql", "uniform", 1))),
     ("open loop at half the peak: p99 in ms", 20.0, false, Figure::Tail("open-half-peak", 256)),
-    ("100 payments per message, 16 messages in flight: x sql at 256", 9.0, true, Figure::Rate(("batch100", 16), ("sql", "uniform", 256))),
-    ("uniform, 256 in flight: PostgreSQL's CPU per payment x sql's", 0.056, false, Figure::Postgres(UNIFORM, ("sql", "uniform", 256))),
-    ("transfers over REST, 256 in flight: x uniform over gRPC", 0.7, true, Figure::Rate(("rest", 256), ("florin", "uniform", 256))),
-    ("hold and capture, 256 in flight: x uniform", 0.5, true, Figure::Rate(("hold-capture", 256), ("florin", "uniform", 256))),
+    (
+        "100 payments per message, 16 messages in flight: x sql at 256",
+        9.0,
+        true,
+        Figure::Rate(("batch100", 16), ("sql", "uniform", 256)),
+    ),
+    (
+        "uniform, 256 in flight: PostgreSQL's CPU per payment x sql's",
+        0.056,
+        false,
+        Figure::Postgres(UNIFORM, ("sql", "uniform", 256)),
+    ),
+    (
+        "transfers over REST, 256 in flight: x uniform over gRPC",
+        0.7,
+        true,
+        Figure::Rate(("rest", 256), ("florin", "uniform", 256)),
+    ),
+    (
+        "hold and capture, 256 in flight: x uniform",
+        0.5,
+        true,
+        Figure::Rate(("hold-capture", 256), ("florin", "uniform", 256)),
+    ),
     ("balances of active accounts, 256 in flight: per second", 20_000.0, true, Figure::Speed("balance", 256)),
     ("newest 50 of a million entries, 1 in flight: p99 in ms", 5.0, false, Figure::Tail("entries", 1)),
     ("50 near the oldest of a million entries, 1 in flight: p99 in ms", 5.0, false, Figure::Tail("entries-old", 1)),
-    ("newest 50 of a million transactions over REST, 1 in flight: p99 in ms", 5.0, false, Figure::Tail("transactions", 1)),
-    ("50 near the oldest of a million transactions over REST, 1 in flight: p99 in ms", 5.0, false, Figure::Tail("transactions-old", 1)),
+    (
+        "newest 50 of a million transactions over REST, 1 in flight: p99 in ms",
+        5.0,
+        false,
+        Figure::Tail("transactions", 1),
+    ),
+    (
+        "50 near the oldest of a million transactions over REST, 1 in flight: p99 in ms",
+        5.0,
+        false,
+        Figure::Tail("transactions-old", 1),
+    ),
     ("resident memory with 10,000 active accounts in MB", 200.0, false, Figure::Memory),
 ];
 
@@ -74,16 +104,26 @@ pub fn floors(runs: &[Run]) -> Vec<Floor> {
 
 fn reached(runs: &[Run], round: usize, figure: Figure) -> Option<f64> {
     let find = |system: &str, workload: &str, in_flight: usize| {
-        runs.iter().find(|run| run.round == round && run.system == system && run.workload == workload && run.in_flight == in_flight)
+        runs.iter().find(|run| {
+            run.round == round && run.system == system && run.workload == workload && run.in_flight == in_flight
+        })
     };
     match figure {
-        Figure::Rate((workload, n), (system, other, m)) => Some(find("florin", workload, n)?.payments_per_s / find(system, other, m)?.payments_per_s),
+        Figure::Rate((workload, n), (system, other, m)) => {
+            Some(find("florin", workload, n)?.payments_per_s / find(system, other, m)?.payments_per_s)
+        }
         Figure::Speed(workload, n) => Some(find("florin", workload, n)?.payments_per_s),
-        Figure::Median((workload, n), (system, other, m)) => Some(find("florin", workload, n)?.p50_ms / find(system, other, m)?.p50_ms),
+        Figure::Median((workload, n), (system, other, m)) => {
+            Some(find("florin", workload, n)?.p50_ms / find(system, other, m)?.p50_ms)
+        }
         Figure::Tail(workload, n) => Some(find("florin", workload, n)?.p99_ms),
         Figure::Postgres((workload, n), (system, other, m)) => {
             Some(find("florin", workload, n)?.cpu_us.postgres / find(system, other, m)?.cpu_us.postgres)
         }
-        Figure::Memory => runs.iter().filter(|run| run.round == round && run.system == "florin").filter_map(|run| run.rss_mb).reduce(f64::max),
+        Figure::Memory => runs
+            .iter()
+            .filter(|run| run.round == round && run.system == "florin")
+            .filter_map(|run| run.rss_mb)
+            .reduce(f64::max),
     }
 }

@@ -11,7 +11,11 @@ impl Report {
         let mut text = String::from("# Benchmark\n\n");
         let machine = &self.machine;
         let _ = writeln!(text, "Commit {}, {} accounts, {} runs.", self.commit, self.accounts, self.runs.len());
-        let _ = writeln!(text, "{} cores ({}), {} MiB of memory, {}.", machine.cores, machine.processor, machine.memory_mb, machine.system);
+        let _ = writeln!(
+            text,
+            "{} cores ({}), {} MiB of memory, {}.",
+            machine.cores, machine.processor, machine.memory_mb, machine.system
+        );
         let _ = writeln!(text, "PostgreSQL: {}.\n", self.postgres);
         if self.quick {
             text.push_str("A short run: it shows that everything works; its figures mean little.\n\n");
@@ -47,10 +51,15 @@ impl Report {
                 continue;
             }
             seen.push(kind);
-            let runs: Vec<&Run> = self.runs.iter().filter(|other| (other.workload, other.in_flight, other.system) == kind).collect();
-            let of = |figure: fn(&Run) -> f64| median(&runs.iter().map(|run| figure(run)).collect::<Vec<_>>()).unwrap_or_default();
-            let rss = median(&runs.iter().filter_map(|run| run.rss_mb).collect::<Vec<_>>()).map_or(String::new(), |mb| format!("{mb:.0}"));
-            let waiting = runs.iter().filter_map(|run| run.events_waiting).max().map_or(String::new(), |n| n.to_string());
+            let runs: Vec<&Run> =
+                self.runs.iter().filter(|other| (other.workload, other.in_flight, other.system) == kind).collect();
+            let of = |figure: fn(&Run) -> f64| {
+                median(&runs.iter().map(|run| figure(run)).collect::<Vec<_>>()).unwrap_or_default()
+            };
+            let rss = median(&runs.iter().filter_map(|run| run.rss_mb).collect::<Vec<_>>())
+                .map_or(String::new(), |mb| format!("{mb:.0}"));
+            let waiting =
+                runs.iter().filter_map(|run| run.events_waiting).max().map_or(String::new(), |n| n.to_string());
             let errors: u64 = runs.iter().map(|run| run.errors).sum();
             let _ = write!(
                 text,
@@ -62,8 +71,13 @@ impl Report {
                 of(|run| run.p50_ms),
                 of(|run| run.p99_ms)
             );
-            let cpu: [fn(&Run) -> f64; 5] =
-                [|run| run.cpu_us.client, |run| run.cpu_us.server, |run| run.cpu_us.postgres, |run| run.cpu_us.redis, |run| run.cpu_us.kafka];
+            let cpu: [fn(&Run) -> f64; 5] = [
+                |run| run.cpu_us.client,
+                |run| run.cpu_us.server,
+                |run| run.cpu_us.postgres,
+                |run| run.cpu_us.redis,
+                |run| run.cpu_us.kafka,
+            ];
             for figure in cpu {
                 let _ = write!(text, "| {:.1} ", of(figure));
             }
@@ -76,7 +90,15 @@ impl Report {
             "\n## Florin's rate over the baselines'\n\n| workload | in flight | over | median | rounds |\n| --- | --- | --- | --- | --- |\n",
         );
         for ratio in &self.ratios {
-            let _ = writeln!(text, "| {} | {} | {} | {:.2} | {} |", ratio.workload, ratio.in_flight, ratio.of, ratio.median, list(&ratio.rounds));
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {:.2} | {} |",
+                ratio.workload,
+                ratio.in_flight,
+                ratio.of,
+                ratio.median,
+                list(&ratio.rounds)
+            );
         }
     }
 }

@@ -37,7 +37,17 @@ fn report() -> Report {
     }
     let machine = Machine { cores: 2, processor: "p".into(), memory_mb: 1, system: "Linux".into() };
     let (ratios, floors) = (ratios(&runs), floors(&runs));
-    Report { commit: "c".into(), machine, postgres: "fsync on".into(), accounts: 2, quick: false, runs, ratios, floors, problems: Vec::new() }
+    Report {
+        commit: "c".into(),
+        machine,
+        postgres: "fsync on".into(),
+        accounts: 2,
+        quick: false,
+        runs,
+        ratios,
+        floors,
+        problems: Vec::new(),
+    }
 }
 
 #[test]
@@ -57,7 +67,11 @@ fn floors_are_met_missed_or_not_measured() {
     assert_eq!((of("100 payments").reached, of("100 payments").met), (Some(10.0), Some(true)));
     assert_eq!((of("1 in flight").reached, of("1 in flight").met), (None, None));
     let rest = of("over REST");
-    assert_eq!((rest.rounds.len(), rest.reached, rest.met), (3, Some(16.0 / 24.0), Some(false)), "of Florin's own rate in the same round");
+    assert_eq!(
+        (rest.rounds.len(), rest.reached, rest.met),
+        (3, Some(16.0 / 24.0), Some(false)),
+        "of Florin's own rate in the same round"
+    );
     assert_eq!((of("hold and capture").reached, of("hold and capture").met), (Some(0.4), Some(false)));
     assert_eq!((of("balances").reached, of("balances").met), (Some(19_000.0), Some(false)));
     assert_eq!(of("resident").met, Some(true));
@@ -67,7 +81,8 @@ fn floors_are_met_missed_or_not_measured() {
 fn the_report_has_its_fields() {
     let folder = tempfile::tempdir().unwrap();
     report().write(folder.path()).unwrap();
-    let json: serde_json::Value = serde_json::from_str(&fs::read_to_string(folder.path().join("report.json")).unwrap()).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(folder.path().join("report.json")).unwrap()).unwrap();
     for field in ["commit", "machine", "postgres", "runs", "ratios", "floors"] {
         assert!(json.get(field).is_some(), "{field}");
     }
@@ -85,7 +100,9 @@ fn the_report_has_its_fields() {
 
 #[test]
 fn the_median_is_the_one_in_the_middle() {
-    for (values, wanted) in [(vec![], None), (vec![3.0], Some(3.0)), (vec![9.0, 1.0, 5.0], Some(5.0)), (vec![4.0, 2.0], Some(3.0))] {
+    for (values, wanted) in
+        [(vec![], None), (vec![3.0], Some(3.0)), (vec![9.0, 1.0, 5.0], Some(5.0)), (vec![4.0, 2.0], Some(3.0))]
+    {
         assert_eq!(median(&values), wanted);
     }
 }

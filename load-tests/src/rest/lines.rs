@@ -1,5 +1,5 @@
-//! Connections of HTTP/1.1 that are kept open, each with one request at a time. One that broke, or whose answer was not awaited, is thrown away:
-//! what comes on it next would belong to somebody else.
+//! Connections of HTTP/1.1 that are kept open, each with one request at a time. One that broke, or whose answer was not
+//! awaited, is thrown away: what comes on it next would belong to somebody else.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -34,7 +34,12 @@ impl Lines {
     /// When one cannot be had.
     pub async fn open(authority: &Authority, connections: usize) -> Result<Self> {
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let lines = Self { host, port: authority.port_u16().unwrap_or(80), free: Mutex::default(), turns: Semaphore::new(connections) };
+        let lines = Self {
+            host,
+            port: authority.port_u16().unwrap_or(80),
+            free: Mutex::default(),
+            turns: Semaphore::new(connections),
+        };
         for _ in 0..connections {
             let line = lines.another().await?;
             lines.free().push(line);
@@ -42,7 +47,8 @@ impl Lines {
         Ok(lines)
     }
 
-    /// Sends a request on a free connection, or on a new one in the place of one that broke, and reads the whole answer.
+    /// Sends a request on a free connection, or on a new one in the place of one that broke, and reads the whole
+    /// answer.
     ///
     /// # Errors
     /// When no connection can be had, or it breaks before the answer's end.

@@ -1,5 +1,6 @@
-//! Changes of status, floor and ceiling. As soon as one arrives, new slips wait for it, so that it gets its turn even on a busy account. It is
-//! decided when the open legs have closed and the database has been asked about its key; it takes effect when it is written.
+//! Changes of status, floor and ceiling. As soon as one arrives, new slips wait for it, so that it gets its turn even
+//! on a busy account. It is decided when the open legs have closed and the database has been asked about its key; it
+//! takes effect when it is written.
 
 use std::collections::VecDeque;
 
@@ -107,7 +108,8 @@ impl AccountState {
     }
 }
 
-/// What the fold sets, in minor units. Floor or ceiling may be set past the balance: it then binds where the balance or available money stood.
+/// What the fold sets, in minor units. Floor or ceiling may be set past the balance: it then binds where the balance or
+/// available money stood.
 fn set(was: &Posted, is: &AccountChange) -> serde_json::Value {
     let is = is.guards;
     let balance = was.totals.credits - was.totals.debits;
@@ -121,11 +123,19 @@ fn set(was: &Posted, is: &AccountChange) -> serde_json::Value {
 }
 
 /// Adds to the change's record: the operator's action, and an event if anything differs.
-fn tell(record: &mut Record, account: &Identity, by: &Operator, action: &'static str, was: &Posted, is: &AccountChange) {
+fn tell(
+    record: &mut Record,
+    account: &Identity,
+    by: &Operator,
+    action: &'static str,
+    was: &Posted,
+    is: &AccountChange,
+) {
     let currency = account.currency;
     let before = GuardsText::of(was.guards, currency);
     let after = GuardsText::of(is.guards, currency);
     record.rows.push(Rows::Action(by.did(action, &account.name, Some(before.json()), Some(after.json()))));
-    record.facts = Some(format!("{{\"before\":{},\"after\":{},\"set\":{}}}", before.json(), after.json(), set(was, is)));
+    record.facts =
+        Some(format!("{{\"before\":{},\"after\":{},\"set\":{}}}", before.json(), after.json(), set(was, is)));
     record.event = (before != after).then_some(EventType::AccountChanged);
 }

@@ -14,7 +14,13 @@ pub(super) struct OpenLegs {
 impl OpenLegs {
     pub(super) fn open(&mut self, record: &Record) {
         self.keys.insert(record.key, record.id);
-        let used = UsedKey { key: record.key, transaction: record.id, request: record.request, retired: false, created_at: record.created_at };
+        let used = UsedKey {
+            key: record.key,
+            transaction: record.id,
+            request: record.request,
+            retired: false,
+            created_at: record.created_at,
+        };
         self.legs.insert(record.id, used);
     }
 

@@ -1,5 +1,5 @@
-//! Before any refusal that depends on state, key and balance are read from the primary, by a read that began after the command arrived. One read is
-//! in flight per account; all slips that arrive meanwhile share the next one.
+//! Before any refusal that depends on state, key and balance are read from the primary, by a read that began after the
+//! command arrived. One read is in flight per account; all slips that arrive meanwhile share the next one.
 
 use std::time::Duration;
 
@@ -85,7 +85,8 @@ impl Reading {
         self.running = Some(wanted);
         self.number += 1;
         let mut answer = Answer { actor: self.reader.actor.clone(), number: self.number, result: None };
-        let (primary, account, journal) = (self.reader.primary.clone(), self.reader.account, self.reader.journal.clone());
+        let (primary, account, journal) =
+            (self.reader.primary.clone(), self.reader.account, self.reader.journal.clone());
         tasks::spawn(async move {
             let read = read(&primary, &journal, account, &keys);
             answer.result = Some(match tokio::time::timeout(primary.timeout, read).await {
@@ -98,9 +99,15 @@ impl Reading {
 }
 
 /// What is folded in the database, with what the journal remembers since then.
-async fn read(primary: &Primary, journal: &Journal, account: AccountId, keys: &[KeyHash]) -> Result<(Posted, Vec<UsedKey>), String> {
+async fn read(
+    primary: &Primary,
+    journal: &Journal,
+    account: AccountId,
+    keys: &[KeyHash],
+) -> Result<(Posted, Vec<UsedKey>), String> {
     loop {
-        let (posted, as_of, used) = store::accounts::read_with_keys(&primary.pool, account, keys).await.map_err(|error| error.to_string())?;
+        let (posted, as_of, used) =
+            store::accounts::read_with_keys(&primary.pool, account, keys).await.map_err(|error| error.to_string())?;
         match journal.recall(account, posted, as_of)? {
             Some(posted) => return Ok((posted, used)),
             None => journal.wait_for_fold(as_of).await,
@@ -118,6 +125,7 @@ struct Answer {
 impl Drop for Answer {
     fn drop(&mut self) {
         let result = self.result.take().unwrap_or_else(|| Err("the read ended without an answer".into()));
-        let _ = self.actor.cast(AccountMessage::Read(Box::new(ReadAnswer { number: self.number, result }))); // an actor that ended asks nothing
+        // an actor that ended asks nothing
+        let _ = self.actor.cast(AccountMessage::Read(Box::new(ReadAnswer { number: self.number, result })));
     }
 }

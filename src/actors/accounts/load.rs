@@ -24,7 +24,8 @@ pub(super) fn start(
         if behind_barrier {
             journal.barrier().await;
         }
-        let (tenants, names): (Vec<_>, Vec<_>) = answer.keys.iter().map(|key| (key.tenant.to_string(), key.name.to_string())).unzip();
+        let (tenants, names): (Vec<_>, Vec<_>) =
+            answer.keys.iter().map(|key| (key.tenant.to_string(), key.name.to_string())).unzip();
         let result = tokio::time::timeout(primary.timeout, load(&primary, &journal, &tenants, &names)).await;
         faults.pause("directory.loading").await;
         answer.result = result.unwrap_or_else(|_| Err(format!("no answer within {:?}", primary.timeout)));
@@ -33,7 +34,12 @@ pub(super) fn start(
 }
 
 /// What is folded in the database, with what the journal remembers since then.
-async fn load(primary: &Primary, journal: &Journal, tenants: &[String], names: &[String]) -> Result<Vec<AccountRow>, String> {
+async fn load(
+    primary: &Primary,
+    journal: &Journal,
+    tenants: &[String],
+    names: &[String],
+) -> Result<Vec<AccountRow>, String> {
     'again: loop {
         let mut rows = store::accounts::load(&primary.pool, tenants, names).await.map_err(|error| error.to_string())?;
         for row in &mut rows {
@@ -59,6 +65,7 @@ struct Answer {
 impl Drop for Answer {
     fn drop(&mut self) {
         let result = std::mem::replace(&mut self.result, Ok(Vec::new()));
-        let _ = self.directory.cast(DirectoryMessage::Loaded(std::mem::take(&mut self.keys), result)); // a directory that ended asks nothing
+        // a directory that ended asks nothing
+        let _ = self.directory.cast(DirectoryMessage::Loaded(std::mem::take(&mut self.keys), result));
     }
 }

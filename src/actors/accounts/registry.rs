@@ -77,7 +77,9 @@ impl Registry {
 
     /// The account, loaded if need be.
     pub async fn resolve(&self, tenant: &str, name: &str) -> Resolved {
-        if let Some(account) = self.get(tenant, name).filter(|account| account.actor.get_status() == ActorStatus::Running) {
+        if let Some(account) =
+            self.get(tenant, name).filter(|account| account.actor.get_status() == ActorStatus::Running)
+        {
             return Resolved::Account(account);
         }
         let directory = self.0.directory.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -123,8 +125,14 @@ impl Registry {
     /// Empties the list and returns what was on it.
     pub(super) fn clear(&self) -> Vec<Arc<AccountHandle>> {
         *self.0.directory.write().unwrap_or_else(PoisonError::into_inner) = None;
-        let drain =
-            |shard: &RwLock<Shard>| shard.write().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, account)| account).collect::<Vec<_>>();
+        let drain = |shard: &RwLock<Shard>| {
+            shard
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .drain()
+                .map(|(_, account)| account)
+                .collect::<Vec<_>>()
+        };
         self.0.shards.iter().flat_map(drain).collect()
     }
 

@@ -21,7 +21,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { warn_rows: 100_000, warn_age: Duration::from_secs(60), stop_rows: 10_000_000, stop_age: Duration::from_secs(24 * 3600) }
+        Self {
+            warn_rows: 100_000,
+            warn_age: Duration::from_secs(60),
+            stop_rows: 10_000_000,
+            stop_age: Duration::from_secs(24 * 3600),
+        }
     }
 }
 
@@ -83,7 +88,12 @@ mod tests {
 
     #[test]
     fn first_a_warning_then_a_stop_and_back_without_flutter() {
-        let limits = Limits { warn_rows: 10, warn_age: Duration::from_secs(10), stop_rows: 100, stop_age: Duration::from_secs(100) };
+        let limits = Limits {
+            warn_rows: 10,
+            warn_age: Duration::from_secs(10),
+            stop_rows: 100,
+            stop_age: Duration::from_secs(100),
+        };
         let at = |was, rows, age| level(was, &limits, &Backlog { rows, age: Duration::from_secs(age) });
         assert_eq!(at(Level::Calm, 0, 0), Level::Calm);
         assert_eq!(at(Level::Calm, 9, 9), Level::Calm);

@@ -1,9 +1,9 @@
-//! One lane: adaptive group commit. A single record is committed at once; under load a batch is what gathered while earlier ones were being written,
-//! over several connections side by side.
+//! One lane: adaptive group commit. A single record is committed at once; under load a batch is what gathered while
+//! earlier ones were being written, over several connections side by side.
 //!
-//! Its actor owns only the sessions. Between `Flush` messages it holds no record; during one, the batches are in [`Lane::in_flight`] and
-//! [`Lane::sent`]. If it dies then, the next lane raises the session (which waits for an old backend that is committing), reads the number of the
-//! last batch, and runs again what is not committed.
+//! Its actor owns only the sessions. Between `Flush` messages it holds no record; during one, the batches are in
+//! [`Lane::in_flight`] and [`Lane::sent`]. If it dies then, the next lane raises the session (which waits for an old
+//! backend that is committing), reads the number of the last batch, and runs again what is not committed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +71,11 @@ impl Actor for LaneActor {
     type State = LaneState;
     type Arguments = Journal;
 
-    async fn pre_start(&self, myself: ActorRef<LaneMessage>, journal: Journal) -> Result<LaneState, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<LaneMessage>,
+        journal: Journal,
+    ) -> Result<LaneState, ActorProcessingErr> {
         let lane = journal.0.lane.clone();
         *lane.actor.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(myself.clone());
         myself.cast(LaneMessage::Recover)?;
@@ -93,7 +97,12 @@ impl Actor for LaneActor {
         })
     }
 
-    async fn handle(&self, myself: ActorRef<LaneMessage>, message: LaneMessage, state: &mut LaneState) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<LaneMessage>,
+        message: LaneMessage,
+        state: &mut LaneState,
+    ) -> Result<(), ActorProcessingErr> {
         let result = match message {
             LaneMessage::Barrier(reply) => {
                 state.barriers.push(reply);
@@ -113,18 +122,21 @@ impl LaneState {
         &self.journal.0.config
     }
 
-    /// Commits these groups of records in flight, one batch at a time, the last group first. A record that is refused is found by splitting its
-    /// group.
+    /// Commits these groups of records in flight, one batch at a time, the last group first. A record that is refused
+    /// is found by splitting its group.
     pub(super) async fn run(&mut self, mut groups: Vec<Vec<TransactionId>>) -> Result<(), Stopped> {
         while let Some(group) = groups.pop() {
             let is_full = self.committed.rows >= self.config().partition_rows;
             let session = self.sessions.last_mut().ok_or_else(no_session)?;
             let next_partition = is_full && session.has_next_partition(self.committed.batch).await?;
-            let Some(batch) = self.lane.lay_out(&group, self.committed.batch, next_partition) else { continue }; // all were resolved, or the journal was closed meanwhile
+            // all were resolved, or the journal was closed meanwhile
+            let Some(batch) = self.lane.lay_out(&group, self.committed.batch, next_partition) else { continue };
             if !batch.outside.is_empty() {
                 lock(&self.lane.sent).clear();
-                let error =
-                    StoreError::Unreadable(format!("accounts {:?} would be outside the limits that their actors admitted under", batch.outside));
+                let error = StoreError::Unreadable(format!(
+                    "accounts {:?} would be outside the limits that their actors admitted under",
+                    batch.outside
+                ));
                 self.lane.split(group, &error, session, &mut groups).await?;
                 continue;
             }
@@ -144,7 +156,8 @@ impl LaneState {
         Ok(())
     }
 
-    /// A batch of these records failed as a whole, and nothing is laid out behind it. What is left to do with them is pushed on `groups`.
+    /// A batch of these records failed as a whole, and nothing is laid out behind it. What is left to do with them is
+    /// pushed on `groups`.
     pub(super) async fn resolve(
         &mut self,
         error: StoreError,
@@ -181,14 +194,18 @@ impl LaneState {
         self.lane.refuse_late();
         let config = self.config();
         config.faults.point("lane.recover");
-        let (mut sessions, committed) = match WriterSession::open(&config.database, config.epoch, config.answer_timeout, config.writers).await {
-            Ok(opened) => opened,
-            Err(OpenError::Fenced) => return Err(Stopped::Fenced { known: false }),
-            Err(OpenError::Store(error)) => return Err(error.into()),
-        };
+        let (mut sessions, committed) =
+            match WriterSession::open(&config.database, config.epoch, config.answer_timeout, config.writers).await {
+                Ok(opened) => opened,
+                Err(OpenError::Fenced) => return Err(Stopped::Fenced { known: false }),
+                Err(OpenError::Store(error)) => return Err(error.into()),
+            };
         // The fence is up: only now may anything be called not done. What was sent is there if it is the last batch.
         if !self.lane.is_successor(committed.batch) {
-            tracing::error!(batch = committed.batch, "the database is not the one that memory was built on: the epoch ends");
+            tracing::error!(
+                batch = committed.batch,
+                "the database is not the one that memory was built on: the epoch ends"
+            );
             return Err(Stopped::Fenced { known: false });
         }
         lock(&self.journal.0.recent).begin(place(committed.batch + 1, 0) - 1);

@@ -22,8 +22,8 @@ impl Lane {
         Resolved::of(&in_flight, group).map(|taken| taken.record.key).collect()
     }
 
-    /// Lays a group out behind the batch `prior`, as the next one to send. It builds on what is settled, and on what the batches sent before it will
-    /// have done. `None`: nothing is left of the group.
+    /// Lays a group out behind the batch `prior`, as the next one to send. It builds on what is settled, and on what
+    /// the batches sent before it will have done. `None`: nothing is left of the group.
     pub(super) fn lay_out(&self, group: &[TransactionId], prior: i64, in_next_partition: bool) -> Option<Arc<Batch>> {
         let in_flight = lock(&self.in_flight);
         let cutoff = Resolved::of(&in_flight, group).map(|taken| taken.record.cutoff).min()?;
@@ -45,7 +45,11 @@ impl Lane {
 
     /// The records of a batch that was sent.
     pub(super) fn group_of(&self, batch: i64) -> Vec<TransactionId> {
-        lock(&self.sent).iter().find(|sent| sent.batch.number == batch).map(|sent| sent.group.clone()).unwrap_or_default()
+        lock(&self.sent)
+            .iter()
+            .find(|sent| sent.batch.number == batch)
+            .map(|sent| sent.group.clone())
+            .unwrap_or_default()
     }
 
     /// How many records a batch that was sent has.
@@ -83,13 +87,14 @@ impl Lane {
         }
     }
 
-    /// Moves slips from the queue to what is in flight: the first of each key, up to `batch_max`. Slips whose approvals are void, that are past their
-    /// cut-off, or whose account is in quarantine are answered.
+    /// Moves slips from the queue to what is in flight: the first of each key, up to `batch_max`. Slips whose approvals
+    /// are void, that are past their cut-off, or whose account is in quarantine are answered.
     pub(super) fn take(&self, batch_max: usize, quarantine: &Quarantine) -> Vec<TransactionId> {
         let underway: HashSet<KeyHash> = lock(&self.in_flight).iter().map(|taken| taken.record.key).collect();
         let mut queue = lock(&self.queue);
         let now = Instant::now();
-        let (mut keys, mut later, mut dropped, mut taken, mut waiting) = (HashSet::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut keys, mut later, mut dropped, mut taken, mut waiting) =
+            (HashSet::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for slip in queue.drain(..) {
             if taken.len() == batch_max || underway.contains(&slip.key()) || !keys.insert(slip.key()) {
                 later.push(slip);

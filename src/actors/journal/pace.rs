@@ -1,5 +1,5 @@
-//! When the next batch begins. A batch costs the database 0.4 ms of CPU whatever is in it, so at medium load it pays to gather for a few
-//! milliseconds. But no caller may wait for others that do not come.
+//! When the next batch begins. A batch costs the database 0.4 ms of CPU whatever is in it, so at medium load it pays to
+//! gather for a few milliseconds. But no caller may wait for others that do not come.
 
 use std::time::{Duration, Instant};
 
@@ -27,8 +27,8 @@ impl Pace {
         self.outstanding = outstanding.max(self.outstanding - self.outstanding.div_ceil(8));
     }
 
-    /// With this many queued a batch begins at once. If callers wait for their answers before they go on, then all of them are here when as many are
-    /// queued as were outstanding lately.
+    /// With this many queued a batch begins at once. If callers wait for their answers before they go on, then all of
+    /// them are here when as many are queued as were outstanding lately.
     pub(super) fn enough(&self) -> usize {
         self.outstanding.clamp(1, WORTH_IT)
     }

@@ -1,4 +1,5 @@
-//! Batches written side by side: each is laid out from what those before it will have done, and they are committed in order.
+//! Batches written side by side: each is laid out from what those before it will have done, and they are committed in
+//! order.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,16 +19,19 @@ use crate::store::journal::{WriterSession, is_out_of_order};
 use crate::telemetry::metrics::{JOURNAL_BATCH_SIZE, JOURNAL_COMMIT};
 
 /// The batches that are being written, in order of their numbers.
-pub(super) type Running = FuturesOrdered<Pin<Box<dyn Future<Output = (WriterSession, Arc<Batch>, Result<(), StoreError>)> + Send>>>;
+pub(super) type Running =
+    FuturesOrdered<Pin<Box<dyn Future<Output = (WriterSession, Arc<Batch>, Result<(), StoreError>)> + Send>>>;
 
 /// Batches that one `Flush` begins: after that, callers who wait for a barrier have their turn.
 const BEGUN_MAX: usize = 32;
-/// The fewest records that are worth a batch beside another. On two cores that payments keep busy, smaller ones cost a tenth of the throughput.
+/// The fewest records that are worth a batch beside another. On two cores that payments keep busy, smaller ones cost a
+/// tenth of the throughput.
 const BESIDE_MIN: usize = 256;
 
 impl LaneState {
-    /// Commits what has gathered, batch after batch, several side by side: each is laid out from what those before it will have done. They are
-    /// committed in order, so when one fails, all behind it fail too; then they are written again, one at a time.
+    /// Commits what has gathered, batch after batch, several side by side: each is laid out from what those before it
+    /// will have done. They are committed in order, so when one fails, all behind it fail too; then they are written
+    /// again, one at a time.
     pub(super) async fn flush(&mut self) -> Result<(), Stopped> {
         let (mut running, mut begun) = (Running::new(), 0);
         let mut laid = self.committed;
@@ -73,7 +77,11 @@ impl LaneState {
                     _ => break,
                 }
             }
-            let is_alone = alone.is_some() || failed.is_some() || begun == BEGUN_MAX || self.sessions.is_empty() || !self.lane.is_beside();
+            let is_alone = alone.is_some()
+                || failed.is_some()
+                || begun == BEGUN_MAX
+                || self.sessions.is_empty()
+                || !self.lane.is_beside();
             let enough = if is_alone { 0 } else { self.enough() };
             self.lane.enough.store(enough, Ordering::Release);
             let queued = lock(&self.lane.queue).len();
@@ -86,11 +94,13 @@ impl LaneState {
                         Ok(()) => self.settle(&batch),
                         Err(error) if failed.as_ref().is_none_or(|(_, why): &(_, Option<StoreError>)| why.is_none()) => {
                             // It is the first that failed: those behind it cannot be committed any more.
-                            // One that did not find the one before it is written again, alone: only then is it known whether the database is another.
+                            // One that did not find the one before it is written again, alone: only then is it known
+                            // whether the database is another.
                             let group = self.lane.group_of(batch.number);
                             failed = Some((group, (!is_out_of_order(&error)).then_some(error)));
                         }
-                        Err(error) if is_lost(&error) => failed = failed.map(|(group, _)| (group, Some(error))), // its connection is lost
+                        // its connection is lost
+                        Err(error) if is_lost(&error) => failed = failed.map(|(group, _)| (group, Some(error))),
                         Err(_) => {}
                     }
                 }
@@ -136,8 +146,8 @@ impl LaneState {
         self.lane.enough.store(0, Ordering::Release);
     }
 
-    /// The number of records that are worth a batch beside the others: as many as the last one has, but not few. Each waits for the flush of the one
-    /// before.
+    /// The number of records that are worth a batch beside the others: as many as the last one has, but not few. Each
+    /// waits for the flush of the one before.
     fn enough(&self) -> usize {
         let last = lock(&self.lane.sent).back().map_or(0, |sent| sent.group.len());
         last.max(BESIDE_MIN).min(self.config().batch_max)
@@ -152,7 +162,8 @@ impl LaneState {
     /// Sends a batch that is laid out.
     pub(super) fn begin(&mut self, batch: Arc<Batch>, running: &mut Running) {
         let Some(mut session) = self.sessions.pop() else { return };
-        let (faults, cutoff, beside) = (self.config().faults.clone(), self.lane.cutoff(batch.number), !running.is_empty());
+        let (faults, cutoff, beside) =
+            (self.config().faults.clone(), self.lane.cutoff(batch.number), !running.is_empty());
         self.pace.begin(Instant::now());
         running.push_back(Box::pin(async move {
             faults.pause("lane.before_commit").await;

@@ -1,11 +1,13 @@
-//! What memory knows of accounts and balances in the database do not include yet: what was settled since the fold. Pure.
+//! What memory knows of accounts and balances in the database do not include yet: what was settled since the fold.
+//! Pure.
 
 use hashbrown::HashMap;
 
 use crate::protocol::account::Posted;
 use crate::protocol::record::AccountId;
 
-/// Accounts that are not folded yet, as they were last settled. It grows with the accounts that are moved between two folds.
+/// Accounts that are not folded yet, as they were last settled. It grows with the accounts that are moved between two
+/// folds.
 #[derive(Debug, Default)]
 pub struct Recent {
     /// Everything after this place is remembered; `None`: it is not known yet where this epoch begins.
@@ -45,10 +47,17 @@ impl Recent {
         self.accounts.remove(&account);
     }
 
-    /// An account as of now, from a read as of the fold at `folded`. `None`: that read is too old, or where this epoch begins is not known.
+    /// An account as of now, from a read as of the fold at `folded`. `None`: that read is too old, or where this epoch
+    /// begins is not known.
     pub fn recall(&self, account: AccountId, read: Posted, folded: i64) -> Option<Posted> {
         self.from.filter(|from| folded >= *from)?;
-        Some(self.accounts.get(&account).filter(|known| known.totals.version >= read.totals.version).copied().unwrap_or(read))
+        Some(
+            self.accounts
+                .get(&account)
+                .filter(|known| known.totals.version >= read.totals.version)
+                .copied()
+                .unwrap_or(read),
+        )
     }
 
     /// How many accounts it remembers.

@@ -29,7 +29,10 @@ impl Resolved {
         in_flight.iter().filter(move |taken| all || group.contains(&taken.record.id))
     }
 
-    fn of_mut<'a>(in_flight: &'a mut [Taken], group: &[TransactionId]) -> impl Iterator<Item = &'a mut Taken> + use<'a> {
+    fn of_mut<'a>(
+        in_flight: &'a mut [Taken],
+        group: &[TransactionId],
+    ) -> impl Iterator<Item = &'a mut Taken> + use<'a> {
         let group: HashSet<TransactionId> = group.iter().copied().collect();
         in_flight.iter_mut().filter(move |taken| group.contains(&taken.record.id))
     }
@@ -79,8 +82,8 @@ impl Lane {
         }
     }
 
-    /// A batch is durable: every account is told before any caller is answered. If the actor dies in here, it is done again, which changes nothing
-    /// that was done.
+    /// A batch is durable: every account is told before any caller is answered. If the actor dies in here, it is done
+    /// again, which changes nothing that was done.
     fn settle_batch(&self, Sent { group, batch, .. }: &Sent, shared: &Shared) {
         *lock(&self.last) = Some(batch.number);
         {
@@ -98,7 +101,8 @@ impl Lane {
         shared.config.committed.notify_one();
     }
 
-    /// Finds the record for which a group was refused: its halves are tried next, and a record that stands alone is answered.
+    /// Finds the record for which a group was refused: its halves are tried next, and a record that stands alone is
+    /// answered.
     pub(super) async fn split(
         &self,
         mut group: Vec<TransactionId>,
@@ -115,14 +119,16 @@ impl Lane {
         Ok(())
     }
 
-    /// Takes records out of `group` whose keys are used: by themselves, in a batch whose answer was lost, or by another record.
+    /// Takes records out of `group` whose keys are used: by themselves, in a batch whose answer was lost, or by another
+    /// record.
     pub(super) fn resolve_used(&self, group: &mut Vec<TransactionId>, used: &UsedKeys) {
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for taken in Resolved::of_mut(&mut lock(&self.in_flight), group) {
             match used.get(&taken.record.key) {
                 Some(used) if used.transaction == taken.record.id && used.request == taken.record.request => {
                     if !used.retired {
-                        taken.record.created_at = used.created_at; // another's, if it repeats an id that its source gave it
+                        // another's, if it repeats an id that its source gave it
+                        taken.record.created_at = used.created_at;
                     }
                     own.push(taken.record.id);
                 }
@@ -150,7 +156,8 @@ impl Lane {
         }
     }
 
-    /// Takes records out of `group` that are past their cut-off: no payment is executed an hour later with nobody waiting.
+    /// Takes records out of `group` that are past their cut-off: no payment is executed an hour later with nobody
+    /// waiting.
     pub(super) fn resolve_late(&self, group: &mut Vec<TransactionId>, now: Instant) {
         let late: Vec<_> = lock(&self.in_flight)
             .iter()
@@ -164,12 +171,20 @@ impl Lane {
     }
 
     /// The database refuses this record. The actors of its accounts believed otherwise, so they are loaded anew.
-    async fn resolve_guilty(&self, id: TransactionId, error: &StoreError, session: &mut WriterSession) -> Result<(), StoreError> {
+    async fn resolve_guilty(
+        &self,
+        id: TransactionId,
+        error: &StoreError,
+        session: &mut WriterSession,
+    ) -> Result<(), StoreError> {
         let existing = if error.code() == Some(code::UNIQUE) { session.transaction(id).await? } else { None };
         if let Some((request, created_at)) = existing {
-            let same = lock(&self.in_flight).iter_mut().find(|taken| taken.record.id == id && taken.record.request == request).map(|taken| {
-                taken.record.created_at = created_at; // what is answered is the first one's
-            });
+            let same = lock(&self.in_flight)
+                .iter_mut()
+                .find(|taken| taken.record.id == id && taken.record.request == request)
+                .map(|taken| {
+                    taken.record.created_at = created_at; // what is answered is the first one's
+                });
             if same.is_none() {
                 for taken in self.remove_some(&[id]) {
                     taken.answer(Outcome::KeyReused); // its id is its key
@@ -181,7 +196,8 @@ impl Lane {
             return Ok(());
         }
         let why = match error {
-            _ if is_exceeded(error) => Some(Abort::Exceeded), // two met on it: no actor of an account knows of holds and payments
+            // two met on it: no actor of an account knows of holds and payments
+            _ if is_exceeded(error) => Some(Abort::Exceeded),
             _ if is_opened(error) => Some(Abort::AccountExists),
             _ if error.code() == Some(CURRENCY_INACTIVE) => Some(Abort::CurrencyInactive),
             _ => None,

@@ -1,5 +1,5 @@
-//! The name of a process on the lease. A process that starts again on the same machine can tell from it that the former leader is dead, and need not
-//! wait for the lease to end.
+//! The name of a process on the lease. A process that starts again on the same machine can tell from it that the former
+//! leader is dead, and need not wait for the lease to end.
 
 use std::fmt;
 use std::fs;
@@ -17,7 +17,8 @@ pub struct Holder {
 impl Holder {
     pub fn this() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().replace(' ', "-");
-        let namespace = fs::read_link("/proc/self/ns/pid").map(|link| link.to_string_lossy().into_owned()).unwrap_or_default();
+        let namespace =
+            fs::read_link("/proc/self/ns/pid").map(|link| link.to_string_lossy().into_owned()).unwrap_or_default();
         let pid = std::process::id();
         Self {
             host: read("/proc/sys/kernel/hostname"),
@@ -35,7 +36,11 @@ impl Holder {
     /// Whether the process of this name ran on this machine and has certainly ended.
     pub fn knows_dead(&self, name: &str) -> bool {
         let mut parts = name.split(' ').skip(1);
-        let (Some(place), Some(pid), Some(then)) = (parts.next(), parts.next().and_then(|pid| pid.parse().ok()), parts.next()) else { return false };
+        let (Some(place), Some(pid), Some(then)) =
+            (parts.next(), parts.next().and_then(|pid| pid.parse().ok()), parts.next())
+        else {
+            return false;
+        };
         !then.is_empty() && place == self.place && place.len() > 1 && started(pid).is_none_or(|now| now != then)
     }
 }
@@ -46,7 +51,8 @@ impl fmt::Display for Holder {
     }
 }
 
-/// The start time of a process in clock ticks since boot: field 22 of its stat, counted from behind the name, which may contain anything.
+/// The start time of a process in clock ticks since boot: field 22 of its stat, counted from behind the name, which may
+/// contain anything.
 fn started(pid: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)

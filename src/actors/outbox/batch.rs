@@ -46,7 +46,13 @@ impl Item<'_> {
             _ => &topics.dead_letters,
         };
         let is_own = self.dead.is_none() && self.event.is_some_and(|event| event.topic_suffix().is_none());
-        Outgoing { topic, partition: None, key: &self.key, body: &self.body, tenant: is_own.then_some(self.told.tenant.as_str()) }
+        Outgoing {
+            topic,
+            partition: None,
+            key: &self.key,
+            body: &self.body,
+            tenant: is_own.then_some(self.told.tenant.as_str()),
+        }
     }
 
     /// As PostgreSQL keeps it, if it is a dead letter.
@@ -65,14 +71,25 @@ pub(super) fn build<'a>(told: &'a [Told], dead: &BTreeMap<i64, Dead>, now: DateT
                 Ok(event) => (Cow::Borrowed(&*event.key), &*event.body),
                 Err(_) => (Cow::Owned(told.transaction.to_string()), NOTHING),
             };
-            let unreadable = || told.event.as_ref().err().map(|why| Dead { reason: format!("invalid_record: {why}"), retries: 0 });
-            let suspect = || told.suspect.map(|account| Dead { reason: format!("quarantine: account {account} is suspect"), retries: 0 });
+            let unreadable =
+                || told.event.as_ref().err().map(|why| Dead { reason: format!("invalid_record: {why}"), retries: 0 });
+            let suspect = || {
+                told.suspect
+                    .map(|account| Dead { reason: format!("quarantine: account {account} is suspect"), retries: 0 })
+            };
             let dead = dead.get(&told.seq).cloned().or_else(unreadable).or_else(suspect);
             let body = match &dead {
                 None => Cow::Borrowed(whole),
                 Some(dead) => {
                     let retry_count = i32::try_from(dead.retries).unwrap_or(i32::MAX);
-                    let letter = DeadLetter { event: told.number, aggregate: &key, body: whole, retry_count, failed_at: now, error: &dead.reason };
+                    let letter = DeadLetter {
+                        event: told.number,
+                        aggregate: &key,
+                        body: whole,
+                        retry_count,
+                        failed_at: now,
+                        error: &dead.reason,
+                    };
                     Cow::Owned(letter.encode())
                 }
             };

@@ -71,7 +71,12 @@ pub(super) struct Ends {
 
 impl Ends {
     /// Connects. From here on no older publisher of the same name can commit anything.
-    pub async fn look(config: &OutboxConfig, kafka: &KafkaConfig, pool: &PgPool, stop: &impl Stopping) -> Result<Self, Trouble> {
+    pub async fn look(
+        config: &OutboxConfig,
+        kafka: &KafkaConfig,
+        pool: &PgPool,
+        stop: &impl Stopping,
+    ) -> Result<Self, Trouble> {
         let mut db = within(async { Ok(pool.acquire().await?.detach()) }).await?;
         if config.transactional {
             check_position_topic(kafka).await?;
@@ -95,7 +100,11 @@ impl Ends {
     ) -> Result<Found, Trouble> {
         producer.init(stop).await?;
         let cluster = producer.cluster(stop).await?;
-        let position = if config.transactional { read_position(kafka, &config.publisher, config.partition, stop).await? } else { None };
+        let position = if config.transactional {
+            read_position(kafka, &config.publisher, config.partition, stop).await?
+        } else {
+            None
+        };
         let last_row = match &position {
             Some(position) => within(live::at(&mut *db, position.position)).await?,
             None => None,
@@ -114,6 +123,9 @@ impl Ends {
 pub(super) async fn within<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Trouble> {
     match tokio::time::timeout(SQL_MAX, work).await {
         Ok(result) => Ok(result?),
-        Err(_) => Err(Trouble::Passing { reason: format!("postgresql did not answer within {} s", SQL_MAX.as_secs()), renew: true }),
+        Err(_) => Err(Trouble::Passing {
+            reason: format!("postgresql did not answer within {} s", SQL_MAX.as_secs()),
+            renew: true,
+        }),
     }
 }

@@ -1,8 +1,8 @@
 //! Whether the publisher may go on, and from where: a pure rule on what was found at the start.
 //!
-//! It may go on only from what a publisher that died can have left behind: the copy in PostgreSQL equals the position in Kafka, or the position
-//! before it. (It died between Kafka's commit and the copy; the copy is always written before the next transaction.) Anything else means that data
-//! was lost somewhere, and a guess would lose or repeat events.
+//! It may go on only from what a publisher that died can have left behind: the copy in PostgreSQL equals the position
+//! in Kafka, or the position before it. (It died between Kafka's commit and the copy; the copy is always written before
+//! the next transaction.) Anything else means that data was lost somewhere, and a guess would lose or repeat events.
 
 use crate::messaging::position::Position;
 use crate::store::outbox::{Copy, Database};
@@ -70,8 +70,13 @@ pub fn judge(found: &Found, start_over: bool) -> Verdict {
 }
 
 fn elsewhere(found: &Found) -> bool {
-    let position = found.position.as_ref().is_some_and(|it| it.cluster != found.cluster || it.system != found.database.system);
-    position || found.copy.as_ref().is_some_and(|it| it.cluster != found.cluster || it.database.system != found.database.system)
+    let position =
+        found.position.as_ref().is_some_and(|it| it.cluster != found.cluster || it.system != found.database.system);
+    position
+        || found
+            .copy
+            .as_ref()
+            .is_some_and(|it| it.cluster != found.cluster || it.database.system != found.database.system)
 }
 
 fn refusal(found: &Found) -> Option<Refusal> {
@@ -80,8 +85,10 @@ fn refusal(found: &Found) -> Option<Refusal> {
     if let Some(other) = clusters.into_iter().flatten().find(|it| *it != cluster) {
         return Some(Refusal::OtherCluster(format!("its id is {cluster}, and events were published to {other}")));
     }
-    let databases =
-        [position.as_ref().map(|it| Database { system: it.system.clone(), timeline: it.timeline }), copy.as_ref().map(|it| it.database.clone())];
+    let databases = [
+        position.as_ref().map(|it| Database { system: it.system.clone(), timeline: it.timeline }),
+        copy.as_ref().map(|it| it.database.clone()),
+    ];
     if let Some(other) = databases.into_iter().flatten().find(|it| it != database) {
         return Some(Refusal::PostgresLost(format!(
             "events were published from system {} timeline {}, and this is system {} timeline {}",
@@ -91,11 +98,14 @@ fn refusal(found: &Found) -> Option<Refusal> {
     match (position, copy) {
         (None, None) => None,
         (None, Some(copy)) if copy.position == 0 => None,
-        (None, Some(copy)) => Some(Refusal::BrokerLost(format!("it has no position, and events up to {} were published", copy.position))),
-        (Some(position), None) if position.position == 0 => None,
-        (Some(position), None) => {
-            Some(Refusal::PostgresLost(format!("it knows of no published event, and events up to {} were published", position.position)))
+        (None, Some(copy)) => {
+            Some(Refusal::BrokerLost(format!("it has no position, and events up to {} were published", copy.position)))
         }
+        (Some(position), None) if position.position == 0 => None,
+        (Some(position), None) => Some(Refusal::PostgresLost(format!(
+            "it knows of no published event, and events up to {} were published",
+            position.position
+        ))),
         (Some(position), Some(copy)) => {
             let (at, before, known) = (position.position, position.previous, copy.position);
             if at > *tip {
@@ -142,7 +152,9 @@ pub fn mend(found: &Found, from: Option<i64>) -> Mend {
             Some(position) => Mend::Again { after: known.min(position.position), to: position.position.max(known) },
             None => Mend::Set(known),
         },
-        Some(Refusal::BrokerLost(_) | Refusal::OtherCluster(_)) => Mend::Set(from.map_or(known, |from| (from - 1).max(0))),
+        Some(Refusal::BrokerLost(_) | Refusal::OtherCluster(_)) => {
+            Mend::Set(from.map_or(known, |from| (from - 1).max(0)))
+        }
     }
 }
 
@@ -214,7 +226,8 @@ mod tests {
             (Some((50, 40)), Some(40), 99, Is::Resume(50)), // died between Kafka's commit and the copy
             (Some((50, 0)), Some(0), 50, Is::Resume(50)),
             (Some((50, 40)), Some(39), 99, Is::Postgres),
-            (Some((50, 40)), Some(30), 99, Is::Postgres), // a dump was restored, and new payments have passed the position
+            // a dump was restored, and new payments have passed the position
+            (Some((50, 40)), Some(30), 99, Is::Postgres),
             (Some((50, 40)), Some(45), 99, Is::Postgres),
             (Some((50, 40)), Some(50), 49, Is::Postgres),
             (Some((50, 40)), Some(40), 49, Is::Postgres),
@@ -237,7 +250,8 @@ mod tests {
 
     #[test]
     fn another_row_under_the_position_s_id_is_noticed() {
-        // One batch was published after the dump, and after the restore new events took its ids before the publisher came up.
+        // One batch was published after the dump, and after the restore new events took its ids before the publisher
+        // came up.
         for last in [None, Some("another".to_owned())] {
             let found = Found { last, ..found(Some((50, 40)), Some(40), 99) };
             assert_eq!(is(&found, false), Is::Postgres);
@@ -256,7 +270,8 @@ mod tests {
         assert_eq!((is(&other_system, false), is(&other_system, true)), (Is::Postgres, Is::Over));
         let other_cluster = Found { cluster: "l".into(), ..found(None, Some(50), 99) };
         assert_eq!((is(&other_cluster, false), is(&other_cluster, true)), (Is::Cluster, Is::Over));
-        let fresh_database = Found { database: Database { system: "t".into(), ..database() }, ..found(Some((50, 40)), None, 0) };
+        let fresh_database =
+            Found { database: Database { system: "t".into(), ..database() }, ..found(Some((50, 40)), None, 0) };
         assert_eq!((is(&fresh_database, false), is(&fresh_database, true)), (Is::Postgres, Is::Over));
     }
 

@@ -1,9 +1,9 @@
 //! `florin outbox repair`: makes a publisher that refuses to publish go on, so that no event is skipped.
 //!
-//! It takes the publisher's name at Kafka, which shuts out one that is running. Where PostgreSQL lost data, events that were published and are
-//! waiting again are published twice (their event ids tell): repeating is the lesser evil, and only a human can decide otherwise. Rows written after
-//! the repair have places above everything that was ever published. Each step can be repeated: after a crash in between the publisher still refuses,
-//! or goes on.
+//! It takes the publisher's name at Kafka, which shuts out one that is running. Where PostgreSQL lost data, events that
+//! were published and are waiting again are published twice (their event ids tell): repeating is the lesser evil, and
+//! only a human can decide otherwise. Rows written after the repair have places above everything that was ever
+//! published. Each step can be repeated: after a crash in between the publisher still refuses, or goes on.
 
 use sqlx::{Connection as _, PgPool};
 
@@ -48,11 +48,17 @@ impl Stopping for Never {
     }
 }
 
-/// Looks at both ends and mends what [`super::judge`] refuses. `from` is the first place to publish again where the broker lost data.
+/// Looks at both ends and mends what [`super::judge`] refuses. `from` is the first place to publish again where the
+/// broker lost data.
 ///
 /// # Errors
 /// When Kafka or PostgreSQL fails on the way.
-pub async fn repair(config: &OutboxConfig, kafka: &KafkaConfig, pool: &PgPool, from: Option<i64>) -> Result<Repaired, RepairError> {
+pub async fn repair(
+    config: &OutboxConfig,
+    kafka: &KafkaConfig,
+    pool: &PgPool,
+    from: Option<i64>,
+) -> Result<Repaired, RepairError> {
     let (mut again, mut first) = (0, None);
     let mut attempts = 0;
     loop {
@@ -119,7 +125,11 @@ async fn carry_out(
         return Ok(());
     }
     let event = within(live::at(&mut ends.db, to)).await?;
-    let last = event.as_ref().map(hash).or_else(|| position.as_ref().filter(|it| it.position == to).map(|it| it.last.clone())).unwrap_or_default();
+    let last = event
+        .as_ref()
+        .map(hash)
+        .or_else(|| position.as_ref().filter(|it| it.position == to).map(|it| it.last.clone()))
+        .unwrap_or_default();
     let record = Position {
         publisher: config.publisher.clone(),
         position: to,
@@ -131,7 +141,13 @@ async fn carry_out(
     };
     let body = record.encode();
     ends.producer.begin()?;
-    let record = Outgoing { topic: &kafka.position_topic, partition: Some(config.partition), key: &config.publisher, body: &body, tenant: None };
+    let record = Outgoing {
+        topic: &kafka.position_topic,
+        partition: Some(config.partition),
+        key: &config.publisher,
+        body: &body,
+        tenant: None,
+    };
     ends.producer.send(&[record], &Never).await?;
     Ok(ends.producer.commit(&Never).await?)
 }

@@ -1,7 +1,7 @@
 //! One connection to Kafka and one to PostgreSQL, and what is known as long as both stand.
 //!
-//! The connection to PostgreSQL is a single one, not a pool. When it breaks, what answers next may be another database, or an older one, so the
-//! session ends and the next one is judged anew.
+//! The connection to PostgreSQL is a single one, not a pool. When it breaks, what answers next may be another database,
+//! or an older one, so the session ends and the next one is judged anew.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -129,7 +129,8 @@ impl Session {
                 return self.idle(args).await;
             }
         }
-        let events_max = if self.scanned < self.narrow_until { self.rows_max } else { args.config.batch_rows_max.max(1) };
+        let events_max =
+            if self.scanned < self.narrow_until { self.rows_max } else { args.config.batch_rows_max.max(1) };
         self.rows_max = events_max;
         let rows_max = i64::try_from(events_max).unwrap_or(i64::MAX);
         let mut part = within(live::read(&mut self.db, &mut self.names, self.scanned, self.tip, rows_max)).await?;
@@ -174,19 +175,26 @@ impl Session {
         if let Err(failure) = self.transaction(args, &records).await {
             return self.failed(args, told, failure).await;
         }
-        (self.position, self.last, self.scanned, self.copy_due, self.tries) = (position.position, position.last, position.position, true, 0);
+        (self.position, self.last, self.scanned, self.copy_due, self.tries) =
+            (position.position, position.last, position.position, true, 0);
         self.dead = self.dead.split_off(&(self.position + 1));
         args.faults.pause("outbox.after_commit").await;
         for item in &items {
             if let Some(dead) = &item.dead {
                 metrics::counter!(OUTBOX_FAILED, "event_type" => item.label()).increment(1);
-                tracing::error!(place = item.told.seq, event = item.label(), reason = dead.reason, "an event became a dead letter");
+                tracing::error!(
+                    place = item.told.seq,
+                    event = item.label(),
+                    reason = dead.reason,
+                    "an event became a dead letter"
+                );
             }
         }
         for event in EventType::ALL {
             let count = items.iter().filter(|item| item.dead.is_none() && item.event == Some(event)).count();
             if count > 0 {
-                metrics::counter!(OUTBOX_PUBLISHED, "event_type" => event.name()).increment(u64::try_from(count).unwrap_or(0));
+                metrics::counter!(OUTBOX_PUBLISHED, "event_type" => event.name())
+                    .increment(u64::try_from(count).unwrap_or(0));
             }
         }
         self.write_copy(&args.config).await?;
@@ -244,12 +252,18 @@ impl Session {
             (Some(Some(row)), _) => {
                 self.dead.insert(row.seq, Dead { reason, retries: 0 });
             }
-            (Some(None), _) => return Err(Trouble::Passing { reason: format!("kafka refuses florin's own record: {reason}"), renew: true }),
+            (Some(None), _) => {
+                return Err(Trouble::Passing {
+                    reason: format!("kafka refuses florin's own record: {reason}"),
+                    renew: true,
+                });
+            }
             (None, [row]) if self.dead.contains_key(&row.seq) => {
                 return Err(Trouble::Passing { reason: format!("kafka refuses a dead letter: {reason}"), renew: true });
             }
             (None, [row]) if self.tries >= args.config.retries_max => {
-                self.dead.insert(row.seq, Dead { reason: format!("max_retries_exceeded: {reason}"), retries: self.tries });
+                self.dead
+                    .insert(row.seq, Dead { reason: format!("max_retries_exceeded: {reason}"), retries: self.tries });
                 self.tries = 0;
             }
             (None, [_]) => self.tries += 1,
@@ -288,5 +302,11 @@ impl Session {
 }
 
 fn own_place<'a>(args: &'a OutboxArgs, body: &'a str) -> Outgoing<'a> {
-    Outgoing { topic: &args.kafka.position_topic, partition: Some(args.config.partition), key: &args.config.publisher, body, tenant: None }
+    Outgoing {
+        topic: &args.kafka.position_topic,
+        partition: Some(args.config.partition),
+        key: &args.config.publisher,
+        body,
+        tenant: None,
+    }
 }

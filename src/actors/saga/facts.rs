@@ -30,14 +30,16 @@ pub struct Happened {
 #[error("a fact is not written: {0}")]
 pub struct Unwritten(String);
 
-/// Writes a fact. False: another process wrote this fact or a later one, or the operator's request is not open any more.
+/// Writes a fact. False: another process wrote this fact or a later one, or the operator's request is not open any
+/// more.
 ///
 /// # Errors
 /// When it is not certain that the fact is written: reading the saga again tells.
 pub async fn append(journal: &Journal, permit: Permit, happened: Happened) -> Result<bool, Unwritten> {
     let Happened { tenant, fact, at, by } = happened;
     let request = RequestHash::of(&[b"saga fact", fact.saga.0.as_bytes(), &fact.n.to_le_bytes()]);
-    let mut record = Record::new(TransactionId::draw(), tenant, Api::FlorinV1, Kind::SAGA_FACT, request, Instant::now() + CUTOFF);
+    let mut record =
+        Record::new(TransactionId::draw(), tenant, Api::FlorinV1, Kind::SAGA_FACT, request, Instant::now() + CUTOFF);
     record.created_at = at;
     record.rows.push(Rows::Fact(fact));
     if let Some((maker, action, correlation)) = by {
@@ -45,7 +47,8 @@ pub async fn append(journal: &Journal, permit: Permit, happened: Happened) -> Re
         record.rows.push(Rows::Action(action));
     }
     let (reply, outcome) = oneshot::channel();
-    let slip = Slip::new(Box::new(record), &[], usize::MAX, reply, permit).map_err(|why| Unwritten(format!("{why:?}")))?;
+    let slip =
+        Slip::new(Box::new(record), &[], usize::MAX, reply, permit).map_err(|why| Unwritten(format!("{why:?}")))?;
     journal.submit(slip);
     match tokio::time::timeout(CUTOFF + GRACE, outcome).await {
         Ok(Ok(Outcome::Done { .. })) => Ok(true),

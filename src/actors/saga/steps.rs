@@ -1,4 +1,5 @@
-//! The steps of a saga that the ledger does, as records. Their ids are derived from the saga, so that a step done twice has one effect.
+//! The steps of a saga that the ledger does, as records. Their ids are derived from the saga, so that a step done twice
+//! has one effect.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,7 +10,9 @@ use smallvec::SmallVec;
 use super::facts::CUTOFF;
 use crate::money::Amount;
 use crate::protocol::events::EventType;
-use crate::protocol::record::{AccountId, Api, Body, FactRow, Follows, Kind, Posting, Record, RequestHash, Rows, TransactionId};
+use crate::protocol::record::{
+    AccountId, Api, Body, FactRow, Follows, Kind, Posting, Record, RequestHash, Rows, TransactionId,
+};
 use crate::saga::{Order, Step, Task};
 
 /// The saga that a step belongs to.
@@ -33,9 +36,15 @@ pub(super) fn accounts<'a>(order: &'a Order, task: &Task) -> Vec<&'a str> {
     }
 }
 
-/// The record of a step, with the fact that it is done. `None`: the provider does it, or it was done when the saga began. `accounts` are those of the
-/// function [`accounts`].
-pub(super) fn record(source: &Source<'_>, task: &Task, accounts: &[AccountId], fact: FactRow, at: DateTime<Utc>) -> Option<Record> {
+/// The record of a step, with the fact that it is done. `None`: the provider does it, or it was done when the saga
+/// began. `accounts` are those of the function [`accounts`].
+pub(super) fn record(
+    source: &Source<'_>,
+    task: &Task,
+    accounts: &[AccountId],
+    fact: FactRow,
+    at: DateTime<Utc>,
+) -> Option<Record> {
     let Source { saga, tenant, order, .. } = *source;
     let name = task.step.name(task.undo);
     let id = TransactionId::derived(saga, name);
@@ -44,10 +53,17 @@ pub(super) fn record(source: &Source<'_>, task: &Task, accounts: &[AccountId], f
         (Step::Hold, true, [debit, credit]) => (
             Kind::VOID,
             SmallVec::new(),
-            Some(Rows::Take { hold: saga, debit: *debit, credit: *credit, captured: Amount::ZERO, voided: order.amount }),
+            Some(Rows::Take {
+                hold: saga,
+                debit: *debit,
+                credit: *credit,
+                captured: Amount::ZERO,
+                voided: order.amount,
+            }),
         ),
         (Step::Capture, false, [debit, credit]) => {
-            let take = Rows::Take { hold: saga, debit: *debit, credit: *credit, captured: order.amount, voided: Amount::ZERO };
+            let take =
+                Rows::Take { hold: saga, debit: *debit, credit: *credit, captured: order.amount, voided: Amount::ZERO };
             (Kind::CAPTURE, [posting(*debit, *credit)].into_iter().collect(), Some(take))
         }
         (Step::Credit, false, [debit, credit]) => (Kind::TOPUP, [posting(*debit, *credit)].into_iter().collect(), None),

@@ -1,7 +1,8 @@
-//! Runs one saga until it has to wait or has ended: reads its facts, does the next step, writes the fact that follows, and so on.
+//! Runs one saga until it has to wait or has ended: reads its facts, does the next step, writes the fact that follows,
+//! and so on.
 //!
-//! Nothing is done before the fact that announces it is written. If a step cannot be tried at all (the database is away, an account's actor ended),
-//! the actor fails and leaves no fact: its supervisor finds the saga due again.
+//! Nothing is done before the fact that announces it is written. If a step cannot be tried at all (the database is
+//! away, an account's actor ended), the actor fails and leaves no fact: its supervisor finds the saga due again.
 
 use std::sync::Arc;
 
@@ -94,7 +95,11 @@ impl WorkflowArgs {
                 }
                 return Ok(());
             }
-            let went = if task.step.is_providers() { self.call(&mut read, &task).await? } else { self.post(&mut read, &task).await? };
+            let went = if task.step.is_providers() {
+                self.call(&mut read, &task).await?
+            } else {
+                self.post(&mut read, &task).await?
+            };
             match went {
                 Went::On => wrote = true,
                 Went::Elsewhere => (read, wrote) = (self.read().await?, true),
@@ -106,7 +111,12 @@ impl WorkflowArgs {
 
     async fn read(&self) -> Result<Read, ActorProcessingErr> {
         let row = sagas::get(&self.sagas.config.pool, None, self.saga).await?.ok_or("it is not there")?;
-        Ok(Read { saga: Saga::replay(row.facts)?, tenant: row.tenant.into(), correlation: row.correlation, asked: row.asked })
+        Ok(Read {
+            saga: Saga::replay(row.facts)?,
+            tenant: row.tenant.into(),
+            correlation: row.correlation,
+            asked: row.asked,
+        })
     }
 
     /// Makes an operator's request a fact, unless it was taken back or cannot follow.
@@ -116,7 +126,11 @@ impl WorkflowArgs {
             sagas::withdraw(&self.sagas.config.pool, self.saga, asked.id).await?;
             return Ok(());
         };
-        let by = Operator { name: asked.by.as_str().into(), reason: asked.reason.clone(), address: asked.address.as_deref().map(Arc::from) };
+        let by = Operator {
+            name: asked.by.as_str().into(),
+            reason: asked.reason.clone(),
+            address: asked.address.as_deref().map(Arc::from),
+        };
         let name = if asked.how.is_some() { "saga.resolve" } else { "saga.retry" };
         let action = by.did(name, &self.saga.0.to_string(), Some(state(&read.saga)), Some(state(&after)));
         let maker = Maker { name: Some(by.name), address: by.address };
@@ -134,9 +148,15 @@ impl WorkflowArgs {
         let order = read.saga.order();
         let provider = &self.sagas.config.provider;
         if order.counter != provider_account(provider.name(), &order.currency) {
-            return Err(format!("it is at another provider, of account {}: this one is {}", order.counter, provider.name()).into());
+            return Err(format!(
+                "it is at another provider, of account {}: this one is {}",
+                order.counter,
+                provider.name()
+            )
+            .into());
         }
-        let operation = Operation::of(self.saga.0, order, task, read.correlation.clone()).ok_or("it is no step of the provider's")?;
+        let operation = Operation::of(self.saga.0, order, task, read.correlation.clone())
+            .ok_or("it is no step of the provider's")?;
         if call != Call::Poll && !self.write(read, &Fact::Attempted { step, undo, attempt }).await? {
             return Ok(Went::Elsewhere);
         }
@@ -170,15 +190,24 @@ impl WorkflowArgs {
             }
         }
         let ids: Vec<_> = accounts.iter().map(|account| account.identity.id).collect();
-        let source = steps::Source { saga: self.saga, tenant: &read.tenant, correlation: read.correlation.as_deref(), order: read.saga.order() };
+        let source = steps::Source {
+            saga: self.saga,
+            tenant: &read.tenant,
+            correlation: read.correlation.as_deref(),
+            order: read.saga.order(),
+        };
         let record = steps::record(&source, task, &ids, row, now).ok_or("it is no step of the ledger's")?;
         self.sagas.faults.pause("sagas.posting").await;
         let (reply, outcome) = oneshot::channel();
         let permit = self.places.enter().ok_or("too many are being written")?;
         let named: Vec<&Arc<AccountHandle>> = accounts.iter().take(steps::approving(task)).collect();
-        let slip = Slip::new(Box::new(record), &named, usize::MAX, reply, permit).map_err(|why| format!("not taken: {why:?}"))?;
+        let slip = Slip::new(Box::new(record), &named, usize::MAX, reply, permit)
+            .map_err(|why| format!("not taken: {why:?}"))?;
         slip.enter();
-        let outcome = tokio::time::timeout(CUTOFF + GRACE, outcome).await.map_err(|_| "no outcome in time")?.map_err(|_| "no outcome")?;
+        let outcome = tokio::time::timeout(CUTOFF + GRACE, outcome)
+            .await
+            .map_err(|_| "no outcome in time")?
+            .map_err(|_| "no outcome")?;
         self.sagas.faults.pause("sagas.posted").await;
         let reply = match outcome {
             Outcome::Done { created_at, .. } if created_at == now => {
@@ -188,7 +217,10 @@ impl WorkflowArgs {
             }
             Outcome::Done { .. } | Outcome::Replayed { .. } => return Ok(Went::Elsewhere), // in another life
             Outcome::Refused { account, rejection, .. } => {
-                let name = accounts.iter().find(|known| known.identity.id == account).map_or("", |known| &*known.identity.name);
+                let name = accounts
+                    .iter()
+                    .find(|known| known.identity.id == account)
+                    .map_or("", |known| &*known.identity.name);
                 Reply::Refused(refusal(name, rejection))
             }
             Outcome::Aborted(Abort::Exceeded) => {
@@ -243,7 +275,8 @@ impl WorkflowArgs {
     }
 
     async fn sleep(&self, saga: &Saga, until: DateTime<Utc>) -> Result<(), ActorProcessingErr> {
-        let ms = (until - Utc::now()).num_milliseconds().saturating_add(1).max(0); // the database's clock may be another
+        // the database's clock may be another
+        let ms = (until - Utc::now()).num_milliseconds().saturating_add(1).max(0);
         Ok(sagas::snooze(&self.sagas.config.pool, self.saga, i32::try_from(saga.version())?, ms).await?)
     }
 
@@ -263,7 +296,8 @@ impl WorkflowArgs {
 
 /// What an operator's action records of a saga; a JSON object.
 fn state(saga: &Saga) -> String {
-    serde_json::json!({ "status": saga.status().as_str(), "step": saga.at().map(|(step, undo)| step.name(undo)) }).to_string()
+    serde_json::json!({ "status": saga.status().as_str(), "step": saga.at().map(|(step, undo)| step.name(undo)) })
+        .to_string()
 }
 
 /// Why an account refused, in words.

@@ -1,4 +1,5 @@
-//! Look-ups that are remembered for a while. Known and unknown keys are bounded apart, so that a flood of made-up ones pushes no known key out.
+//! Look-ups that are remembered for a while. Known and unknown keys are bounded apart, so that a flood of made-up ones
+//! pushes no known key out.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -26,7 +27,9 @@ impl<T: Clone> Cache<T> {
     pub fn get(&self, hash: &KeyHash, now: Instant) -> Option<T> {
         [&self.known, &self.unknown].into_iter().find_map(|map| {
             let map = map.read().unwrap_or_else(PoisonError::into_inner);
-            map.get(hash).filter(|(since, _)| now.saturating_duration_since(*since) < self.ttl).map(|(_, value)| value.clone())
+            map.get(hash)
+                .filter(|(since, _)| now.saturating_duration_since(*since) < self.ttl)
+                .map(|(_, value)| value.clone())
         })
     }
 

@@ -63,22 +63,24 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let certificate = certificate(&request);
         let der = certificate.as_ref().map(|PeerCertificate(der)| &**der);
-        let identity = match self.authenticator.verdict(access(request.uri().path()), request.headers(), der, Instant::now()) {
-            Verdict::Pass(identity) => identity,
-            Verdict::Deny(denial) => return Either::Right(Either::Left(ready(Ok(refuse(&denial))))),
-            Verdict::Ask(..) => {
-                // The service that was polled ready is the one to call; its clone takes its place.
-                let clone = self.inner.clone();
-                let (mut inner, authenticator) = (std::mem::replace(&mut self.inner, clone), self.authenticator.clone());
-                return Either::Right(Either::Right(Box::pin(async move {
-                    let (head, body) = request.into_parts();
-                    match authenticator.authenticate(access(head.uri.path()), &head.headers, None).await {
-                        Ok(identity) => inner.call(marked(Request::from_parts(head, body), identity)).await,
-                        Err(denial) => Ok(refuse(&denial)),
-                    }
-                })));
-            }
-        };
+        let identity =
+            match self.authenticator.verdict(access(request.uri().path()), request.headers(), der, Instant::now()) {
+                Verdict::Pass(identity) => identity,
+                Verdict::Deny(denial) => return Either::Right(Either::Left(ready(Ok(refuse(&denial))))),
+                Verdict::Ask(..) => {
+                    // The service that was polled ready is the one to call; its clone takes its place.
+                    let clone = self.inner.clone();
+                    let (mut inner, authenticator) =
+                        (std::mem::replace(&mut self.inner, clone), self.authenticator.clone());
+                    return Either::Right(Either::Right(Box::pin(async move {
+                        let (head, body) = request.into_parts();
+                        match authenticator.authenticate(access(head.uri.path()), &head.headers, None).await {
+                            Ok(identity) => inner.call(marked(Request::from_parts(head, body), identity)).await,
+                            Err(denial) => Ok(refuse(&denial)),
+                        }
+                    })));
+                }
+            };
         request.extensions_mut().insert(identity);
         Either::Left(self.inner.call(request))
     }

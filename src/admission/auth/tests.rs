@@ -79,7 +79,11 @@ async fn calls_are_let_in_by_what_they_show() {
         ("/unheard.Of/It", vec![("authorization", a.as_str())], lacks(Scope::Admin)),
     ] {
         for round in ["asked", "remembered"] {
-            assert_eq!(auth.authenticate(access(path), &headers(&shown), None).await, want, "{path} with {shown:?}, {round}");
+            assert_eq!(
+                auth.authenticate(access(path), &headers(&shown), None).await,
+                want,
+                "{path} with {shown:?}, {round}"
+            );
         }
     }
     let identity = auth.authenticate(access(PAY), &headers(&[]), Some(b"a certificate")).await.unwrap();
@@ -119,10 +123,11 @@ async fn the_layer_marks_requests_and_answers_in_grpc() {
     let keys = Memory::default();
     keys.add(&text('a'), "shop", &[Scope::Read]);
     let auth = Authenticator::new(&settings(true, false), Some(Box::new(keys)));
-    let service = ServiceBuilder::new().layer(auth.layer()).service(service_fn(async |request: http::Request<String>| {
-        let tenant = request.extensions().get::<Identity>().map(|identity| identity.tenant.to_string());
-        Ok::<_, std::convert::Infallible>(http::Response::new(tenant.unwrap_or_default()))
-    }));
+    let service =
+        ServiceBuilder::new().layer(auth.layer()).service(service_fn(async |request: http::Request<String>| {
+            let tenant = request.extensions().get::<Identity>().map(|identity| identity.tenant.to_string());
+            Ok::<_, std::convert::Infallible>(http::Response::new(tenant.unwrap_or_default()))
+        }));
     let call = |path: &str, key: Option<String>| {
         let mut request = http::Request::builder().uri(path);
         if let Some(key) = key {

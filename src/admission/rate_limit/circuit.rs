@@ -1,4 +1,5 @@
-//! Whether Redis is used. The first error or slow call ends its use, at once and for all clients; one probe at a time finds out when it is back.
+//! Whether Redis is used. The first error or slow call ends its use, at once and for all clients; one probe at a time
+//! finds out when it is back.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -100,7 +101,8 @@ impl Circuit {
         if self.epoch().0 == epoch { link.connection.clone() } else { None }
     }
 
-    /// Ends an epoch that used Redis: from here on every check is decided locally. A second call for the same epoch changes nothing.
+    /// Ends an epoch that used Redis: from here on every check is decided locally. A second call for the same epoch
+    /// changes nothing.
     pub fn trip(self: &Arc<Self>, epoch: u64, reason: &str) {
         let mut link = self.lock();
         let (now, on_redis) = self.epoch();
@@ -123,7 +125,8 @@ impl Circuit {
         self.enter(&mut link, self.epoch().0 + 1, Mode::Redis);
     }
 
-    /// An attempt failed. Only the first after the start is reported: later ones follow a change that was reported already.
+    /// An attempt failed. Only the first after the start is reported: later ones follow a change that was reported
+    /// already.
     fn explain(&self, reason: &str) {
         let link = self.lock();
         let starting = matches!(&self.phase.borrow().mode, Mode::Local { reason, .. } if reason == STARTING);

@@ -1,7 +1,8 @@
 //! The clients that this node remembers. At the bound, those that called least recently leave first.
 //!
-//! A client that leaves takes its local counts along. Redis still has what it granted, so nothing is forgotten while Redis is used. Without it, a
-//! client that was pushed out starts anew, which more than `clients_max` different names at once can bring about.
+//! A client that leaves takes its local counts along. Redis still has what it granted, so nothing is forgotten while
+//! Redis is used. Without it, a client that was pushed out starts anew, which more than `clients_max` different names
+//! at once can bring about.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -117,8 +118,8 @@ impl Shard {
         }
     }
 
-    /// Second chance: a client that called since the last pass, or waits for an answer now, is passed over, within [`SCAN_MAX`]. (One that is pushed
-    /// out while it waits is answered all the same: its flight holds it.)
+    /// Second chance: a client that called since the last pass, or waits for an answer now, is passed over, within
+    /// [`SCAN_MAX`]. (One that is pushed out while it waits is answered all the same: its flight holds it.)
     fn evict(&mut self) {
         for _ in 0..SCAN_MAX {
             let at = self.hand % self.slots.len();

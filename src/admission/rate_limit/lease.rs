@@ -1,4 +1,5 @@
-//! What a node knows of one client: permits taken ahead, requests that wait, and the window that decides when Redis does not.
+//! What a node knows of one client: permits taken ahead, requests that wait, and the window that decides when Redis
+//! does not.
 //!
 //! Knows neither Redis nor the clock: the moment is an argument, and answers go into the channels of those who wait.
 
@@ -22,7 +23,8 @@ const WAITERS_MAX: usize = 65_536;
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     pub shape: Shape,
-    /// The most permits taken ahead: a hundredth of the limit. It is 1, so none is taken ahead, if the limit is below 200.
+    /// The most permits taken ahead: a hundredth of the limit. It is 1, so none is taken ahead, if the limit is below
+    /// 200.
     pub block_max: u64,
 }
 
@@ -118,7 +120,9 @@ impl Account {
             return Asked::Now(decision);
         }
         if n > rules.shape.requests_max {
-            return Asked::Now(Decision::Refused { retry_after: Duration::from_micros(rules.shape.width_us * BUCKETS) });
+            return Asked::Now(Decision::Refused {
+                retry_after: Duration::from_micros(rules.shape.width_us * BUCKETS),
+            });
         }
         if self.queue.len() >= WAITERS_MAX {
             return Asked::Now(Decision::Refused { retry_after: Duration::from_micros(REFUSAL_US) });
@@ -160,7 +164,8 @@ impl Account {
         })
     }
 
-    /// Takes in the answer of Redis and answers those who wait, in the order of arrival. False: the circuit changed meanwhile.
+    /// Takes in the answer of Redis and answers those who wait, in the order of arrival. False: the circuit changed
+    /// meanwhile.
     pub fn settle(&mut self, rules: &Rules, at: Moment, order: &Order, answer: &Answer) -> bool {
         if at.epoch != order.epoch {
             return false;
@@ -168,13 +173,17 @@ impl Account {
         self.window.mark_reported();
         // The script ran after the call was sent, so the bucket ends no sooner than this.
         let until_us = order.sent_us.saturating_add(answer.bucket_left_us);
-        self.lease = Lease { epoch: at.epoch, left: answer.granted, until_us, bucket: answer.bucket, beyond: answer.remaining };
+        self.lease =
+            Lease { epoch: at.epoch, left: answer.granted, until_us, bucket: answer.bucket, beyond: answer.remaining };
         for waiter in self.queue.drain(..order.waiters.min(self.queue.len())).collect::<Vec<_>>() {
             if waiter.reply.is_closed() {
                 continue; // its permit stays in the lease
             }
-            let decision =
-                if waiter.n <= self.lease.left { self.spend(rules, at.now_us, waiter.n) } else { self.refuse(rules, at, waiter.n, answer.room_us) };
+            let decision = if waiter.n <= self.lease.left {
+                self.spend(rules, at.now_us, waiter.n)
+            } else {
+                self.refuse(rules, at, waiter.n, answer.room_us)
+            };
             let _ = waiter.reply.send(decision); // gone in this very moment: it counts
         }
         for waiter in std::mem::take(&mut self.queue) {
@@ -208,7 +217,10 @@ impl Account {
             self.demand = self.demand.saturating_add(n);
             return Some(self.spend(rules, at.now_us, n));
         }
-        let refusal = self.refusal.as_ref().filter(|refusal| refusal.epoch == at.epoch && n >= refusal.n && at.now_us < refusal.until_us)?;
+        let refusal = self
+            .refusal
+            .as_ref()
+            .filter(|refusal| refusal.epoch == at.epoch && n >= refusal.n && at.now_us < refusal.until_us)?;
         Some(Decision::Refused { retry_after: Duration::from_micros(refusal.room_us.saturating_sub(at.now_us)) })
     }
 
@@ -220,7 +232,11 @@ impl Account {
 
     fn refuse(&mut self, rules: &Rules, at: Moment, n: u64, room_us: u64) -> Decision {
         let room_us = if room_us == 0 { rules.shape.width_us } else { room_us };
-        let n = self.refusal.as_ref().filter(|known| known.epoch == at.epoch && at.now_us < known.until_us).map_or(n, |known| known.n.min(n));
+        let n = self
+            .refusal
+            .as_ref()
+            .filter(|known| known.epoch == at.epoch && at.now_us < known.until_us)
+            .map_or(n, |known| known.n.min(n));
         let until_us = at.now_us.saturating_add(room_us.min(REFUSAL_US));
         self.refusal = Some(Refusal { epoch: at.epoch, n, until_us, room_us: at.now_us.saturating_add(room_us) });
         Decision::Refused { retry_after: Duration::from_micros(room_us) }

@@ -8,12 +8,13 @@ use std::time::Duration;
 use super::lease::Order;
 use super::window::{BUCKETS, Shape};
 
-/// `KEYS`: the client's hash. `ARGV`: limit, width of a bucket in microseconds, buckets in a window, permits wanted, then the bucket and the number
-/// of permits given back, then pairs of age in microseconds and count for what was decided elsewhere. Returns: permits granted, space beyond them,
-/// the bucket, microseconds until it ends, microseconds until there is space.
+/// `KEYS`: the client's hash. `ARGV`: limit, width of a bucket in microseconds, buckets in a window, permits wanted,
+/// then the bucket and the number of permits given back, then pairs of age in microseconds and count for what was
+/// decided elsewhere. Returns: permits granted, space beyond them, the bucket, microseconds until it ends, microseconds
+/// until there is space.
 ///
-/// The time is the server's, so the nodes' clocks do not matter. A bucket ahead of it (the server's clock was set back) is moved to the current one:
-/// it counts for one more window, not for as long as the clock was wrong.
+/// The time is the server's, so the nodes' clocks do not matter. A bucket ahead of it (the server's clock was set back)
+/// is moved to the current one: it counts for one more window, not for as long as the clock was wrong.
 pub const SCRIPT: &str = r"
 local key = KEYS[1]
 local limit, width, live, want = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -107,8 +108,14 @@ impl Server {
     ///
     /// # Errors
     /// Why not, in words for health and the log.
-    pub async fn connect(&self, connect_timeout: Duration, call_timeout: Duration) -> Result<MultiplexedConnection, String> {
-        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(connect_timeout)).set_response_timeout(Some(connect_timeout));
+    pub async fn connect(
+        &self,
+        connect_timeout: Duration,
+        call_timeout: Duration,
+    ) -> Result<MultiplexedConnection, String> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(connect_timeout))
+            .set_response_timeout(Some(connect_timeout));
         let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
         let mut connection = tokio::time::timeout(connect_timeout, connecting)
             .await
@@ -127,7 +134,13 @@ impl Server {
     ///
     /// # Errors
     /// Why there is no answer; the script may have run all the same.
-    pub async fn call(&self, connection: &mut MultiplexedConnection, client: &str, shape: &Shape, order: &Order) -> Result<Answer, String> {
+    pub async fn call(
+        &self,
+        connection: &mut MultiplexedConnection,
+        client: &str,
+        shape: &Shape,
+        order: &Order,
+    ) -> Result<Answer, String> {
         // The width is part of the key: buckets of another window setting must not be read as ours.
         let mut call = self.script.key(format!("{}:{}:{client}", self.key_prefix, shape.width_us));
         let (back_bucket, back) = order.back.unwrap_or_default();

@@ -150,7 +150,8 @@ async fn what_a_node_took_ahead_and_did_not_use_is_given_back() {
 #[tokio::test]
 async fn after_the_window_the_whole_limit_is_there_again() {
     let server = RedisServer::start().await;
-    let limiter = connected(RateLimitConfig { window: Duration::from_millis(1_200), ..patient(5, server.port()) }).await;
+    let limiter =
+        connected(RateLimitConfig { window: Duration::from_millis(1_200), ..patient(5, server.port()) }).await;
     let started = Instant::now();
     assert_eq!(burst(&limiter, "c", 50).await, 5);
     let Decision::Refused { retry_after: mut retry } = limiter.check("c").await else { panic!("more than the limit") };
@@ -167,7 +168,8 @@ async fn after_the_window_the_whole_limit_is_there_again() {
     assert_eq!(burst(&limiter, "c", 50).await, 4);
 }
 
-/// Fails when the timeouts of `Inner::call` and `check_many` are many times longer, and when `trip` does not change the epoch.
+/// Fails when the timeouts of `Inner::call` and `check_many` are many times longer, and when `trip` does not change the
+/// epoch.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_hangs_costs_each_check_its_budget_once_and_then_nothing() {
     let server = RedisServer::start().await;
@@ -280,7 +282,8 @@ async fn a_caller_that_goes_away_leaves_its_permit_and_hangs_nobody() {
     assert_eq!(server.counted().await, 2);
 }
 
-/// Fails when the wait for the reply in `check_many` has no timeout of its own: a check that just missed a call would wait for two.
+/// Fails when the wait for the reply in `check_many` has no timeout of its own: a check that just missed a call would
+/// wait for two.
 #[tokio::test]
 async fn a_check_waits_no_longer_than_the_budget_though_two_calls_take_longer() {
     let server = RedisServer::start().await;

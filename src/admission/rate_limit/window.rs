@@ -1,8 +1,9 @@
-//! The sliding window, counted in buckets. Pure: time is an argument, in microseconds of any clock that does not run backwards.
+//! The sliding window, counted in buckets. Pure: time is an argument, in microseconds of any clock that does not run
+//! backwards.
 //!
-//! A window is divided into [`BUCKETS`] equal parts. A request counts from its own moment until its bucket has left the window as a whole: at least
-//! for one window, and at most for one window and one bucket (1/60) more. Hence no window of any position holds more than the limit, and a client
-//! that always asks gets at least 60/61 of it.
+//! A window is divided into [`BUCKETS`] equal parts. A request counts from its own moment until its bucket has left the
+//! window as a whole: at least for one window, and at most for one window and one bucket (1/60) more. Hence no window
+//! of any position holds more than the limit, and a client that always asks gets at least 60/61 of it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -36,7 +37,8 @@ impl Shape {
     }
 }
 
-/// What one client used of its window, as far as this node knows. Only buckets with a count are kept: 16 bytes each, 61 at most.
+/// What one client used of its window, as far as this node knows. Only buckets with a count are kept: 16 bytes each, 61
+/// at most.
 #[derive(Debug, Default)]
 pub struct Window {
     buckets: VecDeque<Bucket>,
@@ -82,7 +84,11 @@ impl Window {
     pub fn unreported(&mut self, shape: &Shape, now_us: u64) -> Vec<(u64, u64)> {
         self.forget(shape, now_us);
         let age_us = |bucket: &Bucket| now_us.saturating_sub((bucket.number + 1) * shape.width_us);
-        self.buckets.iter().filter(|bucket| bucket.unreported > 0).map(|bucket| (age_us(bucket), u64::from(bucket.unreported))).collect()
+        self.buckets
+            .iter()
+            .filter(|bucket| bucket.unreported > 0)
+            .map(|bucket| (age_us(bucket), u64::from(bucket.unreported)))
+            .collect()
     }
 
     /// Redis knows of everything now.

@@ -8,15 +8,18 @@ use tonic::{Request, Response, Status};
 use super::*;
 use crate::protocol::pb::payment_v1::payment_service_server::{PaymentService, PaymentServiceServer};
 use crate::protocol::pb::payment_v1::{
-    AuthorizePaymentRequest, AuthorizePaymentResponse, GetAccountBalanceRequest, GetAccountBalanceResponse, GetPaymentRequest, GetPaymentResponse,
-    PaymentError, PaymentErrorCode, PaymentStatus,
+    AuthorizePaymentRequest, AuthorizePaymentResponse, GetAccountBalanceRequest, GetAccountBalanceResponse,
+    GetPaymentRequest, GetPaymentResponse, PaymentError, PaymentErrorCode, PaymentStatus,
 };
 
 struct Scripted;
 
 #[tonic::async_trait]
 impl PaymentService for Scripted {
-    async fn authorize_payment(&self, request: Request<AuthorizePaymentRequest>) -> Result<Response<AuthorizePaymentResponse>, Status> {
+    async fn authorize_payment(
+        &self,
+        request: Request<AuthorizePaymentRequest>,
+    ) -> Result<Response<AuthorizePaymentResponse>, Status> {
         if request.metadata().get("x-api-key").is_none_or(|key| key != "flk_k") {
             return Err(Status::unauthenticated("who are you"));
         }
@@ -24,9 +27,15 @@ impl PaymentService for Scripted {
         assert_eq!((request.amount_cents, request.currency.as_str()), (1_250, "USD"));
         let answer = |status: PaymentStatus, error| {
             let status = status.into();
-            Ok(Response::new(AuthorizePaymentResponse { payment_id: "01".into(), status, error, processed_at: "now".into() }))
+            Ok(Response::new(AuthorizePaymentResponse {
+                payment_id: "01".into(),
+                status,
+                error,
+                processed_at: "now".into(),
+            }))
         };
-        let short = PaymentError { code: PaymentErrorCode::InsufficientFunds.into(), message: "Insufficient funds".into() };
+        let short =
+            PaymentError { code: PaymentErrorCode::InsufficientFunds.into(), message: "Insufficient funds".into() };
         match request.payer_account_id.as_str() {
             "rich" => answer(PaymentStatus::Authorized, None),
             "again" => answer(PaymentStatus::Duplicate, None),
@@ -39,7 +48,10 @@ impl PaymentService for Scripted {
         Err(Status::unimplemented(""))
     }
 
-    async fn get_account_balance(&self, request: Request<GetAccountBalanceRequest>) -> Result<Response<GetAccountBalanceResponse>, Status> {
+    async fn get_account_balance(
+        &self,
+        request: Request<GetAccountBalanceRequest>,
+    ) -> Result<Response<GetAccountBalanceResponse>, Status> {
         match request.into_inner().account_id {
             account_id if account_id == "rich" => Ok(Response::new(GetAccountBalanceResponse {
                 account_id,
@@ -84,7 +96,20 @@ async fn the_exit_code_tells_how_it_went() {
         ("rich", "12.50", "flk_other", Err("UNAUTHENTICATED: who are you")),
         ("rich", "12.505", "flk_k", Err("more decimals than USD allows")),
     ] {
-        let line = ["pay", payer, "shop", amount, "USD", "--key", "my-key", "--json", "--server", server.as_str(), "--api-key", key];
+        let line = [
+            "pay",
+            payer,
+            "shop",
+            amount,
+            "USD",
+            "--key",
+            "my-key",
+            "--json",
+            "--server",
+            server.as_str(),
+            "--api-key",
+            key,
+        ];
         match (run(Pay::parse_from(line).args).await, want) {
             (Ok(code), Ok(want)) => assert_eq!(format!("{code:?}"), format!("{want:?}"), "{payer}"),
             (Err(failure), Err(want)) => assert!(failure.text().contains(want), "{}", failure.text()),
@@ -97,9 +122,15 @@ async fn the_exit_code_tells_how_it_went() {
 #[tokio::test]
 async fn a_balance_is_shown_or_the_error_named() {
     let server = scripted_server().await;
-    let balance = |account: &str| super::super::balance::run(Balance::parse_from(["balance", account, "--server", server.as_str()]).args);
+    let balance = |account: &str| {
+        super::super::balance::run(Balance::parse_from(["balance", account, "--server", server.as_str()]).args)
+    };
     assert!(balance("rich").await.is_ok());
-    assert!(balance("ghost").await.is_err_and(|failure| failure.text().contains("NOT_FOUND: Account balance for ghost not found")));
+    assert!(
+        balance("ghost")
+            .await
+            .is_err_and(|failure| failure.text().contains("NOT_FOUND: Account balance for ghost not found"))
+    );
 }
 
 #[tokio::test]

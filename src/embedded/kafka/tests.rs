@@ -23,21 +23,29 @@ async fn send(producer: &FutureProducer, text: &str) {
 
 async fn first(brokers: &str) -> String {
     let mut config = client(brokers);
-    let consumer: StreamConsumer =
-        config.set("group.id", "g").set("auto.offset.reset", "earliest").set("enable.auto.commit", "false").create().unwrap();
+    let consumer: StreamConsumer = config
+        .set("group.id", "g")
+        .set("auto.offset.reset", "earliest")
+        .set("enable.auto.commit", "false")
+        .create()
+        .unwrap();
     consumer.subscribe(&["kept"]).unwrap();
     let message = tokio::time::timeout(LIMIT, consumer.recv()).await.unwrap().unwrap();
     String::from_utf8(message.payload().unwrap().to_vec()).unwrap()
 }
 
-/// The kill comes right after the commit was acknowledged: without `fence` in the script the record never becomes readable.
+/// The kill comes right after the commit was acknowledged: without `fence` in the script the record never becomes
+/// readable.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_transaction_committed_survives_a_kill_and_a_move_to_another_port() {
     assert!(available(), "java and mvn are needed");
     let home = tempfile::tempdir().unwrap();
     let mut broker = DevKafka::start(home.path(), ports::free().unwrap()).unwrap();
     let admin: AdminClient<DefaultClientContext> = client(&broker.brokers()).create().unwrap();
-    let created = admin.create_topics(&[NewTopic::new("kept", 1, TopicReplication::Fixed(1))], &AdminOptions::new()).await.unwrap();
+    let created = admin
+        .create_topics(&[NewTopic::new("kept", 1, TopicReplication::Fixed(1))], &AdminOptions::new())
+        .await
+        .unwrap();
     assert!(created.iter().all(Result::is_ok), "{created:?}");
 
     let producer: FutureProducer = client(&broker.brokers()).set("transactional.id", "t").create().unwrap();

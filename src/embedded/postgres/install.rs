@@ -29,10 +29,16 @@ struct Found {
 pub(super) fn binaries_for(data: &Path) -> Result<PathBuf, Error> {
     let found = candidates();
     let Some(newest) = found.iter().max_by_key(|found| found.major) else {
-        let what = "PostgreSQL's server programs (initdb and postgres, on PATH or below /usr/lib/postgresql)".to_owned();
+        let what =
+            "PostgreSQL's server programs (initdb and postgres, on PATH or below /usr/lib/postgresql)".to_owned();
         return Err(Error::NotInstalled { what, command: INSTALL });
     };
-    let wrong = |needed: String| Error::WrongVersion { what: "PostgreSQL", found: newest.major.to_string(), dir: data.to_owned(), needed };
+    let wrong = |needed: String| Error::WrongVersion {
+        what: "PostgreSQL",
+        found: newest.major.to_string(),
+        dir: data.to_owned(),
+        needed,
+    };
     match fs::read_to_string(data.join("PG_VERSION")) {
         Ok(version) => {
             let version = version.trim();
@@ -48,11 +54,16 @@ pub(super) fn binaries_for(data: &Path) -> Result<PathBuf, Error> {
 fn candidates() -> Vec<Found> {
     let packaged = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<Found> = packaged
-        .filter_map(|entry| Some(Found { major: entry.file_name().to_str()?.parse().ok()?, bin: entry.path().join("bin") }))
+        .filter_map(|entry| {
+            Some(Found { major: entry.file_name().to_str()?.parse().ok()?, bin: entry.path().join("bin") })
+        })
         .filter(|found| found.bin.join("initdb").exists() && found.bin.join("postgres").exists())
         .collect();
     if found.is_empty() {
-        found.extend(on_path("initdb").and_then(|initdb| Some(Found { major: major(&initdb)?, bin: initdb.parent()?.to_owned() })));
+        found.extend(
+            on_path("initdb")
+                .and_then(|initdb| Some(Found { major: major(&initdb)?, bin: initdb.parent()?.to_owned() })),
+        );
     }
     found
 }

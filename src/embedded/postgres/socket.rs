@@ -12,11 +12,12 @@ use sha2::{Digest, Sha256};
 use crate::embedded::process::User;
 use crate::embedded::{Doing, Error};
 
-/// The longest path of a folder whose socket's path fits the 107 bytes of a socket address; the longest name is `.s.PGSQL.65535`.
+/// The longest path of a folder whose socket's path fits the 107 bytes of a socket address; the longest name is
+/// `.s.PGSQL.65535`.
 const DIR_BYTES_MAX: usize = 107 - "/.s.PGSQL.65535".len();
 
-/// The cluster's own folder if its path is short enough and the server's user can enter it. Else a folder below `/tmp`, always the same for the same
-/// cluster, that only its owner can enter.
+/// The cluster's own folder if its path is short enough and the server's user can enter it. Else a folder below `/tmp`,
+/// always the same for the same cluster, that only its owner can enter.
 pub(super) fn folder(dir: &Path, user: Option<User>) -> Result<PathBuf, Error> {
     if user.is_none() && dir.as_os_str().len() <= DIR_BYTES_MAX {
         let private = fs::Permissions::from_mode(0o700);
@@ -39,7 +40,10 @@ pub(super) fn folder(dir: &Path, user: Option<User>) -> Result<PathBuf, Error> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let meta = fs::symlink_metadata(&folder).doing(doing)?;
             if !meta.is_dir() || meta.uid() != owner.as_raw() || meta.mode() & 0o077 != 0 {
-                return Err(Error::Io { action: doing(), source: io::Error::other("something else has this name; remove it") });
+                return Err(Error::Io {
+                    action: doing(),
+                    source: io::Error::other("something else has this name; remove it"),
+                });
             }
         }
         Err(source) => return Err(Error::Io { action: doing(), source }),

@@ -37,7 +37,9 @@ async fn tcp_throwaway_and_a_folder_with_a_long_and_odd_name() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("a folder & more=".repeat(8));
     let port = ports::free().unwrap();
-    let server = PrivatePostgres::start_with(&dir, Options { listen_port: Some(port), ..Options::new(Durability::Throwaway) }).unwrap();
+    let server =
+        PrivatePostgres::start_with(&dir, Options { listen_port: Some(port), ..Options::new(Durability::Throwaway) })
+            .unwrap();
     assert_eq!(server.url("x"), format!("postgres://postgres@127.0.0.1:{port}/x"));
     let mut connection = PgConnection::connect(&server.url("postgres")).await.unwrap();
     let settings: Vec<String> =
@@ -107,10 +109,16 @@ fn a_server_does_not_outlive_a_killed_owner() {
         .spawn()
         .unwrap();
     let output = BufReader::new(owner.stdout.take().unwrap());
-    let server = output.lines().find_map(|line| line.unwrap().strip_prefix("server ").map(|pid| Pid::from_raw(pid.parse().unwrap()))).unwrap();
+    let server = output
+        .lines()
+        .find_map(|line| line.unwrap().strip_prefix("server ").map(|pid| Pid::from_raw(pid.parse().unwrap())))
+        .unwrap();
     assert!(process::alive(server));
     owner.kill().unwrap();
     owner.wait().unwrap();
-    assert!(crate::embedded::wait_until(Duration::from_secs(20), || !process::alive(server)), "the server outlived its owner");
+    assert!(
+        crate::embedded::wait_until(Duration::from_secs(20), || !process::alive(server)),
+        "the server outlived its owner"
+    );
     socket::forget(home.path(), &socket::folder(home.path(), install::server_user().unwrap()).unwrap());
 }

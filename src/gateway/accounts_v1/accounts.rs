@@ -50,7 +50,11 @@ pub struct Balance {
     post, path = "/api/v1/accounts", tag = "accounts", request_body = CreateAccountRequest,
     responses((status = 201, description = "opened", body = Account))
 )]
-pub async fn create(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
+pub async fn create(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    body: JsonBody,
+) -> Result<Response, Refusal> {
     let ledger = &app.ledger;
     let mut fields = body.object()?;
     let owner = fields.required("ownerId", OWNER_MAX);
@@ -70,8 +74,12 @@ pub async fn create(State(app): State<App>, Extension(caller): Extension<Caller>
     let floor = (kind != AccountKind::External).then(|| floor.unwrap_or(0));
     match limit_fault(floor, ceiling) {
         None => {}
-        Some(LimitFault::FloorAboveCeiling) => return Err(Refusal::faults(vec!["minBalance must not be above maxBalance".into()])),
-        Some(LimitFault::CeilingBelowZero) => return Err(Refusal::faults(vec!["maxBalance must not be below zero".into()])),
+        Some(LimitFault::FloorAboveCeiling) => {
+            return Err(Refusal::faults(vec!["minBalance must not be above maxBalance".into()]));
+        }
+        Some(LimitFault::CeilingBelowZero) => {
+            return Err(Refusal::faults(vec!["maxBalance must not be below zero".into()]));
+        }
     }
     let new = NewAccount {
         tenant: caller.tenant.to_string(),
@@ -86,8 +94,15 @@ pub async fn create(State(app): State<App>, Extension(caller): Extension<Caller>
         floor,
         ceiling,
     };
-    let row = ledger.open(&new, currency, Some(caller.correlation.as_str()), caller.maker.clone()).await?.map_err(|error| unopened(&error))?;
-    let answer = Account { min_balance: min.map(|limit| limit.text), max_balance: max.map(|limit| limit.text), ..Account::from(row) };
+    let row = ledger
+        .open(&new, currency, Some(caller.correlation.as_str()), caller.maker.clone())
+        .await?
+        .map_err(|error| unopened(&error))?;
+    let answer = Account {
+        min_balance: min.map(|limit| limit.text),
+        max_balance: max.map(|limit| limit.text),
+        ..Account::from(row)
+    };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
@@ -96,7 +111,8 @@ fn unopened(error: &StoreError) -> Refusal {
     match error {
         // Its id was drawn here: a repeat opens another one.
         StoreError::Lost(_) => {
-            let why = "outcome unknown: the account may be open, see the accounts of its owner before it is tried again";
+            let why =
+                "outcome unknown: the account may be open, see the accounts of its owner before it is tried again";
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Failure::Unknown.reason(), why)
         }
         other => read_failure(other).into(),
@@ -112,7 +128,9 @@ fn limit(field: &str, asked: Option<&AmountText>, currency: Currency) -> Result<
 async fn get(app: &App, caller: &Caller, id: &str) -> Result<AccountRow, Refusal> {
     validate::required("id", id, ACCOUNT_MAX).map_err(|_| Refusal::no_account(id))?;
     let _place = app.ledger.enter_read()?;
-    let row = store::accounts::get(&app.ledger.parts().pool, &caller.tenant, id).await.map_err(|error| read_failure(&error))?;
+    let row = store::accounts::get(&app.ledger.parts().pool, &caller.tenant, id)
+        .await
+        .map_err(|error| read_failure(&error))?;
     row.ok_or_else(|| Refusal::no_account(id))
 }
 
@@ -121,7 +139,11 @@ async fn get(app: &App, caller: &Caller, id: &str) -> Result<AccountRow, Refusal
     get, path = "/api/v1/accounts/{id}", tag = "accounts", params(("id" = String, Path, description = "the account's id")),
     responses((status = 200, description = "the account", body = Account))
 )]
-pub async fn read(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<Account>, Refusal> {
+pub async fn read(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Result<Json<Account>, Refusal> {
     Ok(Json(get(&app, &caller, &id).await?.into()))
 }
 
@@ -134,11 +156,17 @@ pub async fn read(State(app): State<App>, Extension(caller): Extension<Caller>, 
     ),
     responses((status = 200, description = "at most 1000 accounts, in the order in which they were opened", body = Vec<Account>))
 )]
-pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, mut query: Query) -> Result<Json<Vec<Account>>, Refusal> {
+pub async fn list(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    mut query: Query,
+) -> Result<Json<Vec<Account>>, Refusal> {
     let (owner, owner_type) = (query.required("ownerId", OWNER_MAX), query.text("ownerType", TYPE_MAX));
     query.end()?;
     let _place = app.ledger.enter_read()?;
-    let rows = store::accounts::by_owner(&app.ledger.parts().pool, &caller.tenant, &owner, owner_type.as_deref(), LIST_MAX).await;
+    let rows =
+        store::accounts::by_owner(&app.ledger.parts().pool, &caller.tenant, &owner, owner_type.as_deref(), LIST_MAX)
+            .await;
     Ok(Json(rows.map_err(|error| read_failure(&error))?.into_iter().map(Account::from).collect()))
 }
 
@@ -147,7 +175,11 @@ pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, 
     get, path = "/api/v1/accounts/{id}/balance", tag = "accounts", params(("id" = String, Path, description = "the account's id")),
     responses((status = 200, description = "the balance", body = Balance))
 )]
-pub async fn balance(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<Balance>, Refusal> {
+pub async fn balance(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Result<Json<Balance>, Refusal> {
     let ledger = &app.ledger;
     validate::required("id", &id, ACCOUNT_MAX).map_err(|_| Refusal::no_account(&id))?;
     let (posted, code) = ledger.posted(&caller.tenant, &id).await?.ok_or_else(|| Refusal::no_account(&id))?;
@@ -156,7 +188,8 @@ pub async fn balance(State(app): State<App>, Extension(caller): Extension<Caller
     let balance = if posted.guards.floor.is_some() {
         stored(balance, exponent) // an external account has none
     } else {
-        let externals = ledger.parts().memory.externals.among(ledger, &caller.tenant, std::iter::once(id.as_str())).await?;
+        let externals =
+            ledger.parts().memory.externals.among(ledger, &caller.tenant, std::iter::once(id.as_str())).await?;
         shown(&externals, &id, balance, exponent)
     };
     Ok(Json(Balance { balance, currency: code.to_string(), status: status(posted.guards.status) }))

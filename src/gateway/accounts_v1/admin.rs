@@ -1,5 +1,6 @@
-//! The audit of the accounts REST API: balances compared with what their postings come to, and set right by them. Balances here are no projection of events:
-//! the fold computes them from the journal. So `projection` is the balance row, and the postings are the source.
+//! The audit of the accounts REST API: balances compared with what their postings come to, and set right by them.
+//! Balances here are no projection of events: the fold computes them from the journal. So `projection` is the balance
+//! row, and the postings are the source.
 
 use axum::Extension;
 use axum::extract::State;
@@ -121,7 +122,12 @@ impl From<Reconciled> for Reconciliation {
 
 impl From<Reconciled> for Rebuilt {
     fn from(before: Reconciled) -> Self {
-        Self { success: true, changed: !before.agrees(), balance: stored(before.posted, before.exponent), account_id: before.name }
+        Self {
+            success: true,
+            changed: !before.agrees(),
+            balance: stored(before.posted, before.exponent),
+            account_id: before.name,
+        }
     }
 }
 
@@ -138,7 +144,11 @@ fn failed(id: &str, failure: Failure) -> Refusal {
     post, path = "/api/v1/admin/accounts/{id}/reconcile", tag = "admin", params(("id" = String, Path, description = "the account's id")),
     responses((status = 200, description = "how they compare", body = Reconciliation))
 )]
-pub async fn reconcile(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<Reconciliation>, Refusal> {
+pub async fn reconcile(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Result<Json<Reconciliation>, Refusal> {
     checked(&id)?;
     let row = app.ledger.reconcile(&caller.tenant, &id).await.map_err(|failure| failed(&id, failure))?;
     Ok(Json(row.into()))
@@ -149,7 +159,10 @@ pub async fn reconcile(State(app): State<App>, Extension(caller): Extension<Call
     post, path = "/api/v1/admin/accounts/reconcile-all", tag = "admin",
     responses((status = 200, description = "those that disagree", body = Reconciliations))
 )]
-pub async fn reconcile_all(State(app): State<App>, Extension(caller): Extension<Caller>) -> Result<Json<Reconciliations>, Refusal> {
+pub async fn reconcile_all(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Reconciliations>, Refusal> {
     let (total, wrong) = app.ledger.reconcile_all(&caller.tenant).await?;
     let mismatches: Vec<Reconciliation> = wrong.into_iter().map(Reconciliation::from).collect();
     Ok(Json(Reconciliations { total, matched: total - i64::try_from(mismatches.len()).unwrap_or(total), mismatches }))
@@ -163,7 +176,12 @@ pub async fn reconcile_all(State(app): State<App>, Extension(caller): Extension<
     ),
     responses((status = 200, description = "it is right now", body = Rebuilt))
 )]
-pub async fn rebuild(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, headers: HeaderMap) -> Result<Json<Rebuilt>, Refusal> {
+pub async fn rebuild(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Result<Json<Rebuilt>, Refusal> {
     checked(&id)?;
     let by = caller.operator_by_header(&headers)?;
     let before = app.ledger.rebuild(&id, &caller.doing(&by)).await.map_err(|failure| failed(&id, failure))?;
@@ -176,7 +194,11 @@ pub async fn rebuild(State(app): State<App>, Extension(caller): Extension<Caller
     params(("X-Reason" = Option<String>, Header, description = "why: kept with who did it, for each that was wrong")),
     responses((status = 200, description = "what became of it", body = AllRebuilt))
 )]
-pub async fn rebuild_all(State(app): State<App>, Extension(caller): Extension<Caller>, headers: HeaderMap) -> Result<Json<AllRebuilt>, Refusal> {
+pub async fn rebuild_all(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Result<Json<AllRebuilt>, Refusal> {
     let by = caller.operator_by_header(&headers)?;
     Ok(Json(every(&app, &caller, &by).await?))
 }
@@ -198,7 +220,10 @@ pub(super) async fn every(app: &App, caller: &Caller, by: &Operator) -> Result<A
     get, path = "/api/v1/admin/accounting-equation", tag = "admin",
     responses((status = 200, description = "nothing, unless something is damaged", body = AccountingEquation))
 )]
-pub async fn equation(State(app): State<App>, Extension(caller): Extension<Caller>) -> Result<Json<AccountingEquation>, Refusal> {
+pub async fn equation(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<AccountingEquation>, Refusal> {
     let rows = app.ledger.equation(&caller.tenant).await?;
     let wrong = rows.iter().find(|row| row.total != 0);
     Ok(Json(AccountingEquation {
@@ -207,7 +232,11 @@ pub async fn equation(State(app): State<App>, Extension(caller): Extension<Calle
         account_count: rows.iter().map(|row| row.accounts).sum(),
         currencies: rows
             .iter()
-            .map(|row| CurrencyBalance { currency: row.currency.clone(), balance: stored(row.total, row.exponent), account_count: row.accounts })
+            .map(|row| CurrencyBalance {
+                currency: row.currency.clone(),
+                balance: stored(row.total, row.exponent),
+                account_count: row.accounts,
+            })
             .collect(),
     }))
 }

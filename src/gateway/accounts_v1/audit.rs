@@ -1,4 +1,5 @@
-//! The audit of transactions: what is written of one compared with itself. It is append-only, so nothing of it can be rebuilt; the accounts that it touches can.
+//! The audit of transactions: what is written of one compared with itself. It is append-only, so nothing of it can be
+//! rebuilt; the accounts that it touches can.
 
 use axum::Extension;
 use axum::extract::State;
@@ -89,8 +90,16 @@ fn unknown(id: &str, failure: Failure) -> Refusal {
     post, path = "/api/v1/admin/transactions/{id}/reconcile", tag = "admin", params(("id" = String, Path, description = "the transaction's id")),
     responses((status = 200, description = "how it compares", body = TransactionReconciliation))
 )]
-pub async fn reconcile(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<TransactionReconciliation>, Refusal> {
-    let found = app.ledger.reconcile_transaction(&caller.tenant, parsed(&id)?).await.map_err(|failure| unknown(&id, failure))?;
+pub async fn reconcile(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Result<Json<TransactionReconciliation>, Refusal> {
+    let found = app
+        .ledger
+        .reconcile_transaction(&caller.tenant, parsed(&id)?)
+        .await
+        .map_err(|failure| unknown(&id, failure))?;
     Ok(Json(TransactionReconciliation {
         agrees: found.issues.is_empty() && found.accounts.iter().all(|account| account.agrees()),
         transaction_id: id,
@@ -104,11 +113,18 @@ pub async fn reconcile(State(app): State<App>, Extension(caller): Extension<Call
     post, path = "/api/v1/admin/transactions/reconcile-all", tag = "admin",
     responses((status = 200, description = "those that disagree", body = TransactionReconciliations))
 )]
-pub async fn reconcile_all(State(app): State<App>, Extension(caller): Extension<Caller>) -> Result<Json<TransactionReconciliations>, Refusal> {
+pub async fn reconcile_all(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<TransactionReconciliations>, Refusal> {
     let (total, wrong) = app.ledger.reconcile_transactions(&caller.tenant).await?;
     let mismatch = |(id, issues): (Uuid, Vec<String>)| TransactionMismatch { transaction_id: id.to_string(), issues };
     let mismatches: Vec<TransactionMismatch> = wrong.into_iter().map(mismatch).collect();
-    Ok(Json(TransactionReconciliations { total, matched: total - i64::try_from(mismatches.len()).unwrap_or(total), mismatches }))
+    Ok(Json(TransactionReconciliations {
+        total,
+        matched: total - i64::try_from(mismatches.len()).unwrap_or(total),
+        mismatches,
+    }))
 }
 
 /// Sets the accounts that a transaction touches to what their postings come to.
@@ -128,14 +144,21 @@ pub async fn rebuild(
 ) -> Result<Json<TransactionRebuilt>, Refusal> {
     let by = caller.operator_by_header(&headers)?;
     let ledger = &app.ledger;
-    let found = ledger.reconcile_transaction(&caller.tenant, parsed(&id)?).await.map_err(|failure| unknown(&id, failure))?;
+    let found =
+        ledger.reconcile_transaction(&caller.tenant, parsed(&id)?).await.map_err(|failure| unknown(&id, failure))?;
     let changed = found.accounts.iter().any(|account| !account.agrees());
     let mut accounts = Vec::with_capacity(found.accounts.len());
     for account in found.accounts {
         let before = if account.agrees() { account } else { ledger.rebuild(&account.name, &caller.doing(&by)).await? };
         accounts.push(Rebuilt::from(before));
     }
-    Ok(Json(TransactionRebuilt { transaction_id: id, success: found.issues.is_empty(), changed, issues: found.issues, accounts }))
+    Ok(Json(TransactionRebuilt {
+        transaction_id: id,
+        success: found.issues.is_empty(),
+        changed,
+        issues: found.issues,
+        accounts,
+    }))
 }
 
 /// Sets every account that disagrees to what its postings come to, and tells which transactions disagree.
@@ -153,5 +176,10 @@ pub async fn rebuild_all(
     let accounts = admin::every(&app, &caller, &by).await?;
     let (total, wrong) = app.ledger.reconcile_transactions(&caller.tenant).await?;
     let failed: Vec<String> = wrong.into_iter().map(|(id, _)| id.to_string()).collect();
-    Ok(Json(TransactionsRebuilt { total, successful: total - i64::try_from(failed.len()).unwrap_or(total), failed, accounts }))
+    Ok(Json(TransactionsRebuilt {
+        total,
+        successful: total - i64::try_from(failed.len()).unwrap_or(total),
+        failed,
+        accounts,
+    }))
 }

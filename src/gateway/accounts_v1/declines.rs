@@ -1,4 +1,5 @@
-//! Why a movement was not taken, in the words and statuses of the accounts REST API. The ledger says which rule it was; the figures are looked up here.
+//! Why a movement was not taken, in the words and statuses of the accounts REST API. The ledger says which rule it was;
+//! the figures are looked up here.
 
 use axum::http::StatusCode;
 
@@ -15,7 +16,14 @@ use crate::teller::ledger::{Ledger, read_failure};
 use crate::teller::validate::cut;
 
 /// A refusal of the ledger as this contract tells it.
-pub async fn refusal(ledger: &Ledger, caller: &Caller, asked: &Asked, code: DeclineCode, message: String, currency: Currency) -> Refusal {
+pub async fn refusal(
+    ledger: &Ledger,
+    caller: &Caller,
+    asked: &Asked,
+    code: DeclineCode,
+    message: String,
+    currency: Currency,
+) -> Refusal {
     let side = Side { debit: &asked.debit, credit: &asked.credit, currency: &asked.currency };
     let figures = match figures(ledger, &caller.tenant, &[side], code).await {
         Ok(figures) => figures,
@@ -26,9 +34,14 @@ pub async fn refusal(ledger: &Ledger, caller: &Caller, asked: &Asked, code: Decl
         (_, Figures::Available(units)) => {
             let available = units.map_or_else(|| "unknown".to_owned(), |units| stored(units, currency.exponent));
             let (account, required) = (cut(&asked.debit), &asked.amount.text);
-            Refusal::bad("INSUFFICIENT_BALANCE", format!("Insufficient balance in account {account}. Available: {available}, Required: {required}"))
+            Refusal::bad(
+                "INSUFFICIENT_BALANCE",
+                format!("Insufficient balance in account {account}. Available: {available}, Required: {required}"),
+            )
         }
-        (_, Figures::KeptIn { expected, got }) => Refusal::bad("CURRENCY_MISMATCH", format!("Currency mismatch. Expected: {expected}, Got: {got}")),
+        (_, Figures::KeptIn { expected, got }) => {
+            Refusal::bad("CURRENCY_MISMATCH", format!("Currency mismatch. Expected: {expected}, Got: {got}"))
+        }
         (DeclineCode::SameAccount, _) => Refusal::bad("SAME_ACCOUNT_TRANSFER", "SELF_TRANSFER_NOT_ALLOWED"),
         (DeclineCode::RefundExceeded, _) => Refusal::bad("VALIDATION_FAILED", message),
         (DeclineCode::HoldExceeded, _) => Refusal::new(StatusCode::CONFLICT, code.name(), message),
@@ -57,7 +70,8 @@ pub async fn balances(ledger: &Ledger, caller: &Caller, asked: &Asked) -> Option
 
 /// Nobody knows what became of a movement without a key; its correlation id tells.
 pub fn unknown_outcome(failure: Failure, caller: &Caller) -> Refusal {
-    let message = format!("outcome unknown: see /api/v1/sagas/by-correlation/{} before it is tried again", caller.correlation);
+    let message =
+        format!("outcome unknown: see /api/v1/sagas/by-correlation/{} before it is tried again", caller.correlation);
     Refusal { message: Message::Text(message), ..failure.into() }
 }
 

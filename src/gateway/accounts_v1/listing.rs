@@ -1,4 +1,5 @@
-//! Lists transactions newest first: by the accounts REST API's offset near the beginning, by a page token from anywhere.
+//! Lists transactions newest first: by the accounts REST API's offset near the beginning, by a page token from
+//! anywhere.
 
 use axum::Extension;
 use axum::extract::State;
@@ -108,10 +109,15 @@ impl Wanted {
     responses((status = 200, description = "a page", body = Vec<Transaction>,
         headers(("x-next-page-token" = String, description = "where the next page begins; absent after the last"))))
 )]
-pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, mut query: Query) -> Result<Response, Refusal> {
+pub async fn list(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    mut query: Query,
+) -> Result<Response, Refusal> {
     let account = query.text("accountId", ACCOUNT_MAX);
     let wanted = query.choice("status", &STATUSES).unwrap_or(Wanted::Any);
-    let kinds: Vec<(&str, &(&str, &[i16]))> = KINDS.iter().filter(|(name, _)| *name != "all").map(|kind| (kind.0, kind)).collect();
+    let kinds: Vec<(&str, &(&str, &[i16]))> =
+        KINDS.iter().filter(|(name, _)| *name != "all").map(|kind| (kind.0, kind)).collect();
     let (kind, kinds) = *query.choice("type", &kinds).unwrap_or(&KINDS[KINDS.len() - 1]);
     let limit = query.number("limit", LIMIT, LIMIT_DEFAULT, "");
     let offset = query.number("offset", OFFSET, 0, ": use pageToken to go further");
@@ -135,7 +141,14 @@ pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, 
     if wanted == Wanted::Nothing || kinds.is_empty() {
         return Ok(Json(Vec::<Transaction>::new()).into_response());
     }
-    let filter = Filter { tenant: caller.tenant.to_string(), account, declined: wanted.declined(), kinds, bound: true, ..Filter::default() };
+    let filter = Filter {
+        tenant: caller.tenant.to_string(),
+        account,
+        declined: wanted.declined(),
+        kinds,
+        bound: true,
+        ..Filter::default()
+    };
     let (rows, next) = page(&app, filter, wanted, start, (offset, limit)).await?;
     let among = externals(&app, &caller, &rows).await?;
     let as_credit = kind == "transfer_credit";
@@ -147,7 +160,8 @@ pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, 
     Ok(response)
 }
 
-/// One page and the place after it. Where the store can tell by itself what is wanted, it passes over the rest; else rows are read and counted.
+/// One page and the place after it. Where the store can tell by itself what is wanted, it passes over the rest; else
+/// rows are read and counted.
 async fn page(
     app: &App,
     mut filter: Filter,
@@ -160,7 +174,8 @@ async fn page(
     let (limit, mut passed_over) = (usize::try_from(limit).unwrap_or(usize::MAX), offset);
     if matches!(wanted, Wanted::Any | Wanted::Failed) {
         filter.offset = usize::try_from(offset).unwrap_or(usize::MAX);
-        let page = store::transactions::list(pool, &filter, start, limit).await.map_err(|error| read_failure(&error))?;
+        let page =
+            store::transactions::list(pool, &filter, start, limit).await.map_err(|error| read_failure(&error))?;
         return Ok((page.rows.into_iter().map(|(row, _)| row).collect(), page.next));
     }
     let (mut rows, mut at, mut looked_at) = (Vec::new(), start, 0);

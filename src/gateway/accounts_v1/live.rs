@@ -1,7 +1,9 @@
-//! Server-sent events of the accounts REST API: what was committed, in the journal's order, resumable by `Last-Event-ID` without a gap or a repeat.
+//! Server-sent events of the accounts REST API: what was committed, in the journal's order, resumable by
+//! `Last-Event-ID` without a gap or a repeat.
 //!
-//! One committed transaction is several events here: that it was asked for, what it did to each account, that it is done. Their ids are its place in
-//! the journal and their number among them, so that a client that has only some of them gets the others.
+//! One committed transaction is several events here: that it was asked for, what it did to each account, that it is
+//! done. Their ids are its place in the journal and their number among them, so that a client that has only some of
+//! them gets the others.
 
 mod frames;
 
@@ -39,7 +41,12 @@ const ID_MAX: usize = 64;
     params(("id" = String, Path, description = "the account's id"), ("Last-Event-ID" = Option<String>, Header, description = "go on after this one")),
     responses((status = 200, description = "a stream that goes on until the client leaves", content_type = "text/event-stream", body = String))
 )]
-pub async fn account(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, headers: HeaderMap) -> Result<Response, Refusal> {
+pub async fn account(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     validate::required("id", &id, ACCOUNT_MAX).map_err(|_| Refusal::no_account(&id))?;
     if app.ledger.posted(&caller.tenant, &id).await?.is_none() {
         return Err(Refusal::no_account(&id));
@@ -54,7 +61,12 @@ pub async fn account(State(app): State<App>, Extension(caller): Extension<Caller
     params(("id" = String, Path, description = "the transaction's id"), ("Last-Event-ID" = Option<String>, Header, description = "go on after this one")),
     responses((status = 200, description = "a stream that goes on until the client leaves", content_type = "text/event-stream", body = String))
 )]
-pub async fn transaction(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, headers: HeaderMap) -> Result<Response, Refusal> {
+pub async fn transaction(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     let transaction = Uuid::try_parse(&id).map_err(|_| Refusal::no_transaction(&id))?;
     let wanted = Wanted { tenant: caller.tenant, account: None, transaction: Some(transaction) };
     watch(&app, wanted, Of::Transaction(transaction), &headers).await
@@ -66,7 +78,11 @@ pub async fn transaction(State(app): State<App>, Extension(caller): Extension<Ca
     params(("Last-Event-ID" = Option<String>, Header, description = "go on after this one")),
     responses((status = 200, description = "a stream that goes on until the client leaves", content_type = "text/event-stream", body = String))
 )]
-pub async fn all(State(app): State<App>, Extension(caller): Extension<Caller>, headers: HeaderMap) -> Result<Response, Refusal> {
+pub async fn all(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     let wanted = Wanted { tenant: caller.tenant, account: None, transaction: None };
     watch(&app, wanted, Of::All, &headers).await
 }

@@ -1,4 +1,5 @@
-//! Top-up, withdrawal, transfer and payment: reads the fields, posts one command, and answers in the words of the accounts REST API.
+//! Top-up, withdrawal, transfer and payment: reads the fields, posts one command, and answers in the words of the
+//! accounts REST API.
 
 mod carried;
 
@@ -117,7 +118,11 @@ pub const PENDING: &str = "pending";
     post, path = "/api/v1/transactions/topup", tag = "transactions", request_body = MovementRequest,
     responses((status = 201, description = "durable", body = Movement))
 )]
-pub async fn topup(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
+pub async fn topup(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    body: JsonBody,
+) -> Result<Response, Refusal> {
     one_way(&app, &caller, &body, Kind::TOPUP).await
 }
 
@@ -126,7 +131,11 @@ pub async fn topup(State(app): State<App>, Extension(caller): Extension<Caller>,
     post, path = "/api/v1/transactions/withdraw", tag = "transactions", request_body = MovementRequest,
     responses((status = 201, description = "durable", body = Movement))
 )]
-pub async fn withdraw(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
+pub async fn withdraw(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    body: JsonBody,
+) -> Result<Response, Refusal> {
     one_way(&app, &caller, &body, Kind::WITHDRAWAL).await
 }
 
@@ -159,7 +168,11 @@ async fn one_way(app: &App, caller: &Caller, body: &JsonBody, kind: Kind) -> Res
     post, path = "/api/v1/transactions/transfer", tag = "transactions", request_body = MovementRequest,
     responses((status = 201, description = "durable", body = Transfer))
 )]
-pub async fn transfer(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
+pub async fn transfer(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    body: JsonBody,
+) -> Result<Response, Refusal> {
     let permit = app.ledger.enter()?;
     let asked = movement(body.object()?, Kind::TRANSFER)?;
     let moved = carry(&app, &caller, &asked, permit).await?;
@@ -187,7 +200,11 @@ pub async fn transfer(State(app): State<App>, Extension(caller): Extension<Calle
     post, path = "/api/v1/transactions/payment", tag = "transactions", request_body = PaymentRequest,
     responses((status = 201, description = "durable", body = Payment))
 )]
-pub async fn payment(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
+pub async fn payment(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    body: JsonBody,
+) -> Result<Response, Refusal> {
     let permit = app.ledger.enter()?;
     let mut fields = body.object()?;
     let mut asked = Asked::new(Kind::PAYMENT, "amount");

@@ -1,4 +1,5 @@
-//! Refunds: a payment, or a part of it, goes back. The ledger sees to it that all parts together are at most the payment.
+//! Refunds: a payment, or a part of it, goes back. The ledger sees to it that all parts together are at most the
+//! payment.
 
 use axum::Extension;
 use axum::extract::State;
@@ -61,7 +62,11 @@ pub struct Refund {
     post, path = "/api/v1/transactions/refund", tag = "transactions", request_body = RefundRequest,
     responses((status = 201, description = "durable", body = Refund))
 )]
-pub async fn refund(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
+pub async fn refund(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    body: JsonBody,
+) -> Result<Response, Refusal> {
     let permit = app.ledger.enter()?;
     let mut fields = body.object()?;
     let original = fields.required("originalPaymentId", ID_MAX);
@@ -107,6 +112,8 @@ async fn payment(app: &App, caller: &Caller, id: &str) -> Result<Refundable, Ref
     match app.ledger.refundable(&caller.tenant, TransactionId(uuid)).await? {
         Ok(paid) => Ok(paid),
         Err(NotRefundable::Unknown) => Err(missing()),
-        Err(NotRefundable::IsRefund) => Err(Refusal::bad("VALIDATION_FAILED", format!("Transaction {uuid} is a refund: it cannot be given back"))),
+        Err(NotRefundable::IsRefund) => {
+            Err(Refusal::bad("VALIDATION_FAILED", format!("Transaction {uuid} is a refund: it cannot be given back")))
+        }
     }
 }

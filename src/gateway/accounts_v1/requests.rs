@@ -1,4 +1,5 @@
-//! The shapes of the bodies that may be sent. They describe the accounts REST API; the fields are read one by one, so that all faults are told at once.
+//! The shapes of the bodies that may be sent. They describe the accounts REST API; the fields are read one by one, so
+//! that all faults are told at once.
 #![expect(dead_code, reason = "described here and read by name in the handlers; a test of the routes compares the two")]
 
 use utoipa::ToSchema;

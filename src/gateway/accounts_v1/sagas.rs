@@ -1,5 +1,6 @@
-//! Sagas as clients of the accounts REST API poll them. A movement inside the ledger is one atomic transaction, so its saga is a view of that, completed
-//! or failed the moment it can be seen. A movement through the provider is a real one, with its steps as they happen.
+//! Sagas as clients of the accounts REST API poll them. A movement inside the ledger is one atomic transaction, so its
+//! saga is a view of that, completed or failed the moment it can be seen. A movement through the provider is a real
+//! one, with its steps as they happen.
 
 pub mod workflows;
 
@@ -30,8 +31,13 @@ pub use self::workflows::one as workflow;
 /// The steps of every movement; the journal takes all of them at once.
 const STEPS: [&str; 4] = ["validate", "debit_source", "credit_destination", "complete"];
 /// Types, and the kinds that they are.
-const TYPES: [(&str, Kind); 5] =
-    [("topup", Kind::TOPUP), ("withdrawal", Kind::WITHDRAWAL), ("transfer", Kind::TRANSFER), ("payment", Kind::PAYMENT), ("refund", Kind::REFUND)];
+const TYPES: [(&str, Kind); 5] = [
+    ("topup", Kind::TOPUP),
+    ("withdrawal", Kind::WITHDRAWAL),
+    ("transfer", Kind::TRANSFER),
+    ("payment", Kind::PAYMENT),
+    ("refund", Kind::REFUND),
+];
 /// Sagas of one answer.
 const LIMIT: std::ops::RangeInclusive<u32> = 1..=1_000;
 const LIMIT_DEFAULT: u32 = 100;
@@ -146,7 +152,11 @@ fn saga(row: TransactionRow) -> Option<Saga> {
     let (id, at, failed) = (row.id.0.to_string(), time(row.created_at), row.decline.is_some());
     let done = if failed { 0 } else { STEPS.len() };
     let activity = |step, status| Activity { step, status, timestamp: at.clone() };
-    let history = if failed { vec![activity(STEPS[0], "failed")] } else { STEPS.iter().map(|step| activity(step, "completed")).collect() };
+    let history = if failed {
+        vec![activity(STEPS[0], "failed")]
+    } else {
+        STEPS.iter().map(|step| activity(step, "completed")).collect()
+    };
     Some(Saga {
         saga_type: Kind::name(row.kind),
         workflow: None,
@@ -164,7 +174,11 @@ fn saga(row: TransactionRow) -> Option<Saga> {
         correlation_id: row.correlation,
         result: SagaResult {
             success: !failed,
-            data: (!failed).then(|| SagaData { transaction_id: id.clone(), amount: stored(posting.amount, exponent), currency: posting.currency }),
+            data: (!failed).then(|| SagaData {
+                transaction_id: id.clone(),
+                amount: stored(posting.amount, exponent),
+                currency: posting.currency,
+            }),
             error: row.decline.map(|(code, message)| SagaError { code: failure_code(code), message }),
         },
         retry_count: 0,
@@ -177,7 +191,8 @@ fn saga(row: TransactionRow) -> Option<Saga> {
 }
 
 async fn one(app: &App, caller: &Caller, id: &str) -> Result<Saga, Refusal> {
-    let missing = || Refusal::new(StatusCode::NOT_FOUND, "TRANSACTION_NOT_FOUND", format!("Saga not found: {}", cut(id)));
+    let missing =
+        || Refusal::new(StatusCode::NOT_FOUND, "TRANSACTION_NOT_FOUND", format!("Saga not found: {}", cut(id)));
     if let Some(saga) = get(app, caller, id).await?.and_then(saga) {
         return Ok(saga);
     }
@@ -190,7 +205,11 @@ async fn one(app: &App, caller: &Caller, id: &str) -> Result<Saga, Refusal> {
     get, path = "/api/v1/sagas/{id}", tag = "sagas", params(("id" = String, Path, description = "the transaction's id")),
     responses((status = 200, description = "the saga", body = Saga))
 )]
-pub async fn read(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<Saga>, Refusal> {
+pub async fn read(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Result<Json<Saga>, Refusal> {
     Ok(Json(one(&app, &caller, &id).await?))
 }
 
@@ -199,7 +218,11 @@ pub async fn read(State(app): State<App>, Extension(caller): Extension<Caller>, 
     get, path = "/api/v1/sagas/{id}/complete", tag = "sagas", params(("id" = String, Path, description = "the transaction's id")),
     responses((status = 200, description = "whether it has ended, and how", body = Completion))
 )]
-pub async fn complete(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<Completion>, Refusal> {
+pub async fn complete(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Result<Json<Completion>, Refusal> {
     let saga = one(&app, &caller, &id).await?;
     Ok(Json(Completion { complete: ["completed", "failed"].contains(&saga.status), status: saga.status }))
 }
@@ -213,11 +236,20 @@ pub async fn complete(State(app): State<App>, Extension(caller): Extension<Calle
     ),
     responses((status = 200, description = "the newest", body = Vec<Saga>))
 )]
-pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, mut query: Query) -> Result<Json<Vec<Saga>>, Refusal> {
+pub async fn list(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    mut query: Query,
+) -> Result<Json<Vec<Saga>>, Refusal> {
     let kind = query.choice("type", &TYPES);
     let limit = query.number("limit", LIMIT, LIMIT_DEFAULT, "");
     query.end()?;
-    let kinds = TYPES.iter().map(|(_, kind)| *kind).filter(|known| kind.is_none_or(|kind| kind == *known)).map(Kind::code).collect();
+    let kinds = TYPES
+        .iter()
+        .map(|(_, kind)| *kind)
+        .filter(|known| kind.is_none_or(|kind| kind == *known))
+        .map(Kind::code)
+        .collect();
     let filter = Filter { tenant: caller.tenant.to_string(), kinds, ..Filter::default() };
     let _place = app.ledger.enter_read()?;
     let workflows = workflows::list(&app, &caller, kind, limit).await?;
@@ -233,7 +265,11 @@ pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, 
     get, path = "/api/v1/sagas/by-correlation/{id}", tag = "sagas", params(("id" = String, Path, description = "the correlation id")),
     responses((status = 200, description = "at most 1000 of them", body = Vec<Saga>))
 )]
-pub async fn by_correlation(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<Vec<Saga>>, Refusal> {
+pub async fn by_correlation(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Result<Json<Vec<Saga>>, Refusal> {
     if text("id", &id, correlation::BYTES_MAX).is_err() {
         return Ok(Json(Vec::new())); // no transaction carries such an id
     }
@@ -259,7 +295,11 @@ fn newest(sagas: impl Iterator<Item = Saga>, limit: usize) -> Vec<Saga> {
     params(("limit" = Option<u32>, Query, description = "100 by default", minimum = 1, maximum = 1000)),
     responses((status = 200, description = "those that are stuck", body = Vec<Saga>))
 )]
-pub async fn stuck(State(app): State<App>, Extension(caller): Extension<Caller>, mut query: Query) -> Result<Json<Vec<Saga>>, Refusal> {
+pub async fn stuck(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    mut query: Query,
+) -> Result<Json<Vec<Saga>>, Refusal> {
     let limit = query.number("limit", LIMIT, LIMIT_DEFAULT, "");
     query.end()?;
     let _place = app.ledger.enter_read()?;

@@ -42,7 +42,11 @@ pub async fn externals(app: &App, caller: &Caller, rows: &[TransactionRow]) -> R
     get, path = "/api/v1/transactions/{id}", tag = "transactions", params(("id" = String, Path, description = "the transaction's id")),
     responses((status = 200, description = "the transaction", body = Transaction))
 )]
-pub async fn read(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<Transaction>, Refusal> {
+pub async fn read(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Result<Json<Transaction>, Refusal> {
     let row = get(&app, &caller, &id).await?.ok_or_else(|| Refusal::no_transaction(&id))?;
     let among = externals(&app, &caller, std::slice::from_ref(&row)).await?;
     transaction(row, &among, false).map(Json).ok_or_else(|| Refusal::no_transaction(&id))

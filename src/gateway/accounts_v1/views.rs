@@ -16,7 +16,8 @@ use crate::teller::externals::Among;
 pub const ACCOUNT_TYPES: [(&str, AccountKind); 3] =
     [("user", AccountKind::User), ("system", AccountKind::System), ("external", AccountKind::External)];
 /// What a status is called.
-pub const STATUSES: [(&str, Status); 3] = [("active", Status::Active), ("suspended", Status::Suspended), ("closed", Status::Closed)];
+pub const STATUSES: [(&str, Status); 3] =
+    [("active", Status::Active), ("suspended", Status::Suspended), ("closed", Status::Closed)];
 
 /// A status by name.
 pub fn status(status: Status) -> &'static str {
@@ -84,7 +85,8 @@ impl From<AccountRow> for Account {
             balance: stored(balance, exponent),
             status: status(row.posted.guards.status),
             max_balance: row.posted.guards.ceiling.map(|limit| stored(limit, exponent)),
-            min_balance: row.posted.guards.floor.filter(|floor| *floor != 0).map(|limit| stored(limit, exponent)), // zero is what nobody asked for
+            // zero is what nobody asked for
+            min_balance: row.posted.guards.floor.filter(|floor| *floor != 0).map(|limit| stored(limit, exponent)),
             metadata: metadata(row.metadata.as_deref()),
             created_at: time(row.created_at),
             updated_at: time(last.map_or(row.created_at, |(_, at)| at)),
@@ -101,7 +103,8 @@ impl From<AccountRow> for Account {
 pub struct Transaction {
     /// Its id.
     pub id: String,
-    /// `topup`, `withdrawal`, `transfer_debit`, `transfer_credit`, `payment`, `refund`, `cancellation` (a reversal), or a kind of Florin's own.
+    /// `topup`, `withdrawal`, `transfer_debit`, `transfer_credit`, `payment`, `refund`, `cancellation` (a reversal), or
+    /// a kind of Florin's own.
     #[serde(rename = "type")]
     #[schema(value_type = String)]
     pub kind: &'static str,
@@ -195,7 +198,8 @@ pub fn failure_code(code: i16) -> &'static str {
     }
 }
 
-/// A transaction with postings; changes of accounts have none and are not shown here. Of several postings the first is shown.
+/// A transaction with postings; changes of accounts have none and are not shown here. Of several postings the first is
+/// shown.
 pub fn transaction(row: TransactionRow, among: &Among, as_credit: bool) -> Option<Transaction> {
     let status = match (&row.decline, is_refunded(&row)) {
         (Some(_), _) => "failed",
@@ -208,7 +212,9 @@ pub fn transaction(row: TransactionRow, among: &Among, as_credit: bool) -> Optio
     let at = time(row.created_at);
     let completed = row.decline.is_none();
     let (failure_code, failure_reason) = row.decline.map(|(code, reason)| (failure_code(code), reason)).unzip();
-    let after = |name: &str, after: Option<crate::store::numeric::Numeric>| after.map(|after| shown(among, name, after.0, exponent));
+    let after = |name: &str, after: Option<crate::store::numeric::Numeric>| {
+        after.map(|after| shown(among, name, after.0, exponent))
+    };
     Some(Transaction {
         id: row.id.0.to_string(),
         kind: kind(row.kind, as_credit),

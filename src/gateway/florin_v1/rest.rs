@@ -1,5 +1,6 @@
-//! Florin's own API as REST, under `/v1`: the same commands, keys and answers as `florin.v1` over gRPC. It reads strictly and shows; what it does
-//! stands in [`crate::teller::native`]. A repeat of a request is answered as the first was, with `replayed`.
+//! Florin's own API as REST, under `/v1`: the same commands, keys and answers as `florin.v1` over gRPC. It reads
+//! strictly and shows; what it does stands in [`crate::teller::native`]. A repeat of a request is answered as the first
+//! was, with `replayed`.
 
 pub mod accounts;
 pub mod currencies;
@@ -32,7 +33,8 @@ use crate::teller::native::post::Posted;
 use crate::teller::validate::cut;
 
 /// How errors are written: in the words of `florin.v1` over gRPC.
-pub const MANNERS: Manners = Manners { body: |refusal, path, correlation| ErrorBody::written(refusal, refusal.code, path, correlation) };
+pub const MANNERS: Manners =
+    Manners { body: |refusal, path, correlation| ErrorBody::written(refusal, refusal.code, path, correlation) };
 
 /// All routes under `/v1`.
 pub fn routes() -> Routes {
@@ -104,23 +106,34 @@ async fn completed(ledger: &Ledger, caller: &Caller, posted: Posted) -> Result<(
     let Some(code) = posted.declined else { return Ok((posted.transaction, posted.replayed)) };
     let message = posted.transaction.decline.map(|(_, message)| message).unwrap_or_default();
     let postings = posted.transaction.postings.iter();
-    let sides: Vec<_> = postings.map(|posting| Side { debit: &posting.debit, credit: &posting.credit, currency: &posting.currency }).collect();
-    let amount = posted
-        .transaction
-        .postings
-        .first()
-        .map_or((0, 0), |posting| (posting.amount, posting.exponent.and_then(|exponent| u8::try_from(exponent).ok()).unwrap_or(0)));
+    let sides: Vec<_> = postings
+        .map(|posting| Side { debit: &posting.debit, credit: &posting.credit, currency: &posting.currency })
+        .collect();
+    let amount = posted.transaction.postings.first().map_or((0, 0), |posting| {
+        (posting.amount, posting.exponent.and_then(|exponent| u8::try_from(exponent).ok()).unwrap_or(0))
+    });
     Err(declined(ledger, caller, &sides, amount, code, message).await)
 }
 
-/// Why a command was declined, by the codes of `florin.v1` over gRPC; `amount` in minor units, with the decimals of its currency.
-async fn declined(ledger: &Ledger, caller: &Caller, sides: &[Side<'_>], amount: (i128, u8), code: DeclineCode, message: String) -> Refusal {
+/// Why a command was declined, by the codes of `florin.v1` over gRPC; `amount` in minor units, with the decimals of its
+/// currency.
+async fn declined(
+    ledger: &Ledger,
+    caller: &Caller,
+    sides: &[Side<'_>],
+    amount: (i128, u8),
+    code: DeclineCode,
+    message: String,
+) -> Refusal {
     let message = match figures(ledger, &caller.tenant, sides, code).await {
         Ok(Figures::Missing(id)) => return Refusal::no_account(id),
         Ok(Figures::Available(units)) => {
             let available = units.map_or_else(|| "unknown".to_owned(), |units| decimal_text(units, amount.1));
             let account = cut(sides.first().map_or("", |side| side.debit));
-            format!("Insufficient funds in account {account}. Available: {available}, Required: {}", decimal_text(amount.0, amount.1))
+            format!(
+                "Insufficient funds in account {account}. Available: {available}, Required: {}",
+                decimal_text(amount.0, amount.1)
+            )
         }
         Ok(Figures::KeptIn { expected, got }) => format!("Currency mismatch. Expected: {expected}, Got: {got}"),
         Ok(Figures::None) => message,
@@ -139,11 +152,17 @@ mod tests {
 
     #[test]
     fn only_who_gave_a_key_is_told_to_repeat_what_may_be_done() {
-        for (failure, has_key, retry_after) in
-            [(Failure::Unknown, true, Some(1)), (Failure::Unknown, false, None), (Failure::DatabaseAway, false, Some(1))]
-        {
+        for (failure, has_key, retry_after) in [
+            (Failure::Unknown, true, Some(1)),
+            (Failure::Unknown, false, None),
+            (Failure::DatabaseAway, false, Some(1)),
+        ] {
             let refusal = unposted(failure.clone(), Named::Hold, has_key);
-            assert_eq!((refusal.status.as_u16(), refusal.code, refusal.retry_after), (503, failure.reason(), retry_after), "{failure:?}");
+            assert_eq!(
+                (refusal.status.as_u16(), refusal.code, refusal.retry_after),
+                (503, failure.reason(), retry_after),
+                "{failure:?}"
+            );
         }
         for failure in [Failure::KeyReused, Failure::KeyRetired] {
             let refusal = refused(failure.clone(), Named::Hold);

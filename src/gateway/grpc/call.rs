@@ -33,12 +33,18 @@ pub fn correlation(metadata: &MetadataMap) -> Option<String> {
 ///
 /// # Errors
 /// The failure.
-pub fn ended<T>(method: &'static str, correlation: Option<&str>, began: Instant, answer: Result<T, Failure>) -> Result<tonic::Response<T>, Status> {
+pub fn ended<T>(
+    method: &'static str,
+    correlation: Option<&str>,
+    began: Instant,
+    answer: Result<T, Failure>,
+) -> Result<tonic::Response<T>, Status> {
     Answers::of(method, answer.as_ref().map_or_else(status::code, |_| Code::Ok)).count(began);
     answered(method, correlation, answer)
 }
 
-/// What is counted of the calls of one method that ended alike. Handles are kept where calls are many: looking them up costs more than counting.
+/// What is counted of the calls of one method that ended alike. Handles are kept where calls are many: looking them up
+/// costs more than counting.
 #[derive(Clone)]
 pub struct Answers {
     calls: Counter,
@@ -65,12 +71,21 @@ impl Answers {
 ///
 /// # Errors
 /// The failure.
-fn answered<T>(method: &'static str, correlation: Option<&str>, answer: Result<T, Failure>) -> Result<tonic::Response<T>, Status> {
+fn answered<T>(
+    method: &'static str,
+    correlation: Option<&str>,
+    answer: Result<T, Failure>,
+) -> Result<tonic::Response<T>, Status> {
     match answer {
         Ok(message) => Ok(tonic::Response::new(message)),
         Err(failure) => {
             if matches!(failure, Failure::Unknown | Failure::Guard) {
-                tracing::warn!(method, correlation_id = correlation, reason = failure.reason(), "a call was not answered as it should be");
+                tracing::warn!(
+                    method,
+                    correlation_id = correlation,
+                    reason = failure.reason(),
+                    "a call was not answered as it should be"
+                );
             }
             Err(failure.into())
         }

@@ -1,5 +1,5 @@
-//! The gRPC listener: services behind authentication, reflection, health, and the drain at the end. A listener that ends by itself is
-//! started anew, by the restart policy.
+//! The gRPC listener: services behind authentication, reflection, health, and the drain at the end. A listener that
+//! ends by itself is started anew, by the restart policy.
 
 use std::io;
 use std::net::SocketAddr;
@@ -131,8 +131,9 @@ impl Listening {
             .send_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(bytes_max)
             .max_encoding_message_size(bytes_max);
-        let health =
-            tonic_health::pb::health_server::HealthServer::new(tonic_health::server::HealthService::from_health_reporter(self.reporter.clone()));
+        let health = tonic_health::pb::health_server::HealthServer::new(
+            tonic_health::server::HealthService::from_health_reporter(self.reporter.clone()),
+        );
         let mut server = Server::builder();
         if let Some(tls) = &config.tls {
             server = server.tls_config(tls_config(tls)).map_err(io::Error::other)?;
@@ -182,14 +183,17 @@ async fn follow(board: Health, mut reporter: HealthReporter, mut until: watch::R
     }
     for service in HEALTH_OF {
         reporter.set_service_status(service, ServingStatus::NotServing).await;
-        reporter.clear_service_status(service).await; // ends the streams of those who watch, once they have heard it: the drain waits for streams
+        // ends the streams of those who watch, once they have heard it: the drain waits for streams
+        reporter.clear_service_status(service).await;
     }
 }
 
 fn tls_config(tls: &Tls) -> ServerTlsConfig {
     let config = ServerTlsConfig::new().identity(Identity::from_pem(&tls.cert, &tls.key));
     match &tls.client_ca {
-        Some(ca) => config.client_ca_root(Certificate::from_pem(ca)).client_auth_optional(!tls.client_certificate_required),
+        Some(ca) => {
+            config.client_ca_root(Certificate::from_pem(ca)).client_auth_optional(!tls.client_certificate_required)
+        }
         None => config,
     }
 }

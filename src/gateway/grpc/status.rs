@@ -13,9 +13,12 @@ pub fn code(failure: &Failure) -> Code {
         Failure::AlreadyExists(_) => Code::AlreadyExists,
         Failure::FailedPrecondition(_) | Failure::Unconfigured(_) => Code::FailedPrecondition,
         Failure::AtBound { .. } | Failure::AccountBusy { .. } | Failure::RateLimited { .. } => Code::ResourceExhausted,
-        Failure::DatabaseAway | Failure::NotLeader | Failure::Interrupted | Failure::TooLate | Failure::Backpressure(_) | Failure::Unknown => {
-            Code::Unavailable
-        }
+        Failure::DatabaseAway
+        | Failure::NotLeader
+        | Failure::Interrupted
+        | Failure::TooLate
+        | Failure::Backpressure(_)
+        | Failure::Unknown => Code::Unavailable,
         Failure::Deadline => Code::DeadlineExceeded,
         Failure::KeyReused | Failure::KeyRetired => Code::Aborted,
         Failure::Guard => Code::Internal,
@@ -25,6 +28,10 @@ pub fn code(failure: &Failure) -> Code {
 impl From<Failure> for Status {
     fn from(failure: Failure) -> Self {
         let (code, message) = (code(&failure), failure.to_string());
-        Self::with_error_details(code, message, ErrorDetails::with_error_info(failure.reason(), "florin", std::collections::HashMap::new()))
+        Self::with_error_details(
+            code,
+            message,
+            ErrorDetails::with_error_info(failure.reason(), "florin", std::collections::HashMap::new()),
+        )
     }
 }

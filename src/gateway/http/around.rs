@@ -1,5 +1,5 @@
-//! What every call has in common, before and after its handler: the correlation id, who calls, how often they may, the span, the count, and
-//! the error body. A handler that panics is answered with 500, and its connection lives.
+//! What every call has in common, before and after its handler: the correlation id, who calls, how often they may, the
+//! span, the count, and the error body. A handler that panics is answered with 500, and its connection lives.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -46,7 +46,11 @@ pub struct Around {
 }
 
 /// Stands around every route.
-pub async fn around(State(Around { app, manners, routes }): State<Around>, mut request: Request, next: Next) -> Response {
+pub async fn around(
+    State(Around { app, manners, routes }): State<Around>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let began = Instant::now();
     let correlation = CorrelationId::of(request.headers());
     let path = request.uri().path().to_owned();
@@ -79,7 +83,10 @@ pub async fn around(State(Around { app, manners, routes }): State<Around>, mut r
 }
 
 fn route(routes: &RouteTable, request: &Request) -> Route {
-    request.extensions().get::<MatchedPath>().map_or(NOWHERE, |matched| find(routes, request.method(), matched.as_str()))
+    request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or(NOWHERE, |matched| find(routes, request.method(), matched.as_str()))
 }
 
 /// Lets the caller in, and says who it is.

@@ -96,7 +96,9 @@ impl JsonBody {
         }
         let mut object: Object<'_> = serde_json::from_slice(bytes).map_err(|error| {
             wrong(match error.classify() {
-                serde_json::error::Category::Data => format!("the body must be a JSON object with at most {FIELDS_MAX} properties"),
+                serde_json::error::Category::Data => {
+                    format!("the body must be a JSON object with at most {FIELDS_MAX} properties")
+                }
                 _ => format!("the body is not valid JSON (line {}, column {})", error.line(), error.column()),
             })
         })?;
@@ -108,7 +110,9 @@ impl JsonBody {
             let walked = Walk(&mut twice).deserialize(&mut serde_json::Deserializer::from_str(value.get()));
             match (twice, walked) {
                 (Some(key), _) => object.faults.push(format!("property {}.{key} is given more than once", cut(name))),
-                (None, Err(_)) => object.faults.push(format!("{} holds a text or a number that cannot be carried", cut(name))),
+                (None, Err(_)) => {
+                    object.faults.push(format!("{} holds a text or a number that cannot be carried", cut(name)))
+                }
                 (None, Ok(())) => {}
             }
         }
@@ -244,7 +248,11 @@ mod tests {
     #[test]
     fn what_is_no_object_is_refused_with_its_place_and_nothing_of_its_text() {
         for text in ["{", "{\"a\":}", "nonsense", "{} x", "{\"a\":1,}", "{\"a\":01}", "\u{feff}{}"] {
-            assert!(faults(text.as_bytes())[0].starts_with("the body is not valid JSON (line 1"), "{text}: {:?}", faults(text.as_bytes()));
+            assert!(
+                faults(text.as_bytes())[0].starts_with("the body is not valid JSON (line 1"),
+                "{text}: {:?}",
+                faults(text.as_bytes())
+            );
         }
         for text in ["[]", "1", "\"text\"", "null"] {
             assert!(faults(text.as_bytes())[0].starts_with("the body must be a JSON object"), "{text}");
@@ -288,7 +296,8 @@ mod tests {
 
     #[test]
     fn only_json_is_json() {
-        let given = |kind: &'static str| is_json(&HeaderMap::from_iter([(header::CONTENT_TYPE, kind.parse().unwrap())]));
+        let given =
+            |kind: &'static str| is_json(&HeaderMap::from_iter([(header::CONTENT_TYPE, kind.parse().unwrap())]));
         for kind in ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json"] {
             assert!(given(kind), "{kind}");
         }
@@ -300,7 +309,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_above_the_limit_is_refused_however_large_it_is() {
-        for (bytes, status) in [(BYTES_MAX, None), (BYTES_MAX + 1, Some(413)), (10 << 20, Some(413)), (DISCARD_MAX + 1, Some(413))] {
+        for (bytes, status) in
+            [(BYTES_MAX, None), (BYTES_MAX + 1, Some(413)), (10 << 20, Some(413)), (DISCARD_MAX + 1, Some(413))]
+        {
             let read = read(Body::from(vec![b' '; bytes])).await;
             assert_eq!(read.err().map(|refusal| refusal.status.as_u16()), status, "{bytes}");
         }

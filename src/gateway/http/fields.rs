@@ -59,7 +59,8 @@ impl<'a> Object<'a> {
         self.optional("reason", REASON_MAX).unwrap_or_default()
     }
 
-    /// A text that must be there. What this and its like answer is only meant to be used once [`Object::end`] found no fault.
+    /// A text that must be there. What this and its like answer is only meant to be used once [`Object::end`] found no
+    /// fault.
     pub fn required(&mut self, name: &str, bytes_max: usize) -> String {
         let faults = self.faults.len();
         let text = self.optional(name, bytes_max);
@@ -72,7 +73,10 @@ impl<'a> Object<'a> {
     /// A UUID in its usual form, in small letters.
     pub fn uuid(&mut self, name: &str) -> Option<String> {
         let raw = self.take(name)?.get();
-        let id = serde_json::from_str::<String>(raw).ok().filter(|text| text.len() == 36).and_then(|text| Uuid::try_parse(&text).ok());
+        let id = serde_json::from_str::<String>(raw)
+            .ok()
+            .filter(|text| text.len() == 36)
+            .and_then(|text| Uuid::try_parse(&text).ok());
         if id.is_none() {
             self.fault(format!("{name} must be a UUID"));
         }
@@ -114,7 +118,8 @@ impl<'a> Object<'a> {
     /// An amount that may be left out; a negative one only where it may be.
     pub fn limit(&mut self, name: &str, may_be_negative: bool) -> Option<AmountText> {
         let raw = self.take(name)?;
-        let amount = amount_text(raw).filter(|amount| text::is_decimal(&amount.text) && (may_be_negative || !amount.text.starts_with('-')));
+        let amount = amount_text(raw)
+            .filter(|amount| text::is_decimal(&amount.text) && (may_be_negative || !amount.text.starts_with('-')));
         if amount.is_none() {
             self.fault(if may_be_negative {
                 format!("{name} must be a decimal amount (e.g., \"-100.00\")")
@@ -192,7 +197,8 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// A list of one up to so many objects that must be there. What is read of each is given back to [`Object::absorb`].
+    /// A list of one up to so many objects that must be there. What is read of each is given back to
+    /// [`Object::absorb`].
     pub fn objects(&mut self, name: &str, count_max: usize) -> Vec<Self> {
         let list: Option<Vec<Self>> = self.take(name).and_then(|raw| serde_json::from_str(raw.get()).ok());
         let list = list.filter(|list| (1..=count_max).contains(&list.len()));
@@ -206,7 +212,8 @@ impl<'a> Object<'a> {
 
     /// Takes over what is wrong with an object inside this one, whose fields are all taken.
     pub fn absorb(&mut self, prefix: &str, inner: Self) {
-        self.faults.extend(inner.fields.iter().map(|(name, _)| format!("property {prefix}{} should not exist", cut(name))));
+        self.faults
+            .extend(inner.fields.iter().map(|(name, _)| format!("property {prefix}{} should not exist", cut(name))));
         self.faults.extend(inner.faults.into_iter().map(|fault| format!("{prefix}{fault}")));
     }
 
@@ -236,9 +243,12 @@ impl<'a> Object<'a> {
             self.fault(format!("{name} is {} bytes long as JSON, the limit is {METADATA_MAX}", text.len()));
             return None;
         }
-        // Kept as it was sent; but what cannot be read, a lone surrogate or a number beyond all bounds, could not be kept everywhere.
+        // Kept as it was sent; but what cannot be read, a lone surrogate or a number beyond all bounds, could not be
+        // kept everywhere.
         match serde_json::from_str(&text) {
-            Ok(object) if has_nul(&object) => self.fault(format!("{name} contains the control character U+0000, which is not allowed")),
+            Ok(object) if has_nul(&object) => {
+                self.fault(format!("{name} contains the control character U+0000, which is not allowed"))
+            }
             Ok(_) => return Some(text).filter(|text| !text.trim_matches(['{', '}']).trim().is_empty()),
             Err(error) => self.fault(format!("{name} cannot be read: {error}")),
         }
@@ -340,8 +350,13 @@ mod tests {
             let amount = object.amount("amount");
             assert_eq!((object.faults.is_empty().then_some(amount.text.as_str()), amount.sent.get()), (text, sent));
         }
-        for sent in ["1e3", "1E-2", "-5", "0", "true", "[1]", "{}", "null", "\"\"", "\" 5\"", "\"1\\u0000\"", "\"NaN\""] {
-            assert_eq!(faults(&format!("{{\"amount\":{sent}}}"), |object| drop(object.amount("amount"))).len(), 1, "{sent}");
+        for sent in ["1e3", "1E-2", "-5", "0", "true", "[1]", "{}", "null", "\"\"", "\" 5\"", "\"1\\u0000\"", "\"NaN\""]
+        {
+            assert_eq!(
+                faults(&format!("{{\"amount\":{sent}}}"), |object| drop(object.amount("amount"))).len(),
+                1,
+                "{sent}"
+            );
         }
     }
 
@@ -354,8 +369,13 @@ mod tests {
         };
         assert!(of(r#"{"type":"USER"}"#).is_empty() && of("{}").is_empty());
         assert_eq!(of(r#"{"type":"x"}"#), ["type must be one of the following values: user, system"]);
-        let limit = |text: &str, negative| faults(&format!("{{\"l\":{text}}}"), |object| drop(object.limit("l", negative))).len();
-        assert_eq!((limit("\"-5.00\"", true), limit("\"-5.00\"", false), limit("0", false), limit("\"x\"", true)), (0, 1, 0, 1));
+        let limit = |text: &str, negative| {
+            faults(&format!("{{\"l\":{text}}}"), |object| drop(object.limit("l", negative))).len()
+        };
+        assert_eq!(
+            (limit("\"-5.00\"", true), limit("\"-5.00\"", false), limit("0", false), limit("\"x\"", true)),
+            (0, 1, 0, 1)
+        );
         let metadata = |text: &str| {
             let body = format!("{{\"m\":{text}}}");
             let mut object: Object<'_> = serde_json::from_str(&body).unwrap();

@@ -70,7 +70,8 @@ impl Query {
             Some(number) => number,
             None => {
                 let (low, high) = (range.start(), range.end());
-                self.faults.push(format!("{name} {:?} must be a whole number from {low} to {high}{beyond}", cut(&value)));
+                self.faults
+                    .push(format!("{name} {:?} must be a whole number from {low} to {high}{beyond}", cut(&value)));
                 default
             }
         }

@@ -26,7 +26,9 @@ mod tests {
 
     #[test]
     fn a_reason_is_read_as_utf_8() {
-        let headers = |bytes: &[u8]| HeaderMap::from_iter([(REASON_HEADER.parse().unwrap(), http::HeaderValue::from_bytes(bytes).unwrap())]);
+        let headers = |bytes: &[u8]| {
+            HeaderMap::from_iter([(REASON_HEADER.parse().unwrap(), http::HeaderValue::from_bytes(bytes).unwrap())])
+        };
         assert_eq!(operator_by_header(None, &headers("Prüfung".as_bytes())).unwrap().reason, "Prüfung");
         assert!(operator_by_header(None, &headers(b"\xff")).is_err());
         assert_eq!(operator_by_header(None, &HeaderMap::new()).unwrap().reason, "");

@@ -15,7 +15,8 @@ use crate::teller::validate::cut;
 /// Characters of a path that the error body repeats.
 const PATH_MAX: usize = 512;
 
-/// Why a call has no answer. It travels in the response's extensions to [`crate::gateway::http::around`], which knows path and correlation id.
+/// Why a call has no answer. It travels in the response's extensions to [`crate::gateway::http::around`], which knows
+/// path and correlation id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The HTTP status.
@@ -160,11 +161,16 @@ impl From<Failure> for Refusal {
             Failure::FailedPrecondition(_) => (StatusCode::BAD_REQUEST, None),
             Failure::NotFound(_) => (StatusCode::NOT_FOUND, None),
             Failure::AlreadyExists(_) | Failure::KeyReused | Failure::KeyRetired => (StatusCode::CONFLICT, None),
-            Failure::RateLimited { retry_after_ms } => (StatusCode::TOO_MANY_REQUESTS, Some(retry_after_ms.div_ceil(1_000).max(1))),
-            Failure::AtBound { .. } | Failure::AccountBusy { .. } => (StatusCode::TOO_MANY_REQUESTS, Some(1)),
-            Failure::DatabaseAway | Failure::NotLeader | Failure::Interrupted | Failure::TooLate | Failure::Backpressure(_) | Failure::Unknown => {
-                (StatusCode::SERVICE_UNAVAILABLE, Some(1))
+            Failure::RateLimited { retry_after_ms } => {
+                (StatusCode::TOO_MANY_REQUESTS, Some(retry_after_ms.div_ceil(1_000).max(1)))
             }
+            Failure::AtBound { .. } | Failure::AccountBusy { .. } => (StatusCode::TOO_MANY_REQUESTS, Some(1)),
+            Failure::DatabaseAway
+            | Failure::NotLeader
+            | Failure::Interrupted
+            | Failure::TooLate
+            | Failure::Backpressure(_)
+            | Failure::Unknown => (StatusCode::SERVICE_UNAVAILABLE, Some(1)),
             Failure::Unconfigured(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
             Failure::Deadline => (StatusCode::GATEWAY_TIMEOUT, None),
             Failure::Guard => (StatusCode::INTERNAL_SERVER_ERROR, None),
@@ -212,7 +218,11 @@ mod tests {
         ];
         for (failure, status, code, retry_after) in table {
             let refusal = Refusal::from(failure.clone());
-            assert_eq!((refusal.status.as_u16(), refusal.code, refusal.retry_after), (status, code, retry_after), "{failure:?}");
+            assert_eq!(
+                (refusal.status.as_u16(), refusal.code, refusal.retry_after),
+                (status, code, retry_after),
+                "{failure:?}"
+            );
         }
     }
 
@@ -220,14 +230,19 @@ mod tests {
     async fn the_body_has_every_field_of_the_contract() {
         let refusal = Refusal::no_account(&"x".repeat(100));
         let mut response = refusal.clone().into_response();
-        let manners = Manners { body: |refusal, path, correlation| ErrorBody::written(refusal, refusal.code, path, correlation) };
+        let manners =
+            Manners { body: |refusal, path, correlation| ErrorBody::written(refusal, refusal.code, path, correlation) };
         refusal.write(manners, &mut response, "/api/v1/accounts/x", "c-1");
         let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let expected = format!("Account not found: {}...", "x".repeat(40));
-        for (field, value) in
-            [("error", "Not Found"), ("code", "ACCOUNT_NOT_FOUND"), ("message", &expected), ("path", "/api/v1/accounts/x"), ("correlationId", "c-1")]
-        {
+        for (field, value) in [
+            ("error", "Not Found"),
+            ("code", "ACCOUNT_NOT_FOUND"),
+            ("message", &expected),
+            ("path", "/api/v1/accounts/x"),
+            ("correlationId", "c-1"),
+        ] {
             assert_eq!(body[field], value, "{field}");
         }
         assert_eq!((body["statusCode"].as_u64(), body["timestamp"].as_str().unwrap().len()), (Some(404), 24));

@@ -1,5 +1,5 @@
-//! Routes of a contract: one line each, with the scope that it needs. Path, method and description stand above its handler, and the description in OpenAPI is made
-//! from the same lines, so that none can be forgotten.
+//! Routes of a contract: one line each, with the scope that it needs. Path, method and description stand above its
+//! handler, and the description in OpenAPI is made from the same lines, so that none can be forgotten.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! The REST listener: connections up to a limit, TLS where it is configured, time limits for the slow and the silent, and the drain at the end.
+//! The REST listener: connections up to a limit, TLS where it is configured, time limits for the slow and the silent,
+//! and the drain at the end.
 
 mod patient;
 mod stream;
@@ -149,7 +150,8 @@ struct Speaking {
     waits: Arc<AtomicBool>,
 }
 
-/// One connection from its first byte to its last. Each kind is on the heap by itself, so that a plain one does not take the space of the other.
+/// One connection from its first byte to its last. Each kind is on the heap by itself, so that a plain one does not
+/// take the space of the other.
 fn talk(
     connection: Connection,
     tls: Option<TlsAcceptor>,
@@ -210,7 +212,10 @@ impl Speaking {
             }
         };
         let ended = match handed.take() {
-            Some(events) => events.write(conversation.into_parts().io.into_inner(), stopped).await.map_err(|error| error.to_string()),
+            Some(events) => events
+                .write(conversation.into_parts().io.into_inner(), stopped)
+                .await
+                .map_err(|error| error.to_string()),
             None => ended.map_err(|error| error.to_string()),
         };
         if let Err(error) = ended {

@@ -56,7 +56,8 @@ pub struct LimitText;
 impl PartialSchema for LimitText {
     fn schema() -> RefOr<Schema> {
         let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^-?[0-9]{1,28}(\.[0-9]{1,18})?$"));
-        let number = ObjectBuilder::new().schema_type(Type::Number).format(Some(SchemaFormat::KnownFormat(KnownFormat::Double)));
+        let number =
+            ObjectBuilder::new().schema_type(Type::Number).format(Some(SchemaFormat::KnownFormat(KnownFormat::Double)));
         OneOfBuilder::new().item(text).item(number).into()
     }
 }
@@ -83,7 +84,8 @@ pub fn not_positive(field: &str) -> String {
     format!("{field} must be a positive decimal amount (e.g., \"10.50\")")
 }
 
-/// Whether a text is a positive amount in some currency: digits, perhaps a point and more digits, not all of them zeros.
+/// Whether a text is a positive amount in some currency: digits, perhaps a point and more digits, not all of them
+/// zeros.
 pub fn is_positive(text: &str) -> bool {
     is_decimal(text) && !text.starts_with('-') && text.bytes().any(|b| matches!(b, b'1'..=b'9'))
 }
@@ -104,8 +106,13 @@ pub fn amount(field: &str, text: &str, currency: Currency) -> Result<Amount, Str
     let shown = cut(text);
     Amount::parse(text, currency.exponent).map_err(|error| match error {
         AmountError::NotDecimal(_) => not_positive(field),
-        AmountError::TooPrecise { exponent, .. } => format!("{field} {shown:?} has more than the {exponent} decimals of {}", currency.code),
-        AmountError::TooLarge => format!("{field} {shown:?} has more than 28 digits in the smallest unit of {}, which is the limit", currency.code),
+        AmountError::TooPrecise { exponent, .. } => {
+            format!("{field} {shown:?} has more than the {exponent} decimals of {}", currency.code)
+        }
+        AmountError::TooLarge => format!(
+            "{field} {shown:?} has more than 28 digits in the smallest unit of {}, which is the limit",
+            currency.code
+        ),
     })
 }
 
@@ -130,9 +137,10 @@ mod tests {
             assert!(is_positive(text), "{text}");
         }
         let long = "9".repeat(65);
-        for text in
-            ["", " 5", "5 ", "0", "0.00", "-5", "+5", "1e3", "1E3", "NaN", "Infinity", "abc", ".5", "5.", "1,5", "٣", "0x10", "1.2.3", "--1", &long]
-        {
+        for text in [
+            "", " 5", "5 ", "0", "0.00", "-5", "+5", "1e3", "1E3", "NaN", "Infinity", "abc", ".5", "5.", "1,5", "٣",
+            "0x10", "1.2.3", "--1", &long,
+        ] {
             assert!(!is_positive(text), "{text}");
         }
         assert!(is_decimal("-100.00") && is_decimal("0") && !is_decimal("-") && !is_decimal("-.5"));

@@ -1,5 +1,6 @@
-//! Counts which records of a batch Kafka has acknowledged: one counter for all of them, and the first refusal at once. (After a refusal the client
-//! may hold the others back until they time out, so waiting for each in turn would take long.)
+//! Counts which records of a batch Kafka has acknowledged: one counter for all of them, and the first refusal at once.
+//! (After a refusal the client may hold the others back until they time out, so waiting for each in turn would take
+//! long.)
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

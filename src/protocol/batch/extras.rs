@@ -151,12 +151,28 @@ impl Extras {
                 given: given.minor_units().to_string(),
                 reversal: record.kind == Kind::REVERSAL,
             }),
-            Rows::Undone { payment, given } => self.undone.push(Undone { payment: payment.0, given: given.minor_units().to_string() }),
+            Rows::Undone { payment, given } => {
+                self.undone.push(Undone { payment: payment.0, given: given.minor_units().to_string() })
+            }
             Rows::Saga { workflow } => {
-                self.sagas.push(Saga { id, tenant: tenant(), workflow: *workflow, correlation: record.correlation.clone(), at });
+                self.sagas.push(Saga {
+                    id,
+                    tenant: tenant(),
+                    workflow: *workflow,
+                    correlation: record.correlation.clone(),
+                    at,
+                });
             }
             Rows::Fact(row) => {
-                self.facts.push(Fact { saga: row.saga.0, n: row.n, seq, at, status: row.status, wake_at: row.wake_at, asked: row.asked });
+                self.facts.push(Fact {
+                    saga: row.saga.0,
+                    n: row.n,
+                    seq,
+                    at,
+                    status: row.status,
+                    wake_at: row.wake_at,
+                    asked: row.asked,
+                });
             }
             Rows::Action(row) => self.actions.push(Action {
                 id,

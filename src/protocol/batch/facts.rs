@@ -7,7 +7,11 @@ use crate::protocol::record::{Body, Follows, Record, Rows};
 
 /// `None` for most records: they have nothing to add.
 pub(super) fn of(record: &Record) -> Option<String> {
-    if record.rows.is_empty() && record.facts.is_none() && record.follows == Follows::Nothing && !matches!(record.body, Body::Declined { .. }) {
+    if record.rows.is_empty()
+        && record.facts.is_none()
+        && record.follows == Follows::Nothing
+        && !matches!(record.body, Body::Declined { .. })
+    {
         return None;
     }
     let given: Option<Map<String, Value>> = record.facts.as_deref().and_then(|text| serde_json::from_str(text).ok());
@@ -21,14 +25,22 @@ pub(super) fn of(record: &Record) -> Option<String> {
     }
     if let Follows::Exchange(rate) = &record.follows {
         let (base, quote, units) = (rate.base.as_str(), rate.quote.as_str(), rate.rate.to_string());
-        say("exchange", json!({ "rate_id": rate.rate_id, "base": base, "quote": quote, "rate": units, "rounding": rate.rounding }));
+        say(
+            "exchange",
+            json!({ "rate_id": rate.rate_id, "base": base, "quote": quote, "rate": units, "rounding": rate.rounding }),
+        );
     }
     for rows in &record.rows {
         match rows {
             Rows::Refund { given, .. } => say("gave", json!(given.minor_units().to_string())),
             Rows::Hold { expires_at, .. } => say("expires_at", json!(timestamp(*expires_at))),
             Rows::Fact(fact) => say("saga", json!(fact.saga.0)), // with its facts, below
-            Rows::Undone { .. } | Rows::Take { .. } | Rows::Saga { .. } | Rows::Action(_) | Rows::Account(_) | Rows::Replay { .. } => {}
+            Rows::Undone { .. }
+            | Rows::Take { .. }
+            | Rows::Saga { .. }
+            | Rows::Action(_)
+            | Rows::Account(_)
+            | Rows::Replay { .. } => {}
         }
     }
     let fact = |rows: &Rows| if let Rows::Fact(fact) = rows { serde_json::from_str(&fact.body).ok() } else { None };

@@ -9,14 +9,30 @@ use crate::money::Amount;
 use crate::protocol::record::{Api, Kind, Posting, RequestHash};
 
 fn record(postings: &[(i64, i64, i64)]) -> Record {
-    let posting =
-        |(debit, credit, amount): &(i64, i64, i64)| Posting { debit: AccountId(*debit), credit: AccountId(*credit), amount: Amount::from(*amount) };
+    let posting = |(debit, credit, amount): &(i64, i64, i64)| Posting {
+        debit: AccountId(*debit),
+        credit: AccountId(*credit),
+        amount: Amount::from(*amount),
+    };
     let body = Body::Postings(postings.iter().map(posting).collect());
-    Record { body, ..Record::new(TransactionId::draw(), "default".into(), Api::FlorinV1, Kind::TRANSFER, RequestHash::of(&[]), Instant::now()) }
+    Record {
+        body,
+        ..Record::new(
+            TransactionId::draw(),
+            "default".into(),
+            Api::FlorinV1,
+            Kind::TRANSFER,
+            RequestHash::of(&[]),
+            Instant::now(),
+        )
+    }
 }
 
 fn known(account: i64) -> Known {
-    Known { totals: Totals { debits: 7, credits: i128::from(account) * 1_000, held: 0, version: account }, last: account }
+    Known {
+        totals: Totals { debits: 7, credits: i128::from(account) * 1_000, held: 0, version: account },
+        last: account,
+    }
 }
 
 fn posted(known: Known) -> Posted {
@@ -24,8 +40,8 @@ fn posted(known: Known) -> Posted {
 }
 
 proptest! {
-    /// Walking the rows forward from what was known, each balance-after is the running sum; from an account's last row the links lead through all of its rows, newest
-    /// first, to the one that was known.
+    /// Walking the rows forward from what was known, each balance-after is the running sum; from an account's last row
+    /// the links lead through all of its rows, newest first, to the one that was known.
     #[test]
     fn balances_and_links_follow_each_other(rows in prop::collection::vec(prop::collection::vec((0i64..5, 0i64..5, 1i64..100), 0..4), 1..20)) {
         let records: Vec<Record> = rows.iter()
@@ -73,10 +89,21 @@ proptest! {
 #[test]
 fn a_capture_takes_what_is_held_off_its_payer_and_a_void_moves_nothing() {
     let (hold, debit, credit) = (TransactionId::draw(), AccountId(1), AccountId(2));
-    let take = |captured: i64, voided: i64| Rows::Take { hold, debit, credit, captured: Amount::from(captured), voided: Amount::from(voided) };
+    let take = |captured: i64, voided: i64| Rows::Take {
+        hold,
+        debit,
+        credit,
+        captured: Amount::from(captured),
+        voided: Amount::from(voided),
+    };
     let capture = Record { rows: vec![take(30, 5)], ..record(&[(1, 2, 30), (2, 3, 1)]) };
     let void = Record { rows: vec![take(0, 65)], ..record(&[]) };
-    let held = |id: AccountId| Some(posted(Known { totals: Totals { held: if id == debit { 100 } else { 0 }, ..known(id.0).totals }, last: 4 }));
+    let held = |id: AccountId| {
+        Some(posted(Known {
+            totals: Totals { held: if id == debit { 100 } else { 0 }, ..known(id.0).totals },
+            last: 4,
+        }))
+    };
     let batch = Batch::of(2, 1, [&capture, &void].into_iter().map(|record| (record, held)));
     assert_eq!(batch.rows.held, [Some(-35), None, Some(-65)]);
     assert_eq!(batch.rows.amounts, [Some(30), Some(1), None]);
@@ -108,7 +135,12 @@ fn a_batch_says_whom_it_would_leave_outside_the_limits() {
     assert_eq!(outside(closed, 1), [payer]);
     let payment = record(&[(2, 1, 5)]);
     let receives = |posted: Posted| {
-        Batch::of(2, 1, [(&payment, |id: AccountId| Some(if id == payer { posted } else { at(0, None, None) }))].into_iter()).outside
+        Batch::of(
+            2,
+            1,
+            [(&payment, |id: AccountId| Some(if id == payer { posted } else { at(0, None, None) }))].into_iter(),
+        )
+        .outside
     };
     assert!(receives(at(100, None, Some(105))).is_empty() && receives(at(100, Some(200), None)).is_empty());
     assert_eq!(receives(at(100, None, Some(104))), [payer]);

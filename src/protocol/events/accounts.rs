@@ -1,4 +1,5 @@
-//! The events about accounts, which are Florin's own. An account's name is unique only within its tenant, so they name the tenant too.
+//! The events about accounts, which are Florin's own. An account's name is unique only within its tenant, so they name
+//! the tenant too.
 
 use std::collections::BTreeMap;
 
@@ -29,8 +30,9 @@ impl GuardsText {
     /// Reads what [`Self::json`] wrote; `None` when the status is missing or unknown.
     pub fn read(object: Option<&Value>) -> Option<Self> {
         let text = |field: &str| object?.get(field).and_then(Value::as_str).map(str::to_owned);
-        let status =
-            [Status::Active, Status::Suspended, Status::Closed].into_iter().find(|status| text("status").as_deref() == Some(status.name()))?;
+        let status = [Status::Active, Status::Suspended, Status::Closed]
+            .into_iter()
+            .find(|status| text("status").as_deref() == Some(status.name()))?;
         Some(Self { status: status.name(), floor: text("floor"), ceiling: text("ceiling") })
     }
 

@@ -28,13 +28,17 @@ pub struct DeadLetter<'a> {
 }
 
 impl DeadLetter<'_> {
-    /// Writes the record as JSON: small and an envelope whatever the event looked like. The database keeps the whole body.
+    /// Writes the record as JSON: small and an envelope whatever the event looked like. The database keeps the whole
+    /// body.
     pub fn encode(&self) -> String {
         let body: Map<String, Value> = serde_json::from_str(self.body).unwrap_or_default();
         let event = EventType::from_code(self.event);
         let text = |field: &str, other: &str| body.get(field).and_then(Value::as_str).map_or_else(|| cut(other), cut);
         let failed_at = timestamp(self.failed_at);
-        let payload = body.get("payload").filter(|payload| payload.is_object()).map_or_else(|| json!({}), |payload| shorten(payload, DEPTH_MAX));
+        let payload = body
+            .get("payload")
+            .filter(|payload| payload.is_object())
+            .map_or_else(|| json!({}), |payload| shorten(payload, DEPTH_MAX));
         let payload = if payload.to_string().len() > PAYLOAD_BYTES_MAX { json!({}) } else { payload };
         json!({
             "event_id": text("event_id", &ulid::Ulid::nil().to_string()),
@@ -56,7 +60,9 @@ fn shorten(value: &Value, depth: usize) -> Value {
         Value::String(text) => Value::String(cut(text)),
         Value::Array(_) | Value::Object(_) if depth == 0 => Value::Null,
         Value::Array(items) => items.iter().take(ITEMS_MAX).map(|item| shorten(item, depth - 1)).collect(),
-        Value::Object(map) => Value::Object(map.iter().take(ITEMS_MAX).map(|(key, item)| (cut(key), shorten(item, depth - 1))).collect()),
+        Value::Object(map) => {
+            Value::Object(map.iter().take(ITEMS_MAX).map(|(key, item)| (cut(key), shorten(item, depth - 1))).collect())
+        }
         other => other.clone(),
     }
 }

@@ -4,7 +4,9 @@ use smallvec::SmallVec;
 use ulid::Ulid;
 use uuid::Uuid;
 
-use super::payloads::{Follows, HoldPayload, Outcome, PaymentAuthorized, PaymentDeclined, PostingPayload, RatePayload, TransactionPayload};
+use super::payloads::{
+    Follows, HoldPayload, Outcome, PaymentAuthorized, PaymentDeclined, PostingPayload, RatePayload, TransactionPayload,
+};
 use super::{AccountChanged, AccountCreated, EventType, GuardsText, Payload, envelope, metadata_texts};
 use crate::money::{Currency, decimal_text};
 use crate::protocol::journal::Row;
@@ -32,7 +34,8 @@ pub enum Unreadable {
     Missing(i64, &'static str),
 }
 
-/// The id of a transaction's event. It is the same each time, differs from the transaction's id, and sorts by time like it.
+/// The id of a transaction's event. It is the same each time, differs from the transaction's id, and sorts by time like
+/// it.
 pub fn event_id(row: &Row) -> Ulid {
     const LOW: u128 = (1 << 80) - 1;
     const ODD: u128 = 0x9e37_79b9_7f4a_7c15_f39d; // an odd factor loses nothing
@@ -85,7 +88,12 @@ pub fn render<'a>(rows: &[Row], named: impl Fn(AccountId) -> Option<&'a Named>) 
             for posting in rows.iter().filter(|row| row.amount.is_some()) {
                 let (debit, credit) = (look(posting, posting.debit)?, look(posting, posting.credit)?);
                 let amount = decimal_text(posting.amount.unwrap_or_default(), debit.currency.exponent);
-                postings.push(Posted { debit: &debit.name, credit: &credit.name, amount, currency: debit.currency.code.as_str() });
+                postings.push(Posted {
+                    debit: &debit.name,
+                    credit: &credit.name,
+                    amount,
+                    currency: debit.currency.code.as_str(),
+                });
             }
             if postings.is_empty() || i16::try_from(postings.len()) != Ok(row.postings) {
                 return Err(Unreadable::Missing(row.seq, "postings")); // half a transaction is none
@@ -98,7 +106,12 @@ pub fn render<'a>(rows: &[Row], named: impl Fn(AccountId) -> Option<&'a Named>) 
             for AskedPosting { debit, credit, amount, currency, exponent } in &asked.postings {
                 postings.push(Posted { debit, credit, amount: decimal_text(*amount, *exponent), currency });
             }
-            Ok(transaction(row, event, Outcome::Declined { code: asked.code.name(), message: asked.message }, &postings))
+            Ok(transaction(
+                row,
+                event,
+                Outcome::Declined { code: asked.code.name(), message: asked.message },
+                &postings,
+            ))
         }
         EventType::HoldAuthorized | EventType::HoldVoided => {
             let (payer, payee) = (look(row, row.debit)?, look(row, row.credit)?);
@@ -113,14 +126,26 @@ pub fn render<'a>(rows: &[Row], named: impl Fn(AccountId) -> Option<&'a Named>) 
                 credit_account_id: &payee.name,
                 amount: &decimal_text(if is_new { held } else { -held }, payer.currency.exponent),
                 currency: payer.currency.code.as_str(),
-                expires_at: if is_new { Some(row.text("expires_at").ok_or(Unreadable::Missing(row.seq, "expires_at"))?) } else { None },
+                expires_at: if is_new {
+                    Some(row.text("expires_at").ok_or(Unreadable::Missing(row.seq, "expires_at"))?)
+                } else {
+                    None
+                },
                 reference: row.reference.as_deref(),
             };
-            Ok(told(row, event, &hold_id, &Payload::Hold(&payload), row.correlation.as_deref(), [&*payer.name, &payee.name]))
+            Ok(told(
+                row,
+                event,
+                &hold_id,
+                &Payload::Hold(&payload),
+                row.correlation.as_deref(),
+                [&*payer.name, &payee.name],
+            ))
         }
         EventType::AccountCreated => {
             let text = |field| row.text(field).ok_or(Unreadable::Missing(row.seq, field));
-            let (name, guards) = (text("name")?, GuardsText::read(row.body.as_ref()).ok_or(Unreadable::Missing(row.seq, "status"))?);
+            let (name, guards) =
+                (text("name")?, GuardsText::read(row.body.as_ref()).ok_or(Unreadable::Missing(row.seq, "status"))?);
             let payload = AccountCreated {
                 tenant: &row.tenant,
                 account_id: name,
@@ -137,7 +162,10 @@ pub fn render<'a>(rows: &[Row], named: impl Fn(AccountId) -> Option<&'a Named>) 
         }
         EventType::AccountChanged => {
             let account = look(row, row.debit)?;
-            let guards = |field| GuardsText::read(row.body.as_ref().and_then(|body| body.get(field))).ok_or(Unreadable::Missing(row.seq, field));
+            let guards = |field| {
+                GuardsText::read(row.body.as_ref().and_then(|body| body.get(field)))
+                    .ok_or(Unreadable::Missing(row.seq, field))
+            };
             let payload = AccountChanged {
                 tenant: &row.tenant,
                 account_id: &account.name,
@@ -146,7 +174,14 @@ pub fn render<'a>(rows: &[Row], named: impl Fn(AccountId) -> Option<&'a Named>) 
                 before: &guards("before")?,
                 after: &guards("after")?,
             };
-            Ok(told(row, event, &account.name, &Payload::AccountChanged(&payload), row.correlation.as_deref(), [&*account.name]))
+            Ok(told(
+                row,
+                event,
+                &account.name,
+                &Payload::AccountChanged(&payload),
+                row.correlation.as_deref(),
+                [&*account.name],
+            ))
         }
     }
 }
@@ -177,7 +212,11 @@ impl<'a> Asked<'a> {
     fn of(row: &'a Row) -> Result<Self, Unreadable> {
         let missing = |what| Unreadable::Missing(row.seq, what);
         let body = row.body.as_ref().ok_or(missing("body"))?;
-        let code = body["code"].as_i64().and_then(|code| i16::try_from(code).ok()).and_then(DeclineCode::from_code).ok_or(missing("code"))?;
+        let code = body["code"]
+            .as_i64()
+            .and_then(|code| i16::try_from(code).ok())
+            .and_then(DeclineCode::from_code)
+            .ok_or(missing("code"))?;
         let posting = |posting: &'a serde_json::Value| {
             Some(AskedPosting {
                 debit: posting["debit"].as_str()?,
@@ -199,7 +238,12 @@ fn transaction(row: &Row, event: EventType, outcome: Outcome<'_>, postings: &[Po
         Some(_) if row.kind == Kind::REFUND.code() => Follows::RefundOf(&original),
         Some(_) if row.kind == Kind::REVERSAL.code() => Follows::Reverses(&original),
         Some(_) if row.kind == Kind::CAPTURE.code() => Follows::Hold(&original),
-        _ => row.body.as_ref().and_then(|body| body.get("exchange")).and_then(rate).map_or(Follows::Nothing, Follows::Exchange),
+        _ => row
+            .body
+            .as_ref()
+            .and_then(|body| body.get("exchange"))
+            .and_then(rate)
+            .map_or(Follows::Nothing, Follows::Exchange),
     };
     let mut payloads: SmallVec<[PostingPayload<'_>; 4]> = SmallVec::new();
     for Posted { debit, credit, amount, currency } in postings {
@@ -220,22 +264,37 @@ fn transaction(row: &Row, event: EventType, outcome: Outcome<'_>, postings: &[Po
 
 fn rate(exchange: &serde_json::Value) -> Option<RatePayload<'_>> {
     let text = |field| exchange.get(field)?.as_str();
-    Some(RatePayload { rate_id: exchange.get("rate_id")?.as_i64()?, base: text("base")?, quote: text("quote")?, rate: text("rate")? })
+    Some(RatePayload {
+        rate_id: exchange.get("rate_id")?.as_i64()?,
+        base: text("base")?,
+        quote: text("quote")?,
+        rate: text("rate")?,
+    })
 }
 
-/// A dead letter's event, published again word for word. The accounts and ids that it concerns are read from its own text.
+/// A dead letter's event, published again word for word. The accounts and ids that it concerns are read from its own
+/// text.
 fn replay(row: &Row) -> Result<LiveEvent, Unreadable> {
-    let number = row.body.as_ref().and_then(|body| body["event"].as_i64()).and_then(|number| i16::try_from(number).ok()).unwrap_or_default();
+    let number = row
+        .body
+        .as_ref()
+        .and_then(|body| body["event"].as_i64())
+        .and_then(|number| i16::try_from(number).ok())
+        .unwrap_or_default();
     let event = EventType::from_code(number).ok_or(Unreadable::Event(number))?;
     let text = |field| row.text(field).ok_or(Unreadable::Missing(row.seq, field));
     let (key, body) = (text("key")?, text("event_body")?);
     let told: serde_json::Value = serde_json::from_str(body).unwrap_or_default(); // what cannot be read concerns nobody
     let payload = &told["payload"];
     let id = |field: &str| payload[field].as_str().and_then(|text| Uuid::parse_str(text).ok());
-    let payment = || Ulid::from_string(payload["payment_id"].as_str().unwrap_or(key)).ok().map(|ulid| Uuid::from_u128(ulid.0));
+    let payment =
+        || Ulid::from_string(payload["payment_id"].as_str().unwrap_or(key)).ok().map(|ulid| Uuid::from_u128(ulid.0));
     let transaction = if event.aggregate_type() == "Payment" { payment() } else { id("transaction_id") };
     let postings = payload["postings"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let pairs = [payload].into_iter().chain(postings).flat_map(|object| [&object["debit_account_id"], &object["credit_account_id"]]);
+    let pairs = [payload]
+        .into_iter()
+        .chain(postings)
+        .flat_map(|object| [&object["debit_account_id"], &object["credit_account_id"]]);
     let single = ["account_id", "payer_account_id", "payee_account_id"].map(|field| &payload[field]);
     Ok(LiveEvent {
         id: row.seq,
@@ -272,7 +331,8 @@ fn told<'n>(
         id: row.seq,
         event,
         tenant: row.tenant.as_str().into(),
-        transaction: if event == EventType::AccountCreated { TransactionId(Uuid::nil()) } else { row.id }, // an opening is no transaction
+        // an opening is no transaction
+        transaction: if event == EventType::AccountCreated { TransactionId(Uuid::nil()) } else { row.id },
         reverses: row.follows.filter(|_| row.kind == Kind::REVERSAL.code()).map(TransactionId),
         accounts: distinct(accounts),
         key: key.into(),

@@ -60,9 +60,11 @@ impl Kind {
     pub const SAGA_FACT: Self = Self(23);
 
     /// Kinds of transactions that post nothing even when they take effect.
-    pub const WITHOUT_POSTINGS: [Self; 5] = [Self::HOLD, Self::VOID, Self::PAYOUT, Self::CARD_TOPUP, Self::ACCOUNT_CHANGE];
+    pub const WITHOUT_POSTINGS: [Self; 5] =
+        [Self::HOLD, Self::VOID, Self::PAYOUT, Self::CARD_TOPUP, Self::ACCOUNT_CHANGE];
 
-    /// By its name. `None` also for kinds that have a call of their own: those (numbers from 10) cannot be posted directly.
+    /// By its name. `None` also for kinds that have a call of their own: those (numbers from 10) cannot be posted
+    /// directly.
     pub fn parse(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(code, known)| *known == name && *code < 10).map(|(code, _)| Self(*code))
     }

@@ -23,7 +23,8 @@ pub enum Rows {
     /// It reverses a refund: this much of the payment may be refunded again.
     Undone {
         payment: TransactionId,
-        /// What does not count as refunded any more; negative: a reversal is itself reversed, and the refund counts again.
+        /// What does not count as refunded any more; negative: a reversal is itself reversed, and the refund counts
+        /// again.
         given: Amount,
     },
     /// It opens a hold; the record's id is the hold's.
@@ -114,7 +115,8 @@ pub struct FactRow {
     pub status: i16,
     /// When the saga goes on; `None`: it has ended, or is stuck.
     pub wake_at: Option<DateTime<Utc>>,
-    /// The id of the operator's request that it answers. If that request is not open any more, the record fails as above.
+    /// The id of the operator's request that it answers. If that request is not open any more, the record fails as
+    /// above.
     pub asked: Option<Uuid>,
 }
 
@@ -131,8 +133,21 @@ pub struct Operator {
 
 impl Operator {
     /// The record of one change; `before` and `after` are JSON objects.
-    pub fn did(&self, action: &'static str, subject: &str, before: Option<String>, after: Option<String>) -> OperatorAction {
-        OperatorAction { actor: self.name.to_string(), action, subject: subject.to_owned(), reason: self.reason.clone(), before, after }
+    pub fn did(
+        &self,
+        action: &'static str,
+        subject: &str,
+        before: Option<String>,
+        after: Option<String>,
+    ) -> OperatorAction {
+        OperatorAction {
+            actor: self.name.to_string(),
+            action,
+            subject: subject.to_owned(),
+            reason: self.reason.clone(),
+            before,
+            after,
+        }
     }
 }
 
@@ -164,7 +179,9 @@ impl Rows {
             | Self::Account(_)
             | Self::Replay { .. } => None,
             Self::Hold { debit, amount, .. } => Some((*debit, amount.minor_units())),
-            Self::Take { debit, captured, voided, .. } => Some((*debit, -captured.minor_units() - voided.minor_units())),
+            Self::Take { debit, captured, voided, .. } => {
+                Some((*debit, -captured.minor_units() - voided.minor_units()))
+            }
         }
     }
 

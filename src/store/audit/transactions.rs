@@ -1,6 +1,6 @@
-//! Compares what is written of a transaction with itself and with the rows around it: number, accounts and currencies of its postings, the balances
-//! after them with the chain, its key, and what it did to holds and payments. Whether its event should have been written cannot be told: seeds have
-//! none.
+//! Compares what is written of a transaction with itself and with the rows around it: number, accounts and currencies
+//! of its postings, the balances after them with the chain, its key, and what it did to holds and payments. Whether its
+//! event should have been written cannot be told: seeds have none.
 
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
@@ -38,7 +38,12 @@ fn sql(which: &Which) -> String {
             "SELECT * FROM journal_at((SELECT array_agg(prev) FROM sides WHERE prev > 0))",
             "",
         ),
-        Which::All => ("journal WHERE", "journal", "SELECT seq, debit_account, credit_account, debit_after, credit_after FROM journal", "LIMIT $3"),
+        Which::All => (
+            "journal WHERE",
+            "journal",
+            "SELECT seq, debit_account, credit_account, debit_after, credit_after FROM journal",
+            "LIMIT $3",
+        ),
     };
     let gave = "CASE WHEN body ->> 'gave' ~ '^[0-9]{1,28}$' THEN (body ->> 'gave')::numeric END";
     format!(
@@ -90,7 +95,11 @@ fn without_postings() -> Vec<i16> {
 ///
 /// # Errors
 /// Any failure of the statements.
-pub async fn reconcile_transaction(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Option<ReconciledTransaction>, StoreError> {
+pub async fn reconcile_transaction(
+    pool: &PgPool,
+    tenant: &str,
+    id: TransactionId,
+) -> Result<Option<ReconciledTransaction>, StoreError> {
     let mut transaction = pool.begin_with(SNAPSHOT).await?;
     sqlx::raw_sql(PATIENCE).execute(&mut *transaction).await?;
     let there = "SELECT EXISTS (SELECT FROM journal_at((SELECT array_agg(p.seq) FROM journal_places(ARRAY[$2]) p)) WHERE tenant = $1 AND id = $2 AND status <= 2 AND kind <= 20)";
@@ -104,11 +113,14 @@ pub async fn reconcile_transaction(pool: &PgPool, tenant: &str, id: TransactionI
            SELECT unnest(ARRAY[CASE WHEN debit_prev IS NOT NULL THEN debit_account END, CASE WHEN credit_prev IS NOT NULL THEN credit_account END]) \
              FROM journal_transactions((SELECT array_agg(p.seq) FROM journal_places(ARRAY[$1]) p)) WHERE id = $1) ORDER BY a.name";
     let names: Vec<String> = sqlx::query_scalar(touched).bind(id.0).fetch_all(&mut *transaction).await?;
-    let (mut accounts, mut issues) = (Vec::with_capacity(names.len()), found.map(|(_, issues)| issues).unwrap_or_default());
+    let (mut accounts, mut issues) =
+        (Vec::with_capacity(names.len()), found.map(|(_, issues)| issues).unwrap_or_default());
     for name in names {
         match followed(&mut transaction, tenant, &name).await? {
             Some(account) => accounts.push(account),
-            None => issues.push(format!("the rows of account {name} cannot be followed to the first: one of its chain is missing")),
+            None => issues.push(format!(
+                "the rows of account {name} cannot be followed to the first: one of its chain is missing"
+            )),
         }
     }
     transaction.rollback().await?;
@@ -119,10 +131,17 @@ pub async fn reconcile_transaction(pool: &PgPool, tenant: &str, id: TransactionI
 ///
 /// # Errors
 /// Any failure of the statements.
-pub async fn reconcile_transactions(pool: &PgPool, tenant: &str, count: i64) -> Result<(i64, Vec<(Uuid, Vec<String>)>), StoreError> {
+pub async fn reconcile_transactions(
+    pool: &PgPool,
+    tenant: &str,
+    count: i64,
+) -> Result<(i64, Vec<(Uuid, Vec<String>)>), StoreError> {
     let mut transaction = pool.begin_with(SNAPSHOT).await?;
     sqlx::raw_sql(PATIENCE).execute(&mut *transaction).await?;
-    let total = sqlx::query_scalar("SELECT count(*) FROM transactions WHERE tenant = $1").bind(tenant).fetch_one(&mut *transaction).await?;
+    let total = sqlx::query_scalar("SELECT count(*) FROM transactions WHERE tenant = $1")
+        .bind(tenant)
+        .fetch_one(&mut *transaction)
+        .await?;
     let wrong = sqlx::query_as(AssertSqlSafe(sql(&Which::All))).bind(tenant).bind(without_postings()).bind(count);
     let wrong = wrong.fetch_all(&mut *transaction).await?;
     transaction.rollback().await?;

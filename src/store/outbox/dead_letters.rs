@@ -80,15 +80,32 @@ pub async fn insert_dead_letter(db: impl PgExecutor<'_>, letter: Letter<'_>) -> 
     Ok(())
 }
 
-/// Place, reason and count of retries of events after this position that were given up: the position may not have passed them yet.
+/// Place, reason and count of retries of events after this position that were given up: the position may not have
+/// passed them yet.
 pub async fn dead_letters_after(db: impl PgExecutor<'_>, position: i64) -> Result<Vec<(i64, String, i32)>, Error> {
-    sqlx::query_as("SELECT seq, error, retry_count FROM dead_letters WHERE seq > $1 ORDER BY seq LIMIT 100000").bind(position).fetch_all(db).await
+    sqlx::query_as("SELECT seq, error, retry_count FROM dead_letters WHERE seq > $1 ORDER BY seq LIMIT 100000")
+        .bind(position)
+        .fetch_all(db)
+        .await
 }
 
 /// At most `rows_max` dead letters with numbers above `after`; replayed ones only with `replayed_too`.
-pub async fn list_dead_letters(db: impl PgExecutor<'_>, after: i64, replayed_too: bool, rows_max: i64) -> Result<Vec<DeadLetterRow>, Error> {
-    let sql = format!("SELECT {COLUMNS} FROM dead_letters WHERE id > $1 AND ($2 OR replayed_as IS NULL) ORDER BY id LIMIT $3");
-    sqlx::query(sqlx::AssertSqlSafe(sql)).bind(after).bind(replayed_too).bind(rows_max).try_map(|row| letter(&row)).fetch_all(db).await
+pub async fn list_dead_letters(
+    db: impl PgExecutor<'_>,
+    after: i64,
+    replayed_too: bool,
+    rows_max: i64,
+) -> Result<Vec<DeadLetterRow>, Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM dead_letters WHERE id > $1 AND ($2 OR replayed_as IS NULL) ORDER BY id LIMIT $3"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(after)
+        .bind(replayed_too)
+        .bind(rows_max)
+        .try_map(|row| letter(&row))
+        .fetch_all(db)
+        .await
 }
 
 /// How many dead letters were not replayed.
@@ -117,7 +134,9 @@ pub async fn ask_replay(pool: &PgPool, id: i64) -> Result<(), ReplayError> {
 
 /// At most `rows_max` dead letters whose replay was requested, in the order of the requests.
 pub async fn asked_replays(db: impl PgExecutor<'_>, rows_max: i64) -> Result<Vec<DeadLetterRow>, Error> {
-    let sql = format!("SELECT {COLUMNS} FROM dead_letters WHERE asked_at IS NOT NULL AND replayed_as IS NULL ORDER BY asked_at, id LIMIT $1");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM dead_letters WHERE asked_at IS NOT NULL AND replayed_as IS NULL ORDER BY asked_at, id LIMIT $1"
+    );
     sqlx::query(sqlx::AssertSqlSafe(sql)).bind(rows_max).try_map(|row| letter(&row)).fetch_all(db).await
 }
 

@@ -21,7 +21,8 @@ pub struct Backlog {
 /// What is after `position`. At most `rows_max` rows are counted one by one.
 pub async fn backlog(db: impl PgExecutor<'_>, position: i64, rows_max: i64) -> Result<Backlog, Error> {
     let sql = "SELECT events, oldest FROM journal_waiting($1, $2)";
-    let (rows, oldest): (i64, Option<DateTime<Utc>>) = sqlx::query_as(sql).bind(position).bind(rows_max).fetch_one(db).await?;
+    let (rows, oldest): (i64, Option<DateTime<Utc>>) =
+        sqlx::query_as(sql).bind(position).bind(rows_max).fetch_one(db).await?;
     Ok(Backlog { rows, age: oldest.and_then(|oldest| (Utc::now() - oldest).to_std().ok()).unwrap_or_default() })
 }
 
@@ -30,7 +31,8 @@ pub async fn grow(db: impl PgExecutor<'_>, ahead: i32) -> Result<i32, Error> {
     sqlx::query_scalar("SELECT journal_grow($1)").bind(ahead).fetch_one(db).await
 }
 
-/// Forgets the keys of one partition that was closed longer ago than this; returns its number, or `None` if there is none.
+/// Forgets the keys of one partition that was closed longer ago than this; returns its number, or `None` if there is
+/// none.
 pub async fn forget_keys(db: impl PgExecutor<'_>, retention: Duration) -> Result<Option<i64>, Error> {
     sqlx::query_scalar("SELECT journal_forget_keys($1)").bind(interval(retention)).fetch_one(db).await
 }
@@ -40,11 +42,13 @@ pub async fn note_times(db: impl PgExecutor<'_>) -> Result<Option<i64>, Error> {
     sqlx::query_scalar("SELECT journal_note_times()").fetch_one(db).await
 }
 
-/// Partitions made in one transaction: each is locked with its indexes, and by default PostgreSQL has space for about 6,000 locks.
+/// Partitions made in one transaction: each is locked with its indexes, and by default PostgreSQL has space for about
+/// 6,000 locks.
 const MADE_AT_ONCE: i64 = 50;
 
-/// Raises the journal's next place above `to`, so that no place up to there is given again, and writes the copy, in one transaction. The leader finds
-/// that its memory is not of this database, and begins anew. Returns how many events lie after the copy's position: they are published again.
+/// Raises the journal's next place above `to`, so that no place up to there is given again, and writes the copy, in one
+/// transaction. The leader finds that its memory is not of this database, and begins anew. Returns how many events lie
+/// after the copy's position: they are published again.
 pub async fn publish_again(pool: &PgPool, publisher: &str, to: i64, copy: &Copy) -> Result<i64, Error> {
     let next = (to >> (PLACE_BITS + BATCH_BITS)) + 1;
     let mut first = 1;
@@ -54,7 +58,8 @@ pub async fn publish_again(pool: &PgPool, publisher: &str, to: i64, copy: &Copy)
         first += MADE_AT_ONCE;
     }
     let mut transaction = pool.begin().await?;
-    // The partitions between where the journal is and where it goes on are closed, and have no keys to look up; the one where it goes on is open.
+    // The partitions between where the journal is and where it goes on are closed, and have no keys to look up; the one
+    // where it goes on is open.
     let closed = "UPDATE journal_partitions p SET opened_at = coalesce(p.opened_at, clock_timestamp()), \
            closed_at = CASE WHEN p.number < $1 >> 44 THEN clock_timestamp() END, keys = p.keys AND p.number IN (w.batch >> 24, $1 >> 44), \
            rows = CASE WHEN p.number = w.batch >> 24 THEN w.rows WHEN p.number < $1 >> 44 THEN 0 END, \

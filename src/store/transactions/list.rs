@@ -4,7 +4,8 @@
 //! - by account: completed ones along the chain of its postings, declined ones along theirs, both merged;
 //! - else along the journal itself.
 //!
-//! A page looks at [`SCAN_MAX`] candidates at most. A filter that few of them pass ends a page early, with the place to go on from.
+//! A page looks at [`SCAN_MAX`] candidates at most. A filter that few of them pass ends a page early, with the place to
+//! go on from.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
@@ -36,7 +37,8 @@ pub struct Filter {
     pub offset: usize,
 }
 
-/// Where to go on in a list, from the newest down. Each list uses the fields that it needs, and leaves the others as in [`Self::START`].
+/// Where to go on in a list, from the newest down. Each list uses the fields that it needs, and leaves the others as in
+/// [`Self::START`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// Those below this place, number or time are still to come.
@@ -69,7 +71,8 @@ const CHUNK: std::ops::RangeInclusive<usize> = 100..=1_001;
 const LOOKS: i64 = 20_000;
 /// [`LOOKS`] rows without a candidate count as this many: so a page looks at ten such statements at most.
 const LOOKS_COUNT: usize = SCAN_MAX / 10;
-/// How long after its acceptance a transaction may be committed. A command waits for ten minutes at most; the rest is for clocks that differ.
+/// How long after its acceptance a transaction may be committed. A command waits for ten minutes at most; the rest is
+/// for clocks that differ.
 const COMMIT_SLACK: TimeDelta = TimeDelta::hours(1);
 
 /// At most `count` transactions from a cursor on.
@@ -87,11 +90,22 @@ async fn find(pool: &PgPool, filter: &Filter, start: Cursor, count: usize) -> Re
     loop {
         let missing = count + 1 - rows.len();
         let mut chunk = source.chunk(at, missing.clamp(*CHUNK.start(), *CHUNK.end())).await?;
-        let enough = chunk.candidates.iter().enumerate().filter(|(_, candidate)| candidate.passes(filter)).nth(missing - 1).map(|(n, _)| n + 1);
+        let enough = chunk
+            .candidates
+            .iter()
+            .enumerate()
+            .filter(|(_, candidate)| candidate.passes(filter))
+            .nth(missing - 1)
+            .map(|(n, _)| n + 1);
         chunk.cut(enough.unwrap_or(usize::MAX));
         looked += chunk.looked;
         at = chunk.at;
-        let passing: Vec<Cursor> = chunk.candidates.iter().filter(|candidate| candidate.passes(filter)).map(|candidate| candidate.after).collect();
+        let passing: Vec<Cursor> = chunk
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.passes(filter))
+            .map(|candidate| candidate.after)
+            .collect();
         let places: Vec<i64> = passing.iter().map(|after| after.seq).collect();
         let mut found = at_places(pool, &filter.tenant, &places).await?;
         for after in passing {
@@ -112,7 +126,9 @@ async fn find(pool: &PgPool, filter: &Filter, start: Cursor, count: usize) -> Re
 impl Filter {
     /// Checks the filter as a whole on a whole transaction.
     fn takes(&self, row: &TransactionRow) -> bool {
-        let names = |account: &String| row.postings.iter().any(|posting| posting.debit == *account || posting.credit == *account);
+        let names = |account: &String| {
+            row.postings.iter().any(|posting| posting.debit == *account || posting.credit == *account)
+        };
         self.in_time(row.created_at)
             && self.declined.is_none_or(|declined| declined == row.decline.is_some())
             && (self.kinds.is_empty() || self.kinds.contains(&row.kind))
@@ -125,8 +141,9 @@ impl Filter {
         self.from.is_none_or(|from| time >= from) && self.to.is_none_or(|to| time < to)
     }
 
-    /// The places between which all rows lie that were accepted in the wanted time, the second excluded; rows of partition 0 lie before. What was
-    /// accepted before some time was committed soon after it, and so before whatever was accepted later still.
+    /// The places between which all rows lie that were accepted in the wanted time, the second excluded; rows of
+    /// partition 0 lie before. What was accepted before some time was committed soon after it, and so before whatever
+    /// was accepted later still.
     async fn places(&self, pool: &PgPool) -> Result<(i64, i64), StoreError> {
         if self.from.is_none() && self.to.is_none() {
             return Ok((0, i64::MAX));
@@ -135,7 +152,13 @@ impl Filter {
                      CASE WHEN $2 IS NULL THEN 9223372036854775807 ELSE journal_place_at($2 + 2 * s.slack, s.slack) + $4 END \
                    FROM (SELECT $3::bigint * interval '1 second' AS slack) s";
         let batch = 1_i64 << PLACE_BITS; // up to the end of the batch that the place is in
-        Ok(sqlx::query_as(sql).bind(self.from).bind(self.to).bind(COMMIT_SLACK.num_seconds()).bind(batch).fetch_one(pool).await?)
+        Ok(sqlx::query_as(sql)
+            .bind(self.from)
+            .bind(self.to)
+            .bind(COMMIT_SLACK.num_seconds())
+            .bind(batch)
+            .fetch_one(pool)
+            .await?)
     }
 }
 
@@ -189,7 +212,9 @@ impl<'a> Source<'a> {
     async fn of(pool: &'a PgPool, filter: &'a Filter) -> Result<Self, StoreError> {
         let account = match &filter.account {
             Some(name) if filter.reference.is_none() => {
-                let query = sqlx::query_scalar("SELECT id FROM accounts WHERE tenant = $1 AND name = $2").bind(&filter.tenant).bind(name);
+                let query = sqlx::query_scalar("SELECT id FROM accounts WHERE tenant = $1 AND name = $2")
+                    .bind(&filter.tenant)
+                    .bind(name);
                 Some((name.as_str(), query.fetch_optional(pool).await?))
             }
             _ => None,
@@ -198,8 +223,9 @@ impl<'a> Source<'a> {
         Ok(Self { pool, filter, account, low, high })
     }
 
-    /// Where to begin: no later than what is wanted. For an account, its first row after the wanted time is looked for, which saves walking its chain
-    /// through all later ones. If many rows are looked at in vain, the account has few of them.
+    /// Where to begin: no later than what is wanted. For an account, its first row after the wanted time is looked for,
+    /// which saves walking its chain through all later ones. If many rows are looked at in vain, the account has few of
+    /// them.
     async fn begin(&self, start: Cursor) -> Result<Cursor, StoreError> {
         let mut at = Cursor { seq: start.seq.min(self.high), ..start };
         if let Some((_, Some(number))) = self.account
@@ -208,7 +234,12 @@ impl<'a> Source<'a> {
         {
             let sql = "SELECT seq FROM journal_after($1, journal_tip(), false, $2) WHERE (debit_account = $3 AND debit_prev IS NOT NULL) \
                          OR (credit_account = $3 AND credit_prev IS NOT NULL) ORDER BY seq LIMIT 1";
-            let behind: Option<i64> = sqlx::query_scalar(sql).bind(self.high - 1).bind(LOOKS / 2).bind(number).fetch_optional(self.pool).await?;
+            let behind: Option<i64> = sqlx::query_scalar(sql)
+                .bind(self.high - 1)
+                .bind(LOOKS / 2)
+                .bind(number)
+                .fetch_optional(self.pool)
+                .await?;
             at.row = behind.unwrap_or(i64::MAX);
         }
         Ok(at)
@@ -219,7 +250,8 @@ impl<'a> Source<'a> {
         let Some((name, number)) = self.account else {
             let sql = "SELECT seq, status, created_at FROM journal_before($1, $2, $3, $4, NULL, $5, $6, $7, $8)";
             let query = sqlx::query_as(sql).bind(at.seq).bind(self.low).bind(&filter.tenant).bind(&filter.reference);
-            let rows: Vec<Listed> = query.bind(filter.from).bind(filter.to).bind(LOOKS).bind(limit).fetch_all(self.pool).await?;
+            let rows: Vec<Listed> =
+                query.bind(filter.from).bind(filter.to).bind(LOOKS).bind(limit).fetch_all(self.pool).await?;
             return Ok(listed(&rows, at, count));
         };
         // Both as of one snapshot: neither may know what the other does not, further back.
@@ -228,7 +260,11 @@ impl<'a> Source<'a> {
                      SELECT d.seq FROM declines d WHERE d.tenant = $4 AND d.account = $5 AND d.seq < $6 AND d.seq >= $7 \
                        ORDER BY d.seq DESC LIMIT $3))";
         let query = sqlx::query_as(sql).bind(number.filter(|_| filter.declined != Some(true))).bind(at.row).bind(limit);
-        let query = query.bind((filter.declined != Some(false)).then_some(filter.tenant.as_str())).bind(name).bind(at.seq).bind(self.low);
+        let query = query
+            .bind((filter.declined != Some(false)).then_some(filter.tenant.as_str()))
+            .bind(name)
+            .bind(at.seq)
+            .bind(self.low);
         let mut rows: Vec<(i64, i16, DateTime<Utc>, bool)> = query.fetch_all(self.pool).await?;
         rows.sort_unstable_by_key(|(seq, ..)| std::cmp::Reverse(*seq));
         let (declined, completed): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(.., declined)| *declined);
@@ -259,7 +295,8 @@ type Done = (i64, i64, DateTime<Utc>);
 /// A declined transaction's place, and when it was accepted.
 type Refused = (i64, DateTime<Utc>);
 
-/// Merges the two lists of an account by place, as far as both are known. Postings of one transaction follow each other.
+/// Merges the two lists of an account by place, as far as both are known. Postings of one transaction follow each
+/// other.
 fn merged(completed: Vec<Done>, declined: Vec<Refused>, filter: &Filter, mut at: Cursor, count: usize) -> Chunk {
     let oldest = filter.from.map(|from| from - COMMIT_SLACK);
     let mut completed_ends = completed.len() < count;
@@ -300,61 +337,4 @@ fn merged(completed: Vec<Done>, declined: Vec<Refused>, filter: &Filter, mut at:
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// What an account's journal has: the legs of a transaction that concern it (0: it was declined), and how many legs are others'.
-    fn account(transactions: &[(i64, i64)]) -> (Vec<Done>, Vec<Refused>) {
-        let (mut completed, mut declined, mut place) = (Vec::new(), Vec::new(), 1);
-        for &(legs, others) in transactions {
-            match legs {
-                0 => declined.push((place, DateTime::UNIX_EPOCH)),
-                _ => completed.extend((0..legs).map(|n| (place + others + n, place, DateTime::UNIX_EPOCH))),
-            }
-            place += legs + others + 1;
-        }
-        completed.reverse();
-        declined.reverse();
-        (completed, declined)
-    }
-
-    proptest! {
-        /// Walking chunk by chunk, from the place after any candidate, finds each transaction once, the newest first; what has come since the
-        /// beginning is passed over.
-        #[test]
-        fn the_merged_lists_are_walked_without_gap_or_repeat(
-            transactions in prop::collection::vec((0i64..4, 0i64..3), 0..80), count in 1usize..20, newer in 0i64..30,
-        ) {
-            let (completed, declined) = account(&transactions);
-            let mut expected: Vec<(i64, bool)> = completed.iter().map(|(_, place, _)| (*place, false)).collect();
-            expected.extend(declined.iter().map(|(place, _)| (*place, true)));
-            expected.sort_unstable();
-            expected.dedup();
-            expected.reverse();
-            let begin = expected.first().map_or(0, |(place, _)| place - newer);
-            expected.retain(|(place, _)| *place < begin);
-            let (mut at, mut found, mut ends) = (Cursor { seq: begin, ..Cursor::START }, Vec::new(), false);
-            while !ends {
-                let chain: Vec<_> = completed.iter().filter(|(row, ..)| *row < at.row).take(count).copied().collect();
-                let rest: Vec<_> = declined.iter().filter(|(place, _)| *place < at.seq).take(count).copied().collect();
-                let mut chunk = merged(chain, rest, &Filter::default(), at, count);
-                prop_assert!(chunk.ends || chunk.at != at, "no way forward from {at:?}");
-                chunk.cut(chunk.candidates.len().div_ceil(2)); // as a page does that is full
-                (at, ends) = (chunk.at, chunk.ends);
-                found.extend(chunk.candidates.iter().map(|candidate| (candidate.after.seq, candidate.declined)));
-            }
-            prop_assert_eq!(found, expected);
-        }
-    }
-
-    #[test]
-    fn a_list_that_had_to_stop_looking_goes_on_from_there() {
-        let rows = [(9, Some(1), DateTime::UNIX_EPOCH), (7, Some(2), DateTime::UNIX_EPOCH), (4, None, DateTime::UNIX_EPOCH)];
-        let chunk = listed(&rows, Cursor::START, 5);
-        let places: Vec<(i64, bool)> = chunk.candidates.iter().map(|candidate| (candidate.after.seq, candidate.declined)).collect();
-        assert_eq!((places, chunk.at.seq, chunk.looked, chunk.ends), (vec![(9, false), (7, true)], 4, LOOKS_COUNT, false));
-        assert!(listed(&rows[..2], Cursor::START, 5).ends && !listed(&rows[..2], Cursor::START, 2).ends);
-    }
-}
+mod tests;

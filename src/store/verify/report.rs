@@ -119,7 +119,14 @@ impl fmt::Display for Report {
         }
         for totals in &figures.currencies {
             let amount = |units| decimal_text(units, totals.exponent);
-            writeln!(f, "{:<12}{:>12}{:>32}{:>32}", totals.currency, totals.accounts, amount(totals.debits), amount(totals.credits))?;
+            writeln!(
+                f,
+                "{:<12}{:>12}{:>32}{:>32}",
+                totals.currency,
+                totals.accounts,
+                amount(totals.debits),
+                amount(totals.credits)
+            )?;
         }
         writeln!(f)?;
         for Checked { check, findings_total } in &self.checks {
@@ -143,7 +150,8 @@ mod tests {
 
     #[test]
     fn the_text_lines_up_and_names_what_is_wrong() {
-        let totals = CurrencyTotals { currency: "USD".into(), exponent: 2, accounts: 3, debits: 100_050, credits: 100_050 };
+        let totals =
+            CurrencyTotals { currency: "USD".into(), exponent: 2, accounts: 3, debits: 100_050, credits: 100_050 };
         let mut report = Report {
             figures: Figures { accounts: 3, postings: 2, currencies: vec![totals], ..Figures::default() },
             checks: vec![Checked { check: "floor", findings_total: 0 }],
@@ -151,11 +159,23 @@ mod tests {
         };
         let text = report.to_string();
         assert!(report.is_clean() && text.ends_with("the books balance\n"), "{text}");
-        assert!(text.contains("USD                    3                         1000.50                         1000.50\n"), "{text}");
+        assert!(
+            text.contains("USD                    3                         1000.50                         1000.50\n"),
+            "{text}"
+        );
         report.checks[0].findings_total = 21;
-        report.findings.push(Finding { check: "floor", what: "account a".into(), expected: "at least 0".into(), found: "-1".into() });
+        report.findings.push(Finding {
+            check: "floor",
+            what: "account a".into(),
+            expected: "at least 0".into(),
+            found: "-1".into(),
+        });
         let text = report.to_string();
-        assert!(text.contains("floor: account a: expected at least 0, found -1\n") && text.contains("21 findings, 1 listed"), "{text}");
+        assert!(
+            text.contains("floor: account a: expected at least 0, found -1\n")
+                && text.contains("21 findings, 1 listed"),
+            "{text}"
+        );
         assert_eq!(serde_json::to_value(&report).unwrap()["figures"]["currencies"][0]["debits"], "100050");
     }
 }

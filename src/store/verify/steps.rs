@@ -1,5 +1,5 @@
-//! The checks as data: each step is a pass over its tables that selects the rows which disagree. None relies on what an index or a constraint
-//! guards, and none looks rows of the journal up one by one: what must match is hashed or sorted.
+//! The checks as data: each step is a pass over its tables that selects the rows which disagree. None relies on what an
+//! index or a constraint guards, and none looks rows of the journal up one by one: what must match is hashed or sorted.
 
 /// One pass over some tables, for several checks.
 pub(super) struct Step {
@@ -7,12 +7,13 @@ pub(super) struct Step {
     pub name: &'static str,
     /// The checks that its rows may name.
     pub checks: &'static [&'static str],
-    /// Selects (check, what, expected, found). It may read `given` once: the kinds without postings, and the shortest gap between two uses of a key.
+    /// Selects (check, what, expected, found). It may read `given` once: the kinds without postings, and the shortest
+    /// gap between two uses of a key.
     pub bad: &'static str,
 }
 
-/// SQL for the 16 bytes that a row's key must be, made of its API, tenant and text: as [`KeyHash::of`](crate::protocol::record::KeyHash::of) makes
-/// it.
+/// SQL for the 16 bytes that a row's key must be, made of its API, tenant and text: as
+/// [`KeyHash::of`](crate::protocol::record::KeyHash::of) makes it.
 macro_rules! key_hash {
     () => {
         "substr(sha256('\\x0100000000000000'::bytea || set_byte('\\x00', 0, api) \
@@ -24,11 +25,13 @@ macro_rules! key_hash {
 /// The same SQL, for the audit of transactions.
 pub(in crate::store) const KEY_HASH: &str = key_hash!();
 
-/// A status is 1 for completed, 2 for declined, 3 for a retired key. Kinds are those of [`Kind`](crate::protocol::record::Kind).
+/// A status is 1 for completed, 2 for declined, 3 for a retired key. Kinds are those of
+/// [`Kind`](crate::protocol::record::Kind).
 pub(super) const STEPS: &[Step] = &[
-    // Each row by itself, with the accounts that it names. One row is a debit and a credit of the same amount, so this is all that is left to check
-    // of
-    // "debits equal credits" per transaction. Comparisons are named first, so that only rows that fail one are put into words.
+    // Each row by itself, with the accounts that it names. One row is a debit and a credit of the same amount, so this
+    // is all that is left to check of
+    // "debits equal credits" per transaction. Comparisons are named first, so that only rows that fail one are put into
+    // words.
     Step {
         name: "rows",
         checks: &[
@@ -123,8 +126,8 @@ pub(super) const STEPS: &[Step] = &[
         bad: "SELECT 'currency totals', 'currency ' || a.currency, 'credits ' || sum(b.debits), 'credits ' || sum(b.credits) \
               FROM accounts a JOIN balances_now b ON b.account = a.id GROUP BY a.currency HAVING sum(b.debits) <> sum(b.credits)",
     },
-    // One wrong row puts all later ones of its account out by the same: only where the difference changes is a finding. Rows of an account that was
-    // in
+    // One wrong row puts all later ones of its account out by the same: only where the difference changes is a finding.
+    // Rows of an account that was in
     // quarantine and was released are known to be wrong.
     Step {
         name: "running balances",
@@ -148,8 +151,8 @@ pub(super) const STEPS: &[Step] = &[
               UNION ALL SELECT 'closed', format('account %s of %s', a.name, a.tenant), '0, 0 held', format('%s, %s held', b.credits - b.debits, b.held) \
                 FROM accounts a JOIN balances_now b ON b.account = a.id WHERE b.status = 3 AND (b.credits <> b.debits OR b.held <> 0)",
     },
-    // The fold stands within the journal, and accounts in quarantine are findings until they are released. Status, floor and ceiling are those of the
-    // last change.
+    // The fold stands within the journal, and accounts in quarantine are findings until they are released. Status,
+    // floor and ceiling are those of the last change.
     Step {
         name: "fold",
         checks: &["fold", "quarantine", "guards"],
@@ -163,7 +166,8 @@ pub(super) const STEPS: &[Step] = &[
                   JOIN balances_now b ON b.account = g.account JOIN accounts a ON a.id = b.account \
                 WHERE (b.status::text, b.floor::text, b.ceiling::text) IS DISTINCT FROM (g.set ->> 'status', g.set ->> 'floor', g.set ->> 'ceiling')",
     },
-    // What was taken from a hold is what the captures and voids that follow it took: their postings, and what else is no longer held.
+    // What was taken from a hold is what the captures and voids that follow it took: their postings, and what else is
+    // no longer held.
     Step {
         name: "holds",
         checks: &["held", "hold", "hold step"],
@@ -206,8 +210,8 @@ pub(super) const STEPS: &[Step] = &[
                 WHERE (s.kind IN (5, 13) AND s.gave = CASE s.kind WHEN 5 THEN s.posted ELSE f.amount END AND f.payment IS NOT NULL) IS NOT TRUE \
                   AND NOT (s.kind = 5 AND s.payment IS NULL AND s.gave IS NULL)",
     },
-    // Where keys are remembered, none is there twice. A forgotten key may be used again: only uses closer than the retention are two effects of one
-    // key.
+    // Where keys are remembered, none is there twice. A forgotten key may be used again: only uses closer than the
+    // retention are two effects of one key.
     Step {
         name: "keys",
         checks: &["key", "key used twice", "key with two effects"],
@@ -240,8 +244,8 @@ pub(super) const STEPS: &[Step] = &[
                     LATERAL (VALUES (p.posting ->> 'debit'), (p.posting ->> 'credit')) a(account) WHERE j.status = 2 AND j.n = 0 AND a.account IS NOT NULL) j \
                 FULL JOIN declines d ON d.tenant = j.tenant AND d.account = j.account AND d.seq = j.seq WHERE j.seq IS NULL OR d.seq IS NULL",
     },
-    // An exchange is one transaction of two postings: what leaves in one currency arrives in the other at the pinned rate, one of the two rounded
-    // by less than one of its units.
+    // An exchange is one transaction of two postings: what leaves in one currency arrives in the other at the pinned
+    // rate, one of the two rounded by less than one of its units.
     Step {
         name: "exchanges",
         checks: &["exchange", "exchange rate", "exchange amount"],
@@ -292,8 +296,8 @@ pub(super) const STEPS: &[Step] = &[
               FROM (SELECT * FROM operator_actions WHERE action IN ('account.status', 'account.limits', 'account.change')) a \
                 FULL JOIN (SELECT id, tenant FROM journal WHERE kind = 20 AND status = 1 AND n = 0) t ON t.id = a.id WHERE a.tenant IS DISTINCT FROM t.tenant",
     },
-    // Readers look only into the partitions that are listed, and not beyond the last batch. Ids find their partition by the time at which they were
-    // drawn.
+    // Readers look only into the partitions that are listed, and not beyond the last batch. Ids find their partition by
+    // the time at which they were drawn.
     Step {
         name: "partitions",
         checks: &["partition", "place", "place of an id"],

@@ -43,7 +43,10 @@ impl Listener for Bounded {
     async fn accept(&mut self) -> (Guarded, SocketAddr) {
         let room = self.room.clone().acquire_owned().await.ok(); // never closed
         let (stream, address) = Listener::accept(&mut self.listener).await;
-        (Guarded { stream, silence: Box::pin(sleep(self.silence_max)), silence_max: self.silence_max, _room: room }, address)
+        (
+            Guarded { stream, silence: Box::pin(sleep(self.silence_max)), silence_max: self.silence_max, _room: room },
+            address,
+        )
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -52,7 +55,11 @@ impl Listener for Bounded {
 }
 
 impl AsyncRead for Guarded {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let me = &mut *self;
         match Pin::new(&mut me.stream).poll_read(context, buffer) {
             Poll::Ready(read) => {
@@ -93,7 +100,10 @@ mod tests {
         let (mut first, _) = bounded.accept().await;
         let mut next = TcpStream::connect(address).await.unwrap();
         next.write_all(b"hello").await.unwrap();
-        assert!(tokio::time::timeout(Duration::from_millis(1), bounded.accept()).await.is_err(), "there is room for one only");
+        assert!(
+            tokio::time::timeout(Duration::from_millis(1), bounded.accept()).await.is_err(),
+            "there is room for one only"
+        );
         let ended = first.read_u8().await.unwrap_err();
         assert_eq!(ended.kind(), io::ErrorKind::TimedOut);
         drop(first);

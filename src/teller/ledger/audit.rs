@@ -40,9 +40,14 @@ impl Ledger {
     ///
     /// # Errors
     /// `NotFound`; what kept it from being read.
-    pub async fn reconcile_transaction(&self, tenant: &str, id: TransactionId) -> Result<ReconciledTransaction, Failure> {
+    pub async fn reconcile_transaction(
+        &self,
+        tenant: &str,
+        id: TransactionId,
+    ) -> Result<ReconciledTransaction, Failure> {
         let _place = self.enter_read()?;
-        let found = audit::reconcile_transaction(&self.parts().pool, tenant, id).await.map_err(|error| read_failure(&error))?;
+        let found =
+            audit::reconcile_transaction(&self.parts().pool, tenant, id).await.map_err(|error| read_failure(&error))?;
         found.ok_or_else(|| Failure::NotFound(format!("Transaction not found: {}", id.0)))
     }
 
@@ -55,7 +60,8 @@ impl Ledger {
         audit::reconcile_transactions(&self.parts().pool, tenant, WRONG_MAX).await.map_err(|error| read_failure(&error))
     }
 
-    /// Sets an account's balance to what its postings add up to, and returns what was found before. Meanwhile it takes no movements.
+    /// Sets an account's balance to what its postings add up to, and returns what was found before. Meanwhile it takes
+    /// no movements.
     ///
     /// # Errors
     /// `NotFound`; what kept it from being done.

@@ -11,7 +11,9 @@ use crate::actors::node::Active;
 use crate::ledger::{Guards, GuardsChange, Rejection};
 use crate::money::decimal_text;
 use crate::protocol::account::{AccountHandle, AccountMessage, ChangeOrder};
-use crate::protocol::record::{AccountChange, Api, Body, KeyHash, Kind, Maker, Operator, Record, RequestHash, TransactionId};
+use crate::protocol::record::{
+    AccountChange, Api, Body, KeyHash, Kind, Maker, Operator, Record, RequestHash, TransactionId,
+};
 use crate::protocol::slip::Outcome;
 use crate::teller::failure::Failure;
 
@@ -38,11 +40,19 @@ impl Ledger {
     ///
     /// # Errors
     /// `NotFound`, or what kept it from being loaded.
-    pub async fn account(&self, active: &Active, tenant: &str, name: &str, deadline: Deadline) -> Result<Arc<AccountHandle>, Failure> {
+    pub async fn account(
+        &self,
+        active: &Active,
+        tenant: &str,
+        name: &str,
+        deadline: Deadline,
+    ) -> Result<Arc<AccountHandle>, Failure> {
         match tokio::time::timeout_at(deadline.at.into(), active.registry.resolve(tenant, name)).await {
             Ok(Resolved::Account(account)) => Ok(account),
             Ok(Resolved::NotFound) => Err(Failure::NotFound(format!("account {name} not found"))),
-            Ok(Resolved::Unavailable) => Err(if self.parts().node.active().is_some() { Failure::DatabaseAway } else { Failure::NotLeader }),
+            Ok(Resolved::Unavailable) => {
+                Err(if self.parts().node.active().is_some() { Failure::DatabaseAway } else { Failure::NotLeader })
+            }
             Err(_) => Err(if deadline.is_callers { Failure::Deadline } else { Failure::TooLate }),
         }
     }
@@ -58,9 +68,16 @@ impl Ledger {
         for n in 1..=TRIES_MAX {
             let permit = self.enter()?;
             let (reply, outcome) = oneshot::channel();
-            let order =
-                ChangeOrder { account: account.clone(), record: record.clone(), change: command.guards, by: command.by.clone(), reply, permit };
-            let _ = account.actor.cast(AccountMessage::Change(Box::new(order))); // if it has ended, the reply is dropped with the order
+            let order = ChangeOrder {
+                account: account.clone(),
+                record: record.clone(),
+                change: command.guards,
+                by: command.by.clone(),
+                reply,
+                permit,
+            };
+            // if it has ended, the reply is dropped with the order
+            let _ = account.actor.cast(AccountMessage::Change(Box::new(order)));
             let until = if command.deadline.is_callers { command.deadline.at } else { command.deadline.at + GRACE };
             match tokio::time::timeout_at(until.into(), outcome).await {
                 Ok(Ok(Outcome::Refused { rejection, .. })) => return Err(refusal(rejection, &account)),
@@ -80,7 +97,14 @@ impl Ledger {
 }
 
 fn record(command: &ChangeCommand, account: &AccountHandle) -> Record {
-    let record = Record::new(TransactionId::draw(), command.tenant.clone(), command.api, Kind::ACCOUNT_CHANGE, command.request, command.deadline.at);
+    let record = Record::new(
+        TransactionId::draw(),
+        command.tenant.clone(),
+        command.api,
+        Kind::ACCOUNT_CHANGE,
+        command.request,
+        command.deadline.at,
+    );
     Record {
         key: command.key.as_deref().map_or(record.key, |key| KeyHash::of(command.api, &command.tenant, key)),
         key_text: command.key.clone(),
@@ -98,7 +122,11 @@ fn refusal(rejection: Rejection, account: &AccountHandle) -> Failure {
     let money = |minor_units: i128| format!("{} {}", decimal_text(minor_units, currency.exponent), currency.code);
     Failure::FailedPrecondition(match rejection {
         Rejection::NotEmpty { balance, held } => {
-            format!("account {name} cannot be closed: its balance is {} and {} is held, both must be zero", money(balance), money(held))
+            format!(
+                "account {name} cannot be closed: its balance is {} and {} is held, both must be zero",
+                money(balance),
+                money(held)
+            )
         }
         Rejection::AlreadyClosed | Rejection::Inactive { .. } => format!("account {name} is closed, which is final"),
         other => format!("account {name} cannot be changed so: {other:?}"),

@@ -8,7 +8,9 @@ use smallvec::SmallVec;
 use super::Deadline;
 use crate::money::Amount;
 use crate::protocol::events::EventType;
-use crate::protocol::record::{Api, BalancesAfter, Body, DeclineCode, ExchangeRow, Follows, Kind, Maker, Posting, RequestHash, Rows, TransactionId};
+use crate::protocol::record::{
+    Api, BalancesAfter, Body, DeclineCode, ExchangeRow, Follows, Kind, Maker, Posting, RequestHash, Rows, TransactionId,
+};
 
 /// A posting as requested.
 #[derive(Clone, Debug)]
@@ -80,13 +82,14 @@ pub enum Action {
         /// When what is left is released.
         expires_at: DateTime<Utc>,
     },
-    /// Holds the amount of the one posting, and starts the saga that sends it out through the provider. The metadata have the `instrument`.
+    /// Holds the amount of the one posting, and starts the saga that sends it out through the provider. The metadata
+    /// have the `instrument`.
     Payout {
         /// When what is left is released, whatever has become of the saga.
         expires_at: DateTime<Utc>,
     },
-    /// Starts the saga that takes the amount of the one posting from a card. Nothing is moved yet, and only the payee's account approves. The
-    /// metadata have the `instrument`.
+    /// Starts the saga that takes the amount of the one posting from a card. Nothing is moved yet, and only the payee's
+    /// account approves. The metadata have the `instrument`.
     CardTopup,
     /// Posts them out of a hold.
     Capture {
@@ -127,20 +130,30 @@ pub enum Answer {
 
 /// The body and the rows of a command's record.
 pub(super) fn effect(action: &Action, postings: SmallVec<[Posting; 1]>) -> (Body, Vec<Rows>) {
-    let Some(Posting { debit, credit, amount }) = postings.first().copied() else { return (Body::Postings(postings), Vec::new()) };
+    let Some(Posting { debit, credit, amount }) = postings.first().copied() else {
+        return (Body::Postings(postings), Vec::new());
+    };
     let nothing = || Body::Postings(SmallVec::new());
     match *action {
         Action::Post | Action::Exchange(_) => (Body::Postings(postings), Vec::new()),
-        Action::Refund { payment, limit } => (Body::Postings(postings), vec![Rows::Refund { payment, limit, given: amount }]),
+        Action::Refund { payment, limit } => {
+            (Body::Postings(postings), vec![Rows::Refund { payment, limit, given: amount }])
+        }
         Action::Reverse { original, limit, ref undone } => {
             let mut rows = vec![Rows::Refund { payment: original, limit, given: limit }];
             rows.extend(undone.iter().map(|&(payment, given)| Rows::Undone { payment, given }));
             (Body::Postings(postings), rows)
         }
         Action::CardTopup => (nothing(), Vec::new()),
-        Action::Hold { expires_at } | Action::Payout { expires_at } => (nothing(), vec![Rows::Hold { debit, credit, amount, expires_at }]),
-        Action::Capture { hold, voided } => (Body::Postings(postings), vec![Rows::Take { hold, debit, credit, captured: amount, voided }]),
-        Action::Void { hold } => (nothing(), vec![Rows::Take { hold, debit, credit, captured: Amount::ZERO, voided: amount }]),
+        Action::Hold { expires_at } | Action::Payout { expires_at } => {
+            (nothing(), vec![Rows::Hold { debit, credit, amount, expires_at }])
+        }
+        Action::Capture { hold, voided } => {
+            (Body::Postings(postings), vec![Rows::Take { hold, debit, credit, captured: amount, voided }])
+        }
+        Action::Void { hold } => {
+            (nothing(), vec![Rows::Take { hold, debit, credit, captured: Amount::ZERO, voided: amount }])
+        }
     }
 }
 
@@ -164,20 +177,30 @@ pub(super) fn event(command: &Command, declined: bool) -> Option<EventType> {
         (_, Action::Hold { .. } | Action::Payout { .. }) => EventType::HoldAuthorized,
         (_, Action::Void { .. }) => EventType::HoldVoided,
         (_, Action::CardTopup) => return None, // nothing has moved yet
-        (_, Action::Post | Action::Refund { .. } | Action::Reverse { .. } | Action::Exchange(_) | Action::Capture { .. }) => {
-            EventType::TransactionPosted
-        }
+        (
+            _,
+            Action::Post
+            | Action::Refund { .. }
+            | Action::Reverse { .. }
+            | Action::Exchange(_)
+            | Action::Capture { .. },
+        ) => EventType::TransactionPosted,
     })
 }
 
 /// The decline of a command that requests more than is left.
 pub(super) fn exceeded(action: &Action) -> (DeclineCode, String) {
     match action {
-        Action::Capture { hold, .. } | Action::Void { hold } => (DeclineCode::HoldExceeded, format!("Less than that is left of hold {}", hold.0)),
-        Action::Refund { payment, .. } => (DeclineCode::RefundExceeded, format!("Less than that is left to refund of payment {}", payment.0)),
-        Action::Reverse { original, .. } => {
-            (DeclineCode::RefundExceeded, format!("Transaction {}, or what it had undone, was given back already, in part or whole", original.0))
+        Action::Capture { hold, .. } | Action::Void { hold } => {
+            (DeclineCode::HoldExceeded, format!("Less than that is left of hold {}", hold.0))
         }
+        Action::Refund { payment, .. } => {
+            (DeclineCode::RefundExceeded, format!("Less than that is left to refund of payment {}", payment.0))
+        }
+        Action::Reverse { original, .. } => (
+            DeclineCode::RefundExceeded,
+            format!("Transaction {}, or what it had undone, was given back already, in part or whole", original.0),
+        ),
         Action::Post | Action::Exchange(_) | Action::Hold { .. } | Action::Payout { .. } | Action::CardTopup => {
             (DeclineCode::LimitExceeded, "More than there is".into())
         }

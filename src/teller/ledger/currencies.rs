@@ -1,4 +1,5 @@
-//! Currencies. One that is made here is known to this process at once; all are read again when a code is requested that it does not know.
+//! Currencies. One that is made here is known to this process at once; all are read again when a code is requested that
+//! it does not know.
 
 use std::time::{Duration, Instant};
 
@@ -81,7 +82,8 @@ impl Ledger {
     /// Adds a currency. Returns it as it is, and whether it is new.
     ///
     /// # Errors
-    /// `AlreadyExists` when there is one of this code with other properties; `FailedPrecondition` at the bound; what kept it from being done.
+    /// `AlreadyExists` when there is one of this code with other properties; `FailedPrecondition` at the bound; what
+    /// kept it from being done.
     pub async fn create_currency(&self, new: CurrencyRow, by: &Doing<'_>) -> Result<(CurrencyRow, bool), Failure> {
         is_the_houses(by)?;
         self.active()?;
@@ -93,7 +95,11 @@ impl Ledger {
                 same(&row, &new)?;
                 (row, false)
             }
-            Made::TooMany => return Err(Failure::FailedPrecondition(format!("there are {CURRENCIES_MAX} currencies, which is the limit"))),
+            Made::TooMany => {
+                return Err(Failure::FailedPrecondition(format!(
+                    "there are {CURRENCIES_MAX} currencies, which is the limit"
+                )));
+            }
         };
         if let Some(currency) = row.currency() {
             parts.currencies.learn(currency);
@@ -105,7 +111,12 @@ impl Ledger {
     ///
     /// # Errors
     /// `NotFound`; what kept it from being done.
-    pub async fn update_currency(&self, code: &str, change: &CurrencyChange, by: &Doing<'_>) -> Result<CurrencyRow, Failure> {
+    pub async fn update_currency(
+        &self,
+        code: &str,
+        change: &CurrencyChange,
+        by: &Doing<'_>,
+    ) -> Result<CurrencyRow, Failure> {
         is_the_houses(by)?;
         self.active()?;
         let _permit = self.enter()?;
@@ -128,7 +139,10 @@ fn is_the_houses(by: &Doing<'_>) -> Result<(), Failure> {
     if by.tenant == DEFAULT_TENANT {
         return Ok(());
     }
-    let why = format!("currencies are shared by all tenants: only tenant {DEFAULT_TENANT} may change them, not {}", cut(by.tenant));
+    let why = format!(
+        "currencies are shared by all tenants: only tenant {DEFAULT_TENANT} may change them, not {}",
+        cut(by.tenant)
+    );
     Err(Failure::FailedPrecondition(why))
 }
 
@@ -136,14 +150,24 @@ fn is_the_houses(by: &Doing<'_>) -> Result<(), Failure> {
 ///
 /// # Errors
 /// `Invalid`, naming field, value and limit.
-pub fn new_currency(code: String, name: String, exponent: u32, fiat: bool, metadata: Option<String>) -> Result<CurrencyRow, Failure> {
+pub fn new_currency(
+    code: String,
+    name: String,
+    exponent: u32,
+    fiat: bool,
+    metadata: Option<String>,
+) -> Result<CurrencyRow, Failure> {
     validate::required("code", &code, CURRENCY_MAX)?;
     if CurrencyCode::parse(&code).is_none() {
-        return Err(Failure::Invalid(format!("code {:?} is not 2 to {CURRENCY_MAX} characters of A-Z and 0-9", cut(&code))));
+        return Err(Failure::Invalid(format!(
+            "code {:?} is not 2 to {CURRENCY_MAX} characters of A-Z and 0-9",
+            cut(&code)
+        )));
     }
     validate::required("name", &name, NAME_MAX)?;
     let exponent = i16::try_from(exponent).ok().filter(|exponent| *exponent <= EXPONENT_MAX);
-    let exponent = exponent.ok_or_else(|| Failure::Invalid(format!("exponent is above the limit of {EXPONENT_MAX}")))?;
+    let exponent =
+        exponent.ok_or_else(|| Failure::Invalid(format!("exponent is above the limit of {EXPONENT_MAX}")))?;
     Ok(CurrencyRow { code, exponent, name, fiat, active: true, metadata })
 }
 

@@ -1,4 +1,5 @@
-//! Exchanges between currencies: one transaction of two postings, over the house's clearing accounts, at a rate that it pins.
+//! Exchanges between currencies: one transaction of two postings, over the house's clearing accounts, at a rate that it
+//! pins.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -15,13 +16,14 @@ use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
 use crate::store::rates::{self, RateRow};
 use crate::teller::failure::Failure;
 
-/// The id of the account that has a currency's side of all exchanges. Its balance is what the house gained or lost by them in this currency.
+/// The id of the account that has a currency's side of all exchanges. Its balance is what the house gained or lost by
+/// them in this currency.
 pub fn clearing_account(currency: Currency) -> String {
     format!("clearing:{}", currency.code)
 }
 
-/// Keys of exchanges that may still be done: a repeat that finds no rate any more must not be told that they were not. A slip outlives its caller,
-/// so a key stays here until nothing can be written for it any more.
+/// Keys of exchanges that may still be done: a repeat that finds no rate any more must not be told that they were not.
+/// A slip outlives its caller, so a key stays here until nothing can be written for it any more.
 #[derive(Default)]
 pub struct ExchangesUnderway(Mutex<HashMap<KeyHash, Instant>>);
 
@@ -52,19 +54,31 @@ fn key(command: &Command) -> Option<KeyHash> {
 }
 
 impl Ledger {
-    /// Exchanges the amount of the command's one posting, which is in `from`, and pays out what that is worth in `to`. `rate` is the number of a
-    /// rate; `None`: the newest. The command becomes the transaction that is posted.
+    /// Exchanges the amount of the command's one posting, which is in `from`, and pays out what that is worth in `to`.
+    /// `rate` is the number of a rate; `None`: the newest. The command becomes the transaction that is posted.
     ///
     /// # Errors
     /// `FailedPrecondition` without a usable rate, unless the key says that it is done; else as [`Ledger::post`].
-    pub async fn exchange(&self, command: &mut Command, from: Currency, to: Currency, rate: Option<i64>, permit: Permit) -> Result<Answer, Failure> {
+    pub async fn exchange(
+        &self,
+        command: &mut Command,
+        from: Currency,
+        to: Currency,
+        rate: Option<i64>,
+        permit: Permit,
+    ) -> Result<Answer, Failure> {
         let Some(asked) = command.postings.first().cloned() else { return Err(Failure::Guard) };
         let priced = match self.rate(&command.tenant, from, to, rate).await? {
             Ok(row) => match exchange(asked.amount, from, to, row.rate.0) {
                 Ok(arrives) => Ok((row, arrives)),
                 // What is wrong with the amount in itself is told as for every other transaction.
                 Err(_) if asked.amount.minor_units() <= 0 => Ok((row, asked.amount)),
-                Err(error) => Err(format!("{} {} cannot be exchanged to {}: {error}", asked.amount.text(from.exponent), from.code, to.code)),
+                Err(error) => Err(format!(
+                    "{} {} cannot be exchanged to {}: {error}",
+                    asked.amount.text(from.exponent),
+                    from.code,
+                    to.code
+                )),
             },
             Err(why) => Err(why),
         };
@@ -77,10 +91,22 @@ impl Ledger {
         for (name, currency) in [(&out, from), (&back, to)] {
             self.open_clearing(command, name, currency).await?;
         }
-        command.action = Action::Exchange(ExchangeRow { rate_id: row.id, base: from.code, quote: to.code, rate: row.rate.0, rounding: ROUNDING });
+        command.action = Action::Exchange(ExchangeRow {
+            rate_id: row.id,
+            base: from.code,
+            quote: to.code,
+            rate: row.rate.0,
+            rounding: ROUNDING,
+        });
         command.postings = smallvec![
             PostingCommand { credit: out, ..asked.clone() },
-            PostingCommand { debit: back, credit: asked.credit, amount: arrives, currency: to.code.to_string(), exponent: to.exponent },
+            PostingCommand {
+                debit: back,
+                credit: asked.credit,
+                amount: arrives,
+                currency: to.code.to_string(),
+                exponent: to.exponent
+            },
         ];
         self.post(command, permit).await
     }
@@ -96,17 +122,29 @@ impl Ledger {
     }
 
     /// The rate to exchange at; the inner `Err` says why there is none.
-    async fn rate(&self, tenant: &str, from: Currency, to: Currency, id: Option<i64>) -> Result<Result<RateRow, String>, Failure> {
+    async fn rate(
+        &self,
+        tenant: &str,
+        from: Currency,
+        to: Currency,
+        id: Option<i64>,
+    ) -> Result<Result<RateRow, String>, Failure> {
         let (pool, base, quote) = (&self.parts().pool, from.code, to.code);
         let found = match id {
             Some(id) => rates::get(pool, tenant, id).await,
             None => rates::newest(pool, tenant, base.as_str(), quote.as_str()).await,
         };
         let Some(row) = found.map_err(|error| read_failure(&error))? else {
-            return Ok(Err(id.map_or_else(|| format!("there is no rate from {base} to {quote}"), |id| format!("there is no rate {id}"))));
+            return Ok(Err(id.map_or_else(
+                || format!("there is no rate from {base} to {quote}"),
+                |id| format!("there is no rate {id}"),
+            )));
         };
         if (row.base.as_str(), row.quote.as_str()) != (base.as_str(), quote.as_str()) {
-            return Ok(Err(format!("rate {} is from {} to {}, not from {base} to {quote}", row.id, row.base, row.quote)));
+            return Ok(Err(format!(
+                "rate {} is from {} to {}, not from {base} to {quote}",
+                row.id, row.base, row.quote
+            )));
         }
         let (age, age_max) = ((Utc::now() - row.observed_at).to_std().unwrap_or_default(), self.parts().rate_age_max);
         if age > age_max {
@@ -138,7 +176,9 @@ impl Ledger {
             floor: None,
             ceiling: None,
         };
-        self.open(&new, currency, command.correlation.as_deref(), command.maker.clone()).await?.map_err(|error| read_failure(&error))?;
+        self.open(&new, currency, command.correlation.as_deref(), command.maker.clone())
+            .await?
+            .map_err(|error| read_failure(&error))?;
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! Finds holds, and posts what takes from something of which too little may be left: a hold, or a payment that is refunded.
+//! Finds holds, and posts what takes from something of which too little may be left: a hold, or a payment that is
+//! refunded.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,7 +13,8 @@ use crate::protocol::record::TransactionId;
 use crate::store::holds::{self, HoldRow};
 use crate::teller::failure::Failure;
 
-/// Holds that this node opened a short while ago. Their accounts and currency never change, so a capture need not read them.
+/// Holds that this node opened a short while ago. Their accounts and currency never change, so a capture need not read
+/// them.
 #[derive(Default)]
 pub struct RecentHolds(Mutex<HashMap<TransactionId, Arc<HoldRow>>>);
 
@@ -35,8 +37,8 @@ impl Ledger {
         recent.insert(TransactionId(hold.id), Arc::new(hold));
     }
 
-    /// Called when a hold has less left than was requested: from now on what is left is read first, so that the journal need not find it out again
-    /// and again.
+    /// Called when a hold has less left than was requested: from now on what is left is read first, so that the journal
+    /// need not find it out again and again.
     pub fn forget_hold(&self, id: TransactionId) {
         self.parts().memory.recent_holds.lock().remove(&id);
     }
@@ -56,8 +58,8 @@ impl Ledger {
         row.ok_or_else(|| Failure::NotFound(format!("hold {} not found", id.0)))
     }
 
-    /// Posts a command that takes its postings' amount out of `left`, in minor units as just read. If something is taken meanwhile, the database
-    /// refuses it in the same way.
+    /// Posts a command that takes its postings' amount out of `left`, in minor units as just read. If something is
+    /// taken meanwhile, the database refuses it in the same way.
     ///
     /// # Errors
     /// As [`Ledger::post`].

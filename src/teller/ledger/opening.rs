@@ -16,8 +16,8 @@ impl Ledger {
     /// Opens an account, or returns the one of that id. Its event is published once, whoever opened it.
     ///
     /// # Errors
-    /// The outer error: what kept it from being tried, or from being known; `FailedPrecondition` when its currency is not active. The inner error:
-    /// any other failure of the statements.
+    /// The outer error: what kept it from being tried, or from being known; `FailedPrecondition` when its currency is
+    /// not active. The inner error: any other failure of the statements.
     pub async fn open(
         &self,
         new: &NewAccount,
@@ -32,16 +32,23 @@ impl Ledger {
             Err(error) => return Ok(Err(error)),
         }
         let (permit, deadline) = (self.enter()?, self.deadline(None));
-        let record = Record { maker, correlation: correlation.map(str::to_owned), ..opening(new, currency, deadline.at) };
+        let record =
+            Record { maker, correlation: correlation.map(str::to_owned), ..opening(new, currency, deadline.at) };
         match self.submit(&active, record, permit, deadline).await? {
             Outcome::Done { .. } | Outcome::Replayed { .. } | Outcome::Aborted(Abort::AccountExists) => {}
             Outcome::Aborted(Abort::CurrencyInactive) => {
-                return Err(Failure::FailedPrecondition(format!("currency {} is not in use: no account can be opened in it", new.currency)));
+                return Err(Failure::FailedPrecondition(format!(
+                    "currency {} is not in use: no account can be opened in it",
+                    new.currency
+                )));
             }
             Outcome::Aborted(why) => return Err(abort(why)),
-            Outcome::KeyReused | Outcome::KeyRetired | Outcome::Refused { .. } | Outcome::Unknown => return Err(Failure::Unknown),
+            Outcome::KeyReused | Outcome::KeyRetired | Outcome::Refused { .. } | Outcome::Unknown => {
+                return Err(Failure::Unknown);
+            }
         }
-        let row = accounts::get(&self.parts().pool, &new.tenant, &new.name).await.map_err(|error| read_failure(&error))?;
+        let row =
+            accounts::get(&self.parts().pool, &new.tenant, &new.name).await.map_err(|error| read_failure(&error))?;
         row.map(Ok).ok_or(Failure::Unknown)
     }
 }
@@ -70,6 +77,13 @@ fn opening(new: &NewAccount, currency: Currency, cutoff: std::time::Instant) -> 
         rows: vec![Rows::Account(Box::new(row))],
         facts: Some(facts.to_string()),
         event: Some(EventType::AccountCreated),
-        ..Record::new(TransactionId::draw(), new.tenant.as_str().into(), Api::FlorinV1, Kind::ACCOUNT_OPENING, request, cutoff)
+        ..Record::new(
+            TransactionId::draw(),
+            new.tenant.as_str().into(),
+            Api::FlorinV1,
+            Kind::ACCOUNT_OPENING,
+            request,
+            cutoff,
+        )
     }
 }

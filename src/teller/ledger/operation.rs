@@ -29,8 +29,8 @@ pub enum Operation {
 const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(1);
 
 impl Ledger {
-    /// What became of a key whose operation was first attempted at `issued_at`, by the caller's clock. Before it says [`Operation::Never`] it makes
-    /// that true, by a record that uses the key up.
+    /// What became of a key whose operation was first attempted at `issued_at`, by the caller's clock. Before it says
+    /// [`Operation::Never`] it makes that true, by a record that uses the key up.
     ///
     /// # Errors
     /// `Invalid` when only `issued_at` can tell and it is missing; else by kind of [`Failure`].
@@ -63,11 +63,18 @@ impl Ledger {
         self.retire(&active, api, tenant, key, deadline).await
     }
 
-    /// Whether a key was used, or is being used: a command with it then gets the first one's answer, and does nothing new.
+    /// Whether a key was used, or is being used: a command with it then gets the first one's answer, and does nothing
+    /// new.
     ///
     /// # Errors
     /// What kept it from being looked up.
-    pub async fn knows_key(&self, api: Api, tenant: &Arc<str>, key: Option<&str>, deadline: Deadline) -> Result<bool, Failure> {
+    pub async fn knows_key(
+        &self,
+        api: Api,
+        tenant: &Arc<str>,
+        key: Option<&str>,
+        deadline: Deadline,
+    ) -> Result<bool, Failure> {
         let Some(key) = key else { return Ok(false) };
         let hash = KeyHash::of(api, tenant, key);
         Ok(self.active()?.journal.is_running(hash) || self.look_up(hash, deadline).await?.is_some())
@@ -76,13 +83,25 @@ impl Ledger {
     async fn look_up(&self, key: KeyHash, deadline: Deadline) -> Result<Option<Operation>, Failure> {
         let keys = [key];
         let used = self.timed(deadline, store::accounts::keys_used(&self.parts().pool, &keys)).await?;
-        Ok(used.first().map(|UsedKey { retired, transaction, .. }| if *retired { Operation::Never } else { Operation::Done(*transaction) }))
+        Ok(used.first().map(
+            |UsedKey { retired, transaction, .. }| {
+                if *retired { Operation::Never } else { Operation::Done(*transaction) }
+            },
+        ))
     }
 
     /// Uses the key up by a tombstone, unless something used it first.
-    async fn retire(&self, active: &Active, api: Api, tenant: &Arc<str>, key: &str, deadline: Deadline) -> Result<Operation, Failure> {
+    async fn retire(
+        &self,
+        active: &Active,
+        api: Api,
+        tenant: &Arc<str>,
+        key: &str,
+        deadline: Deadline,
+    ) -> Result<Operation, Failure> {
         let (id, hash) = (TransactionId::draw(), KeyHash::of(api, tenant, key));
-        let record = Record::new(id, tenant.clone(), api, Kind::TRANSFER, RequestHash::of(&[b"tombstone"]), deadline.at);
+        let record =
+            Record::new(id, tenant.clone(), api, Kind::TRANSFER, RequestHash::of(&[b"tombstone"]), deadline.at);
         let record = Record { key: hash, body: Body::Tombstone, ..record };
         let permit = self.enter()?;
         match self.submit(active, record, permit, deadline).await? {
@@ -95,7 +114,11 @@ impl Ledger {
     }
 
     /// Runs a read until a deadline.
-    async fn timed<T>(&self, deadline: Deadline, read: impl Future<Output = Result<T, StoreError>>) -> Result<T, Failure> {
+    async fn timed<T>(
+        &self,
+        deadline: Deadline,
+        read: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, Failure> {
         match tokio::time::timeout_at(deadline.at.into(), read).await {
             Ok(result) => result.map_err(|error| read_failure(&error)),
             Err(_) => Err(if deadline.is_callers { Failure::Deadline } else { Failure::TooLate }),

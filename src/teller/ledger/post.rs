@@ -15,7 +15,9 @@ use crate::ledger::Rejection;
 use crate::money::Amount;
 use crate::protocol::account::AccountHandle;
 use crate::protocol::admission::Permit;
-use crate::protocol::record::{Body, DeclineCode, DeclinedPosting, KeyHash, Posting, Record, TransactionId, now_micros};
+use crate::protocol::record::{
+    Body, DeclineCode, DeclinedPosting, KeyHash, Posting, Record, TransactionId, now_micros,
+};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store;
 use crate::telemetry::metrics::SHED_REQUESTS;
@@ -23,8 +25,8 @@ use crate::teller::failure::Failure;
 
 /// How often a command is tried, if each time an account's actor ends under it.
 pub(super) const TRIES_MAX: u32 = 4;
-/// How long to wait after the first such try: an actor that has just failed is still listed as running for a moment. After the `n`th try it is
-/// `n` times as long.
+/// How long to wait after the first such try: an actor that has just failed is still listed as running for a moment.
+/// After the `n`th try it is `n` times as long.
 pub(super) const TRY_AGAIN_AFTER: Duration = Duration::from_millis(5);
 /// The outcome of one try of a command.
 pub(super) enum Tried {
@@ -57,16 +59,22 @@ impl Ledger {
     async fn try_once(&self, active: &Active, command: &Command, permit: Permit) -> Tried {
         let accounts = match self.resolve_all(active, command).await {
             Ok(Ok(accounts)) => accounts,
-            Ok(Err((code, message))) => return self.decline_unless_repeated(active, command, code, message, permit).await,
+            Ok(Err((code, message))) => {
+                return self.decline_unless_repeated(active, command, code, message, permit).await;
+            }
             Err(failure) => return Tried::Failed(failure),
         };
         let id = TransactionId::draw();
         let created_at = now_micros();
-        let find = |name: &str| accounts.iter().find(|account| *account.identity.name == *name).map(|account| account.identity.id);
+        let find = |name: &str| {
+            accounts.iter().find(|account| *account.identity.name == *name).map(|account| account.identity.id)
+        };
         let postings: Option<SmallVec<[Posting; 1]>> = command
             .postings
             .iter()
-            .map(|posting| Some(Posting { debit: find(&posting.debit)?, credit: find(&posting.credit)?, amount: posting.amount }))
+            .map(|posting| {
+                Some(Posting { debit: find(&posting.debit)?, credit: find(&posting.credit)?, amount: posting.amount })
+            })
             .collect();
         let Some(postings) = postings else { return Tried::Failed(Failure::Interrupted) };
         let (body, mut rows) = effect(&command.action, postings);
@@ -89,7 +97,8 @@ impl Ledger {
         }
         match self.wait(outcome, command.deadline).await {
             Ok(Outcome::Refused { account, rejection, permit }) => {
-                let name = accounts.iter().find(|known| known.identity.id == account).map(|known| known.identity.name.clone());
+                let name =
+                    accounts.iter().find(|known| known.identity.id == account).map(|known| known.identity.name.clone());
                 let (code, message) = refusal(rejection, name.as_deref().unwrap_or_default(), command);
                 match self.decline(active, command, code, message, permit).await {
                     Ok(answer) => Tried::Answer(answer),
@@ -108,7 +117,8 @@ impl Ledger {
         }
     }
 
-    /// Loads the command's accounts. The inner error is the decline for them that comes first in the order of payment.v1.
+    /// Loads the command's accounts. The inner error is the decline for them that comes first in the order of
+    /// payment.v1.
     async fn resolve_all(
         &self,
         active: &Active,
@@ -120,26 +130,48 @@ impl Ledger {
                 if accounts.iter().any(|account| *account.identity.name == **name) {
                     continue;
                 }
-                match tokio::time::timeout_at(command.deadline.at.into(), active.registry.resolve(&command.tenant, name)).await {
+                match tokio::time::timeout_at(
+                    command.deadline.at.into(),
+                    active.registry.resolve(&command.tenant, name),
+                )
+                .await
+                {
                     Ok(Resolved::Account(account)) => accounts.push(account),
-                    Ok(Resolved::NotFound) => return Ok(Err((DeclineCode::AccountNotFound, format!("{role} account {name} not found")))),
-                    Ok(Resolved::Unavailable) => return Err(if self.0.node.active().is_some() { Failure::DatabaseAway } else { Failure::NotLeader }),
-                    Err(_) => return Err(if command.deadline.is_callers { Failure::Deadline } else { Failure::TooLate }),
+                    Ok(Resolved::NotFound) => {
+                        return Ok(Err((DeclineCode::AccountNotFound, format!("{role} account {name} not found"))));
+                    }
+                    Ok(Resolved::Unavailable) => {
+                        return Err(if self.0.node.active().is_some() {
+                            Failure::DatabaseAway
+                        } else {
+                            Failure::NotLeader
+                        });
+                    }
+                    Err(_) => {
+                        return Err(if command.deadline.is_callers { Failure::Deadline } else { Failure::TooLate });
+                    }
                 }
             }
         }
         for posting in &command.postings {
             for name in [&posting.debit, &posting.credit] {
-                let kept_in = accounts.iter().find(|account| *account.identity.name == **name).map(|account| account.identity.currency.code);
+                let kept_in = accounts
+                    .iter()
+                    .find(|account| *account.identity.name == **name)
+                    .map(|account| account.identity.currency.code);
                 if let Some(code) = kept_in.filter(|code| code.as_str() != posting.currency) {
-                    return Ok(Err((DeclineCode::CurrencyMismatch, format!("Account {name} is kept in {code}, not in {}", posting.currency))));
+                    return Ok(Err((
+                        DeclineCode::CurrencyMismatch,
+                        format!("Account {name} is kept in {code}, not in {}", posting.currency),
+                    )));
                 }
             }
         }
         Ok(Ok(accounts))
     }
 
-    /// The outcome of the command that used this key before; `None`: the key is unused. To be called before a refusal that rests on a read.
+    /// The outcome of the command that used this key before; `None`: the key is unused. To be called before a refusal
+    /// that rests on a read.
     ///
     /// # Errors
     /// `KeyReused`, `KeyRetired`; what kept it from being read.
@@ -160,7 +192,8 @@ impl Ledger {
         }
     }
 
-    /// Declines for the state of accounts. If the key was used before, that outcome is returned instead, whatever has become of the accounts since.
+    /// Declines for the state of accounts. If the key was used before, that outcome is returned instead, whatever has
+    /// become of the accounts since.
     pub(super) async fn decline_unless_repeated(
         &self,
         active: &Active,
@@ -180,8 +213,16 @@ impl Ledger {
         }
     }
 
-    /// Records a decline, and returns when it is durable. It binds no key, unless the command says so: its own id is its key.
-    async fn decline(&self, active: &Active, command: &Command, code: DeclineCode, message: String, permit: Permit) -> Result<Answer, Failure> {
+    /// Records a decline, and returns when it is durable. It binds no key, unless the command says so: its own id is
+    /// its key.
+    async fn decline(
+        &self,
+        active: &Active,
+        command: &Command,
+        code: DeclineCode,
+        message: String,
+        permit: Permit,
+    ) -> Result<Answer, Failure> {
         let (id, created_at) = (TransactionId::draw(), now_micros());
         let declined = |posting: &PostingCommand| DeclinedPosting {
             debit: posting.debit.clone(),
@@ -190,7 +231,11 @@ impl Ledger {
             currency: posting.currency.clone(),
             exponent: posting.exponent,
         };
-        let body = Body::Declined { code, message: message.clone(), postings: command.postings.iter().map(declined).collect() };
+        let body = Body::Declined {
+            code,
+            message: message.clone(),
+            postings: command.postings.iter().map(declined).collect(),
+        };
         let mut record = record(command, id, created_at, body);
         if !(command.declines_bind && code == DeclineCode::LimitExceeded) {
             record.key = KeyHash::own(id);
@@ -207,7 +252,8 @@ impl Ledger {
 }
 
 fn record(command: &Command, id: TransactionId, created_at: DateTime<Utc>, body: Body) -> Record {
-    let record = Record::new(id, command.tenant.clone(), command.api, command.kind, command.request, command.deadline.at);
+    let record =
+        Record::new(id, command.tenant.clone(), command.api, command.kind, command.request, command.deadline.at);
     Record {
         key: key_of(command, id),
         key_text: command.key.clone(),
@@ -243,7 +289,9 @@ fn wrong_in_itself(command: &Command) -> Option<(DeclineCode, String)> {
 /// An account's refusal in the words of payment.v1.
 fn refusal(rejection: Rejection, account: &str, command: &Command) -> (DeclineCode, String) {
     match rejection {
-        Rejection::InsufficientFunds { requested, before_floor, .. } if command.declines_bind && requested <= before_floor => {
+        Rejection::InsufficientFunds { requested, before_floor, .. }
+            if command.declines_bind && requested <= before_floor =>
+        {
             (DeclineCode::LimitExceeded, format!("Account {account} would fall below its minimum balance"))
         }
         Rejection::InsufficientFunds { .. } => (DeclineCode::InsufficientFunds, "Insufficient funds".into()),
@@ -251,16 +299,24 @@ fn refusal(rejection: Rejection, account: &str, command: &Command) -> (DeclineCo
             let status = format!("{status:?}").to_lowercase();
             (DeclineCode::AccountInactive, format!("Account {account} is not active (current status: {status})"))
         }
-        Rejection::LimitExceeded { .. } => (DeclineCode::LimitExceeded, format!("Account {account} would exceed its limit")),
-        Rejection::NotEmpty { .. } | Rejection::AlreadyClosed => (DeclineCode::AccountInactive, format!("Account {account} cannot be changed so")),
+        Rejection::LimitExceeded { .. } => {
+            (DeclineCode::LimitExceeded, format!("Account {account} would exceed its limit"))
+        }
+        Rejection::NotEmpty { .. } | Rejection::AlreadyClosed => {
+            (DeclineCode::AccountInactive, format!("Account {account} cannot be changed so"))
+        }
     }
 }
 
 /// An outcome other than a refusal, as an answer.
 pub(super) fn answer(outcome: Outcome) -> Tried {
     match outcome {
-        Outcome::Done { id, created_at, balances } => Tried::Answer(Answer::Completed { id, created_at, replayed: false, balances }),
-        Outcome::Replayed { id, created_at } => Tried::Answer(Answer::Completed { id, created_at, replayed: true, balances: None }),
+        Outcome::Done { id, created_at, balances } => {
+            Tried::Answer(Answer::Completed { id, created_at, replayed: false, balances })
+        }
+        Outcome::Replayed { id, created_at } => {
+            Tried::Answer(Answer::Completed { id, created_at, replayed: true, balances: None })
+        }
         Outcome::KeyReused => Tried::Failed(Failure::KeyReused),
         Outcome::KeyRetired => Tried::Failed(Failure::KeyRetired),
         Outcome::Aborted(Abort::Interrupted) => Tried::Again,

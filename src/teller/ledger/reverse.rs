@@ -1,5 +1,5 @@
-//! Gives money back: a refund returns a payment in part or in whole, a reversal undoes any transaction by its opposite. Both count against the same
-//! row of the original, so that together they never give back more than there was.
+//! Gives money back: a refund returns a payment in part or in whole, a reversal undoes any transaction by its opposite.
+//! Both count against the same row of the original, so that together they never give back more than there was.
 
 use super::command::Undone;
 use super::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
@@ -41,7 +41,11 @@ impl Ledger {
     ///
     /// # Errors
     /// What kept it from being read.
-    pub async fn refundable(&self, tenant: &str, id: TransactionId) -> Result<Result<Refundable, NotRefundable>, Failure> {
+    pub async fn refundable(
+        &self,
+        tenant: &str,
+        id: TransactionId,
+    ) -> Result<Result<Refundable, NotRefundable>, Failure> {
         let Some(row) = self.completed(tenant, id).await? else { return Ok(Err(NotRefundable::Unknown)) };
         let is = |kind: Kind| row.kind == kind.code();
         if is(Kind::REFUND) || is(Kind::REVERSAL) {
@@ -56,16 +60,26 @@ impl Ledger {
         Ok(Ok(Refundable { payment: id, left: posting.amount - given, amount, posting }))
     }
 
-    /// Reverses a transaction: each posting the other way round, the last first. The command becomes the transaction that is posted.
+    /// Reverses a transaction: each posting the other way round, the last first. The command becomes the transaction
+    /// that is posted.
     ///
     /// # Errors
     /// `NotFound`; `FailedPrecondition` for what has no postings; else as [`Ledger::post`].
-    pub async fn reverse(&self, command: &mut Command, original: TransactionId, permit: Permit) -> Result<Answer, Failure> {
+    pub async fn reverse(
+        &self,
+        command: &mut Command,
+        original: TransactionId,
+        permit: Permit,
+    ) -> Result<Answer, Failure> {
         let row = self.completed(&command.tenant, original).await?;
-        let row = row.ok_or_else(|| Failure::NotFound(format!("transaction {} not found, or it was declined", original.0)))?;
+        let row =
+            row.ok_or_else(|| Failure::NotFound(format!("transaction {} not found, or it was declined", original.0)))?;
         let Some(first) = row.postings.first() else {
             let kind = Kind::name(row.kind);
-            return Err(Failure::FailedPrecondition(format!("transaction {} is a {kind}: it moved no money that could go back", original.0)));
+            return Err(Failure::FailedPrecondition(format!(
+                "transaction {} is a {kind}: it moved no money that could go back",
+                original.0
+            )));
         };
         let amount = |units: i128| Amount::new(units).map_err(|_| Failure::Guard); // the table holds no more
         let (limit, left) = (amount(first.amount)?, first.amount - row.refunded.unwrap_or(0));
@@ -77,16 +91,25 @@ impl Ledger {
         self.post_out_of(command, left, permit).await
     }
 
-    /// How counts change when a refund or reversal is reversed. What it gave back may be given back again; but if that was itself a reversal, then
-    /// its own original counts as given back again; and so on along the chain.
+    /// How counts change when a refund or reversal is reversed. What it gave back may be given back again; but if that
+    /// was itself a reversal, then its own original counts as given back again; and so on along the chain.
     async fn undone(&self, original: TransactionId) -> Result<Undone, Failure> {
-        let chain = transactions::gave_back(&self.parts().pool, original).await.map_err(|error| read_failure(&error))?;
+        let chain =
+            transactions::gave_back(&self.parts().pool, original).await.map_err(|error| read_failure(&error))?;
         if i32::try_from(chain.len()).is_ok_and(|links| links >= transactions::CHAIN_MAX) {
-            let why = format!("transaction {} is the {}th of a chain of undoings, which is the limit", original.0, chain.len());
+            let why = format!(
+                "transaction {} is the {}th of a chain of undoings, which is the limit",
+                original.0,
+                chain.len()
+            );
             return Err(Failure::FailedPrecondition(why));
         }
         let sign = |n: usize| if n.is_multiple_of(2) { 1 } else { -1 };
-        chain.into_iter().enumerate().map(|(n, (id, gave))| Ok((id, Amount::new(sign(n) * gave).map_err(|_| Failure::Guard)?))).collect()
+        chain
+            .into_iter()
+            .enumerate()
+            .map(|(n, (id, gave))| Ok((id, Amount::new(sign(n) * gave).map_err(|_| Failure::Guard)?)))
+            .collect()
     }
 
     async fn completed(&self, tenant: &str, id: TransactionId) -> Result<Option<TransactionRow>, Failure> {

@@ -1,7 +1,7 @@
 //! Starts sagas, and hands operators' requests to those that are stuck.
 //!
-//! A saga is started by one record: the order, the hold and the first facts are written in one batch. So it exists as a whole or not at all,
-//! and once under the caller's key.
+//! A saga is started by one record: the order, the hold and the first facts are written in one batch. So it exists as a
+//! whole or not at all, and once under the caller's key.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -51,7 +51,11 @@ impl Ledger {
     /// # Errors
     /// `Unconfigured`: no provider is set up.
     fn provider_account(&self, currency: Currency) -> Result<String, Failure> {
-        let provider = self.parts().provider.as_ref().ok_or(Failure::Unconfigured("PROVIDER_URL is not set: there is no provider"))?;
+        let provider = self
+            .parts()
+            .provider
+            .as_ref()
+            .ok_or(Failure::Unconfigured("PROVIDER_URL is not set: there is no provider"))?;
         Ok(provider_account(provider, currency.code.as_str()))
     }
 
@@ -81,7 +85,8 @@ impl Ledger {
             order.instrument.as_bytes(),
             order.reference.as_deref().unwrap_or_default().as_bytes(),
         ]);
-        let (debit, credit) = if order.workflow == Workflow::Payout { (order.account, counter) } else { (counter, order.account) };
+        let (debit, credit) =
+            if order.workflow == Workflow::Payout { (order.account, counter) } else { (counter, order.account) };
         let command = Command {
             tenant: tenant.clone(),
             api: Api::FlorinV1,
@@ -156,7 +161,8 @@ pub(super) fn started(command: &Command, id: TransactionId, at: DateTime<Utc>) -
         Workflow::Payout => (&posting.debit, &posting.credit),
         Workflow::CardTopup => (&posting.credit, &posting.debit),
     };
-    let metadata: Value = command.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let metadata: Value =
+        command.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let order = Order {
         workflow,
         account: account.clone(),
@@ -187,13 +193,19 @@ pub struct Operated {
     pub correlation: Option<String>,
 }
 
-/// Leaves an operator's request with a saga, and waits until the leader has made it a fact, which is recorded as an operator's action. Returns the
-/// saga as it is then. `wake` tells the saga's actor of this process, if it leads.
+/// Leaves an operator's request with a saga, and waits until the leader has made it a fact, which is recorded as an
+/// operator's action. Returns the saga as it is then. `wake` tells the saga's actor of this process, if it leads.
 ///
 /// # Errors
-/// `NotFound`; `FailedPrecondition`: it is not stuck, or its step cannot be resolved so; `TooLate`: no node led; what kept it from being read or
-/// written.
-pub async fn operate(pool: &PgPool, tenant: Option<&str>, id: TransactionId, operated: &Operated, wake: impl Fn()) -> Result<SagaRow, Failure> {
+/// `NotFound`; `FailedPrecondition`: it is not stuck, or its step cannot be resolved so; `TooLate`: no node led; what
+/// kept it from being read or written.
+pub async fn operate(
+    pool: &PgPool,
+    tenant: Option<&str>,
+    id: TransactionId,
+    operated: &Operated,
+    wake: impl Fn(),
+) -> Result<SagaRow, Failure> {
     let failed = |error: &_| read_failure(error);
     let read = || async {
         let row = sagas::get(pool, tenant, id).await.map_err(|error| failed(&error))?;
@@ -240,9 +252,14 @@ async fn may_follow(pool: &PgPool, row: &SagaRow, asked: &Asked) -> Result<(), F
     let (mut saga, fact) = (replay(row)?, asked.fact());
     let at_void = asked.how == Some(Resolution::Undone) && saga.at() == Some((Step::Hold, true));
     if at_void && sagas::held(pool, row.id).await.map_err(|error| read_failure(&error))?.is_some_and(|left| left > 0) {
-        return Err(Failure::FailedPrecondition(format!("saga {} still holds the money: have the void retried", row.id.0)));
+        return Err(Failure::FailedPrecondition(format!(
+            "saga {} still holds the money: have the void retried",
+            row.id.0
+        )));
     }
-    let cannot = |broken: Broken| Failure::FailedPrecondition(format!("saga {} cannot be {}: {}", row.id.0, fact.brief(), broken.why));
+    let cannot = |broken: Broken| {
+        Failure::FailedPrecondition(format!("saga {} cannot be {}: {}", row.id.0, fact.brief(), broken.why))
+    };
     saga.apply(&fact, now_micros()).map_err(cannot)
 }
 

@@ -26,7 +26,8 @@ pub struct Change {
 pub enum LimitFault {
     /// No balance could ever keep to both.
     FloorAboveCeiling,
-    /// It could never be paid anything. A floor above zero is no fault: it binds from the first debit on, and credits come first.
+    /// It could never be paid anything. A floor above zero is no fault: it binds from the first debit on, and credits
+    /// come first.
     CeilingBelowZero,
 }
 
@@ -45,7 +46,8 @@ pub fn limit_fault(floor: Option<i128>, ceiling: Option<i128>) -> Option<LimitFa
 /// `NotFound`; what kept it from being read.
 pub async fn get(ledger: &Ledger, call: &Call, id: &str) -> Result<AccountRow, Failure> {
     let _place = ledger.enter_read()?;
-    let row = store::accounts::get(&ledger.parts().pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
+    let row =
+        store::accounts::get(&ledger.parts().pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
     row.ok_or_else(|| Failure::NotFound(format!("account {id} not found")))
 }
 
@@ -55,7 +57,9 @@ pub async fn get(ledger: &Ledger, call: &Call, id: &str) -> Result<AccountRow, F
 /// `NotFound`; what kept it from being read.
 pub async fn identity(ledger: &Ledger, call: &Call, id: &str) -> Result<Identity, Failure> {
     let _place = ledger.enter_read()?;
-    let identity = store::accounts::identity(&ledger.parts().pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
+    let identity = store::accounts::identity(&ledger.parts().pool, &call.tenant, id)
+        .await
+        .map_err(|error| read_failure(&error))?;
     identity.ok_or_else(|| Failure::NotFound(format!("account {id} not found")))
 }
 
@@ -64,8 +68,9 @@ pub async fn identity(ledger: &Ledger, call: &Call, id: &str) -> Result<Identity
 /// # Errors
 /// `FailedPrecondition` when the account refuses; else as [`Ledger::change`].
 pub async fn change(ledger: &Ledger, call: &Call, asked: Change) -> Result<AccountRow, Failure> {
-    let number =
-        |limit: Option<Option<i128>>| limit.map_or("as it is".to_owned(), |limit| limit.map_or("none".to_owned(), |limit| limit.to_string()));
+    let number = |limit: Option<Option<i128>>| {
+        limit.map_or("as it is".to_owned(), |limit| limit.map_or("none".to_owned(), |limit| limit.to_string()))
+    };
     let request = RequestHash::of(&[
         b"account_change",
         asked.account.as_bytes(),

@@ -120,7 +120,8 @@ pub async fn list(
 async fn pair(ledger: &Ledger, base: &str, quote: &str) -> Result<(String, String), Failure> {
     ledger.know([base, quote].into_iter()).await?;
     let currencies = &ledger.parts().currencies;
-    let (base, quote) = (fields::currency(currencies, "base", base)?.code, fields::currency(currencies, "quote", quote)?.code);
+    let (base, quote) =
+        (fields::currency(currencies, "base", base)?.code, fields::currency(currencies, "quote", quote)?.code);
     if base == quote {
         return Err(Failure::Invalid(format!("quote {:?} is the base", quote.as_str())));
     }
@@ -138,7 +139,12 @@ fn rate(text: &str) -> Result<Decimal, Failure> {
     let (whole, decimals) = (whole.trim_start_matches('0'), decimals.trim_end_matches('0'));
     if whole.len() > WHOLE_MAX || decimals.len() > DECIMALS_MAX {
         let limit = format!("the limit is {WHOLE_MAX} digits and {DECIMALS_MAX} decimals");
-        return Err(Failure::Invalid(format!("rate {:?} has {} digits and {} decimals, {limit}", cut(text), whole.len(), decimals.len())));
+        return Err(Failure::Invalid(format!(
+            "rate {:?} has {} digits and {} decimals, {limit}",
+            cut(text),
+            whole.len(),
+            decimals.len()
+        )));
     }
     let rate: Decimal = format!("0{whole}.{decimals}0").parse().map_err(|_| Failure::Guard)?; // 28 digits at most
     if rate.is_zero() {
@@ -162,7 +168,22 @@ mod tests {
         ] {
             assert_eq!(rate(text).map(|rate| rate.to_string()), Ok(read.to_owned()));
         }
-        for text in ["", "0", "0.000", "-1", "+1", "1e3", ".5", "5.", "1,5", "NaN", "٣", "10000000000000000", "0.0000000000001", " 1"] {
+        for text in [
+            "",
+            "0",
+            "0.000",
+            "-1",
+            "+1",
+            "1e3",
+            ".5",
+            "5.",
+            "1,5",
+            "NaN",
+            "٣",
+            "10000000000000000",
+            "0.0000000000001",
+            " 1",
+        ] {
             assert!(matches!(rate(text), Err(Failure::Invalid(message)) if message.starts_with("rate ")), "{text}");
         }
     }

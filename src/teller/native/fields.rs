@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use crate::money::{Amount, AmountError, Currencies, Currency};
 use crate::protocol::events::metadata_texts;
 use crate::teller::failure::Failure;
-use crate::teller::validate::{self, CURRENCY_MAX, METADATA_ENTRIES_MAX, METADATA_KEY_MAX, METADATA_MAX, METADATA_VALUE_MAX, cut};
+use crate::teller::validate::{
+    self, CURRENCY_MAX, METADATA_ENTRIES_MAX, METADATA_KEY_MAX, METADATA_MAX, METADATA_VALUE_MAX, cut,
+};
 
 /// Bytes of an amount's text: 28 digits, sign and point, and some zeros.
 const AMOUNT_MAX: usize = 64;
@@ -20,7 +22,9 @@ const TIME_MAX: usize = 64;
 /// `Invalid`: it is no currency of this ledger.
 pub fn currency(currencies: &Currencies, field: &str, code: &str) -> Result<Currency, Failure> {
     validate::required(field, code, CURRENCY_MAX)?;
-    currencies.get(code).ok_or_else(|| Failure::Invalid(format!("{field} {:?} is not a currency of this ledger", cut(code))))
+    currencies
+        .get(code)
+        .ok_or_else(|| Failure::Invalid(format!("{field} {:?} is not a currency of this ledger", cut(code))))
 }
 
 /// Reads decimal text in the currency's unit.
@@ -33,9 +37,14 @@ pub fn amount(field: &str, text: &str, currency: Currency) -> Result<Amount, Fai
         let shown = cut(text);
         Failure::Invalid(match error {
             AmountError::NotDecimal(_) => format!("{field} {shown:?} is not a decimal amount such as \"12.50\""),
-            AmountError::TooPrecise { exponent, .. } => format!("{field} {shown:?} has more than the {exponent} decimals of {}", currency.code),
+            AmountError::TooPrecise { exponent, .. } => {
+                format!("{field} {shown:?} has more than the {exponent} decimals of {}", currency.code)
+            }
             AmountError::TooLarge => {
-                format!("{field} {shown:?} has more than 28 digits in the smallest unit of {}, which is the limit", currency.code)
+                format!(
+                    "{field} {shown:?} has more than 28 digits in the smallest unit of {}, which is the limit",
+                    currency.code
+                )
             }
         })
     })
@@ -51,8 +60,9 @@ pub fn time(field: &str, text: &str) -> Result<Option<DateTime<Utc>>, Failure> {
     }
     validate::text(field, text, TIME_MAX)?;
     let time = DateTime::parse_from_rfc3339(text);
-    time.map(|time| Some(time.to_utc()))
-        .map_err(|_| Failure::Invalid(format!("{field} {:?} is not a time such as \"2026-01-31T12:00:00Z\"", cut(text))))
+    time.map(|time| Some(time.to_utc())).map_err(|_| {
+        Failure::Invalid(format!("{field} {:?} is not a time such as \"2026-01-31T12:00:00Z\"", cut(text)))
+    })
 }
 
 /// From when, and before when; `None`: no bound.
@@ -70,7 +80,8 @@ pub fn times(from: (&str, &str), to: (&str, &str)) -> Result<Times, Failure> {
     Ok((start, end))
 }
 
-/// A metadata map as the JSON object that is stored. Keys are sorted, so that the same map is always the same text. `None`: it is empty.
+/// A metadata map as the JSON object that is stored. Keys are sorted, so that the same map is always the same text.
+/// `None`: it is empty.
 ///
 /// # Errors
 /// `Invalid`, naming entry and limit.
@@ -79,7 +90,10 @@ pub fn metadata(map: &HashMap<String, String>) -> Result<Option<String>, Failure
         return Ok(None);
     }
     if map.len() > METADATA_ENTRIES_MAX {
-        return Err(Failure::Invalid(format!("metadata has {} entries, the limit is {METADATA_ENTRIES_MAX}", map.len())));
+        return Err(Failure::Invalid(format!(
+            "metadata has {} entries, the limit is {METADATA_ENTRIES_MAX}",
+            map.len()
+        )));
     }
     let sorted: BTreeMap<&str, &str> = map.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     for (key, value) in &sorted {
@@ -88,7 +102,10 @@ pub fn metadata(map: &HashMap<String, String>) -> Result<Option<String>, Failure
     }
     let json = serde_json::to_string(&sorted).map_err(|_| Failure::Guard)?; // texts by texts always can be written
     if json.len() > METADATA_MAX {
-        return Err(Failure::Invalid(format!("metadata is {} bytes long as JSON, the limit is {METADATA_MAX}", json.len())));
+        return Err(Failure::Invalid(format!(
+            "metadata is {} bytes long as JSON, the limit is {METADATA_MAX}",
+            json.len()
+        )));
     }
     Ok(Some(json))
 }
@@ -125,14 +142,20 @@ mod tests {
 
     #[test]
     fn metadata_is_the_same_text_in_whatever_order_it_came() {
-        let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<HashMap<_, _>>();
+        let map = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<HashMap<_, _>>()
+        };
         let text = metadata(&map(&[("b", "2"), ("a", "\"")])).unwrap().unwrap();
         assert_eq!(text, r#"{"a":"\"","b":"2"}"#);
         assert_eq!(metadata_map(Some(&text)), map(&[("a", "\""), ("b", "2")]));
         assert_eq!(metadata(&map(&[])), Ok(None));
-        for bad in
-            [map(&[("", "x")]), map(&[("k", "a\0b")]), map(&[("k\u{1}", "x")]), map(&[("k", &"v".repeat(513))]), map(&[(&"k".repeat(65), "v")])]
-        {
+        for bad in [
+            map(&[("", "x")]),
+            map(&[("k", "a\0b")]),
+            map(&[("k\u{1}", "x")]),
+            map(&[("k", &"v".repeat(513))]),
+            map(&[(&"k".repeat(65), "v")]),
+        ] {
             assert!(matches!(metadata(&bad), Err(Failure::Invalid(_))), "{bad:?}");
         }
     }

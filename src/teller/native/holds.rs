@@ -67,7 +67,9 @@ pub struct Capture {
 /// `Invalid`: it is no time, or too far in the future.
 pub fn expiry(field: &str, text: &str) -> Result<Option<Expiry>, Failure> {
     let Some(at) = fields::time(field, text)? else { return Ok(None) };
-    let (now, wrong) = (Utc::now(), || format!("{field} {:?} must be in the future, by at most {} days", cut(text), LASTS_MAX.num_days()));
+    let (now, wrong) = (Utc::now(), || {
+        format!("{field} {:?} must be in the future, by at most {} days", cut(text), LASTS_MAX.num_days())
+    });
     if at > now + LASTS_MAX {
         return Err(Failure::Invalid(wrong()));
     }
@@ -95,7 +97,8 @@ pub async fn authorize(ledger: &Ledger, call: &Call, asked: Authorize, permit: P
     }
     let expires_at = given.unwrap_or_else(|| Utc::now() + LASTS);
     let postings = smallvec![asked.posting.clone()];
-    let mut command = command(call, call.deadline(ledger), Kind::HOLD, Action::Hold { expires_at }, postings, asked.words);
+    let mut command =
+        command(call, call.deadline(ledger), Kind::HOLD, Action::Hold { expires_at }, postings, asked.words);
     let until = given.map(timestamp).unwrap_or_default();
     command.request = RequestHash::of(&[request_hash(&command).0.as_bytes(), until.as_bytes()]);
     let answer = ledger.post(&command, permit).await?;
@@ -129,15 +132,24 @@ pub async fn capture(ledger: &Ledger, call: &Call, asked: Capture, permit: Permi
     let given = asked.amount.as_deref().map(|text| fields::amount("amount", text, currency(&held)?)).transpose()?;
     let amount = match given {
         Some(amount) => amount,
-        None if left == 0 => minor(held.amount)?, // refused for what it asks, unless it repeats the capture that took it
+        // refused for what it asks, unless it repeats the capture that took it
+        None if left == 0 => minor(held.amount)?,
         None => minor(left)?,
     };
     let voided = if asked.is_last { minor((left - amount.minor_units()).max(0))? } else { Amount::ZERO };
-    let mut command = command(call, deadline, Kind::CAPTURE, Action::Capture { hold: id, voided }, smallvec![posting(held, amount)], asked.words);
+    let mut command = command(
+        call,
+        deadline,
+        Kind::CAPTURE,
+        Action::Capture { hold: id, voided },
+        smallvec![posting(held, amount)],
+        asked.words,
+    );
     let reference = command.reference.as_deref().unwrap_or_default();
     let given = given.map(|amount| amount.minor_units().to_le_bytes());
     let given = given.as_ref().map_or(&[][..], |bytes| bytes.as_slice());
-    command.request = RequestHash::of(&[b"capture", id.0.as_bytes(), given, &[u8::from(asked.is_last)], reference.as_bytes()]);
+    command.request =
+        RequestHash::of(&[b"capture", id.0.as_bytes(), given, &[u8::from(asked.is_last)], reference.as_bytes()]);
     let answer = ledger.post_out_of(&command, left, permit).await?;
     if recent.is_some() && matches!(answer, Answer::Declined { code: DeclineCode::HoldExceeded, .. }) {
         ledger.forget_hold(id);
@@ -149,20 +161,28 @@ pub async fn capture(ledger: &Ledger, call: &Call, asked: Capture, permit: Permi
 ///
 /// # Errors
 /// `NotFound`; else as [`Ledger::post`].
-pub async fn void(ledger: &Ledger, call: &Call, id: TransactionId, words: Words, permit: Permit) -> Result<Posted, Failure> {
+pub async fn void(
+    ledger: &Ledger,
+    call: &Call,
+    id: TransactionId,
+    words: Words,
+    permit: Permit,
+) -> Result<Posted, Failure> {
     let deadline = call.deadline(ledger);
     let held = ledger.hold(&call.tenant, id).await?;
     let left = held.remaining();
     let amount = minor(if left == 0 { held.amount } else { left })?;
-    let mut command = command(call, deadline, Kind::VOID, Action::Void { hold: id }, smallvec![posting(held, amount)], words);
+    let mut command =
+        command(call, deadline, Kind::VOID, Action::Void { hold: id }, smallvec![posting(held, amount)], words);
     let reference = command.reference.as_deref().unwrap_or_default();
     command.request = RequestHash::of(&[b"void", id.0.as_bytes(), reference.as_bytes()]);
     let answer = ledger.post_out_of(&command, left, permit).await?;
     answered(ledger, call, command, answer).await
 }
 
-/// A page of the holds of an account's money, newest first, and the next page's token; `None` after the last. If only those of one state are wanted,
-/// a page may be short or even empty while there is a token: it looks at 10,000 holds at most.
+/// A page of the holds of an account's money, newest first, and the next page's token; `None` after the last. If only
+/// those of one state are wanted, a page may be short or even empty while there is a token: it looks at 10,000 holds at
+/// most.
 ///
 /// # Errors
 /// `NotFound`; `Invalid` for a token of another query; what kept them from being read.
@@ -173,7 +193,8 @@ pub async fn list(
     state: Option<HoldState>,
     (size, token): (u32, pages::Token<'_>),
 ) -> Result<(Vec<HoldRow>, Option<String>), Failure> {
-    let query = RequestHash::of(&[b"ListHolds", call.tenant.as_bytes(), account.as_bytes(), format!("{state:?}").as_bytes()]);
+    let query =
+        RequestHash::of(&[b"ListHolds", call.tenant.as_bytes(), account.as_bytes(), format!("{state:?}").as_bytes()]);
     let mut at = token.place(query)?.id;
     let identity = accounts::get(ledger, call, account).await?.identity;
     let _place = ledger.enter_read()?;
@@ -181,7 +202,9 @@ pub async fn list(
     let (mut rows, mut looked_at) = (Vec::new(), 0);
     while looked_at < LOOK_MAX {
         let count = if state.is_some() { CHUNK } else { size + 1 };
-        let chunk = store::holds::list(&ledger.parts().pool, &identity, at, count).await.map_err(|error| read_failure(&error))?;
+        let chunk = store::holds::list(&ledger.parts().pool, &identity, at, count)
+            .await
+            .map_err(|error| read_failure(&error))?;
         let ends = chunk.len() < count;
         looked_at += count;
         for row in chunk {

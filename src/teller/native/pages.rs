@@ -30,7 +30,9 @@ impl Token<'_> {
     /// # Errors
     /// `Invalid`: it is not a token of this query.
     pub fn place(self, query: RequestHash) -> Result<Cursor, Failure> {
-        place(query, self.text).ok_or_else(|| Failure::Invalid(format!("{} {:?} is not a token of this query", self.field, cut(self.text))))
+        place(query, self.text).ok_or_else(|| {
+            Failure::Invalid(format!("{} {:?} is not a token of this query", self.field, cut(self.text)))
+        })
     }
 }
 

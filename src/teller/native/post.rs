@@ -74,7 +74,13 @@ pub fn count(postings: usize) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As [`Ledger::post`].
-pub async fn post(ledger: &Ledger, call: &Call, deadline: Deadline, asked: Transaction, permit: Permit) -> Result<Posted, Failure> {
+pub async fn post(
+    ledger: &Ledger,
+    call: &Call,
+    deadline: Deadline,
+    asked: Transaction,
+    permit: Permit,
+) -> Result<Posted, Failure> {
     let mut command = command(call, deadline, asked.kind, Action::Post, asked.postings, asked.words);
     command.request = request_hash(&command);
     let answer = ledger.post(&command, permit).await?;
@@ -82,7 +88,14 @@ pub async fn post(ledger: &Ledger, call: &Call, deadline: Deadline, asked: Trans
 }
 
 /// A command without the hash of its request, which each caller fills in.
-pub(super) fn command(call: &Call, deadline: Deadline, kind: Kind, action: Action, postings: SmallVec<[PostingCommand; 1]>, words: Words) -> Command {
+pub(super) fn command(
+    call: &Call,
+    deadline: Deadline,
+    kind: Kind,
+    action: Action,
+    postings: SmallVec<[PostingCommand; 1]>,
+    words: Words,
+) -> Command {
     Command {
         tenant: call.tenant.clone(),
         api: Api::FlorinV1,
@@ -105,19 +118,34 @@ pub(super) fn command(call: &Call, deadline: Deadline, kind: Kind, action: Actio
 /// Tells a repeat from another request under the same key: all but the description counts.
 pub(super) fn request_hash(command: &Command) -> RequestHash {
     let (kind, count) = (command.kind.code().to_le_bytes(), command.postings.len().to_le_bytes());
-    let amounts: SmallVec<[[u8; 16]; 4]> = command.postings.iter().map(|posting| posting.amount.minor_units().to_le_bytes()).collect();
+    let amounts: SmallVec<[[u8; 16]; 4]> =
+        command.postings.iter().map(|posting| posting.amount.minor_units().to_le_bytes()).collect();
     let mut parts: SmallVec<[&[u8]; 16]> = smallvec![&kind[..], &count[..]];
     for (posting, amount) in command.postings.iter().zip(&amounts) {
-        parts.extend([posting.debit.as_bytes(), posting.credit.as_bytes(), amount.as_slice(), posting.currency.as_bytes()]);
+        parts.extend([
+            posting.debit.as_bytes(),
+            posting.credit.as_bytes(),
+            amount.as_slice(),
+            posting.currency.as_bytes(),
+        ]);
     }
-    parts.extend([command.reference.as_deref().unwrap_or_default().as_bytes(), command.metadata.as_deref().unwrap_or_default().as_bytes()]);
+    parts.extend([
+        command.reference.as_deref().unwrap_or_default().as_bytes(),
+        command.metadata.as_deref().unwrap_or_default().as_bytes(),
+    ]);
     RequestHash::of(&parts)
 }
 
 /// The outcome as a row. A repeat gets the row of the first request.
-pub(super) async fn answered(ledger: &Ledger, call: &Call, command: Command, answer: Answer) -> Result<Posted, Failure> {
+pub(super) async fn answered(
+    ledger: &Ledger,
+    call: &Call,
+    command: Command,
+    answer: Answer,
+) -> Result<Posted, Failure> {
     if let Answer::Completed { id, replayed: true, .. } = &answer {
-        // The first request's own words. Should they not be readable now, the repeat's stand in: what counts was compared.
+        // The first request's own words. Should they not be readable now, the repeat's stand in: what counts was
+        // compared.
         let first = store::transactions::get(&ledger.parts().pool, &call.tenant, *id).await;
         if let Ok(Some(transaction)) = first {
             return Ok(Posted { transaction, declined: None, replayed: true });
@@ -134,17 +162,30 @@ fn written(command: Command, answer: Answer) -> Posted {
             balances = after.filter(|after| after.len() == command.postings.len());
             (id, created_at, replayed, None, None)
         }
-        Answer::Declined { id, created_at, code, message } => (id, created_at, false, Some(code), Some((code as i16, message))),
+        Answer::Declined { id, created_at, code, message } => {
+            (id, created_at, false, Some(code), Some((code as i16, message)))
+        }
     };
     let gives_back = |id: TransactionId, amount: Amount| Some((id, amount.minor_units()));
     let (refund_of, exchange) = match &command.action {
         _ if decline.is_some() => (None, None),
-        Action::Refund { payment, .. } => (gives_back(*payment, command.postings.first().map_or(Amount::ZERO, |posting| posting.amount)), None),
+        Action::Refund { payment, .. } => {
+            (gives_back(*payment, command.postings.first().map_or(Amount::ZERO, |posting| posting.amount)), None)
+        }
         Action::Reverse { original, limit, .. } => (gives_back(*original, *limit), None),
         Action::Exchange(row) => (None, Some(Exchange::of(row))),
-        Action::Post | Action::Hold { .. } | Action::Capture { .. } | Action::Void { .. } | Action::Payout { .. } | Action::CardTopup => (None, None),
+        Action::Post
+        | Action::Hold { .. }
+        | Action::Capture { .. }
+        | Action::Void { .. }
+        | Action::Payout { .. }
+        | Action::CardTopup => (None, None),
     };
-    let posts = decline.is_some() || !matches!(command.action, Action::Hold { .. } | Action::Void { .. } | Action::Payout { .. } | Action::CardTopup);
+    let posts = decline.is_some()
+        || !matches!(
+            command.action,
+            Action::Hold { .. } | Action::Void { .. } | Action::Payout { .. } | Action::CardTopup
+        );
     let posting = |(at, posting): (usize, PostingCommand)| PostingRow {
         transaction: id.0,
         debit: posting.debit,

@@ -54,7 +54,8 @@ pub struct Entries {
 /// `NotFound`; what kept it from being read.
 pub async fn transaction(ledger: &Ledger, call: &Call, id: TransactionId) -> Result<TransactionRow, Failure> {
     let _place = ledger.enter_read()?;
-    let row = store::transactions::get(&ledger.parts().pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
+    let row =
+        store::transactions::get(&ledger.parts().pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
     row.ok_or_else(|| Failure::NotFound(format!("transaction {} not found", id.0)))
 }
 
@@ -62,7 +63,12 @@ pub async fn transaction(ledger: &Ledger, call: &Call, id: TransactionId) -> Res
 ///
 /// # Errors
 /// `Invalid` for a token of another query; what kept them from being read.
-pub async fn transactions(ledger: &Ledger, call: &Call, wanted: Wanted, (size, token): (u32, pages::Token<'_>)) -> Result<Transactions, Failure> {
+pub async fn transactions(
+    ledger: &Ledger,
+    call: &Call,
+    wanted: Wanted,
+    (size, token): (u32, pages::Token<'_>),
+) -> Result<Transactions, Failure> {
     let time = |at: Option<DateTime<Utc>>| at.map(timestamp).unwrap_or_default();
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let query = RequestHash::of(&[
@@ -86,7 +92,9 @@ pub async fn transactions(ledger: &Ledger, call: &Call, wanted: Wanted, (size, t
     };
     let _place = ledger.enter_read()?;
     let count = usize::try_from(size).unwrap_or(usize::MAX);
-    let page = store::transactions::list(&ledger.parts().pool, &filter, start, count).await.map_err(|error| read_failure(&error))?;
+    let page = store::transactions::list(&ledger.parts().pool, &filter, start, count)
+        .await
+        .map_err(|error| read_failure(&error))?;
     Ok(Transactions { rows: page.rows, next: page.next, query })
 }
 
@@ -94,7 +102,12 @@ pub async fn transactions(ledger: &Ledger, call: &Call, wanted: Wanted, (size, t
 ///
 /// # Errors
 /// `NotFound`; `Invalid` for a token of another query; what kept them from being read.
-pub async fn entries(ledger: &Ledger, call: &Call, account: &str, (size, token): (u32, pages::Token<'_>)) -> Result<Entries, Failure> {
+pub async fn entries(
+    ledger: &Ledger,
+    call: &Call,
+    account: &str,
+    (size, token): (u32, pages::Token<'_>),
+) -> Result<Entries, Failure> {
     let query = RequestHash::of(&[b"ListEntries", call.tenant.as_bytes(), account.as_bytes()]);
     let start = token.place(query)?;
     let account = accounts::identity(ledger, call, account).await?;

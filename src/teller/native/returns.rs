@@ -35,13 +35,24 @@ pub enum Part {
 ///
 /// # Errors
 /// `NotFound`; `FailedPrecondition` for what cannot be refunded; else as [`Ledger::post`].
-pub async fn refund(ledger: &Ledger, call: &Call, deadline: Deadline, asked: Refund, permit: Permit) -> Result<Posted, Failure> {
+pub async fn refund(
+    ledger: &Ledger,
+    call: &Call,
+    deadline: Deadline,
+    asked: Refund,
+    permit: Permit,
+) -> Result<Posted, Failure> {
     let Refund { payment, part, words } = asked;
     let paid = match ledger.refundable(&call.tenant, payment).await? {
         Ok(paid) => paid,
-        Err(NotRefundable::Unknown) => return Err(Failure::NotFound(format!("payment {} not found, or it was declined", payment.0))),
+        Err(NotRefundable::Unknown) => {
+            return Err(Failure::NotFound(format!("payment {} not found, or it was declined", payment.0)));
+        }
         Err(NotRefundable::IsRefund) => {
-            return Err(Failure::FailedPrecondition(format!("transaction {} gives back itself: reverse it instead", payment.0)));
+            return Err(Failure::FailedPrecondition(format!(
+                "transaction {} gives back itself: reverse it instead",
+                payment.0
+            )));
         }
     };
     let exponent = paid.posting.exponent.and_then(|exponent| u8::try_from(exponent).ok()).ok_or(Failure::Guard)?;
@@ -54,7 +65,10 @@ pub async fn refund(ledger: &Ledger, call: &Call, deadline: Deadline, asked: Ref
     };
     let asks_for_rest = matches!(part, Part::Rest);
     let refunded = match part {
-        Part::Posting(asked) if (asked.debit.as_str(), asked.credit.as_str()) != (paid.posting.credit.as_str(), paid.posting.debit.as_str()) => {
+        Part::Posting(asked)
+            if (asked.debit.as_str(), asked.credit.as_str())
+                != (paid.posting.credit.as_str(), paid.posting.debit.as_str()) =>
+        {
             return Err(Failure::Invalid(format!(
                 "postings[0] goes from {:?} to {:?}, a refund of payment {} goes from {:?} to {:?}",
                 cut(&asked.debit),
@@ -70,7 +84,9 @@ pub async fn refund(ledger: &Ledger, call: &Call, deadline: Deadline, asked: Ref
             back(fields::amount("amount", &text, Currency { code, exponent })?)
         }
         // With nothing left it is refused for what it asks, unless it repeats the refund that took it.
-        Part::Rest => back(Amount::new(if paid.left > 0 { paid.left } else { paid.posting.amount }).map_err(|_| Failure::Guard)?),
+        Part::Rest => {
+            back(Amount::new(if paid.left > 0 { paid.left } else { paid.posting.amount }).map_err(|_| Failure::Guard)?)
+        }
     };
     let units = (!asks_for_rest).then(|| refunded.amount.minor_units().to_le_bytes());
     let mut command = command(call, deadline, Kind::REFUND, paid.action(), smallvec![refunded], words);
@@ -89,7 +105,13 @@ pub async fn refund(ledger: &Ledger, call: &Call, deadline: Deadline, asked: Ref
 ///
 /// # Errors
 /// `NotFound`; `FailedPrecondition` for what moved no money; else as [`Ledger::post`].
-pub async fn reverse(ledger: &Ledger, call: &Call, original: TransactionId, words: Words, permit: Permit) -> Result<Posted, Failure> {
+pub async fn reverse(
+    ledger: &Ledger,
+    call: &Call,
+    original: TransactionId,
+    words: Words,
+    permit: Permit,
+) -> Result<Posted, Failure> {
     let mut command = command(call, call.deadline(ledger), Kind::REVERSAL, Action::Post, SmallVec::new(), words);
     let reference = command.reference.as_deref().unwrap_or_default();
     command.request = RequestHash::of(&[b"reverse", original.0.as_bytes(), reference.as_bytes()]);

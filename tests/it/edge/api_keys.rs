@@ -40,19 +40,30 @@ async fn a_key_lives_from_create_to_revoke() {
         let settings = AuthSettings { api_keys: true, client_certificates: false, cache, allow_unauthenticated: false };
         Authenticator::new(&settings, Some(Box::new(pool.clone())))
     };
-    let shown: HeaderMap = [(http::header::AUTHORIZATION, format!("Bearer {text}").parse().unwrap())].into_iter().collect();
+    let shown: HeaderMap =
+        [(http::header::AUTHORIZATION, format!("Bearer {text}").parse().unwrap())].into_iter().collect();
     let (remembering, asking) = (auth(Duration::from_secs(300)), auth(Duration::ZERO));
     for auth in [&remembering, &asking] {
         let identity = auth.authenticate(access(BALANCE), &shown, None).await.unwrap();
         assert_eq!((&*identity.tenant, identity.client.unwrap().to_string()), ("shop", format!("key:{}", made.id)));
-        assert!(matches!(auth.authenticate(access(PAY), &shown, None).await, Err(Denial::Scope { needed: Scope::Write, .. })));
+        assert!(matches!(
+            auth.authenticate(access(PAY), &shown, None).await,
+            Err(Denial::Scope { needed: Scope::Write, .. })
+        ));
     }
 
     let revoked = api_keys::revoke(&pool, &made.id).await.unwrap().unwrap().revoked_at.unwrap();
-    assert_eq!(api_keys::revoke(&pool, &made.id).await.unwrap().unwrap().revoked_at, Some(revoked), "a second time changes nothing");
+    assert_eq!(
+        api_keys::revoke(&pool, &made.id).await.unwrap().unwrap().revoked_at,
+        Some(revoked),
+        "a second time changes nothing"
+    );
     assert!(api_keys::revoke(&pool, "nobody").await.unwrap().is_none());
     assert_eq!(asking.authenticate(access(BALANCE), &shown, None).await, Err(Denial::Unknown));
-    assert!(remembering.authenticate(access(BALANCE), &shown, None).await.is_ok(), "remembered for as long as the setting says");
+    assert!(
+        remembering.authenticate(access(BALANCE), &shown, None).await.is_ok(),
+        "remembered for as long as the setting says"
+    );
     assert_eq!(api_keys::list(&pool, Some("shop"), false).await.unwrap().len(), 0);
     assert_eq!(api_keys::list(&pool, Some("shop"), true).await.unwrap().len(), 1);
 

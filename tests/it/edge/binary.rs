@@ -9,7 +9,12 @@ use crate::harness::TestDatabase;
 /// An environment of its own, so that the machine's settings do not matter.
 fn florin(args: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_florin"));
-    command.args(args).env_clear().env("FLORIN_DATA", "/nonexistent").envs(environment.iter().copied()).stdin(Stdio::null());
+    command
+        .args(args)
+        .env_clear()
+        .env("FLORIN_DATA", "/nonexistent")
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null());
     command.output().unwrap()
 }
 
@@ -22,7 +27,15 @@ fn config_shows_what_is_in_force_and_no_secret() {
     let shown = florin(&["config", "--grpc-port", "7"], &[("DATABASE_URL", "postgresql+asyncpg://u:hunter2@h/d")]);
     let out = text(&shown.stdout);
     assert!(shown.status.success() && !out.contains("hunter2"), "{out}");
-    let line = |name: &str| out.lines().find(|line| line.starts_with(name)).unwrap().split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
+    let line = |name: &str| {
+        out.lines()
+            .find(|line| line.starts_with(name))
+            .unwrap()
+            .split_whitespace()
+            .skip(1)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     assert_eq!(line("GRPC_PORT"), "7 command line");
     assert_eq!(line("DATABASE_URL"), "postgresql://u:***@h/d environment DATABASE_URL");
     assert_eq!(text(&florin(&["config", "--markdown"], &[]).stdout), include_str!("../../../docs/settings.md"));
@@ -40,7 +53,11 @@ fn errors_name_what_is_wrong_and_exit_with_1() {
         (vec!["events"], vec![], "KAFKA_BROKERS is not set, and no `florin dev` runs here"),
         (vec!["pay", "a", "b", "1.005", "USD"], vec![], "has more decimals than USD allows: 2"),
         (vec!["pay", "a"], vec![], "required arguments"),
-        (vec!["balance", "a", "--server", "127.0.0.1:1"], vec![("FLORIN_DATA", ""), ("FLORIN_CA_FILE", "")], "no answer from 127.0.0.1:1"),
+        (
+            vec!["balance", "a", "--server", "127.0.0.1:1"],
+            vec![("FLORIN_DATA", ""), ("FLORIN_CA_FILE", "")],
+            "no answer from 127.0.0.1:1",
+        ),
         (vec!["balance", "a", "--cert", "c.pem"], vec![], "--cert, --cert-key and --ca go together"),
     ] {
         let failed = florin(&args, &environment);
@@ -69,15 +86,22 @@ async fn migrate_then_keys() {
     let refused = run(&["keys", "list"]);
     assert!(text(&refused.stderr).contains("run `florin migrate`"), "{refused:?}");
     let migrated = run(&["migrate"]);
-    assert!(migrated.status.success() && text(&migrated.stdout).contains(&format!("version {}", schema::newest())), "{migrated:?}");
+    assert!(
+        migrated.status.success() && text(&migrated.stdout).contains(&format!("version {}", schema::newest())),
+        "{migrated:?}"
+    );
     assert!(run(&["migrate", "--check"]).status.success());
 
     let made: serde_json::Value =
-        serde_json::from_slice(&run(&["keys", "create", "--scope", "read,write", "--tenant", "shop", "--json"]).stdout).unwrap();
+        serde_json::from_slice(&run(&["keys", "create", "--scope", "read,write", "--tenant", "shop", "--json"]).stdout)
+            .unwrap();
     assert!(made["key"].as_str().unwrap().starts_with("flk_"));
     let id = made["id"].as_str().unwrap();
     let listed = text(&run(&["keys", "list"]).stdout);
-    assert!(listed.contains(id) && listed.contains("read,write") && !listed.contains(made["key"].as_str().unwrap()), "{listed}");
+    assert!(
+        listed.contains(id) && listed.contains("read,write") && !listed.contains(made["key"].as_str().unwrap()),
+        "{listed}"
+    );
     assert!(run(&["keys", "revoke", id]).status.success());
     assert!(!text(&run(&["keys", "list"]).stdout).contains(id));
     assert_eq!(run(&["keys", "revoke", "nobody"]).status.code(), Some(1));
@@ -98,11 +122,25 @@ async fn what_operators_did_is_printed_newest_first() {
     .unwrap();
     let table = text(&run(&["actions", "--limit", "2"]).stdout);
     let lines: Vec<&str> = table.lines().collect();
-    assert!(lines.len() == 3 && lines[0].starts_with("AT") && lines[1].contains("acc-3") && lines[2].contains("ticket 2"), "{table}");
-    assert!(lines[1].contains("2026-01-31T12:03:00Z") && lines[1].contains("key:till") && lines[1].contains("account.limits"), "{table}");
-    let one = text(&run(&["actions", "--tenant", "shop", "--subject", "acc-1", "--action", "account.limits", "--json"]).stdout);
+    assert!(
+        lines.len() == 3 && lines[0].starts_with("AT") && lines[1].contains("acc-3") && lines[2].contains("ticket 2"),
+        "{table}"
+    );
+    assert!(
+        lines[1].contains("2026-01-31T12:03:00Z")
+            && lines[1].contains("key:till")
+            && lines[1].contains("account.limits"),
+        "{table}"
+    );
+    let one = text(
+        &run(&["actions", "--tenant", "shop", "--subject", "acc-1", "--action", "account.limits", "--json"]).stdout,
+    );
     let one: serde_json::Value = serde_json::from_str(&one).unwrap();
-    assert_eq!((&one["tenant"], &one["after"]["floor"], &one["reason"]), (&"shop".into(), &"-5.00".into(), &"ticket 1".into()));
-    let since = text(&run(&["actions", "--from", "2026-01-31T12:02:00Z", "--to", "2026-01-31T12:03:00Z", "--json"]).stdout);
+    assert_eq!(
+        (&one["tenant"], &one["after"]["floor"], &one["reason"]),
+        (&"shop".into(), &"-5.00".into(), &"ticket 1".into())
+    );
+    let since =
+        text(&run(&["actions", "--from", "2026-01-31T12:02:00Z", "--to", "2026-01-31T12:03:00Z", "--json"]).stdout);
     assert_eq!(since.lines().count(), 1, "{since}");
 }

@@ -22,7 +22,12 @@ fn produce(brokers: &str, topic: &str, count: usize) {
 
 fn command(brokers: &str, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_florin"));
-    command.env_clear().arg("events").args(["--kafka-brokers", brokers, "--data", "/nonexistent"]).args(args).stdin(Stdio::null());
+    command
+        .env_clear()
+        .arg("events")
+        .args(["--kafka-brokers", brokers, "--data", "/nonexistent"])
+        .args(args)
+        .stdin(Stdio::null());
     command
 }
 
@@ -36,8 +41,12 @@ fn it_reads_all_topics_to_their_ends_and_stops() {
     }
     let ended = command(&brokers, &["--set", "kafka_topic_prefix=shop"]).output().unwrap();
     assert!(ended.status.success(), "{ended:?}");
-    let lines: Vec<Value> =
-        ended.stdout.split(|b| *b == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect();
+    let lines: Vec<Value> = ended
+        .stdout
+        .split(|b| *b == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
     assert_eq!(lines.len(), 40);
     for line in &lines {
         assert_eq!(line["key"], format!("key-{}", line["event"]["n"]));
@@ -50,10 +59,17 @@ async fn it_follows() {
     let brokers = cluster.bootstrap_servers();
     cluster.create_topic("t", 1, 1).unwrap();
     produce(&brokers, "t", 2);
-    let mut command = tokio::process::Command::from(command(&brokers, &["--follow", "--from-beginning", "--topic", "t", "--plain"]));
+    let mut command =
+        tokio::process::Command::from(command(&brokers, &["--follow", "--from-beginning", "--topic", "t", "--plain"]));
     let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut next = async || tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await.expect("a line within 30 s").unwrap().unwrap();
+    let mut next = async || {
+        tokio::time::timeout(Duration::from_secs(30), lines.next_line())
+            .await
+            .expect("a line within 30 s")
+            .unwrap()
+            .unwrap()
+    };
     assert_eq!([next().await, next().await], [r#"{"n":0}"#, r#"{"n":1}"#]);
     produce(&brokers, "t", 1);
     assert_eq!(next().await, r#"{"n":0}"#);
@@ -68,8 +84,12 @@ async fn only_what_was_committed_is_shown() {
         return;
     };
     let topic = format!("edge-{}", std::process::id());
-    let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", &brokers).create().unwrap();
-    let made = admin.create_topics(&[NewTopic::new(&topic, 2, TopicReplication::Fixed(1))], &AdminOptions::new()).await.unwrap();
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", &brokers).create().unwrap();
+    let made = admin
+        .create_topics(&[NewTopic::new(&topic, 2, TopicReplication::Fixed(1))], &AdminOptions::new())
+        .await
+        .unwrap();
     assert!(made.iter().all(Result::is_ok), "{made:?}");
 
     let within = Duration::from_secs(20);
@@ -98,7 +118,8 @@ async fn only_what_was_committed_is_shown() {
 
     let ended = command(&brokers, &["--topic", &topic, "--plain"]).output().unwrap();
     assert!(ended.status.success(), "{ended:?}");
-    let mut seen: Vec<u64> = String::from_utf8(ended.stdout).unwrap().lines().map(|line| line[5..line.len() - 1].parse().unwrap()).collect();
+    let mut seen: Vec<u64> =
+        String::from_utf8(ended.stdout).unwrap().lines().map(|line| line[5..line.len() - 1].parse().unwrap()).collect();
     seen.sort_unstable();
     assert_eq!(seen, (0..15).collect::<Vec<_>>());
     let missing = command(&brokers, &["--topic", "nothing.here"]).output().unwrap();

@@ -13,7 +13,10 @@ use crate::harness::alone;
 
 async fn get(address: std::net::SocketAddr, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: florin\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nHost: florin\r\nConnection: close\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -43,7 +46,8 @@ async fn in_a_process_of_its_own() {
         },
     );
     // Two runtimes in one process share the recorder, each with a listener of its own.
-    let (first, second) = (MetricsListener::bind(&listen).await.unwrap(), MetricsListener::bind(&listen).await.unwrap());
+    let (first, second) =
+        (MetricsListener::bind(&listen).await.unwrap(), MetricsListener::bind(&listen).await.unwrap());
     let address = first.address().unwrap();
     assert_ne!(address.port(), 0);
     assert_ne!(address, second.address().unwrap());

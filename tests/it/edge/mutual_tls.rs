@@ -12,7 +12,8 @@ use tonic::{Request, Response, Status};
 
 use wire::payment_service_server::{PaymentService, PaymentServiceServer};
 use wire::{
-    AuthorizePaymentRequest, AuthorizePaymentResponse, GetAccountBalanceRequest, GetAccountBalanceResponse, GetPaymentRequest, GetPaymentResponse,
+    AuthorizePaymentRequest, AuthorizePaymentResponse, GetAccountBalanceRequest, GetAccountBalanceResponse,
+    GetPaymentRequest, GetPaymentResponse,
 };
 
 mod wire {
@@ -24,7 +25,10 @@ struct WhoAmI;
 
 #[tonic::async_trait]
 impl PaymentService for WhoAmI {
-    async fn authorize_payment(&self, _: Request<AuthorizePaymentRequest>) -> Result<Response<AuthorizePaymentResponse>, Status> {
+    async fn authorize_payment(
+        &self,
+        _: Request<AuthorizePaymentRequest>,
+    ) -> Result<Response<AuthorizePaymentResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
@@ -32,10 +36,18 @@ impl PaymentService for WhoAmI {
         Err(Status::unimplemented(""))
     }
 
-    async fn get_account_balance(&self, request: Request<GetAccountBalanceRequest>) -> Result<Response<GetAccountBalanceResponse>, Status> {
+    async fn get_account_balance(
+        &self,
+        request: Request<GetAccountBalanceRequest>,
+    ) -> Result<Response<GetAccountBalanceResponse>, Status> {
         let identity = request.extensions().get::<Identity>().ok_or_else(|| Status::internal("no identity"))?;
         let account_id = format!("{} of {}", identity.client.as_deref().unwrap_or("nobody"), identity.tenant);
-        Ok(Response::new(GetAccountBalanceResponse { account_id, available_balance_cents: 0, pending_balance_cents: 0, currency: "USD".into() }))
+        Ok(Response::new(GetAccountBalanceResponse {
+            account_id,
+            available_balance_cents: 0,
+            pending_balance_cents: 0,
+            currency: "USD".into(),
+        }))
     }
 }
 
@@ -47,13 +59,22 @@ async fn a_client_is_known_by_its_certificate() {
     let pem = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
 
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let settings = AuthSettings { api_keys: false, client_certificates: true, cache: std::time::Duration::ZERO, allow_unauthenticated: false };
+    let settings = AuthSettings {
+        api_keys: false,
+        client_certificates: true,
+        cache: std::time::Duration::ZERO,
+        allow_unauthenticated: false,
+    };
     let identity = tonic::transport::Identity::from_pem(pem("server.pem"), pem("server.key"));
-    let tls = ServerTlsConfig::new().identity(identity).client_ca_root(Certificate::from_pem(pem("ca.pem"))).client_auth_optional(true);
+    let tls = ServerTlsConfig::new()
+        .identity(identity)
+        .client_ca_root(Certificate::from_pem(pem("ca.pem")))
+        .client_auth_optional(true);
     let mut server = Server::builder().tls_config(tls).unwrap().layer(Authenticator::new(&settings, None).layer());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let server = server.add_service(PaymentServiceServer::new(WhoAmI)).serve_with_incoming(TcpListenerStream::new(listener));
+    let server =
+        server.add_service(PaymentServiceServer::new(WhoAmI)).serve_with_incoming(TcpListenerStream::new(listener));
     #[expect(clippy::disallowed_methods, reason = "a test's server ends with the test's runtime")]
     tokio::spawn(server);
 
@@ -62,20 +83,32 @@ async fn a_client_is_known_by_its_certificate() {
         command.env_clear().args(["balance", "me", "--server", &address, "--ca", &path("ca.pem")]).args(extra);
         tokio::task::spawn_blocking(move || command.output().unwrap())
     };
-    let said = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said = |output: &Output| {
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    };
 
-    let known = balance(vec!["--cert".into(), path("client.pem"), "--cert-key".into(), path("client.key")]).await.unwrap();
-    assert!(known.status.success() && said(&known).starts_with("cert:") && said(&known).contains(" of default"), "{}", said(&known));
+    let known =
+        balance(vec!["--cert".into(), path("client.pem"), "--cert-key".into(), path("client.key")]).await.unwrap();
+    assert!(
+        known.status.success() && said(&known).starts_with("cert:") && said(&known).contains(" of default"),
+        "{}",
+        said(&known)
+    );
     let unknown = balance(vec![]).await.unwrap();
     assert!(said(&unknown).starts_with("error: UNAUTHENTICATED: no credentials"), "{}", said(&unknown));
-    let foreign = balance(vec!["--cert".into(), path("foreign.pem"), "--cert-key".into(), path("foreign.key")]).await.unwrap();
+    let foreign =
+        balance(vec!["--cert".into(), path("foreign.pem"), "--cert-key".into(), path("foreign.key")]).await.unwrap();
     assert!(!foreign.status.success() && !said(&foreign).contains("cert:"), "{}", said(&foreign));
 }
 
 /// A CA, certificates of server and client under it, and a client's that it did not sign.
 pub fn certificates(folder: &Path) {
     let openssl = |line: &str| {
-        let done = Command::new("openssl").current_dir(folder).args(line.split(' ')).output().expect("openssl; on Debian: apt-get install openssl");
+        let done = Command::new("openssl")
+            .current_dir(folder)
+            .args(line.split(' '))
+            .output()
+            .expect("openssl; on Debian: apt-get install openssl");
         assert!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));
     };
     let new = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2";
@@ -84,6 +117,8 @@ pub fn certificates(folder: &Path) {
     std::fs::write(folder.join("extensions"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n").unwrap();
     for (name, ca) in [("server", "ca"), ("client", "ca"), ("foreign", "other")] {
         openssl(&format!("req {new} -keyout {name}.key -out {name}.csr -subj /CN={name}"));
-        openssl(&format!("x509 -req -in {name}.csr -CA {ca}.pem -CAkey {ca}.key -CAcreateserial -days 2 -extfile extensions -out {name}.pem"));
+        openssl(&format!(
+            "x509 -req -in {name}.csr -CA {ca}.pem -CAkey {ca}.key -CAcreateserial -days 2 -extfile extensions -out {name}.pem"
+        ));
     }
 }

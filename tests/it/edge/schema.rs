@@ -57,7 +57,12 @@ async fn a_role_with_the_grants_serves_and_cannot_rewrite_the_ledger() {
     assert_eq!(florin.balance("alice").await, 6_00);
 
     let teller = sqlx::PgPool::connect(&url).await.unwrap();
-    for allowed in ["SELECT journal_grow(3)", "SELECT journal_forget_keys('1 hour')", "SELECT journal_note_times()", "SELECT journal_tip()"] {
+    for allowed in [
+        "SELECT journal_grow(3)",
+        "SELECT journal_forget_keys('1 hour')",
+        "SELECT journal_note_times()",
+        "SELECT journal_tip()",
+    ] {
         sqlx::query(allowed).execute(&teller).await.unwrap();
     }
     schema::check(&teller).await.unwrap();
@@ -77,7 +82,10 @@ async fn a_role_with_the_grants_serves_and_cannot_rewrite_the_ledger() {
     }
     teller.close().await;
     florin.stop().await;
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("DROP OWNED BY {role}; DROP ROLE {role}"))).execute(&database.pool).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("DROP OWNED BY {role}; DROP ROLE {role}")))
+        .execute(&database.pool)
+        .await
+        .unwrap();
 }
 
 /// Functions of the schema that this role may execute, of all there are.
@@ -111,6 +119,10 @@ async fn nobody_executes_a_function_without_a_grant() {
     }
     anybody.close().await.unwrap();
     schema::grant(&database.url, &stranger).await.unwrap();
-    assert_eq!(executable(&database, &stranger).await.0, all - 2, "all but the trigger's, and the one that makes partitions for others");
+    assert_eq!(
+        executable(&database, &stranger).await.0,
+        all - 2,
+        "all but the trigger's, and the one that makes partitions for others"
+    );
     command(format!("DROP OWNED BY {stranger}; DROP ROLE {stranger}")).await;
 }

@@ -21,14 +21,22 @@ fn spans_are_sent_and_a_silent_collector_costs_two_seconds_at_most() {
 async fn in_a_process_of_its_own() {
     let collector = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", collector.local_addr().unwrap());
-    let log = LogSettings { level: "warn".into(), filter: Some("edge=info".into()), format: LogFormat::Json, payments: false };
+    let log = LogSettings {
+        level: "warn".into(),
+        filter: Some("edge=info".into()),
+        format: LogFormat::Json,
+        payments: false,
+    };
     let telemetry = Telemetry::start(&log, Some(&TraceSettings { endpoint, sample_percent: 100 })).unwrap();
     tracing::info_span!(target: "edge", "payment").in_scope(|| ());
 
     // It accepts and never answers.
     let begun = Instant::now();
     let dropped = tokio::task::spawn_blocking(|| drop(telemetry));
-    let (mut stream, _) = tokio::time::timeout(Duration::from_secs(20), collector.accept()).await.expect("a connection within 20 s").unwrap();
+    let (mut stream, _) = tokio::time::timeout(Duration::from_secs(20), collector.accept())
+        .await
+        .expect("a connection within 20 s")
+        .unwrap();
     let mut preface = [0; 24];
     stream.read_exact(&mut preface).await.unwrap();
     assert!(preface.starts_with(b"PRI * HTTP/2.0"));

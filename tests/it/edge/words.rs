@@ -1,7 +1,8 @@
 //! The words of events, held against those of the Florin in which each request wrote its event's text itself.
 //!
-//! `words_before.json` is what that one said: the request of each step, and the events that it made, with names in the place of ids and times. The same
-//! steps are done here. What is said must be the same, letter by letter, but for what was mended on purpose; each mending is a rule below.
+//! `words_before.json` is what that one said: the request of each step, and the events that it made, with names in the
+//! place of ids and times. The same steps are done here. What is said must be the same, letter by letter, but for what
+//! was mended on purpose; each mending is a rule below.
 
 use florin::protocol::events::EventType;
 use florin::protocol::live::LiveEvent;
@@ -34,8 +35,8 @@ struct Step {
     events: Vec<Box<RawValue>>,
 }
 
-/// Names and what they stand for: `<uuid:step>` and `<ulid:step>` are the id that a step was answered with, `<uuid:step, event 2>` the transaction of its
-/// second event.
+/// Names and what they stand for: `<uuid:step>` and `<ulid:step>` are the id that a step was answered with,
+/// `<uuid:step, event 2>` the transaction of its second event.
 #[derive(Default)]
 struct Names(Vec<(String, String)>);
 
@@ -70,7 +71,9 @@ impl Names {
             ("expires_at", &body["payload"]["expires_at"], "<time>"),
         ]
         .into_iter()
-        .fold(text, |text, (field, own, shown)| text.replace(&format!("\"{field}\":{own}"), &format!("\"{field}\":\"{shown}\"")))
+        .fold(text, |text, (field, own, shown)| {
+            text.replace(&format!("\"{field}\":{own}"), &format!("\"{field}\":\"{shown}\""))
+        })
     }
 }
 
@@ -79,7 +82,8 @@ fn mended(step: &Step, before: &str) -> String {
     captures_name_their_hold(step, &our_aggregates_are_uuids(before))
 }
 
-/// Our own events spell their aggregate, which is the message key, as florin.v1 spells it: by UUID. Payments stay with the ULID of payment.v1.
+/// Our own events spell their aggregate, which is the message key, as florin.v1 spells it: by UUID. Payments stay with
+/// the ULID of payment.v1.
 fn our_aggregates_are_uuids(text: &str) -> String {
     if text.contains(r#""aggregate_type":"Payment""#) {
         return text.to_owned();
@@ -150,7 +154,11 @@ impl World {
         }
         let call = self.names.filled(&step.call);
         let (method, path) = call.split_once(' ').unwrap();
-        let request = self.rest.request(Method::from_bytes(method.as_bytes()).unwrap(), path).header(CORRELATION, correlation).json(&body);
+        let request = self
+            .rest
+            .request(Method::from_bytes(method.as_bytes()).unwrap(), path)
+            .header(CORRELATION, correlation)
+            .json(&body);
         let answer = self.rest.send(request).await;
         assert_eq!(Some(answer.status), step.status, "{}: {}", step.step, answer.text);
         let fields = ["id", "transactionId", "refundId", "debitTransactionId", "sagaId"];
@@ -162,11 +170,16 @@ impl World {
     /// Holds what is said of a step against what was said.
     async fn compare(&mut self, step: &Step) {
         let (database, before, all) = (&self.served.database, self.told, self.told + step.events.len());
-        until(&format!("all events of {:?} are there", step.step), || async { database.events().await.len() >= all }).await;
+        until(&format!("all events of {:?} are there", step.step), || async { database.events().await.len() >= all })
+            .await;
         let events = database.events().await;
         for (n, (event, text)) in events[before..].iter().zip(&step.events).enumerate() {
             let name = format!("{}, event {}", step.step, n + 1);
-            assert_eq!(self.names.told(&name, event), mended(step, text.get()), "{name}: what is said, and what was said");
+            assert_eq!(
+                self.names.told(&name, event),
+                mended(step, text.get()),
+                "{name}: what is said, and what was said"
+            );
         }
         self.told = all;
     }
@@ -179,8 +192,9 @@ impl World {
     }
 }
 
-/// Mutations: a refusal without its metadata; a void that tells what was held at first, not what was left of it; an amount with the decimals of another
-/// currency; a payment with its correlation id; an aggregate's ULID; a void that is refused and names its hold like a capture.
+/// Mutations: a refusal without its metadata; a void that tells what was held at first, not what was left of it; an
+/// amount with the decimals of another currency; a payment with its correlation id; an aggregate's ULID; a void that is
+/// refused and names its hold like a capture.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_is_told_as_before_but_for_what_was_mended() {
     let steps: Vec<Step> = serde_json::from_str(include_str!("words_before.json")).unwrap();

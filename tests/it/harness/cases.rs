@@ -8,7 +8,13 @@ const SEED: &str = "PROPTEST_RNG_SEED";
 /// Tries so many. A test on a multi-threaded runtime, which it blocks.
 pub fn try_all<S: Strategy>(cases: u32, strategy: &S, run: impl AsyncFn(S::Value)) {
     let seed = std::env::var(SEED).map_or_else(|_| uuid::Uuid::new_v4().as_u64_pair().0, |seed| seed.parse().unwrap());
-    let config = Config { cases, max_shrink_iters: 60, failure_persistence: None, rng_seed: RngSeed::Fixed(seed), ..Config::default() };
+    let config = Config {
+        cases,
+        max_shrink_iters: 60,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(seed),
+        ..Config::default()
+    };
     let tried = tokio::task::block_in_place(|| {
         TestRunner::new(config).run(strategy, |value| {
             tokio::runtime::Handle::current().block_on(run(value));

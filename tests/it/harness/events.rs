@@ -14,7 +14,10 @@ impl TestDatabase {
         let rows = journal_rows::after(&mut *db, 0, tip, i64::MAX).await.unwrap();
         let mut names = journal_rows::Names::default();
         names.learn(&mut db, &rows).await.unwrap();
-        journal_rows::transactions(&rows, true).into_iter().map(|rows| render(rows, |id| names.get(id)).unwrap()).collect()
+        journal_rows::transactions(&rows, true)
+            .into_iter()
+            .map(|rows| render(rows, |id| names.get(id)).unwrap())
+            .collect()
     }
 
     /// The texts of one kind of event, in order.

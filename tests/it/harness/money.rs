@@ -1,4 +1,5 @@
-//! What tests of faults have in common: retrying until the truth is heard, changing accounts, and proving that no leg stayed open.
+//! What tests of faults have in common: retrying until the truth is heard, changing accounts, and proving that no leg
+//! stayed open.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -70,10 +71,14 @@ impl Order {
 
 /// Whether a failure is one that a fault may cause: never a bug's.
 pub fn is_honest(status: &tonic::Status) -> bool {
-    let lost = status.code() == tonic::Code::Internal && status.message().starts_with("h2 protocol error"); // the connection went with its node
+    // the connection went with its node
+    let lost = status.code() == tonic::Code::Internal && status.message().starts_with("h2 protocol error");
     lost || matches!(
         status.code(),
-        tonic::Code::Unavailable | tonic::Code::DeadlineExceeded | tonic::Code::ResourceExhausted | tonic::Code::Cancelled
+        tonic::Code::Unavailable
+            | tonic::Code::DeadlineExceeded
+            | tonic::Code::ResourceExhausted
+            | tonic::Code::Cancelled
     )
 }
 
@@ -98,16 +103,18 @@ pub fn says_done(answer: &Answered) -> bool {
 impl TestDatabase {
     /// How many transactions each key has: what really happened.
     pub async fn effects(&self) -> HashMap<String, i64> {
-        let rows: Vec<(String, i64)> = sqlx::query_as("SELECT key, count(*) FROM transactions WHERE status = 1 AND key IS NOT NULL GROUP BY key")
-            .fetch_all(&self.pool)
-            .await
-            .unwrap();
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as("SELECT key, count(*) FROM transactions WHERE status = 1 AND key IS NOT NULL GROUP BY key")
+                .fetch_all(&self.pool)
+                .await
+                .unwrap();
         rows.into_iter().collect()
     }
 
     /// Waits until everything is folded.
     pub async fn folded(&self) {
-        super::until("everything is folded", async || self.count("SELECT seq - journal_tip() FROM folded").await >= 0).await;
+        super::until("everything is folded", async || self.count("SELECT seq - journal_tip() FROM folded").await >= 0)
+            .await;
     }
 
     /// What is posted, by account.
@@ -158,9 +165,13 @@ impl Florin {
         ceiling: Option<Option<i128>>,
     ) -> oneshot::Receiver<Outcome> {
         let id = TransactionId::draw();
-        let (request, cutoff) = (RequestHash::of(&[b"change", id.0.as_bytes()]), Instant::now() + Duration::from_secs(10));
+        let (request, cutoff) =
+            (RequestHash::of(&[b"change", id.0.as_bytes()]), Instant::now() + Duration::from_secs(10));
         // The actor replaces the body.
-        let record = Record { body: Body::Tombstone, ..Record::new(id, "default".into(), Api::FlorinV1, Kind::ACCOUNT_CHANGE, request, cutoff) };
+        let record = Record {
+            body: Body::Tombstone,
+            ..Record::new(id, "default".into(), Api::FlorinV1, Kind::ACCOUNT_CHANGE, request, cutoff)
+        };
         let (reply, outcome) = oneshot::channel();
         let permit = self.in_flight.enter().expect("room for a change");
         let order = ChangeOrder {
@@ -171,7 +182,8 @@ impl Florin {
             reply,
             permit,
         };
-        let _ = account.actor.cast(AccountMessage::Change(Box::new(order))); // an actor that has ended drops it, and so answers
+        // an actor that has ended drops it, and so answers
+        let _ = account.actor.cast(AccountMessage::Change(Box::new(order)));
         outcome
     }
 
@@ -180,8 +192,8 @@ impl Florin {
         join_all(orders.iter().map(|order| order.send(&self.client))).await
     }
 
-    /// After faults: retries tell the truth, no key has two effects, what was called not done and never repeated has none, no leg is
-    /// open (every cent can be paid out, and not one more), and the books balance.
+    /// After faults: retries tell the truth, no key has two effects, what was called not done and never repeated has
+    /// none, no leg is open (every cent can be paid out, and not one more), and the books balance.
     pub async fn check_after_faults(&self, orders: &[Order], first: &[Answered], accounts: &[&str]) {
         let before = self.database.effects().await;
         for (order, answer) in orders.iter().zip(first) {
@@ -216,10 +228,17 @@ impl Florin {
         for (n, account) in accounts.iter().enumerate() {
             let posted = self.database.posted(account).await;
             if posted > 0 {
-                let out = Order::new(format!("out-{n}-{}", uuid::Uuid::new_v4()), account, "sink", posted).insist(&clients).await;
-                assert_eq!(out.status(), pb::PaymentStatus::Authorized, "{account} cannot pay its {posted} out: {out:?}");
+                let out = Order::new(format!("out-{n}-{}", uuid::Uuid::new_v4()), account, "sink", posted)
+                    .insist(&clients)
+                    .await;
+                assert_eq!(
+                    out.status(),
+                    pb::PaymentStatus::Authorized,
+                    "{account} cannot pay its {posted} out: {out:?}"
+                );
             }
-            let more = Order::new(format!("more-{n}-{}", uuid::Uuid::new_v4()), account, "sink", 1).insist(&clients).await;
+            let more =
+                Order::new(format!("more-{n}-{}", uuid::Uuid::new_v4()), account, "sink", 1).insist(&clients).await;
             assert_eq!(more.status(), pb::PaymentStatus::Declined, "{account} is empty and pays");
         }
     }

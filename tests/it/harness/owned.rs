@@ -1,4 +1,5 @@
-//! Databases that a test made for itself are dropped when it ends well; a test that fails leaves its own, to be looked at.
+//! Databases that a test made for itself are dropped when it ends well; a test that fails leaves its own, to be looked
+//! at.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,7 +37,8 @@ impl Drop for Shared {
         if self.failed.load(Ordering::Relaxed) || std::thread::panicking() {
             return;
         }
-        let (server, sql) = (self.server.clone(), format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)); // whoever is still connected has no use for it
+        // whoever is still connected has no use for it
+        let (server, sql) = (self.server.clone(), format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
         let dropping = async move {
             let mut admin = PgConnection::connect(&server).await?;
             admin.execute(AssertSqlSafe(sql)).await?;

@@ -1,7 +1,7 @@
 //! A payment provider on loopback: real HTTP, books of its own, and on demand everything that goes wrong with one.
 //!
-//! It does each key once, and answers a repeat as it did the first time. Each POST of an action takes the next of the plans made for that
-//! action, and is honest when there are none left.
+//! It does each key once, and answers a repeat as it did the first time. Each POST of an action takes the next of the
+//! plans made for that action, and is honest when there are none left.
 
 mod http;
 
@@ -96,7 +96,8 @@ impl Simulator {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let simulator = Self { address, books: Arc::default(), open: watch::Sender::new(true), listening: Mutex::default() };
+        let simulator =
+            Self { address, books: Arc::default(), open: watch::Sender::new(true), listening: Mutex::default() };
         simulator.listen(listener);
         simulator
     }
@@ -106,7 +107,8 @@ impl Simulator {
     }
 
     fn listen(&self, listener: TcpListener) {
-        *self.listening.lock().unwrap() = Some(spawn(http::listen(listener, self.books.clone(), self.open.subscribe())));
+        *self.listening.lock().unwrap() =
+            Some(spawn(http::listen(listener, self.books.clone(), self.open.subscribe())));
     }
 
     /// From now on nobody listens, and every connection is cut.
@@ -241,8 +243,14 @@ impl Books {
                 (200, json!({ "key": key, "status": "done", "reference": format!("ref-{key}") }))
             }
             Some(State::Done) => (200, json!({ "key": key, "status": "done", "reference": format!("ref-{key}") })),
-            Some(State::Undone) => (422, json!({ "key": key, "status": "refused", "code": "recalled", "message": "it was undone before it came" })),
-            Some(State::Refused) => (422, json!({ "key": key, "status": "refused", "code": "account_closed", "message": "the account is closed" })),
+            Some(State::Undone) => (
+                422,
+                json!({ "key": key, "status": "refused", "code": "recalled", "message": "it was undone before it came" }),
+            ),
+            Some(State::Refused) => (
+                422,
+                json!({ "key": key, "status": "refused", "code": "account_closed", "message": "the account is closed" }),
+            ),
         }
     }
 

@@ -1,4 +1,5 @@
-//! A TCP proxy between Florin and PostgreSQL that can hold bytes back, swallow them, cut connections, refuse new ones and stall.
+//! A TCP proxy between Florin and PostgreSQL that can hold bytes back, swallow them, cut connections, refuse new ones
+//! and stall.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,5 @@
-//! Florin as `florin serve` puts it together, in the process of the test: every listener, a database of its own, no Kafka.
+//! Florin as `florin serve` puts it together, in the process of the test: every listener, a database of its own, no
+//! Kafka.
 
 use std::net::SocketAddr;
 
@@ -26,7 +27,8 @@ impl Served {
     /// With these settings on top of those of every test.
     pub async fn with(more: &[(&str, &str)]) -> Self {
         if let Ok(filter) = std::env::var("TEST_LOG") {
-            let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init(); // another test was first
+            // another test was first
+            let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
         }
         let database = TestDatabase::fresh().await;
         let own = [
@@ -42,7 +44,11 @@ impl Served {
         let (settings, _) = Settings::load(&Sources { flags, ..Sources::default() }, Mode::Tool).unwrap();
         let faults = Faults::default();
         let runtime = Runtime::start(&settings, faults.clone()).await.unwrap();
-        assert!(runtime.serving(std::time::Duration::from_secs(15)).await, "not serving within 15 s: {:?}", runtime.health.parts());
+        assert!(
+            runtime.serving(std::time::Duration::from_secs(15)).await,
+            "not serving within 15 s: {:?}",
+            runtime.health.parts()
+        );
         let http = runtime.http.expect("REST listens");
         Self { runtime, database, faults, http }
     }

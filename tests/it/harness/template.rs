@@ -20,14 +20,17 @@ pub async fn ready(server: &str) -> String {
     });
     let mut admin = PgConnection::connect(server).await.unwrap();
     admin.execute(LOCK).await.unwrap(); // let go with the session
-    let there: bool =
-        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)").bind(&name).fetch_one(&mut admin).await.unwrap();
+    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+        .bind(&name)
+        .fetch_one(&mut admin)
+        .await
+        .unwrap();
     if !there {
         let making = format!("{name}_making");
         for sql in [format!("DROP DATABASE IF EXISTS {making} WITH (FORCE)"), format!("CREATE DATABASE {making}")] {
             admin.execute(AssertSqlSafe(sql)).await.unwrap(); // a run that was killed may have left half of it
         }
-        let mut fresh = PgConnection::connect(&super::with_database(server, &making)).await.unwrap();
+        let mut fresh = PgConnection::connect(&super::database::with_database(server, &making)).await.unwrap();
         MIGRATIONS.run(&mut fresh).await.unwrap();
         fresh.close().await.unwrap();
         admin.execute(AssertSqlSafe(format!("ALTER DATABASE {making} RENAME TO {name}"))).await.unwrap();

@@ -8,7 +8,12 @@ use super::{code, limit, post, refused, set_status};
 use crate::harness::{Florin, until};
 
 fn create(id: &str) -> pb::CreateAccountRequest {
-    pb::CreateAccountRequest { id: id.into(), kind: pb::AccountKind::User.into(), currency: "USD".into(), ..Default::default() }
+    pb::CreateAccountRequest {
+        id: id.into(),
+        kind: pb::AccountKind::User.into(),
+        currency: "USD".into(),
+        ..Default::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,7 +36,10 @@ async fn an_account_is_opened_once_and_another_of_its_name_is_refused() {
         (first.floor.as_deref(), first.ceiling.as_deref(), first.balance.as_str(), first.available.as_str()),
         (Some("-5.00"), Some("100.00"), "0.00", "0.00")
     );
-    assert_eq!((first.status(), first.normal_side(), first.metadata.len()), (pb::AccountStatus::Active, pb::NormalSide::Credit, 2));
+    assert_eq!(
+        (first.status(), first.normal_side(), first.metadata.len()),
+        (pb::AccountStatus::Active, pb::NormalSide::Credit, 2)
+    );
     assert_eq!(florin.account("acc").await, first);
     let with = |change: &dyn Fn(&mut pb::CreateAccountRequest)| {
         let mut other = request.clone();
@@ -68,7 +76,11 @@ async fn an_account_is_opened_once_and_another_of_its_name_is_refused() {
     }
     let external = florin.open("world", pb::AccountKind::External).await;
     assert_eq!((external.floor, external.normal_side), (None, pb::NormalSide::Debit.into()));
-    refused(florin.native.clone().get_account(pb::GetAccountRequest { id: "nobody".into() }).await, Code::NotFound, &["nobody"]);
+    refused(
+        florin.native.clone().get_account(pb::GetAccountRequest { id: "nobody".into() }).await,
+        Code::NotFound,
+        &["nobody"],
+    );
     florin.stop().await;
 }
 
@@ -87,23 +99,49 @@ async fn status_and_limits_bind_from_the_answer_on() {
     florin.update(set_status("b", pb::AccountStatus::Active)).await.unwrap();
     assert_eq!(florin.move_money("", &[("a", "b", "1")]).await.unwrap().status(), pb::TransactionStatus::Completed);
 
-    let limits =
-        |floor: &str, ceiling: &str| pb::UpdateAccountRequest { floor: limit(floor), ceiling: limit(ceiling), id: "a".into(), ..Default::default() };
+    let limits = |floor: &str, ceiling: &str| pb::UpdateAccountRequest {
+        floor: limit(floor),
+        ceiling: limit(ceiling),
+        id: "a".into(),
+        ..Default::default()
+    };
     let changed = florin.update(limits("-10", "150")).await.unwrap();
     assert_eq!((changed.floor.as_deref(), changed.ceiling.as_deref()), (Some("-10.00"), Some("150.00")));
     assert_eq!(florin.move_money("", &[("a", "b", "109")]).await.unwrap().status(), pb::TransactionStatus::Completed);
-    assert_eq!(code(&florin.move_money("", &[("a", "b", "0.01")]).await.unwrap()), Some(pb::DeclineCode::InsufficientFunds));
+    assert_eq!(
+        code(&florin.move_money("", &[("a", "b", "0.01")]).await.unwrap()),
+        Some(pb::DeclineCode::InsufficientFunds)
+    );
     // Limits past the balance bind what is new and move nothing.
     let past = florin.update(limits("0", "-10.01")).await.unwrap();
-    assert_eq!((past.floor.as_deref(), past.ceiling.as_deref(), past.balance.as_str()), (Some("0.00"), Some("-10.01"), "-10.00"));
-    assert_eq!(code(&florin.move_money("", &[("a", "b", "0.01")]).await.unwrap()), Some(pb::DeclineCode::InsufficientFunds));
-    assert_eq!(code(&florin.move_money("", &[("b", "a", "0.01")]).await.unwrap()), Some(pb::DeclineCode::LimitExceeded));
+    assert_eq!(
+        (past.floor.as_deref(), past.ceiling.as_deref(), past.balance.as_str()),
+        (Some("0.00"), Some("-10.01"), "-10.00")
+    );
+    assert_eq!(
+        code(&florin.move_money("", &[("a", "b", "0.01")]).await.unwrap()),
+        Some(pb::DeclineCode::InsufficientFunds)
+    );
+    assert_eq!(
+        code(&florin.move_money("", &[("b", "a", "0.01")]).await.unwrap()),
+        Some(pb::DeclineCode::LimitExceeded)
+    );
     florin.update(limits("0", "")).await.unwrap();
-    assert_eq!(florin.move_money("", &[("b", "a", "0.01")]).await.unwrap().status(), pb::TransactionStatus::Completed, "towards the floor");
-    assert_eq!(code(&florin.move_money("", &[("a", "b", "0.01")]).await.unwrap()), Some(pb::DeclineCode::InsufficientFunds));
+    assert_eq!(
+        florin.move_money("", &[("b", "a", "0.01")]).await.unwrap().status(),
+        pb::TransactionStatus::Completed,
+        "towards the floor"
+    );
+    assert_eq!(
+        code(&florin.move_money("", &[("a", "b", "0.01")]).await.unwrap()),
+        Some(pb::DeclineCode::InsufficientFunds)
+    );
     florin.update(limits("-10", "")).await.unwrap();
     assert_eq!(florin.move_money("", &[("a", "b", "0.01")]).await.unwrap().status(), pb::TransactionStatus::Completed);
-    let unlimited = florin.update(pb::UpdateAccountRequest { ceiling: limit(""), id: "a".into(), ..Default::default() }).await.unwrap();
+    let unlimited = florin
+        .update(pb::UpdateAccountRequest { ceiling: limit(""), id: "a".into(), ..Default::default() })
+        .await
+        .unwrap();
     assert_eq!((unlimited.ceiling, unlimited.floor.as_deref()), (None, Some("-10.00")));
 
     for (bad, words) in [
@@ -112,7 +150,10 @@ async fn status_and_limits_bind_from_the_answer_on() {
         (pb::UpdateAccountRequest { status: 9, ..set_status("a", pb::AccountStatus::Active) }, vec!["status \"9\""]),
         (limits("1.234", ""), vec!["floor \"1.234\" has more than the 2 decimals of USD"]),
         (limits("0", "x"), vec!["ceiling \"x\""]),
-        (pb::UpdateAccountRequest { idempotency_key: "\0".into(), ..set_status("a", pb::AccountStatus::Active) }, vec!["idempotency_key", "U+0000"]),
+        (
+            pb::UpdateAccountRequest { idempotency_key: "\0".into(), ..set_status("a", pb::AccountStatus::Active) },
+            vec!["idempotency_key", "U+0000"],
+        ),
         (
             pb::UpdateAccountRequest { idempotency_key: "x".repeat(256), ..set_status("a", pb::AccountStatus::Active) },
             vec!["idempotency_key", "256", "255"],
@@ -144,7 +185,8 @@ async fn many_changes_at_once_are_written_one_after_another() {
     let florin = Florin::start().await;
     florin.database.account("a", 0).await;
     let texts: Vec<String> = (1..=50).map(|n| n.to_string()).collect();
-    let change = |text: &String| pb::UpdateAccountRequest { id: "a".into(), ceiling: limit(text), ..Default::default() };
+    let change =
+        |text: &String| pb::UpdateAccountRequest { id: "a".into(), ceiling: limit(text), ..Default::default() };
     let answers = join_all(texts.iter().map(|text| florin.update(change(text)))).await;
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert_eq!(florin.account("a").await.version, 50);
@@ -156,17 +198,29 @@ async fn only_an_empty_account_closes_and_it_stays_closed() {
     let florin = Florin::start().await;
     florin.database.account("a", 12_50).await;
     florin.database.account("b", 0).await;
-    refused(florin.update(set_status("a", pb::AccountStatus::Closed)).await, Code::FailedPrecondition, &["account a cannot be closed", "12.50 USD"]);
+    refused(
+        florin.update(set_status("a", pb::AccountStatus::Closed)).await,
+        Code::FailedPrecondition,
+        &["account a cannot be closed", "12.50 USD"],
+    );
     assert_eq!(florin.account("a").await.status(), pb::AccountStatus::Active);
     florin.move_money("", &[("a", "b", "12.50")]).await.unwrap();
-    assert_eq!(florin.update(set_status("a", pb::AccountStatus::Closed)).await.unwrap().status(), pb::AccountStatus::Closed);
+    assert_eq!(
+        florin.update(set_status("a", pb::AccountStatus::Closed)).await.unwrap().status(),
+        pb::AccountStatus::Closed
+    );
     let declined = florin.move_money("", &[("b", "a", "1")]).await.unwrap();
     assert_eq!(code(&declined), Some(pb::DeclineCode::AccountInactive));
-    refused(florin.update(set_status("a", pb::AccountStatus::Active)).await, Code::FailedPrecondition, &["closed, which is final"]);
+    refused(
+        florin.update(set_status("a", pb::AccountStatus::Active)).await,
+        Code::FailedPrecondition,
+        &["closed, which is final"],
+    );
     florin.stop().await;
 }
 
-/// Mutation: a change that does not wait for open legs closes the account and the credit breaks a check of the database.
+/// Mutation: a change that does not wait for open legs closes the account and the credit breaks a check of the
+/// database.
 #[tokio::test(flavor = "multi_thread")]
 async fn closing_waits_for_a_credit_in_flight_and_is_then_refused() {
     let florin = Florin::start().await;
@@ -209,11 +263,20 @@ async fn credits_that_race_a_ceiling_and_its_change_never_pass_it() {
         }
     };
     let (credits, ()) = tokio::join!(credits, changes);
-    let done = credits.into_iter().filter(|answer| answer.as_ref().unwrap().status() == pb::TransactionStatus::Completed).count();
+    let done = credits
+        .into_iter()
+        .filter(|answer| answer.as_ref().unwrap().status() == pb::TransactionStatus::Completed)
+        .count();
     let account = florin.account("b").await;
     assert_eq!(account.balance, format!("{}.00", 6 + done));
     // A ceiling that was lowered past the balance lets nothing more in, and takes nothing out.
-    assert_eq!(florin.database.count("SELECT count(*) FROM balances_now WHERE credits - debits > greatest(ceiling, ceiling_from)").await, 0);
+    assert_eq!(
+        florin
+            .database
+            .count("SELECT count(*) FROM balances_now WHERE credits - debits > greatest(ceiling, ceiling_from)")
+            .await,
+        0
+    );
     florin.stop().await;
 }
 
@@ -221,12 +284,24 @@ async fn credits_that_race_a_ceiling_and_its_change_never_pass_it() {
 async fn a_change_survives_whatever_dies_under_it() {
     let florin = Florin::start().await;
     florin.database.account("a", 10_00).await;
-    let points = ["account.change", "account.read", "account.approved", "account.absorb", "lane.before_take", "lane.taken", "lane.settled"];
+    let points = [
+        "account.change",
+        "account.read",
+        "account.approved",
+        "account.absorb",
+        "lane.before_take",
+        "lane.taken",
+        "lane.settled",
+    ];
     for (n, point) in (1..).zip(points) {
         let text = n.to_string();
         florin.faults.panic_at(point, 0, 1);
-        let changed = florin.update(pb::UpdateAccountRequest { id: "a".into(), floor: limit(&text), ..Default::default() }).await;
-        assert_eq!(changed.map(|account| account.floor).map_err(|status| format!("{point}: {status:?}")), Ok(Some(format!("{n}.00"))));
+        let changed =
+            florin.update(pb::UpdateAccountRequest { id: "a".into(), floor: limit(&text), ..Default::default() }).await;
+        assert_eq!(
+            changed.map(|account| account.floor).map_err(|status| format!("{point}: {status:?}")),
+            Ok(Some(format!("{n}.00")))
+        );
         florin.faults.panic_at(point, 0, 0);
     }
     assert_eq!(florin.database.count("SELECT count(*) FROM transactions WHERE kind = 20").await, 7);

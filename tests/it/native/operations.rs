@@ -9,7 +9,12 @@ use super::{post, refused};
 use crate::harness::{Florin, Options, until};
 
 impl Florin {
-    async fn operation(&self, key: &str, api: &str, issued_at: Option<DateTime<Utc>>) -> Result<pb::GetOperationResponse, Status> {
+    async fn operation(
+        &self,
+        key: &str,
+        api: &str,
+        issued_at: Option<DateTime<Utc>>,
+    ) -> Result<pb::GetOperationResponse, Status> {
         let issued_at = issued_at.map(|time| time.to_rfc3339()).unwrap_or_default();
         let request = pb::GetOperationRequest { idempotency_key: key.into(), api: api.into(), issued_at };
         Ok(self.native.clone().get_operation(request).await?.into_inner())
@@ -63,13 +68,14 @@ async fn an_operation_is_done_running_never_or_too_old_to_tell() {
 
     refused(florin.operation("", "", now).await, Code::InvalidArgument, &["idempotency_key is required"]);
     refused(florin.operation("k", "http", now).await, Code::InvalidArgument, &["api \"http\"", "payment.v1"]);
-    let bad_time = pb::GetOperationRequest { idempotency_key: "k".into(), issued_at: "yesterday".into(), ..Default::default() };
+    let bad_time =
+        pb::GetOperationRequest { idempotency_key: "k".into(), issued_at: "yesterday".into(), ..Default::default() };
     refused(florin.native.clone().get_operation(bad_time).await, Code::InvalidArgument, &["issued_at \"yesterday\""]);
     florin.stop().await;
 }
 
-/// The promise holds against the operation itself, however they meet: either it is done and the answer is DONE or RUNNING, or it is
-/// NEVER and the operation is refused.
+/// The promise holds against the operation itself, however they meet: either it is done and the answer is DONE or
+/// RUNNING, or it is NEVER and the operation is refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn asking_and_doing_at_once_agree() {
     let florin = Florin::start().await;
@@ -79,7 +85,8 @@ async fn asking_and_doing_at_once_agree() {
     let mut done = 0;
     for n in 0..100 {
         let key = format!("k{n}");
-        let (moved, asked) = tokio::join!(florin.move_money(&key, &[("a", "b", "0.01")]), florin.operation(&key, "", now));
+        let (moved, asked) =
+            tokio::join!(florin.move_money(&key, &[("a", "b", "0.01")]), florin.operation(&key, "", now));
         match (moved, asked.unwrap().state()) {
             (Ok(_), State::Done | State::Running) => done += 1,
             (Err(status), State::Never) => assert_eq!(status.code(), Code::Aborted),

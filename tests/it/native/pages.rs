@@ -32,13 +32,19 @@ impl Florin {
         }
     }
 
-    async fn entries(&self, account: &str, page_size: u32, page_token: String) -> Result<pb::ListEntriesResponse, Status> {
+    async fn entries(
+        &self,
+        account: &str,
+        page_size: u32,
+        page_token: String,
+    ) -> Result<pb::ListEntriesResponse, Status> {
         let request = pb::ListEntriesRequest { account_id: account.into(), page_size, page_token };
         Ok(self.native.clone().list_entries(request).await?.into_inner())
     }
 }
 
-/// 1,230 transactions: a pays b in 1,000 of them, of which 200 have a reference; 100 move three legs over a; 100 are declined; 30 are others'.
+/// 1,230 transactions: a pays b in 1,000 of them, of which 200 have a reference; 100 move three legs over a; 100 are
+/// declined; 30 are others'.
 async fn filled() -> Florin {
     let florin = Florin::start().await;
     for name in ["a", "b", "c", "d"] {
@@ -79,17 +85,34 @@ async fn lists_leave_nothing_out_and_repeat_nothing_while_new_ones_arrive() {
         (pb::ListTransactionsRequest { status: pb::TransactionStatus::Completed.into(), ..of("b") }, 100, 1_001),
         (pb::ListTransactionsRequest { reference: "order".into(), ..filter.clone() }, 33, 200),
         (pb::ListTransactionsRequest { reference: "r3".into(), ..of("c") }, 3, 13),
-        (pb::ListTransactionsRequest { reference: "r3".into(), status: pb::TransactionStatus::Declined.into(), ..of("a") }, 3, 10),
+        (
+            pb::ListTransactionsRequest {
+                reference: "r3".into(),
+                status: pb::TransactionStatus::Declined.into(),
+                ..of("a")
+            },
+            3,
+            10,
+        ),
         (filter.clone(), 100, 1_234),
     ] {
-        let before = ids(&florin.all(&request, 1_000).await); // some are new since the fill: only those known before the walk must be found
+        // some are new since the fill: only those known before the walk must be found
+        let before = ids(&florin.all(&request, 1_000).await);
         let walked = florin.all(&request, page_size).await;
         let unique = ids(&walked);
         assert_eq!(unique.len(), walked.len(), "repeats in {request:?}");
-        assert!(before.is_subset(&unique), "{} of {} in {request:?}", before.intersection(&unique).count(), before.len());
+        assert!(
+            before.is_subset(&unique),
+            "{} of {} in {request:?}",
+            before.intersection(&unique).count(),
+            before.len()
+        );
         assert!(before.len() >= expected, "{} of {expected} in {request:?}", before.len());
         if request.account_id.is_empty() && request.reference.is_empty() {
-            let places: Vec<(String, i64)> = sqlx::query_as("SELECT id::text, seq FROM transactions").fetch_all(&florin.database.pool).await.unwrap();
+            let places: Vec<(String, i64)> = sqlx::query_as("SELECT id::text, seq FROM transactions")
+                .fetch_all(&florin.database.pool)
+                .await
+                .unwrap();
             let places: HashMap<String, i64> = places.into_iter().collect();
             assert!(walked.iter().is_sorted_by(|a, b| places[&a.id] > places[&b.id]), "not newest first");
         }
@@ -108,7 +131,8 @@ async fn lists_keep_to_a_time_and_say_where_they_are() {
     let mut times: Vec<String> = all.iter().map(|transaction| transaction.created_at.clone()).collect();
     times.sort();
     let (from, to) = (times[300].clone(), times[600].clone());
-    let expected = all.iter().filter(|transaction| transaction.created_at >= from && transaction.created_at < to).count();
+    let expected =
+        all.iter().filter(|transaction| transaction.created_at >= from && transaction.created_at < to).count();
     for account in ["b", ""] {
         let request = pb::ListTransactionsRequest {
             account_id: account.into(),
@@ -118,28 +142,45 @@ async fn lists_keep_to_a_time_and_say_where_they_are() {
             ..Default::default()
         };
         let found = florin.all(&request, 50).await;
-        let of_b = found.iter().filter(|transaction| transaction.postings.iter().any(|posting| posting.credit_account_id == "b")).count();
+        let of_b = found
+            .iter()
+            .filter(|transaction| transaction.postings.iter().any(|posting| posting.credit_account_id == "b"))
+            .count();
         assert_eq!((of_b, ids(&found).len()), (expected, found.len()));
         assert!(found.iter().all(|transaction| transaction.created_at >= from && transaction.created_at < to));
     }
     let later = DateTime::parse_from_rfc3339(times.last().unwrap()).unwrap() + TimeDelta::hours(1);
     for account in ["b", ""] {
         let none = florin
-            .list(pb::ListTransactionsRequest { account_id: account.into(), created_from: later.to_rfc3339(), ..Default::default() })
+            .list(pb::ListTransactionsRequest {
+                account_id: account.into(),
+                created_from: later.to_rfc3339(),
+                ..Default::default()
+            })
             .await
             .unwrap();
         assert!(none.transactions.is_empty() && none.next_page_token.is_empty());
     }
-    let nobody = florin.list(pb::ListTransactionsRequest { account_id: "never named".into(), ..Default::default() }).await.unwrap();
+    let nobody = florin
+        .list(pb::ListTransactionsRequest { account_id: "never named".into(), ..Default::default() })
+        .await
+        .unwrap();
     assert!(nobody.transactions.is_empty() && nobody.next_page_token.is_empty());
     let default = florin.list(pb::ListTransactionsRequest::default()).await.unwrap();
     assert_eq!(default.transactions.len(), 50);
 
-    let base = pb::ListTransactionsRequest { account_id: "a".into(), page_token: default.next_page_token.clone(), ..Default::default() };
+    let base = pb::ListTransactionsRequest {
+        account_id: "a".into(),
+        page_token: default.next_page_token.clone(),
+        ..Default::default()
+    };
     for (bad, words) in [
         (base.clone(), vec!["page_token", "not a token of this query"]),
         (pb::ListTransactionsRequest { page_token: "x\0".into(), ..base.clone() }, vec!["page_token"]),
-        (pb::ListTransactionsRequest { page_token: String::new(), page_size: 1_001, ..base.clone() }, vec!["page_size 1001", "1000"]),
+        (
+            pb::ListTransactionsRequest { page_token: String::new(), page_size: 1_001, ..base.clone() },
+            vec!["page_size 1001", "1000"],
+        ),
         (pb::ListTransactionsRequest { status: 5, ..base.clone() }, vec!["status \"5\""]),
         (pb::ListTransactionsRequest { created_from: "now".into(), ..base.clone() }, vec!["created_from \"now\""]),
         (
@@ -189,14 +230,21 @@ async fn a_page_ends_before_it_is_too_large_for_a_message() {
     let florin = Florin::start().await;
     florin.database.account("a", 100_00).await;
     florin.database.account("b", 0).await;
-    let metadata: std::collections::HashMap<String, String> = (0..15).map(|n| (n.to_string(), "x".repeat(500))).collect();
-    let requests = (0..700).map(|_| florin.post(pb::PostTransactionRequest { metadata: metadata.clone(), ..post("", &[("a", "b", "0.01")]) }));
+    let metadata: std::collections::HashMap<String, String> =
+        (0..15).map(|n| (n.to_string(), "x".repeat(500))).collect();
+    let requests = (0..700).map(|_| {
+        florin.post(pb::PostTransactionRequest { metadata: metadata.clone(), ..post("", &[("a", "b", "0.01")]) })
+    });
     for answer in join_all(requests).await {
         answer.unwrap();
     }
     let request = pb::ListTransactionsRequest { account_id: "b".into(), page_size: 1_000, ..Default::default() };
     let page = florin.list(request.clone()).await.unwrap();
-    assert!((400..700).contains(&page.transactions.len()) && !page.next_page_token.is_empty(), "{}", page.transactions.len());
+    assert!(
+        (400..700).contains(&page.transactions.len()) && !page.next_page_token.is_empty(),
+        "{}",
+        page.transactions.len()
+    );
     let all = florin.all(&request, 1_000).await;
     assert!(ids(&all).len() == all.len() && all.len() >= 700);
     florin.stop().await;

@@ -17,21 +17,48 @@ async fn a_transaction_of_several_postings_happens_whole_or_not_at_all() {
         florin.database.account(name, balance).await;
     }
     let done = florin.move_money("k1", &[("a", "c", "4"), ("b", "c", "5.00"), ("c", "d", "8.5")]).await.unwrap();
-    assert_eq!((done.status(), done.kind.as_str(), done.postings[2].amount.as_str()), (pb::TransactionStatus::Completed, "transfer", "8.50"));
+    assert_eq!(
+        (done.status(), done.kind.as_str(), done.postings[2].amount.as_str()),
+        (pb::TransactionStatus::Completed, "transfer", "8.50")
+    );
     for (name, balance) in [("a", 6_00), ("b", 0), ("c", 50), ("d", 8_50)] {
         assert_eq!(florin.balance(name).await, balance, "{name}");
     }
-    let read =
-        florin.native.clone().get_transaction(pb::GetTransactionRequest { id: done.id.clone() }).await.unwrap().into_inner().transaction.unwrap();
-    assert_eq!((read.postings[2].debit_balance_after.as_str(), read.postings[0].credit_balance_after.as_str()), ("0.50", "4.00"));
+    let read = florin
+        .native
+        .clone()
+        .get_transaction(pb::GetTransactionRequest { id: done.id.clone() })
+        .await
+        .unwrap()
+        .into_inner()
+        .transaction
+        .unwrap();
+    assert_eq!(
+        (read.postings[2].debit_balance_after.as_str(), read.postings[0].credit_balance_after.as_str()),
+        ("0.50", "4.00")
+    );
     assert_eq!((read.id, read.created_at), (done.id, done.created_at));
 
     // One leg short: nothing moves, and the key stays free.
     let short = florin.move_money("k2", &[("a", "c", "1"), ("b", "c", "0.01"), ("a", "d", "1")]).await.unwrap();
-    assert_eq!((short.status(), code(&short)), (pb::TransactionStatus::Declined, Some(pb::DeclineCode::InsufficientFunds)));
+    assert_eq!(
+        (short.status(), code(&short)),
+        (pb::TransactionStatus::Declined, Some(pb::DeclineCode::InsufficientFunds))
+    );
     assert_eq!((florin.balance("a").await, florin.balance("c").await), (6_00, 50));
-    let read = florin.native.clone().get_transaction(pb::GetTransactionRequest { id: short.id }).await.unwrap().into_inner().transaction.unwrap();
-    assert_eq!((read.status(), read.postings.len(), code(&read)), (pb::TransactionStatus::Declined, 3, Some(pb::DeclineCode::InsufficientFunds)));
+    let read = florin
+        .native
+        .clone()
+        .get_transaction(pb::GetTransactionRequest { id: short.id })
+        .await
+        .unwrap()
+        .into_inner()
+        .transaction
+        .unwrap();
+    assert_eq!(
+        (read.status(), read.postings.len(), code(&read)),
+        (pb::TransactionStatus::Declined, 3, Some(pb::DeclineCode::InsufficientFunds))
+    );
     let again = florin.move_money("k2", &[("a", "c", "1")]).await.unwrap();
     assert_eq!(again.status(), pb::TransactionStatus::Completed);
 
@@ -57,11 +84,19 @@ async fn a_key_replays_its_first_answer_and_refuses_another_request() {
     };
     let first = florin.post(request.clone()).await.unwrap();
     let repeat = pb::PostTransactionRequest { description: "other words".into(), ..post("key", &[("a", "b", "1.5")]) };
-    let repeat = pb::PostTransactionRequest { kind: "topup".into(), reference: "order 7".into(), metadata: metadata.clone(), ..repeat };
+    let repeat = pb::PostTransactionRequest {
+        kind: "topup".into(),
+        reference: "order 7".into(),
+        metadata: metadata.clone(),
+        ..repeat
+    };
     let again = florin.post(repeat).await.unwrap();
     assert!(!first.replayed && again.replayed);
     let (first, again) = (first.transaction.unwrap(), again.transaction.unwrap());
-    assert_eq!((&again.id, &again.created_at, again.description.as_str(), &again.metadata), (&first.id, &first.created_at, "first words", &metadata));
+    assert_eq!(
+        (&again.id, &again.created_at, again.description.as_str(), &again.metadata),
+        (&first.id, &first.created_at, "first words", &metadata)
+    );
     let with = |change: fn(&mut pb::PostTransactionRequest)| {
         let mut request = request.clone();
         change(&mut request);
@@ -121,7 +156,10 @@ async fn every_field_is_checked_and_the_message_names_field_value_and_limit() {
     let cases: Vec<(pb::PostTransactionRequest, Vec<&str>)> = vec![
         (with(&|r| r.postings.clear()), vec!["postings is required"]),
         (with(&|r| r.postings = vec![r.postings[0].clone(); 101]), vec!["postings", "101", "100"]),
-        (with(&|r| r.postings[1].amount = "1.234".into()), vec!["postings[1].amount \"1.234\" has more than the 2 decimals of USD"]),
+        (
+            with(&|r| r.postings[1].amount = "1.234".into()),
+            vec!["postings[1].amount \"1.234\" has more than the 2 decimals of USD"],
+        ),
         (with(&|r| r.postings[1].amount = "1e3".into()), vec!["postings[1].amount \"1e3\""]),
         (with(&|r| r.postings[1].amount = String::new()), vec!["postings[1].amount is required"]),
         (with(&|r| r.postings[1].amount = "9".repeat(27)), vec!["postings[1].amount", "28 digits"]),
@@ -136,7 +174,10 @@ async fn every_field_is_checked_and_the_message_names_field_value_and_limit() {
         (with(&|r| r.description = long(1_025)), vec!["description", "1025", "1024"]),
         (with(&|r| r.kind = "gift".into()), vec!["kind \"gift\"", "transfer", "topup", "withdrawal"]),
         (with(&|r| r.kind = "account_change".into()), vec!["kind \"account_change\""]),
-        (with(&|r| r.metadata = (0..51).map(|n| (n.to_string(), String::new())).collect()), vec!["metadata", "51", "50"]),
+        (
+            with(&|r| r.metadata = (0..51).map(|n| (n.to_string(), String::new())).collect()),
+            vec!["metadata", "51", "50"],
+        ),
         (with(&|r| drop(r.metadata.insert(long(65), String::new()))), vec!["metadata key", "65", "64"]),
         (with(&|r| drop(r.metadata.insert("k".into(), long(513)))), vec!["metadata[\"k\"]", "513", "512"]),
         (with(&|r| r.metadata = (0..17).map(|n| (n.to_string(), long(512))).collect()), vec!["metadata", "8192"]),
@@ -172,13 +213,22 @@ async fn every_field_is_checked_and_the_message_names_field_value_and_limit() {
     };
     assert_eq!(florin.post(request).await.unwrap().transaction.unwrap().status(), pb::TransactionStatus::Completed);
     assert_eq!(florin.balance("b").await, 1_00);
-    refused(florin.native.clone().get_transaction(pb::GetTransactionRequest { id: "x".into() }).await, Code::InvalidArgument, &["id \"x\""]);
+    refused(
+        florin.native.clone().get_transaction(pb::GetTransactionRequest { id: "x".into() }).await,
+        Code::InvalidArgument,
+        &["id \"x\""],
+    );
     let unknown = "00000000-0000-7000-8000-000000000000";
-    refused(florin.native.clone().get_transaction(pb::GetTransactionRequest { id: unknown.into() }).await, Code::NotFound, &[unknown]);
+    refused(
+        florin.native.clone().get_transaction(pb::GetTransactionRequest { id: unknown.into() }).await,
+        Code::NotFound,
+        &[unknown],
+    );
     florin.stop().await;
 }
 
-/// Mutation: with balances-after of 28 digits the transaction through `middle` is refused by the database, not by the rules.
+/// Mutation: with balances-after of 28 digits the transaction through `middle` is refused by the database, not by the
+/// rules.
 #[tokio::test(flavor = "multi_thread")]
 async fn amounts_at_their_limit_leave_their_neighbours_alone() {
     let florin = Florin::start().await;
@@ -199,7 +249,11 @@ async fn amounts_at_their_limit_leave_their_neighbours_alone() {
     };
     let (small, big, ()) = tokio::join!(small, big, over);
     assert_eq!(big.status(), pb::TransactionStatus::Completed);
-    assert!(small.into_iter().all(|answer| answer.unwrap().transaction.unwrap().status() == pb::TransactionStatus::Completed));
+    assert!(
+        small
+            .into_iter()
+            .all(|answer| answer.unwrap().transaction.unwrap().status() == pb::TransactionStatus::Completed)
+    );
     let middle = florin.account("middle").await;
     assert_eq!((middle.balance.as_str(), florin.account("bank").await.balance), (max, format!("-{max}")));
     // One more would be too much for an account; a neighbour of the same moment is not concerned.
@@ -214,7 +268,15 @@ async fn amounts_at_their_limit_leave_their_neighbours_alone() {
     // In between its postings a balance may pass 28 digits.
     let through = florin.move_money("", &[("other", "middle", max), ("middle", "far", max)]).await.unwrap();
     assert_eq!(through.status(), pb::TransactionStatus::Completed);
-    let read = florin.native.clone().get_transaction(pb::GetTransactionRequest { id: through.id }).await.unwrap().into_inner().transaction.unwrap();
+    let read = florin
+        .native
+        .clone()
+        .get_transaction(pb::GetTransactionRequest { id: through.id })
+        .await
+        .unwrap()
+        .into_inner()
+        .transaction
+        .unwrap();
     assert_eq!(read.postings[0].credit_balance_after, "199999999999999999999999999.98");
     florin.stop().await;
 }

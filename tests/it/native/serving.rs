@@ -33,10 +33,18 @@ async fn a_standby_answers_nothing_but_unavailable() {
     refused(standby.update(set_status("a", pb::AccountStatus::Suspended)).await, Code::Unavailable, words);
     refused(native.get_account(pb::GetAccountRequest { id: "a".into() }).await, Code::Unavailable, words);
     refused(native.list_transactions(pb::ListTransactionsRequest::default()).await, Code::Unavailable, words);
-    refused(native.list_entries(pb::ListEntriesRequest { account_id: "a".into(), ..Default::default() }).await, Code::Unavailable, words);
+    refused(
+        native.list_entries(pb::ListEntriesRequest { account_id: "a".into(), ..Default::default() }).await,
+        Code::Unavailable,
+        words,
+    );
     let unknown = pb::GetTransactionRequest { id: "00000000-0000-7000-8000-000000000000".into() };
     refused(native.get_transaction(unknown).await, Code::Unavailable, words);
-    refused(native.get_operation(pb::GetOperationRequest { idempotency_key: "k".into(), ..Default::default() }).await, Code::Unavailable, words);
+    refused(
+        native.get_operation(pb::GetOperationRequest { idempotency_key: "k".into(), ..Default::default() }).await,
+        Code::Unavailable,
+        words,
+    );
     let new = pb::CreateAccountRequest { id: "new".into(), kind: 1, currency: "USD".into(), ..Default::default() };
     refused(native.create_account(new).await, Code::Unavailable, words);
     refused(native.post_transactions(futures::stream::empty()).await, Code::Unavailable, words);
@@ -49,7 +57,8 @@ async fn compressed_messages_and_short_deadlines_are_honoured() {
     let florin = Florin::start().await;
     florin.database.account("a", 1_00).await;
     florin.database.account("b", 0).await;
-    let mut gzip = florin.native.clone().send_compressed(CompressionEncoding::Gzip).accept_compressed(CompressionEncoding::Gzip);
+    let mut gzip =
+        florin.native.clone().send_compressed(CompressionEncoding::Gzip).accept_compressed(CompressionEncoding::Gzip);
     let answer = gzip.post_transaction(post("k", &[("a", "b", "0.10")])).await.unwrap();
     assert_eq!(answer.metadata().get("grpc-encoding").unwrap(), "gzip");
     // The deadline of a stream is that of its transactions.

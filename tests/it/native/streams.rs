@@ -13,9 +13,12 @@ use super::{post, refused};
 use crate::harness::{Florin, until};
 
 /// Both ends of a stream.
-async fn stream(florin: &Florin) -> (mpsc::UnboundedSender<pb::PostTransactionsRequest>, Streaming<pb::PostTransactionsResponse>) {
+async fn stream(
+    florin: &Florin,
+) -> (mpsc::UnboundedSender<pb::PostTransactionsRequest>, Streaming<pb::PostTransactionsResponse>) {
     let (send, requests) = mpsc::unbounded_channel();
-    let answers = florin.native.clone().post_transactions(UnboundedReceiverStream::new(requests)).await.unwrap().into_inner();
+    let answers =
+        florin.native.clone().post_transactions(UnboundedReceiverStream::new(requests)).await.unwrap().into_inner();
     (send, answers)
 }
 
@@ -39,7 +42,10 @@ async fn each_message_is_answered_in_order_with_an_outcome_for_each_transaction(
                 7 => post("", &[("u1", "u2", "1.001")]),
                 8 => post("", &[("u1", "nobody", "1")]),
                 9 => post("shared", &[("u3", "u4", "0.05")]),
-                _ => post(&format!("{sequence}/{n}"), &[(&format!("u{}", n % 10), &format!("u{}", (n + 3) % 10), "0.01")]),
+                _ => post(
+                    &format!("{sequence}/{n}"),
+                    &[(&format!("u{}", n % 10), &format!("u{}", (n + 3) % 10), "0.01")],
+                ),
             })
             .collect();
         send.send(pb::PostTransactionsRequest { sequence, transactions }).unwrap();
@@ -55,7 +61,9 @@ async fn each_message_is_answered_in_order_with_an_outcome_for_each_transaction(
                     assert_eq!((error.code, error.reason.as_str()), (Code::InvalidArgument as i32, "INVALID_ARGUMENT"));
                     assert!(error.message.contains("postings[0].amount \"1.001\""), "{}", error.message);
                 }
-                (8, Outcome::Response(_)) => assert_eq!(id(outcome).decline.as_ref().unwrap().code(), pb::DeclineCode::AccountNotFound),
+                (8, Outcome::Response(_)) => {
+                    assert_eq!(id(outcome).decline.as_ref().unwrap().code(), pb::DeclineCode::AccountNotFound)
+                }
                 (9, Outcome::Response(response)) => replayed += u32::from(response.replayed),
                 (_, Outcome::Response(_)) => assert_eq!(
                     (id(outcome).idempotency_key.clone(), id(outcome).status()),
@@ -67,7 +75,10 @@ async fn each_message_is_answered_in_order_with_an_outcome_for_each_transaction(
     }
     assert!(answers.next().await.is_none());
     assert_eq!(replayed, 15);
-    assert_eq!(florin.database.count("SELECT count(*) FROM transactions WHERE kind = 2 AND status = 1").await, 16 * 97 + 1);
+    assert_eq!(
+        florin.database.count("SELECT count(*) FROM transactions WHERE kind = 2 AND status = 1").await,
+        16 * 97 + 1
+    );
     florin.stop().await;
 }
 
@@ -92,12 +103,18 @@ async fn a_caller_who_does_not_listen_is_not_read_on_and_what_was_read_is_carrie
         send.send(pb::PostTransactionsRequest { sequence, transactions }).unwrap();
     }
     until("16 messages are in execution", || async { florin.in_flight.now() == 160 }).await;
-    assert!(tokio::time::timeout(Duration::from_millis(300), answers.next()).await.is_err(), "nothing is answered before it is durable");
+    assert!(
+        tokio::time::timeout(Duration::from_millis(300), answers.next()).await.is_err(),
+        "nothing is answered before it is durable"
+    );
     assert_eq!(florin.in_flight.now(), 160, "a seventeenth message was taken on");
     // The caller leaves: what was taken on happens.
     drop((send, answers));
     florin.faults.release("lane.before_commit");
-    until("all that was taken on is done", || async { florin.balance("b").await == 560 && florin.in_flight.now() == 0 }).await;
+    until("all that was taken on is done", || async {
+        florin.balance("b").await == 560 && florin.in_flight.now() == 0
+    })
+    .await;
     florin.stop().await;
 }
 
@@ -107,7 +124,10 @@ async fn a_message_of_a_thousand_is_executed_and_one_more_ends_the_stream() {
     florin.database.account("a", 100_000).await;
     florin.database.account("b", 0).await;
     let (send, mut answers) = stream(&florin).await;
-    let of = |count: usize| pb::PostTransactionsRequest { sequence: 9, transactions: vec![post("", &[("a", "b", "0.01")]); count] };
+    let of = |count: usize| pb::PostTransactionsRequest {
+        sequence: 9,
+        transactions: vec![post("", &[("a", "b", "0.01")]); count],
+    };
     for count in [1_000, 0, 1_001] {
         send.send(of(count)).unwrap();
     }
@@ -132,7 +152,12 @@ async fn an_answer_that_would_be_too_large_leaves_out_what_the_caller_said() {
     };
     send.send(pb::PostTransactionsRequest { sequence: 1, transactions: vec![one; 1_000] }).unwrap();
     let answer = answers.next().await.unwrap().unwrap();
-    assert!(answer.outcomes.iter().all(|outcome| id(outcome).status() == pb::TransactionStatus::Completed && id(outcome).postings.is_empty()));
+    assert!(
+        answer
+            .outcomes
+            .iter()
+            .all(|outcome| id(outcome).status() == pb::TransactionStatus::Completed && id(outcome).postings.is_empty())
+    );
     drop((send, answers));
     florin.stop().await;
 }

@@ -5,8 +5,8 @@ use florin::store::outbox as store;
 
 use crate::outbox::rig::{Rig, assert_order, authorized, declined, wait};
 
-/// Fails when the batch is sent again as it was (nothing ever moves on), when its neighbours are given up too, or when the letter is
-/// written after its place was passed (a panic in between would lose it).
+/// Fails when the batch is sent again as it was (nothing ever moves on), when its neighbours are given up too, or when
+/// the letter is written after its place was passed (a panic in between would lose it).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_too_large_becomes_a_dead_letter_and_the_rest_moves_on_in_order() {
     let rig = Rig::new("deadletters").await;
@@ -28,8 +28,12 @@ async fn a_record_too_large_becomes_a_dead_letter_and_the_rest_moves_on_in_order
 
     let mut letters = store::list_dead_letters(&rig.pool, 0, false, 100).await.unwrap();
     letters.sort_by_key(|letter| letter.seq);
-    let kinds: Vec<_> = letters.iter().map(|letter| (letter.event, letter.error.split(':').next().unwrap().to_owned())).collect();
-    assert_eq!(kinds, [(1, "message_too_large".into()), (1, "message_too_large".into()), (99, "invalid_record".into())]);
+    let kinds: Vec<_> =
+        letters.iter().map(|letter| (letter.event, letter.error.split(':').next().unwrap().to_owned())).collect();
+    assert_eq!(
+        kinds,
+        [(1, "message_too_large".into()), (1, "message_too_large".into()), (99, "invalid_record".into())]
+    );
     assert_eq!(letters[0].body, huge, "the letter is whole");
     let records = rig.dead_letters().await;
     assert_eq!(records.len(), 3, "once each, whatever the publisher went through");
@@ -51,10 +55,14 @@ async fn a_record_too_large_becomes_a_dead_letter_and_the_rest_moves_on_in_order
     wait("whoever leads tells it again", async || replayed().await.is_some()).await;
     let place = replayed().await.unwrap();
     let again = store::ask_replay(&larger.pool, letters[0].id).await;
-    assert!(matches!(again, Err(store::ReplayError::Replayed { replayed_as, .. }) if replayed_as == place), "{again:?}");
+    assert!(
+        matches!(again, Err(store::ReplayError::Replayed { replayed_as, .. }) if replayed_as == place),
+        "{again:?}"
+    );
     assert_eq!(store::list_dead_letters(&larger.pool, 0, false, 100).await.unwrap().len(), 2);
     larger.drained().await;
-    // The topic's own limit is smaller than the client's now: the broker refuses it, it is found and given up after its retries.
+    // The topic's own limit is smaller than the client's now: the broker refuses it, it is found and given up after its
+    // retries.
     let letters = store::list_dead_letters(&larger.pool, 0, true, 100).await.unwrap();
     let letter = letters.iter().find(|letter| letter.seq == place);
     // Compressed it is small, and then it passes.
@@ -63,7 +71,8 @@ async fn a_record_too_large_becomes_a_dead_letter_and_the_rest_moves_on_in_order
     florin.stop().await;
 }
 
-/// The client lets these pass, the broker does not, and refuses the whole package. Fails when the package's neighbours are given up with it.
+/// The client lets these pass, the broker does not, and refuses the whole package. Fails when the package's neighbours
+/// are given up with it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_that_the_broker_refuses_is_found_among_its_neighbours() {
     let mut rig = Rig::new("brokerrefuses").await;
@@ -105,7 +114,11 @@ async fn a_missing_topic_is_waited_for_and_nothing_is_given_up() {
     rig.write("a").await;
     let publisher = rig.start().await;
     use florin::resilience::health::Condition;
-    wait("health says so", async || matches!(rig.condition(), Condition::Degraded(reason) if !reason.contains("starting"))).await;
+    wait(
+        "health says so",
+        async || matches!(rig.condition(), Condition::Degraded(reason) if !reason.contains("starting")),
+    )
+    .await;
     florin::messaging::topics::ensure_topics(&rig.args.kafka).await.unwrap();
     rig.drained().await;
     publisher.stop().await;

@@ -20,8 +20,8 @@ const POINTS: [&str; 7] = [
     "outbox.after_commit",
 ];
 
-/// Fails when the publisher goes on after PostgreSQL's copy instead of Kafka's position (seen: 200 events doubled by after_commit), or when
-/// the position is not in the events' transaction (seen: it refuses to go on).
+/// Fails when the publisher goes on after PostgreSQL's copy instead of Kafka's position (seen: 200 events doubled by
+/// after_commit), or when the position is not in the events' transaction (seen: it refuses to go on).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_at_any_point_neither_loses_nor_doubles_an_event() {
     let rig = Rig::new("panics").await;
@@ -63,8 +63,8 @@ async fn at_least_once_doubles_events_after_the_same_panics() {
     assert!(events.len() > table.len(), "{} records of {} events: nothing was doubled", events.len(), table.len());
 }
 
-/// In the first round the broker dies anywhere; in the second right before a commit, and stays away until the producer is given up.
-/// Fails when a commit of unknown outcome is taken for done (seen: the outbox never drains).
+/// In the first round the broker dies anywhere; in the second right before a commit, and stays away until the producer
+/// is given up. Fails when a commit of unknown outcome is taken for done (seen: the outbox never drains).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_killed_in_mid_publish_neither_loses_nor_doubles_an_event() {
     let kafka = std::sync::Arc::new(tokio::task::spawn_blocking(Kafka::start).await.unwrap());
@@ -83,7 +83,8 @@ async fn a_broker_killed_in_mid_publish_neither_loses_nor_doubles_an_event() {
             wait("a transaction is about to commit", async || rig.args.faults.hits("outbox.before_commit") > 0).await;
             kafka.kill();
             rig.args.faults.release("outbox.before_commit");
-            wait("health says that the broker is away", async || matches!(rig.condition(), Condition::Degraded(_))).await;
+            wait("health says that the broker is away", async || matches!(rig.condition(), Condition::Degraded(_)))
+                .await;
         }
         let again = kafka.clone();
         tokio::task::spawn_blocking(move || again.again()).await.unwrap();
@@ -164,7 +165,11 @@ async fn a_second_publisher_shuts_the_first_one_out() {
     let first = rig.start().await;
     rig.write("a").await;
     rig.drained().await;
-    let other = florin::actors::outbox::OutboxArgs { handle: Default::default(), health: Default::default(), ..rig.args.clone() };
+    let other = florin::actors::outbox::OutboxArgs {
+        handle: Default::default(),
+        health: Default::default(),
+        ..rig.args.clone()
+    };
     let second = Rig { name: rig.name.clone(), pool: rig.pool.clone(), args: other };
     let (publisher, writers) = (second.start().await, second.writers(2, 5, 0.001));
     writers.more(50).await;

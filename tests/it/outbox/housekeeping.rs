@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use florin::actors::housekeeping::{Backpressure, Housekeeping, HousekeepingArgs, HousekeepingConfig, HousekeepingMessage, Limits};
+use florin::actors::housekeeping::{
+    Backpressure, Housekeeping, HousekeepingArgs, HousekeepingConfig, HousekeepingMessage, Limits,
+};
 use florin::actors::journal::{Journal, JournalConfig};
 use florin::store::Database;
 use florin::store::outbox as store;
@@ -14,11 +16,13 @@ use crate::outbox::servers::postgres;
 
 /// Number, whether it was opened, closed, and has keys.
 async fn partitions(rig: &Rig) -> Vec<(i64, bool, bool, bool)> {
-    let sql = "SELECT number, opened_at IS NOT NULL, closed_at IS NOT NULL, keys FROM journal_partitions ORDER BY number";
+    let sql =
+        "SELECT number, opened_at IS NOT NULL, closed_at IS NOT NULL, keys FROM journal_partitions ORDER BY number";
     sqlx::query_as(sql).fetch_all(&rig.pool).await.unwrap()
 }
 
-/// Fails when a partition is made by something that waits for writers, such as a lock on the whole journal (then it runs into its time limit).
+/// Fails when a partition is made by something that waits for writers, such as a lock on the whole journal (then it
+/// runs into its time limit).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn partitions_are_made_ahead_beside_writers_and_readers_of_the_journal() {
     let rig = Rig::new("partitions").await;
@@ -46,10 +50,11 @@ async fn keys_leave_with_closed_partitions_that_are_old() {
     assert_eq!(store::forget_keys(&rig.pool, day).await.unwrap(), None, "younger than the retention");
     assert_eq!(store::forget_keys(&rig.pool, none).await.unwrap(), Some(1));
     assert_eq!(store::forget_keys(&rig.pool, none).await.unwrap(), None);
-    let left: Vec<String> = sqlx::query_scalar("SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'journal_1'::regclass")
-        .fetch_all(&rig.pool)
-        .await
-        .unwrap();
+    let left: Vec<String> =
+        sqlx::query_scalar("SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'journal_1'::regclass")
+            .fetch_all(&rig.pool)
+            .await
+            .unwrap();
     assert!(!left.is_empty() && left.iter().all(|name| !name.contains("_key")), "{left:?}");
     assert_eq!(store::note_times(&rig.pool).await.unwrap(), Some(1));
     assert_eq!(store::note_times(&rig.pool).await.unwrap(), None);
@@ -60,8 +65,13 @@ async fn keys_leave_with_closed_partitions_that_are_old() {
 async fn the_house_is_kept_while_events_pass_and_backpressure_tells_when_they_do_not() {
     let rig = Rig::new("kept").await;
     let limits = Limits { warn_rows: 10, stop_rows: 100, ..Limits::default() };
-    let config =
-        HousekeepingConfig { interval: Duration::from_millis(20), upkeep_every: 1, partitions_ahead: 4, limits, ..HousekeepingConfig::default() };
+    let config = HousekeepingConfig {
+        interval: Duration::from_millis(20),
+        upkeep_every: 1,
+        partitions_ahead: 4,
+        limits,
+        ..HousekeepingConfig::default()
+    };
     let journal = Journal::new(JournalConfig {
         database: Database::new(&postgres().url(&rig.name)).unwrap(),
         epoch: 0,
@@ -75,7 +85,13 @@ async fn the_house_is_kept_while_events_pass_and_backpressure_tells_when_they_do
         faults: rig.args.faults.clone(),
     });
     let backpressure = Backpressure::default();
-    let args = HousekeepingArgs { config, pool: rig.pool.clone(), backpressure: backpressure.clone(), journal, faults: rig.args.faults.clone() };
+    let args = HousekeepingArgs {
+        config,
+        pool: rig.pool.clone(),
+        backpressure: backpressure.clone(),
+        journal,
+        faults: rig.args.faults.clone(),
+    };
     let (keeper, ended) = Actor::spawn(None, Housekeeping, args).await.unwrap();
 
     let writers = rig.writers(4, 10, 0.001);

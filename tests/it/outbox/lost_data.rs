@@ -16,15 +16,16 @@ async fn refuses(rig: &Rig, words: &str) {
     assert!(reason.contains(words) && reason.contains("`florin outbox repair`"), "{reason}");
 }
 
-/// A dump, 1,000 more events published, the dump restored, and new events have passed the position before the publisher is up. Fails when a
-/// copy behind the position is taken for a death before the copy: then the new events, which get used places, are skipped.
+/// A dump, 1,000 more events published, the dump restored, and new events have passed the position before the publisher
+/// is up. Fails when a copy behind the position is taken for a death before the copy: then the new events, which get
+/// used places, are skipped.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restored_dump_is_refused_and_after_repair_nothing_is_skipped() {
     restored("restored", 1000, 1200).await;
 }
 
-/// The same with a single batch after the dump, so that the copy equals the position before the last: only the row tells.
-/// Fails when the event's hash is not compared.
+/// The same with a single batch after the dump, so that the copy equals the position before the last: only the row
+/// tells. Fails when the event's hash is not compared.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restored_dump_is_refused_even_when_one_batch_was_published_since_and_its_ids_are_taken_again() {
     restored("restoredbatch", 30, 60).await;
@@ -67,7 +68,10 @@ async fn restored(name: &str, published_since: usize, waiting: usize) {
     assert_eq!(rig.events().await.len(), before.len(), "a publisher that refuses publishes nothing");
 
     let repaired = repair(&rig.args.config, &rig.args.kafka, &rig.pool, None).await.unwrap();
-    assert_eq!(repaired.mended, Mend::Again { after: nth(100), to: nth(i64::try_from(100 + published_since).unwrap()) });
+    assert_eq!(
+        repaired.mended,
+        Mend::Again { after: nth(100), to: nth(i64::try_from(100 + published_since).unwrap()) }
+    );
     assert_eq!(repaired.again, i64::try_from(waiting + 1).unwrap());
     rig.write("new-1").await;
     rig.drained().await;
@@ -139,6 +143,10 @@ async fn a_position_topic_that_forgets_is_refused() {
     let mut rig = Rig::new("forgetful").await;
     rig.args.kafka.position_topic = rig.args.kafka.florin_topic.clone();
     let publisher = rig.start().await;
-    wait("health says so", async || matches!(rig.condition(), Condition::Degraded(reason) if reason.contains("cleanup.policy=delete"))).await;
+    wait(
+        "health says so",
+        async || matches!(rig.condition(), Condition::Degraded(reason) if reason.contains("cleanup.policy=delete")),
+    )
+    .await;
     publisher.stop().await;
 }

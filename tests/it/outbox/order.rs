@@ -1,12 +1,13 @@
-//! A batch is visible only after the one before it, so a place is a cursor: nothing is lost, nothing comes out of order, and nobody holds events back.
+//! A batch is visible only after the one before it, so a place is a cursor: nothing is lost, nothing comes out of
+//! order, and nobody holds events back.
 
 use sqlx::Connection as _;
 
 use crate::outbox::rig::Rig;
 use crate::outbox::servers::postgres;
 
-/// Eight writers sleep at random before they take their place, and before they commit. Fails when the publisher reads beyond the tip that it asked for before (seen by
-/// asking for the tip after the rows: events lost).
+/// Eight writers sleep at random before they take their place, and before they commit. Fails when the publisher reads
+/// beyond the tip that it asked for before (seen by asking for the tip after the rows: events lost).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_event_of_many_writers_is_published_in_order() {
     let rig = Rig::new("order").await;
@@ -27,7 +28,10 @@ async fn a_foreign_transaction_that_stays_open_holds_no_event_back() {
     let mut elsewhere = sqlx::PgConnection::connect(&postgres().url("postgres")).await.unwrap();
     sqlx::raw_sql("BEGIN; SELECT pg_current_xact_id()").execute(&mut elsewhere).await.unwrap();
     let mut here = rig.pool.begin().await.unwrap();
-    sqlx::raw_sql("INSERT INTO test_aggregates VALUES ('a transaction of somebody else')").execute(&mut *here).await.unwrap();
+    sqlx::raw_sql("INSERT INTO test_aggregates VALUES ('a transaction of somebody else')")
+        .execute(&mut *here)
+        .await
+        .unwrap();
     for _ in 0..10 {
         rig.write("a").await;
     }

@@ -1,5 +1,7 @@
 //! One database, one set of topics, one supervised publisher; writers and a read-committed reader.
 
+mod supervised;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -24,6 +26,8 @@ use sqlx::PgPool;
 use ulid::Ulid;
 use uuid::Uuid;
 
+use self::supervised::Keeper;
+pub use self::supervised::Supervised;
 use crate::outbox::servers::{self, Kafka};
 
 pub const DEADLINE: Duration = Duration::from_secs(90);
@@ -92,7 +96,10 @@ impl Rig {
     pub async fn drained(&self) {
         wait("everything is published", async || {
             let last: Option<i64> =
-                sqlx::query_scalar("SELECT max(seq) FROM journal WHERE event IS NOT NULL AND n = 0").fetch_one(&self.pool).await.unwrap();
+                sqlx::query_scalar("SELECT max(seq) FROM journal WHERE event IS NOT NULL AND n = 0")
+                    .fetch_one(&self.pool)
+                    .await
+                    .unwrap();
             let copy = store::copy(&self.pool, &self.args.config.publisher).await.unwrap();
             copy.map(|copy| copy.position).unwrap_or(0) >= last.unwrap_or(0)
         })
@@ -115,7 +122,9 @@ impl Rig {
 
     async fn read(&self, topics: HashSet<String>) -> Vec<Event> {
         let kafka = self.args.kafka.clone();
-        tokio::task::spawn_blocking(move || topics.iter().flat_map(|topic| read_topic(&kafka, topic)).collect()).await.unwrap()
+        tokio::task::spawn_blocking(move || topics.iter().flat_map(|topic| read_topic(&kafka, topic)).collect())
+            .await
+            .unwrap()
     }
 
     /// Every event of the table is on the topics once, valid, in order per aggregate.
@@ -140,7 +149,12 @@ impl Rig {
         let part = live::read(&mut db, &mut Names::default(), 0, tip, i64::MAX).await.unwrap();
         let events = part.told.into_iter().filter_map(|told| told.event.ok());
         events
-            .map(|event| (serde_json::from_str::<Value>(&event.body).unwrap()["event_id"].as_str().unwrap().to_owned(), event.key.to_string()))
+            .map(|event| {
+                (
+                    serde_json::from_str::<Value>(&event.body).unwrap()["event_id"].as_str().unwrap().to_owned(),
+                    event.key.to_string(),
+                )
+            })
             .collect()
     }
 
@@ -154,7 +168,8 @@ impl Rig {
         let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let tasks = (0..count)
             .map(|n| {
-                let (pool, stop, written, handle) = (self.pool.clone(), stop.clone(), written.clone(), self.args.handle.clone());
+                let (pool, stop, written, handle) =
+                    (self.pool.clone(), stop.clone(), written.clone(), self.args.handle.clone());
                 ractor::concurrency::spawn(async move {
                     for round in 0.. {
                         if stop.load(Ordering::Relaxed) {
@@ -209,7 +224,8 @@ pub fn nth(n: i64) -> i64 {
     (16_777_215 + n) << 20
 }
 
-/// A batch is visible only after the one before it: whoever writes the next one waits for the writer's row. An event that is told again carries its own words.
+/// A batch is visible only after the one before it: whoever writes the next one waits for the writer's row. An event
+/// that is told again carries its own words.
 const TEST_SQL: &str = "
 INSERT INTO writers (writer) VALUES (0);
 CREATE FUNCTION test_tell(event_ smallint, key_ text, body_ text) RETURNS void LANGUAGE plpgsql AS $$
@@ -285,9 +301,14 @@ impl Event {
 
 fn read_topic(kafka: &KafkaConfig, topic: &str) -> Vec<Event> {
     let mut client = kafka.client();
-    client.set("group.id", "reader").set("enable.auto.commit", "false").set("enable.partition.eof", "true").set("isolation.level", "read_committed");
+    client
+        .set("group.id", "reader")
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed");
     let consumer: BaseConsumer = client.create().unwrap();
-    let partitions = consumer.fetch_metadata(Some(topic), Duration::from_secs(10)).unwrap().topics()[0].partitions().len();
+    let partitions =
+        consumer.fetch_metadata(Some(topic), Duration::from_secs(10)).unwrap().topics()[0].partitions().len();
     let mut assignment = TopicPartitionList::new();
     for partition in 0..i32::try_from(partitions).unwrap() {
         assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
@@ -300,12 +321,17 @@ fn read_topic(kafka: &KafkaConfig, topic: &str) -> Vec<Event> {
             Some(Ok(message)) => {
                 let body: Value = serde_json::from_slice(message.payload().unwrap()).unwrap();
                 crate::outbox::schemas::check(&body);
-                let is_contracts =
-                    body["event_type"].as_str().is_some_and(|name| name.starts_with("Payment")) || topic == Topics::new(kafka).dead_letters;
-                let tenant =
-                    message.headers().map(|headers| (headers.count(), headers.get(0).key.to_owned(), headers.get(0).value.map(<[u8]>::to_vec)));
+                let is_contracts = body["event_type"].as_str().is_some_and(|name| name.starts_with("Payment"))
+                    || topic == Topics::new(kafka).dead_letters;
+                let tenant = message.headers().map(|headers| {
+                    (headers.count(), headers.get(0).key.to_owned(), headers.get(0).value.map(<[u8]>::to_vec))
+                });
                 let own = Some((1, "tenant".to_owned(), Some(b"default".to_vec())));
-                assert_eq!(tenant, if is_contracts { None } else { own }, "the contract has no headers, our own topics name the tenant");
+                assert_eq!(
+                    tenant,
+                    if is_contracts { None } else { own },
+                    "the contract has no headers, our own topics name the tenant"
+                );
                 events.push(Event { key: String::from_utf8(message.key().unwrap().to_vec()).unwrap(), body });
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => drop(ends.insert(partition)),
@@ -321,78 +347,5 @@ pub async fn wait(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     while !condition().await {
         assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-pub struct Supervised {
-    keeper: ActorRef<Keep>,
-    pub restarts: Arc<AtomicU32>,
-}
-
-impl Supervised {
-    pub async fn stop(self) {
-        self.keeper.cast(Keep::End).unwrap();
-        wait("the publisher ends", async || self.keeper.get_status() == ractor::ActorStatus::Stopped).await;
-    }
-
-    pub async fn restarted(&self, times: u32) {
-        wait("the publisher is started anew", async || self.restarts.load(Ordering::Relaxed) >= times).await;
-    }
-}
-
-struct Keeper;
-
-enum Keep {
-    Spawn,
-    End,
-}
-
-struct Kept {
-    args: OutboxArgs,
-    restarts: Arc<AtomicU32>,
-    ending: bool,
-    alive: bool,
-}
-
-impl Actor for Keeper {
-    type Msg = Keep;
-    type State = Kept;
-    type Arguments = (OutboxArgs, Arc<AtomicU32>);
-
-    async fn pre_start(&self, myself: ActorRef<Keep>, (args, restarts): Self::Arguments) -> Result<Kept, ActorProcessingErr> {
-        myself.cast(Keep::Spawn)?;
-        Ok(Kept { args, restarts, ending: false, alive: false })
-    }
-
-    async fn handle(&self, myself: ActorRef<Keep>, message: Keep, state: &mut Kept) -> Result<(), ActorProcessingErr> {
-        match message {
-            Keep::Spawn if state.ending => myself.stop(None),
-            Keep::Spawn => {
-                Actor::spawn_linked(None, OutboxPublisher, state.args.clone(), myself.get_cell()).await?;
-                state.alive = true;
-            }
-            Keep::End if state.alive => {
-                state.ending = true;
-                state.args.handle.stop();
-            }
-            Keep::End => {
-                state.ending = true;
-                myself.stop(None);
-            }
-        }
-        Ok(())
-    }
-
-    async fn handle_supervisor_evt(&self, myself: ActorRef<Keep>, event: SupervisionEvent, state: &mut Kept) -> Result<(), ActorProcessingErr> {
-        if let SupervisionEvent::ActorFailed(..) | SupervisionEvent::ActorTerminated(..) = event {
-            state.alive = false;
-            if state.ending {
-                myself.stop(None);
-            } else {
-                state.restarts.fetch_add(1, Ordering::Relaxed);
-                drop(myself.send_after(Duration::from_millis(10), || Keep::Spawn));
-            }
-        }
-        Ok(())
     }
 }

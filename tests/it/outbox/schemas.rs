@@ -22,11 +22,15 @@ pub fn check(record: &Value) {
     static SCHEMAS: OnceLock<HashMap<&str, Validator>> = OnceLock::new();
     let schemas = SCHEMAS.get_or_init(|| NAMES.map(|(event, file)| (event, read(file))).into());
     let event = if record.get("failed_at").is_some() { "" } else { record["event_type"].as_str().unwrap() };
-    let errors: Vec<String> = schemas[event].iter_errors(record).map(|error| format!("{}: {error}", error.instance_path)).collect();
+    let errors: Vec<String> =
+        schemas[event].iter_errors(record).map(|error| format!("{}: {error}", error.instance_path)).collect();
     assert!(errors.is_empty(), "{errors:?} in {record}");
 }
 
 fn read(file: &str) -> Validator {
     let text = std::fs::read_to_string(format!("{}/schemas/{file}.json", env!("CARGO_MANIFEST_DIR"))).unwrap();
-    jsonschema::draft202012::options().should_validate_formats(true).build(&serde_json::from_str(&text).unwrap()).unwrap()
+    jsonschema::draft202012::options()
+        .should_validate_formats(true)
+        .build(&serde_json::from_str(&text).unwrap())
+        .unwrap()
 }

@@ -1,5 +1,5 @@
-//! The publisher and the housekeeping in their tree, beside payments: what waits for too long stops them, and a lease in doubt keeps a
-//! publisher out.
+//! The publisher and the housekeeping in their tree, beside payments: what waits for too long stops them, and a lease
+//! in doubt keeps a publisher out.
 
 use std::time::{Duration, Instant};
 
@@ -20,16 +20,25 @@ pub(super) async fn served(rig: &Rig, limits: Limits) -> Florin {
         outbox: rig.args.config.clone(),
         kafka: rig.args.kafka.clone(),
         pool: rig.pool.clone(),
-        housekeeping: HousekeepingConfig { interval: Duration::from_millis(20), limits, ..HousekeepingConfig::default() },
+        housekeeping: HousekeepingConfig {
+            interval: Duration::from_millis(20),
+            limits,
+            ..HousekeepingConfig::default()
+        },
         backpressure: Backpressure::default(),
     };
     let database = TestDatabase::of(servers::postgres().url(&rig.name), rig.pool.clone());
     database.account("alice", 1_000_00).await;
     database.account("bob", 0).await;
-    Florin::with(database, Options { lease: Duration::from_secs(1), publishing: Some(publishing), ..Options::default() }).await
+    Florin::with(
+        database,
+        Options { lease: Duration::from_secs(1), publishing: Some(publishing), ..Options::default() },
+    )
+    .await
 }
 
-/// Fails when the gateway does not ask whether too much waits (seen: payments never end), or when nobody lifts it once it does not.
+/// Fails when the gateway does not ask whether too much waits (seen: payments never end), or when nobody lifts it once
+/// it does not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_many_waiting_events_stop_writes_until_they_are_published() {
     let rig = Rig::new("pressure").await;
@@ -52,7 +61,12 @@ async fn too_many_waiting_events_stop_writes_until_they_are_published() {
     assert!(done >= 20, "stopped after {done}");
     is_backpressure(refused);
     is_backpressure(florin.move_money("posted", &[("alice", "bob", "0.01")]).await.unwrap_err());
-    let new = native::CreateAccountRequest { id: "new".into(), kind: 1, currency: "USD".into(), ..native::CreateAccountRequest::default() };
+    let new = native::CreateAccountRequest {
+        id: "new".into(),
+        kind: 1,
+        currency: "USD".into(),
+        ..native::CreateAccountRequest::default()
+    };
     is_backpressure(florin.native.clone().create_account(new).await.unwrap_err());
     assert_eq!(florin.balance("bob").await, done, "reads go on");
     let effects = florin.database.effects().await;
@@ -72,7 +86,12 @@ async fn too_many_waiting_events_stop_writes_until_they_are_published() {
 async fn kafka_hears_of_accounts_in_order_by_their_key() {
     let rig = Rig::new("accounts").await;
     let florin = served(&rig, Limits::default()).await;
-    let new = native::CreateAccountRequest { id: "ada \u{1F980}".into(), kind: 1, currency: "USD".into(), ..native::CreateAccountRequest::default() };
+    let new = native::CreateAccountRequest {
+        id: "ada \u{1F980}".into(),
+        kind: 1,
+        currency: "USD".into(),
+        ..native::CreateAccountRequest::default()
+    };
     florin.native.clone().create_account(new).await.unwrap();
     for status in [native::AccountStatus::Suspended, native::AccountStatus::Active, native::AccountStatus::Closed] {
         florin.update(crate::native::set_status("ada \u{1F980}", status)).await.unwrap();
@@ -81,9 +100,13 @@ async fn kafka_hears_of_accounts_in_order_by_their_key() {
     florin.stop().await;
     assert_eq!(rig.assert_exactly_once().await, 4);
     let events = rig.events().await;
-    let heard: Vec<(&str, &str)> = events.iter().map(|event| (event.key.as_str(), event.body["event_type"].as_str().unwrap())).collect();
+    let heard: Vec<(&str, &str)> =
+        events.iter().map(|event| (event.key.as_str(), event.body["event_type"].as_str().unwrap())).collect();
     assert_eq!(heard.iter().map(|(key, _)| *key).collect::<Vec<_>>(), ["ada \u{1F980}"; 4]);
-    assert_eq!(heard.iter().map(|(_, name)| *name).collect::<Vec<_>>(), ["AccountCreated", "AccountChanged", "AccountChanged", "AccountChanged"]);
+    assert_eq!(
+        heard.iter().map(|(_, name)| *name).collect::<Vec<_>>(),
+        ["AccountCreated", "AccountChanged", "AccountChanged", "AccountChanged"]
+    );
     assert_eq!(events[3].body["payload"]["after"]["status"], "closed");
 }
 
@@ -101,13 +124,15 @@ async fn a_publisher_that_was_shut_out_comes_back_only_under_a_confirmed_lease()
     keeps_out_until_confirmed("unconfirmed", false).await;
 }
 
-/// Fails as the one above does, and when only a publisher that failed and is started again looks at the lease, not one that connects again by itself.
+/// Fails as the one above does, and when only a publisher that failed and is started again looks at the lease, not one
+/// that connects again by itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_publisher_that_lost_its_connection_comes_back_only_under_a_confirmed_lease() {
     keeps_out_until_confirmed("unconfirmedcut", true).await;
 }
 
-/// The lease of a node is over and it does not hear of it; another one publishes. The first one's publisher meets the fence, or is cut off.
+/// The lease of a node is over and it does not hear of it; another one publishes. The first one's publisher meets the
+/// fence, or is cut off.
 async fn keeps_out_until_confirmed(name: &str, cut: bool) {
     let rig = Rig::new(name).await;
     let florin = served(&rig, Limits::default()).await;
@@ -123,12 +148,19 @@ async fn keeps_out_until_confirmed(name: &str, cut: bool) {
     let topic = rig.args.kafka.position_topic.clone();
     let publish = async || {
         other.begin()?;
-        other.send(&[Outgoing { topic: &topic, partition: Some(0), key: "somebody else", body: "{}", tenant: None }], &Never).await?;
+        other
+            .send(
+                &[Outgoing { topic: &topic, partition: Some(0), key: "somebody else", body: "{}", tenant: None }],
+                &Never,
+            )
+            .await?;
         other.commit(&Never).await
     };
     publish().await.unwrap();
     if cut {
-        servers::postgres().command(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")).await;
+        servers::postgres()
+            .command(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"))
+            .await;
     }
     // No lane was shut out, and its event makes the publisher step.
     let during = Order::new("during", "alice", "bob", 1).insist(std::slice::from_ref(&florin.client)).await;

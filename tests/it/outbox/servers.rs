@@ -1,5 +1,5 @@
-//! The servers the tests run against: one PostgreSQL for all of them with a database per test (some dump and restore theirs), one
-//! Kafka for all of them with topics per test. The kernel ends them with the process.
+//! The servers the tests run against: one PostgreSQL for all of them with a database per test (some dump and restore
+//! theirs), one Kafka for all of them with topics per test. The kernel ends them with the process.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -48,7 +48,13 @@ impl Postgres {
 
     /// Runs one of PostgreSQL's client programs against a database.
     pub fn tool(&self, program: &str, database: &str, arguments: &[&str]) {
-        let status = Command::new(program).arg("-d").arg(self.url(database)).args(arguments).stdout(Stdio::null()).status().unwrap();
+        let status = Command::new(program)
+            .arg("-d")
+            .arg(self.url(database))
+            .args(arguments)
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
         assert!(status.success(), "{program}: {status}");
     }
 

@@ -25,7 +25,8 @@ async fn events_per_second() {
     let publisher = rig.start().await;
     let mut first = None;
     let last = crate::outbox::rig::nth(1) + 300_000;
-    let position = async || florin::store::outbox::copy(&rig.pool, "main").await.unwrap().map_or(0, |copy| copy.position);
+    let position =
+        async || florin::store::outbox::copy(&rig.pool, "main").await.unwrap().map_or(0, |copy| copy.position);
     loop {
         let at = position().await;
         if at > 0 && first.is_none() {

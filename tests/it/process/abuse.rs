@@ -17,7 +17,8 @@ use super::load::{Load, account, open_accounts, quantile};
 use super::site::Site;
 use crate::harness::{payment, until};
 
-/// RSS may grow by no more than this, whatever comes: 10,000 connections that speak HTTP/2 cost about 30 KiB each in a debug build.
+/// RSS may grow by no more than this, whatever comes: 10,000 connections that speak HTTP/2 cost about 30 KiB each in a
+/// debug build.
 const RSS_MIB_MAX: u64 = 1_024;
 /// The payers' latency meanwhile, on a machine that the abuse has to share.
 const P99_MAX: Duration = Duration::from_millis(2_500);
@@ -29,7 +30,10 @@ async fn meanwhile<T>(what: &str, server: &Server, load: &Load, abuse: impl Futu
         load.more(60).await;
         let mut newcomer = client(server.grpc);
         let newcomer = newcomer.get_account_balance(pb::GetAccountBalanceRequest { account_id: account(0) });
-        tokio::time::timeout(Duration::from_secs(10), newcomer).await.expect("a newcomer is served within 10 s").unwrap();
+        tokio::time::timeout(Duration::from_secs(10), newcomer)
+            .await
+            .expect("a newcomer is served within 10 s")
+            .unwrap();
     });
     let calls = load.calls(began, Instant::now());
     let (p99, failed) = (quantile(&calls, 990), calls.iter().filter(|call| call.code != Code::Ok).count());
@@ -45,8 +49,9 @@ async fn meanwhile<T>(what: &str, server: &Server, load: &Load, abuse: impl Futu
     answer
 }
 
-/// Fails without the deadline on a connection's opening (half a preface stays for ever), without a bound on connections or header lists, and when
-/// the process keeps the 1,024 files that the system allows at first: nobody else gets in then.
+/// Fails without the deadline on a connection's opening (half a preface stays for ever), without a bound on connections
+/// or header lists, and when the process keeps the 1,024 files that the system allows at first: nobody else gets in
+/// then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_is_thrown_at_the_port_others_are_served_and_all_is_released() {
     let site = Site::new().await;
@@ -93,8 +98,9 @@ async fn whatever_is_thrown_at_the_port_others_are_served_and_all_is_released() 
 
     // Readers that never read: more requests than a connection may have at once, each with a large answer.
     let question = b"\0\0\0\0\x1b\x22\x19payment.v1.PaymentService";
-    let requests: Vec<u8> =
-        (0..1_200).flat_map(|n| grpc_post(2 * n + 1, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", question)).collect();
+    let requests: Vec<u8> = (0..1_200)
+        .flat_map(|n| grpc_post(2 * n + 1, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", question))
+        .collect();
     let slow = meanwhile("slow readers", &server, &load, async {
         let mut slow = Vec::new();
         for _ in 0..4 {
@@ -129,7 +135,9 @@ async fn whatever_is_thrown_at_the_port_others_are_served_and_all_is_released() 
     println!("half prefaces were released within {half_for:?}");
 
     for how in ["silent", "open"] {
-        let crowd = meanwhile(&format!("10,000 {how} connections arrive"), &server, &load, Crowd::gather(at, 10_000, how)).await;
+        let crowd =
+            meanwhile(&format!("10,000 {how} connections arrive"), &server, &load, Crowd::gather(at, 10_000, how))
+                .await;
         meanwhile(&format!("10,000 {how} connections stay"), &server, &load, async {}).await;
         drop(crowd);
     }
@@ -151,15 +159,19 @@ struct Garbage {
 /// Messages that are too large, or none: an error of gRPC each, and the connection goes on.
 async fn messages(server: &Server) {
     let mut client = server.client();
-    let good = async |client: &mut florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient<Channel>| {
-        client.get_account_balance(pb::GetAccountBalanceRequest { account_id: account(0) }).await.unwrap();
-    };
+    let good =
+        async |client: &mut florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient<Channel>| {
+            client.get_account_balance(pb::GetAccountBalanceRequest { account_id: account(0) }).await.unwrap();
+        };
     good(&mut client).await;
     for megabytes in [5, 20] {
         let mut large = payment("large", &account(0), &account(1), 1, "USD");
         large.description = "x".repeat(megabytes << 20);
         let refused = client.authorize_payment(large).await.unwrap_err();
-        assert!(matches!(refused.code(), Code::OutOfRange | Code::ResourceExhausted | Code::InvalidArgument), "{megabytes} MB: {refused:?}");
+        assert!(
+            matches!(refused.code(), Code::OutOfRange | Code::ResourceExhausted | Code::InvalidArgument),
+            "{megabytes} MB: {refused:?}"
+        );
         good(&mut client).await;
     }
     let mut wide = tonic::Request::new(payment("wide", &account(0), &account(1), 1, "USD"));
@@ -174,7 +186,10 @@ async fn messages(server: &Server) {
         grpc.ready().await.unwrap();
         let path = http::uri::PathAndQuery::from_static("/payment.v1.PaymentService/AuthorizePayment");
         let codec = tonic_prost::ProstCodec::<Garbage, pb::AuthorizePaymentResponse>::default();
-        let refused = grpc.unary(tonic::Request::new(Garbage { key: n, amount: random_bytes(n, 64) }), path, codec).await.unwrap_err();
+        let refused = grpc
+            .unary(tonic::Request::new(Garbage { key: n, amount: random_bytes(n, 64) }), path, codec)
+            .await
+            .unwrap_err();
         assert!(matches!(refused.code(), Code::Internal | Code::InvalidArgument), "{refused:?}");
     }
 }

@@ -9,8 +9,8 @@ use super::load::{Load, open_accounts, quantile};
 use super::site::Site;
 use crate::harness::TestDatabase;
 
-/// Fails when a payment waits for its event to be published; when the publisher goes on after the broker's return without reading its position again
-/// (a transaction whose commit had no answer is doubled or lost).
+/// Fails when a payment waits for its event to be published; when the publisher goes on after the broker's return
+/// without reading its position again (a transaction whose commit had no answer is doubled or lost).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_of_the_broker_stops_no_payment_and_events_arrive_once() {
     let home = tempfile::tempdir().unwrap();

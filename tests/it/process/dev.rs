@@ -11,7 +11,12 @@ use super::site::text;
 
 fn florin(data: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_florin"));
-    command.args(args).env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("FLORIN_DATA", data).env("KAFKA", "mock");
+    command
+        .args(args)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("FLORIN_DATA", data)
+        .env("KAFKA", "mock");
     command.envs(["GRPC_PORT", "HTTP_PORT", "METRICS_PORT"].map(|port| (port, "0")));
     command
 }
@@ -23,7 +28,8 @@ fn run(data: &Path, args: &[&str]) -> String {
     said
 }
 
-/// Fails when a port or a file is shared, when the folder is not locked, when a server outlives `dev`, or when the money is not kept.
+/// Fails when a port or a file is shared, when the folder is not locked, when a server outlives `dev`, or when the
+/// money is not kept.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_run_side_by_side_and_a_third_on_the_same_folder_is_refused() {
     let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];

@@ -19,7 +19,8 @@ struct Small<'a>(&'a Path);
 
 impl<'a> Small<'a> {
     fn mount(path: &'a Path) -> Option<Self> {
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m,mode=0700", "tmpfs"]).arg(path).output();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m,mode=0700", "tmpfs"]).arg(path).output();
         mounted.is_ok_and(|done| done.status.success()).then_some(Self(path))
     }
 }
@@ -30,8 +31,8 @@ impl Drop for Small<'_> {
     }
 }
 
-/// Fails when 53100 is taken for a fault of the payment (it is split off and answered INTERNAL), and when the batch in flight is given up
-/// without a look at its keys.
+/// Fails when 53100 is taken for a fault of the payment (it is split off and answered INTERNAL), and when the batch in
+/// flight is given up without a look at its keys.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_is_waited_out() {
     let home = tempfile::Builder::new().prefix("florin-disk-").tempdir_in("/tmp").unwrap();
@@ -51,7 +52,12 @@ async fn a_full_disk_is_waited_out() {
     let database = TestDatabase::empty_on(&postgres.url("postgres")).await;
     let mut admin = PgConnection::connect(&postgres.url("postgres")).await.unwrap();
     admin.execute(AssertSqlSafe(format!("CREATE TABLESPACE small LOCATION '{}'", space.display()))).await.unwrap();
-    let name = database.url.rsplit('/').find_map(|part| part.split('?').next().filter(|name| name.starts_with("florin_test"))).unwrap().to_owned();
+    let name = database
+        .url
+        .rsplit('/')
+        .find_map(|part| part.split('?').next().filter(|name| name.starts_with("florin_test")))
+        .unwrap()
+        .to_owned();
     admin.execute(AssertSqlSafe(format!("ALTER DATABASE {name} SET TABLESPACE small"))).await.unwrap();
 
     let site = Site::on(database, brokers()).await.with("WRITE_CUTOFF_SECONDS", "2");

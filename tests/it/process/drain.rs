@@ -12,8 +12,8 @@ use super::site::Site;
 
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Fails when the lease is not let go (the standby waits it out, 20 s here), when calls are cut instead of finished, and when a watcher of health,
-/// whose stream never ends, holds the drain up until DRAIN_SECONDS are over.
+/// Fails when the lease is not let go (the standby waits it out, 20 s here), when calls are cut instead of finished,
+/// and when a watcher of health, whose stream never ends, holds the drain up until DRAIN_SECONDS are over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_finishes_what_was_accepted_and_the_standby_takes_over_at_once() {
     let site = Site::new().await.with("LEASE_SECONDS", "20");
@@ -22,7 +22,11 @@ async fn sigterm_finishes_what_was_accepted_and_the_standby_takes_over_at_once()
     let standby = site.start().await;
     assert_eq!(standby.health().await, Some(503));
     let channel = Channel::from_shared(format!("http://{}", active.grpc)).unwrap().connect().await.unwrap();
-    let mut health = HealthClient::new(channel).watch(HealthCheckRequest { service: "payment.v1.PaymentService".into() }).await.unwrap().into_inner();
+    let mut health = HealthClient::new(channel)
+        .watch(HealthCheckRequest { service: "payment.v1.PaymentService".into() })
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(health.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
 
     let load = Load::start(&[active.grpc, standby.grpc], 8);

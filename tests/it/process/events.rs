@@ -28,8 +28,7 @@ pub struct Count {
 impl Site {
     /// Events that wait for Kafka, by the journal and the position's copy.
     pub async fn waiting_events(&self) -> i64 {
-        let waiting =
-            "SELECT count(*) FROM journal WHERE event IS NOT NULL AND n = 0 AND seq > coalesce((SELECT max(position) FROM outbox_positions), 0)";
+        let waiting = "SELECT count(*) FROM journal WHERE event IS NOT NULL AND n = 0 AND seq > coalesce((SELECT max(position) FROM outbox_positions), 0)";
         self.database.count(waiting).await
     }
 
@@ -48,11 +47,17 @@ impl Site {
     }
 
     pub async fn count_events(&self) -> Count {
-        let ids: HashMap<String, i64> = self.database.events().await.iter().map(|event| (id(event.body.as_bytes()), event.id)).collect();
-        let (brokers, topics) = (self.brokers.clone(), ["paymentauthorized", "paymentdeclined"].map(|event| format!("{}.{event}", self.name)));
-        let partitions = tokio::task::spawn_blocking(move || topics.iter().flat_map(|topic| read(&brokers, topic).into_values()).collect::<Vec<_>>())
-            .await
-            .unwrap();
+        let ids: HashMap<String, i64> =
+            self.database.events().await.iter().map(|event| (id(event.body.as_bytes()), event.id)).collect();
+        let (brokers, topics) = (
+            self.brokers.clone(),
+            ["paymentauthorized", "paymentdeclined"].map(|event| format!("{}.{event}", self.name)),
+        );
+        let partitions = tokio::task::spawn_blocking(move || {
+            topics.iter().flat_map(|topic| read(&brokers, topic).into_values()).collect::<Vec<_>>()
+        })
+        .await
+        .unwrap();
         let (mut count, mut seen) = (Count::default(), HashMap::<&str, usize>::new());
         for partition in &partitions {
             let mut last = 0;
@@ -84,7 +89,8 @@ fn read(brokers: &str, topic: &str) -> HashMap<i32, Vec<String>> {
     client.set("bootstrap.servers", brokers).set("group.id", "reader").set("enable.auto.commit", "false");
     client.set("enable.partition.eof", "true").set("isolation.level", "read_committed");
     let consumer: BaseConsumer = client.create().unwrap();
-    let partitions = consumer.fetch_metadata(Some(topic), Duration::from_secs(10)).unwrap().topics()[0].partitions().len();
+    let partitions =
+        consumer.fetch_metadata(Some(topic), Duration::from_secs(10)).unwrap().topics()[0].partitions().len();
     let mut assignment = TopicPartitionList::new();
     for partition in 0..i32::try_from(partitions).unwrap() {
         assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
@@ -120,7 +126,9 @@ async fn a_doubled_event_and_a_stranger_are_seen() {
     let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", &site.brokers).create().unwrap();
     let stranger = body.replace("\"event_id\":\"", "\"event_id\":\"X");
     for body in [&body, &stranger] {
-        producer.send(BaseRecord::to(&format!("{}.paymentauthorized", site.name)).key("k").payload(body).partition(0)).unwrap();
+        producer
+            .send(BaseRecord::to(&format!("{}.paymentauthorized", site.name)).key("k").payload(body).partition(0))
+            .unwrap();
     }
     producer.flush(Duration::from_secs(20)).unwrap();
     let count = site.count_events().await;

@@ -84,7 +84,9 @@ impl Process {
             let found = self.lines.lock().unwrap().iter().find(|line| line.contains(what)).cloned();
             match found {
                 Some(line) => return line,
-                None if self.ended().is_some() || Instant::now() > deadline => panic!("it did not say {what:?} within {limit:?}:\n{}", self.said()),
+                None if self.ended().is_some() || Instant::now() > deadline => {
+                    panic!("it did not say {what:?} within {limit:?}:\n{}", self.said())
+                }
                 None => tokio::time::sleep(Duration::from_millis(5)).await,
             }
         }
@@ -155,7 +157,8 @@ impl Server {
     pub async fn of(process: Process) -> Self {
         let line = process.says("\"listening\"", Duration::from_secs(30)).await;
         let line: Value = serde_json::from_str(&line).unwrap();
-        let address = |name: &str| line[name].as_str().unwrap_or_else(|| panic!("no {name} in {line}")).parse().unwrap();
+        let address =
+            |name: &str| line[name].as_str().unwrap_or_else(|| panic!("no {name} in {line}")).parse().unwrap();
         let (grpc, http, metrics) = (address("grpc"), address("http"), address("metrics"));
         Self { process, grpc, http, metrics }
     }
@@ -201,7 +204,10 @@ impl Server {
     async fn get(&self, path: &str) -> Option<(u16, String)> {
         let ask = async {
             let mut stream = tokio::net::TcpStream::connect(self.metrics).await.ok()?;
-            stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: florin\r\nConnection: close\r\n\r\n").as_bytes()).await.ok()?;
+            stream
+                .write_all(format!("GET {path} HTTP/1.1\r\nHost: florin\r\nConnection: close\r\n\r\n").as_bytes())
+                .await
+                .ok()?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await.ok()?;
             let (head, body) = answer.split_once("\r\n\r\n")?;
@@ -212,6 +218,9 @@ impl Server {
 }
 
 pub fn client(address: SocketAddr) -> PaymentServiceClient<Channel> {
-    let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect_timeout(Duration::from_secs(2)).connect_lazy();
+    let channel = Channel::from_shared(format!("http://{address}"))
+        .unwrap()
+        .connect_timeout(Duration::from_secs(2))
+        .connect_lazy();
     PaymentServiceClient::new(channel)
 }

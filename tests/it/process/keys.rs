@@ -29,11 +29,12 @@ async fn pay(server: &Server, api_key: Option<&str>, key: &str) -> Result<pb::Pa
     Ok(server.client().authorize_payment(request).await?.into_inner().status())
 }
 
-/// Fails when the layer is left out of the listener, when scopes are not asked for, when look-ups are remembered for ever, and when health or
-/// reflection ask for a key.
+/// Fails when the layer is left out of the listener, when scopes are not asked for, when look-ups are remembered for
+/// ever, and when health or reflection ask for a key.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_opens_what_its_scope_says_until_it_is_revoked() {
-    let site = Site::new().await.with("AUTH_API_KEYS", "true").with("AUTH_CACHE_SECONDS", "1").with("GRPC_HOST", "0.0.0.0");
+    let site =
+        Site::new().await.with("AUTH_API_KEYS", "true").with("AUTH_CACHE_SECONDS", "1").with("GRPC_HOST", "0.0.0.0");
     open_accounts(&site.database).await;
     let mut server = site.serve().await;
     server.grpc.set_ip([127, 0, 0, 1].into());
@@ -51,7 +52,8 @@ async fn a_key_opens_what_its_scope_says_until_it_is_revoked() {
         assert!(revoked.elapsed() < CACHE * 2, "a revoked key still opens");
     }
     println!("the revoked key was refused after {:?}", revoked.elapsed());
-    let channel = tonic::transport::Channel::from_shared(format!("http://{}", server.grpc)).unwrap().connect().await.unwrap();
+    let channel =
+        tonic::transport::Channel::from_shared(format!("http://{}", server.grpc)).unwrap().connect().await.unwrap();
     let mut health = tonic_health::pb::health_client::HealthClient::new(channel);
     health.check(tonic_health::pb::HealthCheckRequest { service: String::new() }).await.unwrap();
     site.check_books().await;

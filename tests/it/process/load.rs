@@ -1,5 +1,5 @@
-//! Payers. Each pays from account to account with keys of its own and notes every answer; at the end what has no answer is asked for again
-//! with its key, until it has one, and all of it is compared with the tables.
+//! Payers. Each pays from account to account with keys of its own and notes every answer; at the end what has no answer
+//! is asked for again with its key, until it has one, and all of it is compared with the tables.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
@@ -74,12 +74,17 @@ pub struct Load {
 impl Load {
     /// Starts this many payers, who go from one of the servers to the next when they get no answer.
     pub fn start(servers: &[SocketAddr], payers: usize) -> Self {
-        let shared =
-            Arc::new(Shared { payments: Mutex::default(), calls: Mutex::default(), acknowledged: AtomicU64::new(0), stop: AtomicBool::new(false) });
+        let shared = Arc::new(Shared {
+            payments: Mutex::default(),
+            calls: Mutex::default(),
+            acknowledged: AtomicU64::new(0),
+            stop: AtomicBool::new(false),
+        });
         let clients: Vec<_> = servers.iter().map(|server| client(*server)).collect();
         let run = Ulid(Uuid::now_v7().as_u128()).to_string();
         let payer = |n| {
-            let (shared, clients, run) = (shared.clone(), servers.iter().map(|server| client(*server)).collect::<Vec<_>>(), run.clone());
+            let (shared, clients, run) =
+                (shared.clone(), servers.iter().map(|server| client(*server)).collect::<Vec<_>>(), run.clone());
             ractor::concurrency::spawn(async move { pay_on(&shared, &clients, &run, n).await })
         };
         let payers = (0..payers).map(payer).collect();
@@ -106,7 +111,8 @@ impl Load {
         self.shared.calls.lock().unwrap().iter().filter(|call| (from..to).contains(&call.began)).copied().collect()
     }
 
-    /// Stops paying, asks again for what has no answer, and compares everything with the tables. Answers how many payments there were.
+    /// Stops paying, asks again for what has no answer, and compares everything with the tables. Answers how many
+    /// payments there were.
     pub async fn settle(self, site: &Site) -> usize {
         self.settle_beside(site, 0).await
     }
@@ -118,13 +124,24 @@ impl Load {
             payer.await.unwrap();
         }
         let payments = std::mem::take(&mut *self.shared.payments.lock().unwrap());
-        let (known, open): (BTreeMap<_, _>, BTreeMap<_, _>) = payments.into_iter().partition(|(_, paid)| paid.id.is_some());
+        let (known, open): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            payments.into_iter().partition(|(_, paid)| paid.id.is_some());
         let denied = open.values().filter(|paid| paid.denied).count();
-        println!("{}: {} payments acknowledged, {} not, {denied} of them surely not done", site.name, known.len(), open.len());
+        println!(
+            "{}: {} payments acknowledged, {} not, {denied} of them surely not done",
+            site.name,
+            known.len(),
+            open.len()
+        );
         // Whoever was told that nothing was done may pay in another way.
         let keys: HashSet<String> = keys(&site.database).await.into_iter().map(|(key, _)| key).collect();
         let done: Vec<_> = open.iter().filter(|(key, paid)| paid.denied && keys.contains(*key)).collect();
-        assert!(done.is_empty(), "{} payments were done though the answer was that nothing was: {:?}", done.len(), done.first());
+        assert!(
+            done.is_empty(),
+            "{} payments were done though the answer was that nothing was: {:?}",
+            done.len(),
+            done.first()
+        );
         let mut all = known.clone();
         let again = open.into_iter().map(async |(key, paid)| {
             let (_, id) = settled(&self.clients, &key, &paid).await;
@@ -165,10 +182,12 @@ async fn pay_on(shared: &Shared, clients: &[PaymentServiceClient<Channel>], run:
             Ok((_, id)) => {
                 shared.payments.lock().unwrap().get_mut(&key).unwrap().id = Some(id);
                 shared.acknowledged.fetch_add(1, Ordering::Relaxed);
-                tokio::time::sleep(Duration::from_millis(4)).await; // a pace, so that a debug build on a busy machine is not saturated
+                // a pace, so that a debug build on a busy machine is not saturated
+                tokio::time::sleep(Duration::from_millis(4)).await;
             }
             Err(status) => {
-                shared.payments.lock().unwrap().get_mut(&key).unwrap().denied = status.message().contains("nothing was done");
+                shared.payments.lock().unwrap().get_mut(&key).unwrap().denied =
+                    status.message().contains("nothing was done");
                 at += 1;
                 tokio::time::sleep(Duration::from_millis(50)).await; // so does a client that backs off
             }
@@ -182,7 +201,9 @@ async fn settled(clients: &[PaymentServiceClient<Channel>], key: &str, paid: &Pa
     for client in clients.iter().cycle() {
         match ask(client, key, paid).await {
             Ok(answer) => return answer,
-            Err(status) => assert!(Instant::now() < deadline, "{key} is not settled within {SETTLED_WITHIN:?}: {status}"),
+            Err(status) => {
+                assert!(Instant::now() < deadline, "{key} is not settled within {SETTLED_WITHIN:?}: {status}")
+            }
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -191,10 +212,15 @@ async fn settled(clients: &[PaymentServiceClient<Channel>], key: &str, paid: &Pa
 
 /// # Panics
 /// When the payment is declined: every account has enough, whatever else happens.
-async fn ask(client: &PaymentServiceClient<Channel>, key: &str, paid: &Paid) -> Result<(pb::PaymentStatus, String), Status> {
+async fn ask(
+    client: &PaymentServiceClient<Channel>,
+    key: &str,
+    paid: &Paid,
+) -> Result<(pb::PaymentStatus, String), Status> {
     let mut request = Request::new(payment(key, &account(paid.from), &account(paid.to), paid.cents, "USD"));
     request.set_timeout(PATIENCE);
-    let answer = tokio::time::timeout(PATIENCE + Duration::from_millis(500), client.clone().authorize_payment(request)).await;
+    let answer =
+        tokio::time::timeout(PATIENCE + Duration::from_millis(500), client.clone().authorize_payment(request)).await;
     let answer = answer.map_err(|_| Status::deadline_exceeded("no answer at all"))??.into_inner();
     assert!(answer.error.is_none(), "{key} was declined: {answer:?}");
     Ok((answer.status(), answer.payment_id))
@@ -202,7 +228,10 @@ async fn ask(client: &PaymentServiceClient<Channel>, key: &str, paid: &Paid) -> 
 
 /// The key and the id of every payment that was done.
 async fn keys(database: &TestDatabase) -> Vec<(String, Uuid)> {
-    sqlx::query_as("SELECT key, id FROM transactions WHERE key IS NOT NULL AND status = 1").fetch_all(&database.pool).await.unwrap()
+    sqlx::query_as("SELECT key, id FROM transactions WHERE key IS NOT NULL AND status = 1")
+        .fetch_all(&database.pool)
+        .await
+        .unwrap()
 }
 
 /// Every payment is there once, with the id that was answered, and the balances are what they come to.

@@ -10,8 +10,9 @@ use super::load::{Call, Load, account, open_accounts, quantile};
 use super::site::{Site, brokers};
 use crate::harness::{TestDatabase, payment};
 
-/// Fails when calls wait for a database that is known to be away instead of being refused, or when a lost session is not opened anew. (A batch whose
-/// commit had no answer is too rare here; a proxy that holds bytes back makes one at will.)
+/// Fails when calls wait for a database that is known to be away instead of being refused, or when a lost session is
+/// not opened anew. (A batch whose commit had no answer is too rare here; a proxy that holds bytes back makes one at
+/// will.)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_of_postgresql_is_unavailable_at_once_and_heals() {
     let home = tempfile::tempdir().unwrap();
@@ -30,12 +31,17 @@ async fn kill_9_of_postgresql_is_unavailable_at_once_and_heals() {
     assert!(known - away < Duration::from_secs(1), "{:?}", known - away);
     tokio::time::sleep(Duration::from_secs(2)).await; // the outage itself
     assert_eq!(server.health().await, Some(503));
-    // Payers of the batch that was in flight wait, for nobody knows what became of it, and all may be in it: others are refused.
+    // Payers of the batch that was in flight wait, for nobody knows what became of it, and all may be in it: others are
+    // refused.
     let (mut client, mut refused) = (server.client(), Vec::new());
     for n in 0..50 {
         let began = Instant::now();
         let answer = client.authorize_payment(payment(&format!("away-{n}"), &account(0), &account(1), 1, "USD")).await;
-        refused.push(Call { began, took: began.elapsed(), code: answer.map_or_else(|status| status.code(), |_| Code::Ok) });
+        refused.push(Call {
+            began,
+            took: began.elapsed(),
+            code: answer.map_or_else(|status| status.code(), |_| Code::Ok),
+        });
     }
     let wrong: Vec<_> = refused.iter().filter(|call| call.code != Code::Unavailable).collect();
     assert!(wrong.is_empty(), "{wrong:?}");

@@ -28,12 +28,17 @@ async fn greedy(server: &Server, name: &str) -> usize {
     usize::MAX
 }
 
-/// Fails when a call to a Redis that hangs is awaited for longer than its timeout, or by every call anew; when no window takes over.
+/// Fails when a call to a Redis that hangs is awaited for longer than its timeout, or by every call anew; when no
+/// window takes over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_hanging_or_killed_is_not_noticed_by_payers() {
     let home = tempfile::tempdir().unwrap();
     let mut redis = PrivateRedis::start(home.path()).unwrap();
-    let site = Site::new().await.with("REDIS_URL", &redis.url()).with("RATE_LIMIT_ENABLED", "true").with("RATE_LIMIT_MAX_REQUESTS", "10000000");
+    let site = Site::new()
+        .await
+        .with("REDIS_URL", &redis.url())
+        .with("RATE_LIMIT_ENABLED", "true")
+        .with("RATE_LIMIT_MAX_REQUESTS", "10000000");
     open_accounts(&site.database).await;
     let server = site.serve().await;
     let load = Load::start(&[server.grpc], 8);

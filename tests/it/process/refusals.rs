@@ -25,13 +25,18 @@ async fn serve_refuses_other_schemas_open_doors_and_wrong_settings() {
     execute("UPDATE _sqlx_migrations SET version = $1 WHERE version = 9000").await;
     execute("DELETE FROM _sqlx_migrations WHERE version = $1").await;
     let older = refused(&site);
-    assert!(older.contains(&format!("this florin needs {newest}")) && older.contains("run `florin migrate`"), "{older}");
+    assert!(
+        older.contains(&format!("this florin needs {newest}")) && older.contains("run `florin migrate`"),
+        "{older}"
+    );
 
     site.set("GRPC_HOST", "0.0.0.0");
     let open = refused(&site);
     assert!(open.contains("GRPC_HOST is \"0.0.0.0\", beyond loopback") && open.contains("AUTH_API_KEYS"), "{open}");
 
-    for (name, value) in [("GRPC_PORT", "70000"), ("LEASE_SECONDS", "soon"), ("KAFKA_BROKERS", "nowhere"), ("TLS_CERT_FILE", "cert.pem")] {
+    for (name, value) in
+        [("GRPC_PORT", "70000"), ("LEASE_SECONDS", "soon"), ("KAFKA_BROKERS", "nowhere"), ("TLS_CERT_FILE", "cert.pem")]
+    {
         site.set(name, value);
     }
     let wrong = refused(&site);

@@ -12,12 +12,17 @@ use crate::rest::client::Rest;
 async fn a_payout_outlives_kill_9_and_a_stuck_one_is_seen_to_from_the_command_line() {
     let simulator = Simulator::start().await;
     let port = florin::embedded::ports::free().unwrap().to_string();
-    let site = Site::new().await.with("PROVIDER_URL", &simulator.url()).with("PROVIDER_SECRET", SECRET).with("HTTP_PORT", &port);
+    let site = Site::new()
+        .await
+        .with("PROVIDER_URL", &simulator.url())
+        .with("PROVIDER_SECRET", SECRET)
+        .with("HTTP_PORT", &port);
     let site = site.with("PROVIDER_TIMEOUT_MS", "60000").with("SAGA_DELAY_MAX_MS", "200");
     site.database.account("alice", 100_00).await;
     let mut server = site.serve().await;
     let rest = || Rest::new(format!("127.0.0.1:{port}").parse().unwrap());
-    let payout = |amount: &str| json!({ "accountId": "alice", "amount": amount, "currency": "USD", "instrument": "ba_1" });
+    let payout =
+        |amount: &str| json!({ "accountId": "alice", "amount": amount, "currency": "USD", "instrument": "ba_1" });
     let status = async |id: &str| rest().get(&format!("sagas/{id}")).await.ok(200)["status"].clone();
 
     simulator.plan("payout", [How::Holds]);
@@ -35,13 +40,17 @@ async fn a_payout_outlives_kill_9_and_a_stuck_one_is_seen_to_from_the_command_li
     until("the provider has it", || async { simulator.entry(&format!("{id}.send")).is_some() }).await;
     rest().patch("accounts/alice/status", &json!({ "status": "suspended" })).await.ok(200);
     simulator.answer_all();
-    until("the metric tells that one is stuck", || async { server.metric("florin_sagas_stuck").await == Some(1.0) }).await;
+    until("the metric tells that one is stuck", || async { server.metric("florin_sagas_stuck").await == Some(1.0) })
+        .await;
     let listed = text(&site.run(&["sagas", "stuck"]).stdout);
     for word in [id.as_str(), "payout", "20.00 USD", "alice", "recall", "account_closed"] {
         assert!(listed.contains(word), "{listed} does not name {word}");
     }
     let shown = text(&site.run(&["sagas", "show", &id]).stdout);
-    assert!(shown.contains("failed capture: account alice is suspended") && shown.contains("failed recall: account_closed"), "{shown}");
+    assert!(
+        shown.contains("failed capture: account alice is suspended") && shown.contains("failed recall: account_closed"),
+        "{shown}"
+    );
     let refused = site.run(&["sagas", "resolve", &id, "--as", "perhaps", "--reason", "x"]);
     assert!(!refused.status.success() && !site.run(&["sagas", "retry", &id]).status.success(), "{refused:?}");
     simulator.undo_by_hand(&format!("{id}.send"));
@@ -52,8 +61,14 @@ async fn a_payout_outlives_kill_9_and_a_stuck_one_is_seen_to_from_the_command_li
     let again = site.run(&["sagas", "retry", &id, "--reason", "x"]);
     assert!(!again.status.success() && text(&again.stderr).contains("not stuck"), "{again:?}");
     assert_eq!(site.database.posted("alice").await, 90_00);
-    assert_eq!(site.database.count("SELECT count(*) FROM operator_actions WHERE action = 'saga.resolve' AND actor LIKE 'cli:%'").await, 1);
-    until("the metric tells that none is stuck", || async { server.metric("florin_sagas_stuck").await == Some(0.0) }).await;
+    assert_eq!(
+        site.database
+            .count("SELECT count(*) FROM operator_actions WHERE action = 'saga.resolve' AND actor LIKE 'cli:%'")
+            .await,
+        1
+    );
+    until("the metric tells that none is stuck", || async { server.metric("florin_sagas_stuck").await == Some(0.0) })
+        .await;
     simulator.check();
     site.check_books().await;
 }

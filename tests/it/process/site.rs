@@ -18,7 +18,8 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// The broker that `make up` started.
 pub fn brokers() -> String {
-    std::env::var("KAFKA_BROKERS").expect("KAFKA_BROKERS names the test broker: run `make up`, or all tests by `make test`")
+    std::env::var("KAFKA_BROKERS")
+        .expect("KAFKA_BROKERS names the test broker: run `make up`, or all tests by `make test`")
 }
 
 impl Site {

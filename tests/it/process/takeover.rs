@@ -10,8 +10,9 @@ use crate::harness::until;
 
 const LEASE: Duration = Duration::from_secs(2); // of every site
 
-/// Fails when the standby takes a lease that is still held, or does not take one that has ended. The woken process is kept from writing by three
-/// guards, each of which is enough: its own clock, the renewal under its epoch, and the fence in every batch; the events by Kafka's.
+/// Fails when the standby takes a lease that is still held, or does not take one that has ended. The woken process is
+/// kept from writing by three guards, each of which is enough: its own clock, the renewal under its epoch, and the
+/// fence in every batch; the events by Kafka's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_was_stopped_and_wakes_after_the_takeover_writes_nothing() {
     let site = Site::new().await;

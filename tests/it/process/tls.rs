@@ -21,10 +21,14 @@ async fn a_payment_goes_through_tls_and_through_mutual_tls() {
     let folder = tempfile::tempdir().unwrap();
     certificates(folder.path());
     let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
-    let mut site = Site::new().await.with("TLS_CERT_FILE", &path("server.pem")).with("TLS_KEY_FILE", &path("server.key"));
+    let mut site =
+        Site::new().await.with("TLS_CERT_FILE", &path("server.pem")).with("TLS_KEY_FILE", &path("server.key"));
     open_accounts(&site.database).await;
-    let (ca, known, foreign) =
-        (["--ca", "ca.pem"], ["--cert", "client.pem", "--cert-key", "client.key"], ["--cert", "foreign.pem", "--cert-key", "foreign.key"]);
+    let (ca, known, foreign) = (
+        ["--ca", "ca.pem"],
+        ["--cert", "client.pem", "--cert-key", "client.key"],
+        ["--cert", "foreign.pem", "--cert-key", "foreign.key"],
+    );
 
     let server = site.serve().await;
     let (paid, said) = pay(server.grpc, "tls", folder.path(), &ca);

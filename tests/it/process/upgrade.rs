@@ -19,7 +19,8 @@ const RELEASED: [(&str, &str); 4] = [
 #[test]
 fn a_released_migration_never_changes() {
     let folder = format!("{}/migrations", env!("CARGO_MANIFEST_DIR"));
-    let mut files: Vec<String> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    let mut files: Vec<String> =
+        std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     files.sort();
     assert_eq!(files, RELEASED.map(|(name, _)| name), "a new migration gets a line in the table, and none leaves it");
     for (name, sum) in RELEASED {
@@ -68,22 +69,33 @@ async fn an_upgrade_keeps_the_books_and_serves() {
     sqlx::query(ACCOUNTS_BEFORE).bind(accounts).bind(OPENING).execute(&site.database.pool).await.unwrap();
     sqlx::raw_sql(PAYMENT).execute(&site.database.pool).await.unwrap();
     let refused = site.run(&["serve"]);
-    assert!(text(&refused.stderr).contains(&format!("version {before}, this florin needs {newest}; run `florin migrate`")), "{refused:?}");
+    assert!(
+        text(&refused.stderr).contains(&format!("version {before}, this florin needs {newest}; run `florin migrate`")),
+        "{refused:?}"
+    );
 
     let migrated = site.run(&["migrate"]);
     assert!(
-        migrated.status.success() && text(&migrated.stdout).contains(&format!("the schema is now version {newest}: 1 migrations")),
+        migrated.status.success()
+            && text(&migrated.stdout).contains(&format!("the schema is now version {newest}: 1 migrations")),
         "{migrated:?}"
     );
     let again = site.run(&["migrate"]);
     assert!(
-        again.status.success() && text(&again.stdout).contains("the schema is up to date") && text(&again.stdout).contains("all topics are there")
+        again.status.success()
+            && text(&again.stdout).contains("the schema is up to date")
+            && text(&again.stdout).contains("all topics are there")
     );
     site.check_books().await;
     assert_eq!(site.database.count("SELECT count(*) FROM transactions WHERE key = 'from before'").await, 1);
     // A cent back, so that the payers find what they expect.
     let server = site.serve().await;
-    let back = server.client().authorize_payment(crate::harness::payment("back", &account(1), &account(0), 1, "USD")).await.unwrap().into_inner();
+    let back = server
+        .client()
+        .authorize_payment(crate::harness::payment("back", &account(1), &account(0), 1, "USD"))
+        .await
+        .unwrap()
+        .into_inner();
     assert!(back.error.is_none(), "{back:?}");
     let load = Load::start(&[server.grpc], 4);
     load.more(50).await;
@@ -96,13 +108,19 @@ async fn an_upgrade_keeps_the_books_and_serves() {
 async fn from_empty_twice_and_two_at_once() {
     let site = Site::unmigrated(TestDatabase::empty().await, brokers());
     let (one, other) = std::thread::scope(|scope| {
-        let (one, other) = (scope.spawn(|| site.run(&["migrate", "--no-topics"])), scope.spawn(|| site.run(&["migrate", "--no-topics"])));
+        let (one, other) = (
+            scope.spawn(|| site.run(&["migrate", "--no-topics"])),
+            scope.spawn(|| site.run(&["migrate", "--no-topics"])),
+        );
         (one.join().unwrap(), other.join().unwrap())
     });
     assert!(one.status.success() && other.status.success(), "{one:?} {other:?}");
     let checked = site.run(&["migrate", "--check"]);
     assert!(checked.status.success() && text(&checked.stdout).contains("as it should be"), "{checked:?}");
-    assert!(text(&checked.stderr).contains("PostgreSQL's fsync is off, and should be on"), "the tests' own server: {checked:?}");
+    assert!(
+        text(&checked.stderr).contains("PostgreSQL's fsync is off, and should be on"),
+        "the tests' own server: {checked:?}"
+    );
     assert!(site.run(&["migrate"]).status.success());
     open_accounts(&site.database).await;
     let server = site.serve().await;

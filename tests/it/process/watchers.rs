@@ -49,7 +49,8 @@ async fn started() -> (Site, Server) {
 }
 
 async fn pay(server: &Server, key: &str, to: usize) {
-    let paid = server.client().authorize_payment(payment(key, "payer", &account(to), 1, "USD")).await.unwrap().into_inner();
+    let paid =
+        server.client().authorize_payment(payment(key, "payer", &account(to), 1, "USD")).await.unwrap().into_inner();
     assert_eq!(paid.error, None);
 }
 
@@ -68,14 +69,19 @@ fn files_are_enough() -> bool {
 /// Whoever watches is there: what all of them cost.
 fn cost(server: &Server, before: u64, what: &str) {
     let cost = server.process.rss_kib().saturating_sub(before);
-    println!("{WATCHERS} {what} cost {} MiB, {} bytes each", cost >> 10, (cost << 10) / u64::try_from(WATCHERS).unwrap());
+    println!(
+        "{WATCHERS} {what} cost {} MiB, {} bytes each",
+        cost >> 10,
+        (cost << 10) / u64::try_from(WATCHERS).unwrap()
+    );
     assert!(cost < KIB_MAX, "{WATCHERS} {what} cost {cost} KiB");
 }
 
 /// A request that has been answered by a stream of events.
 async fn watch(at: SocketAddr, account: &str) -> TcpStream {
     let mut stream = TcpStream::connect(at).await.unwrap();
-    let request = format!("GET /api/v1/events/accounts/{account} HTTP/1.1\r\nHost: florin\r\nAccept: text/event-stream\r\n\r\n");
+    let request =
+        format!("GET /api/v1/events/accounts/{account} HTTP/1.1\r\nHost: florin\r\nAccept: text/event-stream\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let head = hear(&mut stream, "\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
@@ -106,13 +112,16 @@ async fn five_thousand_idle_watchers_over_rest_cost_less_than_100_mib() {
     let (site, server) = started().await;
     drop(watch(server.http, &account(PAID)).await);
     let before = server.process.rss_kib();
-    let mut watchers: Vec<TcpStream> = stream::iter(0..WATCHERS).map(async |n| watch(server.http, &account(n)).await).buffered(64).collect().await;
+    let mut watchers: Vec<TcpStream> =
+        stream::iter(0..WATCHERS).map(async |n| watch(server.http, &account(n)).await).buffered(64).collect().await;
     cost(&server, before, "watchers over REST");
     pay(&server, "second", PAID).await;
     let heard = hear(&mut watchers[PAID], "BalanceChanged").await;
     assert!(heard.contains(&account(PAID)), "{heard}");
     let mut bytes = [0; 4_096];
-    let silent = watchers[SILENT].try_read(&mut bytes).map_or_else(|_| String::new(), |count| String::from_utf8_lossy(&bytes[..count]).into_owned());
+    let silent = watchers[SILENT]
+        .try_read(&mut bytes)
+        .map_or_else(|_| String::new(), |count| String::from_utf8_lossy(&bytes[..count]).into_owned());
     assert!(!silent.contains("event:"), "it heard what was another's: {silent}");
     drop(watchers);
     assert_eq!(server.terminate(Duration::from_secs(8)).0, 0);
@@ -135,7 +144,8 @@ async fn five_thousand_idle_watchers_over_grpc_cost_less_than_100_mib() {
     let mut watchers: Vec<_> = stream::iter(0..WATCHERS).map(watch).buffered(64).collect().await;
     cost(&server, before, "watchers over gRPC");
     pay(&server, "second", PAID).await;
-    let heard = tokio::time::timeout(WITHIN, watchers[PAID].message()).await.expect("the event comes").unwrap().unwrap();
+    let heard =
+        tokio::time::timeout(WITHIN, watchers[PAID].message()).await.expect("the event comes").unwrap().unwrap();
     assert!(heard.body.contains(&account(PAID)), "{heard:?}");
     drop((watchers, channels));
     assert_eq!(server.terminate(Duration::from_secs(8)).0, 0);

@@ -1,9 +1,11 @@
-//! What the ledger should come to: balances, what is held, what is left of payments and holds, and which rules a step would break.
+//! What the ledger should come to: balances, what is held, what is left of payments and holds, and which rules a step
+//! would break.
 
 use florin::protocol::pb::florin_v1::{AccountStatus as Status, DeclineCode as Code};
 use proptest::prelude::*;
 
-/// Accounts of a case: two plain ones, one with a ceiling, one with a credit line, one in another currency; then a bank of each currency, without bounds.
+/// Accounts of a case: two plain ones, one with a ceiling, one with a credit line, one in another currency; then a bank
+/// of each currency, without bounds.
 pub const USERS: usize = 5;
 pub const ACCOUNTS: usize = 7;
 pub const EUROS: usize = 4;
@@ -80,10 +82,12 @@ pub fn step() -> impl Strategy<Value = Step> {
     let pick = || 0..1_000_usize;
     // Now and then both are one.
     let pair = move || {
-        (user(), user(), prop::bool::weighted(0.1)).prop_map(|(from, to, same)| (from, if from == to && !same { (to + 1) % EUROS } else { to }))
+        (user(), user(), prop::bool::weighted(0.1))
+            .prop_map(|(from, to, same)| (from, if from == to && !same { (to + 1) % EUROS } else { to }))
     };
     let bank = |user: usize| BANKS[usize::from(user == EUROS)];
-    let part = prop_oneof![3 => cents().prop_map(Part::Some), 1 => cents().prop_map(Part::Final), 2 => Just(Part::Rest)];
+    let part =
+        prop_oneof![3 => cents().prop_map(Part::Some), 1 => cents().prop_map(Part::Final), 2 => Just(Part::Rest)];
     let limit = || prop_oneof![3 => (-40_00..120_00_i64).prop_map(Some), 1 => Just(None)];
     let status = prop_oneof![3 => Just(Status::Active), 2 => Just(Status::Suspended), 1 => Just(Status::Closed)];
     prop_oneof![
@@ -191,7 +195,8 @@ impl Model {
         self.payments.get(pick.checked_rem(self.payments.len())?)
     }
 
-    /// What can be undone of a pick, payments from 0 on and reversals from [`REVERSALS`] on: its id, from whom to whom it went, how much.
+    /// What can be undone of a pick, payments from 0 on and reversals from [`REVERSALS`] on: its id, from whom to whom
+    /// it went, how much.
     pub fn undoable(&self, pick: usize) -> Option<(&str, usize, usize, i64)> {
         match pick.checked_sub(REVERSALS) {
             Some(n) => self.reversals.get(n).map(|one| (one.id.as_str(), one.from, one.to, one.cents)),
@@ -234,12 +239,20 @@ impl Model {
             Step::Reverse { pick } => {
                 let Some((_, from, to, cents)) = self.undoable(pick) else { return Vec::new() };
                 // Every second link of the chain is in force, and is undone.
-                let exceeded = self.chain(pick).iter().step_by(2).any(|link| !self.is_whole(*link)).then_some(Code::RefundExceeded);
+                let exceeded = self
+                    .chain(pick)
+                    .iter()
+                    .step_by(2)
+                    .any(|link| !self.is_whole(*link))
+                    .then_some(Code::RefundExceeded);
                 self.moving(to, from, cents).into_iter().chain(exceeded).collect()
             }
             Step::Exchange { from, cents } => {
                 let arrives = self.full(EUROS, exchanged(cents));
-                [self.inactive(from), self.inactive(EUROS), self.short(from, cents), arrives].into_iter().flatten().collect()
+                [self.inactive(from), self.inactive(EUROS), self.short(from, cents), arrives]
+                    .into_iter()
+                    .flatten()
+                    .collect()
             }
             Step::Authorize { from, to, cents, .. } => match self.together(from, to) {
                 Some(code) => vec![code],
@@ -248,9 +261,14 @@ impl Model {
             Step::Capture { pick, part } => self.hold(pick).map_or(Vec::new(), |hold| {
                 let cents = part.of(hold.left);
                 let exceeded = (cents > hold.left || hold.left == 0).then_some(Code::HoldExceeded);
-                [exceeded, self.inactive(hold.from), self.inactive(hold.to), self.full(hold.to, cents)].into_iter().flatten().collect()
+                [exceeded, self.inactive(hold.from), self.inactive(hold.to), self.full(hold.to, cents)]
+                    .into_iter()
+                    .flatten()
+                    .collect()
             }),
-            Step::Void { pick } => self.hold(pick).filter(|hold| hold.left == 0).map(|_| Code::HoldExceeded).into_iter().collect(),
+            Step::Void { pick } => {
+                self.hold(pick).filter(|hold| hold.left == 0).map(|_| Code::HoldExceeded).into_iter().collect()
+            }
             Step::Floor { .. } | Step::Ceiling { .. } | Step::Status { .. } => Vec::new(),
         }
     }
@@ -325,7 +343,10 @@ impl Model {
     fn moving(&self, from: usize, to: usize, cents: i64) -> Vec<Code> {
         match self.together(from, to) {
             Some(code) => vec![code],
-            None => [self.inactive(from), self.inactive(to), self.short(from, cents), self.full(to, cents)].into_iter().flatten().collect(),
+            None => [self.inactive(from), self.inactive(to), self.short(from, cents), self.full(to, cents)]
+                .into_iter()
+                .flatten()
+                .collect(),
         }
     }
 

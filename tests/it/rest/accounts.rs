@@ -15,7 +15,8 @@ async fn accounts_are_opened_read_and_listed() {
     world.end().await;
 }
 
-/// Mutations: a floor of zero shown as a minBalance that nobody gave; limits read back as they were sent and not with 8 decimals.
+/// Mutations: a floor of zero shown as a minBalance that nobody gave; limits read back as they were sent and not with 8
+/// decimals.
 async fn an_account_takes_every_field_and_reads_back_with_eight_decimals(world: &World) {
     let metadata = json!({ "tier": "gold", "n": 3, "deep": { "list": [1, "two", null, true] } });
     let full = json!({
@@ -50,7 +51,11 @@ async fn an_account_takes_every_field_and_reads_back_with_eight_decimals(world: 
     let plain = world.open(json!({})).await;
     let read = world.get(&format!("accounts/{plain}")).await.ok(200);
     has(&read, "minBalance maxBalance");
-    assert_eq!((&read["accountType"], &read["minBalance"], &read["maxBalance"]), (&json!("user"), &Value::Null, &Value::Null), "{read}");
+    assert_eq!(
+        (&read["accountType"], &read["minBalance"], &read["maxBalance"]),
+        (&json!("user"), &Value::Null, &Value::Null),
+        "{read}"
+    );
     assert_eq!(
         world.get(&format!("accounts/{plain}/balance")).await.ok(200),
         json!({ "balance": "0.00000000", "currency": "USD", "status": "active" })
@@ -83,9 +88,13 @@ async fn the_type_is_taken_in_any_case_and_under_both_names(world: &World) {
 async fn an_owners_accounts_are_a_bare_array(world: &World) {
     let nasty = "o'; DROP TABLE accounts; -- é/?&";
     let mut ids = Vec::new();
-    for (owner, kind, currency) in
-        [("ada", "user", "USD"), ("ada", "user", "EUR"), ("ada", "merchant", "USD"), ("bob", "user", "USD"), (nasty, "user", "BTC")]
-    {
+    for (owner, kind, currency) in [
+        ("ada", "user", "USD"),
+        ("ada", "user", "EUR"),
+        ("ada", "merchant", "USD"),
+        ("bob", "user", "USD"),
+        (nasty, "user", "BTC"),
+    ] {
         ids.push(world.open(json!({ "ownerId": owner, "ownerType": kind, "currency": currency })).await);
     }
     for (owner, kind, expected) in [
@@ -101,7 +110,8 @@ async fn an_owners_accounts_are_a_bare_array(world: &World) {
     ] {
         let kind = if kind.is_empty() { String::new() } else { format!("&ownerType={kind}") };
         let list = world.get(&format!("accounts?ownerId={}{kind}", encoded(owner))).await.ok(200);
-        let mut found: Vec<String> = list.as_array().expect("a bare array").iter().map(|account| text(&account["id"])).collect();
+        let mut found: Vec<String> =
+            list.as_array().expect("a bare array").iter().map(|account| text(&account["id"])).collect();
         let mut wanted: Vec<String> = expected.iter().map(|n| ids[*n].clone()).collect();
         found.sort();
         wanted.sort();
@@ -180,7 +190,10 @@ async fn every_fault_of_a_new_account_is_told(world: &World) {
         (json!({ "metadata": [1] }), vec!["metadata"]),
         (json!({ "metadata": { "k": long(9_000) } }), vec!["metadata"]),
         (json!({ "id": "mine" }), vec!["property id should not exist"]),
-        (json!({ "zzz": 1, "ownerId": null, "accountType": "bank" }), vec!["property zzz should not exist", "ownerId", "accountType"]),
+        (
+            json!({ "zzz": 1, "ownerId": null, "accountType": "bank" }),
+            vec!["property zzz should not exist", "ownerId", "accountType"],
+        ),
     ] {
         world.post("accounts", &with(&good, fields.clone())).await.refused_naming(400, "VALIDATION_FAILED", &words);
     }

@@ -15,13 +15,24 @@ async fn a_damaged_balance_is_found_and_rebuilt() {
     let user = world.user("100.00").await;
     let path = format!("admin/accounts/{user}/reconcile");
     let compared = world.post(&path, &json!({})).await.ok(200);
-    has(&compared, "accountId match projectionBalance eventSourceBalance difference projectionVersion eventSourceVersion versionMismatch issues");
-    assert_eq!((&compared["match"], &compared["difference"], &compared["issues"]), (&json!(true), &json!("0.00000000"), &json!([])));
+    has(
+        &compared,
+        "accountId match projectionBalance eventSourceBalance difference projectionVersion eventSourceVersion versionMismatch issues",
+    );
+    assert_eq!(
+        (&compared["match"], &compared["difference"], &compared["issues"]),
+        (&json!(true), &json!("0.00000000"), &json!([]))
+    );
     let equation = world.get("admin/accounting-equation").await.ok(200);
     assert_eq!((&equation["valid"], &equation["totalProjectionBalance"]), (&json!(true), &json!("0.00000000")));
-    assert_eq!(world.post("admin/accounting-equation", &json!({})).await.ok(200)["accountCount"], equation["accountCount"]);
+    assert_eq!(
+        world.post("admin/accounting-equation", &json!({})).await.ok(200)["accountCount"],
+        equation["accountCount"]
+    );
 
-    let damage = format!("UPDATE balances SET credits = credits + 5 WHERE account = (SELECT id FROM accounts WHERE name = '{user}')");
+    let damage = format!(
+        "UPDATE balances SET credits = credits + 5 WHERE account = (SELECT id FROM accounts WHERE name = '{user}')"
+    );
     world.served.database.folded().await;
     world.served.database.pool.execute(sqlx::AssertSqlSafe(damage)).await.unwrap();
     let compared = world.post(&path, &json!({})).await.ok(200);
@@ -33,12 +44,19 @@ async fn a_damaged_balance_is_found_and_rebuilt() {
     assert_eq!((&all["mismatches"][0]["accountId"], all["mismatches"].as_array().unwrap().len()), (&json!(user), 1));
     assert_eq!(world.get("admin/accounting-equation").await.ok(200)["valid"], json!(false));
     let rebuilt = world.post("admin/accounts/rebuild-all", &json!({})).await.ok(200);
-    assert_eq!((&rebuilt["total"], &rebuilt["successful"], &rebuilt["failed"]), (&all["total"], &all["total"], &json!([])));
+    assert_eq!(
+        (&rebuilt["total"], &rebuilt["successful"], &rebuilt["failed"]),
+        (&all["total"], &all["total"], &json!([]))
+    );
     assert_eq!(world.post(&path, &json!({})).await.ok(200)["match"], json!(true));
     let one = world.post(&format!("admin/accounts/{user}/rebuild"), &json!({})).await.ok(200);
     assert_eq!((&one["changed"], &one["balance"]), (&json!(false), &json!("100.00000000")));
     for what in ["reconcile", "rebuild"] {
-        world.post(&format!("admin/accounts/nobody/{what}"), &json!({})).await.refused(404, "ACCOUNT_NOT_FOUND", "Account not found: nobody");
+        world.post(&format!("admin/accounts/nobody/{what}"), &json!({})).await.refused(
+            404,
+            "ACCOUNT_NOT_FOUND",
+            "Account not found: nobody",
+        );
     }
     world.end().await;
 }
@@ -56,14 +74,19 @@ const DAMAGES: [(&str, &str, &str); 12] = [
     ("payment", "UPDATE journal SET credit_account = 999999 WHERE id = $1", "is not between two accounts"),
     ("payment", "UPDATE journal SET key = gen_random_uuid() WHERE id = $1", "its key is"),
     ("payment", "UPDATE refunded SET given = given + 1 WHERE payment = $1", "what gave it back comes to 400 of 1250"),
-    ("refund", "UPDATE journal SET body = jsonb_set(body, '{gave}', '\"401\"') WHERE id = $1", "its postings come to 400"),
+    (
+        "refund",
+        "UPDATE journal SET body = jsonb_set(body, '{gave}', '\"401\"') WHERE id = $1",
+        "its postings come to 400",
+    ),
     ("hold", "UPDATE holds SET captured = captured + 1 WHERE id = $1", "the steps come to 100 and 0"),
     ("hold", "UPDATE journal SET debit_after = debit_after + 1 WHERE id = $1", "the chain comes to"),
     ("capture", "UPDATE journal SET held = held + 1 WHERE id = $1", "its postings come to 100"),
     ("capture", "UPDATE journal SET follows = id WHERE id = $1", "which is missing"),
 ];
 
-// Mutations: a check left out of the statement (each damage then is not told); a hold that is no row of its account's chain.
+// Mutations: a check left out of the statement (each damage then is not told); a hold that is no row of its account's
+// chain.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_damage_to_a_transaction_is_told_and_its_accounts_are_set_right() {
     let world = World::start().await;
@@ -90,7 +113,8 @@ async fn each_damage_to_a_transaction_is_told_and_its_accounts_are_set_right() {
         "capture" => &captured,
         _ => &paid,
     };
-    let reconcile = async |id: &str| world.post(&format!("admin/transactions/{id}/reconcile"), &json!({})).await.ok(200);
+    let reconcile =
+        async |id: &str| world.post(&format!("admin/transactions/{id}/reconcile"), &json!({})).await.ok(200);
     for name in ["payment", "refund", "hold", "capture"] {
         let found = reconcile(id(name)).await;
         has(&found, "transactionId match issues accounts");
@@ -111,41 +135,67 @@ async fn each_damage_to_a_transaction_is_told_and_its_accounts_are_set_right() {
         let undo = Undo::of(&mut connection).await;
         sqlx::query(damage).bind(uuid::Uuid::parse_str(id(name)).unwrap()).execute(&mut *connection).await.unwrap();
         let found = reconcile(id(name)).await;
-        assert!(issues(&found).iter().any(|issue| issue.contains(told)) && found["match"] == json!(false), "{damage}: {found}");
+        assert!(
+            issues(&found).iter().any(|issue| issue.contains(told)) && found["match"] == json!(false),
+            "{damage}: {found}"
+        );
         let all = world.post("admin/transactions/reconcile-all", &json!({})).await.ok(200);
         let mismatches = all["mismatches"].as_array().unwrap();
         assert!(
-            mismatches.iter().any(|one| one["transactionId"] == id(name).as_str() && issues(&found).starts_with(&issues(one))),
+            mismatches
+                .iter()
+                .any(|one| one["transactionId"] == id(name).as_str() && issues(&found).starts_with(&issues(one))),
             "{damage}: {all}"
         );
         let rebuilt = world.post(&format!("admin/transactions/{}/rebuild", id(name)), &json!({})).await.ok(200);
-        assert_eq!((&rebuilt["success"], &rebuilt["issues"]), (&json!(false), &found["issues"]), "what is written is not rewritten");
+        assert_eq!(
+            (&rebuilt["success"], &rebuilt["issues"]),
+            (&json!(false), &found["issues"]),
+            "what is written is not rewritten"
+        );
         undo.put_back(&mut connection).await;
         assert_eq!(reconcile(id(name)).await["match"], json!(true), "{damage} was undone");
     }
     connection.execute("SET session_replication_role = origin").await.unwrap();
     drop(connection);
 
-    let damage =
-        format!("UPDATE balances SET credits = credits + 5, version = version + 1 WHERE account = (SELECT id FROM accounts WHERE name = '{ann}')");
+    let damage = format!(
+        "UPDATE balances SET credits = credits + 5, version = version + 1 WHERE account = (SELECT id FROM accounts WHERE name = '{ann}')"
+    );
     world.served.database.folded().await;
     world.served.database.pool.execute(sqlx::AssertSqlSafe(damage.clone())).await.unwrap();
     let found = reconcile(&paid).await;
-    assert_eq!((&found["match"], issues(&found)), (&json!(false), vec![]), "the transaction is right, an account of it is not");
-    let request = world.request(Method::POST, &format!("admin/transactions/{paid}/rebuild")).header("x-reason", "audit 7");
+    assert_eq!(
+        (&found["match"], issues(&found)),
+        (&json!(false), vec![]),
+        "the transaction is right, an account of it is not"
+    );
+    let request =
+        world.request(Method::POST, &format!("admin/transactions/{paid}/rebuild")).header("x-reason", "audit 7");
     let rebuilt = world.send(request).await.ok(200);
-    assert_eq!((&rebuilt["success"], &rebuilt["changed"], &rebuilt["accounts"][0]["success"]), (&json!(true), &json!(true), &json!(true)));
+    assert_eq!(
+        (&rebuilt["success"], &rebuilt["changed"], &rebuilt["accounts"][0]["success"]),
+        (&json!(true), &json!(true), &json!(true))
+    );
     assert_eq!(reconcile(&paid).await["match"], json!(true));
     world.served.database.folded().await;
     world.served.database.pool.execute(sqlx::AssertSqlSafe(damage)).await.unwrap();
     let all = world.post("admin/transactions/rebuild-all", &json!({})).await.ok(200);
-    assert_eq!((&all["total"], &all["successful"], &all["failed"], &all["accounts"]["failed"]), (&json!(5), &json!(5), &json!([]), &json!([])));
-    let done = world.get(&format!("/v1/operator-actions?subject={ann}&action=account.rebuild")).await.ok(200)["items"].clone();
+    assert_eq!(
+        (&all["total"], &all["successful"], &all["failed"], &all["accounts"]["failed"]),
+        (&json!(5), &json!(5), &json!([]), &json!([]))
+    );
+    let done =
+        world.get(&format!("/v1/operator-actions?subject={ann}&action=account.rebuild")).await.ok(200)["items"].clone();
     assert_eq!((&done[0]["reason"], &done[1]["reason"]), (&json!(""), &json!("audit 7")));
     for nothing in ["nothing", "0190cafe-0000-7000-8000-000000000000"] {
         for what in ["reconcile", "rebuild"] {
             let said = format!("Transaction not found: {nothing}");
-            world.post(&format!("admin/transactions/{nothing}/{what}"), &json!({})).await.refused(404, "TRANSACTION_NOT_FOUND", &said);
+            world.post(&format!("admin/transactions/{nothing}/{what}"), &json!({})).await.refused(
+                404,
+                "TRANSACTION_NOT_FOUND",
+                &said,
+            );
         }
     }
     drop(native);
@@ -160,14 +210,18 @@ const TABLES: [&str; 4] = ["balances", "journal", "refunded", "holds"];
 impl Undo {
     async fn of(connection: &mut sqlx::PgConnection) -> Self {
         for table in TABLES {
-            connection.execute(sqlx::AssertSqlSafe(format!("CREATE TEMP TABLE was_{table} AS SELECT * FROM {table}"))).await.unwrap();
+            connection
+                .execute(sqlx::AssertSqlSafe(format!("CREATE TEMP TABLE was_{table} AS SELECT * FROM {table}")))
+                .await
+                .unwrap();
         }
         Self
     }
 
     async fn put_back(self, connection: &mut sqlx::PgConnection) {
         for table in TABLES {
-            let sql = format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM was_{table}; DROP TABLE was_{table}");
+            let sql =
+                format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM was_{table}; DROP TABLE was_{table}");
             connection.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
         }
     }

@@ -77,14 +77,20 @@ const NO_AMOUNTS_EITHER: [&str; 59] = [
     r#""²""#,
 ];
 
-/// Mutations: an amount that goes through a float; `char::is_numeric` for a digit; trimmed text; a sign that is let pass.
+/// Mutations: an amount that goes through a float; `char::is_numeric` for a digit; trimmed text; a sign that is let
+/// pass.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_positive_decimal_amount_is_400_and_moves_nothing() {
     let world = World::start().await;
     let (ada, bob) = (world.user("100").await, world.user("100").await);
     let paid = world.pay(&ada, &bob, "10").await;
     let json = Some("application/json");
-    let mut large = vec![format!("\"{}\"", "9".repeat(27)), "9".repeat(27), format!("\"{}\"", "1".repeat(60_000)), "1".repeat(60_000)];
+    let mut large = vec![
+        format!("\"{}\"", "9".repeat(27)),
+        "9".repeat(27),
+        format!("\"{}\"", "1".repeat(60_000)),
+        "1".repeat(60_000),
+    ];
     large.push(format!("\"0.{}1\"", "0".repeat(10_000)));
     for (route, body) in [
         ("topup", movement(&world.bank, &ada, "@@")),
@@ -94,7 +100,11 @@ async fn what_is_no_positive_decimal_amount_is_400_and_moves_nothing() {
     ] {
         let path = format!("transactions/{route}");
         for token in NO_AMOUNTS {
-            world.post_raw(&path, json, raw(&body, token)).await.refused(400, "VALIDATION_FAILED|INVALID_AMOUNT", BAD_AMOUNT);
+            world.post_raw(&path, json, raw(&body, token)).await.refused(
+                400,
+                "VALIDATION_FAILED|INVALID_AMOUNT",
+                BAD_AMOUNT,
+            );
         }
         for token in NO_AMOUNTS_EITHER.into_iter().chain(large.iter().map(String::as_str)) {
             let answer = world.post_raw(&path, json, raw(&body, token)).await;
@@ -159,7 +169,8 @@ async fn a_strange_id_in_a_path_is_not_found(world: &World) {
     for id in strange_ids() {
         let at = encoded(&id);
         // What is no text of PostgreSQL's at all may be told so.
-        let status = |answer: &super::client::Answer| answer.status == 404 || (id.contains('\0') && answer.status == 400);
+        let status =
+            |answer: &super::client::Answer| answer.status == 404 || (id.contains('\0') && answer.status == 400);
         for (path, code) in [
             (format!("accounts/{at}"), "ACCOUNT_NOT_FOUND"),
             (format!("accounts/{at}/balance"), "ACCOUNT_NOT_FOUND"),
@@ -174,9 +185,17 @@ async fn a_strange_id_in_a_path_is_not_found(world: &World) {
         }
         let answer = world.patch(&format!("accounts/{at}/status"), &json!({ "status": "closed" })).await;
         assert!(status(&answer), "{}", answer.text);
-        for path in [format!("sagas/by-correlation/{at}"), format!("accounts?ownerId={at}"), format!("transactions?accountId={at}")] {
+        for path in [
+            format!("sagas/by-correlation/{at}"),
+            format!("accounts?ownerId={at}"),
+            format!("transactions?accountId={at}"),
+        ] {
             let answer = world.get(&path).await;
-            assert!(answer.body == json!([]) || answer.status == 404 || answer.status == 400, "{path}: {}", answer.text);
+            assert!(
+                answer.body == json!([]) || answer.status == 404 || answer.status == 400,
+                "{path}: {}",
+                answer.text
+            );
         }
     }
     for path in ["accounts/%ff%fe", "transactions/%c3%28", "accounts/%00", "sagas/%e2%82"] {
@@ -184,8 +203,16 @@ async fn a_strange_id_in_a_path_is_not_found(world: &World) {
         assert!(answer.status == 404 || answer.status == 400, "{path}: {}", answer.text);
     }
     let unknown = key();
-    world.get(&format!("accounts/{unknown}")).await.refused(404, "ACCOUNT_NOT_FOUND", &format!("Account not found: {unknown}"));
-    world.get(&format!("accounts/{unknown}/balance")).await.refused(404, "ACCOUNT_NOT_FOUND", &format!("Account not found: {unknown}"));
+    world.get(&format!("accounts/{unknown}")).await.refused(
+        404,
+        "ACCOUNT_NOT_FOUND",
+        &format!("Account not found: {unknown}"),
+    );
+    world.get(&format!("accounts/{unknown}/balance")).await.refused(
+        404,
+        "ACCOUNT_NOT_FOUND",
+        &format!("Account not found: {unknown}"),
+    );
     world.get(&format!("transactions/{unknown}")).await.refused_naming(404, "TRANSACTION_NOT_FOUND", &[&unknown]);
     let long = world.get(&format!("accounts/{}", "x".repeat(60_000))).await;
     assert!([404, 414, 431].contains(&long.status), "{}", long.status);
@@ -206,16 +233,27 @@ async fn strange_ids_and_texts_in_a_body_are_refused_or_kept_as_they_are(world: 
             assert!(answer.status == 400 || answer.status == 404, "{route} {id:?}: {}", answer.text);
             assert!(answer.messages().concat().len() < 600, "{}", answer.text);
         }
-        let answer = world.post("transactions/transfer", &with(&movement(&ada, &bob, "1"), json!({ "idempotencyKey": id }))).await;
+        let answer = world
+            .post("transactions/transfer", &with(&movement(&ada, &bob, "1"), json!({ "idempotencyKey": id })))
+            .await;
         answer.refused_naming(400, "VALIDATION_FAILED", &["idempotencyKey"]);
     }
     world.balances(&[(&ada, "100"), (&bob, "0")]).await;
     // Texts of people's come back as they went in, whatever is in them; one that cannot be kept is refused.
     let mut spent = 0;
-    for reference in
-        ["'; DROP TABLE accounts; --", "a \"quoted\" \\ text", "Grüße, 世界 😀", "<b>&amp;</b>", "%s %n {0}", "x", "tab\there", "nul\u{0}"]
-    {
-        let answer = world.post("transactions/transfer", &with(&movement(&ada, &bob, "1"), json!({ "reference": reference }))).await;
+    for reference in [
+        "'; DROP TABLE accounts; --",
+        "a \"quoted\" \\ text",
+        "Grüße, 世界 😀",
+        "<b>&amp;</b>",
+        "%s %n {0}",
+        "x",
+        "tab\there",
+        "nul\u{0}",
+    ] {
+        let answer = world
+            .post("transactions/transfer", &with(&movement(&ada, &bob, "1"), json!({ "reference": reference })))
+            .await;
         if answer.status == 201 {
             assert!(answer.body["reference"] == reference || reference.contains('\0'), "{}", answer.text);
             spent += 1;
@@ -237,7 +275,9 @@ async fn strange_ids_and_texts_in_a_body_are_refused_or_kept_as_they_are(world: 
     assert!(spent >= 12, "{spent}");
     world.balances(&[(&ada, &(100 - spent).to_string()), (&bob, &spent.to_string())]).await;
     for metadata in [json!("text"), json!([1]), json!(7), json!({ "k": "x".repeat(9_000) })] {
-        let answer = world.post("transactions/payment", &with(&payment(&ada, &bob, "1"), json!({ "paymentMetadata": metadata }))).await;
+        let answer = world
+            .post("transactions/payment", &with(&payment(&ada, &bob, "1"), json!({ "paymentMetadata": metadata })))
+            .await;
         answer.refused_naming(400, "VALIDATION_FAILED", &["paymentMetadata"]);
     }
 }

@@ -1,4 +1,5 @@
-//! A client as users of the accounts REST API write one: HTTP and JSON, and nothing of Florin's. It holds every answer against what all have in common.
+//! A client as users of the accounts REST API write one: HTTP and JSON, and nothing of Florin's. It holds every answer
+//! against what all have in common.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -61,8 +62,8 @@ impl Rest {
         self.send(content_type.into_iter().fold(request, |request, kind| request.header(CONTENT_TYPE, kind))).await
     }
 
-    /// Sends it and holds the answer against what all answers have in common: none is a 5xx, each carries a correlation id, and a
-    /// refusal has the error body of the accounts REST API.
+    /// Sends it and holds the answer against what all answers have in common: none is a 5xx, each carries a correlation
+    /// id, and a refusal has the error body of the accounts REST API.
     pub async fn send(&self, request: RequestBuilder) -> Answer {
         self.try_send(request).await.unwrap()
     }
@@ -70,9 +71,12 @@ impl Rest {
     /// The same where the server may hang up instead.
     pub async fn try_send(&self, request: RequestBuilder) -> reqwest::Result<Answer> {
         let request = request.build()?;
-        let (asked, path) = (format!("{} {}", request.method(), cut(request.url().as_str())), request.url().path().to_owned());
+        let (asked, path) =
+            (format!("{} {}", request.method(), cut(request.url().as_str())), request.url().path().to_owned());
         let response = self.http.execute(request).await?;
-        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
+        let header = |name: &str| {
+            response.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+        };
         let (status, correlation, content_type) = (response.status(), header(CORRELATION), header("content-type"));
         let next_page = Some(header("x-next-page-token")).filter(|token| !token.is_empty());
         let text = response.text().await?;
@@ -118,7 +122,11 @@ impl Answer {
     pub fn refused_naming(&self, status: u16, codes: &str, words: &[&str]) {
         assert_eq!(self.status, status, "{}", self.text);
         let code = self.body["code"].as_str().unwrap();
-        assert!(codes.is_empty() || codes.split('|').any(|allowed| allowed == code), "{code} is not {codes}: {}", self.text);
+        assert!(
+            codes.is_empty() || codes.split('|').any(|allowed| allowed == code),
+            "{code} is not {codes}: {}",
+            self.text
+        );
         let message = self.messages().join("\n");
         for word in words {
             assert!(message.contains(word), "{message:?} does not name {word:?}");
@@ -133,7 +141,11 @@ impl Answer {
         assert_eq!(body["statusCode"], self.status, "{asked}: {self:?}");
         let phrase = StatusCode::from_u16(self.status).unwrap().canonical_reason().unwrap();
         assert_eq!(text("error"), phrase, "{asked}: {self:?}");
-        assert!(!text("code").is_empty() && text("code").bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'), "{self:?}");
+        assert!(
+            !text("code").is_empty()
+                && text("code").bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'),
+            "{self:?}"
+        );
         assert!(self.messages().iter().all(|line| !line.is_empty() && line.len() < 400), "{asked}: {self:?}");
         assert!(!self.messages().is_empty(), "{asked}: {self:?}");
         assert!(is_time(&body["timestamp"]), "{asked}: {self:?}");
@@ -152,7 +164,9 @@ fn cut(text: &str) -> String {
 
 /// Percent-encodes every byte that is no letter or digit.
 pub fn encoded(text: &str) -> String {
-    text.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    text.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
 }
 
 /// A time as JSON writes it.

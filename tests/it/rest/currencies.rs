@@ -6,8 +6,14 @@ use super::client::stored;
 use super::{World, has, movement_in, text};
 
 /// Code, decimals, type.
-const CURRENCIES: [(&str, u64, &str); 6] =
-    [("USD", 2, "fiat"), ("EUR", 2, "fiat"), ("GBP", 2, "fiat"), ("BTC", 8, "non-fiat"), ("ETH", 8, "non-fiat"), ("POINTS", 0, "non-fiat")];
+const CURRENCIES: [(&str, u64, &str); 6] = [
+    ("USD", 2, "fiat"),
+    ("EUR", 2, "fiat"),
+    ("GBP", 2, "fiat"),
+    ("BTC", 8, "non-fiat"),
+    ("ETH", 8, "non-fiat"),
+    ("POINTS", 0, "non-fiat"),
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn currencies_and_their_decimals() {
@@ -23,13 +29,20 @@ async fn the_contracts_currencies_are_there_and_codes_have_a_case(world: &World)
     let all = all.as_array().expect("a bare array");
     for (code, precision, kind) in CURRENCIES {
         let one = world.get(&format!("currencies/{code}")).await.ok(200);
-        assert_eq!((&one["code"], &one["precision"], &one["type"], &one["isActive"]), (&json!(code), &json!(precision), &json!(kind), &json!(true)));
+        assert_eq!(
+            (&one["code"], &one["precision"], &one["type"], &one["isActive"]),
+            (&json!(code), &json!(precision), &json!(kind), &json!(true))
+        );
         has(&one, "name metadata");
         assert!(all.contains(&one), "{one} is not in the list");
     }
     for code in ["XYZ", "usd", "Usd", "US", "USDD", "%27%20OR%201%3D1"] {
         let shown = if code.starts_with('%') { "' OR 1=1" } else { code };
-        world.get(&format!("currencies/{code}")).await.refused(400, "INVALID_CURRENCY", &format!("Invalid currency: {shown}"));
+        world.get(&format!("currencies/{code}")).await.refused(
+            400,
+            "INVALID_CURRENCY",
+            &format!("Invalid currency: {shown}"),
+        );
     }
 }
 
@@ -47,7 +60,11 @@ async fn every_currency_keeps_its_decimals_and_reads_back_with_eight(world: &Wor
         for amount in [smallest, large] {
             let user = world.open(json!({ "currency": code })).await;
             let made = world.post("transactions/topup", &movement_in(code, &bank, &user, amount)).await.ok(201);
-            assert_eq!((&made["amount"], &made["currency"]), (&json!(amount), &json!(code)), "the answer echoes what was sent");
+            assert_eq!(
+                (&made["amount"], &made["currency"]),
+                (&json!(amount), &json!(code)),
+                "the answer echoes what was sent"
+            );
             assert_eq!(world.balance(&user).await, stored(amount), "{code}");
             let read = world.transaction(&text(&made["transactionId"])).await;
             assert_eq!(read["amount"], stored(amount));

@@ -9,23 +9,40 @@ use super::{World, has, key, text};
 /// Posts a movement under a correlation id of its own and waits for its saga, as the suite does.
 async fn done(world: &World, route: &str, id: &str, body: Value) -> Value {
     let correlation = key();
-    let made = world.send(world.request(Method::POST, &format!("transactions/{route}")).header(CORRELATION, &correlation).json(&body)).await.ok(201);
+    let made = world
+        .send(
+            world.request(Method::POST, &format!("transactions/{route}")).header(CORRELATION, &correlation).json(&body),
+        )
+        .await
+        .ok(201);
     let id = text(&made[id]);
     let saga = world.ended(&id).await;
     assert_eq!((&saga["status"], &saga["correlationId"]), (&json!("completed"), &json!(correlation)), "{saga}");
     assert_eq!(world.get(&format!("sagas/{id}/complete")).await.ok(200)["complete"], true);
     let transaction = world.transaction(&id).await;
-    assert_eq!((&transaction["status"], &transaction["correlationId"]), (&json!("completed"), &json!(correlation)), "{transaction}");
+    assert_eq!(
+        (&transaction["status"], &transaction["correlationId"]),
+        (&json!("completed"), &json!(correlation)),
+        "{transaction}"
+    );
     transaction
 }
 
-/// Two users and a bank: top-up, payment, transfer, partial refunds, withdrawal, lists; and somebody else's mistakes in between.
+/// Two users and a bank: top-up, payment, transfer, partial refunds, withdrawal, lists; and somebody else's mistakes in
+/// between.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clients_suite_from_the_first_account_to_the_last_list() {
     let world = World::start().await;
     world.get("/health").await.ok(200);
     assert!(
-        world.get("currencies").await.ok(200).as_array().unwrap().iter().any(|currency| currency["code"] == "USD" && currency["isActive"] == true)
+        world
+            .get("currencies")
+            .await
+            .ok(200)
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|currency| currency["code"] == "USD" && currency["isActive"] == true)
     );
     let open = async |owner: &str, owner_type: &str, kind: &str| {
         let body = json!({ "ownerId": owner, "ownerType": owner_type, "accountType": kind, "currency": "USD", "metadata": { "suite": "e2e" } });
@@ -58,12 +75,19 @@ async fn a_clients_suite_from_the_first_account_to_the_last_list() {
         "idempotencyKey": key(), "sourceAccountId": customer, "destinationAccountId": merchant, "amount": "25.5", "currency": "USD", "reference": "tip"
     });
     let moved = done(&world, "transfer", "debitTransactionId", transfer).await;
-    assert_eq!((&moved["sourceNewBalance"], &moved["destinationNewBalance"]), (&json!("174.50000000"), &json!("75.50000000")));
+    assert_eq!(
+        (&moved["sourceNewBalance"], &moved["destinationNewBalance"]),
+        (&json!("174.50000000"), &json!("75.50000000"))
+    );
     // 50 of the payment are left; the merchant could give back more.
     world.post("transactions/refund", &refund("50.01")).await.refused_naming(400, "VALIDATION_FAILED", &[]);
 
     let withdraw = |amount: &str| json!({ "idempotencyKey": key(), "sourceAccountId": merchant, "destinationAccountId": bank, "amount": amount, "currency": "USD" });
-    world.post("transactions/withdraw", &withdraw("75.51")).await.refused_naming(400, "INSUFFICIENT_BALANCE", &[&merchant]);
+    world.post("transactions/withdraw", &withdraw("75.51")).await.refused_naming(
+        400,
+        "INSUFFICIENT_BALANCE",
+        &[&merchant],
+    );
     done(&world, "withdraw", "transactionId", withdraw("75.50")).await;
 
     // The read side agrees with all of it.
@@ -87,7 +111,10 @@ async fn a_clients_suite_from_the_first_account_to_the_last_list() {
         assert_eq!(found, wanted, "{id}");
     }
     let owned = world.get("accounts?ownerId=user-1&ownerType=user").await.ok(200);
-    assert_eq!(owned.as_array().unwrap().iter().map(|account| text(&account["id"])).collect::<Vec<_>>(), [customer.as_str()]);
+    assert_eq!(
+        owned.as_array().unwrap().iter().map(|account| text(&account["id"])).collect::<Vec<_>>(),
+        [customer.as_str()]
+    );
 
     // The merchant leaves.
     world.patch(&format!("accounts/{merchant}/status"), &json!({ "status": "closed" })).await.ok(200);

@@ -26,7 +26,10 @@ async fn fails_after_201(world: &World, route: &str, body: &Value) {
     let saga = world.ended(&id).await;
     assert_eq!((&saga["status"], &saga["result"]["success"]), (&json!("failed"), &json!(false)), "{saga}");
     has(&saga["result"], "error");
-    assert_eq!(world.get(&format!("sagas/{id}/complete")).await.ok(200), json!({ "complete": true, "status": "failed" }));
+    assert_eq!(
+        world.get(&format!("sagas/{id}/complete")).await.ok(200),
+        json!({ "complete": true, "status": "failed" })
+    );
 }
 
 /// Mutations: the ceiling answered 400; a failed row whose key is free; money moved by a movement that failed.
@@ -65,9 +68,11 @@ async fn a_movement_beyond_a_max_balance_is_taken_and_fails_and_binds_its_key() 
 async fn a_movement_below_a_min_balance_above_zero_is_taken_and_fails() {
     let world = World::start().await;
     let (kept, other) = (world.user_with("100", json!({ "minBalance": "40" })).await, world.user("500").await);
-    for (route, body) in
-        [("withdraw", movement(&kept, &world.bank, "60.01")), ("transfer", movement(&kept, &other, "99")), ("payment", payment(&kept, &other, "100"))]
-    {
+    for (route, body) in [
+        ("withdraw", movement(&kept, &world.bank, "60.01")),
+        ("transfer", movement(&kept, &other, "99")),
+        ("payment", payment(&kept, &other, "100")),
+    ] {
         fails_after_201(&world, route, &body).await;
         world.balances(&[(&kept, "100"), (&other, "500")]).await;
     }
@@ -125,7 +130,11 @@ async fn external_accounts_go_below_zero_and_show_zero(world: &World) {
     }
     world.post("transactions/withdraw", &movement(&user, &world.bank, "500000.5")).await.ok(201);
     let read = world.get(&format!("accounts/{}", world.bank)).await.ok(200);
-    assert_eq!((&read["balance"], &read["accountType"], &read["minBalance"]), (&json!("0.00000000"), &json!("external"), &Value::Null), "{read}");
+    assert_eq!(
+        (&read["balance"], &read["accountType"], &read["minBalance"]),
+        (&json!("0.00000000"), &json!("external"), &Value::Null),
+        "{read}"
+    );
     let list = world.get(&format!("accounts?ownerId={}", text(&read["ownerId"]))).await.ok(200);
     let listed = list.as_array().unwrap().iter().find(|account| account["id"] == *world.bank).unwrap();
     assert_eq!(listed["balance"], "0.00000000", "in a list too");

@@ -38,8 +38,9 @@ async fn transactions_are_listed_newest_first_filtered_and_paged() {
         }
     }
     made.reverse();
-    let own =
-        |keep: &dyn Fn(&(String, &str, &str)) -> bool| -> Vec<String> { made.iter().filter(|row| keep(row)).map(|row| row.0.clone()).collect() };
+    let own = |keep: &dyn Fn(&(String, &str, &str)) -> bool| -> Vec<String> {
+        made.iter().filter(|row| keep(row)).map(|row| row.0.clone()).collect()
+    };
     let list = async |query: &str| world.get(&format!("transactions?accountId={ada}{query}")).await.ok(200);
 
     let all = own(&|_| true);
@@ -54,14 +55,28 @@ async fn transactions_are_listed_newest_first_filtered_and_paged() {
     assert_eq!(ids(&list("&status=failed").await), own(&|row| row.2 == "failed"));
     assert_eq!(ids(&list("&status=failed&type=topup").await), own(&|row| row.2 == "failed"));
     assert_eq!(ids(&list("&status=failed&type=payment").await), Vec::<String>::new());
-    assert_eq!(ids(&list("&status=pending").await), Vec::<String>::new(), "nothing is pending: it is durable when it is answered");
+    assert_eq!(
+        ids(&list("&status=pending").await),
+        Vec::<String>::new(),
+        "nothing is pending: it is durable when it is answered"
+    );
     assert_eq!(ids(&list("&status=completed&type=topup").await), own(&|row| row.2 == "completed" && row.1 == "topup"));
-    for (limit, offset) in [(1, 0), (5, 0), (5, 5), (7, 3), (1000, 0), (1000, all.len() - 1), (10, all.len()), (10, 5_000)] {
+    for (limit, offset) in
+        [(1, 0), (5, 0), (5, 5), (7, 3), (1000, 0), (1000, all.len() - 1), (10, all.len()), (10, 5_000)]
+    {
         let wanted: Vec<String> = all.iter().skip(offset).take(limit).cloned().collect();
-        assert_eq!(ids(&list(&format!("&limit={limit}&offset={offset}")).await), wanted, "limit {limit}, offset {offset}");
+        assert_eq!(
+            ids(&list(&format!("&limit={limit}&offset={offset}")).await),
+            wanted,
+            "limit {limit}, offset {offset}"
+        );
     }
     let topups = own(&|row| row.1 == "topup");
-    assert_eq!(ids(&list("&type=topup&limit=3&offset=2").await), topups[2..5], "the offset counts what the filter left");
+    assert_eq!(
+        ids(&list("&type=topup&limit=3&offset=2").await),
+        topups[2..5],
+        "the offset counts what the filter left"
+    );
     // The other account of them, and everybody's.
     let bobs = ids(&world.get(&format!("transactions?accountId={bob}")).await.ok(200));
     assert_eq!(bobs, own(&|row| ["transfer_debit", "payment", "refund"].contains(&row.1)));
@@ -75,7 +90,10 @@ async fn transactions_are_listed_newest_first_filtered_and_paged() {
 async fn a_bad_limit_or_offset_is_refused_and_the_default_is_50() {
     let world = World::start().await;
     let user = world.open(json!({})).await;
-    futures::future::join_all((0..60).map(async |_| world.post("transactions/topup", &movement(&world.bank, &user, "0.01")).await.ok(201))).await;
+    futures::future::join_all(
+        (0..60).map(async |_| world.post("transactions/topup", &movement(&world.bank, &user, "0.01")).await.ok(201)),
+    )
+    .await;
     assert_eq!(world.balance(&user).await, stored("0.60"));
     assert_eq!(ids(&world.get(&format!("transactions?accountId={user}")).await.ok(200)).len(), 50);
     for (query, word) in [
@@ -92,19 +110,25 @@ async fn a_bad_limit_or_offset_is_refused_and_the_default_is_50() {
         ("offset=10001", "pageToken"),
         ("offset=99999999999999999999", "offset"),
     ] {
-        world.get(&format!("transactions?accountId={user}&{query}")).await.refused_naming(400, "VALIDATION_FAILED", &[word]);
+        world.get(&format!("transactions?accountId={user}&{query}")).await.refused_naming(
+            400,
+            "VALIDATION_FAILED",
+            &[word],
+        );
     }
     world.get(&format!("transactions?accountId={user}&limit=1000&offset=10000")).await.ok(200);
     // Anything else in a query is answered, whatever it means.
-    for query in ["type=%00", "status=%27%20OR%201%3D1--", "zzz=1", "accountId=%FF%FE", "limit=5&limit=6", "%%%", "type=nothing"] {
+    for query in
+        ["type=%00", "status=%27%20OR%201%3D1--", "zzz=1", "accountId=%FF%FE", "limit=5&limit=6", "%%%", "type=nothing"]
+    {
         let answer = world.get(&format!("transactions?{query}")).await;
         assert!(answer.status == 200 || answer.status == 400, "{query}: {}", answer.text);
     }
     world.end().await;
 }
 
-/// Mutations: a token that is an offset in disguise (rows that arrive are repeated); a token without what was read of the declined ones; a token that
-/// another query takes.
+/// Mutations: a token that is an offset in disguise (rows that arrive are repeated); a token without what was read of
+/// the declined ones; a token that another query takes.
 #[tokio::test(flavor = "multi_thread")]
 async fn page_tokens_walk_a_list_without_gap_or_repeat_while_rows_arrive() {
     let world = World::start().await;

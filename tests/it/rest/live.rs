@@ -38,11 +38,19 @@ impl Listening {
     async fn take(&mut self, count: usize) -> Vec<Heard> {
         let mut heard = Vec::new();
         while heard.len() < count {
-            while let Some((event, rest)) = self.text.split_once("\n\n").map(|(event, rest)| (event.to_owned(), rest.to_owned())) {
+            while let Some((event, rest)) =
+                self.text.split_once("\n\n").map(|(event, rest)| (event.to_owned(), rest.to_owned()))
+            {
                 self.text = rest;
-                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned();
+                let field = |name: &str| {
+                    event.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned()
+                };
                 if !field("event:").is_empty() {
-                    heard.push(Heard { id: field("id:"), name: field("event:"), data: serde_json::from_str(&field("data:")).unwrap() });
+                    heard.push(Heard {
+                        id: field("id:"),
+                        name: field("event:"),
+                        data: serde_json::from_str(&field("data:")).unwrap(),
+                    });
                 }
                 if heard.len() == count {
                     return heard;
@@ -60,7 +68,8 @@ fn names(heard: &[Heard]) -> Vec<&str> {
     heard.iter().map(|event| event.name.as_str()).collect()
 }
 
-// Mutations: the event of the place passed over whole (its later frames are missed), or told again from its first frame.
+// Mutations: the event of the place passed over whole (its later frames are missed), or told again from its first
+// frame.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_happens_is_heard_once_by_whom_it_concerns_and_from_any_place_on() {
     let world = World::start().await;
@@ -74,9 +83,15 @@ async fn what_happens_is_heard_once_by_whom_it_concerns_and_from_any_place_on() 
         assert_eq!(event.data["type"], event.name.as_str());
         assert!(event.data["timestamp"].is_string() && event.data["payload"].is_object(), "{event:?}");
     }
-    assert_eq!((&heard[0].data["transactionId"], &heard[3].data["payload"]["amount"]), (&json!(paid), &json!("12.50000000")));
+    assert_eq!(
+        (&heard[0].data["transactionId"], &heard[3].data["payload"]["amount"]),
+        (&json!(paid), &json!("12.50000000"))
+    );
     let changed = of_ann.take(1).await;
-    assert_eq!((&changed[0].data["accountId"], &changed[0].data["payload"]["change"]), (&json!(ann), &json!("-12.50000000")));
+    assert_eq!(
+        (&changed[0].data["accountId"], &changed[0].data["payload"]["change"]),
+        (&json!(ann), &json!("-12.50000000"))
+    );
 
     // From each of them on: exactly the others, and then what comes.
     let too_much = world.post("transactions/payment", &payment(&ann, &shop, "1000")).await;
@@ -95,24 +110,37 @@ async fn what_happens_is_heard_once_by_whom_it_concerns_and_from_any_place_on() 
     // Who watches a transaction hears that it was undone, and nothing else of what undid it.
     let undone = world.post(&format!("/v1/transactions/{paid}/reverse"), &json!({})).await.ok(201);
     let compensated = of_one.take(1).await;
-    assert_eq!((compensated[0].name.as_str(), &compensated[0].data["transactionId"]), ("TransactionCompensated", &json!(paid)));
+    assert_eq!(
+        (compensated[0].name.as_str(), &compensated[0].data["transactionId"]),
+        ("TransactionCompensated", &json!(paid))
+    );
     assert_eq!(compensated[0].data["payload"]["compensatedBy"], undone["id"]);
-    let of_undoing = Listening::to(&world, &format!("events/transactions/{}", undone["id"].as_str().unwrap()), Some("1.9")).await.take(2).await;
+    let of_undoing =
+        Listening::to(&world, &format!("events/transactions/{}", undone["id"].as_str().unwrap()), Some("1.9"))
+            .await
+            .take(2)
+            .await;
     assert_eq!(names(&of_undoing), ["ReversalRequested", "ReversalCompleted"]);
 
     for bad in ["x", "1", "1.x", "0.0", "-1.0"] {
         let refused = world.send(world.request(Method::GET, "events/stream").header("last-event-id", bad)).await;
         assert_eq!(refused.status, 400, "{bad}");
     }
-    let ahead = world.send(world.request(Method::GET, "events/stream").header("last-event-id", "9000000000000000000.0")).await;
+    let ahead =
+        world.send(world.request(Method::GET, "events/stream").header("last-event-id", "9000000000000000000.0")).await;
     assert_eq!(ahead.status, 400);
     world.get("events/accounts/nobody").await.refused(404, "ACCOUNT_NOT_FOUND", "Account not found: nobody");
-    world.get("events/transactions/nothing").await.refused(404, "TRANSACTION_NOT_FOUND", "Transaction not found: nothing");
+    world.get("events/transactions/nothing").await.refused(
+        404,
+        "TRANSACTION_NOT_FOUND",
+        "Transaction not found: nothing",
+    );
     drop((all, of_ann, of_one));
     world.end().await;
 }
 
-// Mutations: one event of the accounts REST API for two changes; a resume between the two that tells the first again, or misses the second.
+// Mutations: one event of the accounts REST API for two changes; a resume between the two that tells the first again,
+// or misses the second.
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_are_heard_of_as_they_open_and_change() {
     let world = World::start().await;
@@ -133,7 +161,12 @@ async fn accounts_are_heard_of_as_they_open_and_change() {
     assert_eq!((status[0].name.as_str(), &status[0].data["accountId"]), ("AccountStatusChanged", &json!(ann)));
     assert_eq!(status[0].data["payload"], json!({ "previousStatus": "active", "newStatus": "suspended" }));
     let mut native = LedgerClient::connect(format!("http://{}", world.served.runtime.grpc)).await.unwrap();
-    let both = UpdateAccountRequest { id: ann.clone(), status: 1, floor: Some(Limit { amount: Some("-20".into()) }), ..Default::default() };
+    let both = UpdateAccountRequest {
+        id: ann.clone(),
+        status: 1,
+        floor: Some(Limit { amount: Some("-20".into()) }),
+        ..Default::default()
+    };
     native.update_account(both).await.unwrap();
     let heard = of_ann.take(2).await;
     assert_eq!(names(&heard), ["AccountStatusChanged", "AccountLimitsChanged"]);

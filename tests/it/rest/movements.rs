@@ -26,7 +26,8 @@ async fn topup_and_withdrawal_tell_the_balances_before_and_after(world: &World) 
         ("topup", "topup", "7.10", 7_1000_0000),
         ("withdraw", "withdrawal", "77.55", -77_5500_0000_i128),
     ] {
-        let (source, destination, own) = if change > 0 { (&world.bank, &user, "destination") } else { (&user, &world.bank, "source") };
+        let (source, destination, own) =
+            if change > 0 { (&world.bank, &user, "destination") } else { (&user, &world.bank, "source") };
         let body = with(&movement(source, destination, amount), json!({ "reference": format!("{kind} {amount}") }));
         let made = world.post(&format!("transactions/{route}"), &body).await.ok(201);
         assert!(is_uuid(&made["transactionId"]) && is_time(&made["createdAt"]), "{made}");
@@ -61,11 +62,17 @@ async fn topup_and_withdrawal_tell_the_balances_before_and_after(world: &World) 
             ("failureCode", Value::Null),
             ("compensatedAt", Value::Null),
             ("compensationReason", Value::Null),
-            (if own == "source" { "sourceNewBalance" } else { "destinationNewBalance" }, json!(world.balance(&user).await)),
+            (
+                if own == "source" { "sourceNewBalance" } else { "destinationNewBalance" },
+                json!(world.balance(&user).await),
+            ),
         ] {
             assert_eq!(read[field], value, "{field} in {read}");
         }
-        has(&read, "correlationId compensationActions aggregateVersion metadata sourceNewBalance destinationNewBalance");
+        has(
+            &read,
+            "correlationId compensationActions aggregateVersion metadata sourceNewBalance destinationNewBalance",
+        );
         for field in ["requestedAt", "completedAt", "updatedAt"] {
             assert!(is_time(&read[field]), "{field} in {read}");
         }
@@ -102,15 +109,29 @@ async fn a_transfer_is_one_transaction_under_two_names(world: &World) {
 /// Mutation: a payment without a key takes a fixed one: the second of two equal ones is a replay.
 async fn a_payment_needs_no_key_and_carries_its_metadata_and_correlation(world: &World) {
     let (customer, merchant) = (world.user("50").await, world.user("0").await);
-    let body =
-        with(&payment(&customer, &merchant, "12.5"), json!({ "paymentMetadata": { "orderId": "order-77", "lines": [{ "sku": "a", "n": 2 }] } }));
+    let body = with(
+        &payment(&customer, &merchant, "12.5"),
+        json!({ "paymentMetadata": { "orderId": "order-77", "lines": [{ "sku": "a", "n": 2 }] } }),
+    );
     let mut ids = Vec::new();
     for correlation in ["shop-1", "shop-2"] {
-        let request = world.request(reqwest::Method::POST, "transactions/payment").header(CORRELATION, correlation).json(&body);
+        let request =
+            world.request(reqwest::Method::POST, "transactions/payment").header(CORRELATION, correlation).json(&body);
         let answer = world.send(request).await;
         assert_eq!(answer.correlation, correlation);
-        let told: Vec<Value> = world.served.database.events().await.iter().map(|event| serde_json::from_str(&event.body).unwrap()).collect();
-        assert_eq!(told.iter().filter(|event| event["correlation_id"] == correlation).count(), 1, "its event carries it");
+        let told: Vec<Value> = world
+            .served
+            .database
+            .events()
+            .await
+            .iter()
+            .map(|event| serde_json::from_str(&event.body).unwrap())
+            .collect();
+        assert_eq!(
+            told.iter().filter(|event| event["correlation_id"] == correlation).count(),
+            1,
+            "its event carries it"
+        );
         let made = answer.ok(201);
         assert!(is_uuid(&made["transactionId"]), "{made}");
         assert_eq!(made["status"], "pending");
@@ -118,7 +139,11 @@ async fn a_payment_needs_no_key_and_carries_its_metadata_and_correlation(world: 
             assert_eq!(made[field], body[field], "{field} in {made}");
         }
         let read = world.transaction(&text(&made["transactionId"])).await;
-        assert_eq!((&read["type"], &read["status"], &read["correlationId"]), (&json!("payment"), &json!("completed"), &json!(correlation)), "{read}");
+        assert_eq!(
+            (&read["type"], &read["status"], &read["correlationId"]),
+            (&json!("payment"), &json!("completed"), &json!(correlation)),
+            "{read}"
+        );
         assert_eq!((&read["sourceAccountId"], &read["destinationAccountId"]), (&json!(customer), &json!(merchant)));
         assert!(read["metadata"].to_string().contains("order-77"), "{read}");
         ids.push(read["id"].clone());
@@ -130,12 +155,16 @@ async fn a_payment_needs_no_key_and_carries_its_metadata_and_correlation(world: 
     let made = world.post("transactions/payment", &keyed).await.ok(201);
     assert_eq!(world.transaction(&text(&made["transactionId"])).await["idempotencyKey"], keyed["idempotencyKey"]);
 
-    let back = with(&refund(&text(&made["transactionId"]), "0.4"), json!({ "refundMetadata": { "reason": "too salty" } }));
+    let back =
+        with(&refund(&text(&made["transactionId"]), "0.4"), json!({ "refundMetadata": { "reason": "too salty" } }));
     let made = world.post("transactions/refund", &back).await.ok(201);
     assert!(is_uuid(&made["refundId"]), "{made}");
     assert_eq!((&made["originalPaymentId"], &made["status"]), (&back["originalPaymentId"], &json!("pending")));
     let read = world.transaction(&text(&made["refundId"])).await;
-    assert_eq!((&read["type"], &read["status"], &read["amount"]), (&json!("refund"), &json!("completed"), &json!("0.40000000")));
+    assert_eq!(
+        (&read["type"], &read["status"], &read["amount"]),
+        (&json!("refund"), &json!("completed"), &json!("0.40000000"))
+    );
     assert_eq!((&read["sourceAccountId"], &read["destinationAccountId"]), (&json!(merchant), &json!(customer)));
     assert!(read["metadata"].to_string().contains("too salty"), "{read}");
     world.balances(&[(&customer, "24.4"), (&merchant, "25.6")]).await;
@@ -145,7 +174,18 @@ async fn a_payment_needs_no_key_and_carries_its_metadata_and_correlation(world: 
 async fn an_amount_is_text_or_a_number_and_is_echoed_as_sent(world: &World) {
     let user = world.open(json!({})).await;
     let mut expected = 0;
-    for token in ["25", "0.1", "0.2", "10.50", "1234567.89", "9007199254740993.01", "\"25\"", "\"10.5\"", "\"0.01\"", "\"9007199254740993.03\""] {
+    for token in [
+        "25",
+        "0.1",
+        "0.2",
+        "10.50",
+        "1234567.89",
+        "9007199254740993.01",
+        "\"25\"",
+        "\"10.5\"",
+        "\"0.01\"",
+        "\"9007199254740993.03\"",
+    ] {
         let body = raw(&movement(&world.bank, &user, "@@"), token);
         let answer = world.post_raw("transactions/topup", Some("application/json"), body).await;
         assert_eq!(answer.status, 201, "{token}: {}", answer.text);
@@ -183,7 +223,8 @@ async fn balances_before_and_after_form_one_chain_under_concurrency() {
             (units(&made[format!("{own}BalanceBefore")]), units(&made[format!("{own}BalanceAfter")]))
         })
         .collect();
-    // Each step leads from its before to its after: summed over all, every balance but the first and the last is left as often as reached.
+    // Each step leads from its before to its after: summed over all, every balance but the first and the last is left
+    // as often as reached.
     let mut visits = std::collections::HashMap::<i128, i32>::new();
     for (before, after) in edges.drain(..) {
         *visits.entry(before).or_default() -= 1;

@@ -28,7 +28,12 @@ async fn currencies_are_made_and_changed_by_call() {
     );
     assert_eq!(world.post("/v1/currencies", &gold()).await.ok(200), made);
     assert_eq!(world.get("currencies/XAU").await.ok(200), made);
-    for (field, other) in [("exponent", json!(5)), ("name", json!("Silver")), ("type", json!("fiat")), ("metadata", json!({ "unit": "g" }))] {
+    for (field, other) in [
+        ("exponent", json!(5)),
+        ("name", json!("Silver")),
+        ("type", json!("fiat")),
+        ("metadata", json!({ "unit": "g" })),
+    ] {
         let answer = world.post("/v1/currencies", &super::with(&gold(), json!({ field: other }))).await;
         answer.refused_naming(409, "ALREADY_EXISTS", &["currency XAU exists already"]);
     }
@@ -51,7 +56,11 @@ async fn currencies_are_made_and_changed_by_call() {
         (json!({ "reason": 7 }), "reason must be a string"),
         (json!({ "isActive": false }), "property isActive should not exist"),
     ] {
-        world.post("/v1/currencies", &super::with(&gold(), change)).await.refused_naming(400, "INVALID_ARGUMENT", &[words]);
+        world.post("/v1/currencies", &super::with(&gold(), change)).await.refused_naming(
+            400,
+            "INVALID_ARGUMENT",
+            &[words],
+        );
     }
 
     let (bank, user) = (world.external("XAU").await, world.open(json!({ "currency": "XAU" })).await);
@@ -62,12 +71,16 @@ async fn currencies_are_made_and_changed_by_call() {
         "INVALID_AMOUNT",
         &["6 decimals of XAU"],
     );
-    let off = world.patch("/v1/currencies/XAU", &json!({ "isActive": false, "reason": "the vault closes" })).await.ok(200);
+    let off =
+        world.patch("/v1/currencies/XAU", &json!({ "isActive": false, "reason": "the vault closes" })).await.ok(200);
     assert_eq!((&off["isActive"], &off["name"]), (&json!(false), &json!("Gold")));
     let answer = world.post("accounts", &json!({ "ownerId": "o", "ownerType": "user", "currency": "XAU" })).await;
     answer.refused_naming(400, "VALIDATION_FAILED", &["currency XAU is not in use"]);
     world.post("transactions/topup", &movement_in("XAU", &bank, &user, "1")).await.ok(201);
-    let on = world.patch("/v1/currencies/XAU", &json!({ "isActive": true, "name": "Fine gold", "metadata": {} })).await.ok(200);
+    let on = world
+        .patch("/v1/currencies/XAU", &json!({ "isActive": true, "name": "Fine gold", "metadata": {} }))
+        .await
+        .ok(200);
     assert_eq!((&on["name"], &on["metadata"], &on["isActive"]), (&json!("Fine gold"), &json!({}), &json!(true)));
     assert_eq!(world.patch("/v1/currencies/XAU", &json!({})).await.ok(200), on);
     world.patch("/v1/currencies/NONE", &json!({ "isActive": true })).await.refused_naming(404, "NOT_FOUND", &["NONE"]);
@@ -82,7 +95,8 @@ async fn currencies_are_made_and_changed_by_call() {
         assert_eq!(world.patch("/v1/currencies/XAU", &bad).await.status, 400, "{bad}");
     }
     for raw in [r#"{"metadata":{"a":"\ud800"}}"#, r#"{"metadata":{"a":1e999}}"#, r#"{"metadata":{"a":"\u0000"}}"#] {
-        let request = world.request(Method::PATCH, "/v1/currencies/XAU").header("content-type", "application/json").body(raw);
+        let request =
+            world.request(Method::PATCH, "/v1/currencies/XAU").header("content-type", "application/json").body(raw);
         world.send(request).await.refused_naming(400, "INVALID_ARGUMENT", &["metadata"]);
     }
     let done = &world.get("/v1/operator-actions?subject=XAU").await.ok(200)["items"];
@@ -101,23 +115,31 @@ async fn who_did_what_is_kept_with_the_reason_and_listed_in_pages() {
     let world = World::start().await;
     let user = world.user("100.00").await;
     let path = format!("accounts/{user}/status");
-    let request =
-        world.request(Method::PATCH, &path).header(CORRELATION, "case-7").json(&json!({ "status": "suspended", "reason": "court order 7" }));
+    let request = world
+        .request(Method::PATCH, &path)
+        .header(CORRELATION, "case-7")
+        .json(&json!({ "status": "suspended", "reason": "court order 7" }));
     world.send(request).await.ok(200);
     world.patch(&path, &json!({ "status": "active", "reason": "" })).await.ok(200);
-    for (body, words) in
-        [(json!({ "status": "active", "reason": "x".repeat(1_025) }), "1024"), (json!({ "status": "active", "reason": "a\u{0}b" }), "U+0000")]
-    {
+    for (body, words) in [
+        (json!({ "status": "active", "reason": "x".repeat(1_025) }), "1024"),
+        (json!({ "status": "active", "reason": "a\u{0}b" }), "U+0000"),
+    ] {
         world.patch(&path, &body).await.refused_naming(400, "VALIDATION_FAILED", &["reason", words]);
     }
-    let damage = format!("UPDATE balances SET credits = credits + 5, held = 7 WHERE account = (SELECT id FROM accounts WHERE name = '{user}')");
+    let damage = format!(
+        "UPDATE balances SET credits = credits + 5, held = 7 WHERE account = (SELECT id FROM accounts WHERE name = '{user}')"
+    );
     world.served.database.folded().await;
     sqlx::raw_sql(sqlx::AssertSqlSafe(damage)).execute(&world.served.database.pool).await.unwrap();
-    let rebuild = |reason: &'static str| world.request(Method::POST, &format!("admin/accounts/{user}/rebuild")).header("x-reason", reason.as_bytes());
+    let rebuild = |reason: &'static str| {
+        world.request(Method::POST, &format!("admin/accounts/{user}/rebuild")).header("x-reason", reason.as_bytes())
+    };
     for _ in 0..2 {
         world.send(rebuild("Prüfung, 2. Quartal")).await.ok(200);
     }
-    let invalid = world.request(Method::POST, &format!("admin/accounts/{user}/rebuild")).header("x-reason", b"\xff".as_slice());
+    let invalid =
+        world.request(Method::POST, &format!("admin/accounts/{user}/rebuild")).header("x-reason", b"\xff".as_slice());
     world.send(invalid).await.refused_naming(400, "VALIDATION_FAILED", &["x-reason"]);
     let page = world.get(&format!("/v1/operator-actions?subject={user}")).await.ok(200);
     let done = page["items"].as_array().unwrap();
@@ -125,8 +147,12 @@ async fn who_did_what_is_kept_with_the_reason_and_listed_in_pages() {
         has(action, "id at actor action subject reason before after correlationId");
         assert_eq!((&action["actor"], &action["subject"]), (&json!("anonymous"), &json!(user)));
     }
-    let told: Vec<(&str, &str)> = done.iter().map(|action| (action["action"].as_str().unwrap(), action["reason"].as_str().unwrap())).collect();
-    assert_eq!(told, [("account.rebuild", "Prüfung, 2. Quartal"), ("account.status", ""), ("account.status", "court order 7")]);
+    let told: Vec<(&str, &str)> =
+        done.iter().map(|action| (action["action"].as_str().unwrap(), action["reason"].as_str().unwrap())).collect();
+    assert_eq!(
+        told,
+        [("account.rebuild", "Prüfung, 2. Quartal"), ("account.status", ""), ("account.status", "court order 7")]
+    );
     assert_eq!(
         (&done[0]["before"], &done[0]["after"]),
         (&json!({ "balance": "100.05", "held": "0.07" }), &json!({ "balance": "100.00", "held": "0.00" }))

@@ -8,7 +8,8 @@ use super::{World, key, movement, payment, refund, text, with};
 use crate::harness::cases::try_all;
 
 /// Accounts of a case: two plain ones, one with a ceiling, one with a credit line; then the bank, which has no bounds.
-const BOUNDS: [(Option<i64>, Option<i64>); 5] = [(Some(0), None), (Some(0), None), (Some(0), Some(60_00)), (Some(-20_00), None), (None, None)];
+const BOUNDS: [(Option<i64>, Option<i64>); 5] =
+    [(Some(0), None), (Some(0), None), (Some(0), Some(60_00)), (Some(-20_00), None), (None, None)];
 const BANK: usize = 4;
 
 #[derive(Clone, Debug)]
@@ -129,11 +130,18 @@ impl<'a> Case<'a> {
     async fn take(&mut self, step: &Step) {
         match *step {
             Step::Move { route, from, to, cents } => {
-                let (route, id) =
-                    [("topup", "transactionId"), ("withdraw", "transactionId"), ("transfer", "debitTransactionId"), ("payment", "transactionId")]
-                        [route];
+                let (route, id) = [
+                    ("topup", "transactionId"),
+                    ("withdraw", "transactionId"),
+                    ("transfer", "debitTransactionId"),
+                    ("payment", "transactionId"),
+                ][route];
                 let (source, destination, amount) = (&self.ids[from], &self.ids[to], decimal(cents));
-                let body = if route == "payment" { payment(source, destination, &amount) } else { movement(source, destination, &amount) };
+                let body = if route == "payment" {
+                    payment(source, destination, &amount)
+                } else {
+                    movement(source, destination, &amount)
+                };
                 let allowed = self.model.judge(from, to, cents);
                 if let Some((made, Fate::Done)) = self.post(route, id, body, allowed).await {
                     self.model.book(from, to, cents);
@@ -159,12 +167,20 @@ impl<'a> Case<'a> {
             }
             Step::Repeat { pick } if !self.model.bound.is_empty() => {
                 let (route, body, id) = &self.model.bound[pick % self.model.bound.len()];
-                let told = format!("Transaction with idempotency key {} already exists: {id}", text(&body["idempotencyKey"]));
-                self.world.post(&format!("transactions/{route}"), body).await.refused(409, "DUPLICATE_TRANSACTION", &told);
+                let told =
+                    format!("Transaction with idempotency key {} already exists: {id}", text(&body["idempotencyKey"]));
+                self.world.post(&format!("transactions/{route}"), body).await.refused(
+                    409,
+                    "DUPLICATE_TRANSACTION",
+                    &told,
+                );
             }
             Step::Suspend { account, suspended } => {
                 let status = if suspended { "suspended" } else { "active" };
-                self.world.patch(&format!("accounts/{}/status", self.ids[account]), &json!({ "status": status })).await.ok(200);
+                self.world
+                    .patch(&format!("accounts/{}/status", self.ids[account]), &json!({ "status": status }))
+                    .await
+                    .ok(200);
                 self.model.suspended[account] = suspended;
             }
             Step::Refund { .. } | Step::Repeat { .. } => {}
@@ -201,16 +217,30 @@ impl<'a> Case<'a> {
     async fn add_up(&self) {
         for (n, id) in self.ids[..BANK].iter().enumerate() {
             let list = self.world.get(&format!("transactions?accountId={id}&limit=1000")).await.ok(200);
-            let moved = list.as_array().unwrap().iter().filter(|row| row["status"] == "completed" || row["status"] == "refunded");
-            let sum: i128 =
-                moved.map(|row| units(&row[if row["sourceAccountId"] == **id { "sourceSignedAmount" } else { "destinationSignedAmount" }])).sum();
+            let moved = list
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|row| row["status"] == "completed" || row["status"] == "refunded");
+            let sum: i128 = moved
+                .map(|row| {
+                    units(
+                        &row[if row["sourceAccountId"] == **id {
+                            "sourceSignedAmount"
+                        } else {
+                            "destinationSignedAmount"
+                        }],
+                    )
+                })
+                .sum();
             assert_eq!(sum, i128::from(self.model.balances[n]) * 1_000_000, "account {n}: {list}");
         }
         assert!(self.model.payments.iter().all(|payment| payment.left >= 0));
     }
 }
 
-/// Mutations: a refund that is not counted; a failed movement that moves money, or whose key is free; a floor or ceiling off by a cent.
+/// Mutations: a refund that is not counted; a failed movement that moves money, or whose key is free; a floor or
+/// ceiling off by a cent.
 #[tokio::test(flavor = "multi_thread")]
 async fn any_sequence_of_movements_leaves_the_balances_of_the_model() {
     let world = World::start().await;

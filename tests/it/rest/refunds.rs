@@ -14,7 +14,8 @@ async fn a_payment_is_given_back_once() {
     world.end().await;
 }
 
-/// Mutations: each refund held against the payment alone and not against what was given back before; a failed refund that counts.
+/// Mutations: each refund held against the payment alone and not against what was given back before; a failed refund
+/// that counts.
 async fn parts_add_up_to_the_payment_at_most(world: &World) {
     let (customer, merchant) = (world.user("100").await, world.user("500").await);
     let paid = world.pay(&customer, &merchant, "100").await;
@@ -38,13 +39,23 @@ async fn parts_add_up_to_the_payment_at_most(world: &World) {
     }
     world.balances(&[(&customer, "100"), (&merchant, "500")]).await;
     let read = world.transaction(&paid).await;
-    assert_eq!((&read["amount"], &read["status"]), (&json!("100.00000000"), &json!("refunded")), "all of it was given back");
+    assert_eq!(
+        (&read["amount"], &read["status"]),
+        (&json!("100.00000000"), &json!("refunded")),
+        "all of it was given back"
+    );
     for id in &ids {
         assert_eq!(world.transaction(id).await["status"], "completed");
         assert_eq!(world.ended(id).await["sagaType"], "refund");
     }
     let listed = world.get(&format!("transactions?accountId={customer}&type=refund")).await.ok(200);
-    let listed: Vec<String> = listed.as_array().unwrap().iter().filter(|row| row["status"] == "completed").map(|row| text(&row["id"])).collect();
+    let listed: Vec<String> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["status"] == "completed")
+        .map(|row| text(&row["id"]))
+        .collect();
     assert_eq!(listed, ids.iter().rev().cloned().collect::<Vec<_>>(), "newest first");
 }
 
@@ -54,8 +65,10 @@ async fn of_two_refunds_of_60_of_100_at_once_one_succeeds() {
     let world = World::start().await;
     let (customer, merchant) = (world.user("1000").await, world.user("1000").await);
     let payments = join_all((0..10).map(|_| world.pay(&customer, &merchant, "100"))).await;
-    let bodies: Vec<_> =
-        payments.iter().flat_map(|paid| [refund(paid, "60"), with(&refund(paid, "60"), json!({ "idempotencyKey": key() }))]).collect();
+    let bodies: Vec<_> = payments
+        .iter()
+        .flat_map(|paid| [refund(paid, "60"), with(&refund(paid, "60"), json!({ "idempotencyKey": key() }))])
+        .collect();
     let answers = join_all(bodies.iter().map(|body| world.post("transactions/refund", body))).await;
     for (n, two) in answers.chunks(2).enumerate() {
         let done = two.iter().filter(|answer| answer.status == 201).count();
@@ -73,12 +86,14 @@ async fn of_two_refunds_of_60_of_100_at_once_one_succeeds() {
     world.end().await;
 }
 
-/// Mutations: a 500 for an unknown payment; the refund of a top-up; another currency's refund; aliases for the names of the fields.
+/// Mutations: a 500 for an unknown payment; the refund of a top-up; another currency's refund; aliases for the names of
+/// the fields.
 async fn what_is_no_payment_cannot_be_refunded(world: &World) {
     let (customer, merchant) = (world.user("100").await, world.user("0").await);
     let paid = world.pay(&customer, &merchant, "50").await;
     let back = text(&world.post("transactions/refund", &refund(&paid, "5")).await.ok(201)["refundId"]);
-    let topup = text(&world.post("transactions/topup", &movement(&world.bank, &customer, "1")).await.ok(201)["transactionId"]);
+    let topup =
+        text(&world.post("transactions/topup", &movement(&world.bank, &customer, "1")).await.ok(201)["transactionId"]);
     let unknown = key();
 
     let post = async |body: serde_json::Value| world.post("transactions/refund", &body).await;
@@ -90,8 +105,16 @@ async fn what_is_no_payment_cannot_be_refunded(world: &World) {
         "CURRENCY_MISMATCH",
         "Currency mismatch. Expected: USD, Got: EUR",
     );
-    post(with(&refund(&paid, "1"), json!({ "currency": "XYZ" }))).await.refused(400, "INVALID_CURRENCY", "Invalid currency: XYZ");
-    post(with(&refund(&unknown, "1"), json!({ "currency": "XYZ" }))).await.refused_naming(404, "TRANSACTION_NOT_FOUND", &[]);
+    post(with(&refund(&paid, "1"), json!({ "currency": "XYZ" }))).await.refused(
+        400,
+        "INVALID_CURRENCY",
+        "Invalid currency: XYZ",
+    );
+    post(with(&refund(&unknown, "1"), json!({ "currency": "XYZ" }))).await.refused_naming(
+        404,
+        "TRANSACTION_NOT_FOUND",
+        &[],
+    );
     for id in ["", "abc", "1' OR '1'='1", "0", "\u{0}"] {
         let answer = post(refund(id, "1")).await;
         assert!(answer.status == 400 || answer.status == 404, "{id:?}: {}", answer.text);
@@ -123,7 +146,9 @@ async fn each_payment_has_a_remainder_of_its_own(world: &World) {
     let keyed = with(&payment(&customer, &merchant, "4"), json!({ "idempotencyKey": key() }));
     let first = text(&world.post("transactions/payment", &keyed).await.ok(201)["transactionId"]);
     let second = world.pay(&customer, &merchant, "6").await;
-    for (paid, amount, status) in [(&first, "4", 201), (&first, "0.01", 400), (&second, "6.01", 400), (&second, "6", 201), (&second, "0.01", 400)] {
+    for (paid, amount, status) in
+        [(&first, "4", 201), (&first, "0.01", 400), (&second, "6.01", 400), (&second, "6", 201), (&second, "0.01", 400)]
+    {
         assert_eq!(world.post("transactions/refund", &refund(paid, amount)).await.status, status, "{amount}");
     }
     // A key that a refund used is no other refund's.

@@ -19,7 +19,8 @@ fn body(route: &str, from: &str, to: &str, amount: &str, currency: &str) -> Valu
     with(&fields, json!({ "currency": currency }))
 }
 
-/// Mutations: currencies compared before the accounts are looked up (the rows of 404 with a wrong currency); one text for all.
+/// Mutations: currencies compared before the accounts are looked up (the rows of 404 with a wrong currency); one text
+/// for all.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_refusal_has_its_status_code_and_text_and_moves_nothing() {
     let world = World::start().await;
@@ -57,7 +58,11 @@ async fn every_refusal_has_its_status_code_and_text_and_moves_nothing() {
         answer.refused_naming(400, "CURRENCY_MISMATCH", &["Currency mismatch. Expected: ", "USD", "EUR"]);
 
         let answer = world.post(&format!("transactions/{route}"), &body(route, &poor, &rich, "3.51", "USD")).await;
-        answer.refused_naming(400, "INSUFFICIENT_BALANCE", &[&format!("Insufficient balance in account {poor}. Available: "), ", Required: "]);
+        answer.refused_naming(
+            400,
+            "INSUFFICIENT_BALANCE",
+            &[&format!("Insufficient balance in account {poor}. Available: "), ", Required: "],
+        );
         let message = answer.messages().concat();
         let (_, amounts) = message.split_once(". Available: ").unwrap();
         let (available, required) = amounts.split_once(", Required: ").unwrap();
@@ -65,9 +70,17 @@ async fn every_refusal_has_its_status_code_and_text_and_moves_nothing() {
     }
     // A system account has no credit.
     let system = world.open(json!({ "accountType": "system" })).await;
-    world.post("transactions/topup", &movement(&system, &poor, "0.01")).await.refused_naming(400, "INSUFFICIENT_BALANCE", &[&system]);
+    world.post("transactions/topup", &movement(&system, &poor, "0.01")).await.refused_naming(
+        400,
+        "INSUFFICIENT_BALANCE",
+        &[&system],
+    );
     // Two wrong things: the account that is not there is told.
-    world.post("transactions/transfer", &movement_in("EUR", &asleep, &nobody, "1")).await.refused(404, "ACCOUNT_NOT_FOUND", &not_found);
+    world.post("transactions/transfer", &movement_in("EUR", &asleep, &nobody, "1")).await.refused(
+        404,
+        "ACCOUNT_NOT_FOUND",
+        &not_found,
+    );
 
     world.balances(&[(&rich, "100"), (&poor, "3.5"), (&euro, "0"), (&asleep, "0"), (&gone, "0")]).await;
     for id in [&asleep, &gone, &euro] {
@@ -93,7 +106,12 @@ async fn a_used_key_is_refused_with_the_id_of_its_transaction(world: &World) {
     for (route, id, first, other) in [
         ("topup", "transactionId", movement(&world.bank, &ada, "1"), movement(&world.bank, &ada, "2")),
         ("withdraw", "transactionId", movement(&ada, &world.bank, "1"), movement(&bob, &world.bank, "1")),
-        ("transfer", "debitTransactionId", movement(&ada, &bob, "1"), with(&movement(&ada, &bob, "1"), json!({ "reference": "other" }))),
+        (
+            "transfer",
+            "debitTransactionId",
+            movement(&ada, &bob, "1"),
+            with(&movement(&ada, &bob, "1"), json!({ "reference": "other" })),
+        ),
         ("payment", "transactionId", keyed(payment(&ada, &bob, "1")), keyed(payment(&bob, &ada, "1"))),
         ("refund", "refundId", keyed(refund(&paid, "1")), keyed(refund(&paid, "2"))),
     ] {
@@ -119,7 +137,8 @@ async fn one_key_many_times_at_once_has_one_effect(world: &World) {
         let (made, told): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 201);
         assert_eq!(made.len(), 1);
         let id = text(&made[0].body["debitTransactionId"]);
-        let message = format!("Transaction with idempotency key {} already exists: {id}", text(&body["idempotencyKey"]));
+        let message =
+            format!("Transaction with idempotency key {} already exists: {id}", text(&body["idempotencyKey"]));
         for answer in told {
             answer.refused(409, "DUPLICATE_TRANSACTION", &message);
         }
@@ -135,7 +154,11 @@ async fn a_refusal_leaves_its_key_free(world: &World) {
     for _ in 0..2 {
         world.post("transactions/transfer", &body).await.refused_naming(400, "INSUFFICIENT_BALANCE", &[]);
     }
-    world.post("transactions/transfer", &with(&body, json!({ "amount": "0" }))).await.refused_naming(400, "", &["amount"]);
+    world.post("transactions/transfer", &with(&body, json!({ "amount": "0" }))).await.refused_naming(
+        400,
+        "",
+        &["amount"],
+    );
     world.post("transactions/topup", &movement(&world.bank, &ada, "5")).await.ok(201);
     world.post("transactions/transfer", &body).await.ok(201);
     world.balances(&[(&ada, "0"), (&bob, "5")]).await;

@@ -26,10 +26,13 @@ async fn each_movement_is_a_saga_that_has_ended_when_it_is_first_asked_for(world
         ("refund", "refund", "refundId", refund(&paid, "1")),
     ] {
         let correlation = format!("saga-{kind}");
-        let request = world.request(Method::POST, &format!("transactions/{route}")).header(CORRELATION, &correlation).json(&body);
+        let request =
+            world.request(Method::POST, &format!("transactions/{route}")).header(CORRELATION, &correlation).json(&body);
         let id = text(&world.send(request).await.ok(201)[id]);
         let saga = world.ended(&id).await;
-        for (field, value) in [("sagaId", id.as_str()), ("sagaType", kind), ("status", "completed"), ("correlationId", &correlation)] {
+        for (field, value) in
+            [("sagaId", id.as_str()), ("sagaType", kind), ("status", "completed"), ("correlationId", &correlation)]
+        {
             assert_eq!(saga[field], value, "{field} in {saga}");
         }
         has(&saga, "retryCount metadata");
@@ -43,7 +46,10 @@ async fn each_movement_is_a_saga_that_has_ended_when_it_is_first_asked_for(world
         assert!(state.get("failedStep").is_none_or(Value::is_null), "{state}");
         assert_eq!(saga["result"]["success"], true);
         has(&saga["result"], "data");
-        assert_eq!(world.get(&format!("sagas/{id}/complete")).await.ok(200), json!({ "complete": true, "status": "completed" }));
+        assert_eq!(
+            world.get(&format!("sagas/{id}/complete")).await.ok(200),
+            json!({ "complete": true, "status": "completed" })
+        );
 
         let found = world.get(&format!("sagas/by-correlation/{correlation}")).await.ok(200);
         let found = found.as_array().cloned().unwrap_or_else(|| vec![found]);
@@ -71,14 +77,19 @@ fn steps(value: &Value) -> u64 {
 async fn sagas_that_are_not_there_are_not_found_and_a_shared_correlation_has_them_all(world: &World) {
     let (ada, bob) = (world.user("10").await, world.open(json!({})).await);
     let unknown = key();
-    for path in [format!("sagas/{unknown}"), format!("sagas/{unknown}/complete"), "sagas/abc".into(), "sagas/%27%3B--".into()] {
+    for path in
+        [format!("sagas/{unknown}"), format!("sagas/{unknown}/complete"), "sagas/abc".into(), "sagas/%27%3B--".into()]
+    {
         world.get(&path).await.refused_naming(404, "", &[]);
     }
     let nothing = world.get("sagas/by-correlation/nothing-of-this-name").await;
     assert!(nothing.status == 404 || nothing.body == json!([]), "{}", nothing.text);
     let mut ids = Vec::new();
     for _ in 0..3 {
-        let request = world.request(Method::POST, "transactions/transfer").header(CORRELATION, "shared").json(&movement(&ada, &bob, "1"));
+        let request = world
+            .request(Method::POST, "transactions/transfer")
+            .header(CORRELATION, "shared")
+            .json(&movement(&ada, &bob, "1"));
         ids.push(text(&world.send(request).await.ok(201)["debitTransactionId"]));
     }
     let found = world.get("sagas/by-correlation/shared").await.ok(200);

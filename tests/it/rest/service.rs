@@ -1,4 +1,5 @@
-//! What belongs to no row: health, the description and its page, correlation ids, routes and methods that are not there.
+//! What belongs to no row: health, the description and its page, correlation ids, routes and methods that are not
+//! there.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -67,7 +68,9 @@ async fn every_call_is_described_with_its_refusals(world: &World) {
         let found = paths.iter().find(|(path, item)| shape(path) == route && item.get(method).is_some());
         let (path, item) = found.unwrap_or_else(|| panic!("{method} {route} is not described: {:?}", paths.keys()));
         let answers = item[method]["responses"].as_object().unwrap_or_else(|| panic!("{path}"));
-        let has = |status: u16| answers.contains_key(&status.to_string()) || answers.contains_key(&format!("{}XX", status / 100));
+        let has = |status: u16| {
+            answers.contains_key(&status.to_string()) || answers.contains_key(&format!("{}XX", status / 100))
+        };
         assert!(has(if method == "post" { 201 } else { 200 }), "{method} {path}: {:?}", answers.keys());
         if method != "get" {
             assert!(item[method]["requestBody"].is_object(), "{method} {path} has a body");
@@ -93,9 +96,15 @@ async fn every_call_is_described_with_its_refusals(world: &World) {
 /// Values of `src` and `href`, and of `url(...)`, in a page.
 fn loaded(page: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for (mark, ends) in [("src=\"", "\""), ("href=\"", "\""), ("src='", "'"), ("href='", "'"), ("url(", ")"), ("@import \"", "\"")] {
-        found
-            .extend(page.split(mark).skip(1).filter_map(|rest| rest.split_once(ends)).map(|(target, _)| target.trim_matches(['"', '\'']).to_owned()));
+    for (mark, ends) in
+        [("src=\"", "\""), ("href=\"", "\""), ("src='", "'"), ("href='", "'"), ("url(", ")"), ("@import \"", "\"")]
+    {
+        found.extend(
+            page.split(mark)
+                .skip(1)
+                .filter_map(|rest| rest.split_once(ends))
+                .map(|(target, _)| target.trim_matches(['"', '\'']).to_owned()),
+        );
     }
     found.retain(|target| !target.starts_with("data:") && !target.starts_with('#') && !target.is_empty());
     found
@@ -137,12 +146,20 @@ async fn health_is_told_at_both_addresses(world: &World) {
     }
 }
 
-/// Mutations: an id that is made although one was given; one of a caller's that breaks the answer's head; none on a refusal.
+/// Mutations: an id that is made although one was given; one of a caller's that breaks the answer's head; none on a
+/// refusal.
 async fn a_correlation_id_is_taken_over_or_made_and_carried_everywhere(world: &World) {
     let (ada, bob) = (world.user("10").await, world.user("0").await);
     let longest = "x".repeat(128);
     for given in ["order-7", "0190cafe-0000-7000-8000-000000000000", "a.b:c/d=e~f", "<id>", longest.as_str()] {
-        let posted = world.send(world.request(Method::POST, "transactions/payment").header(CORRELATION, given).json(&payment(&ada, &bob, "1"))).await;
+        let posted = world
+            .send(
+                world
+                    .request(Method::POST, "transactions/payment")
+                    .header(CORRELATION, given)
+                    .json(&payment(&ada, &bob, "1")),
+            )
+            .await;
         assert_eq!(posted.correlation, given);
         let read = world.transaction(&text(&posted.ok(201)["transactionId"])).await;
         assert_eq!(read["correlationId"], given, "in the record");
@@ -161,7 +178,8 @@ async fn a_correlation_id_is_taken_over_or_made_and_carried_everywhere(world: &W
     let mut made = std::collections::HashSet::new();
     for given in [None, Some(""), Some("two words"), Some("\t"), Some(too_long.as_str())] {
         let request = world.request(Method::POST, "transactions/transfer").json(&movement(&ada, &bob, "0.5"));
-        let answer = world.send(given.into_iter().fold(request, |request, given| request.header(CORRELATION, given))).await;
+        let answer =
+            world.send(given.into_iter().fold(request, |request, given| request.header(CORRELATION, given))).await;
         assert!(is_uuid(&json!(answer.correlation)), "{given:?}: {}", answer.correlation);
         let own = answer.correlation.clone();
         let read = world.transaction(&text(&answer.ok(201)["debitTransactionId"])).await;

@@ -1,4 +1,5 @@
-//! Whoever runs a saga dies between any two of its steps: the workflow's actor, the timers' actor, the node. Money moves once.
+//! Whoever runs a saga dies between any two of its steps: the workflow's actor, the timers' actor, the node. Money
+//! moves once.
 
 use std::time::{Duration, Instant};
 
@@ -12,11 +13,17 @@ use crate::harness::provider::How;
 use crate::harness::{Florin, until};
 
 /// Between any two lines at which something can be half done, with how often a payout that goes well passes it.
-const POINTS: [(&str, u32); 6] =
-    [("sagas.step", 3), ("sagas.attempted", 1), ("sagas.answered", 1), ("sagas.written", 2), ("sagas.posting", 1), ("sagas.posted", 1)];
+const POINTS: [(&str, u32); 6] = [
+    ("sagas.step", 3),
+    ("sagas.attempted", 1),
+    ("sagas.answered", 1),
+    ("sagas.written", 2),
+    ("sagas.posting", 1),
+    ("sagas.posted", 1),
+];
 
-// Fails when an attempt after a crash has a key of its own: the provider then does it twice. A step of the ledger with a new id each time does not
-// move money twice either: its fact has its number, and a second one is refused.
+// Fails when an attempt after a crash has a key of its own: the provider then does it twice. A step of the ledger with
+// a new id each time does not move money twice either: its fact has its number, and a second one is refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workflow_that_dies_anywhere_goes_on_from_its_facts() {
     let rig = Rig::start().await;
@@ -66,7 +73,8 @@ async fn dies_at(point: &'static str, passes: u64) {
     rig.end().await;
 }
 
-// Fails when an attempt after a crash has a key of its own, and when a saga at which something is being done has no time at which it goes on.
+// Fails when an attempt after a crash has a key of its own, and when a saga at which something is being done has no
+// time at which it goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_dies_anywhere_leaves_a_saga_that_goes_on() {
     for (point, _) in POINTS {
@@ -92,8 +100,8 @@ async fn a_node_that_dies_while_the_provider_works_asks_before_it_calls_again() 
     rig.end().await;
 }
 
-// Fails when the old node's fact is taken though the new one has gone on: it is held with the provider's answer in its hands, and wakes
-// when the other has finished.
+// Fails when the old node's fact is taken though the new one has gone on: it is held with the provider's answer in its
+// hands, and wakes when the other has finished.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_slept_through_a_takeover_finds_that_the_saga_has_gone_on() {
     let rig = Rig::start().await;
@@ -116,7 +124,10 @@ async fn a_node_that_slept_through_a_takeover_finds_that_the_saga_has_gone_on() 
     assert!(!append().await.unwrap(), "the second of two is told");
     rig.florin.faults.release("sagas.answered");
     rig.becomes(id, Status::Completed).await;
-    assert_eq!(rig.story(id).await, "done hold, attempt 1 of send, attempt 2 of send, attempt 3 of send, done send, done capture");
+    assert_eq!(
+        rig.story(id).await,
+        "done hold, attempt 1 of send, attempt 2 of send, attempt 3 of send, done send, done capture"
+    );
     rig.end().await;
 }
 

@@ -61,7 +61,8 @@ async fn two_misdeeds_in_a_row_and_a_question_that_is_not_answered_either() {
     rig.end().await;
 }
 
-// Fails when attempts at a provider that is down are counted as maybe done: then it is asked to recall what it never heard of.
+// Fails when attempts at a provider that is down are counted as maybe done: then it is asked to recall what it never
+// heard of.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_is_down_for_all_attempts_did_nothing_and_the_money_is_free_again() {
     let rig = Rig::start().await;
@@ -85,7 +86,10 @@ async fn a_payout_that_is_never_answered_is_recalled_before_the_money_is_free() 
     let id = rig.payout(10_00).await;
     rig.becomes(id, Status::Failed).await;
     let story = rig.story(id).await;
-    assert!(story.ends_with("attempt 4 of send, unanswered send, attempt 1 of recall, done recall, done void"), "{story}");
+    assert!(
+        story.ends_with("attempt 4 of send, unanswered send, attempt 1 of recall, done recall, done void"),
+        "{story}"
+    );
     assert_eq!((rig.simulator.standing().get("payout"), rig.money("alice").await), (None, (1_000_00, 0)));
     rig.end().await;
 }

@@ -56,14 +56,24 @@ async fn a_payout_is_started_polled_and_listed_as_a_withdrawal() {
     let ended = site.polled(&id).await;
     assert_eq!(ended["status"], "completed", "{ended}");
     assert_eq!(ended["state"]["completedSteps"], json!(["hold", "send", "capture"]));
-    assert_eq!((&ended["result"]["success"], &ended["result"]["data"]["amount"]), (&json!(true), &json!("40.50000000")));
-    assert_eq!(world.get(&format!("sagas/{id}/complete")).await.ok(200), json!({ "complete": true, "status": "completed" }));
+    assert_eq!(
+        (&ended["result"]["success"], &ended["result"]["data"]["amount"]),
+        (&json!(true), &json!("40.50000000"))
+    );
+    assert_eq!(
+        world.get(&format!("sagas/{id}/complete")).await.ok(200),
+        json!({ "complete": true, "status": "completed" })
+    );
     assert_eq!(world.balance(&alice).await, "59.50000000");
     // The same key is answered with the same saga, and moves nothing more; another request under it is refused.
     assert_eq!(world.post("/v1/payouts", &asked).await.ok(201)["sagaId"], id.as_str());
     let mut other = asked.clone();
     other["amount"] = json!("1");
-    world.post("/v1/payouts", &other).await.refused_naming(409, "IDEMPOTENCY_KEY_REUSED", &["used before by another request"]);
+    world.post("/v1/payouts", &other).await.refused_naming(
+        409,
+        "IDEMPOTENCY_KEY_REUSED",
+        &["used before by another request"],
+    );
     assert_eq!(world.balance(&alice).await, "59.50000000");
     let topup = world.post("/v1/card-topups", &order(&alice, "1.00")).await.ok(201);
     let back = text(&topup["sagaId"]);
@@ -87,14 +97,46 @@ async fn what_is_wrong_with_a_payout_is_told_at_once() {
         order[field] = value;
         order
     };
-    world.post("/v1/payouts", &order(&alice, "10.01")).await.refused_naming(400, "INSUFFICIENT_FUNDS", &["Available: 10.00", "Required: 10.01"]);
-    world.post("/v1/payouts", &wrong("accountId", json!("nobody"))).await.refused(404, "ACCOUNT_NOT_FOUND", "Account not found: nobody");
-    world.post("/v1/card-topups", &wrong("accountId", json!("nobody"))).await.refused(404, "ACCOUNT_NOT_FOUND", "Account not found: nobody");
-    world.post("/v1/payouts", &wrong("currency", json!("EUR"))).await.refused_naming(400, "CURRENCY_MISMATCH", &["Expected: USD"]);
-    world.post("/v1/payouts", &wrong("currency", json!("XXX"))).await.refused(400, "INVALID_CURRENCY", "Invalid currency: XXX");
-    world.post("/v1/payouts", &wrong("amount", json!("0.001"))).await.refused_naming(400, "INVALID_AMOUNT", &["decimals"]);
-    world.post("/v1/payouts", &wrong("instrument", Value::Null)).await.refused(400, "INVALID_ARGUMENT", "instrument is required");
-    world.post("/v1/payouts", &wrong("zzz", json!(1))).await.refused(400, "INVALID_ARGUMENT", "property zzz should not exist");
+    world.post("/v1/payouts", &order(&alice, "10.01")).await.refused_naming(
+        400,
+        "INSUFFICIENT_FUNDS",
+        &["Available: 10.00", "Required: 10.01"],
+    );
+    world.post("/v1/payouts", &wrong("accountId", json!("nobody"))).await.refused(
+        404,
+        "ACCOUNT_NOT_FOUND",
+        "Account not found: nobody",
+    );
+    world.post("/v1/card-topups", &wrong("accountId", json!("nobody"))).await.refused(
+        404,
+        "ACCOUNT_NOT_FOUND",
+        "Account not found: nobody",
+    );
+    world.post("/v1/payouts", &wrong("currency", json!("EUR"))).await.refused_naming(
+        400,
+        "CURRENCY_MISMATCH",
+        &["Expected: USD"],
+    );
+    world.post("/v1/payouts", &wrong("currency", json!("XXX"))).await.refused(
+        400,
+        "INVALID_CURRENCY",
+        "Invalid currency: XXX",
+    );
+    world.post("/v1/payouts", &wrong("amount", json!("0.001"))).await.refused_naming(
+        400,
+        "INVALID_AMOUNT",
+        &["decimals"],
+    );
+    world.post("/v1/payouts", &wrong("instrument", Value::Null)).await.refused(
+        400,
+        "INVALID_ARGUMENT",
+        "instrument is required",
+    );
+    world.post("/v1/payouts", &wrong("zzz", json!(1))).await.refused(
+        400,
+        "INVALID_ARGUMENT",
+        "property zzz should not exist",
+    );
     assert_eq!(site.simulator.calls().len(), 0);
     assert_eq!(world.balance(&alice).await, "10.00000000");
     site.end().await;
@@ -113,24 +155,40 @@ async fn a_stuck_saga_is_listed_and_an_operator_sees_to_it() {
     let stuck = || async { world.get("admin/transactions/stuck").await.ok(200) };
     until("it is stuck", || async { stuck().await.as_array().unwrap().len() == 1 }).await;
     let saga = world.get(&format!("sagas/{id}")).await.ok(200);
-    assert_eq!((&saga["status"], &saga["stuck"], &saga["state"]["failedStep"]), (&json!("compensating"), &json!(true), &json!("recall")));
+    assert_eq!(
+        (&saga["status"], &saga["stuck"], &saga["state"]["failedStep"]),
+        (&json!("compensating"), &json!(true), &json!("recall"))
+    );
     assert!(text(&saga["result"]["error"]["message"]).starts_with("stuck at recall: account_closed"), "{saga}");
     assert_eq!(world.get(&format!("sagas/{id}/complete")).await.ok(200)["complete"], false);
     let (retry, resolve) = (format!("/v1/sagas/{id}/retry"), format!("/v1/sagas/{id}/resolve"));
     world.post(&retry, &json!({})).await.refused(400, "INVALID_ARGUMENT", "reason is required");
-    world.post(&resolve, &json!({ "as": "lost", "reason": "x" })).await.refused_naming(400, "INVALID_ARGUMENT", &["done, undone"]);
+    world.post(&resolve, &json!({ "as": "lost", "reason": "x" })).await.refused_naming(
+        400,
+        "INVALID_ARGUMENT",
+        &["done, undone"],
+    );
     world.post(&retry, &json!({ "reason": "the bank was closed" })).await.ok(200);
     until("it is refused again", || async { site.simulator.entry(&format!("{id}.recall.1")).is_some() }).await;
     until("it is stuck again", || async { stuck().await.as_array().unwrap().len() == 1 }).await;
     site.simulator.undo_by_hand(&format!("{id}.send"));
-    let saga = world.post(&resolve, &json!({ "as": "undone", "reason": "the bank sent it back by post" })).await.ok(200);
+    let saga =
+        world.post(&resolve, &json!({ "as": "undone", "reason": "the bank sent it back by post" })).await.ok(200);
     assert_eq!(saga["stuck"], Value::Null, "{saga}");
     let ended = site.polled(&id).await;
-    assert_eq!((&ended["status"], &ended["state"]["compensationActions"]), (&json!("failed"), &json!(["void", "recall"])), "{ended}");
+    assert_eq!(
+        (&ended["status"], &ended["state"]["compensationActions"]),
+        (&json!("failed"), &json!(["void", "recall"])),
+        "{ended}"
+    );
     assert_eq!(stuck().await, json!([]));
     world.post(&retry, &json!({ "reason": "again" })).await.refused_naming(409, "SAGA_NOT_STUCK", &["not stuck"]);
     world.post("/v1/sagas/nothing/retry", &json!({ "reason": "x" })).await.refused_naming(404, "", &["Saga not found"]);
-    world.post(&format!("/v1/sagas/{}/retry", key()), &json!({ "reason": "x" })).await.refused_naming(404, "", &["Saga not found"]);
+    world.post(&format!("/v1/sagas/{}/retry", key()), &json!({ "reason": "x" })).await.refused_naming(
+        404,
+        "",
+        &["Saga not found"],
+    );
     assert_eq!(world.balance(&alice).await, "100.00000000");
     site.end().await;
 }
@@ -140,7 +198,8 @@ async fn without_a_provider_a_payout_is_503_and_says_which_setting_is_missing() 
     let world = World::start().await;
     let alice = world.user("100").await;
     let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
-    let request: reqwest::RequestBuilder = world.request(reqwest::Method::POST, "/v1/payouts").json(&order(&alice, "1"));
+    let request: reqwest::RequestBuilder =
+        world.request(reqwest::Method::POST, "/v1/payouts").json(&order(&alice, "1"));
     let answer = http.execute(request.build().unwrap()).await.unwrap();
     assert_eq!(answer.status().as_u16(), 503);
     assert!(answer.text().await.unwrap().contains("PROVIDER_URL is not set"));

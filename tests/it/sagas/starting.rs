@@ -20,9 +20,15 @@ async fn a_payout_and_a_card_top_up_move_money_once_in_both_books() {
     rig.becomes(back, Status::Completed).await;
     assert_eq!(rig.story(back).await, "attempt 1 of charge, done charge, done credit");
     assert_eq!(saga.steps().nth(1).unwrap().reference, Some(format!("ref-{}.send", out.0).as_str()));
-    assert_eq!((rig.money("alice").await, rig.money("bob").await, rig.money(COUNTER).await), ((900_00, 0), (30_00, 0), (70_00, 0)));
+    assert_eq!(
+        (rig.money("alice").await, rig.money("bob").await, rig.money(COUNTER).await),
+        ((900_00, 0), (30_00, 0), (70_00, 0))
+    );
     let sent = rig.simulator.entry(&format!("{}.send", out.0)).unwrap().body;
-    assert_eq!((sent["amount"].as_str(), sent["instrument"].as_str(), sent["reference"].as_str()), (Some("100.00"), Some("ba_1"), Some("rent")));
+    assert_eq!(
+        (sent["amount"].as_str(), sent["instrument"].as_str(), sent["reference"].as_str()),
+        (Some("100.00"), Some("ba_1"), Some("rent"))
+    );
     assert!(rig.simulator.calls().iter().all(|(_, _, correlation)| correlation.as_deref() == Some("corr-7")));
     rig.end().await;
 }
@@ -70,7 +76,13 @@ async fn without_a_provider_none_is_started() {
     florin.database.account("alice", 1).await;
     let started = florin
         .ledger
-        .start_saga(&"default".into(), None, Maker::default(), order(Workflow::Payout, "alice", 1), florin.ledger.enter().unwrap())
+        .start_saga(
+            &"default".into(),
+            None,
+            Maker::default(),
+            order(Workflow::Payout, "alice", 1),
+            florin.ledger.enter().unwrap(),
+        )
         .await;
     assert!(matches!(&started, Err(Failure::Unconfigured(why)) if why.contains("PROVIDER_URL")), "{started:?}");
     florin.stop().await;

@@ -1,5 +1,5 @@
-//! Steps that fail for good: what was done is undone in reverse, nobody loses a cent, and what cannot be undone is stuck until an operator
-//! says how it stands.
+//! Steps that fail for good: what was done is undone in reverse, nobody loses a cent, and what cannot be undone is
+//! stuck until an operator says how it stands.
 
 use florin::protocol::pb::florin_v1 as pb;
 use florin::protocol::record::TransactionId;
@@ -53,16 +53,23 @@ async fn what_the_provider_refuses_leaves_nothing_behind() {
     rig.end().await;
 }
 
-// Fails when the steps are undone in the order in which they were done: the hold is let go while the provider has the money.
+// Fails when the steps are undone in the order in which they were done: the hold is let go while the provider has the
+// money.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_that_refuses_the_last_step_has_the_rest_undone_in_reverse() {
     let rig = Rig::start().await;
     let out = rig.sent_in_vain().await;
     rig.becomes(out, Status::Failed).await;
-    assert_eq!(rig.story(out).await, "done hold, attempt 1 of send, done send, failed capture, attempt 1 of recall, done recall, done void");
+    assert_eq!(
+        rig.story(out).await,
+        "done hold, attempt 1 of send, done send, failed capture, attempt 1 of recall, done recall, done void"
+    );
     let back = rig.charged_in_vain().await;
     rig.becomes(back, Status::Failed).await;
-    assert_eq!(rig.story(back).await, "attempt 1 of charge, done charge, failed credit, attempt 1 of refund, done refund");
+    assert_eq!(
+        rig.story(back).await,
+        "attempt 1 of charge, done charge, failed credit, attempt 1 of refund, done refund"
+    );
     assert_eq!(rig.simulator.standing().keys().collect::<Vec<_>>(), ["recall", "refund"]);
     assert_eq!((rig.money("alice").await, rig.money("bob").await), ((1_000_00, 0), (0, 0)));
     rig.end().await;
@@ -71,7 +78,9 @@ async fn a_ledger_that_refuses_the_last_step_has_the_rest_undone_in_reverse() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_provider_does_while_it_undoes_it_is_undone_once() {
     let rig = Rig::start().await;
-    for how in [How::LosesRequest, How::LosesAnswer, How::AnswersTwice, How::FailsBefore, How::FailsAfter, How::Pends(2)] {
+    for how in
+        [How::LosesRequest, How::LosesAnswer, How::AnswersTwice, How::FailsBefore, How::FailsAfter, How::Pends(2)]
+    {
         rig.simulator.plan("recall", [how.clone()]);
         rig.simulator.plan("refund", [how]);
         let (out, back) = (rig.sent_in_vain().await, rig.charged_in_vain().await);
@@ -92,7 +101,11 @@ async fn an_undoing_that_fails_is_stuck_listed_and_tried_again_by_an_operator() 
     rig.simulator.plan("recall", [How::Refuses, How::Refuses]);
     let id = rig.sent_in_vain().await;
     let saga = rig.becomes(id, Status::Stuck).await;
-    assert_eq!((saga.at(), rig.money("alice").await), (Some((Step::Send, true)), (1_000_00, 10_00)), "what is stuck stays held");
+    assert_eq!(
+        (saga.at(), rig.money("alice").await),
+        (Some((Step::Send, true)), (1_000_00, 10_00)),
+        "what is stuck stays held"
+    );
     let stuck = sagas::stuck(&rig.florin.database.pool, Some("default"), 10).await.unwrap();
     assert_eq!(stuck.iter().map(|row| row.id).collect::<Vec<_>>(), [id]);
     rig.operate(id, None).await.unwrap();
@@ -101,12 +114,13 @@ async fn an_undoing_that_fails_is_stuck_listed_and_tried_again_by_an_operator() 
     rig.operate(id, None).await.unwrap();
     rig.becomes(id, Status::Failed).await;
     assert!(rig.operate(id, None).await.unwrap_err().to_string().contains("cannot be retried: it is not stuck"));
-    let kept: Vec<(String, String, String, String)> =
-        sqlx::query_as("SELECT actor, action, reason, before ->> 'step' FROM operator_actions WHERE subject = $1 ORDER BY at")
-            .bind(id.0.to_string())
-            .fetch_all(&rig.florin.database.pool)
-            .await
-            .unwrap();
+    let kept: Vec<(String, String, String, String)> = sqlx::query_as(
+        "SELECT actor, action, reason, before ->> 'step' FROM operator_actions WHERE subject = $1 ORDER BY at",
+    )
+    .bind(id.0.to_string())
+    .fetch_all(&rig.florin.database.pool)
+    .await
+    .unwrap();
     let action = ("key:ops".to_owned(), "saga.retry".to_owned(), "asked the bank".to_owned(), "recall".to_owned());
     assert_eq!(kept, [action.clone(), action]);
     rig.end().await;
@@ -130,12 +144,17 @@ async fn an_operator_says_how_a_stuck_step_stands_and_the_saga_goes_on_from_ther
     rig.simulator.undo_by_hand(&format!("{}.send", undone.0));
     rig.operate(undone, Some(Resolution::Undone)).await.unwrap();
     rig.becomes(undone, Status::Failed).await;
-    assert!(rig.story(undone).await.ends_with("failed recall, resolved as undone, done void"), "{}", rig.story(undone).await);
+    assert!(
+        rig.story(undone).await.ends_with("failed recall, resolved as undone, done void"),
+        "{}",
+        rig.story(undone).await
+    );
     assert_eq!(rig.money("alice").await, (990_00, 0));
     rig.end().await;
 }
 
-// Fails when a workflow that has read what was asked writes it though it was taken back, and when what an operator says is no row of the journal with their name.
+// Fails when a workflow that has read what was asked writes it though it was taken back, and when what an operator says
+// is no row of the journal with their name.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_operator_took_back_is_never_done_and_what_they_said_is_in_the_journal() {
     let rig = Rig::start().await;
@@ -143,12 +162,21 @@ async fn what_an_operator_took_back_is_never_done_and_what_they_said_is_in_the_j
     let id = rig.sent_in_vain().await;
     rig.becomes(id, Status::Stuck).await;
     let (pool, known) = (rig.florin.database.pool.clone(), rig.facts(id).await.len());
-    let asked = Asked { id: Uuid::now_v7(), how: None, by: "key:ops".into(), reason: "too soon".into(), address: None, correlation: None };
+    let asked = Asked {
+        id: Uuid::now_v7(),
+        how: None,
+        by: "key:ops".into(),
+        reason: "too soon".into(),
+        address: None,
+        correlation: None,
+    };
     rig.florin.faults.hold("sagas.obey");
     assert!(sagas::ask(&pool, id, known, &asked).await.unwrap());
     assert!(!sagas::ask(&pool, id, known, &asked).await.unwrap(), "one at a time");
     until("a workflow has read it", || async { rig.florin.faults.hits("sagas.obey") > 0 }).await;
-    assert!(sagas::withdraw(&pool, id, asked.id).await.unwrap() && !sagas::withdraw(&pool, id, asked.id).await.unwrap());
+    assert!(
+        sagas::withdraw(&pool, id, asked.id).await.unwrap() && !sagas::withdraw(&pool, id, asked.id).await.unwrap()
+    );
     rig.florin.faults.release("sagas.obey");
     rig.operate(id, None).await.unwrap();
     rig.becomes(id, Status::Failed).await;
@@ -159,7 +187,10 @@ async fn what_an_operator_took_back_is_never_done_and_what_they_said_is_in_the_j
         id.0
     );
     assert_eq!(rig.florin.database.count(&made).await, 1);
-    let told = format!("SELECT sum(jsonb_array_length(body -> 'facts'))::bigint FROM journal WHERE body ->> 'saga' = '{}'", id.0);
+    let told = format!(
+        "SELECT sum(jsonb_array_length(body -> 'facts'))::bigint FROM journal WHERE body ->> 'saga' = '{}'",
+        id.0
+    );
     assert_eq!(rig.florin.database.count(&told).await, i64::try_from(rig.facts(id).await.len()).unwrap());
     rig.end().await;
 }

@@ -1,6 +1,8 @@
-//! What is done to copies of the books behind Florin's back. The rows are found by the keys that [`super::books`] gives them.
+//! What is done to copies of the books behind Florin's back. The rows are found by the keys that [`super::books`] gives
+//! them.
 
-/// An exchange of the payment `back`'s 5.00 USD into so much EUR, at the rate `$rate` where 1.25 was quoted: 4.00 EUR are due.
+/// An exchange of the payment `back`'s 5.00 USD into so much EUR, at the rate `$rate` where 1.25 was quoted: 4.00 EUR
+/// are due.
 macro_rules! exchange {
     ($arrives:literal, $rate:literal) => {
         concat!(
@@ -55,7 +57,8 @@ macro_rules! closed {
     };
 }
 
-/// What is right, though the books have none of it; with the beginning of the checks' names that must find nothing then.
+/// What is right, though the books have none of it; with the beginning of the checks' names that must find nothing
+/// then.
 pub const RIGHT: &[(&str, &str)] = &[
     ("exchange", exchange!("400", "1.25")),
     ("saga", saga!("2", "")),
@@ -86,17 +89,37 @@ pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
     ("transaction without postings", "0 postings, kind 1", "UPDATE journal SET amount = NULL WHERE key_text = 'back'"),
     ("transaction without postings", "0 postings, kind 2", "UPDATE journal SET kind = 2 WHERE key_text = 'hold'"),
     ("posting account", "999999 (none)", "UPDATE journal SET credit_account = 999999 WHERE key_text = 'back'"),
-    ("posting account", "accounts bob and bob", "UPDATE journal SET credit_account = debit_account WHERE key_text = 'back'"),
-    ("posting account", "two accounts of default, found accounts alice and bob", "UPDATE accounts SET tenant = 'other' WHERE name = 'alice'"),
-    ("posting currency", "EUR to emil", "UPDATE journal SET credit_account = (SELECT id FROM accounts WHERE name = 'emil') WHERE key_text = 'back'"),
+    (
+        "posting account",
+        "accounts bob and bob",
+        "UPDATE journal SET credit_account = debit_account WHERE key_text = 'back'",
+    ),
+    (
+        "posting account",
+        "two accounts of default, found accounts alice and bob",
+        "UPDATE accounts SET tenant = 'other' WHERE name = 'alice'",
+    ),
+    (
+        "posting currency",
+        "EUR to emil",
+        "UPDATE journal SET credit_account = (SELECT id FROM accounts WHERE name = 'emil') WHERE key_text = 'back'",
+    ),
     ("posting amount", "found 0", "UPDATE journal SET amount = 0 WHERE key_text = 'back'"),
     ("posting amount", "found -500", "UPDATE journal SET amount = -amount WHERE key_text = 'back'"),
-    ("accounts of a row", "two accounts, nothing held, found", "UPDATE journal SET credit_after = NULL WHERE key_text = 'back'"),
+    (
+        "accounts of a row",
+        "two accounts, nothing held, found",
+        "UPDATE journal SET credit_after = NULL WHERE key_text = 'back'",
+    ),
     ("accounts of a row", "after none", "UPDATE journal SET debit_prev = NULL WHERE key_text = 'back'"),
     ("accounts of a row", "held 3", "UPDATE journal SET held = 3 WHERE key_text = 'back'"),
     ("accounts of a row", "two accounts, less held", "UPDATE journal SET held = NULL WHERE key_text = 'capture'"),
     ("accounts of a row", "its debited account, more held", "UPDATE journal SET held = -held WHERE key_text = 'hold'"),
-    ("accounts of a row", "its debited account, more held", "UPDATE journal SET credit_prev = 0, credit_after = 0 WHERE key_text = 'hold'"),
+    (
+        "accounts of a row",
+        "its debited account, more held",
+        "UPDATE journal SET credit_prev = 0, credit_after = 0 WHERE key_text = 'hold'",
+    ),
     ("accounts of a row", "its debited account, less held", "UPDATE journal SET held = -held WHERE kind = 12"),
     ("accounts of a row", "its debited account, nothing held", "UPDATE journal SET credit_account = 1 WHERE kind = 20"),
     ("accounts of a row", "no account, nothing held", "UPDATE journal SET debit_account = 1 WHERE kind = 21"),
@@ -110,7 +133,11 @@ pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
     ("facts of a transaction", "body {\"code\"", "UPDATE journal SET body = body - 'message' WHERE status = 2"),
     ("postings without transaction", "found 1 postings, 1 to 1", "DELETE FROM journal WHERE key_text = 'two'"),
     ("postings without transaction", "a first row", "UPDATE journal SET n = 1 WHERE key_text = 'back'"),
-    ("postings of a transaction", "expected 2 postings side by side and alike, found 1 postings, 0 to 0", "DELETE FROM journal WHERE n = 1"),
+    (
+        "postings of a transaction",
+        "expected 2 postings side by side and alike, found 1 postings, 0 to 0",
+        "DELETE FROM journal WHERE n = 1",
+    ),
     ("postings of a transaction", "found 2 postings, 0 to 1", "UPDATE journal SET postings = 3 WHERE key_text = 'two'"),
     ("postings of a transaction", "found 1 postings, 0 to 0", "UPDATE journal SET seq = seq + 5 WHERE n = 1"),
     ("postings of a transaction", "found 2 postings, 0 to 1", "UPDATE journal SET event = NULL WHERE n = 1"),
@@ -120,7 +147,11 @@ pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
         "expected one, found first rows",
         "DROP INDEX journal_1_id; UPDATE journal SET id = (SELECT id FROM journal WHERE key_text = 'k0') WHERE key_text = 'back'",
     ),
-    ("account without balance", "carol", "DELETE FROM balances WHERE account = (SELECT id FROM accounts WHERE name = 'carol')"),
+    (
+        "account without balance",
+        "carol",
+        "DELETE FROM balances WHERE account = (SELECT id FROM accounts WHERE name = 'carol')",
+    ),
     (
         "balance",
         "account carol of default: expected 0 (debits 0, credits 0), found 1",
@@ -132,23 +163,47 @@ pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
         "UPDATE balances SET credits = credits + 5, debits = debits + 5 WHERE account = (SELECT id FROM accounts WHERE name = 'carol')",
     ),
     ("balance", "account bob", "DELETE FROM journal WHERE key_text = 'back'"),
-    ("held by rows", "account alice of default: expected 501 held, found 500 held", "UPDATE journal SET held = held + 1 WHERE key_text = 'hold'"),
+    (
+        "held by rows",
+        "account alice of default: expected 501 held, found 500 held",
+        "UPDATE journal SET held = held + 1 WHERE key_text = 'hold'",
+    ),
     (
         "version",
         "account carol of default: expected 1 rows, found version 2",
         "UPDATE balances SET version = version + 1 WHERE account = (SELECT id FROM accounts WHERE name = 'carol')",
     ),
-    ("newest row", "found newest row 7", "UPDATE balances SET last_seq = 7 WHERE account = (SELECT id FROM accounts WHERE name = 'bob')"),
-    ("currency totals", "currency EUR", "UPDATE balances SET credits = credits + 1 WHERE account = (SELECT id FROM accounts WHERE name = 'emil')"),
+    (
+        "newest row",
+        "found newest row 7",
+        "UPDATE balances SET last_seq = 7 WHERE account = (SELECT id FROM accounts WHERE name = 'bob')",
+    ),
+    (
+        "currency totals",
+        "currency EUR",
+        "UPDATE balances SET credits = credits + 1 WHERE account = (SELECT id FROM accounts WHERE name = 'emil')",
+    ),
     ("balance after", "account alice", "UPDATE journal SET credit_after = credit_after + 1 WHERE key_text = 'back'"),
     ("balance after", "account bob", "UPDATE journal SET debit_after = debit_after - 1 WHERE key_text = 'back'"),
     ("balance after", "account alice", "UPDATE journal SET debit_after = debit_after - 1 WHERE key_text = 'hold'"),
     ("chain", "account bob", "UPDATE journal SET seq = seq - (20 << 20) + 5 WHERE key_text = 'back'"),
     ("chain", "expected after row", "UPDATE journal SET credit_prev = 0 WHERE key_text = 'back'"),
     ("chain", "account carol", "UPDATE journal SET debit_prev = 7 WHERE kind = 20"),
-    ("floor", "account alice", "UPDATE balances SET floor = 100000 WHERE account = (SELECT id FROM accounts WHERE name = 'alice')"),
-    ("floor", "at least 0 available", "UPDATE balances SET held = 1 WHERE account = (SELECT id FROM accounts WHERE name = 'carol')"),
-    ("ceiling", "at most 1", "UPDATE balances SET ceiling = 1 WHERE account = (SELECT id FROM accounts WHERE name = 'bob')"),
+    (
+        "floor",
+        "account alice",
+        "UPDATE balances SET floor = 100000 WHERE account = (SELECT id FROM accounts WHERE name = 'alice')",
+    ),
+    (
+        "floor",
+        "at least 0 available",
+        "UPDATE balances SET held = 1 WHERE account = (SELECT id FROM accounts WHERE name = 'carol')",
+    ),
+    (
+        "ceiling",
+        "at most 1",
+        "UPDATE balances SET ceiling = 1 WHERE account = (SELECT id FROM accounts WHERE name = 'bob')",
+    ),
     ("fold", "expected folded up to row", "UPDATE folded SET seq = seq + 1"),
     (
         "quarantine",
@@ -160,8 +215,16 @@ pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
         "account carol of default: expected status 1",
         "UPDATE balances SET ceiling = ceiling + 1 WHERE account = (SELECT id FROM accounts WHERE name = 'carol')",
     ),
-    ("closed", "account bob", "UPDATE balances SET status = 3 WHERE account = (SELECT id FROM accounts WHERE name = 'bob')"),
-    ("held", "account bob", "UPDATE balances SET held = 1 WHERE account = (SELECT id FROM accounts WHERE name = 'bob')"),
+    (
+        "closed",
+        "account bob",
+        "UPDATE balances SET status = 3 WHERE account = (SELECT id FROM accounts WHERE name = 'bob')",
+    ),
+    (
+        "held",
+        "account bob",
+        "UPDATE balances SET held = 1 WHERE account = (SELECT id FROM accounts WHERE name = 'bob')",
+    ),
     ("held", "expected 499 held, found 500 held", "UPDATE holds SET amount = amount - 1 WHERE captured > 0"),
     (
         "hold",
@@ -173,7 +236,11 @@ pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
     ("hold", "expected captured 0, voided 100", "UPDATE holds SET voided = 99 WHERE voided > 0"),
     ("hold", "of 801 from account", "UPDATE holds SET amount = amount + 1 WHERE captured > 0"),
     ("hold", "until 2000", "UPDATE holds SET expires_at = '2000-01-01' WHERE captured > 0"),
-    ("hold", "expected captured 300, voided 0, of a transaction", "UPDATE journal SET kind = 15 WHERE key_text = 'hold'"),
+    (
+        "hold",
+        "expected captured 300, voided 0, of a transaction",
+        "UPDATE journal SET kind = 15 WHERE key_text = 'hold'",
+    ),
     ("hold step", "which is not there", "UPDATE journal SET follows = gen_random_uuid() WHERE kind = 12"),
     ("hold step", "captured 300, taken 1 of hold", "UPDATE journal SET held = -1 WHERE key_text = 'capture'"),
     (
@@ -181,16 +248,32 @@ pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
         "captured 300, taken 300 of hold",
         "UPDATE journal SET debit_account = (SELECT id FROM accounts WHERE name = 'carol') WHERE key_text = 'capture'",
     ),
-    ("refunded", "expected 0 of 500, found 1 of 500", "INSERT INTO refunded SELECT id, 500, 1, false FROM journal WHERE key_text = 'back'"),
+    (
+        "refunded",
+        "expected 0 of 500, found 1 of 500",
+        "INSERT INTO refunded SELECT id, 500, 1, false FROM journal WHERE key_text = 'back'",
+    ),
     ("refunded", "expected 0 of 500, found 200 of 500", "UPDATE refunded SET given = 200 WHERE given = 0"),
     ("refunded", "expected 0 of 500, found 0 of 501", "UPDATE refunded SET amount = amount + 1 WHERE given = 0"),
     ("refunded", "found 200 of 200", "UPDATE refunded SET reversed = false WHERE reversed"),
     ("refunded", "found 0 of 500, by a reversal", "UPDATE refunded SET reversed = true WHERE NOT reversed"),
-    ("refund", "expected refunds 200, found refunds 199", "UPDATE journal SET body = jsonb_set(body, '{gave}', '\"199\"') WHERE key_text = 'refund'"),
-    ("refund", "expected refunds 200, found refunds nothing", "UPDATE journal SET body = NULL WHERE key_text = 'reversal'"),
+    (
+        "refund",
+        "expected refunds 200, found refunds 199",
+        "UPDATE journal SET body = jsonb_set(body, '{gave}', '\"199\"') WHERE key_text = 'refund'",
+    ),
+    (
+        "refund",
+        "expected refunds 200, found refunds nothing",
+        "UPDATE journal SET body = NULL WHERE key_text = 'reversal'",
+    ),
     ("refund", "of kind 1", "UPDATE journal SET body = '{\"gave\": \"500\"}' WHERE key_text = 'back'"),
     ("refund", "of payment none", "UPDATE journal SET follows = NULL WHERE key_text = 'refund'"),
-    ("key", "expected 2dddfad8-3787-f12f-cd10-fa9792e81fc7", "UPDATE journal SET key = gen_random_uuid() WHERE key_text = 'back'"),
+    (
+        "key",
+        "expected 2dddfad8-3787-f12f-cd10-fa9792e81fc7",
+        "UPDATE journal SET key = gen_random_uuid() WHERE key_text = 'back'",
+    ),
     ("key", "found none", "UPDATE journal SET key = NULL WHERE key_text = 'back'"),
     ("key", "transaction", "UPDATE journal SET key_text = 'backwards' WHERE key_text = 'back'"),
     ("key", "expected none", "UPDATE journal SET key_text = NULL WHERE key_text = 'back'"),
@@ -204,7 +287,11 @@ pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
     ("derived id", "expected at row", "UPDATE derived SET seq = seq + 1"),
     ("derived id", "expected none, found at row 5", "INSERT INTO derived VALUES (gen_random_uuid(), 5)"),
     ("decline", "account bob of default: expected declined at row", "DELETE FROM declines WHERE account = 'bob'"),
-    ("decline", "account carol of default: expected none", "INSERT INTO declines SELECT tenant, 'carol', seq FROM declines WHERE account = 'bob'"),
+    (
+        "decline",
+        "account carol of default: expected none",
+        "INSERT INTO declines SELECT tenant, 'carol', seq FROM declines WHERE account = 'bob'",
+    ),
     (
         "exchange",
         "expected kind 7, 2 postings, EUR and USD, found kind 1, 1 postings in USD",
@@ -215,10 +302,18 @@ pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
     ("exchange amount", "within 1 of 400.0000, found 402", exchange!("402", "1.25")),
     ("saga", "expected 2 facts of a transaction, kind 15, found 3 facts of a transaction, kind 15", saga!("3", "")),
     ("saga", "kind 14, found 2 facts of a transaction, kind 15", saga!("2", "UPDATE sagas SET workflow = 1")),
-    ("saga", "facts of none", "INSERT INTO sagas SELECT gen_random_uuid(), 'default', 1, 1, '{}', NULL, NULL, NULL, now(), now()"),
+    (
+        "saga",
+        "facts of none",
+        "INSERT INTO sagas SELECT gen_random_uuid(), 'default', 1, 1, '{}', NULL, NULL, NULL, now(), now()",
+    ),
     ("saga", "kind 15, found none", "UPDATE journal SET kind = 15 WHERE key_text = 'back'"),
     ("saga fact", "expected its facts at", saga!("2", "UPDATE sagas SET facts[2] = facts[2] + 1")),
-    ("saga step", "found a step of nothing", "UPDATE journal SET body = '{\"saga\": \"nothing\"}' WHERE key_text = 'back'"),
+    (
+        "saga step",
+        "found a step of nothing",
+        "UPDATE journal SET body = '{\"saga\": \"nothing\"}' WHERE key_text = 'back'",
+    ),
     (
         "operator action",
         "account.status of bob of default: expected transaction",
@@ -233,7 +328,11 @@ pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
     ("partition", "expected opened", "UPDATE journal_partitions SET opened_at = NULL WHERE number = 1"),
     ("partition", "partition 1: expected", "UPDATE writers SET rows = rows + 1"),
     ("partition", "to 2000", closed!("'1999-01-01'", "'2000-01-01'", "")),
-    ("partition", "partition 2: expected 1 rows, found 0 rows", "UPDATE journal SET seq = seq + (1::bigint << 44) WHERE key_text = 'back'"),
+    (
+        "partition",
+        "partition 2: expected 1 rows, found 0 rows",
+        "UPDATE journal SET seq = seq + (1::bigint << 44) WHERE key_text = 'back'",
+    ),
     ("place", "partition 1: expected no batch beyond", "UPDATE writers SET batch = batch - 1"),
     (
         "place",
@@ -243,10 +342,22 @@ pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
     (
         "place of an id",
         "found an id of another time",
-        closed!("first", "last", "UPDATE journal SET id = '01000000-0000-7000-8000-000000000000' WHERE key_text = 'back'"),
+        closed!(
+            "first",
+            "last",
+            "UPDATE journal SET id = '01000000-0000-7000-8000-000000000000' WHERE key_text = 'back'"
+        ),
     ),
-    ("opening", "account dora of default: expected an account in USD, found none", "UPDATE accounts SET name = 'dorothea' WHERE name = 'dora'"),
-    ("opening", "expected an account in USD, found one in EUR", "UPDATE accounts SET currency = 'EUR' WHERE name = 'dora'"),
+    (
+        "opening",
+        "account dora of default: expected an account in USD, found none",
+        "UPDATE accounts SET name = 'dorothea' WHERE name = 'dora'",
+    ),
+    (
+        "opening",
+        "expected an account in USD, found one in EUR",
+        "UPDATE accounts SET currency = 'EUR' WHERE name = 'dora'",
+    ),
     (
         "dead letter",
         "expected an event of default, found none at row 7",

@@ -30,8 +30,15 @@ async fn greedy(limiter: &RateLimiter, tenant: &str, client: &str) -> usize {
 async fn assert_apart(limiter: &RateLimiter, round: &str) {
     let name = |client: &str| format!("{client} {round}");
     // The last two are names that a client of no tenant, or of another one, gives itself to be taken for a tenant's.
-    let callers =
-        [(DEFAULT_TENANT, "a"), (DEFAULT_TENANT, "b"), ("one", "a"), ("two", "a"), (DEFAULT_TENANT, "one a"), ("one a", "a"), ("one", "a a")];
+    let callers = [
+        (DEFAULT_TENANT, "a"),
+        (DEFAULT_TENANT, "b"),
+        ("one", "a"),
+        ("two", "a"),
+        (DEFAULT_TENANT, "one a"),
+        ("one a", "a"),
+        ("one", "a a"),
+    ];
     for (tenant, client) in callers {
         assert_eq!(greedy(limiter, tenant, &name(client)).await, LIMIT, "{client} of {tenant}, {round}");
     }
@@ -40,8 +47,8 @@ async fn assert_apart(limiter: &RateLimiter, round: &str) {
     }
 }
 
-/// Fails when the tenant is no part of the name, when a client can name itself into a tenant's window (seen: with a blank between the two), when
-/// the key in Redis lacks the client, or when the window in memory is one for all.
+/// Fails when the tenant is no part of the name, when a client can name itself into a tenant's window (seen: with a
+/// blank between the two), when the key in Redis lacks the client, or when the window in memory is one for all.
 #[tokio::test]
 async fn who_is_over_the_limit_takes_nothing_from_other_clients_and_tenants() {
     let mut server = RedisServer::start().await;

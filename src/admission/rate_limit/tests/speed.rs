@@ -11,18 +11,29 @@ const CHECKS: u32 = 2_000_000;
 #[tokio::test]
 #[ignore = "prints figures"]
 async fn checks_per_second() {
-    let minute = RateLimitConfig { window: Duration::from_secs(60), requests_max: 1_000_000_000, ..RateLimitConfig::default() };
+    let minute =
+        RateLimitConfig { window: Duration::from_secs(60), requests_max: 1_000_000_000, ..RateLimitConfig::default() };
     sequential("local, one client", &RateLimiter::new(minute.clone()).unwrap(), 1).await;
     sequential("local, 10,000 clients", &RateLimiter::new(minute.clone()).unwrap(), 10_000).await;
-    sequential("local, refused", &RateLimiter::new(RateLimitConfig { requests_max: 100, ..minute.clone() }).unwrap(), 1).await;
+    sequential(
+        "local, refused",
+        &RateLimiter::new(RateLimitConfig { requests_max: 100, ..minute.clone() }).unwrap(),
+        1,
+    )
+    .await;
 
     let server = RedisServer::start().await;
     let with = |requests_max| RateLimitConfig { window: minute.window, ..patient(requests_max, server.port()) };
-    for (what, limit, clients) in [("redis, one client", 1_000_000_000, 1), ("redis, 100 clients", 1_000_000_000, 100), ("redis, refused", 100, 1)] {
+    for (what, limit, clients) in [
+        ("redis, one client", 1_000_000_000, 1),
+        ("redis, 100 clients", 1_000_000_000, 100),
+        ("redis, refused", 100, 1),
+    ] {
         let limiter = connected(RateLimitConfig { key_prefix: what.into(), ..with(limit) }).await;
         let (calls, started) = (server.calls().await, Instant::now());
         sequential(what, &limiter, clients).await;
-        let calls = (server.calls().await - calls) * 1_000 / u64::try_from(started.elapsed().as_millis()).unwrap().max(1);
+        let calls =
+            (server.calls().await - calls) * 1_000 / u64::try_from(started.elapsed().as_millis()).unwrap().max(1);
         println!("    {calls} script calls/s");
     }
     let limiter = connected(RateLimitConfig { key_prefix: "waves".into(), ..with(150) }).await;
@@ -48,5 +59,9 @@ async fn sequential(what: &str, limiter: &RateLimiter, clients: usize) {
 }
 
 fn report(what: &str, checks: u32, started: Instant) {
-    println!("{what}: {} checks/s, {:?} each", u128::from(checks) * 1_000_000 / started.elapsed().as_micros(), started.elapsed() / checks);
+    println!(
+        "{what}: {} checks/s, {:?} each",
+        u128::from(checks) * 1_000_000 / started.elapsed().as_micros(),
+        started.elapsed() / checks
+    );
 }

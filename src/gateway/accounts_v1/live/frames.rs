@@ -85,7 +85,9 @@ pub fn frames(event: &LiveEvent, currencies: &Currencies) -> Vec<Frame> {
         EventType::AccountChanged => return accounts::changed(&event.body),
         _ => {}
     }
-    let Ok(Envelope { payload, timestamp, correlation_id }) = serde_json::from_str(&event.body) else { return Vec::new() };
+    let Ok(Envelope { payload, timestamp, correlation_id }) = serde_json::from_str(&event.body) else {
+        return Vec::new();
+    };
     let id = event.transaction.0.to_string();
     let postings = postings(&payload, currencies);
     let about = |name: String, payload: Value| {
@@ -116,16 +118,22 @@ pub fn frames(event: &LiveEvent, currencies: &Currencies) -> Vec<Frame> {
             let mut frames = vec![about(format!("{kind}Requested"), moved.clone())];
             for posting in &postings {
                 for (account, sign) in [(&posting.debit_account_id, "-"), (&posting.credit_account_id, "")] {
-                    let payload =
-                        json!({ "transactionId": id, "change": format!("{sign}{}", at_rest(&posting.amount)), "currency": posting.currency });
+                    let payload = json!({ "transactionId": id, "change": format!("{sign}{}", at_rest(&posting.amount)), "currency": posting.currency });
                     let data = json!({ "type": "BalanceChanged", "accountId": account, "timestamp": timestamp, "payload": payload }).to_string();
-                    frames.push(Frame { name: "BalanceChanged".into(), data, account: Some(account.as_str().into()), transaction: None });
+                    frames.push(Frame {
+                        name: "BalanceChanged".into(),
+                        data,
+                        account: Some(account.as_str().into()),
+                        transaction: None,
+                    });
                 }
             }
             frames.push(about(format!("{kind}Completed"), moved));
             if let Some(reversed) = event.reverses {
                 let (name, payload) = ("TransactionCompensated", json!({ "compensatedBy": id }));
-                let data = json!({ "type": name, "transactionId": reversed.0, "timestamp": timestamp, "payload": payload }).to_string();
+                let data =
+                    json!({ "type": name, "transactionId": reversed.0, "timestamp": timestamp, "payload": payload })
+                        .to_string();
                 frames.push(Frame { name: name.into(), data, account: None, transaction: Some(reversed.0) });
             }
             frames
@@ -134,7 +142,8 @@ pub fn frames(event: &LiveEvent, currencies: &Currencies) -> Vec<Frame> {
 }
 
 fn postings(payload: &Payload, currencies: &Currencies) -> Vec<Posting> {
-    let exponent = payload.currency.as_deref().and_then(|code| currencies.get(code)).map_or(0, |currency| currency.exponent);
+    let exponent =
+        payload.currency.as_deref().and_then(|code| currencies.get(code)).map_or(0, |currency| currency.exponent);
     let from_cents = || payload.amount_cents.map(|cents| decimal_text(i128::from(cents), exponent));
     let debit = payload.payer_account_id.as_ref().or(payload.debit_account_id.as_ref());
     let credit = payload.payee_account_id.as_ref().or(payload.credit_account_id.as_ref());
@@ -190,8 +199,7 @@ mod tests {
 
     #[test]
     fn a_movement_is_asked_for_changes_two_balances_and_is_done() {
-        let posted =
-            json!({ "kind": "topup", "postings": [{ "debit_account_id": "bank", "credit_account_id": "ann", "amount": "1.50", "currency": "USD" }] });
+        let posted = json!({ "kind": "topup", "postings": [{ "debit_account_id": "bank", "credit_account_id": "ann", "amount": "1.50", "currency": "USD" }] });
         let frames = frames(&event(EventType::TransactionPosted, &posted), &usd());
         assert_eq!(
             frames.iter().map(|frame| frame.name.as_str()).collect::<Vec<_>>(),
@@ -199,7 +207,10 @@ mod tests {
         );
         let of_ann: Vec<&Frame> = frames.iter().filter(|frame| frame.is_of(&Of::Account("ann".into()))).collect();
         let data: Value = serde_json::from_str(&of_ann[0].data).unwrap();
-        assert_eq!((of_ann.len(), &data["accountId"], &data["payload"]["change"]), (1, &json!("ann"), &json!("1.50000000")));
+        assert_eq!(
+            (of_ann.len(), &data["accountId"], &data["payload"]["change"]),
+            (1, &json!("ann"), &json!("1.50000000"))
+        );
         assert_eq!(frames.iter().filter(|frame| frame.is_of(&Of::Transaction(Uuid::nil()))).count(), 2);
         assert_eq!(frames.iter().filter(|frame| frame.is_of(&Of::All)).count(), 4);
     }
@@ -213,6 +224,9 @@ mod tests {
         let refused = json!({ "payer_account_id": "a", "payee_account_id": "b", "amount_cents": 5, "currency": "USD", "error_code": "X", "error_message": "y" });
         let frames = frames(&event(EventType::PaymentDeclined, &refused), &usd());
         let data: Value = serde_json::from_str(&frames[0].data).unwrap();
-        assert_eq!((frames.len(), &data["type"], &data["payload"]["code"]), (1, &json!("TransactionFailed"), &json!("X")));
+        assert_eq!(
+            (frames.len(), &data["type"], &data["payload"]["code"]),
+            (1, &json!("TransactionFailed"), &json!("X"))
+        );
     }
 }

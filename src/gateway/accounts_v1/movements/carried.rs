@@ -94,7 +94,8 @@ pub async fn carry(app: &App, caller: &Caller, asked: &Asked, permit: Permit) ->
     let Some(currency) = ledger.currency(&asked.currency).await? else {
         return Err(declines::unknown_currency(ledger, caller, asked).await);
     };
-    let amount = text::amount(asked.amount_field, &asked.amount.text, currency).map_err(|fault| Refusal::bad("INVALID_AMOUNT", fault))?;
+    let amount = text::amount(asked.amount_field, &asked.amount.text, currency)
+        .map_err(|fault| Refusal::bad("INVALID_AMOUNT", fault))?;
     let command = Command {
         tenant: caller.tenant.clone(),
         api: Api::AccountsV1,
@@ -129,13 +130,23 @@ pub async fn carry(app: &App, caller: &Caller, asked: &Asked, permit: Permit) ->
                 Some(after) => Some(after),
                 None => read_back(app, caller, id).await,
             };
-            Ok(moved(app, caller, asked, (id, created_at), after.map(|after| before_and_after(after, amount)), currency).await)
+            Ok(moved(
+                app,
+                caller,
+                asked,
+                (id, created_at),
+                after.map(|after| before_and_after(after, amount)),
+                currency,
+            )
+            .await)
         }
         Ok(Answer::Declined { id, created_at, code: DeclineCode::LimitExceeded, .. }) => {
             let now = declines::balances(ledger, caller, asked).await;
             Ok(moved(app, caller, asked, (id, created_at), now.map(|now| (now, now)), currency).await)
         }
-        Ok(Answer::Declined { code, message, .. }) => Err(declines::refusal(ledger, caller, asked, code, message, currency).await),
+        Ok(Answer::Declined { code, message, .. }) => {
+            Err(declines::refusal(ledger, caller, asked, code, message, currency).await)
+        }
         // Without a key a repeat would move the money again.
         Err(failure @ (Failure::Unknown | Failure::Deadline)) if asked.key.is_none() => {
             Err(Refusal { retry_after: None, ..declines::unknown_outcome(failure, caller) })
@@ -199,7 +210,14 @@ mod tests {
             debit_after: None,
             credit_after: None,
         };
-        let of = |n| Some(Refundable { payment: TransactionId(Uuid::from_u128(n)), posting: posting(n), amount: Amount::from(100), left: 100 });
+        let of = |n| {
+            Some(Refundable {
+                payment: TransactionId(Uuid::from_u128(n)),
+                posting: posting(n),
+                amount: Amount::from(100),
+                left: 100,
+            })
+        };
         let hash = |asked: &Asked, cents: i64| asked.hash(Amount::from(cents));
         let same = Asked { reference: Some("r".into()), metadata: Some("{}".into()), ..first.clone() };
         assert_eq!(hash(&first, 5), hash(&same, 5));
@@ -213,7 +231,10 @@ mod tests {
             assert_ne!(hash(&first, 5), hash(&other, 5), "{other:?}");
         }
         assert_ne!(hash(&first, 5), hash(&first, 6));
-        assert_ne!(hash(&Asked { refund_of: of(1), ..first.clone() }, 5), hash(&Asked { refund_of: of(2), ..first.clone() }, 5));
+        assert_ne!(
+            hash(&Asked { refund_of: of(1), ..first.clone() }, 5),
+            hash(&Asked { refund_of: of(2), ..first.clone() }, 5)
+        );
     }
 
     #[test]

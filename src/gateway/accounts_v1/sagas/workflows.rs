@@ -1,4 +1,5 @@
-//! Movements through the provider, as sagas of the accounts REST API: a payout is a withdrawal, a card top-up is a top-up.
+//! Movements through the provider, as sagas of the accounts REST API: a payout is a withdrawal, a card top-up is a
+//! top-up.
 
 use chrono::{DateTime, Utc};
 use serde_json::value::to_raw_value;
@@ -27,7 +28,8 @@ pub async fn one(app: &App, caller: &Caller, id: TransactionId) -> Result<Option
 /// The newest, of the kind asked for. The caller has a place for a read.
 pub(super) async fn list(app: &App, caller: &Caller, kind: Option<Kind>, limit: u32) -> Result<Vec<Saga>, Failure> {
     let of = |workflow: &Workflow| kind.is_none_or(|kind| kind == self::kind(*workflow));
-    let workflows: Vec<i16> = [Workflow::Payout, Workflow::CardTopup].into_iter().filter(of).map(Workflow::code).collect();
+    let workflows: Vec<i16> =
+        [Workflow::Payout, Workflow::CardTopup].into_iter().filter(of).map(Workflow::code).collect();
     if workflows.is_empty() {
         return Ok(Vec::new());
     }
@@ -59,22 +61,35 @@ pub fn view(row: SagaRow) -> Result<Saga, Failure> {
     let is = |wanted: saga::Progress| move |view: &saga::StepView<'_>| view.progress == wanted;
     let names = |wanted| saga.steps().filter(is(wanted)).map(|view| view.step.name(false)).collect::<Vec<_>>();
     let done = names(saga::Progress::Done);
-    let goes_forward = status == Status::Processing || (status == Status::Stuck && saga.at().is_some_and(|(_, undo)| !undo));
-    let failed =
-        saga.steps().find(|view| matches!(view.progress, saga::Progress::Failed | saga::Progress::Doubtful)).map(|view| view.step.name(false));
+    let goes_forward =
+        status == Status::Processing || (status == Status::Stuck && saga.at().is_some_and(|(_, undo)| !undo));
+    let failed = saga
+        .steps()
+        .find(|view| matches!(view.progress, saga::Progress::Failed | saga::Progress::Doubtful))
+        .map(|view| view.step.name(false));
     let stuck = saga.at().filter(|_| status == Status::Stuck).map(|(step, undo)| step.name(undo));
     let ended = matches!(status, Status::Completed | Status::Failed);
     let error = match status {
         Status::Stuck => {
-            let (at, why) = (stuck.unwrap_or_default(), saga.steps().filter(|view| saga.at().is_some_and(|(step, _)| step == view.step)));
+            let (at, why) = (
+                stuck.unwrap_or_default(),
+                saga.steps().filter(|view| saga.at().is_some_and(|(step, _)| step == view.step)),
+            );
             let why = why.filter_map(|view| view.error).next().unwrap_or_default().to_owned();
             Some(SagaError { code: "SAGA_STUCK", message: format!("stuck at {at}: {why}") })
         }
-        Status::Failed => Some(SagaError { code: "SAGA_FAILED", message: saga.reason().unwrap_or_default().to_owned() }),
+        Status::Failed => {
+            Some(SagaError { code: "SAGA_FAILED", message: saga.reason().unwrap_or_default().to_owned() })
+        }
         Status::Processing | Status::Compensating | Status::Completed => None,
     };
-    let data = SagaData { transaction_id: id.clone(), amount: stored(order.amount.minor_units(), order.exponent), currency: order.currency.clone() };
-    let tries: u32 = saga.steps().map(|view| view.attempts.saturating_sub(1) + view.undo_attempts.saturating_sub(1)).sum();
+    let data = SagaData {
+        transaction_id: id.clone(),
+        amount: stored(order.amount.minor_units(), order.exponent),
+        currency: order.currency.clone(),
+    };
+    let tries: u32 =
+        saga.steps().map(|view| view.attempts.saturating_sub(1) + view.undo_attempts.saturating_sub(1)).sum();
     Ok(Saga {
         saga_type: kind(order.workflow).as_str(),
         workflow: Some(order.workflow.as_str()),
@@ -86,11 +101,19 @@ pub fn view(row: SagaRow) -> Result<Saga, Failure> {
             completed_steps: done,
             pending_steps: if goes_forward { names(saga::Progress::Open) } else { Vec::new() },
             failed_step: stuck.or(failed),
-            compensation_actions: saga.steps().filter(is(saga::Progress::Undone)).map(|view| view.step.name(true)).collect(),
+            compensation_actions: saga
+                .steps()
+                .filter(is(saga::Progress::Undone))
+                .map(|view| view.step.name(true))
+                .collect(),
             activity_history: row.facts.iter().map(activity).collect(),
         },
         correlation_id: row.correlation.clone(),
-        result: SagaResult { success: status == Status::Completed, data: (status == Status::Completed).then_some(data), error },
+        result: SagaResult {
+            success: status == Status::Completed,
+            data: (status == Status::Completed).then_some(data),
+            error,
+        },
         retry_count: tries,
         started_at: time(saga.started_at()),
         updated_at: time(saga.updated_at()),

@@ -19,35 +19,60 @@ use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX};
 const OWNER_MAX: usize = 255;
 
 /// Opens an account, or answers the one that is there if it is the same.
-pub(super) async fn create(ledger: &Ledger, call: &Call, asked: pb::CreateAccountRequest) -> Result<pb::Account, Failure> {
+pub(super) async fn create(
+    ledger: &Ledger,
+    call: &Call,
+    asked: pb::CreateAccountRequest,
+) -> Result<pb::Account, Failure> {
     ledger.know(std::iter::once(asked.currency.as_str())).await?;
     let (new, currency) = new_account(ledger, call, &asked)?;
-    let row = ledger.open(&new, currency, call.correlation.as_deref(), call.maker.clone()).await?.map_err(|error| match error {
-        StoreError::Lost(_) => Failure::Unknown, // it may be there: a repeat finds it
-        other => read_failure(&other),
-    })?;
+    let row =
+        ledger.open(&new, currency, call.correlation.as_deref(), call.maker.clone()).await?.map_err(
+            |error| match error {
+                StoreError::Lost(_) => Failure::Unknown, // it may be there: a repeat finds it
+                other => read_failure(&other),
+            },
+        )?;
     same(&row, &new)?;
     Ok(convert::account(row))
 }
 
-fn new_account(ledger: &Ledger, call: &Call, asked: &pb::CreateAccountRequest) -> Result<(NewAccount, Currency), Failure> {
+fn new_account(
+    ledger: &Ledger,
+    call: &Call,
+    asked: &pb::CreateAccountRequest,
+) -> Result<(NewAccount, Currency), Failure> {
     validate::required("id", &asked.id, ACCOUNT_MAX)?;
     let kind = match pb::AccountKind::try_from(asked.kind) {
         Ok(pb::AccountKind::User) => AccountKind::User,
         Ok(pb::AccountKind::System) => AccountKind::System,
         Ok(pb::AccountKind::External) => AccountKind::External,
-        _ => return fields::unknown("kind", &asked.kind.to_string(), "ACCOUNT_KIND_USER (1), ACCOUNT_KIND_SYSTEM (2), ACCOUNT_KIND_EXTERNAL (3)"),
+        _ => {
+            return fields::unknown(
+                "kind",
+                &asked.kind.to_string(),
+                "ACCOUNT_KIND_USER (1), ACCOUNT_KIND_SYSTEM (2), ACCOUNT_KIND_EXTERNAL (3)",
+            );
+        }
     };
     let normal_side = match pb::NormalSide::try_from(asked.normal_side) {
         Ok(pb::NormalSide::Credit) => NormalSide::Credit,
         Ok(pb::NormalSide::Debit) => NormalSide::Debit,
         Ok(pb::NormalSide::Unspecified) if kind == AccountKind::External => NormalSide::Debit,
         Ok(pb::NormalSide::Unspecified) => NormalSide::Credit,
-        Err(_) => return fields::unknown("normal_side", &asked.normal_side.to_string(), "NORMAL_SIDE_CREDIT (1), NORMAL_SIDE_DEBIT (2)"),
+        Err(_) => {
+            return fields::unknown(
+                "normal_side",
+                &asked.normal_side.to_string(),
+                "NORMAL_SIDE_CREDIT (1), NORMAL_SIDE_DEBIT (2)",
+            );
+        }
     };
     let currency = fields::currency(&ledger.parts().currencies, "currency", &asked.currency)?;
     validate::text("owner", &asked.owner, OWNER_MAX)?;
-    let limit = |field: &str, text: &Option<String>| text.as_deref().map(|text| fields::amount(field, text, currency)).transpose();
+    let limit = |field: &str, text: &Option<String>| {
+        text.as_deref().map(|text| fields::amount(field, text, currency)).transpose()
+    };
     let floor = limit("floor", &asked.floor)?.map(|floor| floor.minor_units());
     let ceiling = limit("ceiling", &asked.ceiling)?.map(|ceiling| ceiling.minor_units());
     let floor = floor.or((kind == AccountKind::User).then_some(0));
@@ -58,7 +83,10 @@ fn new_account(ledger: &Ledger, call: &Call, asked: &pb::CreateAccountRequest) -
             return Err(Failure::Invalid(format!("floor {:?} is above the ceiling, {:?}", text(floor), text(ceiling))));
         }
         Some(LimitFault::CeilingBelowZero) => {
-            return Err(Failure::Invalid(format!("ceiling {:?} is below zero, which is the balance of a new account", text(ceiling))));
+            return Err(Failure::Invalid(format!(
+                "ceiling {:?} is below zero, which is the balance of a new account",
+                text(ceiling)
+            )));
         }
     }
     let new = NewAccount {
@@ -84,9 +112,15 @@ fn same(row: &AccountRow, new: &NewAccount) -> Result<(), Failure> {
             return Ok(());
         }
         let shown = |value: T| validate::cut(&format!("{value:?}"));
-        Err(Failure::AlreadyExists(format!("account {name} exists already with another {field}: {}, not {}", shown(is), shown(asked))))
+        Err(Failure::AlreadyExists(format!(
+            "account {name} exists already with another {field}: {}, not {}",
+            shown(is),
+            shown(asked)
+        )))
     }
-    let limit = |limit: Option<i128>| limit.map_or("none".to_owned(), |limit| decimal_text(limit, row.identity.currency.exponent));
+    let limit = |limit: Option<i128>| {
+        limit.map_or("none".to_owned(), |limit| decimal_text(limit, row.identity.currency.exponent))
+    };
     let name = &new.name;
     check(name, "kind", row.kind, new.kind)?;
     check(name, "normal_side", row.normal_side, new.normal_side)?;
@@ -98,7 +132,11 @@ fn same(row: &AccountRow, new: &NewAccount) -> Result<(), Failure> {
 }
 
 /// Changes status and limits, and answers the account as it then is.
-pub(super) async fn update(ledger: &Ledger, call: &Call, asked: pb::UpdateAccountRequest) -> Result<AccountRow, Failure> {
+pub(super) async fn update(
+    ledger: &Ledger,
+    call: &Call,
+    asked: pb::UpdateAccountRequest,
+) -> Result<AccountRow, Failure> {
     validate::required("id", &asked.id, ACCOUNT_MAX)?;
     validate::text("idempotency_key", &asked.idempotency_key, KEY_MAX)?;
     let by = call.operator(&asked.reason)?;
@@ -119,13 +157,19 @@ pub(super) async fn update(ledger: &Ledger, call: &Call, asked: pb::UpdateAccoun
     let active = ledger.active()?;
     let account = ledger.account(&active, &call.tenant, &asked.id, deadline).await?;
     let currency = account.identity.currency;
-    let (floor, ceiling) = (limit("floor", asked.floor.as_ref(), currency)?, limit("ceiling", asked.ceiling.as_ref(), currency)?);
+    let (floor, ceiling) =
+        (limit("floor", asked.floor.as_ref(), currency)?, limit("ceiling", asked.ceiling.as_ref(), currency)?);
     let key = Some(asked.idempotency_key).filter(|key| !key.is_empty());
     change(ledger, call, Change { account: asked.id, key, guards: GuardsChange { status, floor, ceiling }, by }).await
 }
 
 fn limit(field: &str, asked: Option<&pb::Limit>, currency: Currency) -> Result<Option<Option<i128>>, Failure> {
-    let amount =
-        |limit: &pb::Limit| limit.amount.as_deref().map(|text| fields::amount(field, text, currency).map(|amount| amount.minor_units())).transpose();
+    let amount = |limit: &pb::Limit| {
+        limit
+            .amount
+            .as_deref()
+            .map(|text| fields::amount(field, text, currency).map(|amount| amount.minor_units()))
+            .transpose()
+    };
     asked.map(amount).transpose()
 }

@@ -15,7 +15,8 @@ use crate::teller::native::fields::metadata_map;
 pub(super) fn transaction(row: TransactionRow) -> pb::Transaction {
     let status = if row.decline.is_some() { pb::TransactionStatus::Declined } else { pb::TransactionStatus::Completed };
     let given_back = row.refund_of.map(|(id, _)| id.0.to_string()).unwrap_or_default();
-    let (refund_of, reverses) = if row.kind == Kind::REVERSAL.code() { (String::new(), given_back) } else { (given_back, String::new()) };
+    let (refund_of, reverses) =
+        if row.kind == Kind::REVERSAL.code() { (String::new(), given_back) } else { (given_back, String::new()) };
     pb::Transaction {
         id: row.id.0.to_string(),
         kind: Kind::name(row.kind).into(),
@@ -30,7 +31,13 @@ pub(super) fn transaction(row: TransactionRow) -> pb::Transaction {
         decline: row.decline.map(|(code, message)| pb::Decline { code: code.into(), message }),
         refund_of,
         reverses,
-        rate: row.exchange.map(|Exchange { rate_id, base, quote, rate, rounding }| pb::PinnedRate { rate_id, base, quote, rate, rounding }),
+        rate: row.exchange.map(|Exchange { rate_id, base, quote, rate, rounding }| pb::PinnedRate {
+            rate_id,
+            base,
+            quote,
+            rate,
+            rounding,
+        }),
     }
 }
 

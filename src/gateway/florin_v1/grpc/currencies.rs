@@ -10,7 +10,11 @@ use crate::teller::native::fields;
 use crate::teller::validate::{self, CURRENCY_MAX};
 
 /// Makes a currency, or answers the one that is there if it is the same.
-pub(super) async fn create(ledger: &Ledger, call: &Call, asked: pb::CreateCurrencyRequest) -> Result<pb::CreateCurrencyResponse, Failure> {
+pub(super) async fn create(
+    ledger: &Ledger,
+    call: &Call,
+    asked: pb::CreateCurrencyRequest,
+) -> Result<pb::CreateCurrencyResponse, Failure> {
     let by = call.operator(&asked.reason)?;
     let new = new_currency(asked.code, asked.name, asked.exponent, asked.fiat, fields::metadata(&asked.metadata)?)?;
     let doing = Doing { tenant: &call.tenant, by: &by, correlation: call.correlation.as_deref() };
@@ -19,7 +23,11 @@ pub(super) async fn create(ledger: &Ledger, call: &Call, asked: pb::CreateCurren
 }
 
 /// Changes a currency, and answers it as it then is.
-pub(super) async fn update(ledger: &Ledger, call: &Call, asked: pb::UpdateCurrencyRequest) -> Result<pb::UpdateCurrencyResponse, Failure> {
+pub(super) async fn update(
+    ledger: &Ledger,
+    call: &Call,
+    asked: pb::UpdateCurrencyRequest,
+) -> Result<pb::UpdateCurrencyResponse, Failure> {
     let by = call.operator(&asked.reason)?;
     validate::required("code", &asked.code, CURRENCY_MAX)?;
     if let Some(name) = &asked.name {

@@ -32,7 +32,8 @@ pub(super) async fn exchange(ledger: &Ledger, call: &Call, asked: pb::ExchangeRe
         currency: asked.currency,
         ..pb::Posting::default()
     };
-    exchanges::exchange(ledger, call, Exchange { posting: posting(ledger, "", paid)?, from, to, rate, words }, permit).await
+    exchanges::exchange(ledger, call, Exchange { posting: posting(ledger, "", paid)?, from, to, rate, words }, permit)
+        .await
 }
 
 /// Writes a rate down.
@@ -49,10 +50,17 @@ pub(super) async fn add_rate(ledger: &Ledger, call: &Call, asked: pb::AddRateReq
 }
 
 /// A page of a pair's rates.
-pub(super) async fn list(ledger: &Ledger, call: &Call, asked: &pb::ListRatesRequest) -> Result<pb::ListRatesResponse, Failure> {
+pub(super) async fn list(
+    ledger: &Ledger,
+    call: &Call,
+    asked: &pb::ListRatesRequest,
+) -> Result<pb::ListRatesResponse, Failure> {
     let page = (pages::size(asked.page_size)?, pages::Token { field: "page_token", text: &asked.page_token });
     let (rows, next) = exchanges::list(ledger, call, (&asked.base, &asked.quote), page).await?;
-    Ok(pb::ListRatesResponse { rates: rows.into_iter().map(message).collect(), next_page_token: next.unwrap_or_default() })
+    Ok(pb::ListRatesResponse {
+        rates: rows.into_iter().map(message).collect(),
+        next_page_token: next.unwrap_or_default(),
+    })
 }
 
 fn message(row: RateRow) -> pb::Rate {

@@ -16,7 +16,11 @@ use crate::teller::validate::{self, ACCOUNT_MAX};
 const ID_MAX: usize = 64;
 
 /// Holds money.
-pub(super) async fn authorize(ledger: &Ledger, call: &Call, asked: pb::AuthorizeHoldRequest) -> Result<pb::AuthorizeHoldResponse, Failure> {
+pub(super) async fn authorize(
+    ledger: &Ledger,
+    call: &Call,
+    asked: pb::AuthorizeHoldRequest,
+) -> Result<pb::AuthorizeHoldResponse, Failure> {
     let permit = ledger.enter()?;
     ledger.know(std::iter::once(asked.currency.as_str())).await?;
     let expires_at = holds::expiry("expires_at", &asked.expires_at)?;
@@ -61,7 +65,11 @@ pub(super) async fn get(ledger: &Ledger, call: &Call, asked: &pb::GetHoldRequest
 }
 
 /// A page of the holds on an account's money.
-pub(super) async fn list(ledger: &Ledger, call: &Call, asked: &pb::ListHoldsRequest) -> Result<pb::ListHoldsResponse, Failure> {
+pub(super) async fn list(
+    ledger: &Ledger,
+    call: &Call,
+    asked: &pb::ListHoldsRequest,
+) -> Result<pb::ListHoldsResponse, Failure> {
     validate::required("account_id", &asked.account_id, ACCOUNT_MAX)?;
     let state = match pb::HoldStatus::try_from(asked.status) {
         Ok(pb::HoldStatus::Unspecified) => None,
@@ -69,12 +77,19 @@ pub(super) async fn list(ledger: &Ledger, call: &Call, asked: &pb::ListHoldsRequ
         Ok(pb::HoldStatus::Captured) => Some(HoldState::Captured),
         Ok(pb::HoldStatus::Voided) => Some(HoldState::Voided),
         Err(_) => {
-            return fields::unknown("status", &asked.status.to_string(), "HOLD_STATUS_OPEN (1), HOLD_STATUS_CAPTURED (2), HOLD_STATUS_VOIDED (3)");
+            return fields::unknown(
+                "status",
+                &asked.status.to_string(),
+                "HOLD_STATUS_OPEN (1), HOLD_STATUS_CAPTURED (2), HOLD_STATUS_VOIDED (3)",
+            );
         }
     };
     let page = (pages::size(asked.page_size)?, pages::Token { field: "page_token", text: &asked.page_token });
     let (rows, next) = holds::list(ledger, call, &asked.account_id, state, page).await?;
-    Ok(pb::ListHoldsResponse { holds: rows.into_iter().map(convert::hold).collect(), next_page_token: next.unwrap_or_default() })
+    Ok(pb::ListHoldsResponse {
+        holds: rows.into_iter().map(convert::hold).collect(),
+        next_page_token: next.unwrap_or_default(),
+    })
 }
 
 fn id(field: &str, text: &str) -> Result<TransactionId, Failure> {

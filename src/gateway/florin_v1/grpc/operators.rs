@@ -12,16 +12,27 @@ use crate::teller::operator::{ACTION_MAX, SUBJECT_MAX};
 use crate::teller::validate;
 
 /// A page of actions.
-pub(super) async fn list(ledger: &Ledger, call: &Call, asked: &pb::ListOperatorActionsRequest) -> Result<pb::ListOperatorActionsResponse, Failure> {
+pub(super) async fn list(
+    ledger: &Ledger,
+    call: &Call,
+    asked: &pb::ListOperatorActionsRequest,
+) -> Result<pb::ListOperatorActionsResponse, Failure> {
     validate::text("subject", &asked.subject, SUBJECT_MAX)?;
     validate::text("action", &asked.action, ACTION_MAX)?;
     let (from, to) = fields::times(("from", &asked.from), ("to", &asked.to))?;
     let size = pages::size(asked.page_size)?;
-    let parts = ["ListOperatorActions", &call.tenant, &asked.subject, &asked.action, &asked.from, &asked.to].map(str::as_bytes);
+    let parts =
+        ["ListOperatorActions", &call.tenant, &asked.subject, &asked.action, &asked.from, &asked.to].map(str::as_bytes);
     let query = RequestHash::of(&parts);
     let start = pages::Token { field: "page_token", text: &asked.page_token }.place(query)?;
     let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-    let filter = ActionFilter { tenant: call.tenant.to_string(), subject: given(&asked.subject), action: given(&asked.action), from, to };
+    let filter = ActionFilter {
+        tenant: call.tenant.to_string(),
+        subject: given(&asked.subject),
+        action: given(&asked.action),
+        from,
+        to,
+    };
     let (rows, next) = ledger.operator_actions(&filter, start, size).await?;
     Ok(pb::ListOperatorActionsResponse {
         actions: rows.into_iter().map(action).collect(),

@@ -28,13 +28,18 @@ pub(super) async fn post(
 }
 
 fn checked(ledger: &Ledger, asked: pb::PostTransactionRequest) -> Result<Transaction, Failure> {
-    let pb::PostTransactionRequest { idempotency_key, kind, postings, reference, description, metadata, refund_of: _ } = asked;
+    let pb::PostTransactionRequest { idempotency_key, kind, postings, reference, description, metadata, refund_of: _ } =
+        asked;
     let kind = match kind.as_str() {
         "" => Kind::TRANSFER,
         name => Kind::parse(name).map_or_else(|| fields::unknown("kind", name, &Kind::names()), Ok)?,
     };
     native::count(postings.len())?;
-    let postings = postings.into_iter().enumerate().map(|(n, asked)| posting(ledger, &format!("postings[{n}]."), asked)).collect::<Result<_, _>>()?;
+    let postings = postings
+        .into_iter()
+        .enumerate()
+        .map(|(n, asked)| posting(ledger, &format!("postings[{n}]."), asked))
+        .collect::<Result<_, _>>()?;
     let mut words = Words::checked(idempotency_key, reference, description)?;
     words.metadata = fields::metadata(&metadata)?;
     Ok(Transaction { kind, postings, words })
@@ -46,5 +51,11 @@ pub(super) fn posting(ledger: &Ledger, field: &str, asked: pb::Posting) -> Resul
     let currency = fields::currency(&ledger.parts().currencies, &format!("{field}currency"), &asked.currency)?;
     let amount = fields::amount(&format!("{field}amount"), &asked.amount, currency)?;
     let exponent = currency.exponent;
-    Ok(PostingCommand { debit: asked.debit_account_id, credit: asked.credit_account_id, amount, currency: asked.currency, exponent })
+    Ok(PostingCommand {
+        debit: asked.debit_account_id,
+        credit: asked.credit_account_id,
+        amount,
+        currency: asked.currency,
+        exponent,
+    })
 }

@@ -18,9 +18,14 @@ use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX, REFERENCE_MAX, cut};
 const ID_MAX: usize = 64;
 
 /// One transaction.
-pub(super) async fn transaction(ledger: &Ledger, call: &Call, asked: &pb::GetTransactionRequest) -> Result<pb::Transaction, Failure> {
+pub(super) async fn transaction(
+    ledger: &Ledger,
+    call: &Call,
+    asked: &pb::GetTransactionRequest,
+) -> Result<pb::Transaction, Failure> {
     validate::required("id", &asked.id, ID_MAX)?;
-    let id = Uuid::try_parse(&asked.id).map_err(|_| Failure::Invalid(format!("id {:?} is not a UUID", cut(&asked.id))))?;
+    let id =
+        Uuid::try_parse(&asked.id).map_err(|_| Failure::Invalid(format!("id {:?} is not a UUID", cut(&asked.id))))?;
     reads::transaction(ledger, call, TransactionId(id)).await.map(convert::transaction)
 }
 
@@ -38,7 +43,13 @@ pub(super) async fn transactions(
         Ok(pb::TransactionStatus::Unspecified) => None,
         Ok(pb::TransactionStatus::Completed) => Some(false),
         Ok(pb::TransactionStatus::Declined) => Some(true),
-        Err(_) => return fields::unknown("status", &asked.status.to_string(), "TRANSACTION_STATUS_COMPLETED (1), TRANSACTION_STATUS_DECLINED (2)"),
+        Err(_) => {
+            return fields::unknown(
+                "status",
+                &asked.status.to_string(),
+                "TRANSACTION_STATUS_COMPLETED (1), TRANSACTION_STATUS_DECLINED (2)",
+            );
+        }
     };
     let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     let wanted = Wanted { account: given(&asked.account_id), from, to, declined, reference: given(&asked.reference) };
@@ -55,11 +66,18 @@ pub(super) async fn transactions(
         transactions.push(transaction);
         last = Some(after);
     }
-    Ok(pb::ListTransactionsResponse { transactions, next_page_token: next.map(|place| pages::token(page.query, &place)).unwrap_or_default() })
+    Ok(pb::ListTransactionsResponse {
+        transactions,
+        next_page_token: next.map(|place| pages::token(page.query, &place)).unwrap_or_default(),
+    })
 }
 
 /// A page of an account's entries.
-pub(super) async fn entries(ledger: &Ledger, call: &Call, asked: &pb::ListEntriesRequest) -> Result<pb::ListEntriesResponse, Failure> {
+pub(super) async fn entries(
+    ledger: &Ledger,
+    call: &Call,
+    asked: &pb::ListEntriesRequest,
+) -> Result<pb::ListEntriesResponse, Failure> {
     validate::required("account_id", &asked.account_id, ACCOUNT_MAX)?;
     let page = reads::entries(ledger, call, &asked.account_id, page(asked.page_size, &asked.page_token)?).await?;
     let entries = page.rows.into_iter().map(|row| convert::entry(row, page.currency.exponent)).collect();
@@ -67,14 +85,21 @@ pub(super) async fn entries(ledger: &Ledger, call: &Call, asked: &pb::ListEntrie
 }
 
 /// What became of a key.
-pub(super) async fn operation(ledger: &Ledger, call: &Call, asked: &pb::GetOperationRequest) -> Result<pb::GetOperationResponse, Failure> {
+pub(super) async fn operation(
+    ledger: &Ledger,
+    call: &Call,
+    asked: &pb::GetOperationRequest,
+) -> Result<pb::GetOperationResponse, Failure> {
     use pb::get_operation_response::State;
     validate::required("idempotency_key", &asked.idempotency_key, KEY_MAX)?;
     let api = Api::parse(&asked.api).map_or_else(|| fields::unknown("api", &asked.api, "florin.v1, payment.v1"), Ok)?;
     let issued_at = fields::time("issued_at", &asked.issued_at)?;
-    let operation = ledger.operation(api, &call.tenant, &asked.idempotency_key, issued_at, call.deadline(ledger)).await?;
+    let operation =
+        ledger.operation(api, &call.tenant, &asked.idempotency_key, issued_at, call.deadline(ledger)).await?;
     let (state, transaction) = match operation {
-        Operation::Done(id) => (State::Done, found(reads::transaction(ledger, call, id).await)?.map(convert::transaction)),
+        Operation::Done(id) => {
+            (State::Done, found(reads::transaction(ledger, call, id).await)?.map(convert::transaction))
+        }
         Operation::Running => (State::Running, None),
         Operation::Never => (State::Never, None),
         Operation::TooOld => (State::TooOld, None),

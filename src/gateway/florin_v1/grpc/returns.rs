@@ -25,7 +25,8 @@ pub(super) async fn refund(
     asked: pb::PostTransactionRequest,
     permit: Permit,
 ) -> Result<Posted, Failure> {
-    let pb::PostTransactionRequest { idempotency_key, kind, postings, reference, description, metadata, refund_of } = asked;
+    let pb::PostTransactionRequest { idempotency_key, kind, postings, reference, description, metadata, refund_of } =
+        asked;
     if !matches!(kind.as_str(), "" | "refund") {
         return Err(Failure::Invalid(format!("kind {:?} is not refund, which is what refund_of asks for", cut(&kind))));
     }
@@ -44,7 +45,11 @@ pub(super) async fn refund(
 }
 
 /// Undoes a transaction.
-pub(super) async fn reverse(ledger: &Ledger, call: &Call, asked: pb::ReverseTransactionRequest) -> Result<Posted, Failure> {
+pub(super) async fn reverse(
+    ledger: &Ledger,
+    call: &Call,
+    asked: pb::ReverseTransactionRequest,
+) -> Result<Posted, Failure> {
     let permit = ledger.enter()?;
     let original = id("id", &asked.id)?;
     let words = Words::checked(asked.idempotency_key, asked.reference, asked.description)?;

@@ -1,8 +1,9 @@
-//! Posts streams of transactions: one task per stream reads messages, executes up to [`MESSAGES_MAX`] of them at once and answers in
-//! their order.
+//! Posts streams of transactions: one task per stream reads messages, executes up to [`MESSAGES_MAX`] of them at once
+//! and answers in their order.
 //!
-//! A message takes a place before it is read and gives it back when its answer is taken out to be sent. So a caller who does not listen
-//! is not read on; but what it has sent is carried to its end, since the task does not wait for the caller.
+//! A message takes a place before it is read and gives it back when its answer is taken out to be sent. So a caller who
+//! does not listen is not read on; but what it has sent is carried to its end, since the task does not wait for the
+//! caller.
 
 use std::sync::Arc;
 
@@ -87,7 +88,8 @@ impl Driver {
                 next = next(&places, &mut self.incoming), if end.is_none() => match next {
                     Ok(Some((message, place))) if message.transactions.len() <= TRANSACTIONS_MAX => {
                         let (ledger, call) = (self.ledger.clone(), self.call.clone());
-                        let limiter = self.limiter.clone().filter(|_| !std::mem::take(&mut first)); // the first was counted as the call
+                        // the first was counted as the call
+                        let limiter = self.limiter.clone().filter(|_| !std::mem::take(&mut first));
                         let metadata = self.metadata.clone();
                         running.push_back(async move {
                             let answer = match limit(limiter.as_ref(), &call.tenant, metadata.as_ref(), "PostTransactions").await {
@@ -120,7 +122,12 @@ async fn next(
 }
 
 /// All transactions of a message at once; each has an outcome of its own.
-async fn execute(ledger: &Ledger, call: &Call, message: pb::PostTransactionsRequest, bytes_max: usize) -> pb::PostTransactionsResponse {
+async fn execute(
+    ledger: &Ledger,
+    call: &Call,
+    message: pb::PostTransactionsRequest,
+    bytes_max: usize,
+) -> pb::PostTransactionsResponse {
     let deadline = call.deadline(ledger);
     let outcomes = join_all(message.transactions.into_iter().map(|asked| post(ledger, call, deadline, asked))).await;
     let outcomes = outcomes.into_iter().map(|outcome| pb::PostTransactionOutcome {
@@ -137,13 +144,19 @@ async fn execute(ledger: &Ledger, call: &Call, message: pb::PostTransactionsRequ
 }
 
 fn error(failure: &Failure) -> pb::OutcomeError {
-    pb::OutcomeError { code: status::code(failure).into(), message: failure.to_string(), reason: failure.reason().into() }
+    pb::OutcomeError {
+        code: status::code(failure).into(),
+        message: failure.to_string(),
+        reason: failure.reason().into(),
+    }
 }
 
 /// Leaves out what the caller said itself.
 fn shorten(outcome: &mut pb::PostTransactionOutcome) {
-    if let Some(pb::post_transaction_outcome::Outcome::Response(pb::PostTransactionResponse { transaction: Some(transaction), .. })) =
-        &mut outcome.outcome
+    if let Some(pb::post_transaction_outcome::Outcome::Response(pb::PostTransactionResponse {
+        transaction: Some(transaction),
+        ..
+    })) = &mut outcome.outcome
     {
         transaction.postings.clear();
         transaction.metadata.clear();

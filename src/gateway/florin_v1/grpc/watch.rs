@@ -35,8 +35,11 @@ pub(super) async fn watch(
         };
         match next {
             Ok(event) => {
-                let response =
-                    pb::WatchEventsResponse { id: event.id.to_string(), event_type: event.event.name().into(), body: (*event.body).into() };
+                let response = pb::WatchEventsResponse {
+                    id: event.id.to_string(),
+                    event_type: event.event.name().into(),
+                    body: (*event.body).into(),
+                };
                 Some((Ok(response), Some((watcher, stopping))))
             }
             Err(status) => Some((Err(status), None)),
@@ -48,7 +51,8 @@ fn wanted(call: &Call, asked: &pb::WatchEventsRequest) -> Result<(Wanted, Option
     validate::text("account_id", &asked.account_id, ACCOUNT_MAX)?;
     validate::text("transaction_id", &asked.transaction_id, ID_MAX)?;
     validate::text("after_event_id", &asked.after_event_id, ID_MAX)?;
-    let bad = |field: &str, value: &str, what: &str| Failure::Invalid(format!("{field} {:?} is not {what}", cut(value)));
+    let bad =
+        |field: &str, value: &str, what: &str| Failure::Invalid(format!("{field} {:?} is not {what}", cut(value)));
     let transaction = match asked.transaction_id.as_str() {
         "" => None,
         text => Some(Uuid::parse_str(text).map_err(|_| bad("transaction_id", text, "a transaction's id"))?),

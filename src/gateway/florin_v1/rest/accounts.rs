@@ -25,9 +25,15 @@ use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX};
     get, path = "/v1/accounts/{id}", tag = "native accounts", params(("id" = String, Path, description = "the account's id")),
     responses((status = 200, description = "the account", body = NativeAccount))
 )]
-pub async fn read(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<NativeAccount>, Refusal> {
+pub async fn read(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Result<Json<NativeAccount>, Refusal> {
     named(&id)?;
-    let row = accounts::get(&app.ledger, &caller.call(), &id).await.map_err(|failure| refused(failure, Named::Account(&id)))?;
+    let row = accounts::get(&app.ledger, &caller.call(), &id)
+        .await
+        .map_err(|failure| refused(failure, Named::Account(&id)))?;
     Ok(Json(row.into()))
 }
 
@@ -41,16 +47,27 @@ pub async fn read(State(app): State<App>, Extension(caller): Extension<Caller>, 
     ),
     responses((status = 200, description = "a page", body = EntryPage))
 )]
-pub async fn entries(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, mut query: Query) -> Result<Json<EntryPage>, Refusal> {
+pub async fn entries(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    mut query: Query,
+) -> Result<Json<EntryPage>, Refusal> {
     named(&id)?;
     let (size, token) = reading::page(&mut query);
     query.end()?;
     let page = (size, Token { field: "pageToken", text: &token });
-    let page = reads::entries(&app.ledger, &caller.call(), &id, page).await.map_err(|failure| refused(failure, Named::Account(&id)))?;
-    Ok(Json(EntryPage { items: page.rows.into_iter().map(|row| Entry::of(row, page.currency)).collect(), next_page_token: page.next }))
+    let page = reads::entries(&app.ledger, &caller.call(), &id, page)
+        .await
+        .map_err(|failure| refused(failure, Named::Account(&id)))?;
+    Ok(Json(EntryPage {
+        items: page.rows.into_iter().map(|row| Entry::of(row, page.currency)).collect(),
+        next_page_token: page.next,
+    }))
 }
 
-/// Changes an account's limits. They bind new movements from then on and move nothing: `withinLimits` says whether the balance keeps to them.
+/// Changes an account's limits. They bind new movements from then on and move nothing: `withinLimits` says whether the
+/// balance keeps to them.
 #[utoipa::path(
     patch, path = "/v1/accounts/{id}/limits", tag = "native accounts", params(("id" = String, Path, description = "the account's id")),
     request_body = LimitsRequest, responses((status = 200, description = "the account as it then is", body = NativeAccount))
@@ -95,13 +112,16 @@ pub async fn change_status(
     fields.end()?;
     named(&id)?;
     let by = caller.operator(&reason)?;
-    change(&app, &caller, Change { account: id, key, guards: GuardsChange { status, ..GuardsChange::default() }, by }).await
+    change(&app, &caller, Change { account: id, key, guards: GuardsChange { status, ..GuardsChange::default() }, by })
+        .await
 }
 
 async fn change(app: &App, caller: &Caller, change: Change) -> Result<Json<NativeAccount>, Refusal> {
     let id = change.account.clone();
     // To change twice to the same is to change once: who gave no key may repeat it too.
-    let row = accounts::change(&app.ledger, &caller.call(), change).await.map_err(|failure| unposted(failure, Named::Account(&id), true))?;
+    let row = accounts::change(&app.ledger, &caller.call(), change)
+        .await
+        .map_err(|failure| unposted(failure, Named::Account(&id), true))?;
     Ok(Json(row.into()))
 }
 

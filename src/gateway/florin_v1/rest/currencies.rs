@@ -23,25 +23,36 @@ use crate::teller::validate::{self, CURRENCY_MAX};
         (status = 409, description = "there is one of this code with other properties", body = crate::gateway::http::refusal::ErrorBody<'static>),
     )
 )]
-pub async fn create(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<(StatusCode, Json<Currency>), Refusal> {
+pub async fn create(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    body: JsonBody,
+) -> Result<(StatusCode, Json<Currency>), Refusal> {
     let mut fields = body.object()?;
     let (code, name) = (fields.required("code", CURRENCY_MAX), fields.required("name", NAME_MAX));
     let exponent = fields.required_whole("exponent", u32::try_from(EXPONENT_MAX).unwrap_or_default());
     let fiat = fields.required_choice("type", &TYPES);
     let (metadata, reason) = (fields.metadata("metadata"), fields.reason());
     fields.end()?;
-    let new = new_currency(code, name, exponent.unwrap_or_default(), fiat.unwrap_or_default(), metadata)?; // they are there: else there was a fault
+    // they are there: else there was a fault
+    let new = new_currency(code, name, exponent.unwrap_or_default(), fiat.unwrap_or_default(), metadata)?;
     let by = caller.operator(&reason)?;
     let (row, is_new) = app.ledger.create_currency(new, &caller.doing(&by)).await?;
     Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(row.into())))
 }
 
-/// Takes a currency out of use or back, or changes what is said of it. One that is not in use takes no new accounts; those that it has go on.
+/// Takes a currency out of use or back, or changes what is said of it. One that is not in use takes no new accounts;
+/// those that it has go on.
 #[utoipa::path(
     patch, path = "/v1/currencies/{code}", tag = "currencies", params(("code" = String, Path, description = "such as `USD`")),
     request_body = UpdateCurrencyRequest, responses((status = 200, description = "the currency as it then is", body = Currency))
 )]
-pub async fn update(State(app): State<App>, Extension(caller): Extension<Caller>, Id(code): Id, body: JsonBody) -> Result<Json<Currency>, Refusal> {
+pub async fn update(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(code): Id,
+    body: JsonBody,
+) -> Result<Json<Currency>, Refusal> {
     let mut fields = body.object()?;
     let (active, name) = (fields.flag("isActive"), fields.optional("name", NAME_MAX));
     let given = fields.is_given("metadata");

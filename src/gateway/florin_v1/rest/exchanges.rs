@@ -71,12 +71,17 @@ pub struct RatePage {
     pub next_page_token: Option<String>,
 }
 
-/// Exchanges money of one currency into another, over the house's clearing accounts, at a rate that the transaction pins.
+/// Exchanges money of one currency into another, over the house's clearing accounts, at a rate that the transaction
+/// pins.
 #[utoipa::path(
     post, path = "/v1/exchanges", tag = "exchange", request_body = ExchangeRequest,
     responses((status = 201, description = "durable", body = PostedTransaction))
 )]
-pub async fn exchange(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
+pub async fn exchange(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    body: JsonBody,
+) -> Result<Response, Refusal> {
     let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
@@ -99,14 +104,25 @@ pub async fn exchange(State(app): State<App>, Extension(caller): Extension<Calle
 #[utoipa::path(
     post, path = "/v1/rates", tag = "exchange", request_body = RateRequest, responses((status = 201, description = "durable", body = Rate))
 )]
-pub async fn add_rate(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
+pub async fn add_rate(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    body: JsonBody,
+) -> Result<Response, Refusal> {
     let mut fields = body.object()?;
     let (base, quote) = (fields.required("base", CURRENCY_MAX), fields.required("quote", CURRENCY_MAX));
     let (rate, source) = (fields.required("rate", TEXT_MAX), fields.required("source", REFERENCE_MAX));
     let observed_at = fields.optional("observedAt", TEXT_MAX).unwrap_or_default();
     let reason = fields.reason();
     fields.end()?;
-    let quote = Quote { base: &base, quote: &quote, rate: &rate, source: &source, observed_at: ("observedAt", &observed_at), reason: &reason };
+    let quote = Quote {
+        base: &base,
+        quote: &quote,
+        rate: &rate,
+        source: &source,
+        observed_at: ("observedAt", &observed_at),
+        reason: &reason,
+    };
     let row = exchanges::add_rate(&app.ledger, &caller.call(), quote).await?;
     Ok((StatusCode::CREATED, Json(Rate::from(row))).into_response())
 }
@@ -122,7 +138,11 @@ pub async fn add_rate(State(app): State<App>, Extension(caller): Extension<Calle
     ),
     responses((status = 200, description = "a page", body = RatePage))
 )]
-pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, mut query: Query) -> Result<Json<RatePage>, Refusal> {
+pub async fn list(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    mut query: Query,
+) -> Result<Json<RatePage>, Refusal> {
     let (base, quote) = (query.required("base", CURRENCY_MAX), query.required("quote", CURRENCY_MAX));
     let (size, token) = reading::page(&mut query);
     query.end()?;

@@ -28,7 +28,11 @@ const TIME_MAX: usize = 64;
     post, path = "/v1/holds", tag = "holds", request_body = HoldRequest,
     responses((status = 201, description = "durable", body = HoldMade))
 )]
-pub async fn authorize(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
+pub async fn authorize(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    body: JsonBody,
+) -> Result<Response, Refusal> {
     let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
@@ -51,7 +55,12 @@ pub async fn authorize(State(app): State<App>, Extension(caller): Extension<Call
     post, path = "/v1/holds/{id}/capture", tag = "holds", params(("id" = String, Path, description = "the hold's id")),
     request_body = CaptureRequest, responses((status = 201, description = "durable", body = HoldStep))
 )]
-pub async fn capture(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, body: JsonBody) -> Result<Response, Refusal> {
+pub async fn capture(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    body: JsonBody,
+) -> Result<Response, Refusal> {
     let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
@@ -69,7 +78,12 @@ pub async fn capture(State(app): State<App>, Extension(caller): Extension<Caller
     post, path = "/v1/holds/{id}/void", tag = "holds", params(("id" = String, Path, description = "the hold's id")),
     request_body = VoidRequest, responses((status = 201, description = "durable", body = HoldStep))
 )]
-pub async fn void(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, body: JsonBody) -> Result<Response, Refusal> {
+pub async fn void(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    body: JsonBody,
+) -> Result<Response, Refusal> {
     let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
@@ -91,7 +105,11 @@ async fn stepped(ledger: &Ledger, caller: &Caller, hold: TransactionId, posted: 
     get, path = "/v1/holds/{id}", tag = "holds", params(("id" = String, Path, description = "the hold's id")),
     responses((status = 200, description = "the hold", body = Hold))
 )]
-pub async fn read(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<Hold>, Refusal> {
+pub async fn read(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Result<Json<Hold>, Refusal> {
     let hold = app.ledger.hold(&caller.tenant, named(&id)?).await;
     hold.map(|row| Json(row.into())).map_err(|failure| refused(failure, Named::Hold))
 }
@@ -108,14 +126,19 @@ pub async fn read(State(app): State<App>, Extension(caller): Extension<Caller>, 
     ),
     responses((status = 200, description = "a page", body = HoldPage))
 )]
-pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, mut query: Query) -> Result<Json<HoldPage>, Refusal> {
+pub async fn list(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    mut query: Query,
+) -> Result<Json<HoldPage>, Refusal> {
     let account = query.required("accountId", ACCOUNT_MAX);
     let state = query.choice("status", &HOLD_STATES);
     let (size, token) = reading::page(&mut query);
     query.end()?;
     let page = (size, Token { field: "pageToken", text: &token });
-    let (rows, next_page_token) =
-        holds::list(&app.ledger, &caller.call(), &account, state, page).await.map_err(|failure| refused(failure, Named::Account(&account)))?;
+    let (rows, next_page_token) = holds::list(&app.ledger, &caller.call(), &account, state, page)
+        .await
+        .map_err(|failure| refused(failure, Named::Account(&account)))?;
     Ok(Json(HoldPage { items: rows.into_iter().map(Hold::from).collect(), next_page_token }))
 }
 

@@ -83,7 +83,11 @@ pub struct ActionPage {
     ),
     responses((status = 200, description = "a page", body = ActionPage))
 )]
-pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, mut query: Query) -> Result<Json<ActionPage>, Refusal> {
+pub async fn list(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    mut query: Query,
+) -> Result<Json<ActionPage>, Refusal> {
     let (subject, action) = (query.text("subject", SUBJECT_MAX), query.text("action", ACTION_MAX));
     let (from, to) = (query.time("from"), query.time("to"));
     if from.is_some_and(|from| to.is_some_and(|to| to <= from)) {

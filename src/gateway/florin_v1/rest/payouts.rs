@@ -25,7 +25,11 @@ const INSTRUMENT_MAX: usize = 255;
     post, path = "/v1/payouts", tag = "transactions", request_body = ProviderRequest,
     responses((status = 201, description = "the money is held, and the saga durable; a repeat of the key is answered with the same saga", body = Saga))
 )]
-pub async fn payout(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<(StatusCode, Json<Saga>), Refusal> {
+pub async fn payout(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    body: JsonBody,
+) -> Result<(StatusCode, Json<Saga>), Refusal> {
     start(&app, &caller, &body, Workflow::Payout).await
 }
 
@@ -34,11 +38,20 @@ pub async fn payout(State(app): State<App>, Extension(caller): Extension<Caller>
     post, path = "/v1/card-topups", tag = "transactions", request_body = ProviderRequest,
     responses((status = 201, description = "the saga is durable; a repeat of the key is answered with the same saga", body = Saga))
 )]
-pub async fn card_topup(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<(StatusCode, Json<Saga>), Refusal> {
+pub async fn card_topup(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    body: JsonBody,
+) -> Result<(StatusCode, Json<Saga>), Refusal> {
     start(&app, &caller, &body, Workflow::CardTopup).await
 }
 
-async fn start(app: &App, caller: &Caller, body: &JsonBody, workflow: Workflow) -> Result<(StatusCode, Json<Saga>), Refusal> {
+async fn start(
+    app: &App,
+    caller: &Caller,
+    body: &JsonBody,
+    workflow: Workflow,
+) -> Result<(StatusCode, Json<Saga>), Refusal> {
     let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
@@ -49,7 +62,8 @@ async fn start(app: &App, caller: &Caller, body: &JsonBody, workflow: Workflow) 
     let (key, reference) = (fields.uuid("idempotencyKey"), fields.optional("reference", REFERENCE_MAX));
     fields.end()?;
     let currency = ledger.currency(&code).await?.ok_or_else(|| Refusal::no_currency(&code))?;
-    let amount = text::amount("amount", &asked.text, currency).map_err(|fault| Refusal::bad("INVALID_AMOUNT", fault))?;
+    let amount =
+        text::amount("amount", &asked.text, currency).map_err(|fault| Refusal::bad("INVALID_AMOUNT", fault))?;
     let has_key = key.is_some();
     let order = SagaOrder { workflow, account: account.clone(), amount, currency, instrument, key, reference };
     let correlation = Some(caller.correlation.as_str().to_owned());
@@ -57,7 +71,8 @@ async fn start(app: &App, caller: &Caller, body: &JsonBody, workflow: Workflow) 
         Ok(Answer::Completed { id, .. }) => {
             // It is done; if that cannot be shown now, nothing must say that it was not.
             let saga = self::workflow(app, caller, id).await.ok().flatten();
-            saga.map(|saga| (StatusCode::CREATED, Json(saga))).ok_or_else(|| unposted(Failure::Unknown, Named::Account(&account), has_key))
+            saga.map(|saga| (StatusCode::CREATED, Json(saga)))
+                .ok_or_else(|| unposted(Failure::Unknown, Named::Account(&account), has_key))
         }
         Ok(Answer::Declined { code, message, .. }) => {
             let side = Side { debit: &account, credit: &account, currency: currency.code.as_str() };

@@ -35,18 +35,29 @@ impl Asked {
     /// With its amount in the currency's minor unit; `prefix` stands before the field's name in what is said of it.
     ///
     /// # Errors
-    /// 400: not a currency of this ledger, or an amount that it cannot carry; what kept a currency from being looked up.
+    /// 400: not a currency of this ledger, or an amount that it cannot carry; what kept a currency from being looked
+    /// up.
     pub async fn checked(self, ledger: &Ledger, prefix: &str) -> Result<PostingCommand, Refusal> {
         let currency = ledger.currency(&self.currency).await?.ok_or_else(|| Refusal::no_currency(&self.currency))?;
         let amount = text::amount(&format!("{prefix}amount"), &self.amount.text, currency);
         let amount = amount.map_err(|fault| Refusal::new(StatusCode::BAD_REQUEST, "INVALID_AMOUNT", fault))?;
-        Ok(PostingCommand { debit: self.source, credit: self.destination, amount, currency: self.currency, exponent: currency.exponent })
+        Ok(PostingCommand {
+            debit: self.source,
+            credit: self.destination,
+            amount,
+            currency: self.currency,
+            exponent: currency.exponent,
+        })
     }
 }
 
 /// Takes the caller's key and reference.
 pub fn words(fields: &mut Object<'_>) -> Words {
-    Words { key: fields.optional("idempotencyKey", KEY_MAX), reference: fields.optional("reference", REFERENCE_MAX), ..Words::default() }
+    Words {
+        key: fields.optional("idempotencyKey", KEY_MAX),
+        reference: fields.optional("reference", REFERENCE_MAX),
+        ..Words::default()
+    }
 }
 
 /// Takes all of the caller's words.

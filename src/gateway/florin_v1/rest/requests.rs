@@ -1,4 +1,5 @@
-//! The shapes of the bodies that may be sent to this API. They describe it; the fields are read one by one, so that all faults are told at once.
+//! The shapes of the bodies that may be sent to this API. They describe it; the fields are read one by one, so that all
+//! faults are told at once.
 #![expect(dead_code, reason = "described here and read by name in the handlers; a test of the routes compares the two")]
 
 use std::collections::HashMap;
@@ -247,7 +248,8 @@ pub struct ProviderRequest {
     /// The provider's token of a bank account or a card.
     #[schema(min_length = 1, max_length = 255)]
     instrument: String,
-    /// A UUID: the same key moves money once, and its repeat is answered with the same saga. Without one a repeat is another.
+    /// A UUID: the same key moves money once, and its repeat is answered with the same saga. Without one a repeat is
+    /// another.
     #[schema(format = Uuid)]
     idempotency_key: Option<String>,
     /// The caller's reference; the provider hears it too.
@@ -268,7 +270,8 @@ pub struct RetryRequest {
 #[derive(Debug, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResolveRequest {
-    /// `done`: it has its effect, and the saga goes on forward from there; `undone`: it has none, or no longer, and what came before is undone.
+    /// `done`: it has its effect, and the saga goes on forward from there; `undone`: it has none, or no longer, and
+    /// what came before is undone.
     #[serde(rename = "as")]
     #[schema(pattern = "^([Dd][Oo][Nn][Ee]|[Uu][Nn][Dd][Oo][Nn][Ee])$")]
     how: String,

@@ -21,7 +21,12 @@ use crate::teller::validate::DESCRIPTION_MAX;
     post, path = "/v1/transactions/{id}/refund", tag = "native transactions", params(("id" = String, Path, description = "the payment's id, or a capture's")),
     request_body = RefundPaymentRequest, responses((status = 201, description = "durable", body = PostedTransaction))
 )]
-pub async fn refund(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, body: JsonBody) -> Result<Response, Refusal> {
+pub async fn refund(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    body: JsonBody,
+) -> Result<Response, Refusal> {
     let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
@@ -40,7 +45,12 @@ pub async fn refund(State(app): State<App>, Extension(caller): Extension<Caller>
     post, path = "/v1/transactions/{id}/reverse", tag = "native transactions", params(("id" = String, Path, description = "the transaction's id")),
     request_body = ReverseRequest, responses((status = 201, description = "durable", body = PostedTransaction))
 )]
-pub async fn reverse(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, body: JsonBody) -> Result<Response, Refusal> {
+pub async fn reverse(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    body: JsonBody,
+) -> Result<Response, Refusal> {
     let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;

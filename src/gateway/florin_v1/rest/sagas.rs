@@ -23,7 +23,12 @@ use crate::teller::validate::cut;
     post, path = "/v1/sagas/{id}/retry", tag = "sagas", params(("id" = String, Path, description = "the saga's id")), request_body = RetryRequest,
     responses((status = 200, description = "it goes on", body = Saga))
 )]
-pub async fn retry(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, body: JsonBody) -> Result<Json<Saga>, Refusal> {
+pub async fn retry(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    body: JsonBody,
+) -> Result<Json<Saga>, Refusal> {
     let mut fields = body.object()?;
     let reason = fields.required("reason", REASON_MAX);
     fields.end()?;
@@ -35,7 +40,12 @@ pub async fn retry(State(app): State<App>, Extension(caller): Extension<Caller>,
     post, path = "/v1/sagas/{id}/resolve", tag = "sagas", params(("id" = String, Path, description = "the saga's id")), request_body = ResolveRequest,
     responses((status = 200, description = "it goes on", body = Saga))
 )]
-pub async fn resolve(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id, body: JsonBody) -> Result<Json<Saga>, Refusal> {
+pub async fn resolve(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    body: JsonBody,
+) -> Result<Json<Saga>, Refusal> {
     let mut fields = body.object()?;
     let how = fields.required_choice("as", &Resolution::NAMES);
     let reason = fields.required("reason", REASON_MAX);
@@ -43,16 +53,25 @@ pub async fn resolve(State(app): State<App>, Extension(caller): Extension<Caller
     say(&app, &caller, &id, how, reason).await
 }
 
-async fn say(app: &App, caller: &Caller, id: &str, how: Option<Resolution>, reason: String) -> Result<Json<Saga>, Refusal> {
+async fn say(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    how: Option<Resolution>,
+    reason: String,
+) -> Result<Json<Saga>, Refusal> {
     let uuid = Uuid::try_parse(id).map_err(|_| Failure::NotFound(format!("Saga not found: {}", cut(id))))?;
     let active = app.ledger.active()?;
     let _place = app.ledger.enter()?;
     let by = caller.operator(&reason)?;
     let operated = Operated { how, by, correlation: Some(caller.correlation.as_str().to_owned()) };
     let (pool, wake) = (&app.ledger.parts().pool, || active.sagas.wake());
-    let row = operate(pool, Some(&caller.tenant), TransactionId(uuid), &operated, wake).await.map_err(|failure| match failure {
-        Failure::FailedPrecondition(why) => Refusal::new(StatusCode::CONFLICT, "SAGA_NOT_STUCK", why),
-        other => other.into(),
-    })?;
+    let row =
+        operate(pool, Some(&caller.tenant), TransactionId(uuid), &operated, wake).await.map_err(
+            |failure| match failure {
+                Failure::FailedPrecondition(why) => Refusal::new(StatusCode::CONFLICT, "SAGA_NOT_STUCK", why),
+                other => other.into(),
+            },
+        )?;
     Ok(Json(workflows::view(row)?))
 }

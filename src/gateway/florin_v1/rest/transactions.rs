@@ -35,12 +35,18 @@ const PAGE_BYTES_MAX: usize = 4 << 20;
     post, path = "/v1/transactions", tag = "native transactions", request_body = TransactionRequest,
     responses((status = 201, description = "durable", body = PostedTransaction))
 )]
-pub async fn post(State(app): State<App>, Extension(caller): Extension<Caller>, body: JsonBody) -> Result<Response, Refusal> {
+pub async fn post(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    body: JsonBody,
+) -> Result<Response, Refusal> {
     let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
     let kind = fields.optional("kind", KIND_MAX);
-    let kind = kind.map_or(Ok(Kind::TRANSFER), |name| Kind::parse(&name).map_or_else(|| fields::unknown("kind", &name, &Kind::names()), Ok));
+    let kind = kind.map_or(Ok(Kind::TRANSFER), |name| {
+        Kind::parse(&name).map_or_else(|| fields::unknown("kind", &name, &Kind::names()), Ok)
+    });
     let kind = fields.checked(kind).unwrap_or(Kind::TRANSFER);
     let mut asked = Vec::new();
     for (n, mut posting) in fields.objects("postings", POSTINGS_MAX).into_iter().enumerate() {
@@ -54,7 +60,8 @@ pub async fn post(State(app): State<App>, Extension(caller): Extension<Caller>, 
         postings.push(posting.checked(ledger, &format!("postings[{n}].")).await?);
     }
     let (call, has_key) = (caller.call(), words.key.is_some());
-    let posted = native::post(ledger, &call, call.deadline(ledger), Transaction { kind, postings, words }, permit).await;
+    let posted =
+        native::post(ledger, &call, call.deadline(ledger), Transaction { kind, postings, words }, permit).await;
     let posted = posted.map_err(|failure| unposted(failure, Named::Transaction(""), has_key))?;
     let (transaction, replayed) = completed(ledger, &caller, posted).await?;
     Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
@@ -65,7 +72,11 @@ pub async fn post(State(app): State<App>, Extension(caller): Extension<Caller>, 
     get, path = "/v1/transactions/{id}", tag = "native transactions", params(("id" = String, Path, description = "the transaction's id")),
     responses((status = 200, description = "the transaction", body = NativeTransaction))
 )]
-pub async fn read(State(app): State<App>, Extension(caller): Extension<Caller>, Id(id): Id) -> Result<Json<NativeTransaction>, Refusal> {
+pub async fn read(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Result<Json<NativeTransaction>, Refusal> {
     let uuid = Uuid::try_parse(&id).map_err(|_| Refusal::no_transaction(&id))?;
     let row = reads::transaction(&app.ledger, &caller.call(), TransactionId(uuid)).await;
     row.map(|row| Json(row.into())).map_err(|failure| refused(failure, Named::Transaction(&id)))
@@ -85,9 +96,16 @@ pub async fn read(State(app): State<App>, Extension(caller): Extension<Caller>, 
     ),
     responses((status = 200, description = "a page", body = TransactionPage))
 )]
-pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, mut query: Query) -> Result<Json<TransactionPage>, Refusal> {
+pub async fn list(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    mut query: Query,
+) -> Result<Json<TransactionPage>, Refusal> {
     let (account, reference) = (query.text("accountId", ACCOUNT_MAX), query.text("reference", REFERENCE_MAX));
-    let (from, to) = (query.text("createdFrom", TIME_MAX).unwrap_or_default(), query.text("createdTo", TIME_MAX).unwrap_or_default());
+    let (from, to) = (
+        query.text("createdFrom", TIME_MAX).unwrap_or_default(),
+        query.text("createdTo", TIME_MAX).unwrap_or_default(),
+    );
     let (from, to) = fields::times(("createdFrom", &from), ("createdTo", &to)).unwrap_or_else(|failure| {
         query.fault(failure.to_string());
         (None, None)
@@ -96,7 +114,9 @@ pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, 
     let (size, token) = reading::page(&mut query);
     query.end()?;
     let page = (size, Token { field: "pageToken", text: &token });
-    let page = reads::transactions(&app.ledger, &caller.call(), Wanted { account, from, to, declined, reference }, page).await?;
+    let page =
+        reads::transactions(&app.ledger, &caller.call(), Wanted { account, from, to, declined, reference }, page)
+            .await?;
     let (mut items, mut next, mut bytes, mut last) = (Vec::with_capacity(page.rows.len()), page.next, 0, None);
     for (row, after) in page.rows {
         let item = to_raw_value(&NativeTransaction::from(row)).map_err(|_| Failure::Guard)?; // texts and numbers encode

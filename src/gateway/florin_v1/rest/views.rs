@@ -15,11 +15,14 @@ use crate::store::holds::{HoldRow, HoldState};
 use crate::store::transactions::{Exchange, PostingRow, TransactionRow};
 
 /// What an account is called by its kind.
-const KINDS: [(&str, AccountKind); 3] = [("user", AccountKind::User), ("system", AccountKind::System), ("external", AccountKind::External)];
+const KINDS: [(&str, AccountKind); 3] =
+    [("user", AccountKind::User), ("system", AccountKind::System), ("external", AccountKind::External)];
 /// What a status is called.
-pub const STATUSES: [(&str, Status); 3] = [("active", Status::Active), ("suspended", Status::Suspended), ("closed", Status::Closed)];
+pub const STATUSES: [(&str, Status); 3] =
+    [("active", Status::Active), ("suspended", Status::Suspended), ("closed", Status::Closed)];
 /// What the states of a hold are called.
-pub const HOLD_STATES: [(&str, HoldState); 3] = [("open", HoldState::Open), ("captured", HoldState::Captured), ("voided", HoldState::Voided)];
+pub const HOLD_STATES: [(&str, HoldState); 3] =
+    [("open", HoldState::Open), ("captured", HoldState::Captured), ("voided", HoldState::Voided)];
 
 /// Money that is promised and not posted yet.
 #[derive(Debug, Serialize, ToSchema)]
@@ -192,7 +195,8 @@ pub struct Decline {
 impl From<TransactionRow> for NativeTransaction {
     fn from(row: TransactionRow) -> Self {
         let given_back = row.refund_of.map(|(id, _)| id.0.to_string());
-        let (refund_of, reverses) = if row.kind == Kind::REVERSAL.code() { (None, given_back) } else { (given_back, None) };
+        let (refund_of, reverses) =
+            if row.kind == Kind::REVERSAL.code() { (None, given_back) } else { (given_back, None) };
         Self {
             id: row.id.0.to_string(),
             kind: Kind::name(row.kind),
@@ -204,10 +208,19 @@ impl From<TransactionRow> for NativeTransaction {
             metadata: metadata(row.metadata.as_deref()),
             correlation_id: row.correlation,
             created_at: timestamp(row.created_at),
-            decline: row.decline.map(|(code, message)| Decline { code: DeclineCode::from_code(code).map_or("DECLINED", DeclineCode::name), message }),
+            decline: row.decline.map(|(code, message)| Decline {
+                code: DeclineCode::from_code(code).map_or("DECLINED", DeclineCode::name),
+                message,
+            }),
             refund_of,
             reverses,
-            rate: row.exchange.map(|Exchange { rate_id, base, quote, rate, rounding }| PinnedRate { rate_id, base, quote, rate, rounding }),
+            rate: row.exchange.map(|Exchange { rate_id, base, quote, rate, rounding }| PinnedRate {
+                rate_id,
+                base,
+                quote,
+                rate,
+                rounding,
+            }),
         }
     }
 }

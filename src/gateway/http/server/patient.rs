@@ -1,4 +1,5 @@
-//! A connection whose peer must take what it asked for: one that reads nothing for too long is cut, or its answers would stay in memory.
+//! A connection whose peer must take what it asked for: one that reads nothing for too long is cut, or its answers
+//! would stay in memory.
 
 use std::future::Future;
 use std::io;
@@ -46,7 +47,11 @@ impl<S> Patient<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
@@ -57,7 +62,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         self.watch(written, context)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
         self.watch(written, context)
     }

@@ -1,5 +1,6 @@
-//! A stream of events outlives the request for it by hours, and thousands may be idle at a time. So it is taken out of the hands of the HTTP library,
-//! which keeps two buffers of 8 KiB for each connection, and written here; an idle one then has no buffer at all.
+//! A stream of events outlives the request for it by hours, and thousands may be idle at a time. So it is taken out of
+//! the hands of the HTTP library, which keeps two buffers of 8 KiB for each connection, and written here; an idle one
+//! then has no buffer at all.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +17,8 @@ use crate::protocol::record::now_micros;
 /// Bytes of what is ready that are written at once.
 const WRITE_MAX: usize = 32 << 10;
 
-/// Marks a response: its body goes on until somebody leaves. What is written when this process stops is the last it says.
+/// Marks a response: its body goes on until somebody leaves. What is written when this process stops is the last it
+/// says.
 #[derive(Clone, Copy)]
 pub struct Endless(pub &'static str);
 
@@ -57,9 +59,12 @@ impl Handed {
     /// # Errors
     /// `TakenOver` when it was kept.
     pub fn offer(&self, asked: Asked, response: Response<Body>) -> Result<Response<Body>, TakenOver> {
-        let Some(Endless(last)) = response.extensions().get().copied().filter(|_| asked.has_body) else { return Ok(response) };
+        let Some(Endless(last)) = response.extensions().get().copied().filter(|_| asked.has_body) else {
+            return Ok(response);
+        };
         let (head, body) = response.into_parts();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(Stream { head, body, last, chunked: asked.chunked }));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Box::new(Stream { head, body, last, chunked: asked.chunked }));
         Err(TakenOver)
     }
 
@@ -70,11 +75,16 @@ impl Handed {
 }
 
 impl Stream {
-    /// Writes it until it ends, the client leaves or this process stops. What the client says meanwhile is not listened to.
+    /// Writes it until it ends, the client leaves or this process stops. What the client says meanwhile is not listened
+    /// to.
     ///
     /// # Errors
     /// When the connection fails.
-    pub async fn write(self: Box<Self>, mut connection: impl AsyncRead + AsyncWrite + Unpin, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
+    pub async fn write(
+        self: Box<Self>,
+        mut connection: impl AsyncRead + AsyncWrite + Unpin,
+        mut stopped: watch::Receiver<bool>,
+    ) -> io::Result<()> {
         let Self { head, body, last, chunked } = *self;
         connection.write_all(&head_bytes(&head, chunked)).await?;
         connection.flush().await?;
@@ -129,7 +139,8 @@ fn push(bytes: &mut Vec<u8>, part: &[u8], chunked: bool) {
 /// The connection ends with the body: whoever has watched for hours loses nothing by it.
 fn head_bytes(head: &Parts, chunked: bool) -> Vec<u8> {
     let status = head.status;
-    let mut bytes = format!("HTTP/1.1 {} {}\r\n", status.as_str(), status.canonical_reason().unwrap_or_default()).into_bytes();
+    let mut bytes =
+        format!("HTTP/1.1 {} {}\r\n", status.as_str(), status.canonical_reason().unwrap_or_default()).into_bytes();
     let own = [header::CONNECTION, header::TRANSFER_ENCODING, header::DATE];
     for (name, value) in head.headers.iter().filter(|(name, _)| !own.contains(name)) {
         bytes.extend_from_slice(name.as_str().as_bytes());

@@ -95,19 +95,24 @@ async fn read_until(stream: &mut TcpStream, what: &str) -> String {
     let mut said = String::new();
     while !said.contains(what) {
         let mut bytes = [0; 256];
-        let count = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut bytes)).await.expect("something comes").unwrap();
+        let count = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut bytes))
+            .await
+            .expect("something comes")
+            .unwrap();
         assert!(count > 0, "it ended with {said:?}");
         said.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
     }
     said
 }
 
-/// Mutations that it catches: a stream is cut without its last word when the listener stops; the drain waits for it; an answer before it on the
-/// same connection is lost; a HEAD is answered with a body.
+/// Mutations that it catches: a stream is cut without its last word when the listener stops; the drain waits for it; an
+/// answer before it on the same connection is lost; a HEAD is answered with a body.
 #[tokio::test]
 async fn a_stream_without_end_is_told_of_the_stop() {
     let before = "GET /short HTTP/1.1\r\nhost: florin\r\n\r\n";
-    for (before, version, end) in [("", "1.1", "7\r\nstopped\r\n0\r\n\r\n"), (before, "1.1", "stopped\r\n0\r\n\r\n"), ("", "1.0", "begunstopped")] {
+    for (before, version, end) in
+        [("", "1.1", "7\r\nstopped\r\n0\r\n\r\n"), (before, "1.1", "stopped\r\n0\r\n\r\n"), ("", "1.0", "begunstopped")]
+    {
         let (address, stop, ended) = listening(endless().0, Duration::from_secs(20)).await;
         let mut client = TcpStream::connect(address).await.unwrap();
         client.write_all(format!("{before}GET / HTTP/{version}\r\nhost: florin\r\n\r\n").as_bytes()).await.unwrap();
@@ -115,7 +120,11 @@ async fn a_stream_without_end_is_told_of_the_stop() {
         stop.send_replace(true);
         said.push_str(&read_to_end(&mut client).await);
         assert!(said.starts_with("HTTP/1.1 200 OK\r\n") && said.ends_with(end), "{said:?}");
-        assert_eq!((said.contains("short"), said.contains("transfer-encoding: chunked")), (!before.is_empty(), version == "1.1"), "{said:?}");
+        assert_eq!(
+            (said.contains("short"), said.contains("transfer-encoding: chunked")),
+            (!before.is_empty(), version == "1.1"),
+            "{said:?}"
+        );
         tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap().unwrap();
     }
     let (address, _stop, _ended) = listening(endless().0, Duration::from_secs(20)).await;
@@ -135,5 +144,8 @@ async fn a_client_that_leaves_a_silent_stream_is_noticed() {
     read_until(&mut client, "begun").await;
     assert!(!*is_dropped.borrow());
     drop(client);
-    tokio::time::timeout(Duration::from_secs(20), is_dropped.wait_for(|dropped| *dropped)).await.expect("the stream is dropped").unwrap();
+    tokio::time::timeout(Duration::from_secs(20), is_dropped.wait_for(|dropped| *dropped))
+        .await
+        .expect("the stream is dropped")
+        .unwrap();
 }

@@ -18,7 +18,9 @@ use crate::gateway::listener::Tls;
 /// When certificates or key cannot be read or do not go together.
 pub fn acceptor(tls: &Tls) -> io::Result<TlsAcceptor> {
     let provider = Arc::new(ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().map_err(io::Error::other)?;
+    let builder = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?;
     let builder = match &tls.client_ca {
         Some(ca) => {
             let mut roots = RootCertStore::empty();
@@ -31,8 +33,10 @@ pub fn acceptor(tls: &Tls) -> io::Result<TlsAcceptor> {
         }
         None => builder.with_no_client_auth(),
     };
-    let key = PrivateKeyDer::from_pem_slice(&tls.key).map_err(|error| io::Error::other(format!("TLS_KEY_FILE: {error}")))?;
-    let mut config = builder.with_single_cert(certificates("TLS_CERT_FILE", &tls.cert)?, key).map_err(io::Error::other)?;
+    let key =
+        PrivateKeyDer::from_pem_slice(&tls.key).map_err(|error| io::Error::other(format!("TLS_KEY_FILE: {error}")))?;
+    let mut config =
+        builder.with_single_cert(certificates("TLS_CERT_FILE", &tls.cert)?, key).map_err(io::Error::other)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

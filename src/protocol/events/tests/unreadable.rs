@@ -6,7 +6,10 @@ use super::*;
 fn rows_that_cannot_be_read_say_why() {
     let missing = |what| Unreadable::Missing(SEQ, what);
     let posted = || own(EventType::TransactionPosted, Kind::TRANSFER);
-    let refused = |body: Value| Row { body: Some(body), ..declined(EventType::TransactionDeclined, Kind::TRANSFER, DeclineCode::SameAccount, &[]) };
+    let refused = |body: Value| Row {
+        body: Some(body),
+        ..declined(EventType::TransactionDeclined, Kind::TRANSFER, DeclineCode::SameAccount, &[])
+    };
     let void = || unmoved(EventType::HoldVoided, Kind::VOID, json!({}));
     let hold = || unmoved(EventType::HoldAuthorized, Kind::HOLD, json!({ "expires_at": timestamp(at()) }));
     let opening = |body: Value| unmoved(EventType::AccountCreated, Kind::ACCOUNT_OPENING, body);

@@ -55,7 +55,11 @@ fn take(books: &mut Books, request: &Request) -> (How, String) {
         books.complaints.push(complaint);
         return (How::Honest, said(401, ""));
     }
-    books.calls.push((request.method.clone(), request.path.clone(), request.header("x-correlation-id").map(str::to_owned)));
+    books.calls.push((
+        request.method.clone(),
+        request.path.clone(),
+        request.header("x-correlation-id").map(str::to_owned),
+    ));
     let key = request.header("idempotency-key").unwrap_or_default();
     if request.method == "GET" {
         let how = books.next_plan("status");
@@ -121,9 +125,14 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Request> {
             let mut lines = head.split("\r\n");
             let mut first = lines.next()?.split(' ');
             let (method, path) = (first.next()?.to_owned(), first.next()?.to_owned());
-            let headers: Vec<_> =
-                lines.filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-            let length = headers.iter().find(|(name, _)| name == "content-length").map_or(0, |(_, length)| length.parse().unwrap());
+            let headers: Vec<_> = lines
+                .filter_map(|line| line.split_once(": "))
+                .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+                .collect();
+            let length = headers
+                .iter()
+                .find(|(name, _)| name == "content-length")
+                .map_or(0, |(_, length)| length.parse().unwrap());
             if buffer.len() >= end + 4 + length {
                 let body = buffer[end + 4..end + 4 + length].to_vec();
                 buffer.drain(..end + 4 + length);

@@ -57,7 +57,9 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 /// A whole gRPC request: its headers and one message.
 pub fn grpc_post(stream: u32, path: &str, message: &[u8]) -> Vec<u8> {
     let mut headers = vec![0x83, 0x86]; // :method POST, :scheme http
-    for (name, value) in [(":path", path), (":authority", "florin"), ("content-type", "application/grpc"), ("te", "trailers")] {
+    for (name, value) in
+        [(":path", path), (":authority", "florin"), ("content-type", "application/grpc"), ("te", "trailers")]
+    {
         headers.push(0); // literal, never indexed by us
         for text in [name, value] {
             headers.push(u8::try_from(text.len()).unwrap());

@@ -52,7 +52,11 @@ async fn every_call_asks_for_its_scope() {
     // Another tenant's accounts, holds and keys are its own.
     let (_, other) = api_keys::create(&pool, "other", Scopes::all(), "").await.unwrap();
     let made = send(&Method::POST, "/v1/holds", &hold("ann", "shop", "1"), Some(&keys[1])).await.ok(201);
-    for path in [format!("/v1/holds/{}", made["id"].as_str().unwrap()), "/v1/accounts/ann".into(), "/v1/holds?accountId=ann".into()] {
+    for path in [
+        format!("/v1/holds/{}", made["id"].as_str().unwrap()),
+        "/v1/accounts/ann".into(),
+        "/v1/holds?accountId=ann".into(),
+    ] {
         assert_eq!(send(&Method::GET, &path, &nothing, Some(&other)).await.status, 404, "{path}");
     }
     drop(rest);

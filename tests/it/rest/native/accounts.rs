@@ -36,9 +36,15 @@ async fn an_account_and_its_entries_read_back_in_its_own_decimals() {
     }
     let page = world.get("/v1/accounts/ann/entries").await.ok(200);
     let amounts: Vec<String> = page["items"].as_array().unwrap().iter().map(|entry| text(&entry["amount"])).collect();
-    assert_eq!((amounts, &page["nextPageToken"]), (["-7.00", "-0.05", "-12.50", "100.00"].map(str::to_owned).to_vec(), &Value::Null));
+    assert_eq!(
+        (amounts, &page["nextPageToken"]),
+        (["-7.00", "-0.05", "-12.50", "100.00"].map(str::to_owned).to_vec(), &Value::Null)
+    );
     let newest = &page["items"][0];
-    assert_eq!((&newest["counterAccountId"], &newest["balanceAfter"], &newest["currency"]), (&json!("shop"), &json!("80.45"), &json!("USD")));
+    assert_eq!(
+        (&newest["counterAccountId"], &newest["balanceAfter"], &newest["currency"]),
+        (&json!("shop"), &json!("80.45"), &json!("USD"))
+    );
     for size in [1, 2, 3, 4, 1_000] {
         let walked = world.walk(&format!("/v1/accounts/ann/entries?limit={size}"), "balanceAfter").await;
         assert_eq!(walked, ["80.45", "87.45", "87.50", "100.00"], "{size}");
@@ -57,14 +63,20 @@ async fn an_account_and_its_entries_read_back_in_its_own_decimals() {
     world.end().await;
 }
 
-/// Mutations: a limit past the balance that is refused, or moves money, or is not reported; null that leaves a limit as it is.
+/// Mutations: a limit past the balance that is refused, or moves money, or is not reported; null that leaves a limit as
+/// it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_bind_from_the_answer_on_and_what_is_past_them_is_reported() {
     let world = World::native().await;
     let limits = async |body: Value| world.patch("/v1/accounts/ann/limits", &body).await.ok(200);
-    let post = async |from: &str, to: &str, amount: &str| world.post("/v1/transactions", &transaction(&[(from, to, amount)])).await;
+    let post = async |from: &str, to: &str, amount: &str| {
+        world.post("/v1/transactions", &transaction(&[(from, to, amount)])).await
+    };
     let changed = limits(json!({ "minBalance": "-50", "maxBalance": 150 })).await;
-    assert_eq!((&changed["minBalance"], &changed["maxBalance"], &changed["withinLimits"]), (&json!("-50.00"), &json!("150.00"), &json!(true)));
+    assert_eq!(
+        (&changed["minBalance"], &changed["maxBalance"], &changed["withinLimits"]),
+        (&json!("-50.00"), &json!("150.00"), &json!(true))
+    );
     post("ann", "shop", "150").await.ok(201);
     post("ann", "shop", "0.01").await.refused_naming(400, "INSUFFICIENT_FUNDS", &["ann"]);
     post("shop", "ann", "150").await.ok(201);
@@ -96,11 +108,10 @@ async fn limits_bind_from_the_answer_on_and_what_is_past_them_is_reported() {
     assert_eq!(limits(keyed).await["minBalance"], "-2.00");
     let reused = json!({ "minBalance": "-3", "idempotencyKey": "k" });
     world.patch("/v1/accounts/ann/limits", &reused).await.refused_naming(409, "IDEMPOTENCY_KEY_REUSED", &[]);
-    world.post("/v1/holds", &super::super::with(&hold("ann", "shop", "1"), json!({ "idempotencyKey": "k" }))).await.refused_naming(
-        409,
-        "IDEMPOTENCY_KEY_REUSED",
-        &[],
-    );
+    world
+        .post("/v1/holds", &super::super::with(&hold("ann", "shop", "1"), json!({ "idempotencyKey": "k" })))
+        .await
+        .refused_naming(409, "IDEMPOTENCY_KEY_REUSED", &[]);
     let table: Vec<(Value, &[&str])> = vec![
         (json!({}), &["one of minBalance and maxBalance is required"]),
         (json!({ "idempotencyKey": "x" }), &["one of minBalance and maxBalance is required"]),
@@ -114,8 +125,16 @@ async fn limits_bind_from_the_answer_on_and_what_is_past_them_is_reported() {
     ];
     world.each_is_bad(Method::PATCH, "/v1/accounts/ann/limits", &table).await;
     for id in ["nobody", "%00"] {
-        world.patch(&format!("/v1/accounts/{id}/limits"), &json!({ "minBalance": "0" })).await.refused_naming(404, "ACCOUNT_NOT_FOUND", &[]);
-        world.patch(&format!("/v1/accounts/{id}/status"), &json!({ "status": "active" })).await.refused_naming(404, "ACCOUNT_NOT_FOUND", &[]);
+        world.patch(&format!("/v1/accounts/{id}/limits"), &json!({ "minBalance": "0" })).await.refused_naming(
+            404,
+            "ACCOUNT_NOT_FOUND",
+            &[],
+        );
+        world.patch(&format!("/v1/accounts/{id}/status"), &json!({ "status": "active" })).await.refused_naming(
+            404,
+            "ACCOUNT_NOT_FOUND",
+            &[],
+        );
     }
     world.end().await;
 }
@@ -148,7 +167,11 @@ async fn limits_that_change_while_money_moves_are_kept() {
     }
     let balance = world.money("shop").await[0].clone();
     assert_eq!(balance, format!("{done}.00"));
-    world.post("/v1/transactions", &transaction(&[("rich", "shop", "1000")])).await.refused_naming(400, "LIMIT_EXCEEDED", &[]);
+    world.post("/v1/transactions", &transaction(&[("rich", "shop", "1000")])).await.refused_naming(
+        400,
+        "LIMIT_EXCEEDED",
+        &[],
+    );
     world.end().await;
 }
 
@@ -156,18 +179,37 @@ async fn limits_that_change_while_money_moves_are_kept() {
 async fn a_status_is_changed_and_closed_is_final() {
     let world = World::native().await;
     let status = async |id: &str, body: Value| world.patch(&format!("/v1/accounts/{id}/status"), &body).await;
-    assert_eq!(status("shop", json!({ "status": "suspended", "idempotencyKey": "s" })).await.ok(200)["status"], "suspended");
-    world.post("/v1/transactions", &transaction(&[("ann", "shop", "1")])).await.refused_naming(400, "ACCOUNT_INACTIVE", &["shop", "suspended"]);
+    assert_eq!(
+        status("shop", json!({ "status": "suspended", "idempotencyKey": "s" })).await.ok(200)["status"],
+        "suspended"
+    );
+    world.post("/v1/transactions", &transaction(&[("ann", "shop", "1")])).await.refused_naming(
+        400,
+        "ACCOUNT_INACTIVE",
+        &["shop", "suspended"],
+    );
     assert_eq!(status("shop", json!({ "status": "active" })).await.ok(200)["status"], "active");
     assert_eq!(
         status("shop", json!({ "status": "suspended", "idempotencyKey": "s" })).await.ok(200)["status"],
         "active",
         "its repeat has no second effect"
     );
-    status("shop", json!({ "status": "closed", "idempotencyKey": "s" })).await.refused_naming(409, "IDEMPOTENCY_KEY_REUSED", &[]);
-    status("ann", json!({ "status": "closed" })).await.refused_naming(400, "FAILED_PRECONDITION", &["ann", "100.00 USD"]);
+    status("shop", json!({ "status": "closed", "idempotencyKey": "s" })).await.refused_naming(
+        409,
+        "IDEMPOTENCY_KEY_REUSED",
+        &[],
+    );
+    status("ann", json!({ "status": "closed" })).await.refused_naming(
+        400,
+        "FAILED_PRECONDITION",
+        &["ann", "100.00 USD"],
+    );
     assert_eq!(status("shop", json!({ "status": "closed" })).await.ok(200)["status"], "closed");
-    status("shop", json!({ "status": "active" })).await.refused_naming(400, "FAILED_PRECONDITION", &["closed, which is final"]);
+    status("shop", json!({ "status": "active" })).await.refused_naming(
+        400,
+        "FAILED_PRECONDITION",
+        &["closed, which is final"],
+    );
     let table: Vec<(Value, &[&str])> = vec![
         (json!({}), &["status is required"]),
         (json!({ "status": "gone" }), &["status must be one of the following values: active, suspended, closed"]),
@@ -196,11 +238,19 @@ async fn a_new_account_may_be_told_to_keep_something_whichever_way_it_is_opened(
     for id in [rest.as_str(), "kept"] {
         assert_eq!(world.account(id).await["withinLimits"], false);
         world.post("/v1/transactions", &transaction(&[("ann", id, "30")])).await.ok(201);
-        world.post("/v1/transactions", &transaction(&[(id, "ann", "0.01")])).await.refused_naming(400, "INSUFFICIENT_FUNDS", &[]);
+        world.post("/v1/transactions", &transaction(&[(id, "ann", "0.01")])).await.refused_naming(
+            400,
+            "INSUFFICIENT_FUNDS",
+            &[],
+        );
         world.post("transactions/topup", &movement(&world.bank, id, "20")).await.ok(201);
         assert_eq!(world.account(id).await["withinLimits"], true);
         world.post("/v1/transactions", &transaction(&[(id, "ann", "10")])).await.ok(201);
-        world.post("/v1/transactions", &transaction(&[(id, "ann", "0.01")])).await.refused_naming(400, "INSUFFICIENT_FUNDS", &[]);
+        world.post("/v1/transactions", &transaction(&[(id, "ann", "0.01")])).await.refused_naming(
+            400,
+            "INSUFFICIENT_FUNDS",
+            &[],
+        );
     }
     world.end().await;
 }

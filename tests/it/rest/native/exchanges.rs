@@ -22,7 +22,8 @@ async fn money_is_exchanged_at_a_rate_that_was_written_down() {
         (&done["kind"], &done["replayed"], &done["rate"]["rateId"], &done["rate"]["rounding"]),
         (&json!("fx"), &json!(false), &rate["id"], &json!("half_even"))
     );
-    assert_eq!((&done["postings"][0]["amount"], &done["postings"][1]["amount"]), (&json!("10.10"), &json!("9.31"))); // 9.307655
+    // 9.307655
+    assert_eq!((&done["postings"][0]["amount"], &done["postings"][1]["amount"]), (&json!("10.10"), &json!("9.31")));
     assert_eq!((world.money("ann").await[0].as_str(), world.money(&eve).await[0].as_str()), ("89.90", "9.31"));
     let again = world.post("/v1/exchanges", &asked).await.ok(201);
     assert_eq!((&again["id"], &again["replayed"], &again["rate"]), (&done["id"], &json!(true), &done["rate"]));
@@ -61,9 +62,18 @@ async fn money_is_exchanged_at_a_rate_that_was_written_down() {
         world.each_is_bad(Method::POST, "/v1/rates", &[(with(&rate, change), &[words])]).await;
     }
     for n in 1..=4 {
-        world.post("/v1/rates", &with(&rate, json!({ "rate": format!("0.{n}"), "observedAt": format!("2026-01-0{n}T00:00:00Z") }))).await.ok(201);
+        world
+            .post(
+                "/v1/rates",
+                &with(&rate, json!({ "rate": format!("0.{n}"), "observedAt": format!("2026-01-0{n}T00:00:00Z") })),
+            )
+            .await
+            .ok(201);
     }
-    assert_eq!(world.walk("/v1/rates?base=USD&quote=EUR&limit=2", "rate").await, ["0.92155", "0.4", "0.3", "0.2", "0.1"]);
+    assert_eq!(
+        world.walk("/v1/rates?base=USD&quote=EUR&limit=2", "rate").await,
+        ["0.92155", "0.4", "0.3", "0.2", "0.1"]
+    );
     world.end().await;
 }
 
@@ -73,39 +83,78 @@ async fn what_goes_back_is_told_natively_and_as_contract_4_tells_it() {
     let mut paid = transaction(&[("ann", "shop", "60")]);
     paid["kind"] = json!("payment");
     let paid = text(&world.post("/v1/transactions", &paid).await.ok(201)["id"]);
-    let part = world.post(&format!("/v1/transactions/{paid}/refund"), &json!({ "amount": "20", "idempotencyKey": "r" })).await.ok(201);
+    let part = world
+        .post(&format!("/v1/transactions/{paid}/refund"), &json!({ "amount": "20", "idempotencyKey": "r" }))
+        .await
+        .ok(201);
     assert_eq!((&part["kind"], &part["refundOf"], &part["reverses"]), (&json!("refund"), &json!(paid), &json!(null)));
-    let again = world.post(&format!("/v1/transactions/{paid}/refund"), &json!({ "amount": 20, "idempotencyKey": "r" })).await.ok(201);
+    let again = world
+        .post(&format!("/v1/transactions/{paid}/refund"), &json!({ "amount": 20, "idempotencyKey": "r" }))
+        .await
+        .ok(201);
     assert_eq!((&again["id"], &again["replayed"], &again["refundOf"]), (&part["id"], &json!(true), &json!(paid)));
-    world.post(&format!("/v1/transactions/{paid}/refund"), &json!({ "amount": "40.01" })).await.refused_naming(409, "REFUND_EXCEEDED", &[&paid]);
-    world.post(&format!("/v1/transactions/{paid}/reverse"), &json!({})).await.refused_naming(409, "REFUND_EXCEEDED", &[&paid]);
+    world.post(&format!("/v1/transactions/{paid}/refund"), &json!({ "amount": "40.01" })).await.refused_naming(
+        409,
+        "REFUND_EXCEEDED",
+        &[&paid],
+    );
+    world.post(&format!("/v1/transactions/{paid}/reverse"), &json!({})).await.refused_naming(
+        409,
+        "REFUND_EXCEEDED",
+        &[&paid],
+    );
     world.post(&format!("/v1/transactions/{paid}/refund"), &json!({})).await.ok(201);
     assert_eq!(world.money("ann").await[0], "100.00");
 
     let given = world.post("/v1/transactions", &transaction(&[("ann", "shop", "5")])).await.ok(201);
     let given = text(&given["id"]);
-    let undone =
-        world.post(&format!("/v1/transactions/{given}/reverse"), &json!({ "description": "by mistake", "idempotencyKey": "u" })).await.ok(201);
-    assert_eq!((&undone["kind"], &undone["reverses"], &undone["refundOf"]), (&json!("reversal"), &json!(given), &json!(null)));
+    let undone = world
+        .post(
+            &format!("/v1/transactions/{given}/reverse"),
+            &json!({ "description": "by mistake", "idempotencyKey": "u" }),
+        )
+        .await
+        .ok(201);
+    assert_eq!(
+        (&undone["kind"], &undone["reverses"], &undone["refundOf"]),
+        (&json!("reversal"), &json!(given), &json!(null))
+    );
     let undone = text(&undone["id"]);
     let (original, opposite) = (world.transaction(&given).await, world.transaction(&undone).await);
-    assert_eq!((&original["status"], &opposite["type"], &opposite["status"]), (&json!("cancelled"), &json!("cancellation"), &json!("completed")));
+    assert_eq!(
+        (&original["status"], &opposite["type"], &opposite["status"]),
+        (&json!("cancelled"), &json!("cancellation"), &json!("completed"))
+    );
     assert_eq!(opposite["originalPaymentId"], json!(given));
     for (filter, found) in [("status=cancelled", &given), ("type=cancellation", &undone)] {
         let listed = world.get(&format!("transactions?accountId=ann&{filter}")).await.ok(200);
-        assert_eq!(listed.as_array().unwrap().iter().map(|row| text(&row["id"])).collect::<Vec<_>>(), std::slice::from_ref(found), "{filter}");
+        assert_eq!(
+            listed.as_array().unwrap().iter().map(|row| text(&row["id"])).collect::<Vec<_>>(),
+            std::slice::from_ref(found),
+            "{filter}"
+        );
     }
-    world.post(&format!("/v1/transactions/{given}/reverse"), &json!({})).await.refused_naming(409, "REFUND_EXCEEDED", &[&given]);
+    world.post(&format!("/v1/transactions/{given}/reverse"), &json!({})).await.refused_naming(
+        409,
+        "REFUND_EXCEEDED",
+        &[&given],
+    );
     for id in [&given, &undone, &paid] {
         let audited = world.post(&format!("admin/transactions/{id}/reconcile"), &json!({})).await.ok(200);
         assert_eq!(audited["match"], json!(true), "{audited}");
     }
-    for (id, code) in [("x", "TRANSACTION_NOT_FOUND"), ("01929b2a-0000-7000-8000-000000000000", "TRANSACTION_NOT_FOUND")] {
+    for (id, code) in
+        [("x", "TRANSACTION_NOT_FOUND"), ("01929b2a-0000-7000-8000-000000000000", "TRANSACTION_NOT_FOUND")]
+    {
         for what in ["refund", "reverse"] {
             world.post(&format!("/v1/transactions/{id}/{what}"), &json!({})).await.refused_naming(404, code, &[id]);
         }
     }
-    world.post(&format!("/v1/transactions/{undone}/refund"), &json!({})).await.refused_naming(400, "FAILED_PRECONDITION", &["reverse it instead"]);
+    world.post(&format!("/v1/transactions/{undone}/refund"), &json!({})).await.refused_naming(
+        400,
+        "FAILED_PRECONDITION",
+        &["reverse it instead"],
+    );
 
     // What a hold's capture paid is given back like a payment, also by the accounts REST API.
     let held = world.held("10").await;

@@ -2,6 +2,8 @@
 //!
 //! Tests of faults name the mutation of the product that makes them fail.
 
+mod listing;
+
 use florin::protocol::pb::florin_v1 as pb;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -36,7 +38,11 @@ async fn a_hold_is_authorized_captured_in_parts_and_let_go() {
     let id = text(&made["id"]);
     assert_eq!(world.money("ann").await, ["100.00", "60.00", "40.00"]);
     let read = world.get(&format!("/v1/transactions/{id}")).await.ok(200);
-    assert_eq!((&read["kind"], &read["reference"], &read["metadata"]), (&json!("hold"), &json!("r-7"), &json!({ "nights": "2" })), "{read}");
+    assert_eq!(
+        (&read["kind"], &read["reference"], &read["metadata"]),
+        (&json!("hold"), &json!("r-7"), &json!({ "nights": "2" })),
+        "{read}"
+    );
 
     let captured = world.step(&id, "capture", json!({ "amount": 20, "idempotencyKey": "c1" })).await.ok(201);
     assert_eq!(
@@ -72,7 +78,11 @@ async fn a_hold_is_authorized_captured_in_parts_and_let_go() {
         with(&body, json!({ "metadata": null })),
         with(&body, json!({ "expiresAt": in_days(3) })),
     ] {
-        world.post("/v1/holds", &other).await.refused(409, "IDEMPOTENCY_KEY_REUSED", "the idempotency key was used before by another request");
+        world.post("/v1/holds", &other).await.refused(
+            409,
+            "IDEMPOTENCY_KEY_REUSED",
+            "the idempotency key was used before by another request",
+        );
     }
     for (what, body) in [
         ("capture", json!({ "amount": "20.01", "idempotencyKey": "c1" })),
@@ -84,7 +94,11 @@ async fn a_hold_is_authorized_captured_in_parts_and_let_go() {
 
     let other = world.held("70").await;
     let voided = world.step(&other, "void", json!({ "idempotencyKey": "v1", "reference": "no show" })).await.ok(201);
-    assert_eq!((&voided["kind"], &voided["postings"], &voided["reference"]), (&json!("void"), &json!([]), &json!("no show")), "{voided}");
+    assert_eq!(
+        (&voided["kind"], &voided["postings"], &voided["reference"]),
+        (&json!("void"), &json!([]), &json!("no show")),
+        "{voided}"
+    );
     let again = world.step(&other, "void", json!({ "idempotencyKey": "v1", "reference": "no show" })).await.ok(201);
     assert_eq!(again, with(&voided, json!({ "replayed": true })));
     assert_eq!(world.get(&format!("/v1/holds/{other}")).await.ok(200)["status"], "voided");
@@ -116,7 +130,11 @@ async fn holds_are_refused_in_the_words_of_the_contract() {
     post(hold("nobody", "shop", "1")).await.refused(404, "ACCOUNT_NOT_FOUND", "Account not found: nobody");
     post(hold("ann", "eva", "1")).await.refused(400, "CURRENCY_MISMATCH", "Currency mismatch. Expected: EUR, Got: USD");
     post(hold("ann", "ann", "1")).await.refused(400, "SAME_ACCOUNT", "Cannot transfer to same account");
-    post(with(&hold("ann", "shop", "1"), json!({ "currency": "XYZ" }))).await.refused(400, "INVALID_CURRENCY", "Invalid currency: XYZ");
+    post(with(&hold("ann", "shop", "1"), json!({ "currency": "XYZ" }))).await.refused(
+        400,
+        "INVALID_CURRENCY",
+        "Invalid currency: XYZ",
+    );
     let (made, unknown) = (world.held("50").await, key());
     for id in [unknown.as_str(), "no-uuid", "%00"] {
         world.step(id, "capture", json!({})).await.refused_naming(404, "HOLD_NOT_FOUND", &["not found"]);
@@ -154,7 +172,10 @@ async fn bad_fields_of_holds_are_named() {
         body
     };
     let table: Vec<(Value, &[&str])> = vec![
-        (json!({}), &["sourceAccountId is required", "destinationAccountId is required", AMOUNT, "currency is required"]),
+        (
+            json!({}),
+            &["sourceAccountId is required", "destinationAccountId is required", AMOUNT, "currency is required"],
+        ),
         (bad("sourceAccountId", json!("")), &["sourceAccountId should not be empty"]),
         (bad("sourceAccountId", json!(long)), &["sourceAccountId", "300 bytes", "128"]),
         (bad("destinationAccountId", json!("a\u{0}")), &["destinationAccountId", "U+0000"]),
@@ -185,11 +206,20 @@ async fn bad_fields_of_holds_are_named() {
         (json!({ "amount": "0" }), &[AMOUNT]),
         (json!({ "amount": "1.001" }), &["amount \"1.001\" has more than the 2 decimals of USD"]),
         (json!({ "final": "yes" }), &["final must be true or false"]),
-        (json!({ "idempotencyKey": 1, "reference": [] }), &["idempotencyKey must be a string", "reference must be a string"]),
+        (
+            json!({ "idempotencyKey": 1, "reference": [] }),
+            &["idempotencyKey must be a string", "reference must be a string"],
+        ),
         (json!({ "currency": "USD" }), &["property currency should not exist"]),
     ];
     world.each_is_bad(Method::POST, &format!("/v1/holds/{id}/capture"), &table).await;
-    world.each_is_bad(Method::POST, &format!("/v1/holds/{id}/void"), &[(json!({ "amount": "1" }), &["property amount should not exist"])]).await;
+    world
+        .each_is_bad(
+            Method::POST,
+            &format!("/v1/holds/{id}/void"),
+            &[(json!({ "amount": "1" }), &["property amount should not exist"])],
+        )
+        .await;
     for (query, words) in [
         ("", vec!["accountId is required"]),
         ("?accountId=", vec!["accountId is required"]),
@@ -216,14 +246,23 @@ async fn a_repeat_that_comes_after_the_hold_expired_hears_the_first_answer() {
     until("it has expired", async || world.get(&path).await.ok(200)["status"] == "voided").await;
     assert_eq!(world.post("/v1/holds", &body).await.ok(201), with(&made, json!({ "replayed": true })));
     for other in [json!({ "idempotencyKey": "new" }), json!({ "idempotencyKey": null })] {
-        world.post("/v1/holds", &with(&body, other)).await.refused_naming(400, "INVALID_ARGUMENT", &["expiresAt", "must be in the future"]);
+        world.post("/v1/holds", &with(&body, other)).await.refused_naming(
+            400,
+            "INVALID_ARGUMENT",
+            &["expiresAt", "must be in the future"],
+        );
     }
-    world.post("/v1/holds", &with(&body, json!({ "amount": "61" }))).await.refused_naming(409, "IDEMPOTENCY_KEY_REUSED", &[]);
+    world.post("/v1/holds", &with(&body, json!({ "amount": "61" }))).await.refused_naming(
+        409,
+        "IDEMPOTENCY_KEY_REUSED",
+        &[],
+    );
     assert_eq!(world.money("ann").await, ["100.00", "0.00", "100.00"]);
     world.end().await;
 }
 
-/// Mutations: what is left of a hold is read before and not guarded where it is taken (both succeed); a guard's refusal taken for a fault of ours (500).
+/// Mutations: what is left of a hold is read before and not guarded where it is taken (both succeed); a guard's refusal
+/// taken for a fault of ours (500).
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_capture_and_a_void_at_the_same_moment_one_wins_and_the_other_is_told() {
     let world = World::native().await;
@@ -244,7 +283,10 @@ async fn of_a_capture_and_a_void_at_the_same_moment_one_wins_and_the_other_is_to
         assert_eq!(won.status, 201, "{}", won.text);
         lost.refused_naming(409, "HOLD_EXCEEDED", &[&id]);
         let over = world.get(&format!("/v1/holds/{id}")).await.ok(200);
-        assert_eq!((&over["remaining"], &over["status"]), (&json!("0.00"), &json!(if capture.status == 201 { "captured" } else { "voided" })));
+        assert_eq!(
+            (&over["remaining"], &over["status"]),
+            (&json!("0.00"), &json!(if capture.status == 201 { "captured" } else { "voided" }))
+        );
     }
     assert_eq!(world.money("ann").await[1], "50.00");
     world.end().await;
@@ -285,12 +327,19 @@ async fn a_key_used_over_grpc_is_used_over_rest() {
         .await
         .unwrap()
         .into_inner();
-    let again = world.step(&made.id, "capture", json!({ "idempotencyKey": "c", "amount": 10.00, "final": true, "reference": "x" })).await.ok(201);
+    let again = world
+        .step(&made.id, "capture", json!({ "idempotencyKey": "c", "amount": 10.00, "final": true, "reference": "x" }))
+        .await
+        .ok(201);
     assert_eq!((&again["id"], &again["replayed"]), (&json!(taken.transaction.unwrap().id), &json!(true)));
     // And the other way round.
     let id = world.held("5").await;
     let voided = world.step(&id, "void", json!({ "idempotencyKey": "v" })).await.ok(201);
-    let again = grpc.void_hold(pb::VoidHoldRequest { idempotency_key: "v".into(), hold_id: id, ..Default::default() }).await.unwrap().into_inner();
+    let again = grpc
+        .void_hold(pb::VoidHoldRequest { idempotency_key: "v".into(), hold_id: id, ..Default::default() })
+        .await
+        .unwrap()
+        .into_inner();
     assert!(again.replayed && voided["id"] == again.transaction.unwrap().id);
     let body = with(
         &transaction(&[("ann", "shop", "1"), ("shop", "ann", "0.5")]),
@@ -305,7 +354,8 @@ async fn a_key_used_over_grpc_is_used_over_rest() {
         ..pb::Posting::default()
     };
     let postings = vec![posting("ann", "shop", "1.00"), posting("shop", "ann", "0.50")];
-    let same = pb::PostTransactionRequest { idempotency_key: "t".into(), kind: "fee".into(), postings, ..Default::default() };
+    let same =
+        pb::PostTransactionRequest { idempotency_key: "t".into(), kind: "fee".into(), postings, ..Default::default() };
     let again = grpc.post_transaction(same.clone()).await.unwrap().into_inner();
     assert!(again.replayed && posted["id"] == again.transaction.unwrap().id);
     let other = pb::PostTransactionRequest { kind: "transfer".into(), ..same };
@@ -321,62 +371,5 @@ async fn a_key_used_over_grpc_is_used_over_rest() {
         ..Default::default()
     };
     assert!(grpc.update_account(same).await.unwrap().into_inner().within_limits);
-    world.end().await;
-}
-
-/// Mutations: a page that begins with what the last one ended with; a filter that ends the list; a page that looks at everything there is.
-#[tokio::test(flavor = "multi_thread")]
-async fn holds_are_listed_newest_first_by_state_and_a_page_looks_at_so_many() {
-    let world = World::native().await;
-    let mut made = Vec::new();
-    for n in 0..12 {
-        let id = world.held("1").await;
-        let state = ["open", "captured", "voided"][n % 3];
-        if n % 3 > 0 {
-            world.step(&id, if state == "captured" { "capture" } else { "void" }, json!({})).await.ok(201);
-        }
-        made.insert(0, (id, state));
-    }
-    world.post("/v1/holds", &hold("shop", "ann", "1")).await.ok(201); // another's
-    let of = |state: Option<&str>| {
-        made.iter().filter(|(_, known)| state.is_none_or(|state| state == *known)).map(|(id, _)| id.clone()).collect::<Vec<_>>()
-    };
-    for size in [1, 3, 4, 5, 12, 50] {
-        let path = format!("/v1/holds?accountId=ann&limit={size}");
-        assert_eq!(world.walk(&path, "id").await, of(None), "{size}");
-        for state in ["open", "captured", "voided"] {
-            assert_eq!(world.walk(&format!("{path}&status={state}"), "id").await, of(Some(state)), "{size} {state}");
-        }
-    }
-    let page = world.get("/v1/holds?accountId=ann&limit=5").await.ok(200);
-    let token = text(&page["nextPageToken"]);
-    for other in ["accountId=shop", "accountId=ann&status=open"] {
-        world.get(&format!("/v1/holds?{other}&pageToken={token}")).await.refused_naming(400, "INVALID_ARGUMENT", &["not a token of this query"]);
-    }
-    let mut grpc = world.grpc().await;
-    let asked = pb::ListHoldsRequest { account_id: "ann".into(), status: pb::HoldStatus::Open.into(), page_size: 3, ..Default::default() };
-    let first = grpc.list_holds(asked.clone()).await.unwrap().into_inner();
-    let second = grpc.list_holds(pb::ListHoldsRequest { page_token: first.next_page_token, ..asked.clone() }).await.unwrap().into_inner();
-    let ids: Vec<String> = first.holds.into_iter().chain(second.holds).map(|hold| hold.id).collect();
-    assert_eq!((ids, second.next_page_token.as_str()), (of(Some("open")), ""));
-    for (bad, code) in [
-        (pb::ListHoldsRequest { account_id: String::new(), ..asked.clone() }, tonic::Code::InvalidArgument),
-        (pb::ListHoldsRequest { status: 9, ..asked.clone() }, tonic::Code::InvalidArgument),
-        (pb::ListHoldsRequest { page_size: 1_001, ..asked.clone() }, tonic::Code::InvalidArgument),
-        (pb::ListHoldsRequest { page_token: "x".into(), ..asked.clone() }, tonic::Code::InvalidArgument),
-        (pb::ListHoldsRequest { account_id: "nobody".into(), ..asked }, tonic::Code::NotFound),
-    ] {
-        assert_eq!(grpc.list_holds(bad).await.unwrap_err().code(), code);
-    }
-
-    // 25,000 that were let go, newer than all: the open ones are found behind them, a bounded page at a time.
-    let pool = &world.served.database.pool;
-    let many = "INSERT INTO holds (id, debit_account, credit_account, amount, voided, expires_at) \
-                SELECT ('ffffffff-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, a.id, a.id, 1, 1, now() FROM generate_series(1, 25000) n, accounts a WHERE a.name = 'ann'";
-    sqlx::query(many).execute(pool).await.unwrap();
-    let first = world.get("/v1/holds?accountId=ann&status=open&limit=4").await.ok(200);
-    assert_eq!((first["items"].as_array().unwrap().len(), first["nextPageToken"].is_string()), (0, true), "{first}");
-    assert_eq!(world.walk("/v1/holds?accountId=ann&status=open&limit=4", "id").await, of(Some("open")));
-    sqlx::query("DELETE FROM holds WHERE id >= 'ffffffff-0000-0000-0000-000000000000'").execute(pool).await.unwrap();
     world.end().await;
 }

@@ -30,26 +30,60 @@ async fn a_transaction_moves_all_of_its_postings_or_none() {
     }
     assert!(is_time(&made["createdAt"]) && made["correlationId"].is_string(), "{made}");
     assert_eq!(made["postings"].as_array().unwrap().len(), 2);
-    assert_eq!((&made["postings"][1]["destinationAccountId"], &made["postings"][1]["amount"]), (&json!("tax"), &json!("1.80")));
+    assert_eq!(
+        (&made["postings"][1]["destinationAccountId"], &made["postings"][1]["amount"]),
+        (&json!("tax"), &json!("1.80"))
+    );
     let read = world.get(&format!("/v1/transactions/{}", text(&made["id"]))).await.ok(200);
-    assert_eq!((&read["postings"][1]["sourceBalanceAfter"], &read["postings"][1]["destinationBalanceAfter"]), (&json!("88.20"), &json!("1.80")));
+    assert_eq!(
+        (&read["postings"][1]["sourceBalanceAfter"], &read["postings"][1]["destinationBalanceAfter"]),
+        (&json!("88.20"), &json!("1.80"))
+    );
     assert_eq!(made["postings"], read["postings"], "the answer has the balances that the list shows");
     let again = world.post("/v1/transactions", &with(&body, json!({ "description": "other words" }))).await.ok(201);
-    assert_eq!((&again["id"], &again["replayed"], &again["description"]), (&made["id"], &json!(true), &json!("Lunch")), "the first answer");
-    world.post("/v1/transactions", &with(&body, json!({ "kind": "fee" }))).await.refused_naming(409, "IDEMPOTENCY_KEY_REUSED", &[]);
+    assert_eq!(
+        (&again["id"], &again["replayed"], &again["description"]),
+        (&made["id"], &json!(true), &json!("Lunch")),
+        "the first answer"
+    );
+    world.post("/v1/transactions", &with(&body, json!({ "kind": "fee" }))).await.refused_naming(
+        409,
+        "IDEMPOTENCY_KEY_REUSED",
+        &[],
+    );
     assert_eq!(world.post("/v1/transactions", &transaction(&[("ann", "shop", "1")])).await.ok(201)["kind"], "transfer");
 
     let post = async |postings: &[(&str, &str, &str)]| world.post("/v1/transactions", &transaction(postings)).await;
     let told = "Insufficient funds in account ann. Available: 87.20, Required: 87.21";
     post(&[("ann", "shop", "87.21")]).await.refused(400, "INSUFFICIENT_FUNDS", told);
-    post(&[("ann", "shop", "80"), ("ann", "tax", "7.21")]).await.refused_naming(400, "INSUFFICIENT_FUNDS", &["Insufficient funds"]);
-    post(&[("ann", "shop", "1"), ("tax", "nobody", "1")]).await.refused(404, "ACCOUNT_NOT_FOUND", "Account not found: nobody");
-    post(&[("ann", "shop", "1"), ("tax", "tax", "1")]).await.refused(400, "SAME_ACCOUNT", "Cannot transfer to same account");
+    post(&[("ann", "shop", "80"), ("ann", "tax", "7.21")]).await.refused_naming(
+        400,
+        "INSUFFICIENT_FUNDS",
+        &["Insufficient funds"],
+    );
+    post(&[("ann", "shop", "1"), ("tax", "nobody", "1")]).await.refused(
+        404,
+        "ACCOUNT_NOT_FOUND",
+        "Account not found: nobody",
+    );
+    post(&[("ann", "shop", "1"), ("tax", "tax", "1")]).await.refused(
+        400,
+        "SAME_ACCOUNT",
+        "Cannot transfer to same account",
+    );
     world.served.database.account_in("eva", 0, "EUR").await;
-    post(&[("ann", "shop", "1"), ("tax", "eva", "1")]).await.refused(400, "CURRENCY_MISMATCH", "Currency mismatch. Expected: EUR, Got: USD");
+    post(&[("ann", "shop", "1"), ("tax", "eva", "1")]).await.refused(
+        400,
+        "CURRENCY_MISMATCH",
+        "Currency mismatch. Expected: EUR, Got: USD",
+    );
     assert_eq!(world.money("ann").await[0], "87.20");
     for id in [key().as_str(), "no-uuid", "%00"] {
-        world.get(&format!("/v1/transactions/{id}")).await.refused_naming(404, "TRANSACTION_NOT_FOUND", &["Transaction not found"]);
+        world.get(&format!("/v1/transactions/{id}")).await.refused_naming(
+            404,
+            "TRANSACTION_NOT_FOUND",
+            &["Transaction not found"],
+        );
     }
     world.end().await;
 }
@@ -71,9 +105,19 @@ async fn bad_fields_of_transactions_are_named() {
         (json!({ "postings": {} }), &["postings must be a list of 1 to 100 objects"]),
         (json!({ "postings": [1] }), &["postings must be a list of 1 to 100 objects"]),
         (transaction(&many), &["postings must be a list of 1 to 100 objects"]),
-        (json!({ "postings": [{}] }), &["postings[0].sourceAccountId is required", "postings[0].amount must be", "postings[0].currency is required"]),
+        (
+            json!({ "postings": [{}] }),
+            &[
+                "postings[0].sourceAccountId is required",
+                "postings[0].amount must be",
+                "postings[0].currency is required",
+            ],
+        ),
         (bad("sourceAccountId", json!("a\u{0}")), &["postings[1].sourceAccountId", "U+0000"]),
-        (bad("destinationAccountId", json!("x".repeat(129))), &["postings[1].destinationAccountId", "129 bytes", "128"]),
+        (
+            bad("destinationAccountId", json!("x".repeat(129))),
+            &["postings[1].destinationAccountId", "129 bytes", "128"],
+        ),
         (bad("amount", json!("0")), &["postings[1].amount must be a positive decimal amount"]),
         (bad("amount", json!("1.001")), &["postings[1].amount \"1.001\" has more than the 2 decimals of USD"]),
         (bad("currency", json!("XYZ")), &["Invalid currency: XYZ"]),
@@ -93,11 +137,18 @@ async fn bad_fields_of_transactions_are_named() {
         "INVALID_ARGUMENT",
         &["postings.amount is given more than once"],
     );
-    world.post_raw("/v1/transactions", Some("text/plain"), "{}").await.refused_naming(415, "UNSUPPORTED_MEDIA_TYPE", &[]);
+    world.post_raw("/v1/transactions", Some("text/plain"), "{}").await.refused_naming(
+        415,
+        "UNSUPPORTED_MEDIA_TYPE",
+        &[],
+    );
     for (query, words) in [
         ("status=pending", vec!["status must be one of the following values: completed, declined"]),
         ("createdFrom=x", vec!["createdFrom \"x\" is not a time"]),
-        ("createdFrom=2026-02-01T00:00:00Z&createdTo=2026-01-01T00:00:00Z", vec!["createdTo", "is not after createdFrom"]),
+        (
+            "createdFrom=2026-02-01T00:00:00Z&createdTo=2026-01-01T00:00:00Z",
+            vec!["createdTo", "is not after createdFrom"],
+        ),
         ("limit=0", vec!["limit"]),
         ("pageToken=x", vec!["pageToken"]),
         ("reference=", vec!["reference"]),
@@ -125,7 +176,11 @@ async fn transactions_are_listed_newest_first_filtered_and_paged() {
     }
     for size in [1, 2, 4, 50] {
         let list = async |query: &str| world.walk(&format!("/v1/transactions?limit={size}&{query}"), "id").await;
-        assert_eq!(list("accountId=shop&status=completed").await, made.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>(), "{size}");
+        assert_eq!(
+            list("accountId=shop&status=completed").await,
+            made.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>(),
+            "{size}"
+        );
         assert_eq!(list("accountId=shop").await.len(), 9);
         assert_eq!(list("accountId=shop&status=declined").await.len(), 3);
         let odd: Vec<_> = made.iter().filter(|(_, n)| *n == 1).map(|(id, _)| id.clone()).collect();

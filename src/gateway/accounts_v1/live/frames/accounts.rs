@@ -84,7 +84,8 @@ mod tests {
     use super::*;
 
     fn names(before: Value, after: Value) -> Vec<String> {
-        let body = json!({ "timestamp": "t", "payload": { "account_id": "a", "before": before, "after": after } }).to_string();
+        let body =
+            json!({ "timestamp": "t", "payload": { "account_id": "a", "before": before, "after": after } }).to_string();
         changed(&body).into_iter().map(|frame| frame.name).collect()
     }
 
@@ -93,7 +94,10 @@ mod tests {
         let at = |status: &str, floor: Option<&str>| json!({ "status": status, "floor": floor, "ceiling": null });
         assert_eq!(names(at("active", Some("0.00")), at("suspended", Some("0.00"))), ["AccountStatusChanged"]);
         assert_eq!(names(at("active", Some("0.00")), at("active", None)), ["AccountLimitsChanged"]);
-        assert_eq!(names(at("active", Some("0.00")), at("suspended", Some("-5.00"))), ["AccountStatusChanged", "AccountLimitsChanged"]);
+        assert_eq!(
+            names(at("active", Some("0.00")), at("suspended", Some("-5.00"))),
+            ["AccountStatusChanged", "AccountLimitsChanged"]
+        );
         assert!(changed("{}").is_empty() && created("null").is_empty());
     }
 }

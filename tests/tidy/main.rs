@@ -1,12 +1,17 @@
-//! Keeps the house tidy by reading its files: who may know whom, where SQL and Kafka stand, how long files may be. The rules are the tables below.
+//! Keeps the house tidy by reading its files: who may know whom, where SQL and Kafka stand, how long files may be. The
+//! rules are the tables below.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod sources;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Each room and whom it may know: rooms, or a part of one. `*`: everybody. The same table in words stands in `src/lib.rs`.
+use self::sources::{begins_a_path, files, imports, root, rust, tidy, uses};
+
+/// Each room and whom it may know: rooms, or a part of one. `*`: everybody. The same table in words stands in
+/// `src/lib.rs`.
 const ROOMS: &[(&str, &[&str])] = &[
     ("money", &[]),
     ("ledger", &["money"]),
@@ -15,12 +20,44 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("protocol", &["money", "ledger"]),
     ("store", &["money", "ledger", "saga", "protocol"]),
     ("messaging", &["protocol", "telemetry::metrics"]),
-    ("actors", &["money", "ledger", "saga", "provider", "protocol", "store", "messaging", "faults", "resilience", "telemetry::metrics"]),
+    (
+        "actors",
+        &[
+            "money",
+            "ledger",
+            "saga",
+            "provider",
+            "protocol",
+            "store",
+            "messaging",
+            "faults",
+            "resilience",
+            "telemetry::metrics",
+        ],
+    ),
     ("resilience", &[]),
     ("supervision", &["actors", "store", "messaging", "resilience", "faults", "telemetry::metrics"]),
     ("teller", &["money", "ledger", "saga", "protocol", "store", "actors", "faults", "resilience", "telemetry"]),
-    ("admission", &["protocol", "store", "settings", "telemetry", "teller::failure", "teller::validate", "resilience", "faults"]),
-    ("gateway", &["money", "ledger", "saga", "protocol", "store", "actors", "teller", "admission", "resilience", "settings", "telemetry"]),
+    (
+        "admission",
+        &["protocol", "store", "settings", "telemetry", "teller::failure", "teller::validate", "resilience", "faults"],
+    ),
+    (
+        "gateway",
+        &[
+            "money",
+            "ledger",
+            "saga",
+            "protocol",
+            "store",
+            "actors",
+            "teller",
+            "admission",
+            "resilience",
+            "settings",
+            "telemetry",
+        ],
+    ),
     ("telemetry", &["settings"]),
     ("embedded", &[]),
     ("settings", &[]),
@@ -60,16 +97,40 @@ const LIBRARIES: &[(&str, &[&str])] = &[
         ],
     ),
     ("hyper", &["src/gateway/http"]),
-    ("tonic", &["src/gateway/grpc", "src/gateway/payment_v1", "src/gateway/florin_v1/grpc", "src/admission", "src/protocol", "src/cli"]),
+    (
+        "tonic",
+        &[
+            "src/gateway/grpc",
+            "src/gateway/payment_v1",
+            "src/gateway/florin_v1/grpc",
+            "src/admission",
+            "src/protocol",
+            "src/cli",
+        ],
+    ),
     ("redis", &["src/admission/rate_limit", "src/embedded", "src/cli"]),
-    ("sqlx", &["src/store", "src/actors", "src/supervision", "src/teller", "src/admission", "src/gateway", "src/runtime", "src/embedded", "src/cli"]), // the pool's type; for SQL see below
+    (
+        "sqlx",
+        &[
+            "src/store",
+            "src/actors",
+            "src/supervision",
+            "src/teller",
+            "src/admission",
+            "src/gateway",
+            "src/runtime",
+            "src/embedded",
+            "src/cli",
+        ],
+    ), // the pool's type; for SQL see below
     ("reqwest", &["src/provider"]),
     ("ractor", &["src/actors", "src/supervision", "src/protocol"]),
 ];
 
 /// Rooms of rules alone, and what they never import.
 const PURE: &[&str] = &["src/money", "src/ledger", "src/saga"];
-const IMPURE: &[&str] = &["tokio", "sqlx", "rdkafka", "tonic", "ractor", "redis", "axum", "reqwest", "futures", "metrics", "tracing"];
+const IMPURE: &[&str] =
+    &["tokio", "sqlx", "rdkafka", "tonic", "ractor", "redis", "axum", "reqwest", "futures", "metrics", "tracing"];
 
 /// SQL stands in `src/store` and in tests.
 const SQL: &[&str] = &[
@@ -105,7 +166,7 @@ fn rooms_know_only_whom_they_may_know() {
     for file in rust("src") {
         let room = file.room();
         let Some((_, known)) = ROOMS.iter().find(|(name, _)| *name == room) else {
-            wrong.push(format!("{}: room {room} is not in the table of tests/tidy.rs", file.path));
+            wrong.push(format!("{}: room {room} is not in the table of tests/tidy", file.path));
             continue;
         };
         for (line, text) in file.code() {
@@ -114,7 +175,10 @@ fn rooms_know_only_whom_they_may_know() {
             }
             for path in imports(text) {
                 let own = path == room || path.starts_with(&format!("{room}::"));
-                let may = own || known.iter().any(|known| *known == "*" || path == *known || path.starts_with(&format!("{known}::")));
+                let may = own
+                    || known
+                        .iter()
+                        .any(|known| *known == "*" || path == *known || path.starts_with(&format!("{known}::")));
                 if !may && ROOMS.iter().any(|(name, _)| path.split("::").next() == Some(name)) {
                     wrong.push(format!("{}:{line}: {room} must not know {path}", file.path));
                 }
@@ -130,9 +194,14 @@ fn contracts_do_not_know_each_other() {
     for file in rust("src/gateway").iter().filter(|file| !KNOW_CONTRACTS.contains(&&*file.path)) {
         for (line, text) in file.code() {
             for path in imports(text) {
-                let other = |contract: &&&str| path.starts_with(**contract) && !file.is_in(&format!("src/{}", contract.replace("::", "/")));
+                let other = |contract: &&&str| {
+                    path.starts_with(**contract) && !file.is_in(&format!("src/{}", contract.replace("::", "/")))
+                };
                 if CONTRACTS.iter().any(|contract| other(&contract)) {
-                    wrong.push(format!("{}:{line}: a contract is known to itself and to the table of routes, not here: {path}", file.path));
+                    wrong.push(format!(
+                        "{}:{line}: a contract is known to itself and to the table of routes, not here: {path}",
+                        file.path
+                    ));
                 }
             }
         }
@@ -150,7 +219,9 @@ fn libraries_stay_where_they_belong() {
                     wrong.push(format!("{}:{line}: {library} belongs to {}", file.path, places.join(", ")));
                 }
             }
-            for library in IMPURE.iter().filter(|library| PURE.iter().any(|room| file.is_in(room)) && uses(text, library)) {
+            for library in
+                IMPURE.iter().filter(|library| PURE.iter().any(|room| file.is_in(room)) && uses(text, library))
+            {
                 wrong.push(format!("{}:{line}: a room of pure rules must not use {library}", file.path));
             }
         }
@@ -208,7 +279,11 @@ fn ignored_tests_say_why() {
     let bare = concat!("#[ign", "ore]");
     let mut wrong = Vec::new();
     for file in FOLDERS.iter().flat_map(|folder| rust(folder)) {
-        wrong.extend(file.code().filter(|(_, text)| text.contains(bare)).map(|(line, _)| format!("{}:{line}: {bare} without a reason", file.path)));
+        wrong.extend(
+            file.code()
+                .filter(|(_, text)| text.contains(bare))
+                .map(|(line, _)| format!("{}:{line}: {bare} without a reason", file.path)),
+        );
     }
     tidy(&wrong);
 }
@@ -228,10 +303,13 @@ fn fault_points_named_in_tests_exist() {
     let mut wrong = Vec::new();
     for file in rust("tests") {
         for (line, text) in file.code() {
-            // Every second piece between quotes is a literal; names may stand in lists, so it is their form that counts.
+            // Every second piece between quotes is a literal; names may stand in lists, so it is their form that
+            // counts.
             for literal in text.split('"').skip(1).step_by(2) {
-                let is_name = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-                let named = literal.split_once('.').is_some_and(|(actor, point)| prefixes.contains(actor) && is_name(point));
+                let is_name =
+                    |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+                let named =
+                    literal.split_once('.').is_some_and(|(actor, point)| prefixes.contains(actor) && is_name(point));
                 if named && !points.contains(literal) && !ACTIONS.contains(&literal) {
                     wrong.push(format!("{}:{line}: there is no fault point {literal}", file.path));
                 }
@@ -255,7 +333,10 @@ fn schemas_are_json() {
 
 #[test]
 fn nothing_names_folders_of_one_machine() {
-    let listed = Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(root()).output();
+    let listed = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root())
+        .output();
     let Some(listed) = listed.ok().filter(|listed| listed.status.success()) else {
         return println!("not a checkout: nothing is tracked");
     };
@@ -271,98 +352,6 @@ fn nothing_names_folders_of_one_machine() {
     tidy(&wrong);
 }
 
-struct File {
-    /// From the root of the checkout.
-    path: String,
-    text: String,
-}
-
-impl File {
-    fn room(&self) -> &str {
-        self.path.split('/').nth(1).unwrap_or_default().trim_end_matches(".rs")
-    }
-
-    /// Whether it is this file, this room (`src/store.rs` as well as `src/store/`), or below it.
-    fn is_in(&self, place: &str) -> bool {
-        self.path == place || self.path == format!("{place}.rs") || self.path.starts_with(&format!("{place}/"))
-    }
-
-    fn is_test(&self) -> bool {
-        self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
-    }
-
-    /// Numbered lines without comments.
-    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let lines = self.text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
-        lines.map(|(n, line)| (n + 1, line.split(" // ").next().unwrap_or_default()))
-    }
-}
-
-/// The paths after `crate::` on a line, two parts deep.
-fn imports(line: &str) -> impl Iterator<Item = String> + '_ {
-    line.split("crate::").skip(1).flat_map(|rest| {
-        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':' || c == '{')).unwrap_or(rest.len());
-        match rest[..end].split_once("::{") {
-            // use crate::supervision::{health, tasks}: each of them.
-            Some((room, _)) if !room.contains("::") => {
-                let list = rest[room.len() + 3..].split('}').next().unwrap_or_default();
-                list.split(',').map(|name| format!("{room}::{}", name.trim())).collect::<Vec<_>>()
-            }
-            _ if rest.starts_with('{') => rest[1..].split(',').map(|name| name.trim().trim_end_matches(['}', ';']).to_owned()).collect(),
-            _ => vec![rest[..end].split("::").take(2).filter(|part| !part.starts_with('{')).collect::<Vec<_>>().join("::")],
-        }
-    })
-}
-
-/// Whether a line names something of this library: `library::` or `use library`, also of `library_more`.
-fn uses(line: &str, library: &str) -> bool {
-    line.match_indices(library).any(|(at, _)| {
-        let before = line[..at].chars().next_back();
-        let starts = before.is_none_or(|c| !(c.is_alphanumeric() || c == '_' || c == ':' || c == '"'));
-        let rest = line[at + library.len()..].trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
-        starts && (rest.starts_with("::") || (rest.starts_with(';') && line.trim_start().starts_with("use ")))
-    })
-}
-
-/// Whether the folder stands there as the beginning of a path, not inside one such as `docs/work/`.
-fn begins_a_path(line: &str, folder: &str) -> bool {
-    line.match_indices(folder).any(|(at, _)| line[..at].chars().next_back().is_none_or(|c| !(c.is_alphanumeric() || "_-.}/~*".contains(c))))
-}
-
-fn root() -> PathBuf {
-    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into()))
-}
-
-fn rust(folder: &str) -> Vec<File> {
-    let read = |path: String| File { text: fs::read_to_string(root().join(&path)).unwrap(), path };
-    files(folder, "rs").into_iter().map(read).collect()
-}
-
-/// All files below a folder that end so, sorted; none if there is no such folder.
-fn files(folder: &str, extension: &str) -> Vec<String> {
-    let (mut found, mut folders) = (Vec::new(), vec![root().join(folder)]);
-    while let Some(folder) = folders.pop() {
-        let Ok(entries) = fs::read_dir(&folder) else { continue };
-        for path in entries.map(|entry| entry.unwrap().path()) {
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|it| it == extension) {
-                found.push(relative(&path));
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-fn relative(path: &Path) -> String {
-    path.strip_prefix(root()).unwrap_or(path).to_string_lossy().into_owned()
-}
-
-fn tidy(wrong: &[String]) {
-    assert!(wrong.is_empty(), "{} untidy:\n{}", wrong.len(), wrong.join("\n"));
-}
-
 #[test]
 fn this_test_reads_imports_and_libraries_as_they_are_written() {
     let read = |line: &str| imports(line).collect::<Vec<_>>();
@@ -372,10 +361,18 @@ fn this_test_reads_imports_and_libraries_as_they_are_written() {
     assert_eq!(read("use crate::{store, actors::node};"), ["store", "actors::node"]);
     assert_eq!(read("fn f(x: crate::money::Amount) -> crate::ledger::Leg"), ["money::Amount", "ledger::Leg"]);
     assert_eq!(read("use crate::protocol::record::{Api, Kind};"), ["protocol::record"]);
-    assert!(uses("use tonic::Status;", "tonic") && uses("use tonic_types::StatusExt;", "tonic") && uses("fn f(x: tonic::Status)", "tonic"));
     assert!(
-        !uses("let x = opentelemetry_tonic::y;", "tonic") && !uses("\"rdkafka::client\"", "rdkafka") && !uses("crate::gateway::redis::X", "redis")
+        uses("use tonic::Status;", "tonic")
+            && uses("use tonic_types::StatusExt;", "tonic")
+            && uses("fn f(x: tonic::Status)", "tonic")
+    );
+    assert!(
+        !uses("let x = opentelemetry_tonic::y;", "tonic")
+            && !uses("\"rdkafka::client\"", "rdkafka")
+            && !uses("crate::gateway::redis::X", "redis")
     );
     let folder = MACHINE_PATHS[1];
-    assert!(!begins_a_path(&format!("see docs{folder}now"), folder) && begins_a_path(&format!("cd {folder}now"), folder));
+    assert!(
+        !begins_a_path(&format!("see docs{folder}now"), folder) && begins_a_path(&format!("cd {folder}now"), folder)
+    );
 }
