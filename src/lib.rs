@@ -8,7 +8,7 @@
 //! | [`ledger`] | account rules: decide, open, settle | money |
 //! | [`saga`] | movements that leave the ledger: their steps, their facts, what comes next | money |
 //! | [`provider`] | the outside party that does a step of a saga: HTTP out, and only that | money, saga |
-//! | [`protocol`] | messages between actors, records, events, generated wire types | money, ledger |
+//! | [`protocol`] | messages between actors, movements, records, events, generated wire types | money, ledger, saga |
 //! | [`store`] | SQL, and only SQL | money, ledger, saga, protocol |
 //! | [`messaging`] | Kafka in and out, and only that | protocol |
 //! | [`resilience`] | restart policy, health, tasks | nobody |

@@ -7,6 +7,7 @@ pub mod batch;
 pub mod events;
 pub mod journal;
 pub mod live;
+pub mod movement;
 pub mod record;
 pub mod slip;
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use smallvec::smallvec;
 use sqlx::PgPool;
 use tokio::sync::oneshot;
 
@@ -16,8 +17,8 @@ use super::journal::Journal;
 use crate::faults::Faults;
 use crate::money::Amount;
 use crate::protocol::admission::InFlight;
-use crate::protocol::events::EventType;
-use crate::protocol::record::{AccountId, Api, Follows, Kind, Record, RequestHash, Rows, TransactionId};
+use crate::protocol::movement::{Source, Void};
+use crate::protocol::record::{AccountId, Api, Posting, Record, RequestHash, TransactionId, now_micros};
 use crate::protocol::slip::{Outcome, Slip};
 use crate::store::StoreError;
 use crate::store::holds::{self, HoldRow};
@@ -117,30 +118,18 @@ impl ExpiryState {
     }
 }
 
-/// The record that releases what a hold has left.
+/// The record that releases what a hold has left. Its id is derived from the hold's: it expires once.
 fn record(hold: &HoldRow, debit: AccountId) -> Record {
-    let source = TransactionId(hold.id);
-    let id = TransactionId::derived(source, "expire");
-    let voided = Amount::new(hold.remaining()).unwrap_or(Amount::ZERO);
-    let request = RequestHash::of(&[b"expire", hold.id.as_bytes()]);
-    Record {
-        description: Some(format!("Hold {} expired", hold.id)),
-        follows: Follows::Hold(source),
-        rows: vec![Rows::Take {
-            hold: source,
-            debit,
-            credit: AccountId(hold.credit_account),
-            captured: Amount::ZERO,
-            voided,
-        }],
-        event: Some(EventType::HoldVoided),
-        ..Record::new(
-            id,
-            Arc::from(hold.tenant.as_str()),
-            Api::FlorinV1,
-            Kind::VOID,
-            request,
-            Instant::now() + PATIENCE,
-        )
-    }
+    let void = Void { hold: TransactionId(hold.id) };
+    let amount = Amount::new(hold.remaining()).unwrap_or(Amount::ZERO);
+    let source = Source {
+        id: TransactionId::derived(void.hold, "expire"),
+        tenant: Arc::from(hold.tenant.as_str()),
+        api: Api::FlorinV1,
+        request: RequestHash::of(&[b"expire", hold.id.as_bytes()]),
+        at: now_micros(),
+        cutoff: Instant::now() + PATIENCE,
+    };
+    let postings = smallvec![Posting { debit, credit: AccountId(hold.credit_account), amount }];
+    Record { description: Some(format!("Hold {} expired", hold.id)), ..Record::of(&void, postings, source) }
 }

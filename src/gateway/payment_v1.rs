@@ -15,15 +15,16 @@ use crate::ledger::Status as AccountStatus;
 use crate::money::Amount;
 use crate::protocol::account::Posted;
 use crate::protocol::events::timestamp;
+use crate::protocol::movement::Transfer;
 use crate::protocol::pb::payment_v1 as pb;
 use crate::protocol::pb::payment_v1::payment_service_server::PaymentService;
-use crate::protocol::record::{Api, Kind, RequestHash, TransactionId};
+use crate::protocol::record::{Api, Kind, RequestedPosting, TransactionId};
 use crate::store;
 use crate::store::transactions::TransactionRow;
 use crate::telemetry::metrics::{PAYMENT_DURATION, PAYMENT_REQUESTS};
 use crate::telemetry::request_span;
 use crate::teller::failure::Failure;
-use crate::teller::ledger::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
+use crate::teller::ledger::{self, Answer, Command, Ledger, read_failure};
 use crate::teller::validate::{self, ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX, KEY_MAX};
 
 /// The service.
@@ -68,37 +69,23 @@ impl PaymentV1 {
         validate::required("currency", &asked.currency, CURRENCY_MAX)?;
         validate::prose("description", &asked.description, DESCRIPTION_MAX)?;
         limit(self.limits.payment.as_ref(), &call.tenant, metadata.as_ref(), "AuthorizePayment").await?;
-        let request = RequestHash::of(&[
-            asked.payer_account_id.as_bytes(),
-            asked.payee_account_id.as_bytes(),
-            &asked.amount_cents.to_le_bytes(),
-            asked.currency.as_bytes(),
-        ]);
         let exponent = self.ledger.currency(&asked.currency).await?.map_or(0, |currency| currency.exponent);
-        let command = Command {
-            tenant: call.tenant,
-            api: Api::PaymentV1,
-            kind: Kind::PAYMENT,
+        let postings = smallvec![RequestedPosting {
+            debit: asked.payer_account_id,
+            credit: asked.payee_account_id,
+            amount: Amount::from(asked.amount_cents),
+            exponent,
+            currency: asked.currency,
+        }];
+        let identity = Transfer::request(Kind::PAYMENT, &postings, None, None);
+        let request = ledger::Request {
             key: Some(asked.idempotency_key),
-            request,
-            postings: smallvec![PostingCommand {
-                debit: asked.payer_account_id,
-                credit: asked.payee_account_id,
-                amount: Amount::from(asked.amount_cents),
-                exponent,
-                currency: asked.currency,
-            }],
-            reference: None,
-            // which PostgreSQL cannot store
+            // NUL is what PostgreSQL cannot store
             description: Some(asked.description.replace('\0', "")).filter(|text| !text.is_empty()),
-            metadata: None,
-            maker: call.maker,
             correlation: call.correlation,
-            deadline,
-            action: Action::Post,
-            declines_bind: false,
-            with_balances: false,
+            ..ledger::Request::new(call.tenant, Api::PaymentV1, identity, call.maker, deadline)
         };
+        let command = Command { request, movement: Box::new(Transfer { kind: Kind::PAYMENT }), postings };
         Ok(match self.ledger.post(&command, permit).await? {
             Answer::Completed { id, created_at, replayed, .. } => pb::AuthorizePaymentResponse {
                 payment_id: ulid(id),

@@ -133,7 +133,7 @@ pub struct Posting {
 
 /// A posting as it was requested; its accounts need not exist.
 #[derive(Clone, Debug)]
-pub struct DeclinedPosting {
+pub struct RequestedPosting {
     /// The id of the account that was to pay.
     pub debit: String,
     /// The id of the account that was to be paid.
@@ -228,7 +228,7 @@ pub enum Body {
         /// For people.
         message: String,
         /// As requested.
-        postings: Vec<DeclinedPosting>,
+        postings: Vec<RequestedPosting>,
     },
     /// Retires a key: it had no effect and never will.
     Tombstone,

@@ -33,12 +33,12 @@ use crate::store::{self, StoreError};
 use crate::telemetry::metrics::SHED_REQUESTS;
 
 pub use self::change::ChangeCommand;
-pub use self::command::{Action, Answer, Command, PostingCommand};
+pub use self::command::{Answer, Command, Request};
 pub use self::currencies::{EXPONENT_MAX, LastRead, NAME_MAX, new_currency, unwritten};
 pub use self::exchange::ExchangesUnderway;
 pub use self::holds::RecentHolds;
 pub use self::operation::Operation;
-pub use self::reverse::{NotRefundable, Refundable};
+pub use self::reverse::{NotRefundable, Refundable, Reversing};
 pub use self::sagas::{Operated, SagaOrder, operate, replay};
 
 /// Access to the ledger; clones share it.

@@ -5,9 +5,10 @@ use smallvec::smallvec;
 use sqlx::PgPool;
 
 use super::failure::Failure;
-use super::ledger::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
+use super::ledger::{Answer, Command, Ledger, Request, read_failure};
 use crate::money::{Amount, CurrencyCode, decimal_text};
-use crate::protocol::record::{Api, Kind, Maker, RequestHash};
+use crate::protocol::movement::Transfer;
+use crate::protocol::record::{Api, Kind, Maker, RequestedPosting};
 use crate::store::accounts::{self, AccountKind, AccountRow};
 use crate::store::seed::{TENANT, new_account, opening};
 
@@ -45,29 +46,20 @@ pub async fn demo(ledger: &Ledger, pool: &PgPool) -> Result<Vec<(String, String)
 }
 
 async fn fund(ledger: &Ledger, source: &AccountRow, name: &str, cents: i64) -> Result<(), Failure> {
-    let command = Command {
-        tenant: source.identity.tenant.clone(),
-        api: Api::FlorinV1,
-        kind: Kind::TOPUP,
+    let postings = smallvec![RequestedPosting {
+        debit: source.identity.name.to_string(),
+        credit: name.to_owned(),
+        amount: Amount::from(cents),
+        currency: USD.to_owned(),
+        exponent: source.identity.currency.exponent,
+    }];
+    let (tenant, identity) = (source.identity.tenant.clone(), Transfer::request(Kind::TOPUP, &postings, None, None));
+    let request = Request {
         key: Some(format!("florin-seed:{name}")),
-        request: RequestHash::of(&[b"seed", name.as_bytes(), &cents.to_le_bytes(), USD.as_bytes()]),
-        postings: smallvec![PostingCommand {
-            debit: source.identity.name.to_string(),
-            credit: name.to_owned(),
-            amount: Amount::from(cents),
-            currency: USD.to_owned(),
-            exponent: source.identity.currency.exponent,
-        }],
-        reference: None,
         description: Some("opening balance of a demo account".to_owned()),
-        metadata: None,
-        correlation: None,
-        maker: Maker::default(),
-        deadline: ledger.deadline(None),
-        action: Action::Post,
-        declines_bind: false,
-        with_balances: false,
+        ..Request::new(tenant, Api::FlorinV1, identity, Maker::default(), ledger.deadline(None))
     };
+    let command = Command { request, movement: Box::new(Transfer { kind: Kind::TOPUP }), postings };
     match ledger.post(&command, ledger.enter()?).await? {
         Answer::Completed { .. } => Ok(()),
         Answer::Declined { message, .. } => {

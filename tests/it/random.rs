@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use florin::money::Amount;
+use florin::protocol::movement::Refund;
 use florin::protocol::pb::florin_v1 as pb;
-use florin::protocol::record::{Api, Kind, RequestHash, TransactionId};
+use florin::protocol::record::{Api, Maker, RequestHash, RequestedPosting, TransactionId};
 use florin::store::verify::verify;
-use florin::teller::ledger::{Action, Answer, Command, PostingCommand};
+use florin::teller::ledger::{Answer, Command, Request};
 use futures::future::join_all;
 use smallvec::smallvec;
 use tonic::Code;
@@ -241,32 +242,20 @@ impl<'a> Case<'a> {
     /// knows.
     async fn refund(&self, model: &Model, pick: usize, cents: i64) -> Fate {
         let (paid, ledger, key) = (&model.payments[pick], &self.florin.ledger, Uuid::new_v4().to_string());
-        let posting = PostingCommand {
+        let posting = RequestedPosting {
             debit: self.account(paid.to),
             credit: self.account(paid.from),
             amount: Amount::from(cents),
             currency: model.accounts[paid.to].currency.into(),
             exponent: 2,
         };
+        let (payment, limit) = (TransactionId(Uuid::parse_str(&paid.id).unwrap()), Amount::from(paid.cents));
+        let identity = RequestHash::of(&[key.as_bytes()]);
+        let request = Request::new("default".into(), Api::FlorinV1, identity, Maker::default(), ledger.deadline(None));
         let command = Command {
-            tenant: "default".into(),
-            api: Api::FlorinV1,
-            kind: Kind::REFUND,
-            request: RequestHash::of(&[key.as_bytes()]),
-            key: Some(key),
+            request: Request { key: Some(key), ..request },
+            movement: Box::new(Refund { payment, limit }),
             postings: smallvec![posting],
-            reference: None,
-            description: None,
-            metadata: None,
-            correlation: None,
-            maker: florin::protocol::record::Maker::default(),
-            deadline: ledger.deadline(None),
-            action: Action::Refund {
-                payment: TransactionId(Uuid::parse_str(&paid.id).unwrap()),
-                limit: Amount::from(paid.cents),
-            },
-            declines_bind: false,
-            with_balances: false,
         };
         match ledger.post(&command, ledger.enter().unwrap()).await.unwrap() {
             Answer::Completed { id, .. } => Fate::Done { id: id.0.to_string(), cents },

@@ -17,7 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ledger", &["money"]),
     ("saga", &["money"]),
     ("provider", &["money", "saga"]),
-    ("protocol", &["money", "ledger"]),
+    ("protocol", &["money", "ledger", "saga"]),
     ("store", &["money", "ledger", "saga", "protocol"]),
     ("messaging", &["protocol", "telemetry::metrics"]),
     (

@@ -16,6 +16,7 @@ use crate::actors::accounts::Resolved;
 use crate::ledger::Rejection;
 use crate::protocol::account::AccountHandle;
 use crate::protocol::admission::InFlight;
+use crate::protocol::movement::Approval;
 use crate::protocol::record::{FactRow, Maker, Operator, OperatorAction, TransactionId, now_micros};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::provider::{Operation, perform};
@@ -196,11 +197,12 @@ impl WorkflowArgs {
             correlation: read.correlation.as_deref(),
             order: read.saga.order(),
         };
-        let record = steps::record(&source, task, &ids, row, now).ok_or("it is no step of the ledger's")?;
+        let (record, approval) = steps::record(&source, task, &ids, row, now).ok_or("it is no step of the ledger's")?;
         self.sagas.faults.pause("sagas.posting").await;
         let (reply, outcome) = oneshot::channel();
         let permit = self.places.enter().ok_or("too many are being written")?;
-        let named: Vec<&Arc<AccountHandle>> = accounts.iter().take(steps::approving(task)).collect();
+        let approving = if approval == Approval::Payer { 1 } else { accounts.len() };
+        let named: Vec<&Arc<AccountHandle>> = accounts.iter().take(approving).collect();
         let slip = Slip::new(Box::new(record), &named, usize::MAX, reply, permit)
             .map_err(|why| format!("not taken: {why:?}"))?;
         slip.enter();

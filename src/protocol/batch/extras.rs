@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::protocol::record::{AccountRow, DeclinedPosting, Kind, Record, Rows, TransactionId};
+use crate::protocol::record::{AccountRow, Kind, Record, RequestedPosting, Rows, TransactionId};
 
 /// The SQL function `apply_extras` reads these fields by name. A list that is empty is left out.
 #[derive(Debug, Default, Serialize)]
@@ -131,7 +131,7 @@ impl Extras {
     }
 
     /// A decline is listed under each account that it names, once.
-    pub(super) fn declined(&mut self, record: &Record, postings: &[DeclinedPosting], seq: i64) {
+    pub(super) fn declined(&mut self, record: &Record, postings: &[RequestedPosting], seq: i64) {
         for account in postings.iter().flat_map(|posting| [&posting.debit, &posting.credit]) {
             let row = Decline { tenant: record.tenant.to_string(), account: account.clone(), seq };
             if !self.declines.iter().rev().take_while(|other| other.seq == seq).any(|other| *other == row) {

@@ -20,7 +20,7 @@ pub(super) fn of(record: &Record) -> Option<String> {
     if let Body::Declined { code, message, postings } = &record.body {
         say("code", json!(*code as i16));
         say("message", json!(message));
-        let posting = |p: &crate::protocol::record::DeclinedPosting| json!({ "debit": p.debit, "credit": p.credit, "amount": p.amount.minor_units().to_string(), "currency": p.currency, "exponent": p.exponent });
+        let posting = |p: &crate::protocol::record::RequestedPosting| json!({ "debit": p.debit, "credit": p.credit, "amount": p.amount.minor_units().to_string(), "currency": p.currency, "exponent": p.exponent });
         say("postings", postings.iter().map(posting).collect());
     }
     if let Follows::Exchange(rate) = &record.follows {

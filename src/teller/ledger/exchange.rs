@@ -8,10 +8,11 @@ use chrono::Utc;
 use hashbrown::HashMap;
 use smallvec::smallvec;
 
-use super::{Action, Answer, Command, GRACE, Ledger, PostingCommand, read_failure};
+use super::{Answer, Command, GRACE, Ledger, Request, read_failure};
 use crate::money::{Currency, ROUNDING, exchange};
 use crate::protocol::admission::Permit;
-use crate::protocol::record::{ExchangeRow, KeyHash};
+use crate::protocol::movement::{Exchange, Transfer};
+use crate::protocol::record::{ExchangeRow, KeyHash, Kind, RequestedPosting};
 use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
 use crate::store::rates::{self, RateRow};
 use crate::teller::failure::Failure;
@@ -35,40 +36,35 @@ impl ExchangesUnderway {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(&self, command: &Command) {
-        let (Some(key), now) = (key(command), Instant::now()) else { return };
+    fn enter(&self, request: &Request) {
+        let (Some(key), now) = (request.key_hash(), Instant::now()) else { return };
         let mut keys = self.lock();
         if keys.len() >= UNDERWAY_TIDY {
             keys.retain(|_, until| *until > now);
         }
-        keys.insert(key, command.deadline.at + GRACE);
+        keys.insert(key, request.deadline.at + GRACE);
     }
 
-    fn has(&self, command: &Command) -> bool {
-        key(command).is_some_and(|key| self.lock().get(&key).is_some_and(|until| *until > Instant::now()))
+    fn has(&self, request: &Request) -> bool {
+        request.key_hash().is_some_and(|key| self.lock().get(&key).is_some_and(|until| *until > Instant::now()))
     }
-}
-
-fn key(command: &Command) -> Option<KeyHash> {
-    command.key.as_deref().map(|key| KeyHash::of(command.api, &command.tenant, key))
 }
 
 impl Ledger {
-    /// Exchanges the amount of the command's one posting, which is in `from`, and pays out what that is worth in `to`.
-    /// `rate` is the number of a rate; `None`: the newest. The command becomes the transaction that is posted.
+    /// Exchanges the amount of this posting, which is in `from`, and pays out what that is worth in `to`. `rate` is the
+    /// number of a rate; `None`: the newest. Returns what was posted, and its answer.
     ///
     /// # Errors
     /// `FailedPrecondition` without a usable rate, unless the key says that it is done; else as [`Ledger::post`].
     pub async fn exchange(
         &self,
-        command: &mut Command,
-        from: Currency,
-        to: Currency,
+        request: Request,
+        asked: RequestedPosting,
+        (from, to): (Currency, Currency),
         rate: Option<i64>,
         permit: Permit,
-    ) -> Result<Answer, Failure> {
-        let Some(asked) = command.postings.first().cloned() else { return Err(Failure::Guard) };
-        let priced = match self.rate(&command.tenant, from, to, rate).await? {
+    ) -> Result<(Command, Answer), Failure> {
+        let priced = match self.rate(&request.tenant, from, to, rate).await? {
             Ok(row) => match exchange(asked.amount, from, to, row.rate.0) {
                 Ok(arrives) => Ok((row, arrives)),
                 // What is wrong with the amount in itself is told as for every other transaction.
@@ -84,23 +80,22 @@ impl Ledger {
         };
         let (row, arrives) = match priced {
             Ok(priced) => priced,
-            Err(why) => return self.told_before(command).await?.ok_or(Failure::FailedPrecondition(why)),
+            Err(why) => {
+                let told = self.told_before(&request).await?.ok_or(Failure::FailedPrecondition(why))?;
+                let paid = Box::new(Transfer { kind: Kind::FX }); // what arrived then stands in the journal alone
+                return Ok((Command { request, movement: paid, postings: smallvec![asked] }, told));
+            }
         };
-        self.parts().memory.exchanges_underway.enter(command);
+        self.parts().memory.exchanges_underway.enter(&request);
         let (out, back) = (clearing_account(from), clearing_account(to));
         for (name, currency) in [(&out, from), (&back, to)] {
-            self.open_clearing(command, name, currency).await?;
+            self.open_clearing(&request, name, currency).await?;
         }
-        command.action = Action::Exchange(ExchangeRow {
-            rate_id: row.id,
-            base: from.code,
-            quote: to.code,
-            rate: row.rate.0,
-            rounding: ROUNDING,
-        });
-        command.postings = smallvec![
-            PostingCommand { credit: out, ..asked.clone() },
-            PostingCommand {
+        let rate =
+            ExchangeRow { rate_id: row.id, base: from.code, quote: to.code, rate: row.rate.0, rounding: ROUNDING };
+        let postings = smallvec![
+            RequestedPosting { credit: out, ..asked.clone() },
+            RequestedPosting {
                 debit: back,
                 credit: asked.credit,
                 amount: arrives,
@@ -108,14 +103,16 @@ impl Ledger {
                 exponent: to.exponent
             },
         ];
-        self.post(command, permit).await
+        let command = Command { request, movement: Box::new(Exchange { rate }), postings };
+        let answer = self.post(&command, permit).await?;
+        Ok((command, answer))
     }
 
-    /// The outcome of this command if it was posted before; a new one would be refused now.
-    async fn told_before(&self, command: &Command) -> Result<Option<Answer>, Failure> {
+    /// The outcome of this request if it was posted before; a new one would be refused now.
+    async fn told_before(&self, request: &Request) -> Result<Option<Answer>, Failure> {
         // Before the keys are read: what is neither under way then nor used after it never began.
-        let is_underway = self.parts().memory.exchanges_underway.has(command);
-        match self.repeated(command).await? {
+        let is_underway = self.parts().memory.exchanges_underway.has(request);
+        match self.repeated(request).await? {
             None if is_underway => Err(Failure::Unknown), // it may be done yet
             told => Ok(told),
         }
@@ -159,12 +156,12 @@ impl Ledger {
     }
 
     /// Opens a clearing account when it is first needed.
-    async fn open_clearing(&self, command: &Command, name: &str, currency: Currency) -> Result<(), Failure> {
-        if self.posted(&command.tenant, name).await?.is_some() {
+    async fn open_clearing(&self, request: &Request, name: &str, currency: Currency) -> Result<(), Failure> {
+        if self.posted(&request.tenant, name).await?.is_some() {
             return Ok(());
         }
         let new = NewAccount {
-            tenant: command.tenant.to_string(),
+            tenant: request.tenant.to_string(),
             name: name.to_owned(),
             kind: AccountKind::System,
             normal_side: NormalSide::Credit,
@@ -176,7 +173,7 @@ impl Ledger {
             floor: None,
             ceiling: None,
         };
-        self.open(&new, currency, command.correlation.as_deref(), command.maker.clone())
+        self.open(&new, currency, request.correlation.as_deref(), request.maker.clone())
             .await?
             .map_err(|error| read_failure(&error))?;
         Ok(())

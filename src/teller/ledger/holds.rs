@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
 
-use super::command::exceeded;
 use super::post::Tried;
 use super::{Answer, Command, Ledger, read_failure};
 use crate::protocol::admission::Permit;
@@ -68,7 +67,7 @@ impl Ledger {
         if asked <= left {
             return self.post(command, permit).await;
         }
-        let (code, message) = exceeded(&command.action);
+        let (code, message) = command.movement.exceeded();
         match self.decline_unless_repeated(&self.active()?, command, code, message, permit).await {
             Tried::Answer(answer) => Ok(answer),
             Tried::Failed(failure) => Err(failure),

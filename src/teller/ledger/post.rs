@@ -3,21 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
-use super::command::{effect, event, exceeded, follows};
-use super::{Action, Answer, Command, Ledger, PostingCommand, abort, read_failure, sagas};
+use super::{Answer, Command, Ledger, Request, abort, read_failure};
 use crate::actors::accounts::Resolved;
 use crate::actors::node::Active;
 use crate::ledger::Rejection;
 use crate::money::Amount;
 use crate::protocol::account::AccountHandle;
 use crate::protocol::admission::Permit;
-use crate::protocol::record::{
-    Body, DeclineCode, DeclinedPosting, KeyHash, Posting, Record, TransactionId, now_micros,
-};
+use crate::protocol::movement::Approval;
+use crate::protocol::record::{DeclineCode, KeyHash, Posting};
 use crate::protocol::slip::{Abort, Outcome, Slip};
 use crate::store;
 use crate::telemetry::metrics::SHED_REQUESTS;
@@ -64,8 +61,6 @@ impl Ledger {
             }
             Err(failure) => return Tried::Failed(failure),
         };
-        let id = TransactionId::draw();
-        let created_at = now_micros();
         let find = |name: &str| {
             accounts.iter().find(|account| *account.identity.name == *name).map(|account| account.identity.id)
         };
@@ -77,15 +72,12 @@ impl Ledger {
             })
             .collect();
         let Some(postings) = postings else { return Tried::Failed(Failure::Interrupted) };
-        let (body, mut rows) = effect(&command.action, postings);
-        rows.extend(sagas::started(command, id, created_at));
-        let mut record = record(command, id, created_at, body);
-        record.rows = rows;
+        let record = command.record(postings);
         let (reply, outcome) = oneshot::channel();
-        let named = match command.action {
-            Action::Hold { .. } | Action::Void { .. } | Action::Payout { .. } => 0..1, // nobody is paid yet
-            Action::CardTopup => 1..2,                                                 // nor does anybody pay
-            _ => 0..accounts.len(),
+        let named = match command.movement.approval() {
+            Approval::All => 0..accounts.len(),
+            Approval::Payer => 0..1,
+            Approval::Payee => 1..2,
         };
         let named: SmallVec<[&Arc<AccountHandle>; 2]> = accounts[named].iter().collect();
         match Slip::new(Box::new(record), &named, self.0.account_share_max, reply, permit) {
@@ -95,7 +87,7 @@ impl Ledger {
                 return Tried::Failed(Failure::AccountBusy { max: self.0.account_share_max });
             }
         }
-        match self.wait(outcome, command.deadline).await {
+        match self.wait(outcome, command.request.deadline).await {
             Ok(Outcome::Refused { account, rejection, permit }) => {
                 let name =
                     accounts.iter().find(|known| known.identity.id == account).map(|known| known.identity.name.clone());
@@ -106,7 +98,7 @@ impl Ledger {
                 }
             }
             Ok(Outcome::Aborted(Abort::Exceeded)) => {
-                let (code, message) = exceeded(&command.action);
+                let (code, message) = command.movement.exceeded();
                 match self.enter() {
                     Ok(permit) => self.decline_unless_repeated(active, command, code, message, permit).await,
                     Err(failure) => Tried::Failed(failure),
@@ -130,12 +122,8 @@ impl Ledger {
                 if accounts.iter().any(|account| *account.identity.name == **name) {
                     continue;
                 }
-                match tokio::time::timeout_at(
-                    command.deadline.at.into(),
-                    active.registry.resolve(&command.tenant, name),
-                )
-                .await
-                {
+                let resolved = active.registry.resolve(&command.request.tenant, name);
+                match tokio::time::timeout_at(command.request.deadline.at.into(), resolved).await {
                     Ok(Resolved::Account(account)) => accounts.push(account),
                     Ok(Resolved::NotFound) => {
                         return Ok(Err((DeclineCode::AccountNotFound, format!("{role} account {name} not found"))));
@@ -148,7 +136,11 @@ impl Ledger {
                         });
                     }
                     Err(_) => {
-                        return Err(if command.deadline.is_callers { Failure::Deadline } else { Failure::TooLate });
+                        return Err(if command.request.deadline.is_callers {
+                            Failure::Deadline
+                        } else {
+                            Failure::TooLate
+                        });
                     }
                 }
             }
@@ -175,20 +167,18 @@ impl Ledger {
     ///
     /// # Errors
     /// `KeyReused`, `KeyRetired`; what kept it from being read.
-    pub(super) async fn repeated(&self, command: &Command) -> Result<Option<Answer>, Failure> {
-        if command.key.is_none() {
-            return Ok(None);
-        }
-        let keys = [key_of(command, TransactionId::draw())];
+    pub(super) async fn repeated(&self, request: &Request) -> Result<Option<Answer>, Failure> {
+        let Some(key) = request.key_hash() else { return Ok(None) };
+        let keys = [key];
         let used = store::accounts::keys_used(&self.0.pool, &keys);
-        match tokio::time::timeout_at(command.deadline.at.into(), used).await {
-            Ok(Ok(used)) => match used.first().map(|used| answer(used.verdict(None, command.request))) {
+        match tokio::time::timeout_at(request.deadline.at.into(), used).await {
+            Ok(Ok(used)) => match used.first().map(|used| answer(used.verdict(None, request.identity))) {
                 None | Some(Tried::Again) => Ok(None),
                 Some(Tried::Answer(answer)) => Ok(Some(answer)),
                 Some(Tried::Failed(failure)) => Err(failure),
             },
             Ok(Err(error)) => Err(read_failure(&error)),
-            Err(_) => Err(if command.deadline.is_callers { Failure::Deadline } else { Failure::TooLate }),
+            Err(_) => Err(if request.deadline.is_callers { Failure::Deadline } else { Failure::TooLate }),
         }
     }
 
@@ -202,7 +192,7 @@ impl Ledger {
         message: String,
         permit: Permit,
     ) -> Tried {
-        match self.repeated(command).await {
+        match self.repeated(&command.request).await {
             Ok(None) => {}
             Ok(Some(answer)) => return Tried::Answer(answer),
             Err(failure) => return Tried::Failed(failure),
@@ -223,24 +213,11 @@ impl Ledger {
         message: String,
         permit: Permit,
     ) -> Result<Answer, Failure> {
-        let (id, created_at) = (TransactionId::draw(), now_micros());
-        let declined = |posting: &PostingCommand| DeclinedPosting {
-            debit: posting.debit.clone(),
-            credit: posting.credit.clone(),
-            amount: posting.amount,
-            currency: posting.currency.clone(),
-            exponent: posting.exponent,
-        };
-        let body = Body::Declined {
-            code,
-            message: message.clone(),
-            postings: command.postings.iter().map(declined).collect(),
-        };
-        let mut record = record(command, id, created_at, body);
-        if !(command.declines_bind && code == DeclineCode::LimitExceeded) {
-            record.key = KeyHash::own(id);
+        let mut record = command.declined(code, message.clone());
+        if !(command.request.declines_bind && code == DeclineCode::LimitExceeded) {
+            record.key = KeyHash::own(record.id);
         }
-        match self.submit(active, record, permit, command.deadline).await? {
+        match self.submit(active, record, permit, command.request.deadline).await? {
             Outcome::Done { id, created_at, .. } => Ok(Answer::Declined { id, created_at, code, message }),
             other => match answer(other) {
                 Tried::Answer(answer) => Ok(answer),
@@ -249,30 +226,6 @@ impl Ledger {
             },
         }
     }
-}
-
-fn record(command: &Command, id: TransactionId, created_at: DateTime<Utc>, body: Body) -> Record {
-    let record =
-        Record::new(id, command.tenant.clone(), command.api, command.kind, command.request, command.deadline.at);
-    Record {
-        key: key_of(command, id),
-        key_text: command.key.clone(),
-        reference: command.reference.clone(),
-        description: command.description.clone(),
-        metadata: command.metadata.clone(),
-        correlation: command.correlation.clone(),
-        maker: command.maker.clone(),
-        created_at,
-        event: event(command, matches!(body, Body::Declined { .. })),
-        follows: follows(&command.action),
-        with_balances: command.with_balances,
-        body,
-        ..record
-    }
-}
-
-fn key_of(command: &Command, id: TransactionId) -> KeyHash {
-    command.key.as_deref().map_or_else(|| KeyHash::own(id), |key| KeyHash::of(command.api, &command.tenant, key))
 }
 
 /// The decline of a command that is wrong whatever its accounts are, in the order of payment.v1.
@@ -290,7 +243,7 @@ fn wrong_in_itself(command: &Command) -> Option<(DeclineCode, String)> {
 fn refusal(rejection: Rejection, account: &str, command: &Command) -> (DeclineCode, String) {
     match rejection {
         Rejection::InsufficientFunds { requested, before_floor, .. }
-            if command.declines_bind && requested <= before_floor =>
+            if command.request.declines_bind && requested <= before_floor =>
         {
             (DeclineCode::LimitExceeded, format!("Account {account} would fall below its minimum balance"))
         }

@@ -1,11 +1,12 @@
 //! Gives money back: a refund returns a payment in part or in whole, a reversal undoes any transaction by its opposite.
 //! Both count against the same row of the original, so that together they never give back more than there was.
 
-use super::command::Undone;
-use super::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
+use smallvec::SmallVec;
+
+use super::{Ledger, read_failure};
 use crate::money::Amount;
-use crate::protocol::admission::Permit;
-use crate::protocol::record::{Kind, TransactionId};
+use crate::protocol::movement::{Refund, Reversal};
+use crate::protocol::record::{Kind, RequestedPosting, TransactionId};
 use crate::store::transactions::{self, PostingRow, TransactionRow};
 use crate::teller::failure::Failure;
 
@@ -29,10 +30,20 @@ pub enum NotRefundable {
     IsRefund,
 }
 
+/// What reverses a transaction, and whether it still can.
+#[derive(Clone, Debug)]
+pub struct Reversing {
+    pub movement: Reversal,
+    /// Each posting of the original the other way round, the last first.
+    pub postings: SmallVec<[RequestedPosting; 1]>,
+    /// For [`Ledger::post_out_of`]: given back in part, less is left than the whole that is asked for.
+    pub left: i128,
+}
+
 impl Refundable {
-    /// The action that refunds it, in part or in whole.
-    pub fn action(&self) -> Action {
-        Action::Refund { payment: self.payment, limit: self.amount }
+    /// What refunds it, in part or in whole.
+    pub fn movement(&self) -> Refund {
+        Refund { payment: self.payment, limit: self.amount }
     }
 }
 
@@ -60,18 +71,13 @@ impl Ledger {
         Ok(Ok(Refundable { payment: id, left: posting.amount - given, amount, posting }))
     }
 
-    /// Reverses a transaction: each posting the other way round, the last first. The command becomes the transaction
-    /// that is posted.
+    /// What reverses a transaction.
     ///
     /// # Errors
-    /// `NotFound`; `FailedPrecondition` for what has no postings; else as [`Ledger::post`].
-    pub async fn reverse(
-        &self,
-        command: &mut Command,
-        original: TransactionId,
-        permit: Permit,
-    ) -> Result<Answer, Failure> {
-        let row = self.completed(&command.tenant, original).await?;
+    /// `NotFound`; `FailedPrecondition` for what has no postings, and at the end of a chain of undoings; what kept it
+    /// from being read.
+    pub async fn reversal(&self, tenant: &str, original: TransactionId) -> Result<Reversing, Failure> {
+        let row = self.completed(tenant, original).await?;
         let row =
             row.ok_or_else(|| Failure::NotFound(format!("transaction {} not found, or it was declined", original.0)))?;
         let Some(first) = row.postings.first() else {
@@ -81,19 +87,20 @@ impl Ledger {
                 original.0
             )));
         };
-        let amount = |units: i128| Amount::new(units).map_err(|_| Failure::Guard); // the table holds no more
-        let (limit, left) = (amount(first.amount)?, first.amount - row.refunded.unwrap_or(0));
+        let limit = Amount::new(first.amount).map_err(|_| Failure::Guard)?; // the table holds no more
+        let given_in_part = row.refunded.unwrap_or(0) > 0;
+        let postings = row.postings.iter().rev().map(opposite).collect::<Result<_, _>>()?;
         let undone = self.undone(original).await?;
-        command.postings = row.postings.iter().rev().map(opposite).collect::<Result<_, _>>()?;
-        command.action = Action::Reverse { original, limit, undone };
-        // Given back in part, what is left is less than the whole that is asked for.
-        let left = if left < first.amount { 0 } else { i128::MAX };
-        self.post_out_of(command, left, permit).await
+        Ok(Reversing {
+            movement: Reversal { original, limit, undone },
+            postings,
+            left: if given_in_part { 0 } else { i128::MAX },
+        })
     }
 
     /// How counts change when a refund or reversal is reversed. What it gave back may be given back again; but if that
     /// was itself a reversal, then its own original counts as given back again; and so on along the chain.
-    async fn undone(&self, original: TransactionId) -> Result<Undone, Failure> {
+    async fn undone(&self, original: TransactionId) -> Result<SmallVec<[(TransactionId, Amount); 1]>, Failure> {
         let chain =
             transactions::gave_back(&self.parts().pool, original).await.map_err(|error| read_failure(&error))?;
         if i32::try_from(chain.len()).is_ok_and(|links| links >= transactions::CHAIN_MAX) {
@@ -119,8 +126,8 @@ impl Ledger {
     }
 }
 
-fn opposite(posting: &PostingRow) -> Result<PostingCommand, Failure> {
-    Ok(PostingCommand {
+fn opposite(posting: &PostingRow) -> Result<RequestedPosting, Failure> {
+    Ok(RequestedPosting {
         debit: posting.credit.clone(),
         credit: posting.debit.clone(),
         amount: Amount::new(posting.amount).map_err(|_| Failure::Guard)?,

@@ -6,19 +6,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::{Value, json};
+use chrono::TimeDelta;
 use smallvec::smallvec;
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::currencies::unwritten;
-use super::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
+use super::{Answer, Command, Ledger, Request, read_failure};
 use crate::actors::accounts::Resolved;
 use crate::money::{Amount, Currency};
 use crate::protocol::admission::Permit;
-use crate::protocol::record::{Api, FactRow, Kind, Maker, Operator, RequestHash, Rows, TransactionId, now_micros};
-use crate::saga::{Broken, Fact, Order, Resolution, Saga, Status, Step, Workflow, provider_account};
+use crate::protocol::movement::{CardTopup, Movement, Payout};
+use crate::protocol::record::{Api, Maker, Operator, RequestedPosting, TransactionId, now_micros};
+use crate::saga::{Broken, Order, Resolution, Saga, Step, Workflow, provider_account};
 use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
 use crate::store::sagas::{self, Asked, SagaRow};
 use crate::teller::failure::Failure;
@@ -73,43 +73,32 @@ impl Ledger {
     ) -> Result<Answer, Failure> {
         let counter = self.provider_account(order.currency)?;
         self.open_provider_account(tenant, &counter, order.currency, correlation.as_deref(), maker.clone()).await?;
-        let (kind, action) = match order.workflow {
-            Workflow::Payout => (Kind::PAYOUT, Action::Payout { expires_at: now_micros() + HELD_FOR }),
-            Workflow::CardTopup => (Kind::CARD_TOPUP, Action::CardTopup),
+        let SagaOrder { workflow, account, amount, currency, instrument, key, reference } = order;
+        let (code, exponent) = (currency.code.to_string(), currency.exponent);
+        let (debit, credit) = match workflow {
+            Workflow::Payout => (account.clone(), counter.clone()),
+            Workflow::CardTopup => (counter.clone(), account.clone()),
         };
-        let request = RequestHash::of(&[
-            kind.as_str().as_bytes(),
-            order.account.as_bytes(),
-            order.currency.code.as_str().as_bytes(),
-            &order.amount.minor_units().to_le_bytes(),
-            order.instrument.as_bytes(),
-            order.reference.as_deref().unwrap_or_default().as_bytes(),
-        ]);
-        let (debit, credit) =
-            if order.workflow == Workflow::Payout { (order.account, counter) } else { (counter, order.account) };
-        let command = Command {
-            tenant: tenant.clone(),
-            api: Api::FlorinV1,
-            kind,
-            key: order.key,
-            request,
-            postings: smallvec![PostingCommand {
-                debit,
-                credit,
-                amount: order.amount,
-                currency: order.currency.code.to_string(),
-                exponent: order.currency.exponent,
-            }],
-            reference: order.reference,
-            description: None,
-            metadata: Some(json!({ INSTRUMENT: order.instrument }).to_string()),
-            correlation,
-            maker,
-            deadline: self.deadline(None),
-            action,
-            declines_bind: false,
-            with_balances: false,
+        let posting = RequestedPosting { debit, credit, amount, currency: code.clone(), exponent };
+        let order = Order {
+            workflow,
+            account,
+            counter,
+            amount,
+            currency: code,
+            exponent,
+            instrument,
+            reference: reference.clone(),
         };
+        let (identity, movement): (_, Box<dyn Movement>) = match workflow {
+            Workflow::Payout => {
+                (Payout::request(&order), Box::new(Payout { order, expires_at: now_micros() + HELD_FOR }))
+            }
+            Workflow::CardTopup => (CardTopup::request(&order), Box::new(CardTopup { order })),
+        };
+        let request = Request::new(tenant.clone(), Api::FlorinV1, identity, maker, self.deadline(None));
+        let request = Request { key, reference, correlation, ..request };
+        let command = Command { request, movement, postings: smallvec![posting] };
         let answer = self.post(&command, permit).await?;
         if let Some(active) = self.parts().node.active() {
             active.sagas.wake();
@@ -144,44 +133,6 @@ impl Ledger {
         };
         self.open(&new, currency, correlation, maker).await?.map_err(|error| read_failure(&error)).map(drop)
     }
-}
-
-/// The name of the field in a command's metadata that has the provider's token.
-const INSTRUMENT: &str = "instrument";
-
-/// The rows of the saga that this command starts; empty if it starts none.
-pub(super) fn started(command: &Command, id: TransactionId, at: DateTime<Utc>) -> Vec<Rows> {
-    let workflow = match command.action {
-        Action::Payout { .. } => Workflow::Payout,
-        Action::CardTopup => Workflow::CardTopup,
-        _ => return Vec::new(),
-    };
-    let Some(posting) = command.postings.first() else { return Vec::new() };
-    let (account, counter) = match workflow {
-        Workflow::Payout => (&posting.debit, &posting.credit),
-        Workflow::CardTopup => (&posting.credit, &posting.debit),
-    };
-    let metadata: Value =
-        command.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let order = Order {
-        workflow,
-        account: account.clone(),
-        counter: counter.clone(),
-        amount: posting.amount,
-        currency: posting.currency.clone(),
-        exponent: posting.exponent,
-        instrument: metadata[INSTRUMENT].as_str().unwrap_or_default().to_owned(),
-        reference: command.reference.clone(),
-    };
-    let mut facts = vec![Fact::Started(order)];
-    if workflow == Workflow::Payout {
-        facts.push(Fact::Done { step: Step::Hold, undo: false, reference: None });
-    }
-    let row = |(n, fact): (i32, &Fact)| {
-        let body = serde_json::to_string(fact).unwrap_or_default(); // texts and integers encode
-        Rows::Fact(FactRow { saga: id, n, body, status: Status::Processing.code(), wake_at: Some(at), asked: None })
-    };
-    [Rows::Saga { workflow: workflow.code() }].into_iter().chain((1..).zip(&facts).map(row)).collect()
 }
 
 /// An operator's request to a saga that is stuck.

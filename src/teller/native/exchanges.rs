@@ -2,18 +2,18 @@
 
 use chrono::{TimeDelta, Utc};
 use rust_decimal::Decimal;
-use smallvec::smallvec;
 
-use super::post::{Posted, Words, answered, command, request_hash};
+use super::post::{Posted, Words, answered, request};
 use super::{fields, pages};
 use crate::money::Currency;
 use crate::protocol::admission::Permit;
-use crate::protocol::record::{Kind, RequestHash};
+use crate::protocol::movement;
+use crate::protocol::record::{RequestHash, RequestedPosting};
 use crate::store::rates::{self, NewRate, RateRow};
 use crate::store::transactions::Cursor;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
-use crate::teller::ledger::{Action, Ledger, PostingCommand, read_failure, unwritten};
+use crate::teller::ledger::{Ledger, read_failure, unwritten};
 use crate::teller::validate::{self, REFERENCE_MAX, cut};
 
 /// The most digits of a rate before the point, and after it.
@@ -25,7 +25,7 @@ const AHEAD_MAX: TimeDelta = TimeDelta::minutes(1);
 #[derive(Clone, Debug)]
 pub struct Exchange {
     /// Payer, payee, and the amount that is paid, in `from`.
-    pub posting: PostingCommand,
+    pub posting: RequestedPosting,
     /// The currency that is paid.
     pub from: Currency,
     /// The currency that arrives.
@@ -61,11 +61,10 @@ pub async fn exchange(ledger: &Ledger, call: &Call, asked: Exchange, permit: Per
     if from == to {
         return Err(Failure::Invalid(format!("both currencies are {}: that is a transfer", from.code)));
     }
-    let mut command = command(call, call.deadline(ledger), Kind::FX, Action::Post, smallvec![posting], words);
-    // What arrives is not part of what was asked: a repeat hears what arrived then.
-    let rate_id = rate.unwrap_or_default().to_le_bytes();
-    command.request = RequestHash::of(&[request_hash(&command).0.as_bytes(), to.code.as_str().as_bytes(), &rate_id]);
-    let answer = ledger.exchange(&mut command, from, to, rate, permit).await?;
+    let (reference, metadata) = (words.reference.as_deref(), words.metadata.as_deref());
+    let identity = movement::Exchange::request(&posting, to, rate, reference, metadata);
+    let request = request(call, call.deadline(ledger), identity, words);
+    let (command, answer) = ledger.exchange(request, posting, (from, to), rate, permit).await?;
     answered(ledger, call, command, answer).await
 }
 

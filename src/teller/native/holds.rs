@@ -4,18 +4,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use smallvec::smallvec;
 use uuid::Uuid;
 
-use super::post::{Posted, Words, answered, command, request_hash};
+use super::post::{Posted, Words, answered, request};
 use super::{accounts, fields, pages};
 use crate::money::{Amount, Currency, CurrencyCode};
 use crate::protocol::admission::Permit;
-use crate::protocol::events::timestamp;
-use crate::protocol::record::{Api, DeclineCode, Kind, RequestHash, TransactionId};
+use crate::protocol::movement::{self, Hold, Void};
+use crate::protocol::record::{Api, DeclineCode, RequestHash, RequestedPosting, TransactionId};
 use crate::store;
 use crate::store::holds::{HoldRow, HoldState};
 use crate::store::transactions::Cursor;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
-use crate::teller::ledger::{Action, Answer, Ledger, PostingCommand, read_failure};
+use crate::teller::ledger::{Answer, Command, Ledger, read_failure};
 use crate::teller::validate::cut;
 
 /// How long a hold lasts when the caller does not say.
@@ -30,7 +30,7 @@ const CHUNK: usize = 1_000;
 #[derive(Clone, Debug)]
 pub struct Authorize {
     /// Payer, payee and amount.
-    pub posting: PostingCommand,
+    pub posting: RequestedPosting,
     /// `None`: after the usual time.
     pub expires_at: Option<Expiry>,
     pub words: Words,
@@ -96,11 +96,13 @@ pub async fn authorize(ledger: &Ledger, call: &Call, asked: Authorize, permit: P
         return Err(Failure::Invalid(why));
     }
     let expires_at = given.unwrap_or_else(|| Utc::now() + LASTS);
-    let postings = smallvec![asked.posting.clone()];
-    let mut command =
-        command(call, call.deadline(ledger), Kind::HOLD, Action::Hold { expires_at }, postings, asked.words);
-    let until = given.map(timestamp).unwrap_or_default();
-    command.request = RequestHash::of(&[request_hash(&command).0.as_bytes(), until.as_bytes()]);
+    let (reference, metadata) = (asked.words.reference.as_deref(), asked.words.metadata.as_deref());
+    let identity = Hold::request(&asked.posting, given, reference, metadata);
+    let command = Command {
+        request: request(call, call.deadline(ledger), identity, asked.words),
+        movement: Box::new(Hold { expires_at }),
+        postings: smallvec![asked.posting.clone()],
+    };
     let answer = ledger.post(&command, permit).await?;
     let posted = answered(ledger, call, command, answer).await?;
     let id = posted.transaction.id;
@@ -137,19 +139,12 @@ pub async fn capture(ledger: &Ledger, call: &Call, asked: Capture, permit: Permi
         None => minor(left)?,
     };
     let voided = if asked.is_last { minor((left - amount.minor_units()).max(0))? } else { Amount::ZERO };
-    let mut command = command(
-        call,
-        deadline,
-        Kind::CAPTURE,
-        Action::Capture { hold: id, voided },
-        smallvec![posting(held, amount)],
-        asked.words,
-    );
-    let reference = command.reference.as_deref().unwrap_or_default();
-    let given = given.map(|amount| amount.minor_units().to_le_bytes());
-    let given = given.as_ref().map_or(&[][..], |bytes| bytes.as_slice());
-    command.request =
-        RequestHash::of(&[b"capture", id.0.as_bytes(), given, &[u8::from(asked.is_last)], reference.as_bytes()]);
+    let identity = movement::Capture::request(id, given, asked.is_last, asked.words.reference.as_deref());
+    let command = Command {
+        request: request(call, deadline, identity, asked.words),
+        movement: Box::new(movement::Capture { hold: id, voided }),
+        postings: smallvec![posting(held, amount)],
+    };
     let answer = ledger.post_out_of(&command, left, permit).await?;
     if recent.is_some() && matches!(answer, Answer::Declined { code: DeclineCode::HoldExceeded, .. }) {
         ledger.forget_hold(id);
@@ -172,10 +167,12 @@ pub async fn void(
     let held = ledger.hold(&call.tenant, id).await?;
     let left = held.remaining();
     let amount = minor(if left == 0 { held.amount } else { left })?;
-    let mut command =
-        command(call, deadline, Kind::VOID, Action::Void { hold: id }, smallvec![posting(held, amount)], words);
-    let reference = command.reference.as_deref().unwrap_or_default();
-    command.request = RequestHash::of(&[b"void", id.0.as_bytes(), reference.as_bytes()]);
+    let identity = Void::request(id, words.reference.as_deref());
+    let command = Command {
+        request: request(call, deadline, identity, words),
+        movement: Box::new(Void { hold: id }),
+        postings: smallvec![posting(held, amount)],
+    };
     let answer = ledger.post_out_of(&command, left, permit).await?;
     answered(ledger, call, command, answer).await
 }
@@ -226,8 +223,14 @@ pub async fn list(
 }
 
 /// A posting that takes this amount from a hold, from its payer to its payee.
-fn posting(held: HoldRow, amount: Amount) -> PostingCommand {
-    PostingCommand { debit: held.debit, credit: held.credit, amount, currency: held.currency, exponent: held.exponent }
+fn posting(held: HoldRow, amount: Amount) -> RequestedPosting {
+    RequestedPosting {
+        debit: held.debit,
+        credit: held.credit,
+        amount,
+        currency: held.currency,
+        exponent: held.exponent,
+    }
 }
 
 fn minor(units: i128) -> Result<Amount, Failure> {
@@ -239,7 +242,7 @@ fn currency(held: &HoldRow) -> Result<Currency, Failure> {
 }
 
 /// The row of a hold that was just opened.
-fn authorized(tenant: &str, id: TransactionId, posting: PostingCommand, expires_at: DateTime<Utc>) -> HoldRow {
+fn authorized(tenant: &str, id: TransactionId, posting: RequestedPosting, expires_at: DateTime<Utc>) -> HoldRow {
     HoldRow {
         id: id.0,
         tenant: tenant.to_owned(),

@@ -1,16 +1,17 @@
 //! Posts one transaction of checked fields, and returns it as it reads back.
 
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use crate::money::Amount;
 use crate::protocol::admission::Permit;
-use crate::protocol::record::{Api, DeclineCode, Kind, RequestHash, TransactionId};
+use crate::protocol::movement::Transfer;
+use crate::protocol::record::{Api, DeclineCode, Follows, Kind, RequestHash, RequestedPosting};
 use crate::store;
 use crate::store::numeric::Numeric;
 use crate::store::transactions::{Exchange, PostingRow, TransactionRow};
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
-use crate::teller::ledger::{Action, Answer, Command, Deadline, Ledger, PostingCommand};
+use crate::teller::ledger::{Answer, Command, Deadline, Ledger, Request};
 use crate::teller::validate::{self, DESCRIPTION_MAX, KEY_MAX, POSTINGS_MAX, REFERENCE_MAX};
 
 /// What a caller says of a transaction; `None`: the text was empty.
@@ -44,7 +45,7 @@ impl Words {
 pub struct Transaction {
     pub kind: Kind,
     /// 1 to 100.
-    pub postings: SmallVec<[PostingCommand; 1]>,
+    pub postings: SmallVec<[RequestedPosting; 1]>,
     pub words: Words,
 }
 
@@ -81,59 +82,24 @@ pub async fn post(
     asked: Transaction,
     permit: Permit,
 ) -> Result<Posted, Failure> {
-    let mut command = command(call, deadline, asked.kind, Action::Post, asked.postings, asked.words);
-    command.request = request_hash(&command);
+    let Transaction { kind, postings, words } = asked;
+    let identity = Transfer::request(kind, &postings, words.reference.as_deref(), words.metadata.as_deref());
+    let request = request(call, deadline, identity, words);
+    let command = Command { request, movement: Box::new(Transfer { kind }), postings };
     let answer = ledger.post(&command, permit).await?;
     answered(ledger, call, command, answer).await
 }
 
-/// A command without the hash of its request, which each caller fills in.
-pub(super) fn command(
-    call: &Call,
-    deadline: Deadline,
-    kind: Kind,
-    action: Action,
-    postings: SmallVec<[PostingCommand; 1]>,
-    words: Words,
-) -> Command {
-    Command {
-        tenant: call.tenant.clone(),
-        api: Api::FlorinV1,
-        kind,
+pub(super) fn request(call: &Call, deadline: Deadline, identity: RequestHash, words: Words) -> Request {
+    Request {
         key: words.key,
-        request: RequestHash::of(&[]),
-        postings,
         reference: words.reference,
         description: words.description,
         metadata: words.metadata,
         correlation: call.correlation.clone(),
-        maker: call.maker.clone(),
-        deadline,
-        action,
-        declines_bind: false,
         with_balances: true,
+        ..Request::new(call.tenant.clone(), Api::FlorinV1, identity, call.maker.clone(), deadline)
     }
-}
-
-/// Tells a repeat from another request under the same key: all but the description counts.
-pub(super) fn request_hash(command: &Command) -> RequestHash {
-    let (kind, count) = (command.kind.code().to_le_bytes(), command.postings.len().to_le_bytes());
-    let amounts: SmallVec<[[u8; 16]; 4]> =
-        command.postings.iter().map(|posting| posting.amount.minor_units().to_le_bytes()).collect();
-    let mut parts: SmallVec<[&[u8]; 16]> = smallvec![&kind[..], &count[..]];
-    for (posting, amount) in command.postings.iter().zip(&amounts) {
-        parts.extend([
-            posting.debit.as_bytes(),
-            posting.credit.as_bytes(),
-            amount.as_slice(),
-            posting.currency.as_bytes(),
-        ]);
-    }
-    parts.extend([
-        command.reference.as_deref().unwrap_or_default().as_bytes(),
-        command.metadata.as_deref().unwrap_or_default().as_bytes(),
-    ]);
-    RequestHash::of(&parts)
 }
 
 /// The outcome as a row. A repeat gets the row of the first request.
@@ -166,27 +132,16 @@ fn written(command: Command, answer: Answer) -> Posted {
             (id, created_at, false, Some(code), Some((code as i16, message)))
         }
     };
-    let gives_back = |id: TransactionId, amount: Amount| Some((id, amount.minor_units()));
-    let (refund_of, exchange) = match &command.action {
-        _ if decline.is_some() => (None, None),
-        Action::Refund { payment, .. } => {
-            (gives_back(*payment, command.postings.first().map_or(Amount::ZERO, |posting| posting.amount)), None)
-        }
-        Action::Reverse { original, limit, .. } => (gives_back(*original, *limit), None),
-        Action::Exchange(row) => (None, Some(Exchange::of(row))),
-        Action::Post
-        | Action::Hold { .. }
-        | Action::Capture { .. }
-        | Action::Void { .. }
-        | Action::Payout { .. }
-        | Action::CardTopup => (None, None),
+    let Command { request, movement, postings } = command;
+    let takes_effect = decline.is_none();
+    let first = postings.first().map_or(Amount::ZERO, |posting| posting.amount);
+    let refund_of = movement.gives_back(first).filter(|_| takes_effect).map(|(id, amount)| (id, amount.minor_units()));
+    let exchange = match movement.follows() {
+        Follows::Exchange(row) if takes_effect => Some(Exchange::of(&row)),
+        _ => None,
     };
-    let posts = decline.is_some()
-        || !matches!(
-            command.action,
-            Action::Hold { .. } | Action::Void { .. } | Action::Payout { .. } | Action::CardTopup
-        );
-    let posting = |(at, posting): (usize, PostingCommand)| PostingRow {
+    let posts = !takes_effect || movement.posts();
+    let posting = |(at, posting): (usize, RequestedPosting)| PostingRow {
         transaction: id.0,
         debit: posting.debit,
         credit: posting.credit,
@@ -198,13 +153,13 @@ fn written(command: Command, answer: Answer) -> Posted {
     };
     let transaction = TransactionRow {
         id,
-        api: command.api.code(),
-        kind: command.kind.code(),
-        key: command.key,
-        reference: command.reference,
-        description: command.description,
-        metadata: command.metadata,
-        correlation: command.correlation,
+        api: request.api.code(),
+        kind: movement.kind().code(),
+        key: request.key,
+        reference: request.reference,
+        description: request.description,
+        metadata: request.metadata,
+        correlation: request.correlation,
         decline,
         created_at,
         refund_of,
@@ -212,7 +167,7 @@ fn written(command: Command, answer: Answer) -> Posted {
         reversed: false,
         of_saga: false,
         exchange,
-        postings: if posts { command.postings.into_iter().enumerate().map(posting).collect() } else { Vec::new() },
+        postings: if posts { postings.into_iter().enumerate().map(posting).collect() } else { Vec::new() },
     };
     Posted { transaction, declined, replayed }
 }

@@ -1,15 +1,16 @@
 //! Refunds payments, and reverses any transaction.
 
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 
 use super::fields;
-use super::post::{Posted, Words, answered, command};
+use super::post::{Posted, Words, answered, request};
 use crate::money::{Amount, Currency, CurrencyCode};
 use crate::protocol::admission::Permit;
-use crate::protocol::record::{Kind, RequestHash, TransactionId};
+use crate::protocol::movement::{self, Reversal};
+use crate::protocol::record::{RequestedPosting, TransactionId};
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
-use crate::teller::ledger::{Action, Deadline, Ledger, NotRefundable, PostingCommand};
+use crate::teller::ledger::{Command, Deadline, Ledger, NotRefundable, Reversing};
 use crate::teller::validate::cut;
 
 #[derive(Clone, Debug)]
@@ -28,7 +29,7 @@ pub enum Part {
     /// Decimal text in the payment's currency.
     Amount(String),
     /// A posting from the payment's payee to its payer; it is checked against the payment.
-    Posting(PostingCommand),
+    Posting(RequestedPosting),
 }
 
 /// Refunds a payment, in part or in whole.
@@ -56,7 +57,7 @@ pub async fn refund(
         }
     };
     let exponent = paid.posting.exponent.and_then(|exponent| u8::try_from(exponent).ok()).ok_or(Failure::Guard)?;
-    let back = |amount| PostingCommand {
+    let back = |amount| RequestedPosting {
         debit: paid.posting.credit.clone(),
         credit: paid.posting.debit.clone(),
         amount,
@@ -88,15 +89,14 @@ pub async fn refund(
             back(Amount::new(if paid.left > 0 { paid.left } else { paid.posting.amount }).map_err(|_| Failure::Guard)?)
         }
     };
-    let units = (!asks_for_rest).then(|| refunded.amount.minor_units().to_le_bytes());
-    let mut command = command(call, deadline, Kind::REFUND, paid.action(), smallvec![refunded], words);
-    command.request = RequestHash::of(&[
-        b"refund",
-        payment.0.as_bytes(),
-        units.as_ref().map_or(&[], <[u8; 16]>::as_slice),
-        command.reference.as_deref().unwrap_or_default().as_bytes(),
-        command.metadata.as_deref().unwrap_or_default().as_bytes(),
-    ]);
+    let amount = (!asks_for_rest).then_some(refunded.amount);
+    let (reference, metadata) = (words.reference.as_deref(), words.metadata.as_deref());
+    let identity = movement::Refund::request(payment, amount, reference, metadata);
+    let command = Command {
+        request: request(call, deadline, identity, words),
+        movement: Box::new(paid.movement()),
+        postings: smallvec![refunded],
+    };
     let answer = ledger.post_out_of(&command, paid.left, permit).await?;
     answered(ledger, call, command, answer).await
 }
@@ -112,9 +112,10 @@ pub async fn reverse(
     words: Words,
     permit: Permit,
 ) -> Result<Posted, Failure> {
-    let mut command = command(call, call.deadline(ledger), Kind::REVERSAL, Action::Post, SmallVec::new(), words);
-    let reference = command.reference.as_deref().unwrap_or_default();
-    command.request = RequestHash::of(&[b"reverse", original.0.as_bytes(), reference.as_bytes()]);
-    let answer = ledger.reverse(&mut command, original, permit).await?;
+    let identity = Reversal::request(original, words.reference.as_deref());
+    let request = request(call, call.deadline(ledger), identity, words);
+    let Reversing { movement, postings, left } = ledger.reversal(&call.tenant, original).await?;
+    let command = Command { request, movement: Box::new(movement), postings };
+    let answer = ledger.post_out_of(&command, left, permit).await?;
     answered(ledger, call, command, answer).await
 }

@@ -12,10 +12,11 @@ use crate::gateway::http::text::AmountText;
 use crate::gateway::http::{App, Caller};
 use crate::money::{Amount, Currency};
 use crate::protocol::admission::Permit;
-use crate::protocol::record::{Api, BalancesAfter, DeclineCode, Kind, RequestHash, TransactionId};
+use crate::protocol::movement::{Movement, Transfer};
+use crate::protocol::record::{Api, BalancesAfter, DeclineCode, Kind, RequestHash, RequestedPosting, TransactionId};
 use crate::store;
 use crate::teller::failure::Failure;
-use crate::teller::ledger::{Action, Answer, Command, PostingCommand, Refundable};
+use crate::teller::ledger::{Answer, Command, Refundable, Request};
 
 /// A movement as asked for; every field is within its bounds.
 #[derive(Clone, Debug)]
@@ -72,16 +73,18 @@ impl Asked {
         }
     }
 
+    fn posting(&self, amount: Amount, exponent: u8) -> RequestedPosting {
+        let (debit, credit, currency) = (self.debit.clone(), self.credit.clone(), self.currency.clone());
+        RequestedPosting { debit, credit, amount, currency, exponent }
+    }
+
     /// What makes a repeat the same request.
-    fn hash(&self, amount: Amount) -> RequestHash {
-        RequestHash::of(&[
-            self.kind.as_str().as_bytes(),
-            self.debit.as_bytes(),
-            self.credit.as_bytes(),
-            &amount.minor_units().to_le_bytes(),
-            self.currency.as_bytes(),
-            self.refund_of.as_ref().map(|of| of.payment.0.into_bytes()).as_ref().map_or(&[], |bytes| bytes.as_slice()),
-        ])
+    fn identity(&self, posting: &RequestedPosting) -> RequestHash {
+        let moved = Transfer::request(self.kind, std::slice::from_ref(posting), None, None);
+        match &self.refund_of {
+            Some(of) => RequestHash::of(&[moved.0.as_bytes(), of.payment.0.as_bytes()]),
+            None => moved,
+        }
     }
 }
 
@@ -96,29 +99,22 @@ pub async fn carry(app: &App, caller: &Caller, asked: &Asked, permit: Permit) ->
     };
     let amount = text::amount(asked.amount_field, &asked.amount.text, currency)
         .map_err(|fault| Refusal::bad("INVALID_AMOUNT", fault))?;
-    let command = Command {
-        tenant: caller.tenant.clone(),
-        api: Api::AccountsV1,
-        kind: asked.kind,
+    let posting = asked.posting(amount, currency.exponent);
+    let (tenant, maker) = (caller.tenant.clone(), caller.maker.clone());
+    let request = Request {
         key: asked.key.clone(),
-        request: asked.hash(amount),
-        postings: smallvec![PostingCommand {
-            debit: asked.debit.clone(),
-            credit: asked.credit.clone(),
-            amount,
-            currency: asked.currency.clone(),
-            exponent: currency.exponent,
-        }],
         reference: asked.reference.clone(),
-        description: None,
         metadata: asked.metadata.clone(),
         correlation: Some(caller.correlation.as_str().to_owned()),
-        maker: caller.maker.clone(),
-        action: asked.refund_of.as_ref().map_or(Action::Post, Refundable::action),
         declines_bind: true,
         with_balances: true,
-        deadline: ledger.deadline(None),
+        ..Request::new(tenant, Api::AccountsV1, asked.identity(&posting), maker, ledger.deadline(None))
     };
+    let movement: Box<dyn Movement> = match &asked.refund_of {
+        Some(of) => Box::new(of.movement()),
+        None => Box::new(Transfer { kind: asked.kind }),
+    };
+    let command = Command { request, movement, postings: smallvec![posting] };
     let answer = match &asked.refund_of {
         Some(of) => ledger.post_out_of(&command, of.left, permit).await,
         None => ledger.post(&command, permit).await,
@@ -218,7 +214,7 @@ mod tests {
                 left: 100,
             })
         };
-        let hash = |asked: &Asked, cents: i64| asked.hash(Amount::from(cents));
+        let hash = |asked: &Asked, cents| asked.identity(&asked.posting(Amount::from(cents), 2));
         let same = Asked { reference: Some("r".into()), metadata: Some("{}".into()), ..first.clone() };
         assert_eq!(hash(&first, 5), hash(&same, 5));
         for other in [

@@ -3,9 +3,10 @@
 use crate::gateway::florin_v1::grpc::{convert, returns};
 use crate::protocol::pb::florin_v1 as pb;
 use crate::protocol::record::Kind;
+use crate::protocol::record::RequestedPosting;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
-use crate::teller::ledger::{Deadline, Ledger, PostingCommand};
+use crate::teller::ledger::{Deadline, Ledger};
 use crate::teller::native::post::{Posted, Transaction, Words};
 use crate::teller::native::{fields, post as native};
 use crate::teller::validate::{self, ACCOUNT_MAX};
@@ -45,13 +46,13 @@ fn checked(ledger: &Ledger, asked: pb::PostTransactionRequest) -> Result<Transac
     Ok(Transaction { kind, postings, words })
 }
 
-pub(super) fn posting(ledger: &Ledger, field: &str, asked: pb::Posting) -> Result<PostingCommand, Failure> {
+pub(super) fn posting(ledger: &Ledger, field: &str, asked: pb::Posting) -> Result<RequestedPosting, Failure> {
     validate::required(&format!("{field}debit_account_id"), &asked.debit_account_id, ACCOUNT_MAX)?;
     validate::required(&format!("{field}credit_account_id"), &asked.credit_account_id, ACCOUNT_MAX)?;
     let currency = fields::currency(&ledger.parts().currencies, &format!("{field}currency"), &asked.currency)?;
     let amount = fields::amount(&format!("{field}amount"), &asked.amount, currency)?;
     let exponent = currency.exponent;
-    Ok(PostingCommand {
+    Ok(RequestedPosting {
         debit: asked.debit_account_id,
         credit: asked.credit_account_id,
         amount,

@@ -7,7 +7,8 @@ use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::text;
 use crate::gateway::http::text::AmountText;
-use crate::teller::ledger::{Ledger, PostingCommand};
+use crate::protocol::record::RequestedPosting;
+use crate::teller::ledger::Ledger;
 use crate::teller::native::fields;
 use crate::teller::native::pages::{SIZE_DEFAULT, TOKEN_LENGTH};
 use crate::teller::native::post::Words;
@@ -37,11 +38,11 @@ impl Asked {
     /// # Errors
     /// 400: not a currency of this ledger, or an amount that it cannot carry; what kept a currency from being looked
     /// up.
-    pub async fn checked(self, ledger: &Ledger, prefix: &str) -> Result<PostingCommand, Refusal> {
+    pub async fn checked(self, ledger: &Ledger, prefix: &str) -> Result<RequestedPosting, Refusal> {
         let currency = ledger.currency(&self.currency).await?.ok_or_else(|| Refusal::no_currency(&self.currency))?;
         let amount = text::amount(&format!("{prefix}amount"), &self.amount.text, currency);
         let amount = amount.map_err(|fault| Refusal::new(StatusCode::BAD_REQUEST, "INVALID_AMOUNT", fault))?;
-        Ok(PostingCommand {
+        Ok(RequestedPosting {
             debit: self.source,
             credit: self.destination,
             amount,
