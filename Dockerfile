@@ -8,6 +8,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY proto proto
 COPY migrations migrations
+COPY wire wire
 # A member of the workspace: not built, but cargo wants to see it.
 COPY load-tests load-tests
 RUN mkdir src && echo 'fn main() {}' >src/main.rs && touch src/lib.rs \

@@ -8,7 +8,7 @@
 //! | [`ledger`] | account rules: decide, open, settle | money |
 //! | [`saga`] | movements that leave the ledger: their steps, their facts, what comes next | money |
 //! | [`provider`] | the outside party that does a step of a saga: HTTP out, and only that | money, saga |
-//! | [`protocol`] | messages between actors, records, events, generated wire types | money, ledger |
+//! | [`protocol`] | messages between actors, records, events | money, ledger |
 //! | [`store`] | SQL, and only SQL | money, ledger, saga, protocol |
 //! | [`messaging`] | Kafka in and out, and only that | protocol |
 //! | [`resilience`] | restart policy, health, tasks | nobody |
@@ -23,6 +23,9 @@
 //! | [`faults`] | named points at which tests make the product fail | nobody |
 //! | [`runtime`] | all of it put together, started and drained | everybody |
 //! | [`cli`] | the command line | everybody |
+//!
+//! Beside them, packages of their own that know no room: `wire/` has the gRPC contracts as Rust, for the gateway, the
+//! command line, the tests and every client.
 
 pub mod actors;
 pub mod admission;

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use florin::money::Amount;
-use florin::protocol::pb::florin_v1 as pb;
 use florin::protocol::record::{Api, Kind, RequestHash, TransactionId};
 use florin::store::verify::verify;
 use florin::teller::ledger::{Action, Answer, Command, PostingCommand};
+use florin_wire::florin_v1 as pb;
 use futures::future::join_all;
 use smallvec::smallvec;
 use tonic::Code;

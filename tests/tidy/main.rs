@@ -99,14 +99,11 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("hyper", &["src/gateway/http"]),
     (
         "tonic",
-        &[
-            "src/gateway/grpc",
-            "src/gateway/payment_v1",
-            "src/gateway/florin_v1/grpc",
-            "src/admission",
-            "src/protocol",
-            "src/cli",
-        ],
+        &["src/gateway/grpc", "src/gateway/payment_v1", "src/gateway/florin_v1/grpc", "src/admission", "src/cli"],
+    ),
+    (
+        "florin_wire",
+        &["src/gateway/grpc", "src/gateway/payment_v1", "src/gateway/florin_v1/grpc", "src/admission/auth", "src/cli"],
     ),
     ("redis", &["src/admission/rate_limit", "src/embedded", "src/cli"]),
     (
@@ -147,7 +144,7 @@ const SQL: &[&str] = &[
 ];
 
 /// Where our code is.
-const FOLDERS: &[&str] = &["src", "tests", "load-tests"];
+const FOLDERS: &[&str] = &["src", "tests", "load-tests", "wire"];
 
 const LINES_MAX: usize = 400;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use florin::protocol::events::timestamp;
-use florin::protocol::pb::payment_v1 as pb;
-use florin::protocol::pb::payment_v1::payment_service_server::{PaymentService, PaymentServiceServer};
+use florin_wire::payment_v1 as pb;
+use florin_wire::payment_v1::payment_service_server::{PaymentService, PaymentServiceServer};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_stream::StreamExt;

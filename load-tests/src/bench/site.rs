@@ -11,8 +11,8 @@ use florin::embedded::kafka::DevKafka;
 use florin::embedded::ports;
 use florin::embedded::postgres::PrivatePostgres;
 use florin::embedded::redis::PrivateRedis;
-use florin::protocol::pb::payment_v1 as pb;
-use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
+use florin_wire::payment_v1 as pb;
+use florin_wire::payment_v1::payment_service_client::PaymentServiceClient;
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpStream;
 
