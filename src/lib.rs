@@ -19,18 +19,20 @@
 //! | [`gateway`] | the wires, gRPC and REST: listeners, and the adapters of each contract | teller, admission, saga, protocol, store, telemetry |
 //! | [`telemetry`] | logs, metrics, traces | settings |
 //! | [`settings`] | every setting: name, default, limits | nobody |
-//! | [`embedded`] | a private PostgreSQL, a development broker, a Redis for tests | nobody |
 //! | [`faults`] | named points at which tests make the product fail | nobody |
 //! | [`runtime`] | all of it put together, started and drained | everybody |
 //! | [`cli`] | the command line | everybody |
 //!
-//! Beside them, packages of their own that know no room: `wire/` has the gRPC contracts as Rust, for the gateway, the
-//! command line, the tests and every client.
+//! Beside them stand packages that know no room:
+//!
+//! | package | owns | known to |
+//! | --- | --- | --- |
+//! | `wire/` | the gRPC contracts as Rust, generated from `proto/` | gateway, admission, cli; tests, benchmarks, clients |
+//! | `servers/` | a private PostgreSQL, a development broker, a Redis for tests | cli (`florin dev`); tests, benchmarks |
 
 pub mod actors;
 pub mod admission;
 pub mod cli;
-pub mod embedded;
 pub mod faults;
 pub mod gateway;
 pub mod ledger;

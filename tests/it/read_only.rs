@@ -6,8 +6,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use florin::embedded::postgres::{Durability, PrivatePostgres};
 use florin::resilience::health::Overall;
+use florin_servers::postgres::{Durability, PrivatePostgres};
 use florin_wire::florin_v1::AccountKind;
 use florin_wire::payment_v1 as pb;
 use futures::future::join_all;

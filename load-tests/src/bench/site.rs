@@ -7,10 +7,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use florin::embedded::kafka::DevKafka;
-use florin::embedded::ports;
-use florin::embedded::postgres::PrivatePostgres;
-use florin::embedded::redis::PrivateRedis;
+use florin_servers::kafka::DevKafka;
+use florin_servers::ports;
+use florin_servers::postgres::PrivatePostgres;
+use florin_servers::redis::PrivateRedis;
 use florin_wire::payment_v1 as pb;
 use florin_wire::payment_v1::payment_service_client::PaymentServiceClient;
 use sqlx::postgres::PgConnectOptions;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use florin::embedded::redis::PrivateRedis;
+use florin_servers::redis::PrivateRedis;
 use florin_wire::payment_v1 as pb;
 use tonic::{Code, Request};
 
