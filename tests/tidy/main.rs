@@ -128,7 +128,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 
 /// Packages of ours, and who may know each by its name.
 const PACKAGES: &[(&str, &[&str])] = &[
-    ("florin", &["src", "tests", "load-tests"]),
+    ("florin", &["src", "tests", "load-tests/benches"]),
     (
         "florin_wire",
         &[
