@@ -8,6 +8,9 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY proto proto
 COPY migrations migrations
+COPY wire wire
+COPY scripts/dev_kafka.sh scripts/
+COPY servers servers
 # A member of the workspace: not built, but cargo wants to see it.
 COPY load-tests load-tests
 RUN mkdir src && echo 'fn main() {}' >src/main.rs && touch src/lib.rs \

@@ -8,7 +8,7 @@
 //! | [`ledger`] | account rules: decide, open, settle | money |
 //! | [`saga`] | movements that leave the ledger: their steps, their facts, what comes next | money |
 //! | [`provider`] | the outside party that does a step of a saga: HTTP out, and only that | money, saga |
-//! | [`protocol`] | messages between actors, movements, records, events, generated wire types | money, ledger, saga |
+//! | [`protocol`] | messages between actors, movements, records, events | money, ledger, saga |
 //! | [`store`] | SQL, and only SQL | money, ledger, saga, protocol |
 //! | [`messaging`] | Kafka in and out, and only that | protocol |
 //! | [`resilience`] | restart policy, health, tasks | nobody |
@@ -19,15 +19,20 @@
 //! | [`gateway`] | the wires, gRPC and REST: listeners, and the adapters of each contract | teller, admission, saga, protocol, store, telemetry |
 //! | [`telemetry`] | logs, metrics, traces | settings |
 //! | [`settings`] | every setting: name, default, limits | nobody |
-//! | [`embedded`] | a private PostgreSQL, a development broker, a Redis for tests | nobody |
 //! | [`faults`] | named points at which tests make the product fail | nobody |
 //! | [`runtime`] | all of it put together, started and drained | everybody |
 //! | [`cli`] | the command line | everybody |
+//!
+//! Beside them stand packages that know no room:
+//!
+//! | package | owns | known to |
+//! | --- | --- | --- |
+//! | `wire/` | the gRPC contracts as Rust, generated from `proto/` | gateway, admission, cli; tests, benchmarks, clients |
+//! | `servers/` | a private PostgreSQL, a development broker, a Redis for tests | cli (`florin dev`); tests, benchmarks |
 
 pub mod actors;
 pub mod admission;
 pub mod cli;
-pub mod embedded;
 pub mod faults;
 pub mod gateway;
 pub mod ledger;

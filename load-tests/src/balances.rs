@@ -2,8 +2,8 @@
 //! knows, and no database is asked.
 
 use anyhow::Result;
-use florin::protocol::pb::payment_v1 as pb;
-use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
+use florin_wire::payment_v1 as pb;
+use florin_wire::payment_v1::payment_service_client::PaymentServiceClient;
 use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;

@@ -14,7 +14,6 @@ mod sql;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use florin::store::schema::create_database;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
@@ -25,12 +24,12 @@ pub use plpgsql::Plpgsql;
 pub use server::{Serving, serve};
 pub use sql::Sql;
 
-use crate::address;
 use crate::grpc::{CURRENCY, Keys};
 use crate::mix::Choice;
 use crate::outcome::Outcome;
 use crate::run::{PATIENCE, Payer};
 use crate::seed::OPENING_CENTS;
+use crate::{address, database};
 
 /// Connections of each baseline; more only fight for two cores.
 pub const CONNECTIONS: usize = 32;
@@ -60,7 +59,7 @@ pub trait Handler: Send + Sync + 'static {
 /// When the server cannot be reached, or refuses.
 pub async fn create(url: &str, n: u32, prefix: &str) -> Result<()> {
     let options = address::database(url)?;
-    create_database(url).await?;
+    database::create(&options).await?;
     let mut connection = options.connect().await?;
     let there: bool =
         sqlx::query_scalar("SELECT to_regclass('accounts') IS NOT NULL").fetch_one(&mut connection).await?;

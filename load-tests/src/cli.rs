@@ -241,7 +241,7 @@ pub fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Seed(args) => {
-            let opened = seed::accounts(address::database(&args.database)?, args.accounts, &args.prefix).await?;
+            let opened = seed::accounts(&address::database(&args.database)?, args.accounts, &args.prefix).await?;
             println!("{opened} accounts opened, {} were there", u64::from(args.accounts) - opened);
             Ok(ExitCode::SUCCESS)
         }

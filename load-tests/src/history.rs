@@ -2,8 +2,8 @@
 //! long ago.
 
 use anyhow::{Context, Result, ensure};
-use florin::protocol::pb::florin_v1 as pb;
-use florin::protocol::pb::florin_v1::ledger_client::LedgerClient;
+use florin_wire::florin_v1 as pb;
+use florin_wire::florin_v1::ledger_client::LedgerClient;
 use http::header::HOST;
 use http::{HeaderValue, Request, StatusCode};
 use http_body_util::Full;

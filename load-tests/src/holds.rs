@@ -2,8 +2,8 @@
 //! answered.
 
 use anyhow::Result;
-use florin::protocol::pb::florin_v1 as pb;
-use florin::protocol::pb::florin_v1::ledger_client::LedgerClient;
+use florin_wire::florin_v1 as pb;
+use florin_wire::florin_v1::ledger_client::LedgerClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Request, Status};

@@ -12,6 +12,7 @@
 //! | [`rest`] | the client's side of transfers over REST |
 //! | [`balances`] | asks for balances |
 //! | [`history`] | an account with a long history, and pages of it |
+//! | [`database`] | makes databases |
 //! | [`seed`] | the accounts that a run pays from |
 //! | [`baseline`] | what one would build instead |
 //! | [`process`] | CPU time and memory, from `/proc` |
@@ -26,6 +27,7 @@ pub mod baseline;
 pub mod batch;
 pub mod bench;
 pub mod cli;
+pub mod database;
 pub mod grpc;
 pub mod history;
 pub mod holds;

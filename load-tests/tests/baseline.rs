@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use florin::embedded::postgres::{Durability, PrivatePostgres};
 use florin_load::baseline::{self, Answer, Command, Direct, Handler, books};
 use florin_load::grpc::{Dial, GrpcPayer};
 use florin_load::mix::{Chooser, Mix};
@@ -12,6 +11,7 @@ use florin_load::outcome::Outcome;
 use florin_load::record::Figures;
 use florin_load::run::{Payer, Timing, closed};
 use florin_load::{address, seed};
+use florin_servers::postgres::{Durability, PrivatePostgres};
 
 const ACCOUNTS: u32 = 50;
 const TIMING: Timing = Timing { warm_up: Duration::from_millis(50), run: Duration::from_millis(400) };

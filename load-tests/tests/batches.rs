@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use florin::protocol::pb::florin_v1 as pb;
-use florin::protocol::pb::florin_v1::ledger_server::{Ledger, LedgerServer};
 use florin_load::grpc::Dial;
 use florin_load::mix::{Chooser, Mix};
 use florin_load::outcome::Outcome;
 use florin_load::run::Timing;
 use florin_load::{address, batch};
+use florin_wire::florin_v1 as pb;
+use florin_wire::florin_v1::ledger_server::{Ledger, LedgerServer};
 use futures::{Stream, StreamExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use florin::protocol::pb::payment_v1 as pb;
-use florin::protocol::pb::payment_v1::payment_service_server::{PaymentService, PaymentServiceServer};
 use florin_load::address;
 use florin_load::grpc::{Dial, GrpcPayer};
 use florin_load::mix::{Choice, Chooser, Mix};
 use florin_load::outcome::Outcome;
 use florin_load::run::{PATIENCE, Payer, Timing, closed, open};
+use florin_wire::payment_v1 as pb;
+use florin_wire::payment_v1::payment_service_server::{PaymentService, PaymentServiceServer};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;

@@ -1,11 +1,11 @@
 //! `florin balance`.
 
+use florin_wire::payment_v1::GetAccountBalanceRequest;
 use serde_json::json;
 
 use super::amount;
 use super::client::{ClientArgs, failure};
 use super::output::{Failure, say};
-use crate::protocol::pb::payment_v1::GetAccountBalanceRequest;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use florin_wire::florin_v1::ledger_client::LedgerClient;
+use florin_wire::payment_v1::payment_service_client::PaymentServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -11,8 +13,6 @@ use tonic::{Code, Request, Status};
 
 use super::discovery::{ServerArgs, path};
 use super::output::{Failure, Hint};
-use crate::protocol::pb::florin_v1::ledger_client::LedgerClient;
-use crate::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
 
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 const CALL_MAX: Duration = Duration::from_secs(15);

@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::time::Duration;
 
+use florin_servers::kafka::{self, DevKafka, MockKafka};
+use florin_servers::ports;
+use florin_servers::postgres::{Durability, PrivatePostgres, lock};
 use secrecy::SecretString;
 
 use super::discovery::Running;
 use super::options::SettingsArgs;
 use super::output::{Failure, note, say};
 use super::serve::{Told, run_until_told};
-use crate::embedded::kafka::{self, DevKafka, MockKafka};
-use crate::embedded::ports;
-use crate::embedded::postgres::{Durability, PrivatePostgres, lock};
 use crate::faults::Faults;
 use crate::messaging::KafkaConfig;
 use crate::messaging::topics::{Topics, ensure_topics};

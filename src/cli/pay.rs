@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use florin_wire::payment_v1::{AuthorizePaymentRequest, AuthorizePaymentResponse, PaymentErrorCode, PaymentStatus};
 use serde_json::json;
 use tonic::Code;
 use uuid::Uuid;
@@ -9,9 +10,6 @@ use uuid::Uuid;
 use super::amount;
 use super::client::{ClientArgs, failure};
 use super::output::{Failure, say};
-use crate::protocol::pb::payment_v1::{
-    AuthorizePaymentRequest, AuthorizePaymentResponse, PaymentErrorCode, PaymentStatus,
-};
 
 /// The exit code of a declined payment.
 const DECLINED: u8 = 2;

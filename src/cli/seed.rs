@@ -1,11 +1,11 @@
 //! `florin seed`: the demo accounts, opened and funded through a running server like anybody's.
 
+use florin_wire::florin_v1 as pb;
 use tonic::Code;
 
 use super::client::{ClientArgs, Ledger, failure};
 use super::output::{Failure, say};
 use crate::money::decimal_text;
-use crate::protocol::pb::florin_v1 as pb;
 use crate::store::seed::opening_name;
 use crate::teller::seed::DEMO;
 

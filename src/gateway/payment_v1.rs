@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use florin_wire::payment_v1 as pb;
+use florin_wire::payment_v1::payment_service_server::PaymentService;
 use metrics::{Counter, Histogram};
 use smallvec::smallvec;
 use tonic::{Code, Request, Response, Status};
@@ -16,8 +18,6 @@ use crate::money::Amount;
 use crate::protocol::account::Posted;
 use crate::protocol::events::timestamp;
 use crate::protocol::movement::Transfer;
-use crate::protocol::pb::payment_v1 as pb;
-use crate::protocol::pb::payment_v1::payment_service_server::PaymentService;
 use crate::protocol::record::{Api, Kind, RequestedPosting, TransactionId};
 use crate::store;
 use crate::store::transactions::TransactionRow;

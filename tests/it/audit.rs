@@ -1,8 +1,8 @@
 //! Balances compared with their rows of the journal while Florin serves, and set right by them.
 
-use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::record::Operator;
 use florin::store::operators::Doing;
+use florin_wire::payment_v1 as pb;
 use futures::future::join_all;
 use sqlx::Executor;
 

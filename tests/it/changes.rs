@@ -3,8 +3,8 @@
 //! Each test names the mutation of the product that makes it fail.
 
 use florin::ledger::Status as AccountStatus;
-use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::slip::Outcome;
+use florin_wire::payment_v1 as pb;
 
 use crate::faults::{background, named_by};
 use crate::harness::money::Order;

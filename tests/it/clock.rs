@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use florin::protocol::pb::payment_v1 as pb;
+use florin_wire::payment_v1 as pb;
 use sqlx::Executor;
 
 use crate::faults::background;

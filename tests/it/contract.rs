@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use florin::admission::limits::Limits;
 use florin::admission::rate_limit::{RateLimitConfig, RateLimiter};
-use florin::protocol::pb::payment_v1 as pb;
-use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
+use florin_wire::payment_v1 as pb;
+use florin_wire::payment_v1::payment_service_client::PaymentServiceClient;
 use tonic::codec::CompressionEncoding;
 use tonic::{Code, Request, Status};
 use tonic_health::pb::health_client::HealthClient;
@@ -277,12 +277,7 @@ async fn over_the_limit_calls_fail_by_client_and_health_never() {
     for _ in 0..20 {
         HealthClient::new(channel.clone()).check(HealthCheckRequest::default()).await.unwrap();
     }
-    florin
-        .native
-        .clone()
-        .get_account(florin::protocol::pb::florin_v1::GetAccountRequest { id: "alice".into() })
-        .await
-        .unwrap();
+    florin.native.clone().get_account(florin_wire::florin_v1::GetAccountRequest { id: "alice".into() }).await.unwrap();
     assert_eq!(florin.database.count("SELECT count(*) FROM transactions WHERE key IS NOT NULL").await, 20);
     florin.stop().await;
 }

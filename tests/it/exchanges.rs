@@ -5,7 +5,7 @@
 //! before the key is looked up; the age of a rate counts from when it was written down.
 
 use chrono::{TimeDelta, Utc};
-use florin::protocol::pb::florin_v1 as pb;
+use florin_wire::florin_v1 as pb;
 use futures::future::join_all;
 use tonic::{Code, Status};
 

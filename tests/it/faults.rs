@@ -8,8 +8,8 @@ use std::time::Duration;
 use florin::actors::node::Active;
 use florin::ledger::Guards;
 use florin::protocol::account::{AccountMessage, Posted};
-use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::slip::Outcome;
+use florin_wire::payment_v1 as pb;
 
 use crate::harness::money::{Answered, Order, reason, spawn};
 use crate::harness::{Florin, Options, TestDatabase, tally, until};

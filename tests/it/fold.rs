@@ -5,9 +5,9 @@
 
 use std::time::{Duration, Instant};
 
-use florin::protocol::pb::florin_v1 as native;
-use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::slip::Outcome;
+use florin_wire::florin_v1 as native;
+use florin_wire::payment_v1 as pb;
 use futures::StreamExt;
 use futures::future::join_all;
 

@@ -21,13 +21,13 @@ use florin::admission::limits::Limits;
 use florin::faults::Faults;
 use florin::gateway::grpc::server::{GrpcConfig, GrpcServer, Services};
 use florin::protocol::admission::InFlight;
-use florin::protocol::pb::florin_v1::ledger_client::LedgerClient;
-use florin::protocol::pb::payment_v1 as pb;
-use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
 use florin::resilience::health::{Health, Overall};
 use florin::store::{self, Database};
 use florin::supervision::tree::{Publishing, Tree, TreeConfig};
 use florin::teller::ledger::{Ledger, LedgerParts};
+use florin_wire::florin_v1::ledger_client::LedgerClient;
+use florin_wire::payment_v1 as pb;
+use florin_wire::payment_v1::payment_service_client::PaymentServiceClient;
 use tonic::transport::Channel;
 
 pub use self::database::TestDatabase;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use florin::protocol::events::EventType;
-use florin::protocol::pb::florin_v1 as pb;
+use florin_wire::florin_v1 as pb;
 use tonic::{Code, Status};
 
 use crate::harness::money::spawn;

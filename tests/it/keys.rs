@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use florin::protocol::pb::payment_v1 as pb;
 use florin::store::outbox as store;
+use florin_wire::payment_v1 as pb;
 use futures::future::join_all;
 
 use crate::harness::money::spawn;

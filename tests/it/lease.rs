@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use florin::protocol::pb::payment_v1 as pb;
 use florin::resilience::health::Overall;
+use florin_wire::payment_v1 as pb;
 use sqlx::Executor;
 
 use crate::faults::background;

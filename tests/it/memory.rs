@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use florin::protocol::account::Posted;
-use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::record::Operator;
 use florin::store::fold::{self, Quarantine};
 use florin::store::operators::Doing;
 use florin::store::verify::verify;
 use florin::store::{audit, live};
+use florin_wire::payment_v1 as pb;
 
 use crate::harness::money::reason;
 use crate::harness::{Florin, until};

@@ -12,7 +12,7 @@ mod posts;
 mod serving;
 mod streams;
 
-use florin::protocol::pb::florin_v1 as pb;
+use florin_wire::florin_v1 as pb;
 use tonic::{Code, Status};
 
 use crate::harness::Florin;

@@ -2,7 +2,7 @@
 //!
 //! Each test names the mutation of the product that makes it fail.
 
-use florin::protocol::pb::florin_v1 as pb;
+use florin_wire::florin_v1 as pb;
 use futures::future::join_all;
 use serde_json::{Value, json};
 

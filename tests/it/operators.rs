@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use florin::protocol::pb::florin_v1 as pb;
+use florin_wire::florin_v1 as pb;
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use florin::money::Amount;
-use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::record::{Api, Body, Kind, Posting, Record, RequestHash, TransactionId};
 use florin::protocol::slip::{Outcome, Slip};
+use florin_wire::payment_v1 as pb;
 use tokio::sync::oneshot;
 
 use crate::faults::background;

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use florin::protocol::pb::florin_v1 as pb;
 use florin::store::outbox as store;
+use florin_wire::florin_v1 as pb;
 use sqlx::{Connection, Executor, PgConnection};
 
 use crate::harness::cases::is_large;

@@ -1,8 +1,8 @@
 //! What lies over many partitions is read like what lies in one.
 
-use florin::protocol::pb::payment_v1 as pb;
 use florin::store::outbox as store;
 use florin::store::verify::verify;
+use florin_wire::payment_v1 as pb;
 use futures::future::join_all;
 
 use crate::harness::money::Order;

@@ -1,6 +1,6 @@
 //! payment.v1, row by row.
 
-use florin::protocol::pb::payment_v1 as pb;
+use florin_wire::payment_v1 as pb;
 use futures::future::join_all;
 
 use crate::harness::{Florin, tally};

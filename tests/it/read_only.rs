@@ -6,10 +6,10 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use florin::embedded::postgres::{Durability, PrivatePostgres};
-use florin::protocol::pb::florin_v1::AccountKind;
-use florin::protocol::pb::payment_v1 as pb;
 use florin::resilience::health::Overall;
+use florin_servers::postgres::{Durability, PrivatePostgres};
+use florin_wire::florin_v1::AccountKind;
+use florin_wire::payment_v1 as pb;
 use futures::future::join_all;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Executor};
@@ -63,12 +63,8 @@ async fn goes_on(florin: Florin, orders: Vec<Order>, answers: Vec<Answered>) {
     let opened = join_all((0..16).map(|n| {
         let (mut client, id) = (florin.native.clone(), format!("new{n}"));
         let kind = AccountKind::User.into();
-        let request = florin::protocol::pb::florin_v1::CreateAccountRequest {
-            id,
-            kind,
-            currency: "USD".into(),
-            ..Default::default()
-        };
+        let request =
+            florin_wire::florin_v1::CreateAccountRequest { id, kind, currency: "USD".into(), ..Default::default() };
         async move { client.create_account(request).await }
     }))
     .await;

@@ -4,7 +4,7 @@
 //! original's first posting; a reversed refund that leaves its payment as it was; a chain of undoings of which only the
 //! first link is counted.
 
-use florin::protocol::pb::florin_v1 as pb;
+use florin_wire::florin_v1 as pb;
 use futures::future::join_all;
 use tonic::{Code, Status};
 

@@ -1,11 +1,27 @@
 //! The demo accounts and the benchmark's accounts.
 
-use florin::money::{Amount, CurrencyCode};
-use florin::store::seed::bulk;
 use florin::store::verify::verify;
 use florin::teller::seed::demo;
+use sqlx::PgPool;
+use uuid::Uuid;
 
 use crate::harness::{Florin, Options};
+
+const OPEN_ACCOUNTS: &str = include_str!("../../load-tests/sql/accounts.sql");
+
+/// As the benchmark does.
+async fn open(pool: &PgPool, prefix: &str, (first, last): (i64, i64), cents: i64) -> Result<i64, sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    sqlx::raw_sql(OPEN_ACCOUNTS).execute(&mut *connection).await?;
+    sqlx::query_scalar("SELECT pg_temp.open_accounts($1, $2, $3, $4, $5)")
+        .bind(Uuid::now_v7())
+        .bind(prefix)
+        .bind(first)
+        .bind(last)
+        .bind(cents)
+        .fetch_one(&mut *connection)
+        .await
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn seeding_again_changes_nothing_even_when_the_keys_have_left() {
@@ -40,25 +56,26 @@ async fn seeding_again_changes_nothing_even_when_the_keys_have_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bulk_accounts_are_funded_once_and_can_pay_at_once() {
+async fn the_benchmarks_accounts_are_funded_once_and_can_pay_at_once() {
     let florin = Florin::start().await;
     let pool = florin.database.pool.clone();
     demo(&florin.ledger, &pool).await.unwrap(); // the journal pays from the opening account
-    let (usd, ten) = (CurrencyCode::parse("USD").unwrap(), Amount::from(10_00));
-    assert_eq!(bulk(&pool, 12_001, "bench-", ten, usd).await.unwrap(), 12_001);
-    assert_eq!(bulk(&pool, 12_003, "bench-", ten, usd).await.unwrap(), 2);
-    assert_eq!(bulk(&pool, 3, "empty-", Amount::ZERO, usd).await.unwrap(), 3);
-    let paid = florin.pay("k", "bench-0", "bench-12002", 10_00).await.unwrap();
+    assert_eq!(open(&pool, "bench-", (0, 4_999), 10_00).await.unwrap(), 5_000);
+    assert_eq!(open(&pool, "bench-", (5_000, 9_999), 10_00).await.unwrap(), 5_000);
+    assert_eq!(open(&pool, "bench-", (9_000, 10_001), 10_00).await.unwrap(), 2);
+    assert_eq!(open(&pool, "empty-", (0, 2), 0).await.unwrap(), 3);
+    let paid = florin.pay("k", "bench-0", "bench-10001", 10_00).await.unwrap();
     assert!(paid.error.is_none(), "{paid:?}");
     assert_eq!(
-        (florin.balance("bench-0").await, florin.balance("bench-12002").await, florin.balance("empty-2").await),
+        (florin.balance("bench-0").await, florin.balance("bench-10001").await, florin.balance("empty-2").await),
         (0, 20_00, 0)
     );
     florin.pay("from opening", "florin-opening-usd", "empty-0", 1).await.unwrap();
     florin.pay("from bulk", "florin-bulk-usd", "empty-1", 1).await.unwrap();
-    assert!(bulk(&pool, 4, "empty-", ten, usd).await.is_err(), "the rows of the account that pays would not rise");
+    let refused = open(&pool, "empty-", (3, 3), 10_00).await;
+    assert!(refused.is_err(), "the rows of the account that pays would not rise");
     let report = verify(&pool, |_, _, _| {}).await.unwrap();
     assert!(report.is_clean(), "{report}");
-    assert_eq!(report.figures.accounts, 12_003 + 3 + 6);
+    assert_eq!(report.figures.accounts, 10_002 + 3 + 6);
     florin.stop().await;
 }

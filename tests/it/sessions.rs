@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use florin::protocol::pb::payment_v1 as pb;
 use florin::store::Database;
+use florin_wire::payment_v1 as pb;
 
 use crate::faults::background;
 use crate::harness::money::{Order, is_honest};

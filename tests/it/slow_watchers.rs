@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use florin::protocol::live::{Next, Subscription};
-use florin::protocol::pb::florin_v1 as pb;
-use florin::protocol::pb::florin_v1::ledger_client::LedgerClient;
+use florin_wire::florin_v1 as pb;
+use florin_wire::florin_v1::ledger_client::LedgerClient;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};

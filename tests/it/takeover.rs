@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use florin::protocol::pb::payment_v1 as pb;
 use florin::resilience::health::Overall;
+use florin_wire::payment_v1 as pb;
 use futures::StreamExt;
 use futures::stream;
 use tonic_health::pb::HealthCheckRequest;

@@ -5,8 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use florin::protocol::pb::payment_v1 as pb;
 use florin::resilience::health::Overall;
+use florin_wire::payment_v1 as pb;
 
 use crate::harness::money::{Answered, Order, is_honest, reason, says_done, says_not_done, spawn};
 use crate::harness::proxy::{Flow, Proxy};

@@ -3,8 +3,8 @@
 mod corruptions;
 
 use chrono::{TimeDelta, Utc};
-use florin::protocol::pb::florin_v1 as pb;
 use florin::store::verify::{Report, verify, verify_with};
+use florin_wire::florin_v1 as pb;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use self::corruptions::{CORRUPTIONS, RIGHT, USED_AGAIN};

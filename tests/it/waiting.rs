@@ -6,9 +6,9 @@
 use std::time::{Duration, Instant};
 
 use florin::ledger::Status as AccountStatus;
-use florin::protocol::pb::florin_v1 as native;
-use florin::protocol::pb::payment_v1 as pb;
 use florin::protocol::slip::Outcome;
+use florin_wire::florin_v1 as native;
+use florin_wire::payment_v1 as pb;
 use tokio::task::JoinHandle;
 
 use crate::faults::{background, named_by};

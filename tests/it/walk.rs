@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use florin::protocol::pb::payment_v1 as pb;
+use florin_wire::payment_v1 as pb;
 use futures::StreamExt;
 use futures::stream;
 

@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use florin::protocol::pb::payment_v1 as pb;
 use florin::store::verify::verify;
+use florin_wire::payment_v1 as pb;
 use futures::StreamExt;
 use futures::future::join_all;
 use sqlx::Executor;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use self::sources::{begins_a_path, files, imports, root, rust, tidy, uses};
+use self::sources::{begins_a_path, files, imports, names, root, rust, tidy, uses};
 
 /// Each room and whom it may know: rooms, or a part of one. `*`: everybody. The same table in words stands in
 /// `src/lib.rs`.
@@ -59,7 +59,6 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("telemetry", &["settings"]),
-    ("embedded", &[]),
     ("settings", &[]),
     ("faults", &[]),
     ("runtime", &["*"]),
@@ -83,7 +82,7 @@ const KNOW_CONTRACTS: &[&str] = &[
 
 /// Libraries that stay where they belong. A name stands for all that begin with it (`tonic_types`).
 const LIBRARIES: &[(&str, &[&str])] = &[
-    ("rdkafka", &["src/messaging", "src/embedded", "src/cli/events.rs"]),
+    ("rdkafka", &["src/messaging", "src/cli/events.rs", "servers/src/lib.rs", "servers/src/kafka"]),
     (
         "axum",
         &[
@@ -104,11 +103,11 @@ const LIBRARIES: &[(&str, &[&str])] = &[
             "src/gateway/payment_v1",
             "src/gateway/florin_v1/grpc",
             "src/admission",
-            "src/protocol",
             "src/cli",
+            "wire",
         ],
     ),
-    ("redis", &["src/admission/rate_limit", "src/embedded", "src/cli"]),
+    ("redis", &["src/admission/rate_limit", "src/cli"]),
     (
         "sqlx",
         &[
@@ -119,18 +118,40 @@ const LIBRARIES: &[(&str, &[&str])] = &[
             "src/admission",
             "src/gateway",
             "src/runtime",
-            "src/embedded",
             "src/cli",
+            "servers/src/postgres/tests.rs",
         ],
     ), // the pool's type; for SQL see below
     ("reqwest", &["src/provider"]),
     ("ractor", &["src/actors", "src/supervision", "src/protocol"]),
 ];
 
+/// Packages of ours, and who may know each by its name.
+const PACKAGES: &[(&str, &[&str])] = &[
+    ("florin", &["src", "tests", "load-tests/benches"]),
+    (
+        "florin_wire",
+        &[
+            "src/gateway/grpc",
+            "src/gateway/payment_v1",
+            "src/gateway/florin_v1/grpc",
+            "src/admission/auth",
+            "src/cli",
+            "tests",
+            "load-tests",
+        ],
+    ),
+    ("florin_servers", &["src/cli/dev.rs", "tests", "load-tests"]),
+    ("florin_load", &["load-tests/src/main.rs", "load-tests/tests", "load-tests/benches"]),
+];
+
 /// Rooms of rules alone, and what they never import.
 const PURE: &[&str] = &["src/money", "src/ledger", "src/saga"];
 const IMPURE: &[&str] =
     &["tokio", "sqlx", "rdkafka", "tonic", "ractor", "redis", "axum", "reqwest", "futures", "metrics", "tracing"];
+
+/// What the program is made of.
+const PRODUCT: &[&str] = &["src", "servers", "wire"];
 
 /// SQL stands in `src/store` and in tests.
 const SQL: &[&str] = &[
@@ -147,7 +168,7 @@ const SQL: &[&str] = &[
 ];
 
 /// Where our code is.
-const FOLDERS: &[&str] = &["src", "tests", "load-tests"];
+const FOLDERS: &[&str] = &["src", "servers", "wire", "tests", "load-tests"];
 
 const LINES_MAX: usize = 400;
 
@@ -212,7 +233,7 @@ fn contracts_do_not_know_each_other() {
 #[test]
 fn libraries_stay_where_they_belong() {
     let mut wrong = Vec::new();
-    for file in rust("src") {
+    for file in PRODUCT.iter().flat_map(|folder| rust(folder)) {
         for (line, text) in file.code() {
             for (library, places) in LIBRARIES {
                 if uses(text, library) && !places.iter().any(|place| file.is_in(place)) {
@@ -230,9 +251,25 @@ fn libraries_stay_where_they_belong() {
 }
 
 #[test]
+fn packages_know_only_whom_they_may_know() {
+    let mut wrong = Vec::new();
+    for file in FOLDERS.iter().flat_map(|folder| rust(folder)) {
+        for (line, text) in file.code() {
+            for (package, places) in PACKAGES {
+                if names(text, package) && !places.iter().any(|place| file.is_in(place)) {
+                    wrong.push(format!("{}:{line}: {package} is known to {}", file.path, places.join(", ")));
+                }
+            }
+        }
+    }
+    tidy(&wrong);
+}
+
+#[test]
 fn sql_stands_in_the_store_alone() {
     let mut wrong = Vec::new();
-    for file in rust("src").iter().filter(|file| !file.is_in("src/store") && !file.is_test()) {
+    let files = PRODUCT.iter().flat_map(|folder| rust(folder));
+    for file in files.filter(|file| !file.is_in("src/store") && !file.is_test()) {
         for (line, text) in file.code() {
             for sql in SQL.iter().filter(|sql| text.contains(**sql)) {
                 wrong.push(format!("{}:{line}: {sql} belongs to src/store", file.path));
@@ -246,7 +283,7 @@ fn sql_stands_in_the_store_alone() {
 #[test]
 fn metrics_are_named_by_their_constants() {
     let mut wrong = Vec::new();
-    for file in rust("src") {
+    for file in PRODUCT.iter().flat_map(|folder| rust(folder)) {
         for (line, text) in file.code() {
             if ["counter!(\"", "gauge!(\"", "histogram!(\""].iter().any(|written_out| text.contains(written_out)) {
                 wrong.push(format!("{}:{line}: name it by its constant in src/telemetry/metrics.rs", file.path));
@@ -350,29 +387,4 @@ fn nothing_names_folders_of_one_machine() {
         }
     }
     tidy(&wrong);
-}
-
-#[test]
-fn this_test_reads_imports_and_libraries_as_they_are_written() {
-    let read = |line: &str| imports(line).collect::<Vec<_>>();
-    assert_eq!(read("use crate::store::accounts::AccountRow;"), ["store::accounts"]);
-    assert_eq!(read("use crate::store;"), ["store"]);
-    assert_eq!(read("use crate::store::{self, StoreError};"), ["store::self", "store::StoreError"]);
-    assert_eq!(read("use crate::{store, actors::node};"), ["store", "actors::node"]);
-    assert_eq!(read("fn f(x: crate::money::Amount) -> crate::ledger::Leg"), ["money::Amount", "ledger::Leg"]);
-    assert_eq!(read("use crate::protocol::record::{Api, Kind};"), ["protocol::record"]);
-    assert!(
-        uses("use tonic::Status;", "tonic")
-            && uses("use tonic_types::StatusExt;", "tonic")
-            && uses("fn f(x: tonic::Status)", "tonic")
-    );
-    assert!(
-        !uses("let x = opentelemetry_tonic::y;", "tonic")
-            && !uses("\"rdkafka::client\"", "rdkafka")
-            && !uses("crate::gateway::redis::X", "redis")
-    );
-    let folder = MACHINE_PATHS[1];
-    assert!(
-        !begins_a_path(&format!("see docs{folder}now"), folder) && begins_a_path(&format!("cd {folder}now"), folder)
-    );
 }

@@ -52,12 +52,23 @@ pub fn imports(line: &str) -> impl Iterator<Item = String> + '_ {
 
 /// Whether a line names something of this library: `library::` or `use library`, also of `library_more`.
 pub fn uses(line: &str, library: &str) -> bool {
-    line.match_indices(library).any(|(at, _)| {
-        let before = line[..at].chars().next_back();
-        let starts = before.is_none_or(|c| !(c.is_alphanumeric() || c == '_' || c == ':' || c == '"'));
-        let rest = line[at + library.len()..].trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
-        starts && (rest.starts_with("::") || (rest.starts_with(';') && line.trim_start().starts_with("use ")))
+    after(line, library).any(|rest| {
+        let rest = rest.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
+        rest.starts_with("::") || (rest.starts_with(';') && line.trim_start().starts_with("use "))
     })
+}
+
+/// Whether a line names something of this package, and not of one whose name only begins with it.
+pub fn names(line: &str, package: &str) -> bool {
+    after(line, package).any(|rest| rest.starts_with("::"))
+}
+
+/// What follows the name wherever a path begins with it.
+fn after<'a>(line: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    let begins = |c: char| !(c.is_alphanumeric() || c == '_' || c == ':' || c == '"');
+    line.match_indices(name)
+        .filter(move |(at, _)| line[..*at].chars().next_back().is_none_or(begins))
+        .map(|(at, found)| &line[at + found.len()..])
 }
 
 /// Whether the folder stands there as the beginning of a path, not inside one such as `docs/work/`.
@@ -98,4 +109,28 @@ pub fn relative(path: &Path) -> String {
 
 pub fn tidy(wrong: &[String]) {
     assert!(wrong.is_empty(), "{} untidy:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn imports_libraries_and_paths_are_read_as_they_are_written() {
+    let read = |line: &str| imports(line).collect::<Vec<_>>();
+    assert_eq!(read("use crate::store::accounts::AccountRow;"), ["store::accounts"]);
+    assert_eq!(read("use crate::store;"), ["store"]);
+    assert_eq!(read("use crate::store::{self, StoreError};"), ["store::self", "store::StoreError"]);
+    assert_eq!(read("use crate::{store, actors::node};"), ["store", "actors::node"]);
+    assert_eq!(read("fn f(x: crate::money::Amount) -> crate::ledger::Leg"), ["money::Amount", "ledger::Leg"]);
+    assert_eq!(read("use crate::protocol::record::{Api, Kind};"), ["protocol::record"]);
+    assert!(
+        uses("use tonic::Status;", "tonic")
+            && uses("use tonic_types::StatusExt;", "tonic")
+            && uses("fn f(x: tonic::Status)", "tonic")
+    );
+    assert!(
+        !uses("let x = opentelemetry_tonic::y;", "tonic")
+            && !uses("\"rdkafka::client\"", "rdkafka")
+            && !uses("crate::gateway::redis::X", "redis")
+    );
+    assert!(names("use florin_wire::florin_v1 as pb;", "florin_wire") && names("fn f(x: florin::money::A)", "florin"));
+    assert!(!names("use florin_wire::florin_v1 as pb;", "florin") && !names("use crate::florin::X;", "florin"));
+    assert!(!begins_a_path("see docs/srv/now", "/srv/") && begins_a_path("cd /srv/now", "/srv/"));
 }

@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use florin::protocol::events::timestamp;
-use florin::protocol::pb::payment_v1 as pb;
-use florin::protocol::pb::payment_v1::payment_service_server::{PaymentService, PaymentServiceServer};
+use florin_wire::payment_v1 as pb;
+use florin_wire::payment_v1::payment_service_server::{PaymentService, PaymentServiceServer};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_stream::StreamExt;
@@ -15,6 +14,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
+use super::command::timestamp;
 use super::{Answer, Command, Handler, Sql};
 
 struct Service {

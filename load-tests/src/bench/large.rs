@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use florin::protocol::journal::next_batch;
 use serde::Serialize;
 use sqlx::{Connection, Executor};
 
@@ -48,6 +47,8 @@ const CHUNK: u64 = 500_000;
 const BATCH: i64 = 250;
 /// With so many rows a partition of the journal is full: `JOURNAL_PARTITION_ROWS` as it comes.
 const PARTITION_ROWS: i64 = 10_000_000;
+/// The batch after the last one: when its partition is full ($1), the first of the next.
+const NEXT_BATCH: &str = "SELECT CASE WHEN rows >= $1 THEN ((batch >> 24) + 1) << 24 ELSE batch + 1 END FROM writers";
 
 /// What was found.
 #[derive(Debug, Serialize)]
@@ -161,8 +162,7 @@ async fn prefill(site: &Site, payments: u64, accounts: u32) -> Result<u64> {
     while first < payments {
         let last = (first + chunk).min(payments) - 1;
         connection.execute("SELECT journal_grow(2)").await?;
-        let (batch, rows): (i64, i64) =
-            sqlx::query_as("SELECT batch, rows FROM writers").fetch_one(&mut connection).await?;
+        let next: i64 = sqlx::query_scalar(NEXT_BATCH).bind(PARTITION_ROWS).fetch_one(&mut connection).await?;
         let now: i64 = sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
             .fetch_one(&mut connection)
             .await?;
@@ -170,7 +170,7 @@ async fn prefill(site: &Site, payments: u64, accounts: u32) -> Result<u64> {
             .bind(whole(first))
             .bind(whole(last + 1 - first))
             .bind(whole(accounts))
-            .bind(next_batch(batch, rows >= PARTITION_ROWS))
+            .bind(next)
             .bind(BATCH)
             .bind(at)
             .bind(now - at)

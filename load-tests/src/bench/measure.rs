@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use florin::protocol::record::Kind;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::{Mutex, OnceCell};
@@ -28,6 +27,8 @@ use crate::{batch, process, seed};
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(120);
 /// Up to half as many events that wait are counted, at every look.
 const WAITING_COUNTED: i64 = 200;
+/// `transactions.kind` of a hold.
+const HOLD: i16 = 10;
 
 /// The baselines that run in this process.
 type Baselines = (Arc<Direct<Sql>>, Arc<Direct<Plpgsql>>);
@@ -268,7 +269,7 @@ pub struct FlorinBooks {
 pub async fn florin_books(options: &PgConnectOptions) -> Result<FlorinBooks> {
     let mut connection = connect(options).await?;
     let count = "SELECT count(*) FROM transactions WHERE key IS NOT NULL AND status = 1 AND kind <> $1";
-    let payments = sqlx::query_scalar(count).bind(Kind::HOLD.code()).fetch_one(&mut connection).await?;
+    let payments = sqlx::query_scalar(count).bind(HOLD).fetch_one(&mut connection).await?;
     let held = sqlx::query_scalar("SELECT coalesce(sum(held), 0)::bigint FROM balances_now")
         .fetch_one(&mut connection)
         .await?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use florin::embedded::postgres::{Durability, PrivatePostgres};
+use florin_servers::postgres::{Durability, PrivatePostgres};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 

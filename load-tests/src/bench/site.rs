@@ -7,12 +7,12 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use florin::embedded::kafka::DevKafka;
-use florin::embedded::ports;
-use florin::embedded::postgres::PrivatePostgres;
-use florin::embedded::redis::PrivateRedis;
-use florin::protocol::pb::payment_v1 as pb;
-use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
+use florin_servers::kafka::DevKafka;
+use florin_servers::ports;
+use florin_servers::postgres::PrivatePostgres;
+use florin_servers::redis::PrivateRedis;
+use florin_wire::payment_v1 as pb;
+use florin_wire::payment_v1::payment_service_client::PaymentServiceClient;
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpStream;
 
@@ -20,7 +20,7 @@ use super::child::Child;
 use super::postgres;
 use crate::grpc::Dial;
 use crate::rest::{self, RestDial};
-use crate::{address, baseline, history, seed};
+use crate::{address, baseline, database, history, seed};
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Connections of the load generator over gRPC; over REST it has as many as it may.
@@ -88,12 +88,13 @@ impl Site {
         postgres::set_up(&postgres).await?;
         let postgres = tokio::task::spawn_blocking(move || postgres.restart().map(|()| postgres)).await??;
 
-        florin::store::schema::create_database(&postgres.url("florin")).await?;
+        let database = address::database(&postgres.url("florin"))?;
+        database::create(&database).await?;
         let environment = environment(&options, &postgres, &kafka, &redis)?;
         run(tool(&options.florin, &environment, &["migrate"])).await?;
-        seed::accounts(address::database(&postgres.url("florin"))?, options.accounts, seed::PREFIX).await?;
+        seed::accounts(&database, options.accounts, seed::PREFIX).await?;
         if options.history > 0 {
-            history::fill(&address::database(&postgres.url("florin"))?, options.history).await?;
+            history::fill(&database, options.history).await?;
         }
         let florin_address = format!("http://127.0.0.1:{}", value(&environment, "GRPC_PORT"));
         let rest_address = format!("http://127.0.0.1:{}", value(&environment, "HTTP_PORT"));

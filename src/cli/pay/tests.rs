@@ -1,16 +1,16 @@
 //! The client commands against a server that answers by the payer's name.
 
 use clap::Parser;
+use florin_wire::payment_v1::payment_service_server::{PaymentService, PaymentServiceServer};
+use florin_wire::payment_v1::{
+    AuthorizePaymentRequest, AuthorizePaymentResponse, GetAccountBalanceRequest, GetAccountBalanceResponse,
+    GetPaymentRequest, GetPaymentResponse, PaymentError, PaymentErrorCode, PaymentStatus,
+};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
 use super::*;
-use crate::protocol::pb::payment_v1::payment_service_server::{PaymentService, PaymentServiceServer};
-use crate::protocol::pb::payment_v1::{
-    AuthorizePaymentRequest, AuthorizePaymentResponse, GetAccountBalanceRequest, GetAccountBalanceResponse,
-    GetPaymentRequest, GetPaymentResponse, PaymentError, PaymentErrorCode, PaymentStatus,
-};
 
 struct Scripted;
 

@@ -15,6 +15,8 @@ mod watch;
 use std::pin::Pin;
 use std::time::Instant;
 
+use florin_wire::florin_v1 as pb;
+use florin_wire::florin_v1::ledger_server;
 use futures::Stream;
 use tokio::sync::watch::Receiver;
 use tonic::{Request, Response, Status, Streaming};
@@ -23,8 +25,6 @@ use tracing::Instrument;
 use self::stream::Driver;
 use crate::admission::limits::{Limits, limit};
 use crate::gateway::grpc::call::{call_of, ended};
-use crate::protocol::pb::florin_v1 as pb;
-use crate::protocol::pb::florin_v1::ledger_server;
 use crate::telemetry::request_span;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;

@@ -5,20 +5,15 @@ use std::process::{Command, Output};
 
 use florin::admission::auth::{Authenticator, Identity};
 use florin::settings::AuthSettings;
+use florin_wire::payment_v1::payment_service_server::{PaymentService, PaymentServiceServer};
+use florin_wire::payment_v1::{
+    AuthorizePaymentRequest, AuthorizePaymentResponse, GetAccountBalanceRequest, GetAccountBalanceResponse,
+    GetPaymentRequest, GetPaymentResponse,
+};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Certificate, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
-
-use wire::payment_service_server::{PaymentService, PaymentServiceServer};
-use wire::{
-    AuthorizePaymentRequest, AuthorizePaymentResponse, GetAccountBalanceRequest, GetAccountBalanceResponse,
-    GetPaymentRequest, GetPaymentResponse,
-};
-
-mod wire {
-    tonic::include_proto!("payment.v1");
-}
 
 /// Answers with who calls in place of the account.
 struct WhoAmI;

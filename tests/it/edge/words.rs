@@ -6,8 +6,8 @@
 
 use florin::protocol::events::EventType;
 use florin::protocol::live::LiveEvent;
-use florin::protocol::pb::payment_v1::AuthorizePaymentRequest;
-use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
+use florin_wire::payment_v1::AuthorizePaymentRequest;
+use florin_wire::payment_v1::payment_service_client::PaymentServiceClient;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! CreateAccount, GetAccount, UpdateAccount, and what they mean for money in flight.
 
-use florin::protocol::pb::florin_v1 as pb;
+use florin_wire::florin_v1 as pb;
 use futures::future::join_all;
 use tonic::Code;
 

@@ -1,7 +1,7 @@
 //! GetOperation in its four states.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use florin::protocol::pb::florin_v1 as pb;
+use florin_wire::florin_v1 as pb;
 use pb::get_operation_response::State;
 use tonic::{Code, Status};
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use florin::protocol::pb::florin_v1 as pb;
-use florin::protocol::pb::payment_v1;
+use florin_wire::florin_v1 as pb;
+use florin_wire::payment_v1;
 use futures::future::join_all;
 use tonic::Code;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use florin::protocol::pb::florin_v1 as pb;
+use florin_wire::florin_v1 as pb;
 use futures::StreamExt;
 use pb::post_transaction_outcome::Outcome;
 use tokio::sync::mpsc;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use florin::actors::housekeeping::{Backpressure, HousekeepingConfig, Limits};
 use florin::messaging::producer::{Outgoing, Producer, Stopping};
-use florin::protocol::pb::florin_v1 as native;
-use florin::protocol::pb::payment_v1 as pb;
 use florin::supervision::tree::Publishing;
+use florin_wire::florin_v1 as native;
+use florin_wire::payment_v1 as pb;
 
 use crate::harness::money::{Order, reason};
 use crate::harness::{Florin, Options, TestDatabase, until};

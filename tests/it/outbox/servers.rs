@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 
-use florin::embedded::kafka::DevKafka;
-use florin::embedded::ports;
-use florin::embedded::postgres::{Durability, PrivatePostgres};
+use florin_servers::kafka::DevKafka;
+use florin_servers::ports;
+use florin_servers::postgres::{Durability, PrivatePostgres};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 

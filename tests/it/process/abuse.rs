@@ -6,7 +6,7 @@ mod raw;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use florin::protocol::pb::payment_v1 as pb;
+use florin_wire::payment_v1 as pb;
 use tonic::Code;
 use tonic::transport::Channel;
 
@@ -159,10 +159,9 @@ struct Garbage {
 /// Messages that are too large, or none: an error of gRPC each, and the connection goes on.
 async fn messages(server: &Server) {
     let mut client = server.client();
-    let good =
-        async |client: &mut florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient<Channel>| {
-            client.get_account_balance(pb::GetAccountBalanceRequest { account_id: account(0) }).await.unwrap();
-        };
+    let good = async |client: &mut florin_wire::payment_v1::payment_service_client::PaymentServiceClient<Channel>| {
+        client.get_account_balance(pb::GetAccountBalanceRequest { account_id: account(0) }).await.unwrap();
+    };
     good(&mut client).await;
     for megabytes in [5, 20] {
         let mut large = payment("large", &account(0), &account(1), 1, "USD");

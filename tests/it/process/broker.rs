@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use florin::embedded::{kafka::DevKafka, ports};
+use florin_servers::{kafka::DevKafka, ports};
 use tonic::Code;
 
 use super::load::{Load, open_accounts, quantile};

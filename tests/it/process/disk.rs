@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use florin::embedded::postgres::{Durability, PrivatePostgres};
+use florin_servers::postgres::{Durability, PrivatePostgres};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tonic::Code;
 

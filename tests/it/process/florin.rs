@@ -7,7 +7,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
+use florin_wire::payment_v1::payment_service_client::PaymentServiceClient;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

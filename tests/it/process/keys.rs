@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use florin::protocol::pb::payment_v1 as pb;
+use florin_wire::payment_v1 as pb;
 use serde_json::Value;
 use tonic::{Code, Request, Status};
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use florin::protocol::pb::payment_v1 as pb;
-use florin::protocol::pb::payment_v1::payment_service_client::PaymentServiceClient;
+use florin_wire::payment_v1 as pb;
+use florin_wire::payment_v1::payment_service_client::PaymentServiceClient;
 use futures::{StreamExt, stream};
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;

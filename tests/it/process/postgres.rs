@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use florin::embedded::postgres::{Durability, PrivatePostgres};
+use florin_servers::postgres::{Durability, PrivatePostgres};
 use sqlx::{Connection, PgConnection};
 use tonic::Code;
 

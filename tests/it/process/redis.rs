@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use florin::embedded::redis::PrivateRedis;
-use florin::protocol::pb::payment_v1 as pb;
+use florin_servers::redis::PrivateRedis;
+use florin_wire::payment_v1 as pb;
 use tonic::{Code, Request};
 
 use super::florin::Server;

@@ -11,7 +11,7 @@ use crate::rest::client::Rest;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payout_outlives_kill_9_and_a_stuck_one_is_seen_to_from_the_command_line() {
     let simulator = Simulator::start().await;
-    let port = florin::embedded::ports::free().unwrap().to_string();
+    let port = florin_servers::ports::free().unwrap().to_string();
     let site = Site::new()
         .await
         .with("PROVIDER_URL", &simulator.url())

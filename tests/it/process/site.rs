@@ -77,7 +77,7 @@ impl Site {
 
     /// A port for the gRPC listener that stays the same over restarts.
     pub fn with_fixed_port(self) -> Self {
-        let port = florin::embedded::ports::free().unwrap().to_string();
+        let port = florin_servers::ports::free().unwrap().to_string();
         self.with("GRPC_PORT", &port)
     }
 

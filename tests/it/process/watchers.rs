@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use florin::protocol::pb::florin_v1 as pb;
-use florin::protocol::pb::florin_v1::ledger_client::LedgerClient;
+use florin_wire::florin_v1 as pb;
+use florin_wire::florin_v1::ledger_client::LedgerClient;
 use futures::{StreamExt, stream};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,7 +1,7 @@
 //! What the ledger should come to: balances, what is held, what is left of payments and holds, and which rules a step
 //! would break.
 
-use florin::protocol::pb::florin_v1::{AccountStatus as Status, DeclineCode as Code};
+use florin_wire::florin_v1::{AccountStatus as Status, DeclineCode as Code};
 use proptest::prelude::*;
 
 /// Accounts of a case: two plain ones, one with a ceiling, one with a credit line, one in another currency; then a bank

@@ -1,7 +1,7 @@
 //! The audit: balances compared with their postings, and set right by them.
 
-use florin::protocol::pb::florin_v1 as pb;
-use florin::protocol::pb::florin_v1::ledger_client::LedgerClient;
+use florin_wire::florin_v1 as pb;
+use florin_wire::florin_v1::ledger_client::LedgerClient;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::Executor;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use florin::protocol::pb::florin_v1::ledger_client::LedgerClient;
-use florin::protocol::pb::florin_v1::{Limit, UpdateAccountRequest};
+use florin_wire::florin_v1::ledger_client::LedgerClient;
+use florin_wire::florin_v1::{Limit, UpdateAccountRequest};
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -49,9 +49,9 @@ impl World {
         ["balance", "held", "available"].map(|field| super::text(&account[field]))
     }
 
-    async fn grpc(&self) -> florin::protocol::pb::florin_v1::ledger_client::LedgerClient<tonic::transport::Channel> {
+    async fn grpc(&self) -> florin_wire::florin_v1::ledger_client::LedgerClient<tonic::transport::Channel> {
         let address = format!("http://{}", self.served.runtime.grpc);
-        florin::protocol::pb::florin_v1::ledger_client::LedgerClient::connect(address).await.unwrap()
+        florin_wire::florin_v1::ledger_client::LedgerClient::connect(address).await.unwrap()
     }
 
     /// Each of these bodies is refused with 400 and a line that names all the words.

@@ -1,10 +1,10 @@
 //! Steps that fail for good: what was done is undone in reverse, nobody loses a cent, and what cannot be undone is
 //! stuck until an operator says how it stands.
 
-use florin::protocol::pb::florin_v1 as pb;
 use florin::protocol::record::TransactionId;
 use florin::saga::{Fact, Resolution, Status, Step};
 use florin::store::sagas::{self, Asked};
+use florin_wire::florin_v1 as pb;
 use uuid::Uuid;
 
 use super::Rig;

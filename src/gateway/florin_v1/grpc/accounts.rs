@@ -2,10 +2,11 @@
 
 use std::fmt::Debug;
 
+use florin_wire::florin_v1 as pb;
+
 use crate::gateway::florin_v1::grpc::convert;
 use crate::ledger::{GuardsChange, Status};
 use crate::money::{Currency, decimal_text};
-use crate::protocol::pb::florin_v1 as pb;
 use crate::store::StoreError;
 use crate::store::accounts::{AccountKind, AccountRow, NewAccount, NormalSide};
 use crate::teller::call::Call;

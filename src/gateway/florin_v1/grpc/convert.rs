@@ -1,9 +1,10 @@
 //! From rows to messages.
 
+use florin_wire::florin_v1 as pb;
+
 use crate::ledger::Status;
 use crate::money::decimal_text;
 use crate::protocol::events::timestamp;
-use crate::protocol::pb::florin_v1 as pb;
 use crate::protocol::record::Kind;
 use crate::store::accounts::{AccountKind, AccountRow, NormalSide};
 use crate::store::entries::EntryRow;

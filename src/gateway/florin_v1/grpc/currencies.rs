@@ -1,6 +1,7 @@
 //! Makes, changes and lists currencies.
 
-use crate::protocol::pb::florin_v1 as pb;
+use florin_wire::florin_v1 as pb;
+
 use crate::store::currencies::{CurrencyChange, CurrencyRow};
 use crate::store::operators::Doing;
 use crate::teller::call::Call;

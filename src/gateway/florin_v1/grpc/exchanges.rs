@@ -1,8 +1,9 @@
 //! Exchanges and rates over gRPC.
 
+use florin_wire::florin_v1 as pb;
+
 use crate::gateway::florin_v1::grpc::post::posting;
 use crate::protocol::events::timestamp;
-use crate::protocol::pb::florin_v1 as pb;
 use crate::store::rates::RateRow;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;

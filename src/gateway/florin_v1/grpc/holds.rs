@@ -1,7 +1,8 @@
 //! Holds over gRPC.
 
+use florin_wire::florin_v1 as pb;
+
 use crate::gateway::florin_v1::grpc::{convert, post};
-use crate::protocol::pb::florin_v1 as pb;
 use crate::protocol::record::TransactionId;
 use crate::store::holds::HoldState;
 use crate::teller::call::Call;

@@ -1,7 +1,8 @@
 //! Lists what operators did.
 
+use florin_wire::florin_v1 as pb;
+
 use crate::protocol::events::timestamp;
-use crate::protocol::pb::florin_v1 as pb;
 use crate::protocol::record::RequestHash;
 use crate::store::operators::{ActionFilter, ActionRow};
 use crate::teller::call::Call;

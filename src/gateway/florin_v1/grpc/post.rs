@@ -1,7 +1,8 @@
 //! One transaction over gRPC: checks every field, translates, and answers.
 
+use florin_wire::florin_v1 as pb;
+
 use crate::gateway::florin_v1::grpc::{convert, returns};
-use crate::protocol::pb::florin_v1 as pb;
 use crate::protocol::record::Kind;
 use crate::protocol::record::RequestedPosting;
 use crate::teller::call::Call;

@@ -1,10 +1,10 @@
 //! Reads transactions, entries and the fate of keys.
 
+use florin_wire::florin_v1 as pb;
 use prost::Message;
 use uuid::Uuid;
 
 use crate::gateway::florin_v1::grpc::convert;
-use crate::protocol::pb::florin_v1 as pb;
 use crate::protocol::record::{Api, TransactionId};
 use crate::store::transactions::Cursor;
 use crate::teller::call::Call;

@@ -1,10 +1,10 @@
 //! Refunds and reversals over gRPC.
 
+use florin_wire::florin_v1 as pb;
 use uuid::Uuid;
 
 use crate::gateway::florin_v1::grpc::post::posting;
 use crate::protocol::admission::Permit;
-use crate::protocol::pb::florin_v1 as pb;
 use crate::protocol::record::TransactionId;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;

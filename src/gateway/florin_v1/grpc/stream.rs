@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use florin_wire::florin_v1 as pb;
 use futures::StreamExt;
 use futures::future::join_all;
 use futures::stream::{FuturesOrdered, Stream, unfold};
@@ -19,7 +20,6 @@ use crate::admission::limits::limit;
 use crate::admission::rate_limit::RateLimiter;
 use crate::gateway::florin_v1::grpc::post::post;
 use crate::gateway::grpc::status;
-use crate::protocol::pb::florin_v1 as pb;
 use crate::resilience::tasks;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
+use florin_wire::florin_v1 as pb;
 use futures::stream::{Stream, unfold};
 use tokio::sync::watch;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use uuid::Uuid;
 
-use crate::protocol::pb::florin_v1 as pb;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;

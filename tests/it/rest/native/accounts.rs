@@ -224,7 +224,7 @@ async fn a_status_is_changed_and_closed_is_final() {
 /// Mutation: a floor above zero that is refused one way and allowed the other.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_account_may_be_told_to_keep_something_whichever_way_it_is_opened() {
-    use florin::protocol::pb::florin_v1 as pb;
+    use florin_wire::florin_v1 as pb;
     let world = World::native().await;
     let rest = world.open(json!({ "minBalance": "40" })).await;
     let request = pb::CreateAccountRequest {

@@ -1,6 +1,6 @@
 //! Exchange, rates, refunds and reversals over REST; and how the accounts REST API shows what was reversed.
 
-use florin::protocol::pb::florin_v1 as pb;
+use florin_wire::florin_v1 as pb;
 use reqwest::Method;
 use serde_json::json;
 

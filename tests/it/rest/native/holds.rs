@@ -4,7 +4,7 @@
 
 mod listing;
 
-use florin::protocol::pb::florin_v1 as pb;
+use florin_wire::florin_v1 as pb;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Lists of holds over REST.
 
-use florin::protocol::pb::florin_v1 as pb;
+use florin_wire::florin_v1 as pb;
 use serde_json::json;
 
 use super::super::super::{World, text};

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use nix::unistd::{User as Account, geteuid};
 
-use crate::embedded::process::User;
-use crate::embedded::{Doing, Error, on_path};
+use crate::process::User;
+use crate::{Doing, Error, on_path};
 
 /// The oldest major version that the schema works with.
 const MAJOR_MIN: u32 = 15;

@@ -3,7 +3,7 @@
 use sqlx::{Connection, Executor, PgConnection};
 
 use super::*;
-use crate::embedded::ports;
+use crate::ports;
 
 async fn count(url: &str) -> i64 {
     let mut connection = PgConnection::connect(url).await.unwrap();
@@ -102,7 +102,7 @@ fn a_server_does_not_outlive_a_killed_owner() {
     use std::io::{BufRead, BufReader};
     let home = tempfile::tempdir().unwrap();
     let mut owner = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "embedded::postgres::tests::owner_to_be_killed", "--ignored", "--nocapture"])
+        .args(["--exact", "postgres::tests::owner_to_be_killed", "--ignored", "--nocapture"])
         .env("FLORIN_TEST_OWNED_DIR", home.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -116,9 +116,6 @@ fn a_server_does_not_outlive_a_killed_owner() {
     assert!(process::alive(server));
     owner.kill().unwrap();
     owner.wait().unwrap();
-    assert!(
-        crate::embedded::wait_until(Duration::from_secs(20), || !process::alive(server)),
-        "the server outlived its owner"
-    );
+    assert!(crate::wait_until(Duration::from_secs(20), || !process::alive(server)), "the server outlived its owner");
     socket::forget(home.path(), &socket::folder(home.path(), install::server_user().unwrap()).unwrap());
 }

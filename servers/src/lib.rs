@@ -1,7 +1,7 @@
 //! Servers that Florin starts for itself: a private PostgreSQL, a development Kafka broker, a Redis for tests.
 //!
-//! This room owns their folders, their processes and their ports, and nothing else: it speaks none of their protocols
-//! and knows no other room. `florin dev` and the tests call it; `florin serve` never does.
+//! It owns their folders, their processes and their ports, and nothing else: it speaks none of their protocols and knows
+//! nothing of Florin. `florin dev`, the tests and the benchmarks call it; `florin serve` never does.
 //!
 //! Every call here blocks its thread until the server is ready or gone; async callers use `spawn_blocking`. Dropping a
 //! handle stops its server. If this process dies without dropping anything, even by SIGKILL, the kernel tells its

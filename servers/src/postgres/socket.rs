@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 use sha2::{Digest, Sha256};
 
-use crate::embedded::process::User;
-use crate::embedded::{Doing, Error};
+use crate::process::User;
+use crate::{Doing, Error};
 
 /// The longest path of a folder whose socket's path fits the 107 bytes of a socket address; the longest name is
 /// `.s.PGSQL.65535`.
