@@ -129,7 +129,6 @@ async fn pages_of_a_long_history_read_what_they_answer_and_nothing_else() {
     }
     history.check("with statistics", filled).await;
     history.pool.close().await;
-    database.check_books().await;
     let report = florin::store::verify::verify(&database.pool, |_, _, _| {}).await.unwrap();
     assert!(report.is_clean(), "{report}");
 }

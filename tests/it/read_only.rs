@@ -118,7 +118,6 @@ async fn a_server_that_takes_no_writes_for_a_while_is_away_and_nothing_is_lost_o
     database.pool.execute("ALTER SYSTEM RESET default_transaction_read_only").await.unwrap();
     database.pool.execute("SELECT pg_reload_conf()").await.unwrap();
     goes_on(florin, all, answers).await;
-    drop(server);
 }
 
 // Fails when a connection that takes no writes goes back into the pool: it takes none for as long as it lives.

@@ -107,7 +107,7 @@ async fn unguarded(books: &TestDatabase, n: usize) -> TestDatabase {
     )
     .await
     .unwrap();
-    TestDatabase::of(url, pool)
+    TestDatabase::of(url, pool).damaged()
 }
 
 async fn drop_copy(copy: TestDatabase) {

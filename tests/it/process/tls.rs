@@ -53,5 +53,5 @@ async fn a_payment_goes_through_tls_and_through_mutual_tls() {
         assert!(!paid, "with a foreign certificate: {said}");
     }
     assert_eq!(site.database.count("SELECT count(*) FROM transactions WHERE key IS NOT NULL").await, 3);
-    site.check_books().await;
+    site.verify();
 }
