@@ -18,6 +18,7 @@ mod refunds;
 mod refusals;
 mod sagas;
 mod service;
+mod shown;
 
 use std::ops::Deref;
 

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::client::{CORRELATION, is_time, is_uuid, stored, units};
-use super::{World, has, key, movement, payment, refund, text, with};
+use super::client::{CORRELATION, is_uuid, stored, units};
+use super::shown::shown;
+use super::{World, key, movement, payment, refund, text, with};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_movement_is_answered_and_kept() {
@@ -18,65 +19,79 @@ async fn each_movement_is_answered_and_kept() {
 /// Mutations: balances of the answer read after a later movement; the stored form of the amount in the answer.
 async fn topup_and_withdrawal_tell_the_balances_before_and_after(world: &World) {
     let user = world.open(json!({})).await;
-    let mut expected = 0;
-    for (route, kind, amount, change) in [
-        ("topup", "topup", "100", 100_0000_0000),
-        ("topup", "topup", "0.5", 5000_0000),
-        ("withdraw", "withdrawal", "30.05", -30_0500_0000),
-        ("topup", "topup", "7.10", 7_1000_0000),
-        ("withdraw", "withdrawal", "77.55", -77_5500_0000_i128),
+    let (mut expected, mut told) = (0, Vec::new());
+    for (route, amount, change) in [
+        ("topup", "100", 100_0000_0000),
+        ("topup", "0.5", 5000_0000),
+        ("withdraw", "30.05", -30_0500_0000),
+        ("topup", "7.10", 7_1000_0000),
+        ("withdraw", "77.55", -77_5500_0000_i128),
     ] {
         let (source, destination, own) =
             if change > 0 { (&world.bank, &user, "destination") } else { (&user, &world.bank, "source") };
-        let body = with(&movement(source, destination, amount), json!({ "reference": format!("{kind} {amount}") }));
+        let body = with(&movement(source, destination, amount), json!({ "reference": format!("{route} {amount}") }));
         let made = world.post(&format!("transactions/{route}"), &body).await.ok(201);
-        assert!(is_uuid(&made["transactionId"]) && is_time(&made["createdAt"]), "{made}");
-        for field in ["idempotencyKey", "sourceAccountId", "destinationAccountId", "amount", "currency"] {
-            assert_eq!(made[field], body[field], "{field} in {made}");
-        }
-        assert_eq!((&made["type"], &made["status"]), (&json!(kind), &json!("pending")));
-        has(&made, "sourceBalanceBefore sourceBalanceAfter destinationBalanceBefore destinationBalanceAfter metadata");
         let at = |when: &str| units(&made[format!("{own}Balance{when}")]);
         assert_eq!((at("Before"), at("After")), (expected, expected + change), "{made}");
         expected += change;
-        // An external account goes below zero and shows nothing of it.
-        let other = if own == "source" { "destination" } else { "source" };
-        for when in ["Before", "After"] {
-            assert_eq!(units(&made[format!("{other}Balance{when}")]), 0, "{made}");
-        }
         assert_eq!(units(&json!(world.balance(&user).await)), expected);
 
-        let read = world.transaction(&text(&made["transactionId"])).await;
-        for (field, value) in [
-            ("id", made["transactionId"].clone()),
-            ("type", json!(kind)),
-            ("status", json!("completed")),
-            ("amount", json!(stored(amount))),
-            ("sourceSignedAmount", json!(format!("-{}", stored(amount)))),
-            ("destinationSignedAmount", json!(stored(amount))),
-            ("currency", json!("USD")),
-            ("sourceAccountId", json!(source)),
-            ("destinationAccountId", json!(destination)),
-            ("idempotencyKey", body["idempotencyKey"].clone()),
-            ("failureReason", Value::Null),
-            ("failureCode", Value::Null),
-            ("compensatedAt", Value::Null),
-            ("compensationReason", Value::Null),
-            (
-                if own == "source" { "sourceNewBalance" } else { "destinationNewBalance" },
-                json!(world.balance(&user).await),
-            ),
-        ] {
-            assert_eq!(read[field], value, "{field} in {read}");
-        }
-        has(
-            &read,
-            "correlationId compensationActions aggregateVersion metadata sourceNewBalance destinationNewBalance",
-        );
-        for field in ["requestedAt", "completedAt", "updatedAt"] {
-            assert!(is_time(&read[field]), "{field} in {read}");
-        }
+        let (id, key) = (text(&made["transactionId"]), text(&body["idempotencyKey"]));
+        let read = world.transaction(&id).await;
+        assert_eq!(read[format!("{own}NewBalance")], world.balance(&user).await, "{read}");
+        let names = [("user", &*user), ("bank", &*world.bank), ("key", &*key), ("transaction", &*id)];
+        told.push([&made, &read].map(|body| shown(body, &names)));
     }
+    // An external account goes below zero and shows nothing of it.
+    insta::assert_json_snapshot!(told[0][0], @r#"
+    {
+      "amount": "100",
+      "createdAt": "[time]",
+      "currency": "USD",
+      "destinationAccountId": "[user]",
+      "destinationBalanceAfter": "100.00000000",
+      "destinationBalanceBefore": "0.00000000",
+      "idempotencyKey": "[key]",
+      "metadata": {},
+      "reference": "topup 100",
+      "sourceAccountId": "[bank]",
+      "sourceBalanceAfter": "0.00000000",
+      "sourceBalanceBefore": "0.00000000",
+      "status": "pending",
+      "transactionId": "[transaction]",
+      "type": "topup"
+    }
+    "#);
+    insta::assert_json_snapshot!(told[2][1], @r#"
+    {
+      "aggregateVersion": 2,
+      "amount": "30.05000000",
+      "compensatedAt": null,
+      "compensationActions": [],
+      "compensationReason": null,
+      "completedAt": "[time]",
+      "correlationId": "[id]",
+      "currency": "USD",
+      "destinationAccountId": "[bank]",
+      "destinationNewBalance": "0.00000000",
+      "destinationSignedAmount": "30.05000000",
+      "failureCode": null,
+      "failureReason": null,
+      "id": "[transaction]",
+      "idempotencyKey": "[key]",
+      "metadata": {},
+      "originalPaymentId": null,
+      "reference": "withdraw 30.05",
+      "refundedAmount": null,
+      "requestedAt": "[time]",
+      "sourceAccountId": "[user]",
+      "sourceNewBalance": "70.45000000",
+      "sourceSignedAmount": "-30.05000000",
+      "status": "completed",
+      "type": "withdrawal",
+      "updatedAt": "[time]"
+    }
+    "#);
     world.balances(&[(&user, "0"), (&world.bank, "0")]).await;
     assert_eq!(world.get(&format!("accounts/{}/balance", world.bank)).await.ok(200)["status"], "active");
 }
@@ -85,14 +100,28 @@ async fn a_transfer_is_one_transaction_under_two_names(world: &World) {
     let (ada, bob) = (world.user("20").await, world.user("5.5").await);
     let body = with(&movement(&ada, &bob, "4.25"), json!({ "reference": "rent, May" }));
     let made = world.post("transactions/transfer", &body).await.ok(201);
-    assert!(is_uuid(&made["debitTransactionId"]) && is_time(&made["createdAt"]), "{made}");
-    assert_eq!(made["debitTransactionId"], made["creditTransactionId"]);
-    for field in ["sourceAccountId", "destinationAccountId", "amount", "currency", "reference"] {
-        assert_eq!(made[field], body[field], "{field} in {made}");
+    let (id, key) = (text(&made["debitTransactionId"]), text(&body["idempotencyKey"]));
+    let names = [("ada", &*ada), ("bob", &*bob), ("key", &*key), ("transaction", &*id)];
+    insta::assert_json_snapshot!(shown(&made, &names), @r#"
+    {
+      "amount": "4.25",
+      "createdAt": "[time]",
+      "creditTransactionId": "[transaction]",
+      "currency": "USD",
+      "debitTransactionId": "[transaction]",
+      "destinationAccountId": "[bob]",
+      "destinationBalanceAfter": "9.75000000",
+      "destinationBalanceBefore": "5.50000000",
+      "idempotencyKey": "[key]",
+      "reference": "rent, May",
+      "sourceAccountId": "[ada]",
+      "sourceBalanceAfter": "15.75000000",
+      "sourceBalanceBefore": "20.00000000",
+      "status": "pending"
     }
-    assert_eq!(made["status"], "pending");
+    "#);
     world.balances(&[(&ada, "15.75"), (&bob, "9.75")]).await;
-    let read = world.transaction(&text(&made["debitTransactionId"])).await;
+    let read = world.transaction(&id).await;
     assert!(["transfer_debit", "transfer_credit"].contains(&text(&read["type"]).as_str()), "{read}");
     for (field, value) in [
         ("status", "completed"),
@@ -153,20 +182,96 @@ async fn a_payment_needs_no_key_and_carries_its_metadata_and_correlation(world: 
 
     let keyed = with(&payment(&customer, &merchant, "1"), json!({ "idempotencyKey": key() }));
     let made = world.post("transactions/payment", &keyed).await.ok(201);
-    assert_eq!(world.transaction(&text(&made["transactionId"])).await["idempotencyKey"], keyed["idempotencyKey"]);
+    let (id, key) = (text(&made["transactionId"]), text(&keyed["idempotencyKey"]));
+    assert_eq!(world.transaction(&id).await["idempotencyKey"], key);
+    let names = [("customer", &*customer), ("merchant", &*merchant), ("key", &*key), ("payment", &*id)];
+    insta::assert_json_snapshot!(shown(&made, &names), @r#"
+    {
+      "amount": "1",
+      "createdAt": "[time]",
+      "currency": "USD",
+      "customerAccountId": "[customer]",
+      "customerBalanceAfter": "24.00000000",
+      "customerBalanceBefore": "25.00000000",
+      "destinationAccountId": "[merchant]",
+      "destinationBalanceAfter": "26.00000000",
+      "destinationBalanceBefore": "25.00000000",
+      "idempotencyKey": "[key]",
+      "merchantAccountId": "[merchant]",
+      "merchantBalanceAfter": "26.00000000",
+      "merchantBalanceBefore": "25.00000000",
+      "metadata": {},
+      "paymentMetadata": {},
+      "sourceAccountId": "[customer]",
+      "sourceBalanceAfter": "24.00000000",
+      "sourceBalanceBefore": "25.00000000",
+      "status": "pending",
+      "transactionId": "[payment]",
+      "type": "payment"
+    }
+    "#);
 
-    let back =
-        with(&refund(&text(&made["transactionId"]), "0.4"), json!({ "refundMetadata": { "reason": "too salty" } }));
+    let back = with(&refund(&id, "0.4"), json!({ "refundMetadata": { "reason": "too salty" } }));
     let made = world.post("transactions/refund", &back).await.ok(201);
-    assert!(is_uuid(&made["refundId"]), "{made}");
-    assert_eq!((&made["originalPaymentId"], &made["status"]), (&back["originalPaymentId"], &json!("pending")));
-    let read = world.transaction(&text(&made["refundId"])).await;
-    assert_eq!(
-        (&read["type"], &read["status"], &read["amount"]),
-        (&json!("refund"), &json!("completed"), &json!("0.40000000"))
-    );
-    assert_eq!((&read["sourceAccountId"], &read["destinationAccountId"]), (&json!(merchant), &json!(customer)));
-    assert!(read["metadata"].to_string().contains("too salty"), "{read}");
+    let refund = text(&made["refundId"]);
+    let names = [("customer", &*customer), ("merchant", &*merchant), ("payment", &*id), ("refund", &*refund)];
+    insta::assert_json_snapshot!(shown(&made, &names), @r#"
+    {
+      "amount": "0.4",
+      "createdAt": "[time]",
+      "currency": "USD",
+      "customerAccountId": "[customer]",
+      "customerBalanceAfter": "24.40000000",
+      "customerBalanceBefore": "24.00000000",
+      "destinationAccountId": "[customer]",
+      "idempotencyKey": null,
+      "merchantAccountId": "[merchant]",
+      "merchantBalanceAfter": "25.60000000",
+      "merchantBalanceBefore": "26.00000000",
+      "originalPaymentId": "[payment]",
+      "refundAmount": "0.4",
+      "refundId": "[refund]",
+      "refundMetadata": {
+        "reason": "too salty"
+      },
+      "sourceAccountId": "[merchant]",
+      "status": "pending",
+      "transactionId": "[refund]",
+      "type": "refund"
+    }
+    "#);
+    insta::assert_json_snapshot!(shown(&world.transaction(&refund).await, &names), @r#"
+    {
+      "aggregateVersion": 2,
+      "amount": "0.40000000",
+      "compensatedAt": null,
+      "compensationActions": [],
+      "compensationReason": null,
+      "completedAt": "[time]",
+      "correlationId": "[id]",
+      "currency": "USD",
+      "destinationAccountId": "[customer]",
+      "destinationNewBalance": "24.40000000",
+      "destinationSignedAmount": "0.40000000",
+      "failureCode": null,
+      "failureReason": null,
+      "id": "[refund]",
+      "idempotencyKey": null,
+      "metadata": {
+        "reason": "too salty"
+      },
+      "originalPaymentId": "[payment]",
+      "reference": null,
+      "refundedAmount": null,
+      "requestedAt": "[time]",
+      "sourceAccountId": "[merchant]",
+      "sourceNewBalance": "25.60000000",
+      "sourceSignedAmount": "-0.40000000",
+      "status": "completed",
+      "type": "refund",
+      "updatedAt": "[time]"
+    }
+    "#);
     world.balances(&[(&customer, "24.4"), (&merchant, "25.6")]).await;
 }
 

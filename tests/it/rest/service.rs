@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::client::{CORRELATION, is_uuid};
+use super::shown::shown;
 use super::{World, key, movement, payment, text};
 
 /// Every call of the accounts REST API that is served.
@@ -55,6 +56,7 @@ async fn what_belongs_to_no_row() {
     every_call_is_described_with_its_refusals(&world).await;
     the_page_loads_nothing_from_elsewhere(&world).await;
     routes_and_methods_that_are_not_there(&world).await;
+    both_contracts_refuse_with_one_body(&world).await;
     a_correlation_id_is_taken_over_or_made_and_carried_everywhere(&world).await;
     world.end().await;
 }
@@ -225,4 +227,31 @@ async fn routes_and_methods_that_are_not_there(world: &World) {
         let answer = world.send(world.request(method.clone(), "accounts")).await;
         assert!(answer.status == 405 || answer.status == 404, "{method}: {}", answer.status);
     }
+}
+
+/// Mutations: a contract that answers with the other's code; a field of the error body that is left out.
+async fn both_contracts_refuse_with_one_body(world: &World) {
+    let refused = async |path: &str| shown(&world.get(path).await.body, &[]);
+    insta::assert_json_snapshot!(refused("/api/v1/accounts/nobody").await, @r#"
+    {
+      "code": "ACCOUNT_NOT_FOUND",
+      "correlationId": "[id]",
+      "error": "Not Found",
+      "message": "Account not found: nobody",
+      "path": "/api/v1/accounts/nobody",
+      "statusCode": 404,
+      "timestamp": "[time]"
+    }
+    "#);
+    insta::assert_json_snapshot!(refused("/v1/accounts/nobody").await, @r#"
+    {
+      "code": "ACCOUNT_NOT_FOUND",
+      "correlationId": "[id]",
+      "error": "Not Found",
+      "message": "Account not found: nobody",
+      "path": "/v1/accounts/nobody",
+      "statusCode": 404,
+      "timestamp": "[time]"
+    }
+    "#);
 }

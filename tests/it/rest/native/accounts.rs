@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::super::client::units;
+use super::super::shown::shown;
 use super::super::{World, movement, text};
 use super::{hold, transaction};
 
@@ -16,35 +17,44 @@ async fn an_account_and_its_entries_read_back_in_its_own_decimals() {
         assert_eq!(world.money("ann").await[0], back);
     }
     world.held("10").await;
-    let account = world.account("ann").await;
-    for (field, value) in [
-        ("id", json!("ann")),
-        ("kind", json!("user")),
-        ("normalSide", json!("credit")),
-        ("currency", json!("USD")),
-        ("status", json!("active")),
-        ("balance", json!("80.45")),
-        ("held", json!("10.00")),
-        ("available", json!("70.45")),
-        ("minBalance", json!("0.00")),
-        ("maxBalance", Value::Null),
-        ("withinLimits", json!(true)),
-        ("debitsPosted", json!("19.55")),
-        ("creditsPosted", json!("100.00")),
-    ] {
-        assert_eq!(account[field], value, "{field} of {account}");
+    insta::assert_json_snapshot!(shown(&world.account("ann").await, &[]), @r#"
+    {
+      "available": "70.45",
+      "balance": "80.45",
+      "createdAt": "[time]",
+      "creditsPosted": "100.00",
+      "currency": "USD",
+      "debitsPosted": "19.55",
+      "held": "10.00",
+      "id": "ann",
+      "kind": "user",
+      "maxBalance": null,
+      "metadata": {},
+      "minBalance": "0.00",
+      "normalSide": "credit",
+      "owner": "",
+      "status": "active",
+      "version": 5,
+      "withinLimits": true
     }
+    "#);
     let page = world.get("/v1/accounts/ann/entries").await.ok(200);
     let amounts: Vec<String> = page["items"].as_array().unwrap().iter().map(|entry| text(&entry["amount"])).collect();
     assert_eq!(
         (amounts, &page["nextPageToken"]),
         (["-7.00", "-0.05", "-12.50", "100.00"].map(str::to_owned).to_vec(), &Value::Null)
     );
-    let newest = &page["items"][0];
-    assert_eq!(
-        (&newest["counterAccountId"], &newest["balanceAfter"], &newest["currency"]),
-        (&json!("shop"), &json!("80.45"), &json!("USD"))
-    );
+    insta::assert_json_snapshot!(shown(&page["items"][0], &[]), @r#"
+    {
+      "amount": "-7.00",
+      "balanceAfter": "80.45",
+      "counterAccountId": "shop",
+      "createdAt": "[time]",
+      "currency": "USD",
+      "posting": 0,
+      "transactionId": "[id]"
+    }
+    "#);
     for size in [1, 2, 3, 4, 1_000] {
         let walked = world.walk(&format!("/v1/accounts/ann/entries?limit={size}"), "balanceAfter").await;
         assert_eq!(walked, ["80.45", "87.45", "87.50", "100.00"], "{size}");
