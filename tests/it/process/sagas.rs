@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::site::{Site, text};
+use crate::gateway::rest::client::Rest;
 use crate::harness::provider::{How, SECRET, Simulator};
 use crate::harness::until;
-use crate::rest::client::Rest;
 
 /// Fails when what was under way is done again without asking.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
