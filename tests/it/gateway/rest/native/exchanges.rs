@@ -78,7 +78,7 @@ async fn money_is_exchanged_at_a_rate_that_was_written_down() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_goes_back_is_told_natively_and_as_contract_4_tells_it() {
+async fn what_goes_back_is_told_natively_and_as_the_accounts_api_tells_it() {
     let world = World::native().await;
     let mut paid = transaction(&[("ann", "shop", "60")]);
     paid["kind"] = json!("payment");
