@@ -2,6 +2,7 @@
 # Runs cargo test with the given arguments for the test binaries, and closes with one line for all of them.
 set -euo pipefail
 
+export INSTA_UPDATE=${INSTA_UPDATE:-no} # a snapshot that is missing or different fails, and leaves no files
 limit_s=${TEST_LIMIT_S:-1500} # a test that hangs must not hang everybody
 
 log=$(mktemp)

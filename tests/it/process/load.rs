@@ -154,7 +154,7 @@ impl Load {
             assert_eq!((status, Some(&id)), (pb::PaymentStatus::Duplicate, paid.id.as_ref()), "{key}");
         }
         compare(&site.database, &all, others).await;
-        site.check_books().await;
+        site.verify();
         all.len()
     }
 }

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::site::{Site, text};
+use crate::gateway::rest::client::Rest;
 use crate::harness::provider::{How, SECRET, Simulator};
 use crate::harness::until;
-use crate::rest::client::Rest;
 
 /// Fails when what was under way is done again without asking.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -70,7 +70,7 @@ async fn a_payout_outlives_kill_9_and_a_stuck_one_is_seen_to_from_the_command_li
     until("the metric tells that none is stuck", || async { server.metric("florin_sagas_stuck").await == Some(0.0) })
         .await;
     simulator.check();
-    site.check_books().await;
+    site.verify();
 }
 
 fn string(value: &Value) -> String {

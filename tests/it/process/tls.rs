@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::load::{account, open_accounts};
 use super::site::{Site, text};
-use crate::edge::mutual_tls::certificates;
+use crate::admission::mutual_tls::certificates;
 
 /// Pays by the command line; what it said, and whether it went well.
 fn pay(server: std::net::SocketAddr, key: &str, folder: &Path, args: &[&str]) -> (bool, String) {
@@ -53,5 +53,5 @@ async fn a_payment_goes_through_tls_and_through_mutual_tls() {
         assert!(!paid, "with a foreign certificate: {said}");
     }
     assert_eq!(site.database.count("SELECT count(*) FROM transactions WHERE key IS NOT NULL").await, 3);
-    site.check_books().await;
+    site.verify();
 }

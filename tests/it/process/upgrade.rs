@@ -86,7 +86,8 @@ async fn an_upgrade_keeps_the_books_and_serves() {
             && text(&again.stdout).contains("the schema is up to date")
             && text(&again.stdout).contains("all topics are there")
     );
-    site.check_books().await;
+    site.database.check_books().await;
+    site.verify();
     assert_eq!(site.database.count("SELECT count(*) FROM transactions WHERE key = 'from before'").await, 1);
     // A cent back, so that the payers find what they expect.
     let server = site.serve().await;

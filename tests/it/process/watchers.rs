@@ -125,7 +125,7 @@ async fn five_thousand_idle_watchers_over_rest_cost_less_than_100_mib() {
     assert!(!silent.contains("event:"), "it heard what was another's: {silent}");
     drop(watchers);
     assert_eq!(server.terminate(Duration::from_secs(8)).0, 0);
-    site.check_books().await;
+    site.verify();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,5 +149,5 @@ async fn five_thousand_idle_watchers_over_grpc_cost_less_than_100_mib() {
     assert!(heard.body.contains(&account(PAID)), "{heard:?}");
     drop((watchers, channels));
     assert_eq!(server.terminate(Duration::from_secs(8)).0, 0);
-    site.check_books().await;
+    site.verify();
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::gateway::rest::{World, key, text};
 use crate::harness::provider::{How, SECRET, Simulator};
 use crate::harness::served::Served;
 use crate::harness::until;
-use crate::rest::{World, key, text};
 
 struct Site {
     world: World,

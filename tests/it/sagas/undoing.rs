@@ -8,9 +8,9 @@ use florin_wire::florin_v1 as pb;
 use uuid::Uuid;
 
 use super::Rig;
+use crate::gateway::native::set_status;
 use crate::harness::provider::How;
 use crate::harness::until;
-use crate::native::set_status;
 
 impl Rig {
     async fn set(&self, account: &str, status: pb::AccountStatus) {

@@ -1,0 +1,4 @@
+//! Who may call.
+
+mod api_keys;
+pub mod mutual_tls;

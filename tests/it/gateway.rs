@@ -1,0 +1,6 @@
+//! The wires, contract by contract.
+
+mod contract;
+pub mod native;
+mod payments;
+pub mod rest;

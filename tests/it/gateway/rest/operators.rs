@@ -1,0 +1,269 @@
+//! Florin's own routes of operators: currencies by call, who did what, and who may.
+
+use florin::store::api_keys::{self, Scope, Scopes};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::client::{CORRELATION, Rest};
+use super::shown::shown;
+use super::{World, movement_in, text};
+use crate::harness::served::Served;
+
+fn gold() -> Value {
+    json!({ "code": "XAU", "name": "Gold", "exponent": 6, "type": "non-fiat", "metadata": { "unit": "oz", "fine": 999.9 }, "reason": "the vault opens" })
+}
+
+/// Mutations: 201 for one that was there; an exponent that may change; a currency that this process does not learn.
+#[tokio::test(flavor = "multi_thread")]
+async fn currencies_are_made_and_changed_by_call() {
+    let world = World::start().await;
+    world.post("accounts", &json!({ "ownerId": "o", "ownerType": "user", "currency": "XAU" })).await.refused(
+        400,
+        "INVALID_CURRENCY",
+        "Invalid currency: XAU",
+    );
+    let made = world.post("/v1/currencies", &gold()).await.ok(201);
+    assert_eq!(
+        made,
+        json!({ "code": "XAU", "name": "Gold", "precision": 6, "type": "non-fiat", "isActive": true, "metadata": { "unit": "oz", "fine": 999.9 } })
+    );
+    assert_eq!(world.post("/v1/currencies", &gold()).await.ok(200), made);
+    assert_eq!(world.get("currencies/XAU").await.ok(200), made);
+    for (field, other) in [
+        ("exponent", json!(5)),
+        ("name", json!("Silver")),
+        ("type", json!("fiat")),
+        ("metadata", json!({ "unit": "g" })),
+    ] {
+        let answer = world.post("/v1/currencies", &super::with(&gold(), json!({ field: other }))).await;
+        answer.refused_naming(409, "ALREADY_EXISTS", &["currency XAU exists already"]);
+    }
+    for (change, words) in [
+        (json!({ "code": null }), "code is required"),
+        (json!({ "code": "gold" }), "code \"gold\" is not 2 to 12"),
+        (json!({ "code": "X" }), "code \"X\""),
+        (json!({ "code": "A".repeat(13) }), "the limit is 12"),
+        (json!({ "name": "" }), "name should not be empty"),
+        (json!({ "name": "x".repeat(256) }), "the limit is 255"),
+        (json!({ "exponent": null }), "exponent is required"),
+        (json!({ "exponent": 19 }), "exponent must be a whole number from 0 to 18"),
+        (json!({ "exponent": -1 }), "exponent must be a whole number"),
+        (json!({ "exponent": 1.5 }), "exponent must be a whole number"),
+        (json!({ "exponent": "6" }), "exponent must be a whole number"),
+        (json!({ "type": null }), "type is required"),
+        (json!({ "type": "metal" }), "type must be one of the following values: fiat, non-fiat"),
+        (json!({ "metadata": [] }), "metadata must be an object"),
+        (json!({ "reason": "x".repeat(1_025) }), "the limit is 1024"),
+        (json!({ "reason": 7 }), "reason must be a string"),
+        (json!({ "isActive": false }), "property isActive should not exist"),
+    ] {
+        world.post("/v1/currencies", &super::with(&gold(), change)).await.refused_naming(
+            400,
+            "INVALID_ARGUMENT",
+            &[words],
+        );
+    }
+
+    let (bank, user) = (world.external("XAU").await, world.open(json!({ "currency": "XAU" })).await);
+    world.post("transactions/topup", &movement_in("XAU", &bank, &user, "1.000001")).await.ok(201);
+    assert_eq!(world.balance(&user).await, "1.00000100");
+    world.post("transactions/topup", &movement_in("XAU", &bank, &user, "0.0000001")).await.refused_naming(
+        400,
+        "INVALID_AMOUNT",
+        &["6 decimals of XAU"],
+    );
+    let off =
+        world.patch("/v1/currencies/XAU", &json!({ "isActive": false, "reason": "the vault closes" })).await.ok(200);
+    assert_eq!((&off["isActive"], &off["name"]), (&json!(false), &json!("Gold")));
+    let answer = world.post("accounts", &json!({ "ownerId": "o", "ownerType": "user", "currency": "XAU" })).await;
+    answer.refused_naming(400, "VALIDATION_FAILED", &["currency XAU is not in use"]);
+    world.post("transactions/topup", &movement_in("XAU", &bank, &user, "1")).await.ok(201);
+    let on = world
+        .patch("/v1/currencies/XAU", &json!({ "isActive": true, "name": "Fine gold", "metadata": {} }))
+        .await
+        .ok(200);
+    assert_eq!((&on["name"], &on["metadata"], &on["isActive"]), (&json!("Fine gold"), &json!({}), &json!(true)));
+    assert_eq!(world.patch("/v1/currencies/XAU", &json!({})).await.ok(200), on);
+    world.patch("/v1/currencies/NONE", &json!({ "isActive": true })).await.refused_naming(404, "NOT_FOUND", &["NONE"]);
+    for bad in [
+        json!({ "exponent": 7 }),
+        json!({ "code": "XAG" }),
+        json!({ "isActive": "no" }),
+        json!({ "name": "" }),
+        json!({ "metadata": { "a": ["\0"] } }),
+        json!({ "metadata": { "\0": 1 } }),
+    ] {
+        assert_eq!(world.patch("/v1/currencies/XAU", &bad).await.status, 400, "{bad}");
+    }
+    for raw in [r#"{"metadata":{"a":"\ud800"}}"#, r#"{"metadata":{"a":1e999}}"#, r#"{"metadata":{"a":"\u0000"}}"#] {
+        let request =
+            world.request(Method::PATCH, "/v1/currencies/XAU").header("content-type", "application/json").body(raw);
+        world.send(request).await.refused_naming(400, "INVALID_ARGUMENT", &["metadata"]);
+    }
+    let done = &world.get("/v1/operator-actions?subject=XAU").await.ok(200)["items"];
+    let names: Vec<&str> = done.as_array().unwrap().iter().map(|action| action["action"].as_str().unwrap()).collect();
+    assert_eq!(names, ["currency.change", "currency.change", "currency.create"]);
+    assert_eq!(
+        (&done[1]["reason"], &done[1]["before"]["isActive"], &done[1]["after"]["isActive"]),
+        (&json!("the vault closes"), &json!(true), &json!(false))
+    );
+    world.end().await;
+}
+
+/// Mutations: a reason that is dropped on the way; a rebuild that keeps nothing, or keeps what was right already.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_did_what_is_kept_with_the_reason_and_listed_in_pages() {
+    let world = World::start().await;
+    let user = world.user("100.00").await;
+    let path = format!("accounts/{user}/status");
+    let request = world
+        .request(Method::PATCH, &path)
+        .header(CORRELATION, "case-7")
+        .json(&json!({ "status": "suspended", "reason": "court order 7" }));
+    world.send(request).await.ok(200);
+    world.patch(&path, &json!({ "status": "active", "reason": "" })).await.ok(200);
+    for (body, words) in [
+        (json!({ "status": "active", "reason": "x".repeat(1_025) }), "1024"),
+        (json!({ "status": "active", "reason": "a\u{0}b" }), "U+0000"),
+    ] {
+        world.patch(&path, &body).await.refused_naming(400, "VALIDATION_FAILED", &["reason", words]);
+    }
+    let damage = format!(
+        "UPDATE balances SET credits = credits + 5, held = 7 WHERE account = (SELECT id FROM accounts WHERE name = '{user}')"
+    );
+    world.served.database.folded().await;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(damage)).execute(&world.served.database.pool).await.unwrap();
+    let rebuild = |reason: &'static str| {
+        world.request(Method::POST, &format!("admin/accounts/{user}/rebuild")).header("x-reason", reason.as_bytes())
+    };
+    for _ in 0..2 {
+        world.send(rebuild("Prüfung, 2. Quartal")).await.ok(200);
+    }
+    let invalid =
+        world.request(Method::POST, &format!("admin/accounts/{user}/rebuild")).header("x-reason", b"\xff".as_slice());
+    world.send(invalid).await.refused_naming(400, "VALIDATION_FAILED", &["x-reason"]);
+    let page = world.get(&format!("/v1/operator-actions?subject={user}")).await.ok(200);
+    insta::assert_json_snapshot!(shown(&page, &[("user", &user)]), @r#"
+    {
+      "items": [
+        {
+          "action": "account.rebuild",
+          "actor": "anonymous",
+          "after": {
+            "balance": "100.00",
+            "held": "0.00"
+          },
+          "at": "[time]",
+          "before": {
+            "balance": "100.05",
+            "held": "0.07"
+          },
+          "correlationId": "[id]",
+          "id": "[id]",
+          "reason": "Prüfung, 2. Quartal",
+          "subject": "[user]"
+        },
+        {
+          "action": "account.status",
+          "actor": "anonymous",
+          "after": {
+            "ceiling": null,
+            "floor": "0.00",
+            "status": "active"
+          },
+          "at": "[time]",
+          "before": {
+            "ceiling": null,
+            "floor": "0.00",
+            "status": "suspended"
+          },
+          "correlationId": "[id]",
+          "id": "[id]",
+          "reason": "",
+          "subject": "[user]"
+        },
+        {
+          "action": "account.status",
+          "actor": "anonymous",
+          "after": {
+            "ceiling": null,
+            "floor": "0.00",
+            "status": "suspended"
+          },
+          "at": "[time]",
+          "before": {
+            "ceiling": null,
+            "floor": "0.00",
+            "status": "active"
+          },
+          "correlationId": "case-7",
+          "id": "[id]",
+          "reason": "court order 7",
+          "subject": "[user]"
+        }
+      ],
+      "nextPageToken": null
+    }
+    "#);
+    let done = &page["items"];
+
+    let first = world.get(&format!("/v1/operator-actions?subject={user}&limit=2")).await.ok(200);
+    let token = text(&first["nextPageToken"]);
+    let last = world.get(&format!("/v1/operator-actions?subject={user}&limit=2&pageToken={token}")).await.ok(200);
+    let rest = &last["items"];
+    assert_eq!(last["nextPageToken"], json!(null));
+    assert_eq!((&rest[0]["id"], rest.as_array().unwrap().len()), (&done[2]["id"], 1));
+    let at = text(&done[1]["at"]);
+    for (query, status) in [
+        ("action=account.status".to_owned(), 200),
+        (format!("from={at}"), 200),
+        (format!("from={at}&to={at}"), 400),
+        ("from=yesterday".to_owned(), 400),
+        ("limit=0".to_owned(), 400),
+        ("limit=1001".to_owned(), 400),
+        ("subject=".to_owned(), 400),
+        ("subject=%00".to_owned(), 400),
+        (format!("pageToken={token}"), 400),
+        ("pageToken=x".to_owned(), 400),
+    ] {
+        assert_eq!(world.get(&format!("/v1/operator-actions?{query}")).await.status, status, "{query}");
+    }
+    world.end().await;
+}
+
+/// Mutations: a line of the table that asks for less; the key's name left out; one tenant's actions shown to another.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_an_admin_may_and_is_named_by_the_key() {
+    let served = Served::with(&[("AUTH_API_KEYS", "true")]).await;
+    let rest = Rest::new(served.http);
+    let pool = &served.database.pool;
+    let key = async |tenant: &str, scopes: Scopes| api_keys::create(pool, tenant, scopes, "").await.unwrap();
+    let (_, reader) = key("default", [Scope::Read, Scope::Write].into_iter().collect()).await;
+    let (admin, admins) = key("default", Scopes::all()).await;
+    let (_, others) = key("shop", Scopes::all()).await;
+    let call = async |method: Method, path: &str, key: Option<&str>| {
+        let request = rest.request(method.clone(), path);
+        let request = key.into_iter().fold(request, |request, key| request.bearer_auth(key));
+        let body = if path == "/v1/currencies" { gold() } else { json!({}) };
+        rest.send(if method == Method::GET { request } else { request.json(&body) }).await
+    };
+    let nobody = uuid::Uuid::nil();
+    for (method, path) in [
+        (Method::POST, "/v1/currencies".to_owned()),
+        (Method::PATCH, "/v1/currencies/USD".to_owned()),
+        (Method::GET, "/v1/operator-actions".to_owned()),
+        (Method::POST, format!("/api/v1/admin/transactions/{nobody}/reconcile")),
+        (Method::POST, format!("/api/v1/admin/transactions/{nobody}/rebuild")),
+        (Method::POST, "/api/v1/admin/transactions/reconcile-all".to_owned()),
+        (Method::POST, "/api/v1/admin/transactions/rebuild-all".to_owned()),
+    ] {
+        call(method.clone(), &path, None).await.refused_naming(401, "UNAUTHORIZED", &[]);
+        call(method.clone(), &path, Some(&reader)).await.refused_naming(403, "FORBIDDEN", &["lacks the scope admin"]);
+        assert!([200, 201, 404].contains(&call(method.clone(), &path, Some(&admins)).await.status), "{method} {path}");
+    }
+    let done = &call(Method::GET, "/v1/operator-actions", Some(&admins)).await.ok(200)["items"];
+    assert_eq!((&done[0]["actor"], done.as_array().unwrap().len()), (&json!(format!("key:{}", admin.id)), 1));
+    assert_eq!(call(Method::GET, "/v1/operator-actions", Some(&others)).await.ok(200)["items"], json!([]));
+    drop(rest);
+    served.stop().await;
+}

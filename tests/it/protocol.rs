@@ -1,0 +1,3 @@
+//! Events, word by word.
+
+mod words;

@@ -1,0 +1,322 @@
+//! Holds: authorize, capture in parts, void, expiry; one at a time, at the same moment, and across a restart.
+//!
+//! Each test of a fault names the mutation of the product that makes it fail.
+
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use florin::protocol::events::EventType;
+use florin_wire::florin_v1 as pb;
+use tonic::{Code, Status};
+
+use crate::gateway::native::{code, refused, set_status};
+use crate::harness::money::spawn;
+use crate::harness::{Florin, Options, TestDatabase, until};
+
+fn hold(key: &str, amount: &str) -> pb::AuthorizeHoldRequest {
+    pb::AuthorizeHoldRequest {
+        idempotency_key: key.into(),
+        debit_account_id: "a".into(),
+        credit_account_id: "b".into(),
+        amount: amount.into(),
+        currency: "USD".into(),
+        ..pb::AuthorizeHoldRequest::default()
+    }
+}
+
+fn in_ms(ms: i64) -> String {
+    (Utc::now() + TimeDelta::milliseconds(ms)).to_rfc3339()
+}
+
+impl Florin {
+    async fn authorize(&self, request: pb::AuthorizeHoldRequest) -> Result<pb::AuthorizeHoldResponse, Status> {
+        Ok(self.native.clone().authorize_hold(request).await?.into_inner())
+    }
+
+    /// The id of a new hold.
+    async fn held(&self, request: pb::AuthorizeHoldRequest) -> String {
+        self.authorize(request).await.unwrap().hold.unwrap().id
+    }
+
+    async fn capture(
+        &self,
+        key: &str,
+        hold: &str,
+        amount: &str,
+        last: bool,
+    ) -> Result<pb::CaptureHoldResponse, Status> {
+        let request = pb::CaptureHoldRequest {
+            idempotency_key: key.into(),
+            hold_id: hold.into(),
+            amount: amount.into(),
+            r#final: last,
+            ..Default::default()
+        };
+        Ok(self.native.clone().capture_hold(request).await?.into_inner())
+    }
+
+    async fn void(&self, key: &str, hold: &str) -> Result<pb::VoidHoldResponse, Status> {
+        let request = pb::VoidHoldRequest { idempotency_key: key.into(), hold_id: hold.into(), ..Default::default() };
+        Ok(self.native.clone().void_hold(request).await?.into_inner())
+    }
+
+    async fn hold(&self, id: &str) -> pb::Hold {
+        self.native.clone().get_hold(pb::GetHoldRequest { id: id.into() }).await.unwrap().into_inner().hold.unwrap()
+    }
+
+    async fn money(&self, account: &str) -> (String, String, String) {
+        let account = self.account(account).await;
+        (account.balance, account.held, account.available)
+    }
+}
+
+fn texts(balance: &str, held: &str, available: &str) -> (String, String, String) {
+    (balance.into(), held.into(), available.into())
+}
+
+fn done(transaction: Option<pb::Transaction>) -> Option<pb::DeclineCode> {
+    code(&transaction.unwrap())
+}
+
+async fn started() -> Florin {
+    let florin = Florin::start().await;
+    florin.database.account("a", 100_00).await;
+    florin.database.account("b", 0).await;
+    florin
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_is_captured_in_parts_up_to_what_it_has() {
+    let florin = started().await;
+    let first = florin.authorize(hold("h", "60")).await.unwrap();
+    let made = first.hold.clone().unwrap();
+    assert_eq!(
+        (made.status(), made.remaining.as_str(), made.captured.as_str()),
+        (pb::HoldStatus::Open, "60.00", "0.00")
+    );
+    assert_eq!(florin.money("a").await, texts("100.00", "60.00", "40.00"));
+    let pending = florin
+        .native
+        .clone()
+        .get_transaction(pb::GetTransactionRequest { id: made.id.clone() })
+        .await
+        .unwrap()
+        .into_inner()
+        .transaction
+        .unwrap();
+    assert_eq!((pending.kind.as_str(), pending.postings.len()), ("hold", 0));
+    assert_eq!(
+        done(florin.authorize(hold("more", "40.01")).await.unwrap().transaction),
+        Some(pb::DeclineCode::InsufficientFunds)
+    );
+    assert_eq!(
+        code(&florin.move_money("", &[("a", "b", "40.01")]).await.unwrap()),
+        Some(pb::DeclineCode::InsufficientFunds)
+    );
+
+    let again = florin.authorize(hold("h", "60")).await.unwrap();
+    assert!(again.replayed && again.hold.unwrap().id == made.id);
+    refused(florin.authorize(hold("h", "61")).await, Code::Aborted, &["another request"]);
+
+    let captured = florin.capture("c1", &made.id, "20", false).await.unwrap();
+    assert_eq!((captured.transaction.clone().unwrap().kind.as_str(), done(captured.transaction)), ("capture", None));
+    assert_eq!(
+        (florin.money("a").await, florin.money("b").await),
+        (texts("80.00", "40.00", "40.00"), texts("20.00", "0.00", "20.00"))
+    );
+    assert_eq!(
+        done(florin.capture("c2", &made.id, "40.01", false).await.unwrap().transaction),
+        Some(pb::DeclineCode::HoldExceeded)
+    );
+    assert_eq!(done(florin.capture("c3", &made.id, "", false).await.unwrap().transaction), None);
+    assert_eq!(florin.money("a").await, texts("40.00", "0.00", "40.00"));
+    let over = florin.hold(&made.id).await;
+    assert_eq!(
+        (over.status(), over.remaining.as_str(), over.captured.as_str()),
+        (pb::HoldStatus::Captured, "0.00", "60.00")
+    );
+    for n in ["c4", "c5"] {
+        assert_eq!(
+            done(florin.capture(n, &made.id, "", false).await.unwrap().transaction),
+            Some(pb::DeclineCode::HoldExceeded)
+        );
+        assert_eq!(
+            done(florin.void(&format!("v{n}"), &made.id).await.unwrap().transaction),
+            Some(pb::DeclineCode::HoldExceeded)
+        );
+    }
+    // Repeats hear the first answer, though nothing is left.
+    for (key, amount) in [("c1", "20"), ("c3", "")] {
+        assert!(florin.capture(key, &made.id, amount, false).await.unwrap().replayed, "{key}");
+    }
+    assert_eq!(florin.money("b").await, texts("60.00", "0.00", "60.00"));
+
+    let id = florin.held(hold("h2", "30")).await;
+    assert_eq!(done(florin.capture("c6", &id, "10", true).await.unwrap().transaction), None);
+    let over = florin.hold(&id).await;
+    assert_eq!((over.captured.as_str(), over.voided.as_str(), over.remaining.as_str()), ("10.00", "20.00", "0.00"));
+    let id = florin.held(hold("h3", "30")).await;
+    assert_eq!(done(florin.void("v", &id).await.unwrap().transaction), None);
+    assert!(florin.void("v", &id).await.unwrap().replayed);
+    assert_eq!(
+        (florin.hold(&id).await.status(), florin.money("a").await),
+        (pb::HoldStatus::Voided, texts("30.00", "0.00", "30.00"))
+    );
+
+    for (bad, words) in [
+        (
+            pb::AuthorizeHoldRequest { expires_at: "2020-01-01T00:00:00Z".into(), ..hold("", "1") },
+            vec!["expires_at", "future", "366 days"],
+        ),
+        (
+            pb::AuthorizeHoldRequest { expires_at: "9020-01-01T00:00:00Z".into(), ..hold("", "1") },
+            vec!["expires_at", "366 days"],
+        ),
+        (pb::AuthorizeHoldRequest { expires_at: "soon".into(), ..hold("", "1") }, vec!["expires_at \"soon\""]),
+        (hold("", "0.001"), vec!["amount \"0.001\" has more than the 2 decimals of USD"]),
+        (hold("", ""), vec!["amount is required"]),
+        (
+            pb::AuthorizeHoldRequest { debit_account_id: String::new(), ..hold("", "1") },
+            vec!["debit_account_id is required"],
+        ),
+    ] {
+        refused(florin.authorize(bad).await, Code::InvalidArgument, &words);
+    }
+    refused(florin.capture("x", "nothing", "1", false).await, Code::NotFound, &["nothing"]);
+    refused(florin.void("x", &uuid::Uuid::now_v7().to_string()).await, Code::NotFound, &["hold"]);
+    florin.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn held_money_keeps_an_account_open_and_can_always_be_let_go() {
+    let florin = started().await;
+    let id = florin.held(hold("h", "100")).await;
+    refused(
+        florin.update(set_status("a", pb::AccountStatus::Closed)).await,
+        Code::FailedPrecondition,
+        &["100.00 USD is held"],
+    );
+    florin.update(set_status("a", pb::AccountStatus::Suspended)).await.unwrap();
+    assert_eq!(
+        done(florin.capture("c", &id, "", false).await.unwrap().transaction),
+        Some(pb::DeclineCode::AccountInactive)
+    );
+    assert_eq!(done(florin.void("v", &id).await.unwrap().transaction), None);
+    assert_eq!(florin.money("a").await, texts("100.00", "0.00", "100.00"));
+    florin.stop().await;
+}
+
+// Fails when `hold_taken` is no CHECK (both succeed and the books do not balance), and when the lane takes its
+// violation for a fault of ours (the second one hears LEDGER_GUARD, and the account's actor is killed).
+#[tokio::test(flavor = "multi_thread")]
+async fn captured_and_voided_at_the_same_moment_one_wins_and_the_other_is_told() {
+    let florin = started().await;
+    florin.held(hold("other", "50")).await; // so that it is the hold that runs out, not what the account holds
+    for round in 0..4 {
+        let id = florin.held(hold(&format!("h{round}"), "10")).await;
+        florin.faults.hold("lane.before_commit");
+        let (native, hold_id) = (florin.native.clone(), id.clone());
+        let capture = spawn(async move {
+            native
+                .clone()
+                .capture_hold(pb::CaptureHoldRequest { hold_id, ..Default::default() })
+                .await
+                .unwrap()
+                .into_inner()
+                .transaction
+        });
+        let (native, hold_id) = (florin.native.clone(), id.clone());
+        let void = spawn(async move {
+            native
+                .clone()
+                .void_hold(pb::VoidHoldRequest { hold_id, ..Default::default() })
+                .await
+                .unwrap()
+                .into_inner()
+                .transaction
+        });
+        until("both have read the hold and are in the journal", || async {
+            florin.tree.node.active().unwrap().journal.depth() == 2
+        })
+        .await;
+        florin.faults.release("lane.before_commit");
+        let codes = [done(capture.await.unwrap()), done(void.await.unwrap())];
+        assert_eq!(codes.iter().filter(|code| code.is_none()).count(), 1, "{codes:?}");
+        assert_eq!(codes.iter().flatten().collect::<Vec<_>>(), [&pb::DeclineCode::HoldExceeded]);
+        assert_eq!(florin.hold(&id).await.remaining, "0.00");
+    }
+    assert_eq!(florin.money("a").await.1, "50.00");
+    florin.stop().await;
+}
+
+// Fails when the root starts no expiry, or does not start it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_expires_at_its_time_also_when_its_actor_fails() {
+    let florin = started().await;
+    florin.faults.panic_at("expiry.sent", 0, 2);
+    let id = florin.held(pb::AuthorizeHoldRequest { expires_at: in_ms(400), ..hold("h", "60") }).await;
+    assert_eq!(done(florin.capture("c", &id, "10", false).await.unwrap().transaction), None);
+    assert_eq!(florin.money("a").await.1, "50.00");
+    until("the hold has expired", || async { florin.hold(&id).await.remaining == "0.00" }).await;
+    let over = florin.hold(&id).await;
+    assert_eq!((over.captured.as_str(), over.voided.as_str()), ("10.00", "50.00"));
+    until("its actor was started again", || async { florin.faults.hits("expiry.sent") > 6 }).await;
+    assert_eq!(florin.database.count("SELECT count(*) FROM transactions WHERE kind = 12").await, 1);
+    for event in [EventType::HoldAuthorized, EventType::TransactionPosted, EventType::HoldVoided] {
+        let bodies = florin.database.told(event).await;
+        let bodies: Vec<serde_json::Value> = bodies.iter().map(|body| serde_json::from_str(body).unwrap()).collect();
+        assert!(bodies.iter().any(|body| body["event_type"] == event.name()), "{event:?} in {bodies:?}");
+        bodies.iter().for_each(crate::actors::outbox::schemas::check);
+    }
+    florin.stop().await;
+}
+
+// Fails when the root of the next node starts no expiry.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_expires_though_the_node_died_before() {
+    let database = TestDatabase::fresh().await;
+    let florin =
+        Florin::with(database.clone(), Options { lease: Duration::from_millis(500), ..Options::default() }).await;
+    florin.database.account("a", 100_00).await;
+    florin.database.account("b", 0).await;
+    let id = florin.held(pb::AuthorizeHoldRequest { expires_at: in_ms(1_500), ..hold("h", "60") }).await;
+    let late = florin.held(pb::AuthorizeHoldRequest { expires_at: in_ms(3_600_000), ..hold("h2", "10") }).await;
+    florin.kill().await;
+    let florin = Florin::with(database, Options { lease: Duration::from_millis(500), ..Options::default() }).await;
+    assert_eq!(florin.money("a").await, texts("100.00", "70.00", "30.00"));
+    until("the hold has expired", || async { florin.hold(&id).await.remaining == "0.00" }).await;
+    assert_eq!((florin.money("a").await.1, florin.hold(&late).await.status()), ("10.00".into(), pb::HoldStatus::Open));
+    florin.stop().await;
+}
+
+// Rule 17. Fails when what was captured is neither counted before a capture nor guarded by CHECKs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_in_a_lane_when_the_actor_and_then_the_node_die_is_not_captured_again() {
+    let database = TestDatabase::fresh().await;
+    let options = || Options { lease: Duration::from_millis(500), ..Options::default() };
+    let florin = Florin::with(database.clone(), options()).await;
+    florin.database.account("a", 100_00).await;
+    florin.database.account("b", 0).await;
+    let id = florin.held(hold("h", "100")).await;
+    florin.faults.hold("lane.after_commit");
+    let (native, hold_id) = (florin.native.clone(), id.clone());
+    let first = spawn(async move {
+        let request =
+            pb::CaptureHoldRequest { hold_id, amount: "60".into(), idempotency_key: "c1".into(), ..Default::default() };
+        native.clone().capture_hold(request).await.is_ok_and(|answer| done(answer.into_inner().transaction).is_none())
+    });
+    until("the capture is committed", || async { florin.faults.hits("lane.after_commit") > 0 }).await;
+    florin.kill_actors();
+    florin.kill().await;
+    let florin = Florin::with(database, options()).await;
+    let second = florin.capture("c2", &id, "60", false).await.unwrap();
+    assert_eq!(
+        done(second.transaction),
+        Some(pb::DeclineCode::HoldExceeded),
+        "the first one said {}",
+        first.await.unwrap()
+    );
+    assert!(florin.capture("c1", &id, "60", false).await.unwrap().replayed);
+    assert_eq!(florin.money("a").await, texts("40.00", "40.00", "0.00"));
+    florin.stop().await;
+}
