@@ -4,11 +4,11 @@
 use sqlx::PgPool;
 
 use super::StoreError;
-use super::accounts::{self, AccountKind, AccountRow, NewAccount, NormalSide};
+use super::accounts::{self, AccountRow, NewAccount};
 use super::numeric::Numeric;
 use crate::money::{Amount, CurrencyCode};
 use crate::protocol::journal::{PLACE_BITS, partition_of};
-use crate::protocol::record::{AccountId, Api, Kind, RequestHash, TransactionId, now_micros};
+use crate::protocol::record::{AccountId, AccountKind, Api, Kind, NormalSide, RequestHash, TransactionId, now_micros};
 
 /// Accounts per statement. Their postings are one transaction, whose rows are numbered by a smallint.
 const CHUNK: u32 = 5_000;

@@ -7,8 +7,8 @@ use sqlx::PgPool;
 use super::failure::Failure;
 use super::ledger::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
 use crate::money::{Amount, CurrencyCode, decimal_text};
-use crate::protocol::record::{Api, Kind, Maker, RequestHash};
-use crate::store::accounts::{self, AccountKind, AccountRow};
+use crate::protocol::record::{AccountKind, Api, Kind, Maker, RequestHash};
+use crate::store::accounts::{self, AccountRow};
 use crate::store::seed::{TENANT, new_account, opening};
 
 /// Id and opening balance in minor units of USD.

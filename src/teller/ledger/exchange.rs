@@ -11,8 +11,8 @@ use smallvec::smallvec;
 use super::{Action, Answer, Command, GRACE, Ledger, PostingCommand, read_failure};
 use crate::money::{Currency, ROUNDING, exchange};
 use crate::protocol::admission::Permit;
-use crate::protocol::record::{ExchangeRow, KeyHash};
-use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
+use crate::protocol::record::{AccountKind, ExchangeRow, KeyHash, NormalSide};
+use crate::store::accounts::NewAccount;
 use crate::store::rates::{self, RateRow};
 use crate::teller::failure::Failure;
 

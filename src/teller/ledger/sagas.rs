@@ -17,9 +17,11 @@ use super::{Action, Answer, Command, Ledger, PostingCommand, read_failure};
 use crate::actors::accounts::Resolved;
 use crate::money::{Amount, Currency};
 use crate::protocol::admission::Permit;
-use crate::protocol::record::{Api, FactRow, Kind, Maker, Operator, RequestHash, Rows, TransactionId, now_micros};
+use crate::protocol::record::{
+    AccountKind, Api, FactRow, Kind, Maker, NormalSide, Operator, RequestHash, Rows, TransactionId, now_micros,
+};
 use crate::saga::{Broken, Fact, Order, Resolution, Saga, Status, Step, Workflow, provider_account};
-use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
+use crate::store::accounts::NewAccount;
 use crate::store::sagas::{self, Asked, SagaRow};
 use crate::teller::failure::Failure;
 

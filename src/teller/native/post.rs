@@ -163,7 +163,7 @@ fn written(command: Command, answer: Answer) -> Posted {
             (id, created_at, replayed, None, None)
         }
         Answer::Declined { id, created_at, code, message } => {
-            (id, created_at, false, Some(code), Some((code as i16, message)))
+            (id, created_at, false, Some(code), Some((code, message)))
         }
     };
     let gives_back = |id: TransactionId, amount: Amount| Some((id, amount.minor_units()));
@@ -198,8 +198,7 @@ fn written(command: Command, answer: Answer) -> Posted {
     };
     let transaction = TransactionRow {
         id,
-        api: command.api.code(),
-        kind: command.kind.code(),
+        kind: command.kind,
         key: command.key,
         reference: command.reference,
         description: command.description,
