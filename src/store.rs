@@ -20,6 +20,7 @@ pub mod rates;
 pub mod sagas;
 pub mod schema;
 pub mod seed;
+mod statement;
 pub mod transactions;
 pub mod verify;
 

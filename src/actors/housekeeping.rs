@@ -19,7 +19,6 @@ use uuid::Uuid;
 use super::journal::Journal;
 use crate::faults::Faults;
 use crate::protocol::admission::InFlight;
-use crate::protocol::events::EventType;
 use crate::protocol::record::{Api, Kind, Record, RequestHash, Rows, TransactionId};
 use crate::protocol::slip::Slip;
 use crate::store::outbox::{self as store, DeadLetterRow};
@@ -201,7 +200,7 @@ async fn tend(config: &HousekeepingConfig, pool: &PgPool) {
 /// The record that publishes a dead letter's event again; `None`: this version knows no such event. Its id is derived
 /// from the dead letter.
 fn replay(letter: &DeadLetterRow) -> Option<Record> {
-    let event = EventType::from_code(letter.event)?;
+    let event = letter.event.known()?;
     let source = TransactionId(Uuid::from_u128(u128::from(letter.id.unsigned_abs())));
     let (id, request) = (
         TransactionId::derived(source, "replay of a dead letter"),
@@ -215,6 +214,6 @@ fn replay(letter: &DeadLetterRow) -> Option<Record> {
         request,
         Instant::now() + REPLAY_CUTOFF,
     );
-    let facts = json!({ "event": letter.event, "key": letter.aggregate, "event_body": letter.body }).to_string();
+    let facts = json!({ "event": event.code(), "key": letter.aggregate, "event_body": letter.body }).to_string();
     Some(Record { facts: Some(facts), rows: vec![Rows::Replay { letter: letter.id }], event: Some(event), ..record })
 }

@@ -7,7 +7,6 @@ use sqlx::PgPool;
 use super::discovery::pool;
 use super::options::SettingsArgs;
 use super::output::{Failure, columns, note, say};
-use crate::protocol::events::EventType;
 use crate::settings::Mode;
 use crate::store::outbox::{self as store, DeadLetterRow};
 
@@ -84,7 +83,7 @@ async fn list(pool: &PgPool, args: &ListArgs) -> Result<(), Failure> {
         [
             letter.id.to_string(),
             letter.failed_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-            name(letter.event).to_owned(),
+            letter.event.name().to_owned(),
             letter.aggregate.clone(),
             letter.replayed_as.map_or_else(|| "no".into(), |id| format!("as {id}")),
             letter.error.chars().take(60).collect(),
@@ -105,7 +104,7 @@ async fn show(pool: &PgPool, args: &ShowArgs) -> Result<(), Failure> {
         return Ok(say(json(&letter))?);
     }
     say(format!("dead letter  {}", letter.id))?;
-    say(format!("event        {} of {} (place {})", name(letter.event), letter.aggregate, letter.seq))?;
+    say(format!("event        {} of {} (place {})", letter.event.name(), letter.aggregate, letter.seq))?;
     say(format!("failed at    {} after {} retries", letter.failed_at.to_rfc3339(), letter.retry_count))?;
     say(format!("error        {}", letter.error))?;
     say(format!("replayed     {}", letter.replayed_as.map_or_else(|| "no".into(), |id| format!("as event {id}"))))?;
@@ -158,14 +157,10 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Dead letters read at a time.
 const PAGE: i64 = 500;
 
-fn name(event: i16) -> &'static str {
-    EventType::from_code(event).map_or("unknown", EventType::name)
-}
-
 fn json(letter: &DeadLetterRow) -> serde_json::Value {
     let body = serde_json::from_str(&letter.body).unwrap_or_else(|_| serde_json::Value::from(letter.body.as_str()));
     serde_json::json!({
-        "id": letter.id, "place": letter.seq, "event_type": name(letter.event), "aggregate_id": letter.aggregate, "error": letter.error,
+        "id": letter.id, "place": letter.seq, "event_type": letter.event.name(), "aggregate_id": letter.aggregate, "error": letter.error,
         "retry_count": letter.retry_count, "failed_at": letter.failed_at, "replayed_as": letter.replayed_as, "body": body,
     })
 }

@@ -128,10 +128,8 @@ impl PaymentV1 {
         let _place = self.ledger.enter_read()?;
         let row =
             store::transactions::get(&self.ledger.parts().pool, &tenant, TransactionId(Uuid::from_u128(id.0))).await;
-        let row = row
-            .map_err(|error| read_failure(&error))?
-            .filter(|row| row.kind == Kind::PAYMENT.code())
-            .ok_or_else(missing)?;
+        let row =
+            row.map_err(|error| read_failure(&error))?.filter(|row| row.kind == Kind::PAYMENT).ok_or_else(missing)?;
         payment(&row).ok_or_else(missing)
     }
 

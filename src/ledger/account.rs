@@ -25,6 +25,11 @@ impl Status {
         }
     }
 
+    /// `None`: no status has this number.
+    pub fn from_code(code: i16) -> Option<Self> {
+        [Self::Active, Self::Suspended, Self::Closed].into_iter().find(|status| status.code() == code)
+    }
+
     /// The name wherever a status is written as text.
     pub fn name(self) -> &'static str {
         match self {

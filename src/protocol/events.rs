@@ -40,6 +40,22 @@ pub enum EventType {
     AccountChanged = 8,
 }
 
+/// The number of an event, as the journal and dead letters keep it. That of a newer Florin may be unknown to this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventNumber(pub i16);
+
+impl EventNumber {
+    /// `None`: this version knows no such event.
+    pub fn known(self) -> Option<EventType> {
+        EventType::from_code(self.0)
+    }
+
+    /// The name of the event; `unknown` if there is none.
+    pub fn name(self) -> &'static str {
+        self.known().map_or("unknown", EventType::name)
+    }
+}
+
 impl EventType {
     pub const ALL: [Self; 8] = [
         Self::PaymentAuthorized,

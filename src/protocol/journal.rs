@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::record::{AccountId, TransactionId};
+use super::events::EventType;
+use super::record::{AccountId, Kind, TransactionId};
 
 /// Bits of a row's position in its batch: a batch has at most 2^20 rows.
 pub const PLACE_BITS: u32 = 20;
@@ -44,14 +45,9 @@ pub struct Row {
     pub n: i16,
     /// How many postings the transaction has; 0: it moves no money.
     pub postings: i16,
-    /// [`super::events::EventType`] by number; `None`: the transaction has no event.
-    pub event: Option<i16>,
-    /// [`super::record::Kind`] by number.
-    pub kind: i16,
-    /// One of [`status`].
-    pub status: i16,
-    /// [`super::record::Api`] by number.
-    pub api: i16,
+    /// `None`: the transaction has no event.
+    pub event: Option<EventType>,
+    pub kind: Kind,
     /// The account whose money leaves or is held, or whose guards are changed.
     pub debit: Option<AccountId>,
     /// The account at which money arrives, or for which it is held.

@@ -1,5 +1,6 @@
 //! What the journal writes: one record per accepted or declined command, complete before it is admitted.
 
+mod account;
 mod kind;
 mod rows;
 
@@ -15,6 +16,7 @@ use super::events::EventType;
 use crate::ledger::Guards;
 use crate::money::Amount;
 
+pub use self::account::{AccountKind, NormalSide};
 pub use self::kind::Kind;
 pub use self::rows::{AccountRow, ExchangeRow, FactRow, Operator, OperatorAction, Rows};
 
@@ -71,10 +73,6 @@ pub enum Api {
 impl Api {
     pub fn code(self) -> i16 {
         self as i16
-    }
-
-    pub fn from_code(code: i16) -> Option<Self> {
-        [Self::PaymentV1, Self::FlorinV1, Self::AccountsV1].into_iter().find(|api| api.code() == code)
     }
 
     /// By its name on the wire; an empty name is `florin.v1`.
@@ -168,6 +166,12 @@ pub enum DeclineCode {
 }
 
 impl DeclineCode {
+    /// The number wherever it is stored.
+    pub fn code(self) -> i16 {
+        self as i16
+    }
+
+    /// `None`: no code has this number.
     pub fn from_code(code: i16) -> Option<Self> {
         [
             Self::InsufficientFunds,
@@ -181,7 +185,7 @@ impl DeclineCode {
             Self::HoldExceeded,
         ]
         .into_iter()
-        .find(|known| *known as i16 == code)
+        .find(|known| known.code() == code)
     }
 
     /// The name in events and answers.

@@ -6,54 +6,13 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgPool};
 use uuid::Uuid;
 
-use super::journal::{USED_KEYS, UsedKeyRow, status, used_keys};
+use super::journal::{USED_KEYS, UsedKeyRow, used_keys};
 use super::numeric::Numeric;
 use super::{StoreError, limited};
-use crate::ledger::{Guards, Totals};
+use crate::ledger::{Guards, Status, Totals};
 use crate::money::{Currency, CurrencyCode};
 use crate::protocol::account::{Identity, Posted, UsedKey};
-use crate::protocol::record::{AccountId, KeyHash, TransactionId};
-
-/// Whose books an account belongs to, which decides its default floor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccountKind {
-    /// A customer's: floor 0.
-    User = 1,
-    /// The house's own: no floor.
-    System = 2,
-    /// The outside world's: no floor.
-    External = 3,
-}
-
-impl AccountKind {
-    /// The name wherever it is written as text.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::System => "system",
-            Self::External => "external",
-        }
-    }
-}
-
-/// The side on which an account normally has its balance: credits or debits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NormalSide {
-    /// Liabilities and revenue, such as a customer's money.
-    Credit = 1,
-    /// Assets and expenses.
-    Debit = 2,
-}
-
-impl NormalSide {
-    /// The name wherever it is written as text.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Credit => "credit",
-            Self::Debit => "debit",
-        }
-    }
-}
+use crate::protocol::record::{AccountId, AccountKind, KeyHash, NormalSide, TransactionId};
 
 #[derive(Clone, Debug)]
 pub struct NewAccount {
@@ -159,36 +118,34 @@ impl Balance {
         AsOf { folded: self.folded, epoch: self.epoch }
     }
 
-    fn read(self) -> Posted {
-        Posted {
+    fn read(self, account: i64) -> Result<Posted, StoreError> {
+        let status = Status::from_code(self.status)
+            .ok_or_else(|| StoreError::Unreadable(format!("account {account} has status {}", self.status)))?;
+        Ok(Posted {
             totals: Totals { debits: self.debits.0, credits: self.credits.0, held: self.held.0, version: self.version },
             last: self.last_seq,
-            guards: Guards {
-                status: status(self.status),
-                floor: self.floor.map(|n| n.0),
-                ceiling: self.ceiling.map(|n| n.0),
-            },
-        }
+            guards: Guards { status, floor: self.floor.map(|n| n.0), ceiling: self.ceiling.map(|n| n.0) },
+        })
     }
 }
 
 impl Row {
     fn read(self) -> Result<AccountRow, StoreError> {
-        let unreadable = || StoreError::Unreadable(format!("account {} has currency {}", self.id, self.currency));
+        let says = |what: String| StoreError::Unreadable(format!("account {} has {what}", self.id));
+        let unreadable = || says(format!("currency {}", self.currency));
         let currency = Currency {
             code: CurrencyCode::parse(&self.currency).ok_or_else(unreadable)?,
             exponent: u8::try_from(self.exponent).map_err(|_| unreadable())?,
         };
+        let kind = AccountKind::from_code(self.kind).ok_or_else(|| says(format!("kind {}", self.kind)))?;
+        let normal_side =
+            NormalSide::from_code(self.normal_side).ok_or_else(|| says(format!("normal side {}", self.normal_side)))?;
         Ok(AccountRow {
             identity: Identity { id: AccountId(self.id), tenant: self.tenant.into(), name: self.name.into(), currency },
             as_of: self.balance.as_of(),
-            posted: self.balance.read(),
-            kind: match self.kind {
-                1 => AccountKind::User,
-                2 => AccountKind::System,
-                _ => AccountKind::External,
-            },
-            normal_side: if self.normal_side == 1 { NormalSide::Credit } else { NormalSide::Debit },
+            posted: self.balance.read(self.id)?,
+            kind,
+            normal_side,
             owner: self.owner,
             owner_type: self.owner_type,
             subtype: self.subtype,
@@ -283,8 +240,8 @@ pub async fn create(pool: &PgPool, new: &NewAccount) -> Result<AccountRow, Store
     let opened = sqlx::query(sql)
         .bind(&new.tenant)
         .bind(&new.name)
-        .bind(new.kind as i16)
-        .bind(new.normal_side as i16)
+        .bind(new.kind.code())
+        .bind(new.normal_side.code())
         .bind(new.currency.as_str())
         .bind(&new.owner)
         .bind(&new.owner_type)
@@ -337,7 +294,7 @@ pub async fn read_with_keys(
     let sql = format!("SELECT {BALANCE} FROM balances b WHERE account = $1");
     let balance: Balance = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(account.0).fetch_one(pool).await?;
     let as_of = balance.as_of();
-    Ok((balance.read(), as_of, keys_used(pool, keys).await?))
+    Ok((balance.read(account.0)?, as_of, keys_used(pool, keys).await?))
 }
 
 /// Since when every used key is remembered; `None` when no key was ever forgotten. The keys of one partition are

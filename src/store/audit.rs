@@ -6,12 +6,13 @@
 
 mod transactions;
 
-use sqlx::{AssertSqlSafe, FromRow, PgConnection, PgPool};
+use sqlx::{FromRow, PgConnection, PgPool};
 
 use super::StoreError;
 use super::fold;
 use super::numeric::Numeric;
 use super::operators::{self, Doing};
+use super::statement::statement;
 use crate::money::decimal_text;
 
 pub use transactions::{ReconciledTransaction, reconcile_transaction, reconcile_transactions};
@@ -68,17 +69,10 @@ pub struct Equation {
     pub total: i128,
 }
 
-/// An audit may read for a minute, and keep the lock of a single account that long.
-const PATIENCE: &str =
-    "SET LOCAL statement_timeout = '60s'; SET LOCAL enable_nestloop = on; SET LOCAL enable_seqscan = on";
-
-/// Compares one account: its rows along their chain, its open holds by their index. It is one statement, so all is as
-/// of one moment.
-const ONE: &str = "SELECT a.name, c.exponent, b.credits - b.debits AS balance, coalesce(r.posted, 0) AS posted, b.held, coalesce(h.open, 0) AS open, b.version, r.rows \
-     FROM balances_of(ARRAY(SELECT id FROM accounts WHERE tenant = $1 AND name = $2)) b JOIN accounts a ON a.id = b.account JOIN currencies c ON c.code = a.currency, \
-       LATERAL (SELECT sum(CASE a.id WHEN credit_account THEN amount ELSE -amount END) AS posted, count(*) AS rows \
-         FROM account_history(a.id, 9223372036854775807, 9223372036854775807, false)) r, \
-       LATERAL (SELECT sum(amount - captured - voided) AS open FROM holds WHERE debit_account = a.id) h";
+/// An audit may read for a minute, and keep the lock of a single account that long. Plans know the numbers that are
+/// bound, as if they stood in the text.
+const PATIENCE: &str = "SET LOCAL statement_timeout = '60s'; SET LOCAL enable_nestloop = on; \
+     SET LOCAL enable_seqscan = on; SET LOCAL plan_cache_mode = force_custom_plan";
 
 /// The SQLSTATE when the chain breaks off: a row that another names as the one before it is missing, or is not the
 /// account's.
@@ -97,7 +91,7 @@ pub async fn reconcile(pool: &PgPool, tenant: &str, name: &str) -> Result<Option
 }
 
 async fn one(connection: &mut PgConnection, tenant: &str, name: &str) -> Result<Option<Reconciled>, StoreError> {
-    Ok(sqlx::query_as(ONE).bind(tenant).bind(name).fetch_optional(connection).await?)
+    Ok(sqlx::query_as(include_str!("audit/sql/account.sql")).bind(tenant).bind(name).fetch_optional(connection).await?)
 }
 
 /// Compares one account of a list; `None`: its chain breaks off. The transaction that this is part of can go on.
@@ -123,12 +117,8 @@ pub async fn reconcile_all(pool: &PgPool, tenant: &str, count: i64) -> Result<(i
         .bind(tenant)
         .fetch_one(&mut *transaction)
         .await?;
-    let sql = "SELECT a.name, c.exponent, b.credits - b.debits AS balance, coalesce(r.posted, 0) AS posted, b.held, coalesce(h.open, 0) AS open, b.version, coalesce(r.rows, 0) AS rows \
-         FROM accounts a JOIN balances_now b ON b.account = a.id JOIN currencies c ON c.code = a.currency \
-           LEFT JOIN (SELECT account, sum(moved) AS posted, count(*) AS rows FROM account_rows GROUP BY account) r ON r.account = a.id \
-           LEFT JOIN (SELECT debit_account, sum(amount - captured - voided) AS open FROM holds GROUP BY debit_account) h ON h.debit_account = a.id \
-         WHERE a.tenant = $1 AND (b.credits - b.debits, b.held, b.version) IS DISTINCT FROM (coalesce(r.posted, 0), coalesce(h.open, 0), coalesce(r.rows, 0)) ORDER BY a.id LIMIT $2";
-    let wrong = sqlx::query_as(sql).bind(tenant).bind(count).fetch_all(&mut *transaction).await?;
+    let wrong = sqlx::query_as(include_str!("audit/sql/accounts.sql")).bind(tenant).bind(count);
+    let wrong = wrong.fetch_all(&mut *transaction).await?;
     transaction.rollback().await?;
     Ok((accounts, wrong))
 }
@@ -148,19 +138,15 @@ struct Sums {
 }
 
 impl Sums {
-    /// `rows` is a subquery with the columns moved, held and seq; those after `after` and up to `upto` are added.
+    /// By the statement `sums`: of the rows after `after` and up to `upto`.
     async fn of(
         connection: &mut PgConnection,
-        rows: &str,
+        sums: &'static str,
         account: i64,
         after: i64,
         upto: i64,
     ) -> Result<Self, StoreError> {
-        let sql = format!(
-            "SELECT coalesce(-sum(moved) FILTER (WHERE moved < 0), 0) AS debits, coalesce(sum(moved) FILTER (WHERE moved > 0), 0) AS credits, coalesce(sum(held), 0) AS held, \
-             count(*) AS rows, coalesce(max(seq), 0) AS last FROM {rows} r WHERE seq > $2 AND seq <= $3"
-        );
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(account).bind(after).bind(upto).fetch_one(connection).await?)
+        Ok(sqlx::query_as(sums).bind(account).bind(after).bind(upto).fetch_one(connection).await?)
     }
 
     fn and(self, later: Self) -> Self {
@@ -170,11 +156,8 @@ impl Sums {
     }
 }
 
-/// The rows of account `$1` as its chain leads through them.
-const CHAIN: &str = "(SELECT CASE $1 WHEN credit_account THEN coalesce(amount, 0) ELSE coalesce(-amount, 0) END AS moved, \
-     CASE $1 WHEN debit_account THEN coalesce(held, 0) ELSE 0 END AS held, seq FROM account_history($1, 9223372036854775807, 9223372036854775807, false))";
-/// The rows of account `$1` as the whole journal has them, which is read for it.
-const ALL_ROWS: &str = "(SELECT moved, held, seq FROM account_rows WHERE account = $1)";
+const SUMS_OF_CHAIN: &str = include_str!("audit/sql/sums_of_chain.sql");
+const SUMS_OF_JOURNAL: &str = include_str!("audit/sql/sums_of_journal.sql");
 
 /// Sets an account's balance, what is held on it and where its chain begins to what its rows add up to. Releases it
 /// from quarantine, and records the operator's action. Returns what was found before. Only the fold waits for it
@@ -197,18 +180,15 @@ pub async fn rebuild(pool: &PgPool, name: &str, doing: &Doing<'_>) -> Result<Opt
     }
     // A chain that is as long as the balance says is believed. If it is not, or if there is none, then where it begins
     // may be what is wrong: all rows of the account are looked for, those so far before the fold is kept waiting.
-    let (so_far, rows, upto) = if found.as_ref().is_some_and(|row| row.version == row.rows && row.rows > 0) {
-        (Sums::default(), CHAIN, -1)
+    let (so_far, sums, upto) = if found.as_ref().is_some_and(|row| row.version == row.rows && row.rows > 0) {
+        (Sums::default(), SUMS_OF_CHAIN, -1)
     } else {
         let upto = fold::folded(&mut *transaction).await?;
-        (Sums::of(&mut transaction, ALL_ROWS, account, -1, upto).await?, ALL_ROWS, upto)
+        (Sums::of(&mut transaction, SUMS_OF_JOURNAL, account, -1, upto).await?, SUMS_OF_JOURNAL, upto)
     };
     let place: i64 = sqlx::query_scalar("SELECT seq FROM folded FOR UPDATE").fetch_one(&mut *transaction).await?;
-    let sums = so_far.and(Sums::of(&mut transaction, rows, account, upto, place).await?);
-    let compared = "SELECT a.name, c.exponent, b.credits - b.debits AS balance, $2::numeric AS posted, b.held, $3::numeric AS open, b.version, \
-             CASE WHEN b.last_seq = $4 THEN $5::bigint ELSE -1 END AS rows \
-         FROM accounts a JOIN balances b ON b.account = a.id JOIN currencies c ON c.code = a.currency WHERE a.id = $1";
-    let compared = sqlx::query_as(compared)
+    let sums = so_far.and(Sums::of(&mut transaction, sums, account, upto, place).await?);
+    let compared = sqlx::query_as(include_str!("audit/sql/compared.sql"))
         .bind(account)
         .bind(Numeric(sums.credits - sums.debits))
         .bind(Numeric(sums.held))
@@ -217,30 +197,19 @@ pub async fn rebuild(pool: &PgPool, name: &str, doing: &Doing<'_>) -> Result<Opt
     let before: Option<Reconciled> = compared.fetch_optional(&mut *transaction).await?;
     let Some(before) = before else { return Ok(None) };
     if !before.agrees() || is_quarantined {
-        // A limit that the balance is past binds what moves towards it: the balance may stay where it is.
-        let set = "UPDATE balances b SET debits = n.debits, credits = n.credits, held = n.held, version = n.version, last_seq = n.last_seq, \
-                 status = n.status, floor = n.floor, ceiling = n.ceiling, \
-                 floor_from = CASE WHEN n.credits - n.debits - n.held < n.floor THEN n.credits - n.debits - n.held END, \
-                 ceiling_from = CASE WHEN n.credits - n.debits > n.ceiling THEN n.credits - n.debits END \
-             FROM (SELECT $2::numeric AS debits, $3::numeric AS credits, $4::numeric AS held, $5::bigint AS version, $6::bigint AS last_seq, \
-                 coalesce((g.set ->> 'status')::smallint, o.status) AS status, CASE WHEN g.set IS NULL THEN o.floor ELSE (g.set ->> 'floor')::numeric END AS floor, \
-                 CASE WHEN g.set IS NULL THEN o.ceiling ELSE (g.set ->> 'ceiling')::numeric END AS ceiling \
-               FROM balances o LEFT JOIN (SELECT j.body -> 'set' AS set FROM quarantine q JOIN journal j ON j.seq > q.first_seq AND j.seq <= $7 \
-                 WHERE q.account = $1 AND q.released_at IS NULL AND j.kind = 20 AND j.debit_account = $1 ORDER BY j.seq DESC LIMIT 1) g ON true WHERE o.account = $1) n \
-             WHERE b.account = $1";
-        sqlx::query(set)
+        let (sql, numbers) = statement(include_str!("audit/sql/rebuilt.sql"), 7);
+        let rebuilt = sqlx::query(sql)
             .bind(account)
             .bind(Numeric(sums.debits))
             .bind(Numeric(sums.credits))
             .bind(Numeric(sums.held))
             .bind(sums.rows)
             .bind(sums.last)
-            .bind(place)
-            .execute(&mut *transaction)
-            .await?;
-        let released = "UPDATE quarantine SET released_at = clock_timestamp(), released_by = $2, why = $3, last_seq = $4 WHERE account = $1 AND released_at IS NULL";
+            .bind(place);
+        let rebuilt = numbers.into_iter().fold(rebuilt, |query, number| query.bind(number));
+        rebuilt.execute(&mut *transaction).await?;
         let by = doing.by.did("account.rebuild", name, None, None);
-        sqlx::query(released)
+        sqlx::query(include_str!("audit/sql/released.sql"))
             .bind(account)
             .bind(&by.actor)
             .bind(&by.reason)
@@ -264,9 +233,8 @@ pub async fn rebuild(pool: &PgPool, name: &str, doing: &Doing<'_>) -> Result<Opt
 pub async fn equation(pool: &PgPool, tenant: &str) -> Result<Vec<Equation>, StoreError> {
     let mut transaction = pool.begin().await?;
     sqlx::raw_sql(PATIENCE).execute(&mut *transaction).await?;
-    let sql = "SELECT a.currency, c.exponent, count(*) AS accounts, sum(b.credits - b.debits) AS total FROM accounts a JOIN balances_now b ON b.account = a.id \
-         JOIN currencies c ON c.code = a.currency WHERE a.tenant = $1 GROUP BY a.currency, c.exponent ORDER BY a.currency";
-    let rows = sqlx::query_as(sql).bind(tenant).fetch_all(&mut *transaction).await?;
+    let equation = sqlx::query_as(include_str!("audit/sql/equation.sql")).bind(tenant);
+    let rows = equation.fetch_all(&mut *transaction).await?;
     transaction.rollback().await?;
     Ok(rows)
 }

@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::numeric::{numerics, optional_numerics};
 use super::{Counted, Database, StoreError, within};
-use crate::ledger::Status;
 use crate::protocol::account::{UsedKey, UsedKeys};
 use crate::protocol::batch::Batch;
 use crate::protocol::journal::{partition_of, status as row_status};
@@ -322,12 +321,4 @@ pub(super) fn used_keys(rows: Vec<UsedKeyRow>) -> UsedKeys {
         (used.key, used)
     };
     rows.into_iter().map(used).collect()
-}
-
-pub(super) fn status(code: i16) -> Status {
-    match code {
-        1 => Status::Active,
-        2 => Status::Suspended,
-        _ => Status::Closed,
-    }
 }

@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use super::numeric::Numeric;
 use crate::money::{Currency, CurrencyCode};
-use crate::protocol::events::Named;
+use crate::protocol::events::{EventType, Named, Unreadable};
 use crate::protocol::journal::Row;
-use crate::protocol::record::{AccountId, TransactionId};
+use crate::protocol::record::{AccountId, Kind, TransactionId};
 
 /// A row as PostgreSQL returns it.
 #[derive(FromRow)]
@@ -24,7 +24,6 @@ pub(super) struct SqlRow {
     pub event: Option<i16>,
     pub kind: i16,
     pub status: i16,
-    pub api: i16,
     pub debit_account: Option<i64>,
     pub credit_account: Option<i64>,
     pub amount: Option<Numeric>,
@@ -43,21 +42,22 @@ pub(super) struct SqlRow {
 }
 
 /// The columns of [`SqlRow`], to be selected from one of the journal's functions.
-pub(super) const COLUMNS: &str = "seq, id, n, postings, event, kind, status, api, debit_account, credit_account, amount, held, debit_after, credit_after, follows, \
+pub(super) const COLUMNS: &str = "seq, id, n, postings, event, kind, status, debit_account, credit_account, amount, held, debit_after, credit_after, follows, \
      created_at, tenant, key_text, reference, description, metadata, correlation, body";
 
-impl From<SqlRow> for Row {
-    fn from(row: SqlRow) -> Self {
-        let units = |value: Option<Numeric>| value.map(|value| value.0);
-        Self {
+impl SqlRow {
+    /// # Errors
+    /// When this version knows no such kind or event.
+    pub fn read(self) -> Result<Row, Unreadable> {
+        let (row, units) = (self, |value: Option<Numeric>| value.map(|value| value.0));
+        let event = row.event.map(|number| EventType::from_code(number).ok_or(Unreadable::Event(number)));
+        Ok(Row {
             seq: row.seq,
             id: TransactionId(row.id),
             n: row.n,
             postings: row.postings,
-            event: row.event,
-            kind: row.kind,
-            status: row.status,
-            api: row.api,
+            event: event.transpose()?,
+            kind: Kind::from_code(row.kind).ok_or(Unreadable::Kind(row.kind))?,
             debit: row.debit_account.map(AccountId),
             credit: row.credit_account.map(AccountId),
             amount: units(row.amount),
@@ -73,7 +73,7 @@ impl From<SqlRow> for Row {
             metadata: row.metadata,
             correlation: row.correlation,
             body: row.body.map(|body| body.0),
-        }
+        })
     }
 }
 
@@ -83,11 +83,9 @@ pub async fn tip(db: impl PgExecutor<'_>) -> Result<i64, Error> {
 }
 
 /// At most `rows_max` rows, in order, of transactions that have an event, after `after` and up to `upto`.
-pub async fn after(db: impl PgExecutor<'_>, after: i64, upto: i64, rows_max: i64) -> Result<Vec<Row>, Error> {
+pub(super) async fn after(db: impl PgExecutor<'_>, after: i64, upto: i64, rows_max: i64) -> Result<Vec<SqlRow>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM journal_after($1, $2, true, $3)");
-    let rows: Vec<SqlRow> =
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(after).bind(upto).bind(rows_max).fetch_all(db).await?;
-    Ok(rows.into_iter().map(Row::from).collect())
+    sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(after).bind(upto).bind(rows_max).fetch_all(db).await
 }
 
 /// Ids and currencies of accounts that events show. Neither ever changes, so the cache never has to be refreshed.
@@ -102,20 +100,15 @@ impl Names {
     ///
     /// # Errors
     /// Any failure of the statement.
-    pub async fn learn(&mut self, db: &mut PgConnection, rows: &[Row]) -> Result<(), Error> {
-        let mut missing: Vec<i64> = rows
-            .iter()
-            .flat_map(|row| [row.debit, row.credit])
-            .flatten()
-            .filter(|id| !self.0.contains_key(id))
-            .map(|id| id.0)
-            .collect();
+    pub(super) async fn learn(&mut self, db: &mut PgConnection, rows: &[SqlRow]) -> Result<(), Error> {
+        let named = || rows.iter().flat_map(|row| [row.debit_account, row.credit_account]).flatten();
+        let mut missing: Vec<i64> = named().filter(|id| !self.0.contains_key(&AccountId(*id))).collect();
         if missing.is_empty() {
             return Ok(());
         }
         if self.0.len() + missing.len() > NAMES_MAX {
             self.0.clear();
-            missing = rows.iter().flat_map(|row| [row.debit, row.credit]).flatten().map(|id| id.0).collect();
+            missing = named().collect();
         }
         missing.sort_unstable();
         missing.dedup();
@@ -136,11 +129,57 @@ impl Names {
 
 /// Groups rows, which come in order, by transaction. The last transaction is left for the next time if the read cut it
 /// off, unless it is alone. `is_all`: the read was not cut off.
-pub fn transactions(rows: &[Row], is_all: bool) -> Vec<&[Row]> {
-    let mut groups: Vec<&[Row]> = rows.chunk_by(|a, b| a.id == b.id && b.n > a.n).collect();
-    let is_cut = |group: &[Row]| group.last().is_some_and(|last| last.n + 1 < last.postings);
+pub(super) fn transactions(rows: Vec<SqlRow>, is_all: bool) -> Vec<Vec<SqlRow>> {
+    let mut groups: Vec<Vec<SqlRow>> = Vec::new();
+    for row in rows {
+        match groups.last_mut() {
+            Some(group) if group.last().is_some_and(|last| last.id == row.id && last.n < row.n) => group.push(row),
+            _ => groups.push(vec![row]),
+        }
+    }
+    let is_cut = |group: &[SqlRow]| group.last().is_some_and(|last| last.n + 1 < last.postings);
     if !is_all && groups.len() > 1 && groups.last().is_some_and(|group| is_cut(group)) {
         groups.pop();
     }
     groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_another_version_are_unreadable() {
+        let read = |event, kind| {
+            let row = SqlRow {
+                seq: 1,
+                id: Uuid::nil(),
+                n: 0,
+                postings: 0,
+                event,
+                kind,
+                status: 1,
+                debit_account: None,
+                credit_account: None,
+                amount: None,
+                held: None,
+                debit_after: None,
+                credit_after: None,
+                follows: None,
+                created_at: DateTime::UNIX_EPOCH,
+                tenant: String::new(),
+                key_text: None,
+                reference: None,
+                description: None,
+                metadata: None,
+                correlation: None,
+                body: None,
+            };
+            row.read().map(|row| (row.event, row.kind))
+        };
+        assert_eq!(read(None, 1), Ok((None, Kind::PAYMENT)));
+        assert_eq!(read(Some(3), 2), Ok((Some(EventType::TransactionPosted), Kind::TRANSFER)));
+        assert_eq!(read(Some(99), 1), Err(Unreadable::Event(99)));
+        assert_eq!(read(None, 16), Err(Unreadable::Kind(16)));
+    }
 }

@@ -4,11 +4,9 @@ use sqlx::{Error, PgConnection};
 use uuid::Uuid;
 
 use super::fold::{self, Suspect};
-use super::journal_rows::{self, Names, transactions};
-use crate::protocol::events::{Unreadable, render};
-use crate::protocol::journal::Row;
+use super::journal_rows::{self, Names, SqlRow, transactions};
+use crate::protocol::events::{EventNumber, Unreadable, render};
 use crate::protocol::live::LiveEvent;
-use crate::protocol::record::AccountId;
 
 /// The event at one place of the journal.
 #[derive(Clone, Debug)]
@@ -17,8 +15,7 @@ pub struct Told {
     pub seq: i64,
     pub tenant: String,
     pub transaction: Uuid,
-    /// [`EventType`](crate::protocol::events::EventType) by number; may be unknown to this version.
-    pub number: i16,
+    pub number: EventNumber,
     /// `Err`: why its rows cannot be read.
     pub event: Result<LiveEvent, Unreadable>,
     /// The number of an account that is, or was at that place, in quarantine: the event's amounts may be wrong.
@@ -62,23 +59,26 @@ pub async fn read(
     names.learn(db, &rows).await?;
     let suspects = fold::suspects(&mut *db, after).await?;
     let is_all = i64::try_from(rows.len()).is_ok_and(|read| read < rows_max);
-    let groups = transactions(&rows, is_all);
+    let groups = transactions(rows, is_all);
     let to = match groups.last().and_then(|group| group.last()) {
         Some(last) if !is_all => last.seq,
         _ => upto,
     };
     let told = groups.into_iter().filter_map(|group| {
         let head = group.first().filter(|head| head.n == 0)?; // else `after` is the place of its transaction's event
-        let event = render(group, |id| names.get(id));
-        let number = event.as_ref().map_or_else(|_| head.event.unwrap_or_default(), |event| event.event.code());
+        let (seq, transaction, tenant) = (head.seq, head.id, head.tenant.clone());
+        let written = EventNumber(head.event.unwrap_or_default());
         let is_suspect = |suspect: &&Suspect| {
-            let names = |row: &Row| [row.debit, row.credit].contains(&Some(AccountId(suspect.account)));
+            let names = |row: &SqlRow| [row.debit_account, row.credit_account].contains(&Some(suspect.account));
             group.iter().any(|row| {
                 names(row) && row.seq > suspect.first_seq && suspect.last_seq.is_none_or(|last| row.seq <= last)
             })
         };
         let suspect = suspects.iter().find(is_suspect).map(|suspect| suspect.account);
-        Some(Told { seq: head.seq, tenant: head.tenant.clone(), transaction: head.id.0, number, event, suspect })
+        let rows = group.into_iter().map(SqlRow::read).collect::<Result<Vec<_>, _>>();
+        let event = rows.and_then(|rows| render(&rows, |id| names.get(id)));
+        let number = event.as_ref().map_or(written, |event| EventNumber(event.event.code()));
+        Some(Told { seq, tenant, transaction, number, event, suspect })
     });
     Ok(Part { told: told.collect(), to, is_all })
 }

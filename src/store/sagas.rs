@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::numeric::Numeric;
 use super::{StoreError, limited};
 use crate::protocol::record::TransactionId;
-use crate::saga::{Fact, Resolution};
+use crate::saga::{Fact, Resolution, Workflow};
 
 /// A saga as it was written.
 #[derive(Clone, Debug)]
@@ -87,9 +87,10 @@ pub async fn get(pool: &PgPool, tenant: Option<&str>, id: TransactionId) -> Resu
 ///
 /// # Errors
 /// Any failure of the statements.
-pub async fn list(pool: &PgPool, tenant: &str, workflows: &[i16], count: i64) -> Result<Vec<SagaRow>, StoreError> {
+pub async fn list(pool: &PgPool, tenant: &str, workflows: &[Workflow], count: i64) -> Result<Vec<SagaRow>, StoreError> {
+    let codes: Vec<i16> = workflows.iter().map(|workflow| workflow.code()).collect();
     let sql = format!("{HEAD} WHERE tenant = $1 AND workflow = ANY($2) ORDER BY id DESC LIMIT $3");
-    let heads = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(workflows).bind(count);
+    let heads = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(codes).bind(count);
     limited(async { with_facts(pool, heads.fetch_all(pool).await?).await }).await
 }
 

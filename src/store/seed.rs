@@ -3,8 +3,9 @@
 use sqlx::PgPool;
 
 use super::StoreError;
-use super::accounts::{self, AccountKind, AccountRow, NewAccount, NormalSide};
+use super::accounts::{self, AccountRow, NewAccount};
 use crate::money::CurrencyCode;
+use crate::protocol::record::{AccountKind, NormalSide};
 
 /// An account of demo money.
 pub fn new_account(name: &str, kind: AccountKind, currency: CurrencyCode) -> NewAccount {

@@ -13,18 +13,15 @@ use uuid::Uuid;
 use super::journal_rows::{COLUMNS, SqlRow};
 use super::numeric::Numeric;
 use super::{StoreError, limited};
-use crate::protocol::journal::{Row, status};
-use crate::protocol::record::{ExchangeRow, Kind, TransactionId};
+use crate::protocol::journal::status;
+use crate::protocol::record::{DeclineCode, ExchangeRow, Kind, TransactionId};
 
 pub use self::list::{Cursor, Filter, Page, list};
 
 #[derive(Clone, Debug)]
 pub struct TransactionRow {
     pub id: TransactionId,
-    /// [`crate::protocol::record::Api`] by number.
-    pub api: i16,
-    /// [`crate::protocol::record::Kind`] by number.
-    pub kind: i16,
+    pub kind: Kind,
     /// The idempotency key as the caller gave it.
     pub key: Option<String>,
     /// Free text of the caller.
@@ -34,8 +31,8 @@ pub struct TransactionRow {
     /// A JSON object.
     pub metadata: Option<String>,
     pub correlation: Option<String>,
-    /// The number of the code and its words; `None`: it was not declined.
-    pub decline: Option<(i16, String)>,
+    /// Why, for machines and for people; `None`: it was not declined.
+    pub decline: Option<(DeclineCode, String)>,
     /// When it was accepted for processing.
     pub created_at: DateTime<Utc>,
     /// The transaction that it refunds or reverses, and how much of that it gives back, in minor units.
@@ -150,7 +147,7 @@ pub async fn get(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Optio
     let places = "(SELECT array_agg(p.seq) FROM journal_places(ARRAY[$1::uuid]) p)";
     let query = sqlx::query_as::<_, Read>(reading(places)).bind(id.0).bind(tenant);
     let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
-    Ok(transactions(rows).into_values().next())
+    Ok(transactions(rows)?.into_values().next())
 }
 
 /// How many reversals of reversals are followed.
@@ -190,7 +187,7 @@ pub async fn by_correlation(
         .bind(tenant)
         .bind(i64::try_from(count).unwrap_or(i64::MAX));
     let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
-    Ok(transactions(rows).into_values().rev().collect())
+    Ok(transactions(rows)?.into_values().rev().collect())
 }
 
 /// A tenant's transactions at these places, keyed by place.
@@ -198,22 +195,22 @@ async fn at_places(pool: &PgPool, tenant: &str, places: &[i64]) -> Result<BTreeM
     if places.is_empty() {
         return Ok(BTreeMap::new());
     }
-    Ok(transactions(sqlx::query_as::<_, Read>(reading("$1")).bind(places).bind(tenant).fetch_all(pool).await?))
+    transactions(sqlx::query_as::<_, Read>(reading("$1")).bind(places).bind(tenant).fetch_all(pool).await?)
 }
 
 /// Puts rows, which come in order, together to transactions, keyed by the place of the first row.
-fn transactions(rows: Vec<Read>) -> BTreeMap<i64, TransactionRow> {
+fn transactions(rows: Vec<Read>) -> Result<BTreeMap<i64, TransactionRow>, StoreError> {
     let mut found = BTreeMap::new();
     for mut read in rows {
         let (place, n, posting) = (read.row.seq - i64::from(read.row.n), read.row.n, read.posting());
         if n == 0 {
-            found.insert(place, read.transaction());
+            found.insert(place, read.transaction()?);
         }
         if let Some(transaction) = found.get_mut(&place) {
             transaction.postings.extend(posting);
         }
     }
-    found
+    Ok(found)
 }
 
 impl Read {
@@ -232,20 +229,27 @@ impl Read {
     }
 
     /// The transaction of a first row. Its postings are empty, unless it was declined.
-    fn transaction(self) -> TransactionRow {
-        let row = Row::from(self.row);
+    fn transaction(self) -> Result<TransactionRow, StoreError> {
+        let row = self.row;
+        let unknown = |what: &str| StoreError::Unreadable(format!("transaction {} has an unknown {what}", row.id));
+        let kind = Kind::from_code(row.kind).ok_or_else(|| unknown(&format!("kind {}", row.kind)))?;
         let completed = row.status == status::COMPLETED;
-        let gives_back = completed && [Kind::REFUND.code(), Kind::REVERSAL.code()].contains(&row.kind);
-        let gave = row.text("gave").and_then(|units| units.parse().ok());
+        let gives_back = completed && [Kind::REFUND, Kind::REVERSAL].contains(&kind);
         let says = |field: &str| row.body.as_ref().and_then(|body| body.get(field));
-        let code = says("code").and_then(serde_json::Value::as_i64).and_then(|code| i16::try_from(code).ok());
+        let text = |field: &str| says(field).and_then(serde_json::Value::as_str);
+        let gave = text("gave").and_then(|units| units.parse().ok());
+        let code = || {
+            let number = says("code").and_then(serde_json::Value::as_i64).and_then(|code| i16::try_from(code).ok());
+            number.and_then(DeclineCode::from_code).ok_or_else(|| unknown("decline code"))
+        };
+        let decline = if completed { None } else { Some((code()?, text("message").unwrap_or_default().to_owned())) };
         let exchange = says("exchange").filter(|_| completed).and_then(|rate| Exchange::deserialize(rate).ok());
         let asked = says("postings")
             .filter(|_| !completed)
             .and_then(|postings| Vec::<Asked>::deserialize(postings).ok())
             .unwrap_or_default();
         let posting = |asked: Asked| PostingRow {
-            transaction: row.id.0,
+            transaction: row.id,
             exponent: self.exponents.as_ref().and_then(|known| known.get(&asked.currency).copied()),
             debit: asked.debit,
             credit: asked.credit,
@@ -254,17 +258,15 @@ impl Read {
             debit_after: None,
             credit_after: None,
         };
-        TransactionRow {
-            id: row.id,
-            api: row.api,
-            kind: row.kind,
+        Ok(TransactionRow {
+            id: TransactionId(row.id),
+            kind,
             refund_of: row.follows.filter(|_| gives_back).map(TransactionId).zip(gave),
             refunded: self.given.map(|given| given.0),
             reversed: self.reversed.unwrap_or(false),
-            of_saga: row.kind == Kind::CAPTURE.code() && says("saga").is_some(),
+            of_saga: kind == Kind::CAPTURE && says("saga").is_some(),
             exchange,
-            decline: (!completed)
-                .then(|| (code.unwrap_or_default(), row.text("message").unwrap_or_default().to_owned())),
+            decline,
             postings: asked.into_iter().map(posting).collect(),
             created_at: row.created_at,
             key: row.key_text,
@@ -272,6 +274,6 @@ impl Read {
             description: row.description,
             metadata: row.metadata,
             correlation: row.correlation,
-        }
+        })
     }
 }

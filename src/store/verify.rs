@@ -10,13 +10,13 @@ mod steps;
 use std::time::Duration;
 
 use sqlx::postgres::types::PgInterval;
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
+use sqlx::{PgPool, Postgres, Transaction};
 
 use super::StoreError;
 use super::numeric::Numeric;
+use super::statement::statement;
 use crate::protocol::record::Kind;
 pub use report::{Checked, CurrencyTotals, Figures, Finding, Report};
-pub(super) use steps::KEY_HASH;
 use steps::{STEPS, Step};
 
 /// Findings returned per check; all are counted.
@@ -27,9 +27,17 @@ pub const FINDINGS_MAX: u32 = 20;
 pub const KEY_GAP: Duration = Duration::from_secs(24 * 3600 - 300);
 
 /// Ten million postings sort within minutes; the deadline is for what would run for ever. The journal as a whole has no
-/// statistics, so the planner's guesses may be far off: rows are never looked up one by one.
+/// statistics, so the planner's guesses may be far off: rows are never looked up one by one. Plans know the numbers that
+/// are bound, as if they stood in the text.
 const SESSION: &str = "SET LOCAL statement_timeout = '2h'; SET LOCAL idle_in_transaction_session_timeout = '60s'; \
-     SET LOCAL work_mem = '64MB'; SET LOCAL jit = off; SET LOCAL enable_seqscan = on; SET LOCAL enable_nestloop = off; SELECT pg_current_snapshot()";
+     SET LOCAL work_mem = '64MB'; SET LOCAL jit = off; SET LOCAL enable_seqscan = on; SET LOCAL enable_nestloop = off; \
+     SET LOCAL plan_cache_mode = force_custom_plan; SELECT pg_current_snapshot()";
+
+/// Around a step's statement: `$1` are the kinds without postings, `$2` is the shortest gap between two uses of a key,
+/// `$3` how many findings of a check are returned.
+const FINDINGS: &str = include_str!("verify/sql/findings.sql");
+const FIGURES: &str = include_str!("verify/sql/figures.sql");
+const CURRENCY_FIGURES: &str = include_str!("verify/sql/currency_figures.sql");
 
 /// Reads the whole ledger. `progress` is called as each step begins: with its name, its number from 0, and how many
 /// steps there are.
@@ -70,17 +78,14 @@ async fn run(
     key_gap: Duration,
     report: &mut Report,
 ) -> Result<(), StoreError> {
-    let sql = format!(
-        "WITH given AS (SELECT $1::smallint[] AS without_postings, $2::interval AS key_gap), bad(broken, what, expected, found) AS ({}) \
-         SELECT broken, what, expected, found, total FROM (SELECT *, count(*) OVER (PARTITION BY broken) AS total, \
-         row_number() OVER (PARTITION BY broken ORDER BY what) AS place FROM bad) b WHERE place <= {FINDINGS_MAX} ORDER BY broken, place",
-        step.bad
-    );
+    let (sql, numbers) = statement(&FINDINGS.replace("{bad}", step.bad), 3);
     let key_gap =
         PgInterval { months: 0, days: 0, microseconds: i64::try_from(key_gap.as_micros()).unwrap_or(i64::MAX) };
-    let query = sqlx::query_as::<_, (String, String, String, String, i64)>(AssertSqlSafe(sql))
+    let query = sqlx::query_as::<_, (String, String, String, String, i64)>(sql)
         .bind(Kind::WITHOUT_POSTINGS.map(Kind::code).to_vec())
-        .bind(key_gap);
+        .bind(key_gap)
+        .bind(i64::from(FINDINGS_MAX));
+    let query = numbers.into_iter().fold(query, |query, number| query.bind(number));
     sqlx::raw_sql("SAVEPOINT step").execute(&mut **snapshot).await?;
     let rows = query.fetch_all(&mut **snapshot).await?;
     sqlx::raw_sql("ROLLBACK TO SAVEPOINT step").execute(&mut **snapshot).await?;
@@ -99,24 +104,11 @@ async fn run(
 
 async fn figures(snapshot: &mut Transaction<'_, Postgres>) -> Result<Figures, StoreError> {
     sqlx::raw_sql("SAVEPOINT step").execute(&mut **snapshot).await?;
-    let counts: (i64, i64, i64, i64, i64, i64, i64, i64, i64) = sqlx::query_as(
-        "SELECT (SELECT count(*) FROM accounts), j.completed, j.declined, j.postings, j.used, j.retired, j.events, (SELECT count(*) FROM dead_letters), \
-         (SELECT count(*) FROM sagas WHERE status = 5) \
-         FROM (SELECT coalesce(sum(p.completed), 0)::bigint, coalesce(sum(p.declined), 0)::bigint, coalesce(sum(p.postings), 0)::bigint, \
-             coalesce(sum(p.used) FILTER (WHERE k.keys), 0)::bigint, coalesce(sum(p.retired) FILTER (WHERE k.keys), 0)::bigint, coalesce(sum(p.events), 0)::bigint \
-           FROM (SELECT seq >> 44, count(*) FILTER (WHERE n = 0 AND status = 1 AND kind <= 20), count(*) FILTER (WHERE n = 0 AND status = 2), count(amount), \
-               count(key) FILTER (WHERE status <> 3), count(key) FILTER (WHERE status = 3), count(event) FILTER (WHERE n = 0) FROM journal GROUP BY 1) \
-             p(number, completed, declined, postings, used, retired, events) LEFT JOIN journal_partitions k ON k.number = p.number) \
-           j(completed, declined, postings, used, retired, events)",
-    )
-    .fetch_one(&mut **snapshot)
-    .await?;
-    let currencies: Vec<(String, i16, i64, Numeric, Numeric)> = sqlx::query_as(
-        "SELECT a.currency, c.exponent, count(*), sum(b.debits), sum(b.credits) FROM accounts a JOIN balances_now b ON b.account = a.id \
-         JOIN currencies c ON c.code = a.currency GROUP BY a.currency, c.exponent ORDER BY a.currency",
-    )
-    .fetch_all(&mut **snapshot)
-    .await?;
+    let (sql, numbers) = statement(FIGURES, 0);
+    let counts = numbers.into_iter().fold(sqlx::query_as(sql), |query, number| query.bind(number));
+    let counts: (i64, i64, i64, i64, i64, i64, i64, i64, i64) = counts.fetch_one(&mut **snapshot).await?;
+    let currencies: Vec<(String, i16, i64, Numeric, Numeric)> =
+        sqlx::query_as(CURRENCY_FIGURES).fetch_all(&mut **snapshot).await?;
     sqlx::raw_sql("ROLLBACK TO SAVEPOINT step").execute(&mut **snapshot).await?;
     let many = |n: i64| u64::try_from(n).unwrap_or_default();
     let totals =

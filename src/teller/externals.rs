@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::failure::Failure;
 use super::ledger::{Ledger, read_failure};
+use crate::protocol::record::AccountKind;
 use crate::store;
-use crate::store::accounts::AccountKind;
 
 /// Accounts that are remembered; when there are more, all are forgotten.
 const KNOWN_MAX: usize = 50_000;

@@ -8,8 +8,8 @@ use super::failure::Failure;
 use super::ledger::{Answer, Command, Ledger, Request, read_failure};
 use crate::money::{Amount, CurrencyCode, decimal_text};
 use crate::protocol::movement::Transfer;
-use crate::protocol::record::{Api, Kind, Maker, RequestedPosting};
-use crate::store::accounts::{self, AccountKind, AccountRow};
+use crate::protocol::record::{AccountKind, Api, Kind, Maker, RequestedPosting};
+use crate::store::accounts::{self, AccountRow};
 use crate::store::seed::{TENANT, new_account, opening};
 
 /// Id and opening balance in minor units of USD.

@@ -276,6 +276,9 @@ fn sql_stands_in_the_store_alone() {
             }
         }
     }
+    for path in files("src", "sql").iter().filter(|path| !path.starts_with("src/store/")) {
+        wrong.push(format!("{path} belongs to src/store"));
+    }
     tidy(&wrong);
 }
 

@@ -37,7 +37,7 @@ const NOTHING: &str = "{}";
 impl Item<'_> {
     /// The label of metrics.
     pub fn label(&self) -> &'static str {
-        self.event.map_or("unknown", EventType::name)
+        self.told.number.name()
     }
 
     pub fn outgoing<'s>(&'s self, topics: &'s Topics) -> Outgoing<'s> {
@@ -66,7 +66,7 @@ impl Item<'_> {
 pub(super) fn build<'a>(told: &'a [Told], dead: &BTreeMap<i64, Dead>, now: DateTime<Utc>) -> Vec<Item<'a>> {
     told.iter()
         .map(|told| {
-            let event = EventType::from_code(told.number);
+            let event = told.number.known();
             let (key, whole) = match &told.event {
                 Ok(event) => (Cow::Borrowed(&*event.key), &*event.body),
                 Err(_) => (Cow::Owned(told.transaction.to_string()), NOTHING),
@@ -102,7 +102,7 @@ pub(super) fn build<'a>(told: &'a [Told], dead: &BTreeMap<i64, Dead>, now: DateT
 pub(super) fn hash(told: &Told) -> String {
     let (key, body) = told.event.as_ref().map_or(("", ""), |event| (&event.key, &event.body));
     let mut hash = Sha256::new();
-    hash.update(told.number.to_be_bytes());
+    hash.update(told.number.0.to_be_bytes());
     hash.update(told.transaction.as_bytes());
     hash.update(key.as_bytes());
     hash.update([0]);

@@ -158,7 +158,7 @@ fn saga(row: TransactionRow) -> Option<Saga> {
         STEPS.iter().map(|step| activity(step, "completed")).collect()
     };
     Some(Saga {
-        saga_type: Kind::name(row.kind),
+        saga_type: row.kind.as_str(),
         workflow: None,
         status: if failed { "failed" } else { "completed" },
         stuck: false,
@@ -244,12 +244,7 @@ pub async fn list(
     let kind = query.choice("type", &TYPES);
     let limit = query.number("limit", LIMIT, LIMIT_DEFAULT, "");
     query.end()?;
-    let kinds = TYPES
-        .iter()
-        .map(|(_, kind)| *kind)
-        .filter(|known| kind.is_none_or(|kind| kind == *known))
-        .map(Kind::code)
-        .collect();
+    let kinds = TYPES.iter().map(|(_, kind)| *kind).filter(|known| kind.is_none_or(|kind| kind == *known)).collect();
     let filter = Filter { tenant: caller.tenant.to_string(), kinds, ..Filter::default() };
     let _place = app.ledger.enter_read()?;
     let workflows = workflows::list(&app, &caller, kind, limit).await?;

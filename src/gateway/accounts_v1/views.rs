@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 use crate::gateway::accounts_v1::text::{shown, stored};
 use crate::gateway::http::text::{metadata, time};
 use crate::ledger::Status;
-use crate::protocol::record::Kind;
-use crate::store::accounts::{AccountKind, AccountRow};
+use crate::protocol::record::{AccountKind, DeclineCode, Kind};
+use crate::store::accounts::AccountRow;
 use crate::store::transactions::TransactionRow;
 use crate::teller::externals::Among;
 
@@ -173,28 +173,21 @@ pub fn is_refunded(row: &TransactionRow) -> bool {
 }
 
 /// What a kind is called.
-pub fn kind(code: i16, is_credit: bool) -> &'static str {
-    match Kind::name(code) {
-        "transfer" if is_credit => "transfer_credit",
-        "transfer" => "transfer_debit",
-        "reversal" => "cancellation",
-        other => other,
+pub fn kind(kind: Kind, is_credit: bool) -> &'static str {
+    match kind {
+        Kind::TRANSFER if is_credit => "transfer_credit",
+        Kind::TRANSFER => "transfer_debit",
+        Kind::REVERSAL => "cancellation",
+        other => other.as_str(),
     }
 }
 
-/// Why a transaction failed, as machines read it: by the number that is stored.
-pub fn failure_code(code: i16) -> &'static str {
+/// Why a transaction failed, as machines read it.
+pub fn failure_code(code: DeclineCode) -> &'static str {
     match code {
-        1 => "INSUFFICIENT_BALANCE",
-        2 => "ACCOUNT_NOT_FOUND",
-        3 => "INVALID_AMOUNT",
-        4 => "SAME_ACCOUNT_TRANSFER",
-        5 => "CURRENCY_MISMATCH",
-        7 => "ACCOUNT_INACTIVE",
-        8 => "LIMIT_EXCEEDED",
-        9 => "REFUND_EXCEEDED",
-        10 => "HOLD_EXCEEDED",
-        _ => "TRANSACTION_FAILED",
+        DeclineCode::InsufficientFunds => "INSUFFICIENT_BALANCE",
+        DeclineCode::SameAccount => "SAME_ACCOUNT_TRANSFER",
+        other => other.name(),
     }
 }
 

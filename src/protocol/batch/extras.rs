@@ -197,8 +197,8 @@ fn account(tenant: String, row: &AccountRow) -> Account {
     Account {
         tenant,
         name: row.name.clone(),
-        kind: row.kind,
-        normal_side: row.normal_side,
+        kind: row.kind.code(),
+        normal_side: row.normal_side.code(),
         currency: row.currency.to_string(),
         owner: row.owner.clone(),
         owner_type: row.owner_type.clone(),

@@ -18,7 +18,7 @@ pub(super) fn of(record: &Record) -> Option<String> {
     let mut body = given.unwrap_or_default();
     let mut say = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
     if let Body::Declined { code, message, postings } = &record.body {
-        say("code", json!(*code as i16));
+        say("code", json!(code.code()));
         say("message", json!(message));
         let posting = |p: &crate::protocol::record::RequestedPosting| json!({ "debit": p.debit, "credit": p.credit, "amount": p.amount.minor_units().to_string(), "currency": p.currency, "exponent": p.exponent });
         say("postings", postings.iter().map(posting).collect());

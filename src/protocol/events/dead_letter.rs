@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::{EventType, timestamp};
+use super::{EventNumber, EventType, timestamp};
 
 /// Texts longer than this are cut, in characters.
 const TEXT_CHARS_MAX: usize = 256;
@@ -17,8 +17,7 @@ const PAYLOAD_BYTES_MAX: usize = 16 * 1024;
 /// What the dead-letter topic says of an event that could not be published.
 #[derive(Clone, Copy, Debug)]
 pub struct DeadLetter<'a> {
-    /// The event's number as the journal has it; may be unknown to this version.
-    pub event: i16,
+    pub event: EventNumber,
     pub aggregate: &'a str,
     /// The whole event, as it should have been published.
     pub body: &'a str,
@@ -32,7 +31,6 @@ impl DeadLetter<'_> {
     /// body.
     pub fn encode(&self) -> String {
         let body: Map<String, Value> = serde_json::from_str(self.body).unwrap_or_default();
-        let event = EventType::from_code(self.event);
         let text = |field: &str, other: &str| body.get(field).and_then(Value::as_str).map_or_else(|| cut(other), cut);
         let failed_at = timestamp(self.failed_at);
         let payload = body
@@ -42,9 +40,9 @@ impl DeadLetter<'_> {
         let payload = if payload.to_string().len() > PAYLOAD_BYTES_MAX { json!({}) } else { payload };
         json!({
             "event_id": text("event_id", &ulid::Ulid::nil().to_string()),
-            "aggregate_type": text("aggregate_type", event.map_or("unknown", EventType::aggregate_type)),
+            "aggregate_type": text("aggregate_type", self.event.known().map_or("unknown", EventType::aggregate_type)),
             "aggregate_id": text("aggregate_id", self.aggregate),
-            "event_type": text("event_type", event.map_or("unknown", EventType::name)),
+            "event_type": text("event_type", self.event.name()),
             "payload": payload,
             "timestamp": text("timestamp", &failed_at),
             "retry_count": self.retry_count,

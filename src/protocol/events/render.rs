@@ -26,6 +26,9 @@ pub enum Unreadable {
     /// No event has this number.
     #[error("there is no event {0}")]
     Event(i16),
+    /// No kind of transaction has this number.
+    #[error("there is no kind {0}")]
+    Kind(i16),
     /// The row at this place names no account, or one that does not exist.
     #[error("row {0} names an account that is not there")]
     Account(i64),
@@ -49,11 +52,10 @@ pub fn event_id(row: &Row) -> Ulid {
 /// [`Unreadable`] when the rows are damaged, or of another version of Florin.
 pub fn render<'a>(rows: &[Row], named: impl Fn(AccountId) -> Option<&'a Named>) -> Result<LiveEvent, Unreadable> {
     let row = rows.first().ok_or(Unreadable::Missing(0, "rows"))?;
-    if row.kind == Kind::REPLAY.code() {
+    if row.kind == Kind::REPLAY {
         return replay(row);
     }
-    let number = row.event.unwrap_or_default();
-    let event = EventType::from_code(number).ok_or(Unreadable::Event(number))?;
+    let event = row.event.ok_or(Unreadable::Event(0))?;
     let look = |row: &Row, id: Option<AccountId>| id.and_then(&named).ok_or(Unreadable::Account(row.seq));
     match event {
         EventType::PaymentAuthorized => {
@@ -235,9 +237,9 @@ impl<'a> Asked<'a> {
 fn transaction(row: &Row, event: EventType, outcome: Outcome<'_>, postings: &[Posted<'_>]) -> LiveEvent {
     let (id, original) = (row.id.0.to_string(), row.follows.map(|id| id.to_string()).unwrap_or_default());
     let follows = match row.follows {
-        Some(_) if row.kind == Kind::REFUND.code() => Follows::RefundOf(&original),
-        Some(_) if row.kind == Kind::REVERSAL.code() => Follows::Reverses(&original),
-        Some(_) if row.kind == Kind::CAPTURE.code() => Follows::Hold(&original),
+        Some(_) if row.kind == Kind::REFUND => Follows::RefundOf(&original),
+        Some(_) if row.kind == Kind::REVERSAL => Follows::Reverses(&original),
+        Some(_) if row.kind == Kind::CAPTURE => Follows::Hold(&original),
         _ => row
             .body
             .as_ref()
@@ -251,7 +253,7 @@ fn transaction(row: &Row, event: EventType, outcome: Outcome<'_>, postings: &[Po
     }
     let payload = TransactionPayload {
         transaction_id: &id,
-        kind: Kind::name(row.kind),
+        kind: row.kind.as_str(),
         outcome,
         postings: &payloads,
         reference: row.reference.as_deref(),
@@ -333,7 +335,7 @@ fn told<'n>(
         tenant: row.tenant.as_str().into(),
         // an opening is no transaction
         transaction: if event == EventType::AccountCreated { TransactionId(Uuid::nil()) } else { row.id },
-        reverses: row.follows.filter(|_| row.kind == Kind::REVERSAL.code()).map(TransactionId),
+        reverses: row.follows.filter(|_| row.kind == Kind::REVERSAL).map(TransactionId),
         accounts: distinct(accounts),
         key: key.into(),
         body: envelope(event_id(row), key, payload, row.created_at, correlation).into(),

@@ -12,9 +12,9 @@ use uuid::Uuid;
 use super::*;
 use crate::ledger::{Guards, Status};
 use crate::money::{Currency, CurrencyCode};
-use crate::protocol::journal::{Row, status};
+use crate::protocol::journal::Row;
 use crate::protocol::live::LiveEvent;
-use crate::protocol::record::{AccountId, Api, DeclineCode, Kind, TransactionId};
+use crate::protocol::record::{AccountId, DeclineCode, Kind, TransactionId};
 
 const ID: Uuid = Uuid::from_u128(0x0192_2b3c_4d5e_7f60_8a9b_0c1d_2e3f_4a5b);
 const OTHER: Uuid = Uuid::from_u128(0x0192_2b3c_0000_7000_8000_0000_0000_0007);
@@ -50,10 +50,8 @@ fn row() -> Row {
         id: TransactionId(ID),
         n: 0,
         postings: 1,
-        event: Some(EventType::PaymentAuthorized.code()),
-        kind: Kind::PAYMENT.code(),
-        status: status::COMPLETED,
-        api: Api::PaymentV1.code(),
+        event: Some(EventType::PaymentAuthorized),
+        kind: Kind::PAYMENT,
         debit: Some(AccountId(0)),
         credit: Some(AccountId(1)),
         amount: Some(1250),
@@ -74,7 +72,7 @@ fn row() -> Row {
 
 /// The same of florin.v1.
 fn own(event: EventType, kind: Kind) -> Row {
-    Row { event: Some(event.code()), kind: kind.code(), api: Api::FlorinV1.code(), ..row() }
+    Row { event: Some(event), kind, ..row() }
 }
 
 /// What moves nothing.
@@ -83,8 +81,8 @@ fn unmoved(event: EventType, kind: Kind, body: Value) -> Row {
 }
 
 fn declined(event: EventType, kind: Kind, code: DeclineCode, postings: &[Value]) -> Row {
-    let body = json!({ "code": code as i16, "message": "It cannot be", "postings": postings });
-    Row { status: status::DECLINED, debit: None, credit: None, ..unmoved(event, kind, body) }
+    let body = json!({ "code": code.code(), "message": "It cannot be", "postings": postings });
+    Row { debit: None, credit: None, ..unmoved(event, kind, body) }
 }
 
 fn asked(amount: i128, code: &str, exponent: u8) -> Value {

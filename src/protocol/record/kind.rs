@@ -36,8 +36,11 @@ impl Kind {
     pub const WITHDRAWAL: Self = Self(4);
     /// Money of a payment is given back.
     pub const REFUND: Self = Self(5);
+    pub const INVOICE: Self = Self(6);
     /// Money is exchanged for another currency.
     pub const FX: Self = Self(7);
+    pub const FEE: Self = Self(8);
+    pub const ADJUSTMENT: Self = Self(9);
     /// Money is reserved for a payee; has no postings.
     pub const HOLD: Self = Self(10);
     /// A payee is paid out of a hold.
@@ -69,17 +72,17 @@ impl Kind {
         Self::NAMES.iter().find(|(code, known)| *known == name && *code < 10).map(|(code, _)| Self(*code))
     }
 
+    /// `None`: no kind has this number.
+    pub fn from_code(code: i16) -> Option<Self> {
+        Self::NAMES.iter().find(|(known, _)| *known == code).map(|(code, _)| Self(*code))
+    }
+
     pub fn code(self) -> i16 {
         self.0
     }
 
     pub fn as_str(self) -> &'static str {
-        Self::name(self.0)
-    }
-
-    /// The name of a number read from the database; `unknown` if there is none.
-    pub fn name(code: i16) -> &'static str {
-        Self::NAMES.iter().find(|(known, _)| *known == code).map_or("unknown", |(_, name)| name)
+        Self::NAMES.iter().find(|(known, _)| *known == self.0).map_or("unknown", |(_, name)| name)
     }
 
     /// The names that [`Self::parse`] takes, for error messages.

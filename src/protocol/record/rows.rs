@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::{AccountId, TransactionId};
+use super::{AccountId, AccountKind, NormalSide, TransactionId};
 use crate::money::{Amount, CurrencyCode};
 
 /// Rows of other tables that a record brings with it. They are written in the same batch as the record, or not at all.
@@ -71,10 +71,8 @@ pub enum Rows {
 pub struct AccountRow {
     /// The id that callers use.
     pub name: String,
-    /// The number in `accounts.kind`.
-    pub kind: i16,
-    /// The number in `accounts.normal_side`.
-    pub normal_side: i16,
+    pub kind: AccountKind,
+    pub normal_side: NormalSide,
     pub currency: CurrencyCode,
     /// Free text of the caller.
     pub owner: String,

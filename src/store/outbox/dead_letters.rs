@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgExecutor, PgRow};
 use sqlx::{Error, PgPool, Row as _};
 
+use crate::protocol::events::EventNumber;
+
 #[derive(Clone, Debug)]
 pub struct DeadLetterRow {
     /// Its number, by which it is shown and replayed.
@@ -11,8 +13,7 @@ pub struct DeadLetterRow {
     /// The event's place in the journal.
     pub seq: i64,
     pub tenant: String,
-    /// [`EventType`](crate::protocol::events::EventType) by number.
-    pub event: i16,
+    pub event: EventNumber,
     /// The message key.
     pub aggregate: String,
     /// The whole envelope as JSON text.
@@ -51,8 +52,7 @@ pub struct Letter<'a> {
     /// Its place in the journal.
     pub seq: i64,
     pub tenant: &'a str,
-    /// [`EventType`](crate::protocol::events::EventType) by number.
-    pub event: i16,
+    pub event: EventNumber,
     /// The message key.
     pub aggregate: &'a str,
     /// The whole envelope as JSON text.
@@ -70,7 +70,7 @@ pub async fn insert_dead_letter(db: impl PgExecutor<'_>, letter: Letter<'_>) -> 
     )
     .bind(letter.seq)
     .bind(letter.tenant)
-    .bind(letter.event)
+    .bind(letter.event.0)
     .bind(letter.aggregate)
     .bind(letter.body)
     .bind(letter.error)
@@ -145,7 +145,7 @@ fn letter(row: &PgRow) -> Result<DeadLetterRow, Error> {
         id: row.try_get(0)?,
         seq: row.try_get(1)?,
         tenant: row.try_get(2)?,
-        event: row.try_get(3)?,
+        event: EventNumber(row.try_get(3)?),
         aggregate: row.try_get(4)?,
         body: row.try_get(5)?,
         error: row.try_get(6)?,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{TransactionRow, at_places};
 use crate::protocol::journal::{PLACE_BITS, status};
-use crate::protocol::record::DeclineCode;
+use crate::protocol::record::{DeclineCode, Kind};
 use crate::store::{StoreError, limited};
 
 /// Which transactions to list: those that match all of these.
@@ -29,8 +29,8 @@ pub struct Filter {
     /// `Some(true)`: only declined ones; `Some(false)`: only completed ones.
     pub declined: Option<bool>,
     pub reference: Option<String>,
-    /// [`Kind`](crate::protocol::record::Kind) by number; empty: all.
-    pub kinds: Vec<i16>,
+    /// Empty: all.
+    pub kinds: Vec<Kind>,
     /// Leaves out declines that are not bound to the caller's key: the caller does not know of them.
     pub bound: bool,
     /// How many are skipped first.
@@ -132,7 +132,7 @@ impl Filter {
         self.in_time(row.created_at)
             && self.declined.is_none_or(|declined| declined == row.decline.is_some())
             && (self.kinds.is_empty() || self.kinds.contains(&row.kind))
-            && (!self.bound || row.decline.as_ref().is_none_or(|(code, _)| *code == DeclineCode::LimitExceeded as i16))
+            && (!self.bound || row.decline.as_ref().is_none_or(|(code, _)| *code == DeclineCode::LimitExceeded))
             && self.reference.as_ref().is_none_or(|reference| row.reference.as_ref() == Some(reference))
             && self.account.as_ref().is_none_or(names)
     }

@@ -12,8 +12,8 @@ use super::{Answer, Command, GRACE, Ledger, Request, read_failure};
 use crate::money::{Currency, ROUNDING, exchange};
 use crate::protocol::admission::Permit;
 use crate::protocol::movement::{Exchange, Transfer};
-use crate::protocol::record::{ExchangeRow, KeyHash, Kind, RequestedPosting};
-use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
+use crate::protocol::record::{AccountKind, ExchangeRow, KeyHash, Kind, NormalSide, RequestedPosting};
+use crate::store::accounts::NewAccount;
 use crate::store::rates::{self, RateRow};
 use crate::teller::failure::Failure;
 

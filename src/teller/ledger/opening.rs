@@ -61,8 +61,8 @@ fn opening(new: &NewAccount, currency: Currency, cutoff: std::time::Instant) -> 
     });
     let row = NewRow {
         name: new.name.clone(),
-        kind: new.kind as i16,
-        normal_side: new.normal_side as i16,
+        kind: new.kind,
+        normal_side: new.normal_side,
         currency: new.currency,
         owner: new.owner.clone(),
         owner_type: new.owner_type.clone(),

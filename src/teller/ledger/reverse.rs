@@ -58,7 +58,7 @@ impl Ledger {
         id: TransactionId,
     ) -> Result<Result<Refundable, NotRefundable>, Failure> {
         let Some(row) = self.completed(tenant, id).await? else { return Ok(Err(NotRefundable::Unknown)) };
-        let is = |kind: Kind| row.kind == kind.code();
+        let is = |kind: Kind| row.kind == kind;
         if is(Kind::REFUND) || is(Kind::REVERSAL) {
             return Ok(Err(NotRefundable::IsRefund));
         }
@@ -81,7 +81,7 @@ impl Ledger {
         let row =
             row.ok_or_else(|| Failure::NotFound(format!("transaction {} not found, or it was declined", original.0)))?;
         let Some(first) = row.postings.first() else {
-            let kind = Kind::name(row.kind);
+            let kind = row.kind.as_str();
             return Err(Failure::FailedPrecondition(format!(
                 "transaction {} is a {kind}: it moved no money that could go back",
                 original.0

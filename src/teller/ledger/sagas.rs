@@ -17,9 +17,11 @@ use crate::actors::accounts::Resolved;
 use crate::money::{Amount, Currency};
 use crate::protocol::admission::Permit;
 use crate::protocol::movement::{CardTopup, Movement, Payout};
-use crate::protocol::record::{Api, Maker, Operator, RequestedPosting, TransactionId, now_micros};
+use crate::protocol::record::{
+    AccountKind, Api, Maker, NormalSide, Operator, RequestedPosting, TransactionId, now_micros,
+};
 use crate::saga::{Broken, Order, Resolution, Saga, Step, Workflow, provider_account};
-use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
+use crate::store::accounts::NewAccount;
 use crate::store::sagas::{self, Asked, SagaRow};
 use crate::teller::failure::Failure;
 

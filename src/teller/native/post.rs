@@ -129,7 +129,7 @@ fn written(command: Command, answer: Answer) -> Posted {
             (id, created_at, replayed, None, None)
         }
         Answer::Declined { id, created_at, code, message } => {
-            (id, created_at, false, Some(code), Some((code as i16, message)))
+            (id, created_at, false, Some(code), Some((code, message)))
         }
     };
     let Command { request, movement, postings } = command;
@@ -153,8 +153,7 @@ fn written(command: Command, answer: Answer) -> Posted {
     };
     let transaction = TransactionRow {
         id,
-        api: request.api.code(),
-        kind: movement.kind().code(),
+        kind: movement.kind(),
         key: request.key,
         reference: request.reference,
         description: request.description,

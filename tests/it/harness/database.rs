@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use florin::protocol::record::TransactionId;
+use florin::protocol::record::{AccountKind, NormalSide, TransactionId};
 use florin::store;
-use florin::store::accounts::{AccountKind, NewAccount, NormalSide};
+use florin::store::accounts::NewAccount;
 use sqlx::{Connection, Executor, PgConnection, PgPool};
 
 use super::share::Share;

@@ -1,8 +1,9 @@
 //! What the product tells of the journal: its events in words.
 
-use florin::protocol::events::{EventType, render};
+use florin::protocol::events::EventType;
 use florin::protocol::live::LiveEvent;
-use florin::store::journal_rows;
+use florin::store::journal_rows::{self, Names};
+use florin::store::live;
 
 use super::TestDatabase;
 
@@ -11,13 +12,8 @@ impl TestDatabase {
     pub async fn events(&self) -> Vec<LiveEvent> {
         let mut db = self.pool.acquire().await.unwrap();
         let tip = journal_rows::tip(&mut *db).await.unwrap();
-        let rows = journal_rows::after(&mut *db, 0, tip, i64::MAX).await.unwrap();
-        let mut names = journal_rows::Names::default();
-        names.learn(&mut db, &rows).await.unwrap();
-        journal_rows::transactions(&rows, true)
-            .into_iter()
-            .map(|rows| render(rows, |id| names.get(id)).unwrap())
-            .collect()
+        let part = live::read(&mut db, &mut Names::default(), 0, tip, i64::MAX).await.unwrap();
+        part.told.into_iter().map(|told| told.event.unwrap()).collect()
     }
 
     /// The texts of one kind of event, in order.

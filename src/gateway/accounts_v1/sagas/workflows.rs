@@ -28,8 +28,7 @@ pub async fn one(app: &App, caller: &Caller, id: TransactionId) -> Result<Option
 /// The newest, of the kind asked for. The caller has a place for a read.
 pub(super) async fn list(app: &App, caller: &Caller, kind: Option<Kind>, limit: u32) -> Result<Vec<Saga>, Failure> {
     let of = |workflow: &Workflow| kind.is_none_or(|kind| kind == self::kind(*workflow));
-    let workflows: Vec<i16> =
-        [Workflow::Payout, Workflow::CardTopup].into_iter().filter(of).map(Workflow::code).collect();
+    let workflows: Vec<Workflow> = [Workflow::Payout, Workflow::CardTopup].into_iter().filter(of).collect();
     if workflows.is_empty() {
         return Ok(Vec::new());
     }

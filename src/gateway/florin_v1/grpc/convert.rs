@@ -5,8 +5,8 @@ use florin_wire::florin_v1 as pb;
 use crate::ledger::Status;
 use crate::money::decimal_text;
 use crate::protocol::events::timestamp;
-use crate::protocol::record::Kind;
-use crate::store::accounts::{AccountKind, AccountRow, NormalSide};
+use crate::protocol::record::{AccountKind, Kind, NormalSide};
+use crate::store::accounts::AccountRow;
 use crate::store::entries::EntryRow;
 use crate::store::holds::{HoldRow, HoldState};
 use crate::store::transactions::{Exchange, PostingRow, TransactionRow};
@@ -17,10 +17,10 @@ pub(super) fn transaction(row: TransactionRow) -> pb::Transaction {
     let status = if row.decline.is_some() { pb::TransactionStatus::Declined } else { pb::TransactionStatus::Completed };
     let given_back = row.refund_of.map(|(id, _)| id.0.to_string()).unwrap_or_default();
     let (refund_of, reverses) =
-        if row.kind == Kind::REVERSAL.code() { (String::new(), given_back) } else { (given_back, String::new()) };
+        if row.kind == Kind::REVERSAL { (String::new(), given_back) } else { (given_back, String::new()) };
     pb::Transaction {
         id: row.id.0.to_string(),
-        kind: Kind::name(row.kind).into(),
+        kind: row.kind.as_str().into(),
         status: status.into(),
         postings: row.postings.into_iter().map(posting).collect(),
         idempotency_key: row.key.unwrap_or_default(),
@@ -29,7 +29,7 @@ pub(super) fn transaction(row: TransactionRow) -> pb::Transaction {
         metadata: metadata_map(row.metadata.as_deref()),
         correlation_id: row.correlation.unwrap_or_default(),
         created_at: timestamp(row.created_at),
-        decline: row.decline.map(|(code, message)| pb::Decline { code: code.into(), message }),
+        decline: row.decline.map(|(code, message)| pb::Decline { code: code as i32, message }),
         refund_of,
         reverses,
         rate: row.exchange.map(|Exchange { rate_id, base, quote, rate, rounding }| pb::PinnedRate {

@@ -8,8 +8,8 @@ use crate::gateway::http::text::metadata;
 use crate::ledger::Status;
 use crate::money::decimal_text;
 use crate::protocol::events::timestamp;
-use crate::protocol::record::{DeclineCode, Kind};
-use crate::store::accounts::{AccountKind, AccountRow, NormalSide};
+use crate::protocol::record::{AccountKind, Kind, NormalSide};
+use crate::store::accounts::AccountRow;
 use crate::store::entries::EntryRow;
 use crate::store::holds::{HoldRow, HoldState};
 use crate::store::transactions::{Exchange, PostingRow, TransactionRow};
@@ -195,11 +195,10 @@ pub struct Decline {
 impl From<TransactionRow> for NativeTransaction {
     fn from(row: TransactionRow) -> Self {
         let given_back = row.refund_of.map(|(id, _)| id.0.to_string());
-        let (refund_of, reverses) =
-            if row.kind == Kind::REVERSAL.code() { (None, given_back) } else { (given_back, None) };
+        let (refund_of, reverses) = if row.kind == Kind::REVERSAL { (None, given_back) } else { (given_back, None) };
         Self {
             id: row.id.0.to_string(),
-            kind: Kind::name(row.kind),
+            kind: row.kind.as_str(),
             status: if row.decline.is_some() { "declined" } else { "completed" },
             postings: row.postings.into_iter().map(NativePosting::from).collect(),
             idempotency_key: row.key,
@@ -208,10 +207,7 @@ impl From<TransactionRow> for NativeTransaction {
             metadata: metadata(row.metadata.as_deref()),
             correlation_id: row.correlation,
             created_at: timestamp(row.created_at),
-            decline: row.decline.map(|(code, message)| Decline {
-                code: DeclineCode::from_code(code).map_or("DECLINED", DeclineCode::name),
-                message,
-            }),
+            decline: row.decline.map(|(code, message)| Decline { code: code.name(), message }),
             refund_of,
             reverses,
             rate: row.exchange.map(|Exchange { rate_id, base, quote, rate, rounding }| PinnedRate {

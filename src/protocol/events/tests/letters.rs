@@ -7,7 +7,14 @@ fn a_dead_letter_is_small_and_valid_whatever_died() {
     let long = "x".repeat(5_000_000);
     let whole = tell(&[Row { description: Some(long.clone()), ..row() }]);
     for (event, body) in [(1, &*whole.body), (2, "{\"payload\":[1]}"), (77, "no JSON"), (1, "{}"), (3, "null")] {
-        let letter = DeadLetter { event, aggregate: "agg", body, retry_count: 0, failed_at: at(), error: &long };
+        let letter = DeadLetter {
+            event: EventNumber(event),
+            aggregate: "agg",
+            body,
+            retry_count: 0,
+            failed_at: at(),
+            error: &long,
+        };
         let record = letter.encode();
         assert!(record.len() < 4096, "{} bytes", record.len());
         let record = check("dead-letter", &record);

@@ -16,7 +16,6 @@ fn rows_that_cannot_be_read_say_why() {
     let change = |body: Value| unmoved(EventType::AccountChanged, Kind::ACCOUNT_CHANGE, body);
     for (row, why) in [
         (Row { event: None, ..row() }, Unreadable::Event(0)),
-        (Row { event: Some(99), ..row() }, Unreadable::Event(99)),
         (Row { debit: None, ..row() }, Unreadable::Account(SEQ)),
         (Row { credit: Some(AccountId(99)), ..row() }, Unreadable::Account(SEQ)),
         (Row { amount: None, ..row() }, missing("amount")),

@@ -29,7 +29,7 @@ async fn a_record_too_large_becomes_a_dead_letter_and_the_rest_moves_on_in_order
     let mut letters = store::list_dead_letters(&rig.pool, 0, false, 100).await.unwrap();
     letters.sort_by_key(|letter| letter.seq);
     let kinds: Vec<_> =
-        letters.iter().map(|letter| (letter.event, letter.error.split(':').next().unwrap().to_owned())).collect();
+        letters.iter().map(|letter| (letter.event.0, letter.error.split(':').next().unwrap().to_owned())).collect();
     assert_eq!(
         kinds,
         [(1, "message_too_large".into()), (1, "message_too_large".into()), (99, "invalid_record".into())]

@@ -1,0 +1,101 @@
+//! Statements in `.sql` files. What they do not spell out stands in them by name: numbers that Rust's enums own, and
+//! text that several of them share.
+//!
+//! `:kind_hold` is the number of that kind. Each such number that a statement names comes as a parameter, behind the
+//! statement's own ones (`$1`, `$2`, ...): a plan that must know it, for an index on a part of a table or to guess how
+//! many rows there are, is made with `plan_cache_mode = force_custom_plan`. `{key_hash}` is SQL for a row's key.
+
+use sqlx::AssertSqlSafe;
+
+use crate::ledger::Status as AccountStatus;
+use crate::protocol::events::EventType;
+use crate::protocol::journal::status;
+use crate::protocol::record::{Api, Kind};
+use crate::saga::{Status as SagaStatus, Workflow};
+
+/// SQL for the 16 bytes of [`KeyHash::of`](crate::protocol::record::KeyHash::of), from the columns of a row.
+const KEY_HASH: &str = include_str!("statement/key_hash.sql");
+
+/// The numbers that statements name. No name is the beginning of another.
+fn numbers() -> [(&'static str, i16); 26] {
+    [
+        (":status_completed", status::COMPLETED),
+        (":status_declined", status::DECLINED),
+        (":status_retired", status::RETIRED),
+        (":kind_refund", Kind::REFUND.code()),
+        (":kind_fx", Kind::FX.code()),
+        (":kind_hold", Kind::HOLD.code()),
+        (":kind_capture", Kind::CAPTURE.code()),
+        (":kind_void", Kind::VOID.code()),
+        (":kind_reversal", Kind::REVERSAL.code()),
+        (":kind_payout", Kind::PAYOUT.code()),
+        (":kind_card_topup", Kind::CARD_TOPUP.code()),
+        (":kind_account_change", Kind::ACCOUNT_CHANGE.code()),
+        (":kind_account_opening", Kind::ACCOUNT_OPENING.code()),
+        (":kind_replay", Kind::REPLAY.code()),
+        (":api_payment_v1", Api::PaymentV1.code()),
+        (":event_payment_authorized", EventType::PaymentAuthorized.code()),
+        (":event_payment_declined", EventType::PaymentDeclined.code()),
+        (":event_transaction_posted", EventType::TransactionPosted.code()),
+        (":event_transaction_declined", EventType::TransactionDeclined.code()),
+        (":event_hold_authorized", EventType::HoldAuthorized.code()),
+        (":event_hold_voided", EventType::HoldVoided.code()),
+        (":event_account_created", EventType::AccountCreated.code()),
+        (":event_account_changed", EventType::AccountChanged.code()),
+        (":account_closed", AccountStatus::Closed.code()),
+        (":saga_stuck", SagaStatus::Stuck.code()),
+        (":workflow_payout", Workflow::Payout.code()),
+    ]
+}
+
+/// The statement, and the numbers to bind behind its `own` parameters.
+pub(super) fn statement(text: &str, own: usize) -> (AssertSqlSafe<String>, Vec<i16>) {
+    let (sql, numbers) = named(text, own);
+    (AssertSqlSafe(sql), numbers)
+}
+
+fn named(text: &str, own: usize) -> (String, Vec<i16>) {
+    let mut sql = text.replace("{key_hash}", KEY_HASH);
+    let mut bound = Vec::new();
+    for (name, number) in numbers() {
+        if sql.contains(name) {
+            bound.push(number);
+            sql = sql.replace(name, &format!("${}", own + bound.len()));
+        }
+    }
+    (sql, bound)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Fails if a name is left in the statement that nothing stands for.
+    pub fn knows_all_names(text: &str) {
+        let (sql, _) = named(text, 0);
+        let left = sql.replace("::", "");
+        for part in left.split(':').skip(1) {
+            assert!(!part.starts_with(|c: char| c.is_ascii_lowercase()), "no number is called :{part}");
+        }
+        for part in left.split('{').skip(1) {
+            let is_name = part.split('}').next().is_some_and(|name| name.bytes().all(|b| b.is_ascii_lowercase()));
+            assert!(!is_name, "nothing is put in for {{{part}");
+        }
+    }
+
+    #[test]
+    fn names_become_parameters_behind_the_statements_own() {
+        let text = "SELECT $1::text, '{a,b}' WHERE kind IN (:kind_void, :kind_hold) \
+             AND status = :status_completed OR kind = :kind_void";
+        let (sql, numbers) = named(text, 1);
+        assert_eq!(sql, "SELECT $1::text, '{a,b}' WHERE kind IN ($4, $3) AND status = $2 OR kind = $4");
+        assert_eq!(numbers, [status::COMPLETED, Kind::HOLD.code(), Kind::VOID.code()]);
+    }
+
+    #[test]
+    fn no_name_is_the_beginning_of_another() {
+        for (n, (name, _)) in numbers().iter().enumerate() {
+            assert!(numbers().iter().enumerate().all(|(m, (other, _))| n == m || !other.starts_with(name)), "{name}");
+        }
+    }
+}
