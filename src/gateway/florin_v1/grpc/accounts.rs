@@ -73,18 +73,22 @@ fn new_account(
     let limit = |field: &str, text: &Option<String>| {
         text.as_deref().map(|text| fields::amount(field, text, currency)).transpose()
     };
-    let floor = limit("floor", &asked.floor)?.map(|floor| floor.minor_units());
-    let ceiling = limit("ceiling", &asked.ceiling)?.map(|ceiling| ceiling.minor_units());
+    let floor = limit("min_balance", &asked.min_balance)?.map(|floor| floor.minor_units());
+    let ceiling = limit("max_balance", &asked.max_balance)?.map(|ceiling| ceiling.minor_units());
     let floor = floor.or((kind == AccountKind::User).then_some(0));
     let text = |limit: Option<i128>| limit.map_or_else(String::new, |limit| decimal_text(limit, currency.exponent));
     match limit_fault(floor, ceiling) {
         None => {}
         Some(LimitFault::FloorAboveCeiling) => {
-            return Err(Failure::Invalid(format!("floor {:?} is above the ceiling, {:?}", text(floor), text(ceiling))));
+            return Err(Failure::Invalid(format!(
+                "min_balance {:?} is above max_balance, {:?}",
+                text(floor),
+                text(ceiling)
+            )));
         }
         Some(LimitFault::CeilingBelowZero) => {
             return Err(Failure::Invalid(format!(
-                "ceiling {:?} is below zero, which is the balance of a new account",
+                "max_balance {:?} is below zero, which is the balance of a new account",
                 text(ceiling)
             )));
         }
@@ -126,8 +130,8 @@ fn same(row: &AccountRow, new: &NewAccount) -> Result<(), Failure> {
     check(name, "normal_side", row.normal_side, new.normal_side)?;
     check(name, "currency", row.identity.currency.code, new.currency)?;
     check(name, "owner", &row.owner, &new.owner)?;
-    check(name, "floor", limit(row.posted.guards.floor), limit(new.floor))?;
-    check(name, "ceiling", limit(row.posted.guards.ceiling), limit(new.ceiling))?;
+    check(name, "min_balance", limit(row.posted.guards.floor), limit(new.floor))?;
+    check(name, "max_balance", limit(row.posted.guards.ceiling), limit(new.ceiling))?;
     check(name, "metadata", row.metadata.as_deref().unwrap_or("{}"), new.metadata.as_deref().unwrap_or("{}"))
 }
 
@@ -150,15 +154,17 @@ pub(super) async fn update(
             return fields::unknown("status", &asked.status.to_string(), allowed);
         }
     };
-    if status.is_none() && asked.floor.is_none() && asked.ceiling.is_none() {
-        return Err(Failure::Invalid("one of status, floor and ceiling is required".into()));
+    if status.is_none() && asked.min_balance.is_none() && asked.max_balance.is_none() {
+        return Err(Failure::Invalid("one of status, min_balance and max_balance is required".into()));
     }
     let deadline = call.deadline(ledger);
     let active = ledger.active()?;
     let account = ledger.account(&active, &call.tenant, &asked.id, deadline).await?;
     let currency = account.identity.currency;
-    let (floor, ceiling) =
-        (limit("floor", asked.floor.as_ref(), currency)?, limit("ceiling", asked.ceiling.as_ref(), currency)?);
+    let (floor, ceiling) = (
+        limit("min_balance", asked.min_balance.as_ref(), currency)?,
+        limit("max_balance", asked.max_balance.as_ref(), currency)?,
+    );
     let key = Some(asked.idempotency_key).filter(|key| !key.is_empty());
     change(ledger, call, Change { account: asked.id, key, guards: GuardsChange { status, floor, ceiling }, by }).await
 }

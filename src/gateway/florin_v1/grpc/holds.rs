@@ -25,8 +25,8 @@ pub(super) async fn authorize(
     ledger.know(std::iter::once(asked.currency.as_str())).await?;
     let expires_at = holds::expiry("expires_at", &asked.expires_at)?;
     let posting = pb::Posting {
-        debit_account_id: asked.debit_account_id,
-        credit_account_id: asked.credit_account_id,
+        source_account_id: asked.source_account_id,
+        destination_account_id: asked.destination_account_id,
         amount: asked.amount,
         currency: asked.currency,
         ..pb::Posting::default()
@@ -84,10 +84,10 @@ pub(super) async fn list(
             );
         }
     };
-    let page = (pages::size(asked.page_size)?, pages::Token { field: "page_token", text: &asked.page_token });
+    let page = (pages::size(asked.limit)?, pages::Token { field: "page_token", text: &asked.page_token });
     let (rows, next) = holds::list(ledger, call, &asked.account_id, state, page).await?;
     Ok(pb::ListHoldsResponse {
-        holds: rows.into_iter().map(convert::hold).collect(),
+        items: rows.into_iter().map(convert::hold).collect(),
         next_page_token: next.unwrap_or_default(),
     })
 }

@@ -20,7 +20,7 @@ pub(super) async fn list(
     validate::text("subject", &asked.subject, SUBJECT_MAX)?;
     validate::text("action", &asked.action, ACTION_MAX)?;
     let (from, to) = fields::times(("from", &asked.from), ("to", &asked.to))?;
-    let size = pages::size(asked.page_size)?;
+    let size = pages::size(asked.limit)?;
     let parts =
         ["ListOperatorActions", &call.tenant, &asked.subject, &asked.action, &asked.from, &asked.to].map(str::as_bytes);
     let query = RequestHash::of(&parts);
@@ -35,7 +35,7 @@ pub(super) async fn list(
     };
     let (rows, next) = ledger.operator_actions(&filter, start, size).await?;
     Ok(pb::ListOperatorActionsResponse {
-        actions: rows.into_iter().map(action).collect(),
+        items: rows.into_iter().map(action).collect(),
         next_page_token: next.map(|place| pages::token(query, &place)).unwrap_or_default(),
     })
 }

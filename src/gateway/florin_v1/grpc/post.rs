@@ -46,14 +46,14 @@ fn checked(ledger: &Ledger, asked: pb::PostTransactionRequest) -> Result<Transac
 }
 
 pub(super) fn posting(ledger: &Ledger, field: &str, asked: pb::Posting) -> Result<PostingCommand, Failure> {
-    validate::required(&format!("{field}debit_account_id"), &asked.debit_account_id, ACCOUNT_MAX)?;
-    validate::required(&format!("{field}credit_account_id"), &asked.credit_account_id, ACCOUNT_MAX)?;
+    validate::required(&format!("{field}source_account_id"), &asked.source_account_id, ACCOUNT_MAX)?;
+    validate::required(&format!("{field}destination_account_id"), &asked.destination_account_id, ACCOUNT_MAX)?;
     let currency = fields::currency(&ledger.parts().currencies, &format!("{field}currency"), &asked.currency)?;
     let amount = fields::amount(&format!("{field}amount"), &asked.amount, currency)?;
     let exponent = currency.exponent;
     Ok(PostingCommand {
-        debit: asked.debit_account_id,
-        credit: asked.credit_account_id,
+        debit: asked.source_account_id,
+        credit: asked.destination_account_id,
         amount,
         currency: asked.currency,
         exponent,

@@ -53,8 +53,8 @@ pub(super) async fn transactions(
     };
     let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     let wanted = Wanted { account: given(&asked.account_id), from, to, declined, reference: given(&asked.reference) };
-    let page = reads::transactions(ledger, call, wanted, page(asked.page_size, &asked.page_token)?).await?;
-    let (mut transactions, mut next, mut bytes) = (Vec::with_capacity(page.rows.len()), page.next, 0);
+    let page = reads::transactions(ledger, call, wanted, page(asked.limit, &asked.page_token)?).await?;
+    let (mut items, mut next, mut bytes) = (Vec::with_capacity(page.rows.len()), page.next, 0);
     let mut last: Option<Cursor> = None;
     for (row, after) in page.rows {
         let transaction = convert::transaction(row);
@@ -63,11 +63,11 @@ pub(super) async fn transactions(
             next = last; // the rest would not fit into the answer
             break;
         }
-        transactions.push(transaction);
+        items.push(transaction);
         last = Some(after);
     }
     Ok(pb::ListTransactionsResponse {
-        transactions,
+        items,
         next_page_token: next.map(|place| pages::token(page.query, &place)).unwrap_or_default(),
     })
 }
@@ -79,9 +79,9 @@ pub(super) async fn entries(
     asked: &pb::ListEntriesRequest,
 ) -> Result<pb::ListEntriesResponse, Failure> {
     validate::required("account_id", &asked.account_id, ACCOUNT_MAX)?;
-    let page = reads::entries(ledger, call, &asked.account_id, page(asked.page_size, &asked.page_token)?).await?;
-    let entries = page.rows.into_iter().map(|row| convert::entry(row, page.currency.exponent)).collect();
-    Ok(pb::ListEntriesResponse { entries, next_page_token: page.next.unwrap_or_default() })
+    let page = reads::entries(ledger, call, &asked.account_id, page(asked.limit, &asked.page_token)?).await?;
+    let items = page.rows.into_iter().map(|row| convert::entry(row, page.currency)).collect();
+    Ok(pb::ListEntriesResponse { items, next_page_token: page.next.unwrap_or_default() })
 }
 
 /// What became of a key.

@@ -300,8 +300,8 @@ async fn a_key_used_over_grpc_is_used_over_rest() {
     let until = in_days(1);
     let request = pb::AuthorizeHoldRequest {
         idempotency_key: "h".into(),
-        debit_account_id: "ann".into(),
-        credit_account_id: "shop".into(),
+        source_account_id: "ann".into(),
+        destination_account_id: "shop".into(),
         amount: "60".into(),
         currency: "USD".into(),
         expires_at: until.clone(),
@@ -347,8 +347,8 @@ async fn a_key_used_over_grpc_is_used_over_rest() {
     );
     let posted = world.post("/v1/transactions", &body).await.ok(201);
     let posting = |debit: &str, credit: &str, amount: &str| pb::Posting {
-        debit_account_id: debit.into(),
-        credit_account_id: credit.into(),
+        source_account_id: debit.into(),
+        destination_account_id: credit.into(),
         amount: amount.into(),
         currency: "USD".into(),
         ..pb::Posting::default()
@@ -366,10 +366,10 @@ async fn a_key_used_over_grpc_is_used_over_rest() {
     let same = pb::UpdateAccountRequest {
         id: "ann".into(),
         idempotency_key: "l".into(),
-        floor: Some(pb::Limit { amount }),
-        ceiling: Some(pb::Limit::default()),
+        min_balance: Some(pb::Limit { amount }),
+        max_balance: Some(pb::Limit::default()),
         ..Default::default()
     };
-    assert!(grpc.update_account(same).await.unwrap().into_inner().within_limits);
+    assert!(grpc.update_account(same).await.unwrap().into_inner().account.unwrap().within_limits);
     world.end().await;
 }
