@@ -183,7 +183,7 @@ async fn a_hold_is_captured_in_parts_up_to_what_it_has() {
         refused(florin.authorize(bad).await, Code::InvalidArgument, &words);
     }
     refused(florin.capture("x", "nothing", "1", false).await, Code::NotFound, &["nothing"]);
-    refused(florin.void("x", &uuid::Uuid::now_v7().to_string()).await, Code::NotFound, &["hold"]);
+    refused(florin.void("x", &uuid::Uuid::now_v7().to_string()).await, Code::NotFound, &["Hold"]);
     florin.stop().await;
 }
 

@@ -92,7 +92,7 @@ async fn a_payment_goes_back_in_parts_or_whole_and_once() {
         &["goes from \"c\" to \"a\"", "from \"b\" to \"a\""],
     );
     refused(wrong(|_| (), "no uuid").await, Code::InvalidArgument, &["refund_of \"no uuid\" is not a UUID"]);
-    refused(wrong(|_| (), "01929b2a-0000-7000-8000-000000000000").await, Code::NotFound, &["payment 01929b2a"]);
+    refused(wrong(|_| (), "01929b2a-0000-7000-8000-000000000000").await, Code::NotFound, &["declined: 01929b2a"]);
     refused(wrong(|_| (), &part.id).await, Code::FailedPrecondition, &["gives back itself"]);
     florin.database.check_books().await;
     florin.stop().await;
@@ -178,11 +178,7 @@ async fn anything_that_moved_money_is_undone_once() {
     let paid = florin.paid("50").await;
     florin.move_money("", &[("b", "c", "90")]).await.unwrap();
     assert_eq!(refusal(florin.reverse("", &paid).await.unwrap().transaction), Some(pb::DeclineCode::InsufficientFunds));
-    refused(
-        florin.reverse("", "01929b2a-0000-7000-8000-000000000000").await,
-        Code::NotFound,
-        &["transaction 01929b2a"],
-    );
+    refused(florin.reverse("", "01929b2a-0000-7000-8000-000000000000").await, Code::NotFound, &["declined: 01929b2a"]);
     refused(florin.reverse("", "x").await, Code::InvalidArgument, &["id \"x\" is not a UUID"]);
     let held = pb::AuthorizeHoldRequest {
         source_account_id: "b".into(),

@@ -225,7 +225,7 @@ pub async fn change_status(
     };
     match app.ledger.change(&command).await {
         Ok(()) => {}
-        Err(Failure::NotFound(_)) => return Err(Refusal::no_account(&id)),
+        Err(Failure::NotFound(..)) => return Err(Refusal::no_account(&id)),
         Err(Failure::FailedPrecondition(why)) => return Err(Refusal::bad("VALIDATION_FAILED", why)),
         Err(failure) => return Err(failure.into()),
     }

@@ -136,7 +136,7 @@ fn checked(id: &str) -> Result<(), Refusal> {
 }
 
 fn failed(id: &str, failure: Failure) -> Refusal {
-    if matches!(failure, Failure::NotFound(_)) { Refusal::no_account(id) } else { failure.into() }
+    if matches!(failure, Failure::NotFound(..)) { Refusal::no_account(id) } else { failure.into() }
 }
 
 /// Compares an account's balance with its postings.

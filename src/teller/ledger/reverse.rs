@@ -72,8 +72,7 @@ impl Ledger {
         permit: Permit,
     ) -> Result<Answer, Failure> {
         let row = self.completed(&command.tenant, original).await?;
-        let row =
-            row.ok_or_else(|| Failure::NotFound(format!("transaction {} not found, or it was declined", original.0)))?;
+        let row = row.ok_or_else(|| Failure::not_completed(original))?;
         let Some(first) = row.postings.first() else {
             let kind = Kind::name(row.kind);
             return Err(Failure::FailedPrecondition(format!(

@@ -21,7 +21,7 @@ use crate::protocol::record::{Api, FactRow, Kind, Maker, Operator, RequestHash, 
 use crate::saga::{Broken, Fact, Order, Resolution, Saga, Status, Step, Workflow, provider_account};
 use crate::store::accounts::{AccountKind, NewAccount, NormalSide};
 use crate::store::sagas::{self, Asked, SagaRow};
-use crate::teller::failure::Failure;
+use crate::teller::failure::{Failure, Noun};
 
 /// What a payout holds is released after this long, whatever has become of the saga.
 const HELD_FOR: TimeDelta = TimeDelta::days(366);
@@ -209,7 +209,7 @@ pub async fn operate(
     let failed = |error: &_| read_failure(error);
     let read = || async {
         let row = sagas::get(pool, tenant, id).await.map_err(|error| failed(&error))?;
-        row.ok_or_else(|| Failure::NotFound(format!("Saga not found: {}", id.0)))
+        row.ok_or_else(|| Failure::NotFound(Noun::Other, format!("Saga not found: {}", id.0)))
     };
     let asked = Asked {
         id: Uuid::now_v7(),

@@ -9,7 +9,7 @@ use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
 use crate::teller::native::exchanges::{self, Exchange, Quote};
 use crate::teller::native::post::{Posted, Words};
-use crate::teller::native::{fields, pages};
+use crate::teller::native::{fields, names, pages};
 
 /// Exchanges money.
 pub(super) async fn exchange(ledger: &Ledger, call: &Call, asked: pb::ExchangeRequest) -> Result<Posted, Failure> {
@@ -17,7 +17,7 @@ pub(super) async fn exchange(ledger: &Ledger, call: &Call, asked: pb::ExchangeRe
     ledger.know([asked.currency.as_str(), &asked.destination_currency].into_iter()).await?;
     let currencies = &ledger.parts().currencies;
     let from = fields::currency(currencies, "currency", &asked.currency)?;
-    let to = fields::currency(currencies, "destination_currency", &asked.destination_currency)?;
+    let to = fields::currency(currencies, names::DESTINATION_CURRENCY.grpc, &asked.destination_currency)?;
     let rate = match asked.rate_id {
         0 => None,
         id @ 1.. => Some(id),
@@ -43,7 +43,7 @@ pub(super) async fn add_rate(ledger: &Ledger, call: &Call, asked: pb::AddRateReq
         quote: &asked.quote,
         rate: &asked.rate,
         source: &asked.source,
-        observed_at: ("observed_at", &asked.observed_at),
+        observed_at: (names::OBSERVED_AT.grpc, &asked.observed_at),
         reason: &asked.reason,
     };
     Ok(message(exchanges::add_rate(ledger, call, quote).await?))
@@ -55,7 +55,7 @@ pub(super) async fn list(
     call: &Call,
     asked: &pb::ListRatesRequest,
 ) -> Result<pb::ListRatesResponse, Failure> {
-    let page = (pages::size(asked.limit)?, pages::Token { field: "page_token", text: &asked.page_token });
+    let page = (pages::size(asked.limit)?, pages::Token { field: names::PAGE_TOKEN.grpc, text: &asked.page_token });
     let (rows, next) = exchanges::list(ledger, call, (&asked.base, &asked.quote), page).await?;
     Ok(pb::ListRatesResponse {
         items: rows.into_iter().map(message).collect(),

@@ -7,7 +7,7 @@ use crate::store::operators::{ActionFilter, ActionRow};
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
-use crate::teller::native::{fields, pages};
+use crate::teller::native::{fields, names, pages};
 use crate::teller::operator::{ACTION_MAX, SUBJECT_MAX};
 use crate::teller::validate;
 
@@ -24,7 +24,7 @@ pub(super) async fn list(
     let parts =
         ["ListOperatorActions", &call.tenant, &asked.subject, &asked.action, &asked.from, &asked.to].map(str::as_bytes);
     let query = RequestHash::of(&parts);
-    let start = pages::Token { field: "page_token", text: &asked.page_token }.place(query)?;
+    let start = pages::Token { field: names::PAGE_TOKEN.grpc, text: &asked.page_token }.place(query)?;
     let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     let filter = ActionFilter {
         tenant: call.tenant.to_string(),

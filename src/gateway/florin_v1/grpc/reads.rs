@@ -11,7 +11,7 @@ use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Ledger, Operation};
 use crate::teller::native::reads::Wanted;
-use crate::teller::native::{fields, pages, reads};
+use crate::teller::native::{fields, names, pages, reads};
 use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX, REFERENCE_MAX, cut};
 
 /// Bytes of a transaction's id.
@@ -36,9 +36,10 @@ pub(super) async fn transactions(
     asked: &pb::ListTransactionsRequest,
     bytes_max: usize,
 ) -> Result<pb::ListTransactionsResponse, Failure> {
-    validate::text("account_id", &asked.account_id, ACCOUNT_MAX)?;
+    validate::text(names::ACCOUNT_ID.grpc, &asked.account_id, ACCOUNT_MAX)?;
     validate::text("reference", &asked.reference, REFERENCE_MAX)?;
-    let (from, to) = fields::times(("created_from", &asked.created_from), ("created_to", &asked.created_to))?;
+    let (from, to) =
+        fields::times((names::CREATED_FROM.grpc, &asked.created_from), (names::CREATED_TO.grpc, &asked.created_to))?;
     let declined = match pb::TransactionStatus::try_from(asked.status) {
         Ok(pb::TransactionStatus::Unspecified) => None,
         Ok(pb::TransactionStatus::Completed) => Some(false),
@@ -78,7 +79,7 @@ pub(super) async fn entries(
     call: &Call,
     asked: &pb::ListEntriesRequest,
 ) -> Result<pb::ListEntriesResponse, Failure> {
-    validate::required("account_id", &asked.account_id, ACCOUNT_MAX)?;
+    validate::required(names::ACCOUNT_ID.grpc, &asked.account_id, ACCOUNT_MAX)?;
     let page = reads::entries(ledger, call, &asked.account_id, page(asked.limit, &asked.page_token)?).await?;
     let items = page.rows.into_iter().map(|row| convert::entry(row, page.currency)).collect();
     Ok(pb::ListEntriesResponse { items, next_page_token: page.next.unwrap_or_default() })
@@ -91,7 +92,7 @@ pub(super) async fn operation(
     asked: &pb::GetOperationRequest,
 ) -> Result<pb::GetOperationResponse, Failure> {
     use pb::get_operation_response::State;
-    validate::required("idempotency_key", &asked.idempotency_key, KEY_MAX)?;
+    validate::required(names::IDEMPOTENCY_KEY.grpc, &asked.idempotency_key, KEY_MAX)?;
     let api = Api::parse(&asked.api).map_or_else(|| fields::unknown("api", &asked.api, "florin.v1, payment.v1"), Ok)?;
     let issued_at = fields::time("issued_at", &asked.issued_at)?;
     let operation =
@@ -110,11 +111,11 @@ pub(super) async fn operation(
 /// What is not there is none.
 fn found<T>(read: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match read {
-        Err(Failure::NotFound(_)) => Ok(None),
+        Err(Failure::NotFound(..)) => Ok(None),
         read => read.map(Some),
     }
 }
 
 fn page(size: u32, token: &str) -> Result<(u32, pages::Token<'_>), Failure> {
-    Ok((pages::size(size)?, pages::Token { field: "page_token", text: token }))
+    Ok((pages::size(size)?, pages::Token { field: names::PAGE_TOKEN.grpc, text: token }))
 }

@@ -13,7 +13,7 @@ use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller, Id};
 use crate::protocol::record::TransactionId;
 use crate::saga::Resolution;
-use crate::teller::failure::Failure;
+use crate::teller::failure::{Failure, Noun};
 use crate::teller::ledger::{Operated, operate};
 use crate::teller::operator::REASON_MAX;
 use crate::teller::validate::cut;
@@ -60,7 +60,8 @@ async fn say(
     how: Option<Resolution>,
     reason: String,
 ) -> Result<Json<Saga>, Refusal> {
-    let uuid = Uuid::try_parse(id).map_err(|_| Failure::NotFound(format!("Saga not found: {}", cut(id))))?;
+    let uuid =
+        Uuid::try_parse(id).map_err(|_| Failure::NotFound(Noun::Other, format!("Saga not found: {}", cut(id))))?;
     let active = app.ledger.active()?;
     let _place = app.ledger.enter()?;
     let by = caller.operator(&reason)?;

@@ -132,8 +132,8 @@ async fn holds_are_refused_in_the_words_of_the_contract() {
     post(hold("ann", "ann", "1")).await.refused(400, "SAME_ACCOUNT", "Cannot transfer to same account");
     post(with(&hold("ann", "shop", "1"), json!({ "currency": "XYZ" }))).await.refused(
         400,
-        "INVALID_CURRENCY",
-        "Invalid currency: XYZ",
+        "INVALID_ARGUMENT",
+        "currency \"XYZ\" is not a currency of this ledger",
     );
     let (made, unknown) = (world.held("50").await, key());
     for id in [unknown.as_str(), "no-uuid", "%00"] {
@@ -185,7 +185,7 @@ async fn bad_fields_of_holds_are_named() {
         (bad("amount", json!("1e2")), &[AMOUNT]),
         (bad("amount", json!("1.005")), &["amount \"1.005\" has more than the 2 decimals of USD"]),
         (bad("amount", json!("9".repeat(40))), &["amount", "28 digits"]),
-        (bad("currency", json!("usd")), &["Invalid currency: usd"]),
+        (bad("currency", json!("usd")), &["currency \"usd\" is not a currency of this ledger"]),
         (bad("currency", json!([])), &["currency must be a string"]),
         (bad("expiresAt", json!("tomorrow")), &["expiresAt \"tomorrow\" is not a time"]),
         (bad("expiresAt", json!("2020-01-01T00:00:00Z")), &["expiresAt", "must be in the future, by at most 366 days"]),
