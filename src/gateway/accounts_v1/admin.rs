@@ -9,8 +9,8 @@ use axum::response::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::gateway::accounts_v1::text::stored;
 use crate::gateway::http::refusal::Refusal;
+use crate::gateway::http::text::stored;
 use crate::gateway::http::{App, Caller, Id};
 use crate::protocol::record::Operator;
 use crate::store::audit::Reconciled;

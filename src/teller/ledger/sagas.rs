@@ -117,6 +117,15 @@ impl Ledger {
         Ok(answer)
     }
 
+    /// A saga of a tenant, if there is one.
+    ///
+    /// # Errors
+    /// What kept it from being read.
+    pub async fn saga(&self, tenant: &str, id: TransactionId) -> Result<Option<SagaRow>, Failure> {
+        let _place = self.enter_read()?;
+        sagas::get(&self.parts().pool, Some(tenant), id).await.map_err(|error| read_failure(&error))
+    }
+
     /// Opens the provider's account when it is first needed.
     async fn open_provider_account(
         &self,

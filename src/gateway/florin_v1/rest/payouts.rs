@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use axum::response::Json;
 
 use super::requests::ProviderRequest;
+use super::views::saga::NativeSaga;
 use super::{declined, unposted};
-use crate::gateway::accounts_v1::sagas::{Saga, workflow};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller};
@@ -24,26 +24,26 @@ const INSTRUMENT_MAX: usize = 255;
 /// Holds a customer's money and has the provider send it to a bank account.
 #[utoipa::path(
     post, path = "/v1/payouts", tag = "transactions", request_body = ProviderRequest,
-    responses((status = 201, description = "the money is held, and the saga durable; a repeat of the key is answered with the same saga", body = Saga))
+    responses((status = 201, description = "the money is held, and the saga durable; a repeat of the key is answered with the same saga", body = NativeSaga))
 )]
 pub async fn payout(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     body: JsonBody,
-) -> Result<(StatusCode, Json<Saga>), Refusal> {
+) -> Result<(StatusCode, Json<NativeSaga>), Refusal> {
     start(&app, &caller, &body, Workflow::Payout).await
 }
 
 /// Has the provider charge a card, and credits the customer's account.
 #[utoipa::path(
     post, path = "/v1/card-topups", tag = "transactions", request_body = ProviderRequest,
-    responses((status = 201, description = "the saga is durable; a repeat of the key is answered with the same saga", body = Saga))
+    responses((status = 201, description = "the saga is durable; a repeat of the key is answered with the same saga", body = NativeSaga))
 )]
 pub async fn card_topup(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     body: JsonBody,
-) -> Result<(StatusCode, Json<Saga>), Refusal> {
+) -> Result<(StatusCode, Json<NativeSaga>), Refusal> {
     start(&app, &caller, &body, Workflow::CardTopup).await
 }
 
@@ -52,7 +52,7 @@ async fn start(
     caller: &Caller,
     body: &JsonBody,
     workflow: Workflow,
-) -> Result<(StatusCode, Json<Saga>), Refusal> {
+) -> Result<(StatusCode, Json<NativeSaga>), Refusal> {
     let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
@@ -71,7 +71,8 @@ async fn start(
     match ledger.start_saga(&caller.tenant, correlation, caller.maker.clone(), order, permit).await {
         Ok(Answer::Completed { id, .. }) => {
             // It is done; if that cannot be shown now, nothing must say that it was not.
-            let saga = self::workflow(app, caller, id).await.ok().flatten();
+            let row = ledger.saga(&caller.tenant, id).await.ok().flatten();
+            let saga = row.and_then(|row| NativeSaga::try_from(row).ok());
             saga.map(|saga| (StatusCode::CREATED, Json(saga))).ok_or_else(|| unposted(Failure::Unknown, has_key))
         }
         Ok(Answer::Declined { code, message, .. }) => {
