@@ -11,6 +11,7 @@
 
 mod fact;
 mod next;
+mod report;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -18,5 +19,6 @@ mod view;
 
 pub use fact::{Fact, Order, Resolution, Step, Workflow, provider_account};
 pub use next::{Call, Next, Policy, Reply, Task};
+pub use report::Report;
 pub use state::{Broken, Saga, Status};
 pub use view::{Progress, StepView};

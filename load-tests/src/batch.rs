@@ -82,8 +82,8 @@ impl Maker {
             idempotency_key: self.keys.next(),
             kind: "payment".to_owned(),
             postings: vec![pb::Posting {
-                debit_account_id: format!("{}{}", self.prefix, choice.payer),
-                credit_account_id: format!("{}{}", self.prefix, choice.payee),
+                source_account_id: format!("{}{}", self.prefix, choice.payer),
+                destination_account_id: format!("{}{}", self.prefix, choice.payee),
                 amount: choice.amount(),
                 currency: CURRENCY.to_owned(),
                 ..pb::Posting::default()

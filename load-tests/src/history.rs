@@ -91,23 +91,23 @@ impl EntryReader {
         let channel = dial.channels().await?.into_iter().next().context("no connection")?;
         let mut service = LedgerClient::new(channel);
         let mut request =
-            pb::ListEntriesRequest { account_id: account.to_owned(), page_size: STRIDE, page_token: String::new() };
+            pb::ListEntriesRequest { account_id: account.to_owned(), limit: STRIDE, page_token: String::new() };
         if place == Place::Oldest {
             loop {
                 let page =
                     service.list_entries(request.clone()).await.context("the entries cannot be walked")?.into_inner();
                 if page.next_page_token.is_empty() {
                     ensure!(
-                        page.entries.len() >= PAGE as usize,
+                        page.items.len() >= PAGE as usize,
                         "the last page has {} entries, fewer than {PAGE}",
-                        page.entries.len()
+                        page.items.len()
                     );
                     break;
                 }
                 request.page_token = page.next_page_token;
             }
         }
-        request.page_size = PAGE;
+        request.limit = PAGE;
         Ok(Self { service, request })
     }
 }
@@ -117,7 +117,7 @@ impl Payer for EntryReader {
         match tokio::time::timeout(PATIENCE, self.service.clone().list_entries(self.request.clone())).await {
             Err(_) => Outcome::Unanswered,
             Ok(Err(status)) => Outcome::of(&status),
-            Ok(Ok(answer)) if answer.get_ref().entries.len() == PAGE as usize => Outcome::Answered,
+            Ok(Ok(answer)) if answer.get_ref().items.len() == PAGE as usize => Outcome::Answered,
             Ok(Ok(_)) => Outcome::Declined, // fewer than there are
         }
     }

@@ -37,8 +37,8 @@ impl HoldPayer {
         let amount = choice.amount();
         let hold = pb::AuthorizeHoldRequest {
             idempotency_key: self.keys.next(),
-            debit_account_id: format!("{}{}", self.prefix, choice.payer),
-            credit_account_id: format!("{}{}", self.prefix, choice.payee),
+            source_account_id: format!("{}{}", self.prefix, choice.payer),
+            destination_account_id: format!("{}{}", self.prefix, choice.payee),
             amount: amount.clone(),
             currency: CURRENCY.to_owned(),
             ..pb::AuthorizeHoldRequest::default()

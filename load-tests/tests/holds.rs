@@ -67,7 +67,7 @@ impl Ledger for Moody {
     ) -> Result<Response<pb::AuthorizeHoldResponse>, Status> {
         let asked = request.into_inner();
         assert!(
-            asked.debit_account_id != asked.credit_account_id
+            asked.source_account_id != asked.destination_account_id
                 && asked.currency == "USD"
                 && !asked.idempotency_key.is_empty()
         );

@@ -59,8 +59,8 @@ async fn get(ledger: &mut Ledger, id: &str) -> Result<pb::Account, Failure> {
 
 async fn fund(ledger: &mut Ledger, source: &str, name: &str, cents: i64) -> Result<(), Failure> {
     let posting = pb::Posting {
-        debit_account_id: source.into(),
-        credit_account_id: name.into(),
+        source_account_id: source.into(),
+        destination_account_id: name.into(),
         amount: decimal_text(cents.into(), EXPONENT),
         currency: USD.into(),
         ..pb::Posting::default()

@@ -23,7 +23,7 @@ use crate::store;
 use crate::store::transactions::TransactionRow;
 use crate::telemetry::metrics::{PAYMENT_DURATION, PAYMENT_REQUESTS};
 use crate::telemetry::request_span;
-use crate::teller::failure::Failure;
+use crate::teller::failure::{Failure, Noun};
 use crate::teller::ledger::{self, Answer, Command, Ledger, read_failure};
 use crate::teller::validate::{self, ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX, KEY_MAX};
 
@@ -123,7 +123,7 @@ impl PaymentV1 {
             return Err(Failure::Invalid("payment_id is required".into()));
         }
         limit(self.limits.payment.as_ref(), &tenant, metadata.as_ref(), "GetPayment").await?;
-        let missing = || Failure::NotFound(format!("Payment {} not found", as_asked(&asked.payment_id)));
+        let missing = || Failure::NotFound(Noun::Other, format!("Payment {} not found", as_asked(&asked.payment_id)));
         let id = Ulid::from_string(&asked.payment_id).map_err(|_| missing())?;
         let _place = self.ledger.enter_read()?;
         let row =
@@ -141,11 +141,9 @@ impl PaymentV1 {
         let (metadata, _, asked) = request.into_parts();
         validate::required("account_id", &asked.account_id, ACCOUNT_MAX)?;
         limit(self.limits.payment.as_ref(), &tenant, metadata.as_ref(), "GetAccountBalance").await?;
-        let (posted, currency) = self
-            .ledger
-            .posted(&tenant, &asked.account_id)
-            .await?
-            .ok_or_else(|| Failure::NotFound(format!("Account balance for {} not found", asked.account_id)))?;
+        let (posted, currency) = self.ledger.posted(&tenant, &asked.account_id).await?.ok_or_else(|| {
+            Failure::NotFound(Noun::Other, format!("Account balance for {} not found", asked.account_id))
+        })?;
         let Posted { totals, guards, .. } = posted;
         debug_assert!(guards.status != AccountStatus::Closed || totals.credits == totals.debits);
         let cents = |amount: i128| {

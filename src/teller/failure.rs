@@ -1,5 +1,17 @@
 //! What callers get when there is no business answer: one enum, which each wire maps in one place.
 
+use super::validate::cut;
+use crate::protocol::record::TransactionId;
+
+/// What a call may name that does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noun {
+    Account,
+    Hold,
+    Transaction,
+    Other,
+}
+
 /// Why a call has no business answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -7,8 +19,8 @@ pub enum Failure {
     #[error("{0}")]
     Invalid(String),
     /// The text names what does not exist.
-    #[error("{0}")]
-    NotFound(String),
+    #[error("{1}")]
+    NotFound(Noun, String),
     /// There is one of this name already, with other properties: the text names the first difference.
     #[error("{0}")]
     AlreadyExists(String),
@@ -69,11 +81,34 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// There is no account of this id.
+    pub fn no_account(id: &str) -> Self {
+        Self::NotFound(Noun::Account, format!("Account not found: {}", cut(id)))
+    }
+
+    /// There is no hold of this id.
+    pub fn no_hold(id: &str) -> Self {
+        Self::NotFound(Noun::Hold, format!("Hold not found: {}", cut(id)))
+    }
+
+    /// There is no transaction of this id.
+    pub fn no_transaction(id: &str) -> Self {
+        Self::NotFound(Noun::Transaction, format!("Transaction not found: {}", cut(id)))
+    }
+
+    /// There is no transaction of this id that moved money.
+    pub fn not_completed(id: TransactionId) -> Self {
+        Self::NotFound(Noun::Transaction, format!("Transaction not found, or it was declined: {}", id.0))
+    }
+
     /// The code that machines read.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "INVALID_ARGUMENT",
-            Self::NotFound(_) => "NOT_FOUND",
+            Self::NotFound(Noun::Account, _) => "ACCOUNT_NOT_FOUND",
+            Self::NotFound(Noun::Hold, _) => "HOLD_NOT_FOUND",
+            Self::NotFound(Noun::Transaction, _) => "TRANSACTION_NOT_FOUND",
+            Self::NotFound(Noun::Other, _) => "NOT_FOUND",
             Self::AlreadyExists(_) => "ALREADY_EXISTS",
             Self::FailedPrecondition(_) => "FAILED_PRECONDITION",
             Self::AtBound { .. } => "IN_FLIGHT_LIMIT",

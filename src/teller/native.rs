@@ -6,6 +6,7 @@ pub mod accounts;
 pub mod exchanges;
 pub mod fields;
 pub mod holds;
+pub mod names;
 pub mod pages;
 pub mod post;
 pub mod reads;

@@ -38,8 +38,7 @@ pub async fn demo(ledger: &Ledger, pool: &PgPool) -> Result<Vec<(String, String)
             fund(ledger, &source, name, cents).await?;
         }
         let account = accounts::get(pool, TENANT, name).await.map_err(|error| read_failure(&error))?;
-        let account =
-            account.ok_or_else(|| Failure::NotFound(format!("account {name} was opened and is not there")))?;
+        let account = account.ok_or_else(|| Failure::no_account(name))?;
         balances.push((name.to_owned(), balance_text(&account)));
     }
     Ok(balances)

@@ -9,13 +9,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::gateway::accounts_v1::requests::{CreateAccountRequest, StatusRequest};
-use crate::gateway::accounts_v1::text::{shown, stored};
+use crate::gateway::accounts_v1::text::shown;
 use crate::gateway::accounts_v1::views::{ACCOUNT_TYPES, Account, STATUSES, status};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::text;
 use crate::gateway::http::text::AmountText;
+use crate::gateway::http::text::stored;
 use crate::gateway::http::{App, Caller, Id};
 use crate::ledger::{GuardsChange, Status};
 use crate::money::Currency;
@@ -225,7 +226,7 @@ pub async fn change_status(
     };
     match app.ledger.change(&command).await {
         Ok(()) => {}
-        Err(Failure::NotFound(_)) => return Err(Refusal::no_account(&id)),
+        Err(Failure::NotFound(..)) => return Err(Refusal::no_account(&id)),
         Err(Failure::FailedPrecondition(why)) => return Err(Refusal::bad("VALIDATION_FAILED", why)),
         Err(failure) => return Err(failure.into()),
     }

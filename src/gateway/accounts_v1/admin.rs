@@ -9,8 +9,8 @@ use axum::response::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::gateway::accounts_v1::text::stored;
 use crate::gateway::http::refusal::Refusal;
+use crate::gateway::http::text::stored;
 use crate::gateway::http::{App, Caller, Id};
 use crate::protocol::record::Operator;
 use crate::store::audit::Reconciled;
@@ -136,7 +136,7 @@ fn checked(id: &str) -> Result<(), Refusal> {
 }
 
 fn failed(id: &str, failure: Failure) -> Refusal {
-    if matches!(failure, Failure::NotFound(_)) { Refusal::no_account(id) } else { failure.into() }
+    if matches!(failure, Failure::NotFound(..)) { Refusal::no_account(id) } else { failure.into() }
 }
 
 /// Compares an account's balance with its postings.

@@ -82,7 +82,7 @@ fn parsed(id: &str) -> Result<TransactionId, Refusal> {
 }
 
 fn unknown(id: &str, failure: Failure) -> Refusal {
-    if matches!(failure, Failure::NotFound(_)) { Refusal::no_transaction(id) } else { failure.into() }
+    if matches!(failure, Failure::NotFound(..)) { Refusal::no_transaction(id) } else { failure.into() }
 }
 
 /// Compares what is written of a transaction.

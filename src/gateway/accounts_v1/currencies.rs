@@ -12,7 +12,7 @@ use crate::gateway::http::{App, Id};
 use crate::store::currencies::CurrencyRow;
 
 /// What a currency is called by who issues it.
-pub const TYPES: [(&str, bool); 2] = [("fiat", true), ("non-fiat", false)];
+const TYPES: [(&str, bool); 2] = [("fiat", true), ("non-fiat", false)];
 
 /// A currency.
 #[derive(Debug, Serialize, ToSchema)]

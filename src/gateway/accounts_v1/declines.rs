@@ -4,9 +4,9 @@
 use axum::http::StatusCode;
 
 use crate::gateway::accounts_v1::movements::Asked;
-use crate::gateway::accounts_v1::text::stored;
 use crate::gateway::http::Caller;
 use crate::gateway::http::refusal::{Message, Refusal};
+use crate::gateway::http::text::stored;
 use crate::money::Currency;
 use crate::protocol::record::{Api, BalancesAfter, DeclineCode, KeyHash, TransactionId};
 use crate::store;

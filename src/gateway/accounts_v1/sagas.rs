@@ -2,7 +2,7 @@
 //! saga is a view of that, completed or failed the moment it can be seen. A movement through the provider is a real
 //! one, with its steps as they happen.
 
-pub mod workflows;
+mod workflows;
 
 use axum::Extension;
 use axum::extract::State;
@@ -12,12 +12,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::gateway::accounts_v1::text::stored;
 use crate::gateway::accounts_v1::transactions::get;
 use crate::gateway::accounts_v1::views::failure_code;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
-use crate::gateway::http::text::time;
+use crate::gateway::http::text::{stored, time};
 use crate::gateway::http::{App, Caller, Id};
 use crate::protocol::record::{Kind, TransactionId};
 use crate::store;
@@ -25,8 +24,6 @@ use crate::store::transactions::{Cursor, Filter, TransactionRow};
 use crate::telemetry::correlation;
 use crate::teller::ledger::read_failure;
 use crate::teller::validate::{cut, text};
-
-pub use self::workflows::one as workflow;
 
 /// The steps of every movement; the journal takes all of them at once.
 const STEPS: [&str; 4] = ["validate", "debit_source", "credit_destination", "complete"];

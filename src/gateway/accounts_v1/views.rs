@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::gateway::accounts_v1::text::{shown, stored};
+use crate::gateway::accounts_v1::text::shown;
+use crate::gateway::http::text::stored;
 use crate::gateway::http::text::{metadata, time};
 use crate::ledger::Status;
 use crate::protocol::record::{AccountKind, DeclineCode, Kind};

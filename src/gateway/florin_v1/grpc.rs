@@ -155,10 +155,7 @@ impl ledger_server::Ledger for FlorinV1 {
     ) -> Result<Response<pb::UpdateAccountResponse>, Status> {
         let work = |ledger: Ledger, call: Call, asked| async move { accounts::update(&ledger, &call, asked).await };
         let answer = self.serve("UpdateAccount", request, work).await?;
-        Ok(answer.map(|row| pb::UpdateAccountResponse {
-            within_limits: row.posted.is_within_limits(),
-            account: Some(convert::account(row)),
-        }))
+        Ok(answer.map(|row| pb::UpdateAccountResponse { account: Some(convert::account(row)) }))
     }
 
     async fn authorize_hold(

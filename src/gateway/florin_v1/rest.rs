@@ -65,14 +65,6 @@ pub fn routes() -> Routes {
         .needs(Scope::Admin, routes!(exchanges::add_rate))
 }
 
-/// What a call names, should it not be there.
-#[derive(Clone, Copy)]
-enum Named<'a> {
-    Account(&'a str),
-    Hold,
-    Transaction(&'a str),
-}
-
 impl Caller {
     /// The call as the native API takes it.
     fn call(&self) -> Call {
@@ -80,20 +72,10 @@ impl Caller {
     }
 }
 
-/// A failure in the manners of this API.
-fn refused(failure: Failure, named: Named<'_>) -> Refusal {
-    match (failure, named) {
-        (Failure::NotFound(_), Named::Account(id)) => Refusal::no_account(id),
-        (Failure::NotFound(_), Named::Transaction(id)) => Refusal::no_transaction(id),
-        (Failure::NotFound(why), Named::Hold) => Refusal::new(StatusCode::NOT_FOUND, "HOLD_NOT_FOUND", why),
-        (failure, _) => failure.into(),
-    }
-}
-
-/// The same of a command: without a key nobody must be told to repeat what may have been done.
-fn unposted(failure: Failure, named: Named<'_>, has_key: bool) -> Refusal {
+/// A failure of a command: without a key nobody must be told to repeat what may have been done.
+fn unposted(failure: Failure, has_key: bool) -> Refusal {
     let maybe_done = matches!(failure, Failure::Unknown | Failure::Deadline);
-    let refusal = refused(failure, named);
+    let refusal = Refusal::from(failure);
     if has_key || !maybe_done {
         return refusal;
     }
@@ -157,16 +139,12 @@ mod tests {
             (Failure::Unknown, false, None),
             (Failure::DatabaseAway, false, Some(1)),
         ] {
-            let refusal = unposted(failure.clone(), Named::Hold, has_key);
+            let refusal = unposted(failure.clone(), has_key);
             assert_eq!(
                 (refusal.status.as_u16(), refusal.code, refusal.retry_after),
                 (503, failure.reason(), retry_after),
                 "{failure:?}"
             );
-        }
-        for failure in [Failure::KeyReused, Failure::KeyRetired] {
-            let refusal = refused(failure.clone(), Named::Hold);
-            assert_eq!((refusal.status.as_u16(), refusal.code), (409, failure.reason()));
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::teller::failure::Failure;
 pub fn code(failure: &Failure) -> Code {
     match failure {
         Failure::Invalid(_) => Code::InvalidArgument,
-        Failure::NotFound(_) => Code::NotFound,
+        Failure::NotFound(..) => Code::NotFound,
         Failure::AlreadyExists(_) => Code::AlreadyExists,
         Failure::FailedPrecondition(_) | Failure::Unconfigured(_) => Code::FailedPrecondition,
         Failure::AtBound { .. } | Failure::AccountBusy { .. } | Failure::RateLimited { .. } => Code::ResourceExhausted,

@@ -106,12 +106,12 @@ impl Refusal {
 
     /// 404: no such account.
     pub fn no_account(id: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "ACCOUNT_NOT_FOUND", format!("Account not found: {}", cut(id)))
+        Failure::no_account(id).into()
     }
 
     /// 404: no such transaction.
     pub fn no_transaction(id: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "TRANSACTION_NOT_FOUND", format!("Transaction not found: {}", cut(id)))
+        Failure::no_transaction(id).into()
     }
 
     /// 400: not a currency of this ledger.
@@ -159,7 +159,7 @@ impl From<Failure> for Refusal {
         let (status, retry_after) = match &failure {
             Failure::Invalid(fault) => return Self::faults(vec![fault.clone()]),
             Failure::FailedPrecondition(_) => (StatusCode::BAD_REQUEST, None),
-            Failure::NotFound(_) => (StatusCode::NOT_FOUND, None),
+            Failure::NotFound(..) => (StatusCode::NOT_FOUND, None),
             Failure::AlreadyExists(_) | Failure::KeyReused | Failure::KeyRetired => (StatusCode::CONFLICT, None),
             Failure::RateLimited { retry_after_ms } => {
                 (StatusCode::TOO_MANY_REQUESTS, Some(retry_after_ms.div_ceil(1_000).max(1)))
@@ -193,13 +193,17 @@ impl From<&Denial> for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::teller::failure::Noun;
 
     #[test]
     fn every_failure_has_its_status_and_what_may_be_repeated_says_when() {
         let table = [
             (Failure::Invalid("x".into()), 400, "INVALID_ARGUMENT", None),
             (Failure::FailedPrecondition("x".into()), 400, "FAILED_PRECONDITION", None),
-            (Failure::NotFound("x".into()), 404, "NOT_FOUND", None),
+            (Failure::NotFound(Noun::Other, "x".into()), 404, "NOT_FOUND", None),
+            (Failure::no_account("x"), 404, "ACCOUNT_NOT_FOUND", None),
+            (Failure::no_hold("x"), 404, "HOLD_NOT_FOUND", None),
+            (Failure::no_transaction("x"), 404, "TRANSACTION_NOT_FOUND", None),
             (Failure::AlreadyExists("x".into()), 409, "ALREADY_EXISTS", None),
             (Failure::KeyReused, 409, "IDEMPOTENCY_KEY_REUSED", None),
             (Failure::KeyRetired, 409, "IDEMPOTENCY_KEY_RETIRED", None),

@@ -1,4 +1,4 @@
-//! How times are written, and how an amount is read: from the very characters that were sent, never through a float.
+//! How times and amounts are written, and how an amount is read: from the very characters that were sent, never through a float.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::money::{Amount, AmountError, Currency};
+use crate::money::{Amount, AmountError, Currency, decimal_text};
 use crate::teller::validate::cut;
 
 /// Bytes of an amount's text: 28 digits, sign and point, and some zeros.
@@ -71,6 +71,19 @@ impl ToSchema for LimitText {
 /// A time: RFC 3339 in UTC with milliseconds.
 pub fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// Decimals of an amount where all have as many; a currency with more keeps its own.
+pub const DECIMALS: usize = 8;
+
+/// An amount with exactly 8 decimals, or the currency's own if it has more.
+pub fn stored(minor_units: i128, exponent: u8) -> String {
+    let (mut text, places) = (decimal_text(minor_units, exponent), usize::from(exponent));
+    if places == 0 {
+        text.push('.');
+    }
+    text.extend(std::iter::repeat_n('0', DECIMALS.saturating_sub(places)));
+    text
 }
 
 /// JSON that was stored as text; what is none shows as an empty object.
@@ -157,5 +170,29 @@ mod tests {
     #[test]
     fn times_have_milliseconds_and_a_z() {
         assert_eq!(time(DateTime::UNIX_EPOCH), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn what_is_stored_has_eight_decimals_or_the_currencys_own() {
+        for (units, exponent, text) in [
+            (10_000, 2, "100.00000000"),
+            (-5, 2, "-0.05000000"),
+            (0, 2, "0.00000000"),
+            (7, 0, "7.00000000"),
+            (1, 8, "0.00000001"),
+            (1, 3, "0.00100000"),
+            (1_500_000_000_000_000_000, 18, "1.500000000000000000"),
+        ] {
+            assert_eq!(stored(units, exponent), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_is_read_back_as_the_same_amount(units in 1i128..=9_999_999_999_999_999_999_999_999_999, exponent in 0u8..=18) {
+            let shown = stored(units, exponent);
+            prop_assert_eq!(Amount::parse(&shown, exponent).map(Amount::minor_units), Ok(units));
+            prop_assert!(shown.split_once('.').is_some_and(|(_, fraction)| fraction.len() == DECIMALS.max(usize::from(exponent))));
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::protocol::record::TransactionId;
 use crate::store::accounts;
 use crate::store::audit::{self, Equation, Reconciled, ReconciledTransaction};
 use crate::store::operators::Doing;
-use crate::teller::failure::Failure;
+use crate::teller::failure::{Failure, Noun};
 
 /// How long to wait for an account's records in flight.
 const STILL_MAX: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ impl Ledger {
         let _place = self.enter_read()?;
         let found =
             audit::reconcile_transaction(&self.parts().pool, tenant, id).await.map_err(|error| read_failure(&error))?;
-        found.ok_or_else(|| Failure::NotFound(format!("Transaction not found: {}", id.0)))
+        found.ok_or_else(|| Failure::NotFound(Noun::Other, format!("Transaction not found: {}", id.0)))
     }
 
     /// Compares all transactions: returns how many there are, and at most 1,000 of those with issues.
@@ -103,7 +103,7 @@ impl Ledger {
 }
 
 fn missing(name: &str) -> Failure {
-    Failure::NotFound(format!("Account not found: {name}"))
+    Failure::NotFound(Noun::Other, format!("Account not found: {name}"))
 }
 
 fn found(name: &str, row: Option<Reconciled>) -> Result<Reconciled, Failure> {

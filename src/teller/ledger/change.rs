@@ -49,7 +49,7 @@ impl Ledger {
     ) -> Result<Arc<AccountHandle>, Failure> {
         match tokio::time::timeout_at(deadline.at.into(), active.registry.resolve(tenant, name)).await {
             Ok(Resolved::Account(account)) => Ok(account),
-            Ok(Resolved::NotFound) => Err(Failure::NotFound(format!("account {name} not found"))),
+            Ok(Resolved::NotFound) => Err(Failure::no_account(name)),
             Ok(Resolved::Unavailable) => {
                 Err(if self.parts().node.active().is_some() { Failure::DatabaseAway } else { Failure::NotLeader })
             }

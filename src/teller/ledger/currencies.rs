@@ -11,7 +11,7 @@ use crate::protocol::record::DEFAULT_TENANT;
 use crate::store::StoreError;
 use crate::store::currencies::{self, CURRENCIES_MAX, CurrencyChange, CurrencyRow, Made};
 use crate::store::operators::Doing;
-use crate::teller::failure::Failure;
+use crate::teller::failure::{Failure, Noun};
 use crate::teller::validate::{self, CURRENCY_MAX, cut};
 
 /// Bytes of a currency's name.
@@ -121,7 +121,7 @@ impl Ledger {
         self.active()?;
         let _permit = self.enter()?;
         let row = currencies::update(&self.parts().pool, code, change, by).await.map_err(|error| unwritten(&error))?;
-        row.ok_or_else(|| Failure::NotFound(format!("currency {code} not found")))
+        row.ok_or_else(|| Failure::NotFound(Noun::Other, format!("currency {code} not found")))
     }
 
     /// All currencies, by code.

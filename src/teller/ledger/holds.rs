@@ -54,7 +54,7 @@ impl Ledger {
     pub async fn hold(&self, tenant: &str, id: TransactionId) -> Result<HoldRow, Failure> {
         let _place = self.enter_read()?;
         let row = holds::get(&self.parts().pool, tenant, id).await.map_err(|error| read_failure(&error))?;
-        row.ok_or_else(|| Failure::NotFound(format!("hold {} not found", id.0)))
+        row.ok_or_else(|| Failure::no_hold(&id.0.to_string()))
     }
 
     /// Posts a command that takes its postings' amount out of `left`, in minor units as just read. If something is

@@ -78,8 +78,7 @@ impl Ledger {
     /// from being read.
     pub async fn reversal(&self, tenant: &str, original: TransactionId) -> Result<Reversing, Failure> {
         let row = self.completed(tenant, original).await?;
-        let row =
-            row.ok_or_else(|| Failure::NotFound(format!("transaction {} not found, or it was declined", original.0)))?;
+        let row = row.ok_or_else(|| Failure::not_completed(original))?;
         let Some(first) = row.postings.first() else {
             let kind = row.kind.as_str();
             return Err(Failure::FailedPrecondition(format!(

@@ -23,7 +23,7 @@ use crate::protocol::record::{
 use crate::saga::{Broken, Order, Resolution, Saga, Step, Workflow, provider_account};
 use crate::store::accounts::NewAccount;
 use crate::store::sagas::{self, Asked, SagaRow};
-use crate::teller::failure::Failure;
+use crate::teller::failure::{Failure, Noun};
 
 /// What a payout holds is released after this long, whatever has become of the saga.
 const HELD_FOR: TimeDelta = TimeDelta::days(366);
@@ -108,6 +108,15 @@ impl Ledger {
         Ok(answer)
     }
 
+    /// A saga of a tenant, if there is one.
+    ///
+    /// # Errors
+    /// What kept it from being read.
+    pub async fn saga(&self, tenant: &str, id: TransactionId) -> Result<Option<SagaRow>, Failure> {
+        let _place = self.enter_read()?;
+        sagas::get(&self.parts().pool, Some(tenant), id).await.map_err(|error| read_failure(&error))
+    }
+
     /// Opens the provider's account when it is first needed.
     async fn open_provider_account(
         &self,
@@ -162,7 +171,7 @@ pub async fn operate(
     let failed = |error: &_| read_failure(error);
     let read = || async {
         let row = sagas::get(pool, tenant, id).await.map_err(|error| failed(&error))?;
-        row.ok_or_else(|| Failure::NotFound(format!("Saga not found: {}", id.0)))
+        row.ok_or_else(|| Failure::NotFound(Noun::Other, format!("Saga not found: {}", id.0)))
     };
     let asked = Asked {
         id: Uuid::now_v7(),

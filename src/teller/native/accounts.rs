@@ -48,7 +48,7 @@ pub async fn get(ledger: &Ledger, call: &Call, id: &str) -> Result<AccountRow, F
     let _place = ledger.enter_read()?;
     let row =
         store::accounts::get(&ledger.parts().pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
-    row.ok_or_else(|| Failure::NotFound(format!("account {id} not found")))
+    row.ok_or_else(|| Failure::no_account(id))
 }
 
 /// An account's identity as the primary has it, without a read of its balance.
@@ -60,7 +60,7 @@ pub async fn identity(ledger: &Ledger, call: &Call, id: &str) -> Result<Identity
     let identity = store::accounts::identity(&ledger.parts().pool, &call.tenant, id)
         .await
         .map_err(|error| read_failure(&error))?;
-    identity.ok_or_else(|| Failure::NotFound(format!("account {id} not found")))
+    identity.ok_or_else(|| Failure::no_account(id))
 }
 
 /// Changes status, floor and ceiling, and returns the account as it is when that is durable.

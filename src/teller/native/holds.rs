@@ -81,7 +81,7 @@ pub fn expiry(field: &str, text: &str) -> Result<Option<Expiry>, Failure> {
 /// # Errors
 /// `NotFound`: the text cannot be an id.
 pub fn id(text: &str) -> Result<TransactionId, Failure> {
-    Uuid::parse_str(text).map(TransactionId).map_err(|_| Failure::NotFound(format!("hold {} not found", cut(text))))
+    Uuid::parse_str(text).map(TransactionId).map_err(|_| Failure::no_hold(text))
 }
 
 /// Opens a hold, and returns when that is durable.

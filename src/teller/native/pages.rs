@@ -36,7 +36,7 @@ impl Token<'_> {
     }
 }
 
-/// The page size; 0 is the default.
+/// The size of a page; 0 is the default.
 ///
 /// # Errors
 /// `Invalid`, naming the limit.
@@ -44,7 +44,7 @@ pub fn size(asked: u32) -> Result<u32, Failure> {
     match asked {
         0 => Ok(SIZE_DEFAULT),
         1..=SIZE_MAX => Ok(asked),
-        _ => Err(Failure::Invalid(format!("page_size {asked} is above the limit of {SIZE_MAX}"))),
+        _ => Err(Failure::Invalid(format!("limit {asked} is above {SIZE_MAX}, the largest page"))),
     }
 }
 
@@ -87,6 +87,6 @@ mod tests {
         let wrong = Token { field: "page_token", text: "x" }.place(mine);
         assert_eq!(wrong, Err(Failure::Invalid("page_token \"x\" is not a token of this query".into())));
         assert_eq!((size(0), size(1), size(1_000)), (Ok(50), Ok(1), Ok(1_000)));
-        assert_eq!(size(1_001), Err(Failure::Invalid("page_size 1001 is above the limit of 1000".into())));
+        assert_eq!(size(1_001), Err(Failure::Invalid("limit 1001 is above 1000, the largest page".into())));
     }
 }

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::{fields, names};
 use crate::money::Amount;
 use crate::protocol::admission::Permit;
 use crate::protocol::movement::Transfer;
@@ -23,7 +24,7 @@ pub struct Words {
     pub reference: Option<String>,
     /// For people.
     pub description: Option<String>,
-    /// A JSON object of texts, as [`super::fields::metadata`] writes it.
+    /// A JSON object of texts, as [`fields::metadata`] writes it.
     pub metadata: Option<String>,
 }
 
@@ -33,7 +34,7 @@ impl Words {
     /// # Errors
     /// `Invalid`, naming the field by its name over gRPC.
     pub fn checked(key: String, reference: String, description: String) -> Result<Self, Failure> {
-        validate::text("idempotency_key", &key, KEY_MAX)?;
+        validate::text(names::IDEMPOTENCY_KEY.grpc, &key, KEY_MAX)?;
         validate::text("reference", &reference, REFERENCE_MAX)?;
         validate::text("description", &description, DESCRIPTION_MAX)?;
         let given = |text: String| Some(text).filter(|text| !text.is_empty());
@@ -69,6 +70,23 @@ pub fn count(postings: usize) -> Result<(), Failure> {
         1..=POSTINGS_MAX => Ok(()),
         _ => Err(Failure::Invalid(format!("postings has {postings} entries, the limit is {POSTINGS_MAX}"))),
     }
+}
+
+/// Reads a posting, its amount in the currency's minor unit. `prefix` stands before a field's name in what is said of
+/// it. The ledger was made to know the currency ([`Ledger::know`]).
+///
+/// # Errors
+/// `Invalid`: not a currency of this ledger, or an amount that it cannot carry.
+pub fn posting(
+    ledger: &Ledger,
+    prefix: &str,
+    (debit, credit): (String, String),
+    amount: &str,
+    currency: String,
+) -> Result<RequestedPosting, Failure> {
+    let kept_in = fields::currency(&ledger.parts().currencies, &format!("{prefix}currency"), &currency)?;
+    let amount = fields::amount(&format!("{prefix}amount"), amount, kept_in)?;
+    Ok(RequestedPosting { debit, credit, amount, currency, exponent: kept_in.exponent })
 }
 
 /// Posts a transaction, and returns when the outcome is durable.

@@ -56,7 +56,7 @@ pub async fn transaction(ledger: &Ledger, call: &Call, id: TransactionId) -> Res
     let _place = ledger.enter_read()?;
     let row =
         store::transactions::get(&ledger.parts().pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
-    row.ok_or_else(|| Failure::NotFound(format!("transaction {} not found", id.0)))
+    row.ok_or_else(|| Failure::no_transaction(&id.0.to_string()))
 }
 
 /// A page of transactions, newest first.

@@ -47,7 +47,7 @@ pub async fn refund(
     let paid = match ledger.refundable(&call.tenant, payment).await? {
         Ok(paid) => paid,
         Err(NotRefundable::Unknown) => {
-            return Err(Failure::NotFound(format!("payment {} not found, or it was declined", payment.0)));
+            return Err(Failure::not_completed(payment));
         }
         Err(NotRefundable::IsRefund) => {
             return Err(Failure::FailedPrecondition(format!(

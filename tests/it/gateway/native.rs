@@ -20,8 +20,8 @@ use crate::harness::Florin;
 /// A request of these postings: debit, credit, amount in USD.
 pub fn post(key: &str, postings: &[(&str, &str, &str)]) -> pb::PostTransactionRequest {
     let posting = |(debit, credit, amount): &(&str, &str, &str)| pb::Posting {
-        debit_account_id: (*debit).into(),
-        credit_account_id: (*credit).into(),
+        source_account_id: (*debit).into(),
+        destination_account_id: (*credit).into(),
         amount: (*amount).into(),
         currency: "USD".into(),
         ..pb::Posting::default()

@@ -119,12 +119,12 @@ async fn what_is_wrong_with_a_payout_is_told_at_once() {
     );
     world.post("/v1/payouts", &wrong("currency", json!("XXX"))).await.refused(
         400,
-        "INVALID_CURRENCY",
-        "Invalid currency: XXX",
+        "INVALID_ARGUMENT",
+        "currency \"XXX\" is not a currency of this ledger",
     );
     world.post("/v1/payouts", &wrong("amount", json!("0.001"))).await.refused_naming(
         400,
-        "INVALID_AMOUNT",
+        "INVALID_ARGUMENT",
         &["decimals"],
     );
     world.post("/v1/payouts", &wrong("instrument", Value::Null)).await.refused(

@@ -77,11 +77,11 @@ async fn pages_leave_nothing_out_while_partitions_are_made_and_indexes_leave() {
     let read = async {
         let (mut others, mut longest, mut token, mut last) = (HashSet::new(), Duration::ZERO, String::new(), None);
         loop {
-            let request = pb::ListTransactionsRequest { page_size: 1_000, page_token: token, ..Default::default() };
+            let request = pb::ListTransactionsRequest { limit: 1_000, page_token: token, ..Default::default() };
             let began = Instant::now();
             let page = florin.native.clone().list_transactions(request).await.unwrap().into_inner();
             longest = longest.max(began.elapsed());
-            for transaction in page.transactions {
+            for transaction in page.items {
                 let key = transaction.idempotency_key.clone();
                 if let Some(n) = key.strip_prefix("large-") {
                     let n: i64 = n.parse().unwrap();

@@ -34,8 +34,8 @@ async fn books() -> TestDatabase {
     let mut native = florin.native.clone();
     let hold = |key: &str, amount: &str, expires_at: String| pb::AuthorizeHoldRequest {
         idempotency_key: key.into(),
-        debit_account_id: "alice".into(),
-        credit_account_id: "bob".into(),
+        source_account_id: "alice".into(),
+        destination_account_id: "bob".into(),
         amount: amount.into(),
         currency: "USD".into(),
         expires_at,
@@ -77,7 +77,7 @@ async fn books() -> TestDatabase {
         pb::get_operation_response::State::Never
     );
     florin
-        .update(pb::UpdateAccountRequest { id: "carol".into(), ceiling: limit("9000"), ..Default::default() })
+        .update(pb::UpdateAccountRequest { id: "carol".into(), max_balance: limit("9000"), ..Default::default() })
         .await
         .unwrap();
     florin.open("dora", pb::AccountKind::User).await;

@@ -48,11 +48,11 @@ impl Florin {
 fn exchange(key: &str, amount: &str) -> pb::ExchangeRequest {
     pb::ExchangeRequest {
         idempotency_key: key.into(),
-        debit_account_id: "a".into(),
-        credit_account_id: "e".into(),
+        source_account_id: "a".into(),
+        destination_account_id: "e".into(),
         amount: amount.into(),
         currency: "USD".into(),
-        credit_currency: "EUR".into(),
+        destination_currency: "EUR".into(),
         ..pb::ExchangeRequest::default()
     }
 }
@@ -74,7 +74,7 @@ async fn money_is_exchanged_at_the_rate_that_it_pins() {
     let postings: Vec<_> = transaction
         .postings
         .iter()
-        .map(|p| (&*p.debit_account_id, &*p.credit_account_id, &*p.amount, &*p.currency))
+        .map(|p| (&*p.source_account_id, &*p.destination_account_id, &*p.amount, &*p.currency))
         .collect();
     assert_eq!(postings, [("a", "clearing:USD", "100.10", "USD"), ("clearing:EUR", "e", "92.25", "EUR")]); // 92.247155
     let rate = transaction.rate.unwrap();
@@ -128,11 +128,11 @@ async fn what_does_not_fit_is_refused_by_name_and_moves_nothing() {
         change(&mut request);
         florin.exchange(request)
     };
-    refused(ask(|r| r.credit_currency = "USD".into()).await, Code::InvalidArgument, &["both currencies are USD"]);
+    refused(ask(|r| r.destination_currency = "USD".into()).await, Code::InvalidArgument, &["both currencies are USD"]);
     refused(
-        ask(|r| r.credit_currency = "XXX".into()).await,
+        ask(|r| r.destination_currency = "XXX".into()).await,
         Code::InvalidArgument,
-        &["credit_currency \"XXX\" is not a currency"],
+        &["destination_currency \"XXX\" is not a currency"],
     );
     refused(
         ask(|r| r.amount = "0.001".into()).await,
@@ -159,8 +159,8 @@ async fn what_does_not_fit_is_refused_by_name_and_moves_nothing() {
         ("10", "a", "a", pb::DeclineCode::CurrencyMismatch),
     ] {
         let request = pb::ExchangeRequest {
-            debit_account_id: debit.into(),
-            credit_account_id: credit.into(),
+            source_account_id: debit.into(),
+            destination_account_id: credit.into(),
             rate_id: rate.id,
             ..exchange("", amount)
         };
@@ -203,9 +203,9 @@ async fn exchanges_at_once_keep_the_books_and_rates_are_listed_newest_first() {
     assert_eq!((florin.stands_at("a").await, florin.stands_at("e").await), ("200.00".into(), "400.00".into()));
     let (mut listed, mut page_token) = (Vec::new(), String::new());
     loop {
-        let request = pb::ListRatesRequest { base: "USD".into(), quote: "EUR".into(), page_size: 2, page_token };
+        let request = pb::ListRatesRequest { base: "USD".into(), quote: "EUR".into(), limit: 2, page_token };
         let page = florin.native.clone().list_rates(request).await.unwrap().into_inner();
-        listed.extend(page.rates.into_iter().map(|rate| rate.rate));
+        listed.extend(page.items.into_iter().map(|rate| rate.rate));
         page_token = page.next_page_token;
         if page_token.is_empty() {
             break;

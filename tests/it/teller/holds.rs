@@ -16,8 +16,8 @@ use crate::harness::{Florin, Options, TestDatabase, until};
 fn hold(key: &str, amount: &str) -> pb::AuthorizeHoldRequest {
     pb::AuthorizeHoldRequest {
         idempotency_key: key.into(),
-        debit_account_id: "a".into(),
-        credit_account_id: "b".into(),
+        source_account_id: "a".into(),
+        destination_account_id: "b".into(),
         amount: amount.into(),
         currency: "USD".into(),
         ..pb::AuthorizeHoldRequest::default()
@@ -176,14 +176,14 @@ async fn a_hold_is_captured_in_parts_up_to_what_it_has() {
         (hold("", "0.001"), vec!["amount \"0.001\" has more than the 2 decimals of USD"]),
         (hold("", ""), vec!["amount is required"]),
         (
-            pb::AuthorizeHoldRequest { debit_account_id: String::new(), ..hold("", "1") },
-            vec!["debit_account_id is required"],
+            pb::AuthorizeHoldRequest { source_account_id: String::new(), ..hold("", "1") },
+            vec!["source_account_id is required"],
         ),
     ] {
         refused(florin.authorize(bad).await, Code::InvalidArgument, &words);
     }
     refused(florin.capture("x", "nothing", "1", false).await, Code::NotFound, &["nothing"]);
-    refused(florin.void("x", &uuid::Uuid::now_v7().to_string()).await, Code::NotFound, &["hold"]);
+    refused(florin.void("x", &uuid::Uuid::now_v7().to_string()).await, Code::NotFound, &["Hold"]);
     florin.stop().await;
 }
 

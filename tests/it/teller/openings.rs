@@ -38,7 +38,10 @@ async fn an_account_is_told_of_once_and_each_change_once() {
     assert!(opened.await.iter().all(Result::is_ok));
     florin.native.clone().create_account(pb::CreateAccountRequest { id: "bob".into(), ..ada() }).await.unwrap();
     florin
-        .update(pb::UpdateAccountRequest { floor: limit("-5"), ..set_status("ada", pb::AccountStatus::Suspended) })
+        .update(pb::UpdateAccountRequest {
+            min_balance: limit("-5"),
+            ..set_status("ada", pb::AccountStatus::Suspended)
+        })
         .await
         .unwrap();
     florin.update(set_status("ada", pb::AccountStatus::Suspended)).await.unwrap(); // nothing changes

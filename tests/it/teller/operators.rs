@@ -24,7 +24,7 @@ impl Florin {
     /// All that was done to this, the newest first.
     async fn done_to(&self, subject: &str) -> Vec<pb::OperatorAction> {
         let request = pb::ListOperatorActionsRequest { subject: subject.into(), ..Default::default() };
-        self.actions(request).await.unwrap().actions
+        self.actions(request).await.unwrap().items
     }
 
     async fn make_currency(&self, request: pb::CreateCurrencyRequest) -> Result<pb::CreateCurrencyResponse, Status> {
@@ -47,9 +47,9 @@ fn gold() -> pb::CreateCurrencyRequest {
         code: "XAU".into(),
         name: "Gold".into(),
         exponent: 6,
+        r#type: pb::CurrencyType::NonFiat.into(),
         metadata: [("unit".to_owned(), "troy ounce".to_owned())].into(),
         reason: "the vault opens".into(),
-        ..Default::default()
     }
 }
 
@@ -65,7 +65,7 @@ async fn a_change_of_an_account_keeps_who_when_why_and_how_it_was_and_is() {
     florin.database.account("alice", 5_00).await;
     let change = pb::UpdateAccountRequest {
         idempotency_key: "k".into(),
-        floor: limit("-10.5"),
+        min_balance: limit("-10.5"),
         reason: "credit line of 10.50, ticket 7".into(),
         ..set_status("alice", pb::AccountStatus::Unspecified)
     };
@@ -78,7 +78,10 @@ async fn a_change_of_an_account_keeps_who_when_why_and_how_it_was_and_is() {
         &["cannot be closed"],
     );
     florin
-        .update(pb::UpdateAccountRequest { ceiling: limit("100"), ..set_status("alice", pb::AccountStatus::Suspended) })
+        .update(pb::UpdateAccountRequest {
+            max_balance: limit("100"),
+            ..set_status("alice", pb::AccountStatus::Suspended)
+        })
         .await
         .unwrap();
     florin.update(set_status("alice", pb::AccountStatus::Suspended)).await.unwrap();
@@ -118,7 +121,7 @@ async fn actions_are_listed_newest_first_filtered_and_page_by_page() {
     .execute(&florin.database.pool)
     .await
     .unwrap();
-    let all = pb::ListOperatorActionsRequest { page_size: 7, ..Default::default() };
+    let all = pb::ListOperatorActionsRequest { limit: 7, ..Default::default() };
     for (request, expected) in [
         (all.clone(), 180),
         (pb::ListOperatorActionsRequest { action: "rate.create".into(), ..all.clone() }, 100),
@@ -138,7 +141,7 @@ async fn actions_are_listed_newest_first_filtered_and_page_by_page() {
         loop {
             let page =
                 florin.actions(pb::ListOperatorActionsRequest { page_token: token, ..request.clone() }).await.unwrap();
-            for action in page.actions {
+            for action in page.items {
                 let place = (action.at.clone(), action.id.clone());
                 assert!(last.is_none_or(|last| place < last), "not newest first");
                 last = Some(place);
@@ -161,9 +164,9 @@ async fn actions_are_listed_newest_first_filtered_and_page_by_page() {
     };
     refused(florin.actions(backwards).await, Code::InvalidArgument, &["is not after"]);
     refused(
-        florin.actions(pb::ListOperatorActionsRequest { page_size: 1_001, ..all }).await,
+        florin.actions(pb::ListOperatorActionsRequest { limit: 1_001, ..all }).await,
         Code::InvalidArgument,
-        &["page_size", "1000"],
+        &["limit", "1000"],
     );
     florin.stop().await;
 }
@@ -177,7 +180,10 @@ async fn a_currency_is_made_once_and_money_moves_in_it_at_once() {
     let made = futures::future::join_all((0..8).map(|_| florin.make_currency(gold()))).await;
     assert_eq!(made.iter().filter(|answer| answer.as_ref().unwrap().created).count(), 1);
     let currency = made[0].as_ref().unwrap().currency.clone().unwrap();
-    assert_eq!((currency.code.as_str(), currency.exponent, currency.fiat, currency.active), ("XAU", 6, false, true));
+    assert_eq!(
+        (currency.code.as_str(), currency.exponent, currency.r#type(), currency.is_active),
+        ("XAU", 6, pb::CurrencyType::NonFiat, true)
+    );
     assert!(made.iter().all(|answer| answer.as_ref().unwrap().currency.as_ref() == Some(&currency)));
     for id in ["vault", "till"] {
         florin.open_in(id, "XAU").await.unwrap();
@@ -196,7 +202,7 @@ async fn a_currency_is_made_once_and_money_moves_in_it_at_once() {
     };
     for (other, words) in [
         (with(&|c| c.exponent = 5), ["exponent 6", "not 5"]),
-        (with(&|c| c.fiat = true), ["type non-fiat", "not fiat"]),
+        (with(&|c| c.r#type = pb::CurrencyType::Fiat.into()), ["type non-fiat", "not fiat"]),
         (with(&|c| c.name = "Silver".into()), ["name \"Gold\"", "\"Silver\""]),
         (with(&|c| c.metadata.clear()), ["XAU exists already", "metadata"]),
     ] {
@@ -208,14 +214,14 @@ async fn a_currency_is_made_once_and_money_moves_in_it_at_once() {
         (with(&|c| c.code = "ABCDEFGHIJKLM".into()), vec!["code", "13", "12"]),
         (with(&|c| c.code = "A'B".into()), vec!["code \"A'B\""]),
         (with(&|c| c.name = String::new()), vec!["name is required"]),
+        (with(&|c| c.r#type = 0), vec!["type \"0\"", "CURRENCY_TYPE_FIAT"]),
         (with(&|c| c.exponent = 19), vec!["exponent", "18"]),
         (with(&|c| c.exponent = u32::MAX), vec!["exponent", "18"]),
         (with(&|c| c.reason = "x".repeat(2_000)), vec!["reason", "1024"]),
     ] {
         refused(florin.make_currency(bad).await, Code::InvalidArgument, &words);
     }
-    let listed =
-        florin.native.clone().list_currencies(pb::ListCurrenciesRequest {}).await.unwrap().into_inner().currencies;
+    let listed = florin.native.clone().list_currencies(pb::ListCurrenciesRequest {}).await.unwrap().into_inner().items;
     assert!(listed.contains(&currency) && listed.len() == 11);
     let done = florin.done_to("XAU").await;
     assert_eq!(
@@ -240,7 +246,7 @@ async fn a_currency_out_of_use_takes_no_new_accounts_and_moves_what_it_has() {
     }
     let off = pb::UpdateCurrencyRequest {
         code: "XAU".into(),
-        active: Some(false),
+        is_active: Some(false),
         reason: "the vault closes".into(),
         ..Default::default()
     };
@@ -257,14 +263,14 @@ async fn a_currency_out_of_use_takes_no_new_accounts_and_moves_what_it_has() {
     let traces = "SELECT (SELECT count(*) FROM accounts WHERE name = 'late') + (SELECT count(*) FROM journal WHERE body ->> 'name' = 'late')";
     assert_eq!(florin.database.count(traces).await, 0);
 
-    assert!(!florin.change_currency(off.clone()).await.unwrap().active);
+    assert!(!florin.change_currency(off.clone()).await.unwrap().is_active);
     assert_eq!(florin.done_to("XAU").await.len(), 1, "it was out of use already: nothing changed, nothing was done");
     refused(florin.open_in("new", "XAU").await, Code::FailedPrecondition, &["currency XAU is not in use"]);
     florin.open_in("vault", "XAU").await.unwrap(); // it is there
     assert!(florin.pay_in("cents", "vault", "till", 5, "XAU").await.unwrap().error.is_none(), "movements go on");
     florin
         .change_currency(pb::UpdateCurrencyRequest {
-            active: Some(true),
+            is_active: Some(true),
             name: Some("Fine gold".into()),
             ..off.clone()
         })

@@ -76,8 +76,8 @@ impl<'a> Case<'a> {
                 id: case.account(n),
                 kind: kind.into(),
                 currency: account.currency.into(),
-                floor: account.floor.map(text),
-                ceiling: account.ceiling.map(text),
+                min_balance: account.floor.map(text),
+                max_balance: account.ceiling.map(text),
                 ..pb::CreateAccountRequest::default()
             };
             florin.native.clone().create_account(request).await.unwrap();
@@ -175,19 +175,19 @@ impl<'a> Case<'a> {
             }
             Step::Exchange { from, cents } => {
                 let request = pb::ExchangeRequest {
-                    debit_account_id: self.account(from),
-                    credit_account_id: self.account(EUROS),
+                    source_account_id: self.account(from),
+                    destination_account_id: self.account(EUROS),
                     amount: text(cents),
                     currency: "USD".into(),
-                    credit_currency: "EUR".into(),
+                    destination_currency: "EUR".into(),
                     ..pb::ExchangeRequest::default()
                 };
                 Fate::of(native.exchange(request).await.unwrap().into_inner().transaction, cents)
             }
             Step::Authorize { from, to, cents, expires } => {
                 let request = pb::AuthorizeHoldRequest {
-                    debit_account_id: self.account(from),
-                    credit_account_id: self.account(to),
+                    source_account_id: self.account(from),
+                    destination_account_id: self.account(to),
                     amount: text(cents),
                     currency: model.accounts[from].currency.into(),
                     expires_at: if expires { (Utc::now() + AT_ONCE).to_rfc3339() } else { String::new() },
@@ -219,10 +219,10 @@ impl<'a> Case<'a> {
                 Fate::of(native.void_hold(request).await.unwrap().into_inner().transaction, 0)
             }
             Step::Floor { account, floor } => {
-                self.change(account, |change| change.floor = Some(pb::Limit { amount: floor.map(text) })).await
+                self.change(account, |change| change.min_balance = Some(pb::Limit { amount: floor.map(text) })).await
             }
             Step::Ceiling { account, ceiling } => {
-                self.change(account, |change| change.ceiling = Some(pb::Limit { amount: ceiling.map(text) })).await
+                self.change(account, |change| change.max_balance = Some(pb::Limit { amount: ceiling.map(text) })).await
             }
             Step::Status { account, status } => self.change(account, |change| change.status = status.into()).await,
         }

@@ -87,12 +87,12 @@ async fn a_payment_goes_back_in_parts_or_whole_and_once() {
         &["postings has 2 entries"],
     );
     refused(
-        wrong(|r| r.postings[0].debit_account_id = "c".into(), &paid).await,
+        wrong(|r| r.postings[0].source_account_id = "c".into(), &paid).await,
         Code::InvalidArgument,
         &["goes from \"c\" to \"a\"", "from \"b\" to \"a\""],
     );
     refused(wrong(|_| (), "no uuid").await, Code::InvalidArgument, &["refund_of \"no uuid\" is not a UUID"]);
-    refused(wrong(|_| (), "01929b2a-0000-7000-8000-000000000000").await, Code::NotFound, &["payment 01929b2a"]);
+    refused(wrong(|_| (), "01929b2a-0000-7000-8000-000000000000").await, Code::NotFound, &["declined: 01929b2a"]);
     refused(wrong(|_| (), &part.id).await, Code::FailedPrecondition, &["gives back itself"]);
     florin.stop().await;
 }
@@ -105,7 +105,7 @@ async fn anything_that_moved_money_is_undone_once() {
     let many = florin.move_money("", &[("a", "b", "50"), ("b", "c", "30"), ("b", "c", "5")]).await.unwrap().id;
     let undone = florin.reverse("u", &many).await.unwrap().transaction.unwrap();
     let moved: Vec<_> =
-        undone.postings.iter().map(|p| (&*p.debit_account_id, &*p.credit_account_id, &*p.amount)).collect();
+        undone.postings.iter().map(|p| (&*p.source_account_id, &*p.destination_account_id, &*p.amount)).collect();
     assert_eq!(moved, [("c", "b", "5.00"), ("c", "b", "30.00"), ("b", "a", "50.00")]);
     assert_eq!(
         (undone.kind.as_str(), undone.reverses.as_str(), undone.description.as_str()),
@@ -177,15 +177,11 @@ async fn anything_that_moved_money_is_undone_once() {
     let paid = florin.paid("50").await;
     florin.move_money("", &[("b", "c", "90")]).await.unwrap();
     assert_eq!(refusal(florin.reverse("", &paid).await.unwrap().transaction), Some(pb::DeclineCode::InsufficientFunds));
-    refused(
-        florin.reverse("", "01929b2a-0000-7000-8000-000000000000").await,
-        Code::NotFound,
-        &["transaction 01929b2a"],
-    );
+    refused(florin.reverse("", "01929b2a-0000-7000-8000-000000000000").await, Code::NotFound, &["declined: 01929b2a"]);
     refused(florin.reverse("", "x").await, Code::InvalidArgument, &["id \"x\" is not a UUID"]);
     let held = pb::AuthorizeHoldRequest {
-        debit_account_id: "b".into(),
-        credit_account_id: "a".into(),
+        source_account_id: "b".into(),
+        destination_account_id: "a".into(),
         amount: "1".into(),
         currency: "USD".into(),
         ..Default::default()

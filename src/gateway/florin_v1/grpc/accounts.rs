@@ -14,7 +14,7 @@ use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Ledger, read_failure};
 use crate::teller::native::accounts::{Change, LimitFault, change, limit_fault};
-use crate::teller::native::fields;
+use crate::teller::native::{fields, names};
 use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX};
 
 /// Bytes of an owner's name.
@@ -75,18 +75,22 @@ fn new_account(
     let limit = |field: &str, text: &Option<String>| {
         text.as_deref().map(|text| fields::amount(field, text, currency)).transpose()
     };
-    let floor = limit("floor", &asked.floor)?.map(|floor| floor.minor_units());
-    let ceiling = limit("ceiling", &asked.ceiling)?.map(|ceiling| ceiling.minor_units());
+    let floor = limit(names::MIN_BALANCE.grpc, &asked.min_balance)?.map(|floor| floor.minor_units());
+    let ceiling = limit(names::MAX_BALANCE.grpc, &asked.max_balance)?.map(|ceiling| ceiling.minor_units());
     let floor = floor.or((kind == AccountKind::User).then_some(0));
     let text = |limit: Option<i128>| limit.map_or_else(String::new, |limit| decimal_text(limit, currency.exponent));
     match limit_fault(floor, ceiling) {
         None => {}
         Some(LimitFault::FloorAboveCeiling) => {
-            return Err(Failure::Invalid(format!("floor {:?} is above the ceiling, {:?}", text(floor), text(ceiling))));
+            return Err(Failure::Invalid(format!(
+                "min_balance {:?} is above max_balance, {:?}",
+                text(floor),
+                text(ceiling)
+            )));
         }
         Some(LimitFault::CeilingBelowZero) => {
             return Err(Failure::Invalid(format!(
-                "ceiling {:?} is below zero, which is the balance of a new account",
+                "max_balance {:?} is below zero, which is the balance of a new account",
                 text(ceiling)
             )));
         }
@@ -128,8 +132,8 @@ fn same(row: &AccountRow, new: &NewAccount) -> Result<(), Failure> {
     check(name, "normal_side", row.normal_side, new.normal_side)?;
     check(name, "currency", row.identity.currency.code, new.currency)?;
     check(name, "owner", &row.owner, &new.owner)?;
-    check(name, "floor", limit(row.posted.guards.floor), limit(new.floor))?;
-    check(name, "ceiling", limit(row.posted.guards.ceiling), limit(new.ceiling))?;
+    check(name, names::MIN_BALANCE.grpc, limit(row.posted.guards.floor), limit(new.floor))?;
+    check(name, names::MAX_BALANCE.grpc, limit(row.posted.guards.ceiling), limit(new.ceiling))?;
     check(name, "metadata", row.metadata.as_deref().unwrap_or("{}"), new.metadata.as_deref().unwrap_or("{}"))
 }
 
@@ -140,7 +144,7 @@ pub(super) async fn update(
     asked: pb::UpdateAccountRequest,
 ) -> Result<AccountRow, Failure> {
     validate::required("id", &asked.id, ACCOUNT_MAX)?;
-    validate::text("idempotency_key", &asked.idempotency_key, KEY_MAX)?;
+    validate::text(names::IDEMPOTENCY_KEY.grpc, &asked.idempotency_key, KEY_MAX)?;
     let by = call.operator(&asked.reason)?;
     let status = match pb::AccountStatus::try_from(asked.status) {
         Ok(pb::AccountStatus::Unspecified) => None,
@@ -152,15 +156,17 @@ pub(super) async fn update(
             return fields::unknown("status", &asked.status.to_string(), allowed);
         }
     };
-    if status.is_none() && asked.floor.is_none() && asked.ceiling.is_none() {
-        return Err(Failure::Invalid("one of status, floor and ceiling is required".into()));
+    if status.is_none() && asked.min_balance.is_none() && asked.max_balance.is_none() {
+        return Err(Failure::Invalid("one of status, min_balance and max_balance is required".into()));
     }
     let deadline = call.deadline(ledger);
     let active = ledger.active()?;
     let account = ledger.account(&active, &call.tenant, &asked.id, deadline).await?;
     let currency = account.identity.currency;
-    let (floor, ceiling) =
-        (limit("floor", asked.floor.as_ref(), currency)?, limit("ceiling", asked.ceiling.as_ref(), currency)?);
+    let (floor, ceiling) = (
+        limit(names::MIN_BALANCE.grpc, asked.min_balance.as_ref(), currency)?,
+        limit(names::MAX_BALANCE.grpc, asked.max_balance.as_ref(), currency)?,
+    );
     let key = Some(asked.idempotency_key).filter(|key| !key.is_empty());
     change(ledger, call, Change { account: asked.id, key, guards: GuardsChange { status, floor, ceiling }, by }).await
 }

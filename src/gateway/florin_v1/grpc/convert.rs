@@ -3,7 +3,7 @@
 use florin_wire::florin_v1 as pb;
 
 use crate::ledger::Status;
-use crate::money::decimal_text;
+use crate::money::{Currency, decimal_text};
 use crate::protocol::events::timestamp;
 use crate::protocol::record::{AccountKind, Kind, NormalSide};
 use crate::store::accounts::AccountRow;
@@ -47,12 +47,12 @@ fn posting(row: PostingRow) -> pb::Posting {
     let exponent = row.exponent.and_then(|exponent| u8::try_from(exponent).ok()).unwrap_or(0);
     let text = |amount: i128| decimal_text(amount, exponent);
     pb::Posting {
-        debit_account_id: row.debit,
-        credit_account_id: row.credit,
+        source_account_id: row.debit,
+        destination_account_id: row.credit,
         amount: text(row.amount),
         currency: row.currency,
-        debit_balance_after: row.debit_after.map(|after| text(after.0)).unwrap_or_default(),
-        credit_balance_after: row.credit_after.map(|after| text(after.0)).unwrap_or_default(),
+        source_balance_after: row.debit_after.map(|after| text(after.0)).unwrap_or_default(),
+        destination_balance_after: row.credit_after.map(|after| text(after.0)).unwrap_or_default(),
     }
 }
 
@@ -71,13 +71,14 @@ pub(super) fn account(row: AccountRow) -> pb::Account {
         balance: text(balance),
         held: text(held),
         available: text(balance - held),
-        floor: row.posted.guards.floor.map(text),
-        ceiling: row.posted.guards.ceiling.map(text),
+        min_balance: row.posted.guards.floor.map(text),
+        max_balance: row.posted.guards.ceiling.map(text),
         debits_posted: text(totals.debits),
         credits_posted: text(totals.credits),
         version: totals.version,
         metadata: metadata_map(row.metadata.as_deref()),
         created_at: timestamp(row.created_at),
+        within_limits: row.posted.is_within_limits(),
     }
 }
 
@@ -104,15 +105,16 @@ fn status(status: Status) -> pb::AccountStatus {
     }
 }
 
-/// An account's entry.
-pub(super) fn entry(row: EntryRow, exponent: u8) -> pb::Entry {
+/// An entry of an account that is kept in this currency.
+pub(super) fn entry(row: EntryRow, currency: Currency) -> pb::Entry {
     pb::Entry {
         transaction_id: row.transaction.to_string(),
         posting: u32::try_from(row.n).unwrap_or_default(),
         counter_account_id: row.counter,
-        amount: decimal_text(row.amount, exponent),
-        balance_after: decimal_text(row.balance_after, exponent),
+        amount: decimal_text(row.amount, currency.exponent),
+        balance_after: decimal_text(row.balance_after, currency.exponent),
         created_at: timestamp(row.created_at),
+        currency: currency.code.to_string(),
     }
 }
 
@@ -132,8 +134,8 @@ pub(super) fn hold(row: HoldRow) -> pb::Hold {
         voided: text(row.voided),
         remaining: text(row.remaining()),
         expires_at: timestamp(row.expires_at),
-        debit_account_id: row.debit,
-        credit_account_id: row.credit,
+        source_account_id: row.debit,
+        destination_account_id: row.credit,
         currency: row.currency,
     }
 }

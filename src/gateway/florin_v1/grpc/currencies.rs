@@ -17,7 +17,15 @@ pub(super) async fn create(
     asked: pb::CreateCurrencyRequest,
 ) -> Result<pb::CreateCurrencyResponse, Failure> {
     let by = call.operator(&asked.reason)?;
-    let new = new_currency(asked.code, asked.name, asked.exponent, asked.fiat, fields::metadata(&asked.metadata)?)?;
+    let fiat = match asked.r#type() {
+        pb::CurrencyType::Fiat => true,
+        pb::CurrencyType::NonFiat => false,
+        pb::CurrencyType::Unspecified => {
+            let allowed = "CURRENCY_TYPE_FIAT (1), CURRENCY_TYPE_NON_FIAT (2)";
+            return fields::unknown("type", &asked.r#type.to_string(), allowed);
+        }
+    };
+    let new = new_currency(asked.code, asked.name, asked.exponent, fiat, fields::metadata(&asked.metadata)?)?;
     let doing = Doing { tenant: &call.tenant, by: &by, correlation: call.correlation.as_deref() };
     let (row, created) = ledger.create_currency(new, &doing).await?;
     Ok(pb::CreateCurrencyResponse { currency: Some(currency(row)), created })
@@ -35,7 +43,7 @@ pub(super) async fn update(
         validate::required("name", name, NAME_MAX)?;
     }
     let metadata = asked.metadata.map(|metadata| fields::metadata(&metadata.entries)).transpose()?;
-    let change = CurrencyChange { active: asked.active, name: asked.name, metadata };
+    let change = CurrencyChange { active: asked.is_active, name: asked.name, metadata };
     let doing = Doing { tenant: &call.tenant, by: &by, correlation: call.correlation.as_deref() };
     let row = ledger.update_currency(&asked.code, &change, &doing).await?;
     Ok(pb::UpdateCurrencyResponse { currency: Some(currency(row)) })
@@ -43,16 +51,17 @@ pub(super) async fn update(
 
 /// All of them.
 pub(super) async fn list(ledger: &Ledger) -> Result<pb::ListCurrenciesResponse, Failure> {
-    Ok(pb::ListCurrenciesResponse { currencies: ledger.currency_rows().await?.into_iter().map(currency).collect() })
+    Ok(pb::ListCurrenciesResponse { items: ledger.currency_rows().await?.into_iter().map(currency).collect() })
 }
 
 fn currency(row: CurrencyRow) -> pb::Currency {
+    let kind = if row.fiat { pb::CurrencyType::Fiat } else { pb::CurrencyType::NonFiat };
     pb::Currency {
         metadata: fields::metadata_map(row.metadata.as_deref()),
         code: row.code,
         name: row.name,
         exponent: u32::try_from(row.exponent).unwrap_or_default(), // 0 to 18, as the table guards
-        fiat: row.fiat,
-        active: row.active,
+        r#type: kind.into(),
+        is_active: row.active,
     }
 }

@@ -10,15 +10,15 @@ use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
 use crate::teller::native::exchanges::{self, Exchange, Quote};
 use crate::teller::native::post::{Posted, Words};
-use crate::teller::native::{fields, pages};
+use crate::teller::native::{fields, names, pages};
 
 /// Exchanges money.
 pub(super) async fn exchange(ledger: &Ledger, call: &Call, asked: pb::ExchangeRequest) -> Result<Posted, Failure> {
     let permit = ledger.enter()?;
-    ledger.know([asked.currency.as_str(), &asked.credit_currency].into_iter()).await?;
+    ledger.know([asked.currency.as_str(), &asked.destination_currency].into_iter()).await?;
     let currencies = &ledger.parts().currencies;
     let from = fields::currency(currencies, "currency", &asked.currency)?;
-    let to = fields::currency(currencies, "credit_currency", &asked.credit_currency)?;
+    let to = fields::currency(currencies, names::DESTINATION_CURRENCY.grpc, &asked.destination_currency)?;
     let rate = match asked.rate_id {
         0 => None,
         id @ 1.. => Some(id),
@@ -27,8 +27,8 @@ pub(super) async fn exchange(ledger: &Ledger, call: &Call, asked: pb::ExchangeRe
     let mut words = Words::checked(asked.idempotency_key, asked.reference, asked.description)?;
     words.metadata = fields::metadata(&asked.metadata)?;
     let paid = pb::Posting {
-        debit_account_id: asked.debit_account_id,
-        credit_account_id: asked.credit_account_id,
+        source_account_id: asked.source_account_id,
+        destination_account_id: asked.destination_account_id,
         amount: asked.amount,
         currency: asked.currency,
         ..pb::Posting::default()
@@ -44,7 +44,7 @@ pub(super) async fn add_rate(ledger: &Ledger, call: &Call, asked: pb::AddRateReq
         quote: &asked.quote,
         rate: &asked.rate,
         source: &asked.source,
-        observed_at: ("observed_at", &asked.observed_at),
+        observed_at: (names::OBSERVED_AT.grpc, &asked.observed_at),
         reason: &asked.reason,
     };
     Ok(message(exchanges::add_rate(ledger, call, quote).await?))
@@ -56,10 +56,10 @@ pub(super) async fn list(
     call: &Call,
     asked: &pb::ListRatesRequest,
 ) -> Result<pb::ListRatesResponse, Failure> {
-    let page = (pages::size(asked.page_size)?, pages::Token { field: "page_token", text: &asked.page_token });
+    let page = (pages::size(asked.limit)?, pages::Token { field: names::PAGE_TOKEN.grpc, text: &asked.page_token });
     let (rows, next) = exchanges::list(ledger, call, (&asked.base, &asked.quote), page).await?;
     Ok(pb::ListRatesResponse {
-        rates: rows.into_iter().map(message).collect(),
+        items: rows.into_iter().map(message).collect(),
         next_page_token: next.unwrap_or_default(),
     })
 }

@@ -10,7 +10,7 @@ use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
 use crate::teller::native::holds::{Authorize, Capture};
 use crate::teller::native::post::{Posted, Words};
-use crate::teller::native::{fields, holds, pages};
+use crate::teller::native::{fields, holds, names, pages};
 use crate::teller::validate::{self, ACCOUNT_MAX};
 
 /// Bytes of an id's text.
@@ -24,10 +24,10 @@ pub(super) async fn authorize(
 ) -> Result<pb::AuthorizeHoldResponse, Failure> {
     let permit = ledger.enter()?;
     ledger.know(std::iter::once(asked.currency.as_str())).await?;
-    let expires_at = holds::expiry("expires_at", &asked.expires_at)?;
+    let expires_at = holds::expiry(names::EXPIRES_AT.grpc, &asked.expires_at)?;
     let posting = pb::Posting {
-        debit_account_id: asked.debit_account_id,
-        credit_account_id: asked.credit_account_id,
+        source_account_id: asked.source_account_id,
+        destination_account_id: asked.destination_account_id,
         amount: asked.amount,
         currency: asked.currency,
         ..pb::Posting::default()
@@ -71,7 +71,7 @@ pub(super) async fn list(
     call: &Call,
     asked: &pb::ListHoldsRequest,
 ) -> Result<pb::ListHoldsResponse, Failure> {
-    validate::required("account_id", &asked.account_id, ACCOUNT_MAX)?;
+    validate::required(names::ACCOUNT_ID.grpc, &asked.account_id, ACCOUNT_MAX)?;
     let state = match pb::HoldStatus::try_from(asked.status) {
         Ok(pb::HoldStatus::Unspecified) => None,
         Ok(pb::HoldStatus::Open) => Some(HoldState::Open),
@@ -85,10 +85,10 @@ pub(super) async fn list(
             );
         }
     };
-    let page = (pages::size(asked.page_size)?, pages::Token { field: "page_token", text: &asked.page_token });
+    let page = (pages::size(asked.limit)?, pages::Token { field: names::PAGE_TOKEN.grpc, text: &asked.page_token });
     let (rows, next) = holds::list(ledger, call, &asked.account_id, state, page).await?;
     Ok(pb::ListHoldsResponse {
-        holds: rows.into_iter().map(convert::hold).collect(),
+        items: rows.into_iter().map(convert::hold).collect(),
         next_page_token: next.unwrap_or_default(),
     })
 }

@@ -8,7 +8,7 @@ use crate::store::operators::{ActionFilter, ActionRow};
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
-use crate::teller::native::{fields, pages};
+use crate::teller::native::{fields, names, pages};
 use crate::teller::operator::{ACTION_MAX, SUBJECT_MAX};
 use crate::teller::validate;
 
@@ -21,11 +21,11 @@ pub(super) async fn list(
     validate::text("subject", &asked.subject, SUBJECT_MAX)?;
     validate::text("action", &asked.action, ACTION_MAX)?;
     let (from, to) = fields::times(("from", &asked.from), ("to", &asked.to))?;
-    let size = pages::size(asked.page_size)?;
+    let size = pages::size(asked.limit)?;
     let parts =
         ["ListOperatorActions", &call.tenant, &asked.subject, &asked.action, &asked.from, &asked.to].map(str::as_bytes);
     let query = RequestHash::of(&parts);
-    let start = pages::Token { field: "page_token", text: &asked.page_token }.place(query)?;
+    let start = pages::Token { field: names::PAGE_TOKEN.grpc, text: &asked.page_token }.place(query)?;
     let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     let filter = ActionFilter {
         tenant: call.tenant.to_string(),
@@ -36,7 +36,7 @@ pub(super) async fn list(
     };
     let (rows, next) = ledger.operator_actions(&filter, start, size).await?;
     Ok(pb::ListOperatorActionsResponse {
-        actions: rows.into_iter().map(action).collect(),
+        items: rows.into_iter().map(action).collect(),
         next_page_token: next.map(|place| pages::token(query, &place)).unwrap_or_default(),
     })
 }

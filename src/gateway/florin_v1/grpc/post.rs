@@ -9,7 +9,7 @@ use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Deadline, Ledger};
 use crate::teller::native::post::{Posted, Transaction, Words};
-use crate::teller::native::{fields, post as native};
+use crate::teller::native::{fields, names, post as native};
 use crate::teller::validate::{self, ACCOUNT_MAX};
 
 /// Posts, and answers when the outcome is durable.
@@ -47,17 +47,9 @@ fn checked(ledger: &Ledger, asked: pb::PostTransactionRequest) -> Result<Transac
     Ok(Transaction { kind, postings, words })
 }
 
-pub(super) fn posting(ledger: &Ledger, field: &str, asked: pb::Posting) -> Result<RequestedPosting, Failure> {
-    validate::required(&format!("{field}debit_account_id"), &asked.debit_account_id, ACCOUNT_MAX)?;
-    validate::required(&format!("{field}credit_account_id"), &asked.credit_account_id, ACCOUNT_MAX)?;
-    let currency = fields::currency(&ledger.parts().currencies, &format!("{field}currency"), &asked.currency)?;
-    let amount = fields::amount(&format!("{field}amount"), &asked.amount, currency)?;
-    let exponent = currency.exponent;
-    Ok(RequestedPosting {
-        debit: asked.debit_account_id,
-        credit: asked.credit_account_id,
-        amount,
-        currency: asked.currency,
-        exponent,
-    })
+pub(super) fn posting(ledger: &Ledger, prefix: &str, asked: pb::Posting) -> Result<RequestedPosting, Failure> {
+    let pb::Posting { source_account_id: source, destination_account_id: destination, amount, currency, .. } = asked;
+    validate::required(&format!("{prefix}{}", names::SOURCE_ACCOUNT_ID.grpc), &source, ACCOUNT_MAX)?;
+    validate::required(&format!("{prefix}{}", names::DESTINATION_ACCOUNT_ID.grpc), &destination, ACCOUNT_MAX)?;
+    native::posting(ledger, prefix, (source, destination), &amount, currency)
 }

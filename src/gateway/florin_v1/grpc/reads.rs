@@ -11,7 +11,7 @@ use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Ledger, Operation};
 use crate::teller::native::reads::Wanted;
-use crate::teller::native::{fields, pages, reads};
+use crate::teller::native::{fields, names, pages, reads};
 use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX, REFERENCE_MAX, cut};
 
 /// Bytes of a transaction's id.
@@ -36,9 +36,10 @@ pub(super) async fn transactions(
     asked: &pb::ListTransactionsRequest,
     bytes_max: usize,
 ) -> Result<pb::ListTransactionsResponse, Failure> {
-    validate::text("account_id", &asked.account_id, ACCOUNT_MAX)?;
+    validate::text(names::ACCOUNT_ID.grpc, &asked.account_id, ACCOUNT_MAX)?;
     validate::text("reference", &asked.reference, REFERENCE_MAX)?;
-    let (from, to) = fields::times(("created_from", &asked.created_from), ("created_to", &asked.created_to))?;
+    let (from, to) =
+        fields::times((names::CREATED_FROM.grpc, &asked.created_from), (names::CREATED_TO.grpc, &asked.created_to))?;
     let declined = match pb::TransactionStatus::try_from(asked.status) {
         Ok(pb::TransactionStatus::Unspecified) => None,
         Ok(pb::TransactionStatus::Completed) => Some(false),
@@ -53,8 +54,8 @@ pub(super) async fn transactions(
     };
     let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     let wanted = Wanted { account: given(&asked.account_id), from, to, declined, reference: given(&asked.reference) };
-    let page = reads::transactions(ledger, call, wanted, page(asked.page_size, &asked.page_token)?).await?;
-    let (mut transactions, mut next, mut bytes) = (Vec::with_capacity(page.rows.len()), page.next, 0);
+    let page = reads::transactions(ledger, call, wanted, page(asked.limit, &asked.page_token)?).await?;
+    let (mut items, mut next, mut bytes) = (Vec::with_capacity(page.rows.len()), page.next, 0);
     let mut last: Option<Cursor> = None;
     for (row, after) in page.rows {
         let transaction = convert::transaction(row);
@@ -63,11 +64,11 @@ pub(super) async fn transactions(
             next = last; // the rest would not fit into the answer
             break;
         }
-        transactions.push(transaction);
+        items.push(transaction);
         last = Some(after);
     }
     Ok(pb::ListTransactionsResponse {
-        transactions,
+        items,
         next_page_token: next.map(|place| pages::token(page.query, &place)).unwrap_or_default(),
     })
 }
@@ -78,10 +79,10 @@ pub(super) async fn entries(
     call: &Call,
     asked: &pb::ListEntriesRequest,
 ) -> Result<pb::ListEntriesResponse, Failure> {
-    validate::required("account_id", &asked.account_id, ACCOUNT_MAX)?;
-    let page = reads::entries(ledger, call, &asked.account_id, page(asked.page_size, &asked.page_token)?).await?;
-    let entries = page.rows.into_iter().map(|row| convert::entry(row, page.currency.exponent)).collect();
-    Ok(pb::ListEntriesResponse { entries, next_page_token: page.next.unwrap_or_default() })
+    validate::required(names::ACCOUNT_ID.grpc, &asked.account_id, ACCOUNT_MAX)?;
+    let page = reads::entries(ledger, call, &asked.account_id, page(asked.limit, &asked.page_token)?).await?;
+    let items = page.rows.into_iter().map(|row| convert::entry(row, page.currency)).collect();
+    Ok(pb::ListEntriesResponse { items, next_page_token: page.next.unwrap_or_default() })
 }
 
 /// What became of a key.
@@ -91,7 +92,7 @@ pub(super) async fn operation(
     asked: &pb::GetOperationRequest,
 ) -> Result<pb::GetOperationResponse, Failure> {
     use pb::get_operation_response::State;
-    validate::required("idempotency_key", &asked.idempotency_key, KEY_MAX)?;
+    validate::required(names::IDEMPOTENCY_KEY.grpc, &asked.idempotency_key, KEY_MAX)?;
     let api = Api::parse(&asked.api).map_or_else(|| fields::unknown("api", &asked.api, "florin.v1, payment.v1"), Ok)?;
     let issued_at = fields::time("issued_at", &asked.issued_at)?;
     let operation =
@@ -110,11 +111,11 @@ pub(super) async fn operation(
 /// What is not there is none.
 fn found<T>(read: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match read {
-        Err(Failure::NotFound(_)) => Ok(None),
+        Err(Failure::NotFound(..)) => Ok(None),
         read => read.map(Some),
     }
 }
 
 fn page(size: u32, token: &str) -> Result<(u32, pages::Token<'_>), Failure> {
-    Ok((pages::size(size)?, pages::Token { field: "page_token", text: token }))
+    Ok((pages::size(size)?, pages::Token { field: names::PAGE_TOKEN.grpc, text: token }))
 }

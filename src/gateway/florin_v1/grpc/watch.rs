@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
+use crate::teller::native::names;
 use crate::teller::validate::{self, ACCOUNT_MAX, cut};
 use crate::teller::watch::{Ended, Wanted, Watcher};
 
@@ -48,7 +49,7 @@ pub(super) async fn watch(
 }
 
 fn wanted(call: &Call, asked: &pb::WatchEventsRequest) -> Result<(Wanted, Option<i64>), Failure> {
-    validate::text("account_id", &asked.account_id, ACCOUNT_MAX)?;
+    validate::text(names::ACCOUNT_ID.grpc, &asked.account_id, ACCOUNT_MAX)?;
     validate::text("transaction_id", &asked.transaction_id, ID_MAX)?;
     validate::text("after_event_id", &asked.after_event_id, ID_MAX)?;
     let bad =

@@ -6,18 +6,18 @@ use axum::response::Json;
 
 use crate::gateway::florin_v1::rest::requests::{LimitsRequest, NativeStatusRequest};
 use crate::gateway::florin_v1::rest::views::{Entry, EntryPage, NativeAccount, STATUSES};
-use crate::gateway::florin_v1::rest::{Named, reading, refused, unposted};
+use crate::gateway::florin_v1::rest::{reading, unposted};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
-use crate::gateway::http::text;
 use crate::gateway::http::text::AmountText;
 use crate::gateway::http::{App, Caller, Id};
 use crate::ledger::GuardsChange;
 use crate::money::Currency;
+use crate::teller::failure::Failure;
 use crate::teller::native::accounts::{self, Change};
 use crate::teller::native::pages::Token;
-use crate::teller::native::reads;
+use crate::teller::native::{fields, names, reads};
 use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX};
 
 /// One account.
@@ -31,10 +31,7 @@ pub async fn read(
     Id(id): Id,
 ) -> Result<Json<NativeAccount>, Refusal> {
     named(&id)?;
-    let row = accounts::get(&app.ledger, &caller.call(), &id)
-        .await
-        .map_err(|failure| refused(failure, Named::Account(&id)))?;
-    Ok(Json(row.into()))
+    Ok(Json(accounts::get(&app.ledger, &caller.call(), &id).await?.into()))
 }
 
 /// An account's debits and credits with its balance after each, the newest first.
@@ -56,10 +53,8 @@ pub async fn entries(
     named(&id)?;
     let (size, token) = reading::page(&mut query);
     query.end()?;
-    let page = (size, Token { field: "pageToken", text: &token });
-    let page = reads::entries(&app.ledger, &caller.call(), &id, page)
-        .await
-        .map_err(|failure| refused(failure, Named::Account(&id)))?;
+    let page = (size, Token { field: names::PAGE_TOKEN.rest, text: &token });
+    let page = reads::entries(&app.ledger, &caller.call(), &id, page).await?;
     Ok(Json(EntryPage {
         items: page.rows.into_iter().map(|row| Entry::of(row, page.currency)).collect(),
         next_page_token: page.next,
@@ -80,17 +75,18 @@ pub async fn change_limits(
 ) -> Result<Json<NativeAccount>, Refusal> {
     let ledger = &app.ledger;
     let mut fields = body.object()?;
-    let (min, max) = (fields.new_limit("minBalance"), fields.new_limit("maxBalance"));
-    let (key, reason) = (fields.optional("idempotencyKey", KEY_MAX), fields.reason());
+    let (min, max) = (fields.new_limit(names::MIN_BALANCE.rest), fields.new_limit(names::MAX_BALANCE.rest));
+    let (key, reason) = (fields.optional(names::IDEMPOTENCY_KEY.rest, KEY_MAX), fields.reason());
     if min.is_none() && max.is_none() && fields.is_faultless() {
         fields.fault("one of minBalance and maxBalance is required");
     }
     fields.end()?;
     named(&id)?;
     let call = caller.call();
-    let account = ledger.account(&ledger.active()?, &call.tenant, &id, call.deadline(ledger)).await;
-    let currency = account.map_err(|failure| refused(failure, Named::Account(&id)))?.identity.currency;
-    let (floor, ceiling) = (limit("minBalance", min, currency)?, limit("maxBalance", max, currency)?);
+    let account = ledger.account(&ledger.active()?, &call.tenant, &id, call.deadline(ledger)).await?;
+    let currency = account.identity.currency;
+    let (floor, ceiling) =
+        (limit(names::MIN_BALANCE.rest, min, currency)?, limit(names::MAX_BALANCE.rest, max, currency)?);
     let by = caller.operator(&reason)?;
     change(&app, &caller, Change { account: id, key, guards: GuardsChange { status: None, floor, ceiling }, by }).await
 }
@@ -108,7 +104,7 @@ pub async fn change_status(
 ) -> Result<Json<NativeAccount>, Refusal> {
     let mut fields = body.object()?;
     let status = fields.required_choice("status", &STATUSES);
-    let (key, reason) = (fields.optional("idempotencyKey", KEY_MAX), fields.reason());
+    let (key, reason) = (fields.optional(names::IDEMPOTENCY_KEY.rest, KEY_MAX), fields.reason());
     fields.end()?;
     named(&id)?;
     let by = caller.operator(&reason)?;
@@ -117,11 +113,8 @@ pub async fn change_status(
 }
 
 async fn change(app: &App, caller: &Caller, change: Change) -> Result<Json<NativeAccount>, Refusal> {
-    let id = change.account.clone();
     // To change twice to the same is to change once: who gave no key may repeat it too.
-    let row = accounts::change(&app.ledger, &caller.call(), change)
-        .await
-        .map_err(|failure| unposted(failure, Named::Account(&id), true))?;
+    let row = accounts::change(&app.ledger, &caller.call(), change).await.map_err(|failure| unposted(failure, true))?;
     Ok(Json(row.into()))
 }
 
@@ -130,8 +123,7 @@ fn named(id: &str) -> Result<(), Refusal> {
     validate::required("id", id, ACCOUNT_MAX).map_err(|_| Refusal::no_account(id))
 }
 
-fn limit(field: &str, asked: Option<Option<AmountText>>, currency: Currency) -> Result<Option<Option<i128>>, Refusal> {
-    let minor_units = |asked: AmountText| text::amount(field, &asked.text, currency).map(|amount| amount.minor_units());
-    let limit = asked.map(|asked| asked.map(minor_units).transpose()).transpose();
-    limit.map_err(|fault| Refusal::faults(vec![fault]))
+fn limit(field: &str, asked: Option<Option<AmountText>>, currency: Currency) -> Result<Option<Option<i128>>, Failure> {
+    let units = |asked: AmountText| fields::amount(field, &asked.text, currency).map(|amount| amount.minor_units());
+    asked.map(|asked| asked.map(units).transpose()).transpose()
 }

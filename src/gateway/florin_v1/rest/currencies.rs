@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Json;
 
 use super::requests::{CreateCurrencyRequest, UpdateCurrencyRequest};
-use crate::gateway::accounts_v1::currencies::{Currency, TYPES};
+use super::views::currency::{NativeCurrency, TYPES};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller, Id};
@@ -18,8 +18,8 @@ use crate::teller::validate::{self, CURRENCY_MAX};
 #[utoipa::path(
     post, path = "/v1/currencies", tag = "currencies", request_body = CreateCurrencyRequest,
     responses(
-        (status = 201, description = "made", body = Currency),
-        (status = 200, description = "it was there, with these properties", body = Currency),
+        (status = 201, description = "made", body = NativeCurrency),
+        (status = 200, description = "it was there, with these properties", body = NativeCurrency),
         (status = 409, description = "there is one of this code with other properties", body = crate::gateway::http::refusal::ErrorBody<'static>),
     )
 )]
@@ -27,7 +27,7 @@ pub async fn create(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     body: JsonBody,
-) -> Result<(StatusCode, Json<Currency>), Refusal> {
+) -> Result<(StatusCode, Json<NativeCurrency>), Refusal> {
     let mut fields = body.object()?;
     let (code, name) = (fields.required("code", CURRENCY_MAX), fields.required("name", NAME_MAX));
     let exponent = fields.required_whole("exponent", u32::try_from(EXPONENT_MAX).unwrap_or_default());
@@ -45,14 +45,14 @@ pub async fn create(
 /// those that it has go on.
 #[utoipa::path(
     patch, path = "/v1/currencies/{code}", tag = "currencies", params(("code" = String, Path, description = "such as `USD`")),
-    request_body = UpdateCurrencyRequest, responses((status = 200, description = "the currency as it then is", body = Currency))
+    request_body = UpdateCurrencyRequest, responses((status = 200, description = "the currency as it then is", body = NativeCurrency))
 )]
 pub async fn update(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(code): Id,
     body: JsonBody,
-) -> Result<Json<Currency>, Refusal> {
+) -> Result<Json<NativeCurrency>, Refusal> {
     let mut fields = body.object()?;
     let (active, name) = (fields.flag("isActive"), fields.optional("name", NAME_MAX));
     let given = fields.is_given("metadata");

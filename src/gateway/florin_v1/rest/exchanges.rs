@@ -9,16 +9,16 @@ use utoipa::ToSchema;
 
 use crate::gateway::florin_v1::rest::requests::{ExchangeRequest, RateRequest};
 use crate::gateway::florin_v1::rest::views::PostedTransaction;
-use crate::gateway::florin_v1::rest::{Named, completed, reading, unposted};
+use crate::gateway::florin_v1::rest::{completed, reading, unposted};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller};
-use crate::money::{Currency, CurrencyCode};
 use crate::protocol::events::timestamp;
 use crate::store::rates::RateRow;
 use crate::teller::native::exchanges::{self, Exchange, Quote};
 use crate::teller::native::pages::Token;
+use crate::teller::native::{fields, names};
 use crate::teller::validate::{CURRENCY_MAX, REFERENCE_MAX};
 
 /// Bytes of a rate's or a time's text.
@@ -86,16 +86,16 @@ pub async fn exchange(
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
     let asked = reading::posting(&mut fields);
-    let to = fields.required("destinationCurrency", CURRENCY_MAX);
-    let rate = fields.number("rateId");
+    let to = fields.required(names::DESTINATION_CURRENCY.rest, CURRENCY_MAX);
+    let rate = fields.number(names::RATE_ID.rest);
     let words = reading::all_words(&mut fields);
     fields.end()?;
-    let to = ledger.currency(&to).await?.ok_or_else(|| Refusal::no_currency(&to))?;
-    let (posting, has_key) = (asked.checked(ledger, "").await?, words.key.is_some());
-    let code = CurrencyCode::parse(&posting.currency).ok_or_else(|| Refusal::no_currency(&posting.currency))?;
-    let from = Currency { code, exponent: posting.exponent };
+    ledger.know([asked.currency(), &to].into_iter()).await?;
+    let currency = |field: &str, code: &str| fields::currency(&ledger.parts().currencies, field, code);
+    let (from, to) = (currency("currency", asked.currency())?, currency(names::DESTINATION_CURRENCY.rest, &to)?);
+    let (posting, has_key) = (asked.checked(ledger, "")?, words.key.is_some());
     let posted = exchanges::exchange(ledger, &caller.call(), Exchange { posting, from, to, rate, words }, permit).await;
-    let posted = posted.map_err(|failure| unposted(failure, Named::Transaction(""), has_key))?;
+    let posted = posted.map_err(|failure| unposted(failure, has_key))?;
     let (transaction, replayed) = completed(ledger, &caller, posted).await?;
     Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
 }
@@ -112,7 +112,7 @@ pub async fn add_rate(
     let mut fields = body.object()?;
     let (base, quote) = (fields.required("base", CURRENCY_MAX), fields.required("quote", CURRENCY_MAX));
     let (rate, source) = (fields.required("rate", TEXT_MAX), fields.required("source", REFERENCE_MAX));
-    let observed_at = fields.optional("observedAt", TEXT_MAX).unwrap_or_default();
+    let observed_at = fields.optional(names::OBSERVED_AT.rest, TEXT_MAX).unwrap_or_default();
     let reason = fields.reason();
     fields.end()?;
     let quote = Quote {
@@ -120,7 +120,7 @@ pub async fn add_rate(
         quote: &quote,
         rate: &rate,
         source: &source,
-        observed_at: ("observedAt", &observed_at),
+        observed_at: (names::OBSERVED_AT.rest, &observed_at),
         reason: &reason,
     };
     let row = exchanges::add_rate(&app.ledger, &caller.call(), quote).await?;
@@ -146,7 +146,7 @@ pub async fn list(
     let (base, quote) = (query.required("base", CURRENCY_MAX), query.required("quote", CURRENCY_MAX));
     let (size, token) = reading::page(&mut query);
     query.end()?;
-    let page = (size, Token { field: "pageToken", text: &token });
+    let page = (size, Token { field: names::PAGE_TOKEN.rest, text: &token });
     let (rows, next_page_token) = exchanges::list(&app.ledger, &caller.call(), (&base, &quote), page).await?;
     Ok(Json(RatePage { items: rows.into_iter().map(Rate::from).collect(), next_page_token }))
 }

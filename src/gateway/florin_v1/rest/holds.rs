@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Json, Response};
 
 use crate::gateway::florin_v1::rest::requests::{CaptureRequest, HoldRequest, VoidRequest};
 use crate::gateway::florin_v1::rest::views::{HOLD_STATES, Hold, HoldMade, HoldPage, HoldStep};
-use crate::gateway::florin_v1::rest::{Named, completed, reading, refused, unposted};
+use crate::gateway::florin_v1::rest::{completed, reading, unposted};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
@@ -16,6 +16,7 @@ use crate::protocol::record::TransactionId;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
 use crate::teller::native::holds::{self, Authorize, Capture};
+use crate::teller::native::names;
 use crate::teller::native::pages::Token;
 use crate::teller::native::post::Posted;
 use crate::teller::validate::ACCOUNT_MAX;
@@ -37,13 +38,14 @@ pub async fn authorize(
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
     let posting = reading::posting(&mut fields);
-    let expires_at = fields.optional("expiresAt", TIME_MAX).unwrap_or_default();
-    let expires_at = fields.checked(holds::expiry("expiresAt", &expires_at)).flatten();
+    let expires_at = fields.optional(names::EXPIRES_AT.rest, TIME_MAX).unwrap_or_default();
+    let expires_at = fields.checked(holds::expiry(names::EXPIRES_AT.rest, &expires_at)).flatten();
     let words = reading::all_words(&mut fields);
     fields.end()?;
-    let (posting, has_key) = (posting.checked(ledger, "").await?, words.key.is_some());
+    ledger.know(std::iter::once(posting.currency())).await?;
+    let (posting, has_key) = (posting.checked(ledger, "")?, words.key.is_some());
     let made = holds::authorize(ledger, &caller.call(), Authorize { posting, expires_at, words }, permit).await;
-    let made = made.map_err(|failure| unposted(failure, Named::Hold, has_key))?;
+    let made = made.map_err(|failure| unposted(failure, has_key))?;
     let (transaction, replayed) = completed(ledger, &caller, made.posted).await?;
     let hold = made.hold.ok_or(Failure::Guard)?; // what was completed has its hold
     let answer = HoldMade { hold: hold.into(), transaction_id: transaction.id.0.to_string(), replayed };
@@ -68,9 +70,9 @@ pub async fn capture(
     let is_last = fields.flag("final").unwrap_or(false);
     let words = reading::words(&mut fields);
     fields.end()?;
-    let (hold, has_key) = (named(&id)?, words.key.is_some());
+    let (hold, has_key) = (holds::id(&id)?, words.key.is_some());
     let posted = holds::capture(ledger, &caller.call(), Capture { hold, amount, is_last, words }, permit).await;
-    stepped(ledger, &caller, hold, posted.map_err(|failure| unposted(failure, Named::Hold, has_key))?).await
+    stepped(ledger, &caller, hold, posted.map_err(|failure| unposted(failure, has_key))?).await
 }
 
 /// Lets go what a hold has left.
@@ -89,9 +91,9 @@ pub async fn void(
     let mut fields = body.object()?;
     let words = reading::words(&mut fields);
     fields.end()?;
-    let (hold, has_key) = (named(&id)?, words.key.is_some());
+    let (hold, has_key) = (holds::id(&id)?, words.key.is_some());
     let posted = holds::void(ledger, &caller.call(), hold, words, permit).await;
-    stepped(ledger, &caller, hold, posted.map_err(|failure| unposted(failure, Named::Hold, has_key))?).await
+    stepped(ledger, &caller, hold, posted.map_err(|failure| unposted(failure, has_key))?).await
 }
 
 async fn stepped(ledger: &Ledger, caller: &Caller, hold: TransactionId, posted: Posted) -> Result<Response, Refusal> {
@@ -110,8 +112,7 @@ pub async fn read(
     Extension(caller): Extension<Caller>,
     Id(id): Id,
 ) -> Result<Json<Hold>, Refusal> {
-    let hold = app.ledger.hold(&caller.tenant, named(&id)?).await;
-    hold.map(|row| Json(row.into())).map_err(|failure| refused(failure, Named::Hold))
+    Ok(Json(app.ledger.hold(&caller.tenant, holds::id(&id)?).await?.into()))
 }
 
 /// The holds on an account's money, the newest first.
@@ -131,17 +132,11 @@ pub async fn list(
     Extension(caller): Extension<Caller>,
     mut query: Query,
 ) -> Result<Json<HoldPage>, Refusal> {
-    let account = query.required("accountId", ACCOUNT_MAX);
+    let account = query.required(names::ACCOUNT_ID.rest, ACCOUNT_MAX);
     let state = query.choice("status", &HOLD_STATES);
     let (size, token) = reading::page(&mut query);
     query.end()?;
-    let page = (size, Token { field: "pageToken", text: &token });
-    let (rows, next_page_token) = holds::list(&app.ledger, &caller.call(), &account, state, page)
-        .await
-        .map_err(|failure| refused(failure, Named::Account(&account)))?;
+    let page = (size, Token { field: names::PAGE_TOKEN.rest, text: &token });
+    let (rows, next_page_token) = holds::list(&app.ledger, &caller.call(), &account, state, page).await?;
     Ok(Json(HoldPage { items: rows.into_iter().map(Hold::from).collect(), next_page_token }))
-}
-
-fn named(id: &str) -> Result<TransactionId, Refusal> {
-    holds::id(id).map_err(|failure| refused(failure, Named::Hold))
 }

@@ -14,6 +14,7 @@ use crate::gateway::http::{App, Caller};
 use crate::protocol::record::RequestHash;
 use crate::store::operators::{ActionFilter, ActionRow};
 use crate::store::transactions::Cursor;
+use crate::teller::native::names;
 use crate::teller::native::pages::{self, Token};
 use crate::teller::operator::{ACTION_MAX, SUBJECT_MAX};
 
@@ -94,7 +95,7 @@ pub async fn list(
         query.fault("to must be after from");
     }
     let limit = query.number("limit", 1..=1_000, 50, "");
-    let token = query.text("pageToken", pages::TOKEN_LENGTH).unwrap_or_default();
+    let token = query.text(names::PAGE_TOKEN.rest, pages::TOKEN_LENGTH).unwrap_or_default();
     let hash = RequestHash::of(&[
         b"GET /operator-actions",
         caller.tenant.as_bytes(),
@@ -102,7 +103,7 @@ pub async fn list(
         action.as_deref().unwrap_or_default().as_bytes(),
         format!("{from:?} {to:?}").as_bytes(),
     ]);
-    let start = Token { field: "pageToken", text: &token }.place(hash).unwrap_or_else(|failure| {
+    let start = Token { field: names::PAGE_TOKEN.rest, text: &token }.place(hash).unwrap_or_else(|failure| {
         query.fault(failure.to_string());
         Cursor::START
     });

@@ -6,15 +6,16 @@ use axum::http::StatusCode;
 use axum::response::Json;
 
 use super::requests::ProviderRequest;
-use super::{Named, declined, unposted};
-use crate::gateway::accounts_v1::sagas::{Saga, workflow};
+use super::views::saga::NativeSaga;
+use super::{declined, unposted};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::refusal::Refusal;
-use crate::gateway::http::{App, Caller, text};
+use crate::gateway::http::{App, Caller};
 use crate::saga::Workflow;
 use crate::teller::declines::Side;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Answer, SagaOrder};
+use crate::teller::native::{fields, names};
 use crate::teller::validate::{ACCOUNT_MAX, CURRENCY_MAX, REFERENCE_MAX};
 
 /// Bytes of the provider's token.
@@ -23,26 +24,26 @@ const INSTRUMENT_MAX: usize = 255;
 /// Holds a customer's money and has the provider send it to a bank account.
 #[utoipa::path(
     post, path = "/v1/payouts", tag = "transactions", request_body = ProviderRequest,
-    responses((status = 201, description = "the money is held, and the saga durable; a repeat of the key is answered with the same saga", body = Saga))
+    responses((status = 201, description = "the money is held, and the saga durable; a repeat of the key is answered with the same saga", body = NativeSaga))
 )]
 pub async fn payout(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     body: JsonBody,
-) -> Result<(StatusCode, Json<Saga>), Refusal> {
+) -> Result<(StatusCode, Json<NativeSaga>), Refusal> {
     start(&app, &caller, &body, Workflow::Payout).await
 }
 
 /// Has the provider charge a card, and credits the customer's account.
 #[utoipa::path(
     post, path = "/v1/card-topups", tag = "transactions", request_body = ProviderRequest,
-    responses((status = 201, description = "the saga is durable; a repeat of the key is answered with the same saga", body = Saga))
+    responses((status = 201, description = "the saga is durable; a repeat of the key is answered with the same saga", body = NativeSaga))
 )]
 pub async fn card_topup(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     body: JsonBody,
-) -> Result<(StatusCode, Json<Saga>), Refusal> {
+) -> Result<(StatusCode, Json<NativeSaga>), Refusal> {
     start(&app, &caller, &body, Workflow::CardTopup).await
 }
 
@@ -51,33 +52,33 @@ async fn start(
     caller: &Caller,
     body: &JsonBody,
     workflow: Workflow,
-) -> Result<(StatusCode, Json<Saga>), Refusal> {
+) -> Result<(StatusCode, Json<NativeSaga>), Refusal> {
     let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
-    let account = fields.required("accountId", ACCOUNT_MAX);
+    let account = fields.required(names::ACCOUNT_ID.rest, ACCOUNT_MAX);
     let asked = fields.amount("amount");
     let code = fields.required("currency", CURRENCY_MAX);
     let instrument = fields.required("instrument", INSTRUMENT_MAX);
-    let (key, reference) = (fields.uuid("idempotencyKey"), fields.optional("reference", REFERENCE_MAX));
+    let (key, reference) = (fields.uuid(names::IDEMPOTENCY_KEY.rest), fields.optional("reference", REFERENCE_MAX));
     fields.end()?;
-    let currency = ledger.currency(&code).await?.ok_or_else(|| Refusal::no_currency(&code))?;
-    let amount =
-        text::amount("amount", &asked.text, currency).map_err(|fault| Refusal::bad("INVALID_AMOUNT", fault))?;
+    ledger.know(std::iter::once(code.as_str())).await?;
+    let currency = fields::currency(&ledger.parts().currencies, "currency", &code)?;
+    let amount = fields::amount("amount", &asked.text, currency)?;
     let has_key = key.is_some();
     let order = SagaOrder { workflow, account: account.clone(), amount, currency, instrument, key, reference };
     let correlation = Some(caller.correlation.as_str().to_owned());
     match ledger.start_saga(&caller.tenant, correlation, caller.maker.clone(), order, permit).await {
         Ok(Answer::Completed { id, .. }) => {
             // It is done; if that cannot be shown now, nothing must say that it was not.
-            let saga = self::workflow(app, caller, id).await.ok().flatten();
-            saga.map(|saga| (StatusCode::CREATED, Json(saga)))
-                .ok_or_else(|| unposted(Failure::Unknown, Named::Account(&account), has_key))
+            let row = ledger.saga(&caller.tenant, id).await.ok().flatten();
+            let saga = row.and_then(|row| NativeSaga::try_from(row).ok());
+            saga.map(|saga| (StatusCode::CREATED, Json(saga))).ok_or_else(|| unposted(Failure::Unknown, has_key))
         }
         Ok(Answer::Declined { code, message, .. }) => {
             let side = Side { debit: &account, credit: &account, currency: currency.code.as_str() };
             Err(declined(ledger, caller, &[side], (amount.minor_units(), currency.exponent), code, message).await)
         }
-        Err(failure) => Err(unposted(failure, Named::Account(&account), has_key)),
+        Err(failure) => Err(unposted(failure, has_key)),
     }
 }

@@ -1,17 +1,14 @@
 //! Fields that several calls of this API have in common.
 
-use axum::http::StatusCode;
-
 use crate::gateway::http::body::Object;
 use crate::gateway::http::query::Query;
-use crate::gateway::http::refusal::Refusal;
-use crate::gateway::http::text;
 use crate::gateway::http::text::AmountText;
 use crate::protocol::record::RequestedPosting;
+use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
-use crate::teller::native::fields;
 use crate::teller::native::pages::{SIZE_DEFAULT, TOKEN_LENGTH};
-use crate::teller::native::post::Words;
+use crate::teller::native::post::{self, Words};
+use crate::teller::native::{fields, names};
 use crate::teller::validate::{ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX, KEY_MAX, REFERENCE_MAX};
 
 /// From whom to whom, and how much, as it was sent.
@@ -25,37 +22,33 @@ pub struct Asked {
 /// Takes the fields of a posting.
 pub fn posting(fields: &mut Object<'_>) -> Asked {
     Asked {
-        source: fields.required("sourceAccountId", ACCOUNT_MAX),
-        destination: fields.required("destinationAccountId", ACCOUNT_MAX),
+        source: fields.required(names::SOURCE_ACCOUNT_ID.rest, ACCOUNT_MAX),
+        destination: fields.required(names::DESTINATION_ACCOUNT_ID.rest, ACCOUNT_MAX),
         amount: fields.amount("amount"),
         currency: fields.required("currency", CURRENCY_MAX),
     }
 }
 
 impl Asked {
-    /// With its amount in the currency's minor unit; `prefix` stands before the field's name in what is said of it.
+    /// Its currency's code.
+    pub fn currency(&self) -> &str {
+        &self.currency
+    }
+
+    /// With its amount in the currency's minor unit; `prefix` stands before the field's name in what is said of it. The
+    /// ledger was made to know the currency.
     ///
     /// # Errors
-    /// 400: not a currency of this ledger, or an amount that it cannot carry; what kept a currency from being looked
-    /// up.
-    pub async fn checked(self, ledger: &Ledger, prefix: &str) -> Result<RequestedPosting, Refusal> {
-        let currency = ledger.currency(&self.currency).await?.ok_or_else(|| Refusal::no_currency(&self.currency))?;
-        let amount = text::amount(&format!("{prefix}amount"), &self.amount.text, currency);
-        let amount = amount.map_err(|fault| Refusal::new(StatusCode::BAD_REQUEST, "INVALID_AMOUNT", fault))?;
-        Ok(RequestedPosting {
-            debit: self.source,
-            credit: self.destination,
-            amount,
-            currency: self.currency,
-            exponent: currency.exponent,
-        })
+    /// `Invalid`: not a currency of this ledger, or an amount that it cannot carry.
+    pub fn checked(self, ledger: &Ledger, prefix: &str) -> Result<RequestedPosting, Failure> {
+        post::posting(ledger, prefix, (self.source, self.destination), &self.amount.text, self.currency)
     }
 }
 
 /// Takes the caller's key and reference.
 pub fn words(fields: &mut Object<'_>) -> Words {
     Words {
-        key: fields.optional("idempotencyKey", KEY_MAX),
+        key: fields.optional(names::IDEMPOTENCY_KEY.rest, KEY_MAX),
         reference: fields.optional("reference", REFERENCE_MAX),
         ..Words::default()
     }
@@ -72,5 +65,8 @@ pub fn all_words(fields: &mut Object<'_>) -> Words {
 
 /// Takes the size of a page and the token of where it begins.
 pub fn page(query: &mut Query) -> (u32, String) {
-    (query.number("limit", 1..=1_000, SIZE_DEFAULT, ""), query.text("pageToken", TOKEN_LENGTH).unwrap_or_default())
+    (
+        query.number("limit", 1..=1_000, SIZE_DEFAULT, ""),
+        query.text(names::PAGE_TOKEN.rest, TOKEN_LENGTH).unwrap_or_default(),
+    )
 }

@@ -7,13 +7,13 @@ use axum::response::Json;
 use uuid::Uuid;
 
 use super::requests::{ResolveRequest, RetryRequest};
-use crate::gateway::accounts_v1::sagas::{Saga, workflows};
+use super::views::saga::NativeSaga;
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller, Id};
 use crate::protocol::record::TransactionId;
 use crate::saga::Resolution;
-use crate::teller::failure::Failure;
+use crate::teller::failure::{Failure, Noun};
 use crate::teller::ledger::{Operated, operate};
 use crate::teller::operator::REASON_MAX;
 use crate::teller::validate::cut;
@@ -21,14 +21,14 @@ use crate::teller::validate::cut;
 /// Has the step in which a saga is stuck tried again.
 #[utoipa::path(
     post, path = "/v1/sagas/{id}/retry", tag = "sagas", params(("id" = String, Path, description = "the saga's id")), request_body = RetryRequest,
-    responses((status = 200, description = "it goes on", body = Saga))
+    responses((status = 200, description = "it goes on", body = NativeSaga))
 )]
 pub async fn retry(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
     body: JsonBody,
-) -> Result<Json<Saga>, Refusal> {
+) -> Result<Json<NativeSaga>, Refusal> {
     let mut fields = body.object()?;
     let reason = fields.required("reason", REASON_MAX);
     fields.end()?;
@@ -38,14 +38,14 @@ pub async fn retry(
 /// Says how the step in which a saga is stuck stands: the saga goes on from there.
 #[utoipa::path(
     post, path = "/v1/sagas/{id}/resolve", tag = "sagas", params(("id" = String, Path, description = "the saga's id")), request_body = ResolveRequest,
-    responses((status = 200, description = "it goes on", body = Saga))
+    responses((status = 200, description = "it goes on", body = NativeSaga))
 )]
 pub async fn resolve(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
     body: JsonBody,
-) -> Result<Json<Saga>, Refusal> {
+) -> Result<Json<NativeSaga>, Refusal> {
     let mut fields = body.object()?;
     let how = fields.required_choice("as", &Resolution::NAMES);
     let reason = fields.required("reason", REASON_MAX);
@@ -59,8 +59,9 @@ async fn say(
     id: &str,
     how: Option<Resolution>,
     reason: String,
-) -> Result<Json<Saga>, Refusal> {
-    let uuid = Uuid::try_parse(id).map_err(|_| Failure::NotFound(format!("Saga not found: {}", cut(id))))?;
+) -> Result<Json<NativeSaga>, Refusal> {
+    let uuid =
+        Uuid::try_parse(id).map_err(|_| Failure::NotFound(Noun::Other, format!("Saga not found: {}", cut(id))))?;
     let active = app.ledger.active()?;
     let _place = app.ledger.enter()?;
     let by = caller.operator(&reason)?;
@@ -73,5 +74,5 @@ async fn say(
                 other => other.into(),
             },
         )?;
-    Ok(Json(workflows::view(row)?))
+    Ok(Json(row.try_into()?))
 }

@@ -8,9 +8,10 @@ use serde_json::value::to_raw_value;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
+use crate::gateway::florin_v1::rest::reading::Asked;
 use crate::gateway::florin_v1::rest::requests::TransactionRequest;
 use crate::gateway::florin_v1::rest::views::{NativeTransaction, PostedTransaction, TransactionPage};
-use crate::gateway::florin_v1::rest::{Named, completed, reading, refused, unposted};
+use crate::gateway::florin_v1::rest::{completed, reading, unposted};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
@@ -20,7 +21,7 @@ use crate::teller::failure::Failure;
 use crate::teller::native::pages::{self, Token};
 use crate::teller::native::post::Transaction;
 use crate::teller::native::reads::{self, Wanted};
-use crate::teller::native::{fields, post as native};
+use crate::teller::native::{fields, names, post as native};
 use crate::teller::validate::{ACCOUNT_MAX, POSTINGS_MAX, REFERENCE_MAX};
 
 /// Bytes of a kind's name.
@@ -55,14 +56,14 @@ pub async fn post(
     }
     let words = reading::all_words(&mut fields);
     fields.end()?;
-    let mut postings = SmallVec::with_capacity(asked.len());
-    for (n, posting) in asked.into_iter().enumerate() {
-        postings.push(posting.checked(ledger, &format!("postings[{n}].")).await?);
-    }
+    ledger.know(asked.iter().map(Asked::currency)).await?;
+    let postings = asked.into_iter().enumerate();
+    let postings = postings.map(|(n, posting)| posting.checked(ledger, &format!("postings[{n}].")));
+    let postings: SmallVec<_> = postings.collect::<Result<_, _>>()?;
     let (call, has_key) = (caller.call(), words.key.is_some());
     let posted =
         native::post(ledger, &call, call.deadline(ledger), Transaction { kind, postings, words }, permit).await;
-    let posted = posted.map_err(|failure| unposted(failure, Named::Transaction(""), has_key))?;
+    let posted = posted.map_err(|failure| unposted(failure, has_key))?;
     let (transaction, replayed) = completed(ledger, &caller, posted).await?;
     Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
 }
@@ -78,8 +79,7 @@ pub async fn read(
     Id(id): Id,
 ) -> Result<Json<NativeTransaction>, Refusal> {
     let uuid = Uuid::try_parse(&id).map_err(|_| Refusal::no_transaction(&id))?;
-    let row = reads::transaction(&app.ledger, &caller.call(), TransactionId(uuid)).await;
-    row.map(|row| Json(row.into())).map_err(|failure| refused(failure, Named::Transaction(&id)))
+    Ok(Json(reads::transaction(&app.ledger, &caller.call(), TransactionId(uuid)).await?.into()))
 }
 
 /// Transactions, the newest first; of an account, the last committed first.
@@ -101,19 +101,21 @@ pub async fn list(
     Extension(caller): Extension<Caller>,
     mut query: Query,
 ) -> Result<Json<TransactionPage>, Refusal> {
-    let (account, reference) = (query.text("accountId", ACCOUNT_MAX), query.text("reference", REFERENCE_MAX));
+    let (account, reference) =
+        (query.text(names::ACCOUNT_ID.rest, ACCOUNT_MAX), query.text("reference", REFERENCE_MAX));
     let (from, to) = (
-        query.text("createdFrom", TIME_MAX).unwrap_or_default(),
-        query.text("createdTo", TIME_MAX).unwrap_or_default(),
+        query.text(names::CREATED_FROM.rest, TIME_MAX).unwrap_or_default(),
+        query.text(names::CREATED_TO.rest, TIME_MAX).unwrap_or_default(),
     );
-    let (from, to) = fields::times(("createdFrom", &from), ("createdTo", &to)).unwrap_or_else(|failure| {
-        query.fault(failure.to_string());
-        (None, None)
-    });
+    let (from, to) =
+        fields::times((names::CREATED_FROM.rest, &from), (names::CREATED_TO.rest, &to)).unwrap_or_else(|failure| {
+            query.fault(failure.to_string());
+            (None, None)
+        });
     let declined = query.choice("status", &[("completed", false), ("declined", true)]);
     let (size, token) = reading::page(&mut query);
     query.end()?;
-    let page = (size, Token { field: "pageToken", text: &token });
+    let page = (size, Token { field: names::PAGE_TOKEN.rest, text: &token });
     let page =
         reads::transactions(&app.ledger, &caller.call(), Wanted { account, from, to, declined, reference }, page)
             .await?;

@@ -1,5 +1,8 @@
 //! The shapes that this API answers with. Amounts have their currency's own decimals.
 
+pub mod currency;
+pub mod saga;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;

@@ -24,8 +24,8 @@ async fn an_account_is_opened_once_and_another_of_its_name_is_refused() {
     };
     let request = pb::CreateAccountRequest {
         owner: "Ada".into(),
-        floor: Some("-5".into()),
-        ceiling: Some("100.00".into()),
+        min_balance: Some("-5".into()),
+        max_balance: Some("100.00".into()),
         metadata: [("b".to_owned(), "2".to_owned()), ("a".to_owned(), "1".to_owned())].into(),
         ..create("acc")
     };
@@ -33,7 +33,7 @@ async fn an_account_is_opened_once_and_another_of_its_name_is_refused() {
     let first = opened[0].clone().unwrap();
     assert!(opened.iter().all(|account| account.as_ref().unwrap() == &first));
     assert_eq!(
-        (first.floor.as_deref(), first.ceiling.as_deref(), first.balance.as_str(), first.available.as_str()),
+        (first.min_balance.as_deref(), first.max_balance.as_deref(), first.balance.as_str(), first.available.as_str()),
         (Some("-5.00"), Some("100.00"), "0.00", "0.00")
     );
     assert_eq!(
@@ -51,8 +51,8 @@ async fn an_account_is_opened_once_and_another_of_its_name_is_refused() {
         (with(&|r| r.normal_side = pb::NormalSide::Debit.into()), "normal_side"),
         (with(&|r| r.currency = "EUR".into()), "currency: USD, not EUR"),
         (with(&|r| r.owner = "Bob".into()), "owner: \"Ada\", not \"Bob\""),
-        (with(&|r| r.floor = None), "floor: \"-5.00\", not \"0.00\""),
-        (with(&|r| r.ceiling = None), "ceiling: \"100.00\", not \"none\""),
+        (with(&|r| r.min_balance = None), "min_balance: \"-5.00\", not \"0.00\""),
+        (with(&|r| r.max_balance = None), "max_balance: \"100.00\", not \"none\""),
         (with(&|r| r.metadata.clear()), "metadata"),
     ] {
         refused(open(other).await, Code::AlreadyExists, &["account acc exists already", word]);
@@ -67,15 +67,18 @@ async fn an_account_is_opened_once_and_another_of_its_name_is_refused() {
         (with(&|r| r.currency = "XXX".into()), vec!["currency \"XXX\""]),
         (with(&|r| r.owner = "x".repeat(256)), vec!["owner", "256", "255"]),
         (with(&|r| r.owner = "a\0b".into()), vec!["owner", "U+0000"]),
-        (with(&|r| r.floor = Some("0.001".into())), vec!["floor \"0.001\"", "2 decimals"]),
-        (with(&|r| r.floor = Some("100.01".into())), vec!["floor \"100.01\" is above the ceiling, \"100.00\""]),
-        (with(&|r| r.ceiling = Some("-0.01".into())), vec!["ceiling \"-0.01\" is below zero"]),
+        (with(&|r| r.min_balance = Some("0.001".into())), vec!["min_balance \"0.001\"", "2 decimals"]),
+        (
+            with(&|r| r.min_balance = Some("100.01".into())),
+            vec!["min_balance \"100.01\" is above max_balance, \"100.00\""],
+        ),
+        (with(&|r| r.max_balance = Some("-0.01".into())), vec!["max_balance \"-0.01\" is below zero"]),
         (with(&|r| drop(r.metadata.insert("\0".into(), String::new()))), vec!["metadata key", "U+0000"]),
     ] {
         refused(open(bad).await, Code::InvalidArgument, &words);
     }
     let external = florin.open("world", pb::AccountKind::External).await;
-    assert_eq!((external.floor, external.normal_side), (None, pb::NormalSide::Debit.into()));
+    assert_eq!((external.min_balance, external.normal_side), (None, pb::NormalSide::Debit.into()));
     refused(
         florin.native.clone().get_account(pb::GetAccountRequest { id: "nobody".into() }).await,
         Code::NotFound,
@@ -100,13 +103,13 @@ async fn status_and_limits_bind_from_the_answer_on() {
     assert_eq!(florin.move_money("", &[("a", "b", "1")]).await.unwrap().status(), pb::TransactionStatus::Completed);
 
     let limits = |floor: &str, ceiling: &str| pb::UpdateAccountRequest {
-        floor: limit(floor),
-        ceiling: limit(ceiling),
+        min_balance: limit(floor),
+        max_balance: limit(ceiling),
         id: "a".into(),
         ..Default::default()
     };
     let changed = florin.update(limits("-10", "150")).await.unwrap();
-    assert_eq!((changed.floor.as_deref(), changed.ceiling.as_deref()), (Some("-10.00"), Some("150.00")));
+    assert_eq!((changed.min_balance.as_deref(), changed.max_balance.as_deref()), (Some("-10.00"), Some("150.00")));
     assert_eq!(florin.move_money("", &[("a", "b", "109")]).await.unwrap().status(), pb::TransactionStatus::Completed);
     assert_eq!(
         code(&florin.move_money("", &[("a", "b", "0.01")]).await.unwrap()),
@@ -115,7 +118,7 @@ async fn status_and_limits_bind_from_the_answer_on() {
     // Limits past the balance bind what is new and move nothing.
     let past = florin.update(limits("0", "-10.01")).await.unwrap();
     assert_eq!(
-        (past.floor.as_deref(), past.ceiling.as_deref(), past.balance.as_str()),
+        (past.min_balance.as_deref(), past.max_balance.as_deref(), past.balance.as_str()),
         (Some("0.00"), Some("-10.01"), "-10.00")
     );
     assert_eq!(
@@ -139,17 +142,20 @@ async fn status_and_limits_bind_from_the_answer_on() {
     florin.update(limits("-10", "")).await.unwrap();
     assert_eq!(florin.move_money("", &[("a", "b", "0.01")]).await.unwrap().status(), pb::TransactionStatus::Completed);
     let unlimited = florin
-        .update(pb::UpdateAccountRequest { ceiling: limit(""), id: "a".into(), ..Default::default() })
+        .update(pb::UpdateAccountRequest { max_balance: limit(""), id: "a".into(), ..Default::default() })
         .await
         .unwrap();
-    assert_eq!((unlimited.ceiling, unlimited.floor.as_deref()), (None, Some("-10.00")));
+    assert_eq!((unlimited.max_balance, unlimited.min_balance.as_deref()), (None, Some("-10.00")));
 
     for (bad, words) in [
-        (pb::UpdateAccountRequest { id: "a".into(), ..Default::default() }, vec!["status, floor and ceiling"]),
+        (
+            pb::UpdateAccountRequest { id: "a".into(), ..Default::default() },
+            vec!["status, min_balance and max_balance"],
+        ),
         (set_status("", pb::AccountStatus::Active), vec!["id is required"]),
         (pb::UpdateAccountRequest { status: 9, ..set_status("a", pb::AccountStatus::Active) }, vec!["status \"9\""]),
-        (limits("1.234", ""), vec!["floor \"1.234\" has more than the 2 decimals of USD"]),
-        (limits("0", "x"), vec!["ceiling \"x\""]),
+        (limits("1.234", ""), vec!["min_balance \"1.234\" has more than the 2 decimals of USD"]),
+        (limits("0", "x"), vec!["max_balance \"x\""]),
         (
             pb::UpdateAccountRequest { idempotency_key: "\0".into(), ..set_status("a", pb::AccountStatus::Active) },
             vec!["idempotency_key", "U+0000"],
@@ -186,7 +192,7 @@ async fn many_changes_at_once_are_written_one_after_another() {
     florin.database.account("a", 0).await;
     let texts: Vec<String> = (1..=50).map(|n| n.to_string()).collect();
     let change =
-        |text: &String| pb::UpdateAccountRequest { id: "a".into(), ceiling: limit(text), ..Default::default() };
+        |text: &String| pb::UpdateAccountRequest { id: "a".into(), max_balance: limit(text), ..Default::default() };
     let answers = join_all(texts.iter().map(|text| florin.update(change(text)))).await;
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert_eq!(florin.account("a").await.version, 50);
@@ -249,7 +255,8 @@ async fn closing_waits_for_a_credit_in_flight_and_is_then_refused() {
 async fn credits_that_race_a_ceiling_and_its_change_never_pass_it() {
     let florin = Florin::start().await;
     florin.database.account("a", 1_000_00).await;
-    let ceiling = |text: &str| pb::UpdateAccountRequest { id: "b".into(), ceiling: limit(text), ..Default::default() };
+    let ceiling =
+        |text: &str| pb::UpdateAccountRequest { id: "b".into(), max_balance: limit(text), ..Default::default() };
     florin.open("b", pb::AccountKind::User).await;
     florin.update(ceiling("10")).await.unwrap();
     let (one, two) = tokio::join!(florin.move_money("", &[("a", "b", "6")]), florin.move_money("", &[("a", "b", "6")]));
@@ -296,10 +303,11 @@ async fn a_change_survives_whatever_dies_under_it() {
     for (n, point) in (1..).zip(points) {
         let text = n.to_string();
         florin.faults.panic_at(point, 0, 1);
-        let changed =
-            florin.update(pb::UpdateAccountRequest { id: "a".into(), floor: limit(&text), ..Default::default() }).await;
+        let changed = florin
+            .update(pb::UpdateAccountRequest { id: "a".into(), min_balance: limit(&text), ..Default::default() })
+            .await;
         assert_eq!(
-            changed.map(|account| account.floor).map_err(|status| format!("{point}: {status:?}")),
+            changed.map(|account| account.min_balance).map_err(|status| format!("{point}: {status:?}")),
             Ok(Some(format!("{n}.00")))
         );
         florin.faults.panic_at(point, 0, 0);

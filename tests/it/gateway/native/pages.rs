@@ -16,12 +16,12 @@ impl Florin {
     }
 
     /// All pages; before each one but the first, something new arrives.
-    async fn all(&self, filter: &pb::ListTransactionsRequest, page_size: u32) -> Vec<pb::Transaction> {
-        let (mut found, mut request) = (Vec::new(), pb::ListTransactionsRequest { page_size, ..filter.clone() });
+    async fn all(&self, filter: &pb::ListTransactionsRequest, limit: u32) -> Vec<pb::Transaction> {
+        let (mut found, mut request) = (Vec::new(), pb::ListTransactionsRequest { limit, ..filter.clone() });
         loop {
             let page = self.list(request.clone()).await.unwrap();
-            assert!(page.transactions.len() <= page_size as usize);
-            found.extend(page.transactions);
+            assert!(page.items.len() <= limit as usize);
+            found.extend(page.items);
             if page.next_page_token.is_empty() {
                 return found;
             }
@@ -32,13 +32,8 @@ impl Florin {
         }
     }
 
-    async fn entries(
-        &self,
-        account: &str,
-        page_size: u32,
-        page_token: String,
-    ) -> Result<pb::ListEntriesResponse, Status> {
-        let request = pb::ListEntriesRequest { account_id: account.into(), page_size, page_token };
+    async fn entries(&self, account: &str, limit: u32, page_token: String) -> Result<pb::ListEntriesResponse, Status> {
+        let request = pb::ListEntriesRequest { account_id: account.into(), limit, page_token };
         Ok(self.native.clone().list_entries(request).await?.into_inner())
     }
 }
@@ -77,7 +72,7 @@ async fn lists_leave_nothing_out_and_repeat_nothing_while_new_ones_arrive() {
     let florin = filled().await;
     let filter = pb::ListTransactionsRequest::default();
     let of = |account: &str| pb::ListTransactionsRequest { account_id: account.into(), ..filter.clone() };
-    for (request, page_size, expected) in [
+    for (request, limit, expected) in [
         (of("a"), 37, 1_201), // and its opening balance
         (of("a"), 1_000, 1_201),
         (of("c"), 7, 131),
@@ -98,7 +93,7 @@ async fn lists_leave_nothing_out_and_repeat_nothing_while_new_ones_arrive() {
     ] {
         // some are new since the fill: only those known before the walk must be found
         let before = ids(&florin.all(&request, 1_000).await);
-        let walked = florin.all(&request, page_size).await;
+        let walked = florin.all(&request, limit).await;
         let unique = ids(&walked);
         assert_eq!(unique.len(), walked.len(), "repeats in {request:?}");
         assert!(
@@ -124,10 +119,10 @@ async fn lists_leave_nothing_out_and_repeat_nothing_while_new_ones_arrive() {
 async fn lists_keep_to_a_time_and_say_where_they_are() {
     let florin = filled().await;
     let all = florin
-        .list(pb::ListTransactionsRequest { account_id: "b".into(), page_size: 1_000, status: 1, ..Default::default() })
+        .list(pb::ListTransactionsRequest { account_id: "b".into(), limit: 1_000, status: 1, ..Default::default() })
         .await
         .unwrap()
-        .transactions;
+        .items;
     let mut times: Vec<String> = all.iter().map(|transaction| transaction.created_at.clone()).collect();
     times.sort();
     let (from, to) = (times[300].clone(), times[600].clone());
@@ -144,7 +139,7 @@ async fn lists_keep_to_a_time_and_say_where_they_are() {
         let found = florin.all(&request, 50).await;
         let of_b = found
             .iter()
-            .filter(|transaction| transaction.postings.iter().any(|posting| posting.credit_account_id == "b"))
+            .filter(|transaction| transaction.postings.iter().any(|posting| posting.destination_account_id == "b"))
             .count();
         assert_eq!((of_b, ids(&found).len()), (expected, found.len()));
         assert!(found.iter().all(|transaction| transaction.created_at >= from && transaction.created_at < to));
@@ -159,15 +154,15 @@ async fn lists_keep_to_a_time_and_say_where_they_are() {
             })
             .await
             .unwrap();
-        assert!(none.transactions.is_empty() && none.next_page_token.is_empty());
+        assert!(none.items.is_empty() && none.next_page_token.is_empty());
     }
     let nobody = florin
         .list(pb::ListTransactionsRequest { account_id: "never named".into(), ..Default::default() })
         .await
         .unwrap();
-    assert!(nobody.transactions.is_empty() && nobody.next_page_token.is_empty());
+    assert!(nobody.items.is_empty() && nobody.next_page_token.is_empty());
     let default = florin.list(pb::ListTransactionsRequest::default()).await.unwrap();
-    assert_eq!(default.transactions.len(), 50);
+    assert_eq!(default.items.len(), 50);
 
     let base = pb::ListTransactionsRequest {
         account_id: "a".into(),
@@ -178,8 +173,8 @@ async fn lists_keep_to_a_time_and_say_where_they_are() {
         (base.clone(), vec!["page_token", "not a token of this query"]),
         (pb::ListTransactionsRequest { page_token: "x\0".into(), ..base.clone() }, vec!["page_token"]),
         (
-            pb::ListTransactionsRequest { page_token: String::new(), page_size: 1_001, ..base.clone() },
-            vec!["page_size 1001", "1000"],
+            pb::ListTransactionsRequest { page_token: String::new(), limit: 1_001, ..base.clone() },
+            vec!["limit 1001", "1000"],
         ),
         (pb::ListTransactionsRequest { status: 5, ..base.clone() }, vec!["status \"5\""]),
         (pb::ListTransactionsRequest { created_from: "now".into(), ..base.clone() }, vec!["created_from \"now\""]),
@@ -203,7 +198,7 @@ async fn entries_run_back_to_the_first_with_the_balance_after_each() {
     let balance = florin.account("a").await.balance;
     loop {
         let page = florin.entries("a", 77, token).await.unwrap();
-        found.extend(page.entries);
+        found.extend(page.items);
         if page.next_page_token.is_empty() {
             break;
         }
@@ -219,7 +214,7 @@ async fn entries_run_back_to_the_first_with_the_balance_after_each() {
     assert_eq!(found.last().unwrap().counter_account_id, "opening-USD");
     let page = florin.entries("a", 10, String::new()).await.unwrap();
     refused(florin.entries("b", 10, page.next_page_token).await, Code::InvalidArgument, &["not a token of this query"]);
-    refused(florin.entries("a", 1_001, String::new()).await, Code::InvalidArgument, &["page_size 1001"]);
+    refused(florin.entries("a", 1_001, String::new()).await, Code::InvalidArgument, &["limit 1001"]);
     refused(florin.entries("", 1, String::new()).await, Code::InvalidArgument, &["account_id is required"]);
     refused(florin.entries("nobody", 1, String::new()).await, Code::NotFound, &["nobody"]);
     florin.stop().await;
@@ -238,13 +233,9 @@ async fn a_page_ends_before_it_is_too_large_for_a_message() {
     for answer in join_all(requests).await {
         answer.unwrap();
     }
-    let request = pb::ListTransactionsRequest { account_id: "b".into(), page_size: 1_000, ..Default::default() };
+    let request = pb::ListTransactionsRequest { account_id: "b".into(), limit: 1_000, ..Default::default() };
     let page = florin.list(request.clone()).await.unwrap();
-    assert!(
-        (400..700).contains(&page.transactions.len()) && !page.next_page_token.is_empty(),
-        "{}",
-        page.transactions.len()
-    );
+    assert!((400..700).contains(&page.items.len()) && !page.next_page_token.is_empty(), "{}", page.items.len());
     let all = florin.all(&request, 1_000).await;
     assert!(ids(&all).len() == all.len() && all.len() >= 700);
     florin.stop().await;

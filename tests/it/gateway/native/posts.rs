@@ -34,7 +34,7 @@ async fn a_transaction_of_several_postings_happens_whole_or_not_at_all() {
         .transaction
         .unwrap();
     assert_eq!(
-        (read.postings[2].debit_balance_after.as_str(), read.postings[0].credit_balance_after.as_str()),
+        (read.postings[2].source_balance_after.as_str(), read.postings[0].destination_balance_after.as_str()),
         ("0.50", "4.00")
     );
     assert_eq!((read.id, read.created_at), (done.id, done.created_at));
@@ -107,7 +107,7 @@ async fn a_key_replays_its_first_answer_and_refuses_another_request() {
         with(|r| r.reference = "order 8".into()),
         with(|r| drop(r.metadata.insert("k0".into(), "w".into()))),
         with(|r| r.postings[0].amount = "1.51".into()),
-        with(|r| r.postings[0].credit_account_id = "c".into()),
+        with(|r| r.postings[0].destination_account_id = "c".into()),
         with(|r| r.postings.push(post("", &[("a", "b", "1")]).postings.remove(0))),
     ] {
         refused(florin.post(other).await, Code::Aborted, &["used before"]);
@@ -167,8 +167,11 @@ async fn every_field_is_checked_and_the_message_names_field_value_and_limit() {
         (with(&|r| r.postings[1].currency = "XYZ".into()), vec!["postings[1].currency \"XYZ\""]),
         (with(&|r| r.postings[1].currency = "usd".into()), vec!["postings[1].currency \"usd\""]),
         (with(&|r| r.postings[1].currency = String::new()), vec!["postings[1].currency is required"]),
-        (with(&|r| r.postings[1].debit_account_id = String::new()), vec!["postings[1].debit_account_id is required"]),
-        (with(&|r| r.postings[1].credit_account_id = long(129)), vec!["postings[1].credit_account_id", "129", "128"]),
+        (with(&|r| r.postings[1].source_account_id = String::new()), vec!["postings[1].source_account_id is required"]),
+        (
+            with(&|r| r.postings[1].destination_account_id = long(129)),
+            vec!["postings[1].destination_account_id", "129", "128"],
+        ),
         (with(&|r| r.idempotency_key = long(256)), vec!["idempotency_key", "256", "255"]),
         (with(&|r| r.reference = long(256)), vec!["reference", "256", "255"]),
         (with(&|r| r.description = long(1_025)), vec!["description", "1025", "1024"]),
@@ -192,8 +195,8 @@ async fn every_field_is_checked_and_the_message_names_field_value_and_limit() {
             with(&|r| r.idempotency_key = text()),
             with(&|r| r.reference = text()),
             with(&|r| r.description = text()),
-            with(&|r| r.postings[0].debit_account_id = text()),
-            with(&|r| r.postings[0].credit_account_id = text()),
+            with(&|r| r.postings[0].source_account_id = text()),
+            with(&|r| r.postings[0].destination_account_id = text()),
             with(&|r| r.postings[0].currency = text()),
             with(&|r| r.postings[0].amount = text()),
             with(&|r| drop(r.metadata.insert(text(), "v".into()))),
@@ -277,6 +280,6 @@ async fn amounts_at_their_limit_leave_their_neighbours_alone() {
         .into_inner()
         .transaction
         .unwrap();
-    assert_eq!(read.postings[0].credit_balance_after, "199999999999999999999999999.98");
+    assert_eq!(read.postings[0].destination_balance_after, "199999999999999999999999999.98");
     florin.stop().await;
 }

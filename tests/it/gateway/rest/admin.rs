@@ -98,8 +98,8 @@ async fn each_damage_to_a_transaction_is_told_and_its_accounts_are_set_right() {
     let given = text(&world.post("transactions/refund", &refund(&paid, "4")).await.ok(201)["refundId"]);
     let mut native = LedgerClient::connect(format!("http://{}", world.served.runtime.grpc)).await.unwrap();
     let hold = pb::AuthorizeHoldRequest {
-        debit_account_id: ann.clone(),
-        credit_account_id: shop.clone(),
+        source_account_id: ann.clone(),
+        destination_account_id: shop.clone(),
         amount: "5".into(),
         currency: "USD".into(),
         ..Default::default()

@@ -164,7 +164,7 @@ async fn accounts_are_heard_of_as_they_open_and_change() {
     let both = UpdateAccountRequest {
         id: ann.clone(),
         status: 1,
-        floor: Some(Limit { amount: Some("-20".into()) }),
+        min_balance: Some(Limit { amount: Some("-20".into()) }),
         ..Default::default()
     };
     native.update_account(both).await.unwrap();

@@ -241,7 +241,7 @@ async fn a_new_account_may_be_told_to_keep_something_whichever_way_it_is_opened(
         id: "kept".into(),
         kind: pb::AccountKind::User.into(),
         currency: "USD".into(),
-        floor: Some("40".into()),
+        min_balance: Some("40".into()),
         ..Default::default()
     };
     world.grpc().await.create_account(request).await.unwrap();

@@ -29,11 +29,11 @@ async fn money_is_exchanged_at_a_rate_that_was_written_down() {
     assert_eq!((&again["id"], &again["replayed"], &again["rate"]), (&done["id"], &json!(true), &done["rate"]));
     let same = pb::ExchangeRequest {
         idempotency_key: "x".into(),
-        debit_account_id: "ann".into(),
-        credit_account_id: eve.clone(),
+        source_account_id: "ann".into(),
+        destination_account_id: eve.clone(),
         amount: "10.1".into(),
         currency: "USD".into(),
-        credit_currency: "EUR".into(),
+        destination_currency: "EUR".into(),
         ..pb::ExchangeRequest::default()
     };
     let over_grpc = world.grpc().await.exchange(same).await.unwrap().into_inner();

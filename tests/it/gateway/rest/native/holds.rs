@@ -134,8 +134,8 @@ async fn holds_are_refused_in_the_words_of_the_contract() {
     post(hold("ann", "ann", "1")).await.refused(400, "SAME_ACCOUNT", "Cannot transfer to same account");
     post(with(&hold("ann", "shop", "1"), json!({ "currency": "XYZ" }))).await.refused(
         400,
-        "INVALID_CURRENCY",
-        "Invalid currency: XYZ",
+        "INVALID_ARGUMENT",
+        "currency \"XYZ\" is not a currency of this ledger",
     );
     let (made, unknown) = (world.held("50").await, key());
     for id in [unknown.as_str(), "no-uuid", "%00"] {
@@ -187,7 +187,7 @@ async fn bad_fields_of_holds_are_named() {
         (bad("amount", json!("1e2")), &[AMOUNT]),
         (bad("amount", json!("1.005")), &["amount \"1.005\" has more than the 2 decimals of USD"]),
         (bad("amount", json!("9".repeat(40))), &["amount", "28 digits"]),
-        (bad("currency", json!("usd")), &["Invalid currency: usd"]),
+        (bad("currency", json!("usd")), &["currency \"usd\" is not a currency of this ledger"]),
         (bad("currency", json!([])), &["currency must be a string"]),
         (bad("expiresAt", json!("tomorrow")), &["expiresAt \"tomorrow\" is not a time"]),
         (bad("expiresAt", json!("2020-01-01T00:00:00Z")), &["expiresAt", "must be in the future, by at most 366 days"]),
@@ -302,8 +302,8 @@ async fn a_key_used_over_grpc_is_used_over_rest() {
     let until = in_days(1);
     let request = pb::AuthorizeHoldRequest {
         idempotency_key: "h".into(),
-        debit_account_id: "ann".into(),
-        credit_account_id: "shop".into(),
+        source_account_id: "ann".into(),
+        destination_account_id: "shop".into(),
         amount: "60".into(),
         currency: "USD".into(),
         expires_at: until.clone(),
@@ -349,8 +349,8 @@ async fn a_key_used_over_grpc_is_used_over_rest() {
     );
     let posted = world.post("/v1/transactions", &body).await.ok(201);
     let posting = |debit: &str, credit: &str, amount: &str| pb::Posting {
-        debit_account_id: debit.into(),
-        credit_account_id: credit.into(),
+        source_account_id: debit.into(),
+        destination_account_id: credit.into(),
         amount: amount.into(),
         currency: "USD".into(),
         ..pb::Posting::default()
@@ -368,10 +368,10 @@ async fn a_key_used_over_grpc_is_used_over_rest() {
     let same = pb::UpdateAccountRequest {
         id: "ann".into(),
         idempotency_key: "l".into(),
-        floor: Some(pb::Limit { amount }),
-        ceiling: Some(pb::Limit::default()),
+        min_balance: Some(pb::Limit { amount }),
+        max_balance: Some(pb::Limit::default()),
         ..Default::default()
     };
-    assert!(grpc.update_account(same).await.unwrap().into_inner().within_limits);
+    assert!(grpc.update_account(same).await.unwrap().into_inner().account.unwrap().within_limits);
     world.end().await;
 }

@@ -140,7 +140,7 @@ async fn bad_fields_of_transactions_are_named() {
         ),
         (bad("amount", json!("0")), &["postings[1].amount must be a positive decimal amount"]),
         (bad("amount", json!("1.001")), &["postings[1].amount \"1.001\" has more than the 2 decimals of USD"]),
-        (bad("currency", json!("XYZ")), &["Invalid currency: XYZ"]),
+        (bad("currency", json!("XYZ")), &["postings[1].currency \"XYZ\" is not a currency of this ledger"]),
         (bad("zzz", json!(1)), &["property postings[1].zzz should not exist"]),
         (with(&good, json!({ "kind": "hold" })), &["kind \"hold\" is not one of payment, transfer"]),
         (with(&good, json!({ "kind": 1 })), &["kind must be a string"]),

@@ -47,7 +47,7 @@ async fn holds_are_listed_newest_first_by_state_and_a_page_looks_at_so_many() {
     let asked = pb::ListHoldsRequest {
         account_id: "ann".into(),
         status: pb::HoldStatus::Open.into(),
-        page_size: 3,
+        limit: 3,
         ..Default::default()
     };
     let first = grpc.list_holds(asked.clone()).await.unwrap().into_inner();
@@ -56,12 +56,12 @@ async fn holds_are_listed_newest_first_by_state_and_a_page_looks_at_so_many() {
         .await
         .unwrap()
         .into_inner();
-    let ids: Vec<String> = first.holds.into_iter().chain(second.holds).map(|hold| hold.id).collect();
+    let ids: Vec<String> = first.items.into_iter().chain(second.items).map(|hold| hold.id).collect();
     assert_eq!((ids, second.next_page_token.as_str()), (of(Some("open")), ""));
     for (bad, code) in [
         (pb::ListHoldsRequest { account_id: String::new(), ..asked.clone() }, tonic::Code::InvalidArgument),
         (pb::ListHoldsRequest { status: 9, ..asked.clone() }, tonic::Code::InvalidArgument),
-        (pb::ListHoldsRequest { page_size: 1_001, ..asked.clone() }, tonic::Code::InvalidArgument),
+        (pb::ListHoldsRequest { limit: 1_001, ..asked.clone() }, tonic::Code::InvalidArgument),
         (pb::ListHoldsRequest { page_token: "x".into(), ..asked.clone() }, tonic::Code::InvalidArgument),
         (pb::ListHoldsRequest { account_id: "nobody".into(), ..asked }, tonic::Code::NotFound),
     ] {
