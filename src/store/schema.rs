@@ -1,11 +1,45 @@
 //! The schema: made by `florin migrate`, checked by everything that uses it.
 
+use std::sync::LazyLock;
+
+use sha2::{Digest, Sha256};
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, SqlSafeStr};
 
-/// All migrations; they are part of the binary.
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+/// All functions of the schema as they are now, in the order in which they are made. Each can be made anew over the one
+/// before.
+pub const FUNCTIONS: [&str; 6] = [
+    include_str!("../../migrations/functions/partitions.sql"),
+    include_str!("../../migrations/functions/places.sql"),
+    include_str!("../../migrations/functions/batch.sql"),
+    include_str!("../../migrations/functions/leadership.sql"),
+    include_str!("../../migrations/functions/accounts.sql"),
+    include_str!("../../migrations/functions/fold.sql"),
+];
+
+/// All migrations; they are part of the binary. One called `functions` only names a digest: where it is that of
+/// [`FUNCTIONS`], they are made there, and else it does nothing, since a later one makes them.
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrator = sqlx::migrate!("./migrations");
+    let now = functions_digest();
+    for migration in migrator.migrations.to_mut() {
+        if migration.description == "functions" && migration.sql.as_str().contains(&now) {
+            migration.sql = AssertSqlSafe(FUNCTIONS.concat()).into_sql_str(); // the checksum stays that of the file
+        }
+    }
+    migrator
+});
+
+/// The SHA-256 of [`FUNCTIONS`], in hexadecimal digits.
+fn functions_digest() -> String {
+    Sha256::digest(FUNCTIONS.concat()).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// All migrations.
+pub fn migrations() -> &'static Migrator {
+    &MIGRATIONS
+}
 
 /// Why a database cannot be used as it is.
 #[derive(Debug, thiserror::Error)]
@@ -175,5 +209,21 @@ fn asked(error: MigrateError) -> SchemaError {
     match error {
         MigrateError::Execute(error) => SchemaError::Database(error),
         other => SchemaError::Failed(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_migration_of_functions_names_the_digest_of_the_files() {
+        let newest = MIGRATIONS.iter().filter(|migration| migration.description == "functions").last().unwrap();
+        let (version, digest) = (newest.version, functions_digest());
+        assert_eq!(
+            newest.sql.as_str(),
+            FUNCTIONS.concat(),
+            "migration {version:04} must say `-- functions {digest}`, or, once it is released, a new migration must"
+        );
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+use serde_json::json;
 use smallvec::smallvec;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -92,6 +93,7 @@ impl Ledger {
             instrument,
             reference: reference.clone(),
         };
+        let metadata = Some(json!({ "instrument": order.instrument }).to_string()); // for whoever lists and follows
         let (identity, movement): (_, Box<dyn Movement>) = match workflow {
             Workflow::Payout => {
                 (Payout::request(&order), Box::new(Payout { order, expires_at: now_micros() + HELD_FOR }))
@@ -99,7 +101,7 @@ impl Ledger {
             Workflow::CardTopup => (CardTopup::request(&order), Box::new(CardTopup { order })),
         };
         let request = Request::new(tenant.clone(), Api::FlorinV1, identity, maker, self.deadline(None));
-        let request = Request { key, reference, correlation, ..request };
+        let request = Request { key, reference, metadata, correlation, ..request };
         let command = Command { request, movement, postings: smallvec![posting] };
         let answer = self.post(&command, permit).await?;
         if let Some(active) = self.parts().node.active() {

@@ -80,7 +80,7 @@ async fn a_server_that_takes_no_writes_for_a_while_is_away_and_nothing_is_lost_o
     let home = tempfile::tempdir().unwrap();
     let server = PrivatePostgres::start(home.path(), Durability::Throwaway).unwrap();
     let database = writable(&TestDatabase::empty_on(&server.url("postgres")).await);
-    sqlx::migrate!("./migrations").run(&database.pool).await.unwrap();
+    florin::store::schema::migrations().run(&database.pool).await.unwrap();
     let florin = paying(database.clone()).await;
 
     // A batch is on its way, and others wait behind it.

@@ -2,18 +2,16 @@
 
 use std::fmt::Write;
 
+use florin::store::schema::migrations;
 use sha2::{Digest, Sha256};
-use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
-
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// Held while a template is looked for or made: processes that test at once wait for each other.
 const LOCK: &str = "SELECT pg_advisory_lock(hashtext('florin_template'))";
 
 /// The template's name, once it is there.
 pub async fn ready(server: &str) -> String {
-    let sums = MIGRATIONS.iter().fold(Sha256::new(), |sums, migration| sums.chain_update(&migration.checksum));
+    let sums = migrations().iter().fold(Sha256::new(), |sums, migration| sums.chain_update(&migration.checksum));
     let name = sums.finalize().iter().take(8).fold("florin_template_".to_owned(), |mut name, byte| {
         write!(name, "{byte:02x}").unwrap();
         name
@@ -31,7 +29,7 @@ pub async fn ready(server: &str) -> String {
             admin.execute(AssertSqlSafe(sql)).await.unwrap(); // a run that was killed may have left half of it
         }
         let mut fresh = PgConnection::connect(&super::database::with_database(server, &making)).await.unwrap();
-        MIGRATIONS.run(&mut fresh).await.unwrap();
+        migrations().run(&mut fresh).await.unwrap();
         fresh.close().await.unwrap();
         admin.execute(AssertSqlSafe(format!("ALTER DATABASE {making} RENAME TO {name}"))).await.unwrap();
     }

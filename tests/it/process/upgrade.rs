@@ -59,7 +59,7 @@ SELECT commit_batch(0, 1, 1, clock_timestamp() + interval '1 minute', 16777216, 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upgrade_keeps_the_books_and_serves() {
     let site = Site::unmigrated(TestDatabase::empty().await, brokers());
-    let all = sqlx::migrate!("./migrations");
+    let all = florin::store::schema::migrations();
     let newest = florin::store::schema::newest();
     let before = all.iter().map(|migration| migration.version).filter(|version| *version < newest).max().unwrap();
     let mut connection = site.database.pool.acquire().await.unwrap();

@@ -1,8 +1,7 @@
 //! What `florin migrate` brings, and what everything else refuses.
 
-use florin::store::schema::{self, SchemaError};
-
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use florin::store::schema::{self, FUNCTIONS, SchemaError};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::harness::{Florin, Options, TestDatabase};
 
@@ -125,4 +124,24 @@ async fn nobody_executes_a_function_without_a_grant() {
         "all but the trigger's, and the one that makes partitions for others"
     );
     command(format!("DROP OWNED BY {stranger}; DROP ROLE {stranger}")).await;
+}
+
+/// Fails when a migration makes a function that the files do not have, or has another text of one.
+#[tokio::test]
+async fn the_functions_of_a_migrated_database_are_those_of_the_files() {
+    let database = TestDatabase::fresh().await;
+    let mut there = database.pool.begin().await.unwrap();
+    let texts = "SELECT oid::regprocedure::text, pg_get_functiondef(oid), proacl::text FROM pg_proc \
+                   WHERE pronamespace = 'public'::regnamespace \
+                 UNION ALL SELECT 'balances_now', pg_get_viewdef('balances_now'), NULL ORDER BY 1";
+    let before: Vec<(String, String, Option<String>)> = sqlx::query_as(texts).fetch_all(&mut *there).await.unwrap();
+    for (name, ..) in before.iter().filter(|(name, ..)| name != "balances_now") {
+        let made = format!("CREATE OR REPLACE FUNCTION {}(", name.split('(').next().unwrap());
+        assert!(FUNCTIONS.iter().any(|file| file.contains(&made)), "{name} stands in no file of migrations/functions");
+    }
+    for file in FUNCTIONS {
+        there.execute(file).await.unwrap();
+    }
+    let after: Vec<(String, String, Option<String>)> = sqlx::query_as(texts).fetch_all(&mut *there).await.unwrap();
+    assert_eq!(before, after);
 }

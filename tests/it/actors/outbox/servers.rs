@@ -37,7 +37,7 @@ impl Postgres {
     pub async fn database(&self, name: &str) -> PgPool {
         self.command(&format!("CREATE DATABASE {name}")).await;
         let pool = self.pool(name).await;
-        sqlx::migrate!("./migrations").run(&pool).await.unwrap();
+        florin::store::schema::migrations().run(&pool).await.unwrap();
         pool
     }
 
