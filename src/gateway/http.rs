@@ -9,6 +9,7 @@ pub mod reason;
 pub mod refusal;
 pub mod routes;
 pub mod server;
+pub mod shape;
 pub mod text;
 
 use std::sync::Arc;

@@ -8,9 +8,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::gateway::accounts_v1::requests::{CreateAccountRequest, StatusRequest};
+use crate::gateway::accounts_v1::requests::{
+    ACCOUNT_TYPE, CURRENCY, CreateAccountRequest, MAX_BALANCE, METADATA, MIN_BALANCE, OWNER, OWNER_MAX, OWNER_TYPE,
+    REASON, STATUS, SUBTYPE, StatusRequest, TYPE, TYPE_MAX,
+};
 use crate::gateway::accounts_v1::text::shown;
-use crate::gateway::accounts_v1::views::{ACCOUNT_TYPES, Account, STATUSES, status};
+use crate::gateway::accounts_v1::views::{Account, status};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
@@ -26,12 +29,8 @@ use crate::store::{self, StoreError};
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{ChangeCommand, read_failure};
 use crate::teller::native::accounts::{LimitFault, limit_fault};
-use crate::teller::validate::{self, ACCOUNT_MAX, CURRENCY_MAX};
+use crate::teller::validate::{self, ACCOUNT_MAX};
 
-/// Bytes of an owner's id.
-const OWNER_MAX: usize = 255;
-/// Bytes of an owner's type and of an account's subtype.
-const TYPE_MAX: usize = 64;
 /// Accounts of one owner in one answer.
 const LIST_MAX: u32 = 1_000;
 
@@ -58,20 +57,21 @@ pub async fn create(
 ) -> Result<Response, Refusal> {
     let ledger = &app.ledger;
     let mut fields = body.object()?;
-    let owner = fields.required("ownerId", OWNER_MAX);
-    let owner_type = fields.required("ownerType", TYPE_MAX);
-    let (kind, alias) = (fields.choice("accountType", &ACCOUNT_TYPES), fields.choice("type", &ACCOUNT_TYPES));
+    let owner = fields.read(&OWNER);
+    let owner_type = fields.read(&OWNER_TYPE);
+    let (kind, alias) = (fields.read(&ACCOUNT_TYPE), fields.read(&TYPE));
     if kind.is_some_and(|kind| alias.is_some_and(|alias| alias != kind)) {
         fields.fault("type and accountType are given and differ");
     }
     let kind = kind.or(alias).unwrap_or(AccountKind::User);
-    let subtype = fields.optional("accountSubtype", TYPE_MAX);
-    let code = fields.required("currency", CURRENCY_MAX);
-    let metadata = fields.metadata("metadata");
-    let (min, max) = (fields.limit("minBalance", true), fields.limit("maxBalance", false));
+    let subtype = fields.read(&SUBTYPE);
+    let code = fields.read(&CURRENCY);
+    let metadata = fields.read(&METADATA);
+    let (min, max) = (fields.read(&MIN_BALANCE), fields.read(&MAX_BALANCE));
     fields.end()?;
     let currency = ledger.currency(&code).await?.ok_or_else(|| Refusal::no_currency(&code))?;
-    let (floor, ceiling) = (limit("minBalance", min.as_ref(), currency)?, limit("maxBalance", max.as_ref(), currency)?);
+    let (floor, ceiling) =
+        (limit(MIN_BALANCE.name, min.as_ref(), currency)?, limit(MAX_BALANCE.name, max.as_ref(), currency)?);
     let floor = (kind != AccountKind::External).then(|| floor.unwrap_or(0));
     match limit_fault(floor, ceiling) {
         None => {}
@@ -208,8 +208,8 @@ pub async fn change_status(
     body: JsonBody,
 ) -> Result<Json<Account>, Refusal> {
     let mut fields = body.object()?;
-    let asked = fields.required_choice("status", &STATUSES);
-    let reason = fields.reason();
+    let asked = fields.read(&STATUS);
+    let reason = fields.read(&REASON);
     fields.end()?;
     validate::required("id", &id, ACCOUNT_MAX).map_err(|_| Refusal::no_account(&id))?;
     let asked = asked.unwrap_or(Status::Active); // it is there: else the fields had a fault

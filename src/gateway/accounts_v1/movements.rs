@@ -11,14 +11,16 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::gateway::accounts_v1::requests::{MovementRequest, PaymentRequest};
+use crate::gateway::accounts_v1::requests::{
+    AMOUNT, CURRENCY, CUSTOMER, DESTINATION, KEY, MERCHANT, MovementRequest, PAYMENT_METADATA, PaymentRequest,
+    REFERENCE, REQUIRED_KEY, SOURCE,
+};
 use crate::gateway::http::body::{JsonBody, Object};
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::text::metadata;
 use crate::gateway::http::text::{AmountText, time};
 use crate::gateway::http::{App, Caller};
 use crate::protocol::record::Kind;
-use crate::teller::validate::{ACCOUNT_MAX, CURRENCY_MAX, REFERENCE_MAX};
 
 pub use self::carried::{Asked, carry};
 
@@ -207,13 +209,13 @@ pub async fn payment(
 ) -> Result<Response, Refusal> {
     let permit = app.ledger.enter()?;
     let mut fields = body.object()?;
-    let mut asked = Asked::new(Kind::PAYMENT, "amount");
-    asked.debit = fields.required("customerAccountId", ACCOUNT_MAX);
-    asked.credit = fields.required("merchantAccountId", ACCOUNT_MAX);
-    asked.amount = fields.amount("amount");
-    asked.currency = fields.required("currency", CURRENCY_MAX);
-    asked.key = fields.uuid("idempotencyKey");
-    asked.metadata = fields.metadata("paymentMetadata");
+    let mut asked = Asked::new(Kind::PAYMENT, AMOUNT.name);
+    asked.debit = fields.read(&CUSTOMER);
+    asked.credit = fields.read(&MERCHANT);
+    asked.amount = fields.read(&AMOUNT);
+    asked.currency = fields.read(&CURRENCY);
+    asked.key = fields.read(&KEY);
+    asked.metadata = fields.read(&PAYMENT_METADATA);
     fields.end()?;
     let moved = carry(&app, &caller, &asked, permit).await?;
     let answer = Payment {
@@ -243,13 +245,13 @@ pub async fn payment(
 }
 
 fn movement(mut fields: Object<'_>, kind: Kind) -> Result<Asked, Refusal> {
-    let mut asked = Asked::new(kind, "amount");
-    asked.key = fields.required_uuid("idempotencyKey");
-    asked.debit = fields.required("sourceAccountId", ACCOUNT_MAX);
-    asked.credit = fields.required("destinationAccountId", ACCOUNT_MAX);
-    asked.amount = fields.amount("amount");
-    asked.currency = fields.required("currency", CURRENCY_MAX);
-    asked.reference = fields.optional("reference", REFERENCE_MAX);
+    let mut asked = Asked::new(kind, AMOUNT.name);
+    asked.key = fields.read(&REQUIRED_KEY);
+    asked.debit = fields.read(&SOURCE);
+    asked.credit = fields.read(&DESTINATION);
+    asked.amount = fields.read(&AMOUNT);
+    asked.currency = fields.read(&CURRENCY);
+    asked.reference = fields.read(&REFERENCE);
     fields.end()?;
     Ok(asked)
 }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::gateway::accounts_v1::movements::{Asked, PENDING, carry};
-use crate::gateway::accounts_v1::requests::RefundRequest;
+use crate::gateway::accounts_v1::requests::{CURRENCY, KEY, ORIGINAL, REFUND_AMOUNT, REFUND_METADATA, RefundRequest};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::text::metadata;
@@ -19,10 +19,6 @@ use crate::gateway::http::text::{AmountText, time};
 use crate::gateway::http::{App, Caller};
 use crate::protocol::record::{Kind, TransactionId};
 use crate::teller::ledger::{NotRefundable, Refundable};
-use crate::teller::validate::CURRENCY_MAX;
-
-/// Bytes of a transaction's id.
-const ID_MAX: usize = 128;
 
 /// A refund that was accepted.
 #[derive(Debug, Serialize, ToSchema)]
@@ -69,12 +65,12 @@ pub async fn refund(
 ) -> Result<Response, Refusal> {
     let permit = app.ledger.enter()?;
     let mut fields = body.object()?;
-    let original = fields.required("originalPaymentId", ID_MAX);
-    let mut asked = Asked::new(Kind::REFUND, "refundAmount");
-    asked.amount = fields.amount("refundAmount");
-    asked.currency = fields.required("currency", CURRENCY_MAX);
-    asked.key = fields.uuid("idempotencyKey");
-    asked.metadata = fields.metadata("refundMetadata");
+    let original = fields.read(&ORIGINAL);
+    let mut asked = Asked::new(Kind::REFUND, REFUND_AMOUNT.name);
+    asked.amount = fields.read(&REFUND_AMOUNT);
+    asked.currency = fields.read(&CURRENCY);
+    asked.key = fields.read(&KEY);
+    asked.metadata = fields.read(&REFUND_METADATA);
     fields.end()?;
     let paid = payment(&app, &caller, &original).await?;
     (asked.debit, asked.credit) = (paid.posting.credit.clone(), paid.posting.debit.clone());

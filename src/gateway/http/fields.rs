@@ -1,4 +1,4 @@
-//! Takes the fields out of a body one by one and collects everything that is wrong with them, to be told at once.
+//! Takes the fields out of a body one by one, as their kinds ([`super::shape`]) say, and collects everything that is wrong with them, to be told at once.
 
 use std::collections::HashMap;
 
@@ -31,7 +31,7 @@ impl<'a> Object<'a> {
     }
 
     /// A text that may be left out, of at most so many bytes and without control characters.
-    pub fn optional(&mut self, name: &str, bytes_max: usize) -> Option<String> {
+    pub(super) fn optional(&mut self, name: &str, bytes_max: usize) -> Option<String> {
         let raw = self.take(name)?.get();
         let Ok(text) = serde_json::from_str::<String>(raw) else {
             self.fault(format!("{name} must be a string"));
@@ -51,7 +51,7 @@ impl<'a> Object<'a> {
     }
 
     /// Why something is changed, in the caller's words; an empty one is as good as none.
-    pub fn reason(&mut self) -> String {
+    pub(super) fn reason(&mut self) -> String {
         let place = self.fields.iter().position(|(known, value)| known == "reason" && value.get() == "\"\"");
         if let Some(place) = place {
             self.fields.swap_remove(place);
@@ -61,7 +61,7 @@ impl<'a> Object<'a> {
 
     /// A text that must be there. What this and its like answer is only meant to be used once [`Object::end`] found no
     /// fault.
-    pub fn required(&mut self, name: &str, bytes_max: usize) -> String {
+    pub(super) fn required(&mut self, name: &str, bytes_max: usize) -> String {
         let faults = self.faults.len();
         let text = self.optional(name, bytes_max);
         if text.is_none() && self.faults.len() == faults {
@@ -71,7 +71,7 @@ impl<'a> Object<'a> {
     }
 
     /// A UUID in its usual form, in small letters.
-    pub fn uuid(&mut self, name: &str) -> Option<String> {
+    pub(super) fn uuid(&mut self, name: &str) -> Option<String> {
         let raw = self.take(name)?.get();
         let id = serde_json::from_str::<String>(raw)
             .ok()
@@ -84,7 +84,7 @@ impl<'a> Object<'a> {
     }
 
     /// A UUID that must be there.
-    pub fn required_uuid(&mut self, name: &str) -> Option<String> {
+    pub(super) fn required_uuid(&mut self, name: &str) -> Option<String> {
         let faults = self.faults.len();
         let id = self.uuid(name);
         if id.is_none() && self.faults.len() == faults {
@@ -94,7 +94,7 @@ impl<'a> Object<'a> {
     }
 
     /// A positive amount that must be there; the currency tells later whether it has too many decimals.
-    pub fn amount(&mut self, name: &str) -> AmountText {
+    pub(super) fn amount(&mut self, name: &str) -> AmountText {
         let amount = self.take(name).and_then(amount_text).filter(|amount| text::is_positive(&amount.text));
         amount.unwrap_or_else(|| {
             self.fault(text::not_positive(name));
@@ -103,20 +103,20 @@ impl<'a> Object<'a> {
     }
 
     /// The same where it may be left out.
-    pub fn optional_amount(&mut self, name: &str) -> Option<AmountText> {
+    pub(super) fn optional_amount(&mut self, name: &str) -> Option<AmountText> {
         let is_given = self.fields.iter().any(|(known, value)| known == name && value.get() != "null");
         if is_given { Some(self.amount(name)) } else { self.take(name).and(None) }
     }
 
     /// An account's new limit: `null` means none, and what is left out stays as it is.
-    pub fn new_limit(&mut self, name: &str) -> Option<Option<AmountText>> {
+    pub(super) fn new_limit(&mut self, name: &str) -> Option<Option<AmountText>> {
         let is_null = self.fields.iter().any(|(known, value)| known == name && value.get() == "null");
         let limit = self.limit(name, true);
         if is_null { Some(None) } else { limit.map(Some) }
     }
 
     /// An amount that may be left out; a negative one only where it may be.
-    pub fn limit(&mut self, name: &str, may_be_negative: bool) -> Option<AmountText> {
+    pub(super) fn limit(&mut self, name: &str, may_be_negative: bool) -> Option<AmountText> {
         let raw = self.take(name)?;
         let amount = amount_text(raw)
             .filter(|amount| text::is_decimal(&amount.text) && (may_be_negative || !amount.text.starts_with('-')));
@@ -131,7 +131,7 @@ impl<'a> Object<'a> {
     }
 
     /// One of a few names, in any case.
-    pub fn choice<T: Copy>(&mut self, name: &str, allowed: &[(&str, T)]) -> Option<T> {
+    pub(super) fn choice<T: Copy>(&mut self, name: &str, allowed: &[(&str, T)]) -> Option<T> {
         let raw = self.take(name)?.get();
         let text = serde_json::from_str::<String>(raw).unwrap_or_default();
         let choice = allowed.iter().find(|(known, _)| known.eq_ignore_ascii_case(&text)).map(|(_, choice)| *choice);
@@ -143,7 +143,7 @@ impl<'a> Object<'a> {
     }
 
     /// One of a few names that must be there.
-    pub fn required_choice<T: Copy>(&mut self, name: &str, allowed: &[(&str, T)]) -> Option<T> {
+    pub(super) fn required_choice<T: Copy>(&mut self, name: &str, allowed: &[(&str, T)]) -> Option<T> {
         let faults = self.faults.len();
         let choice = self.choice(name, allowed);
         if choice.is_none() && self.faults.len() == faults {
@@ -153,7 +153,7 @@ impl<'a> Object<'a> {
     }
 
     /// True or false.
-    pub fn flag(&mut self, name: &str) -> Option<bool> {
+    pub(super) fn flag(&mut self, name: &str) -> Option<bool> {
         let flag = serde_json::from_str(self.take(name)?.get()).ok();
         if flag.is_none() {
             self.fault(format!("{name} must be true or false"));
@@ -162,7 +162,7 @@ impl<'a> Object<'a> {
     }
 
     /// A whole number from 1 on.
-    pub fn number(&mut self, name: &str) -> Option<i64> {
+    pub(super) fn number(&mut self, name: &str) -> Option<i64> {
         let number = serde_json::from_str(self.take(name)?.get()).ok().filter(|number| *number > 0);
         if number.is_none() {
             self.fault(format!("{name} must be a whole number from 1 to {}", i64::MAX));
@@ -171,7 +171,7 @@ impl<'a> Object<'a> {
     }
 
     /// A whole number from 0 to `max`.
-    pub fn whole(&mut self, name: &str, max: u32) -> Option<u32> {
+    pub(super) fn whole(&mut self, name: &str, max: u32) -> Option<u32> {
         let number = serde_json::from_str(self.take(name)?.get()).ok().filter(|number| *number <= max);
         if number.is_none() {
             self.fault(format!("{name} must be a whole number from 0 to {max}"));
@@ -180,7 +180,7 @@ impl<'a> Object<'a> {
     }
 
     /// A whole number from 0 to `max` that must be there.
-    pub fn required_whole(&mut self, name: &str, max: u32) -> Option<u32> {
+    pub(super) fn required_whole(&mut self, name: &str, max: u32) -> Option<u32> {
         if !self.is_given(name) {
             self.fault(format!("{name} is required"));
             return self.take(name).and(None);
@@ -189,7 +189,7 @@ impl<'a> Object<'a> {
     }
 
     /// An object of texts by name.
-    pub fn texts(&mut self, name: &str) -> HashMap<String, String> {
+    pub(super) fn texts(&mut self, name: &str) -> HashMap<String, String> {
         let Some(raw) = self.take(name) else { return HashMap::new() };
         serde_json::from_str(raw.get()).unwrap_or_else(|_| {
             self.fault(format!("{name} must be an object of strings"));
@@ -199,7 +199,7 @@ impl<'a> Object<'a> {
 
     /// A list of one up to so many objects that must be there. What is read of each is given back to
     /// [`Object::absorb`].
-    pub fn objects(&mut self, name: &str, count_max: usize) -> Vec<Self> {
+    pub(super) fn objects(&mut self, name: &str, count_max: usize) -> Vec<Self> {
         let list: Option<Vec<Self>> = self.take(name).and_then(|raw| serde_json::from_str(raw.get()).ok());
         let list = list.filter(|list| (1..=count_max).contains(&list.len()));
         let Some(mut list) = list else {
@@ -233,7 +233,7 @@ impl<'a> Object<'a> {
     }
 
     /// A JSON object, kept as the text that was sent; an empty one is none.
-    pub fn metadata(&mut self, name: &str) -> Option<String> {
+    pub(super) fn metadata(&mut self, name: &str) -> Option<String> {
         let text = self.take(name)?.get().to_owned();
         if !text.starts_with('{') {
             self.fault(format!("{name} must be an object"));

@@ -4,8 +4,10 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Json;
 
-use crate::gateway::florin_v1::rest::requests::{LimitsRequest, NativeStatusRequest};
-use crate::gateway::florin_v1::rest::views::{Entry, EntryPage, NativeAccount, STATUSES};
+use crate::gateway::florin_v1::rest::requests::{
+    KEY, LimitsRequest, MAX_BALANCE, MIN_BALANCE, NativeStatusRequest, REASON, STATUS,
+};
+use crate::gateway::florin_v1::rest::views::{Entry, EntryPage, NativeAccount};
 use crate::gateway::florin_v1::rest::{reading, unposted};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::query::Query;
@@ -18,7 +20,7 @@ use crate::teller::failure::Failure;
 use crate::teller::native::accounts::{self, Change};
 use crate::teller::native::pages::Token;
 use crate::teller::native::{fields, names, reads};
-use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX};
+use crate::teller::validate::{self, ACCOUNT_MAX};
 
 /// One account.
 #[utoipa::path(
@@ -75,18 +77,17 @@ pub async fn change_limits(
 ) -> Result<Json<NativeAccount>, Refusal> {
     let ledger = &app.ledger;
     let mut fields = body.object()?;
-    let (min, max) = (fields.new_limit(names::MIN_BALANCE.rest), fields.new_limit(names::MAX_BALANCE.rest));
-    let (key, reason) = (fields.optional(names::IDEMPOTENCY_KEY.rest, KEY_MAX), fields.reason());
+    let (min, max) = (fields.read(&MIN_BALANCE), fields.read(&MAX_BALANCE));
+    let (key, reason) = (fields.read(&KEY), fields.read(&REASON));
     if min.is_none() && max.is_none() && fields.is_faultless() {
-        fields.fault("one of minBalance and maxBalance is required");
+        fields.fault(format!("one of {} and {} is required", MIN_BALANCE.name, MAX_BALANCE.name));
     }
     fields.end()?;
     named(&id)?;
     let call = caller.call();
     let account = ledger.account(&ledger.active()?, &call.tenant, &id, call.deadline(ledger)).await?;
     let currency = account.identity.currency;
-    let (floor, ceiling) =
-        (limit(names::MIN_BALANCE.rest, min, currency)?, limit(names::MAX_BALANCE.rest, max, currency)?);
+    let (floor, ceiling) = (limit(MIN_BALANCE.name, min, currency)?, limit(MAX_BALANCE.name, max, currency)?);
     let by = caller.operator(&reason)?;
     change(&app, &caller, Change { account: id, key, guards: GuardsChange { status: None, floor, ceiling }, by }).await
 }
@@ -103,8 +104,8 @@ pub async fn change_status(
     body: JsonBody,
 ) -> Result<Json<NativeAccount>, Refusal> {
     let mut fields = body.object()?;
-    let status = fields.required_choice("status", &STATUSES);
-    let (key, reason) = (fields.optional(names::IDEMPOTENCY_KEY.rest, KEY_MAX), fields.reason());
+    let status = fields.read(&STATUS);
+    let (key, reason) = (fields.read(&KEY), fields.read(&REASON));
     fields.end()?;
     named(&id)?;
     let by = caller.operator(&reason)?;

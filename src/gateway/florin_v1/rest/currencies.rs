@@ -5,13 +5,15 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Json;
 
-use super::requests::{CreateCurrencyRequest, UpdateCurrencyRequest};
-use super::views::currency::{NativeCurrency, TYPES};
+use super::requests::{
+    ANYTHING, CODE, CreateCurrencyRequest, EXPONENT, IS_ACTIVE, NAME, NEW_NAME, REASON, TYPE, UpdateCurrencyRequest,
+};
+use super::views::currency::NativeCurrency;
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller, Id};
 use crate::store::currencies::CurrencyChange;
-use crate::teller::ledger::{EXPONENT_MAX, NAME_MAX, new_currency};
+use crate::teller::ledger::new_currency;
 use crate::teller::validate::{self, CURRENCY_MAX};
 
 /// Makes a currency, for all tenants of this ledger.
@@ -29,10 +31,10 @@ pub async fn create(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<NativeCurrency>), Refusal> {
     let mut fields = body.object()?;
-    let (code, name) = (fields.required("code", CURRENCY_MAX), fields.required("name", NAME_MAX));
-    let exponent = fields.required_whole("exponent", u32::try_from(EXPONENT_MAX).unwrap_or_default());
-    let fiat = fields.required_choice("type", &TYPES);
-    let (metadata, reason) = (fields.metadata("metadata"), fields.reason());
+    let (code, name) = (fields.read(&CODE), fields.read(&NAME));
+    let exponent = fields.read(&EXPONENT);
+    let fiat = fields.read(&TYPE);
+    let (metadata, reason) = (fields.read(&ANYTHING), fields.read(&REASON));
     fields.end()?;
     // they are there: else there was a fault
     let new = new_currency(code, name, exponent.unwrap_or_default(), fiat.unwrap_or_default(), metadata)?;
@@ -54,12 +56,12 @@ pub async fn update(
     body: JsonBody,
 ) -> Result<Json<NativeCurrency>, Refusal> {
     let mut fields = body.object()?;
-    let (active, name) = (fields.flag("isActive"), fields.optional("name", NAME_MAX));
-    let given = fields.is_given("metadata");
-    let metadata = fields.metadata("metadata");
-    let reason = fields.reason();
+    let (active, name) = (fields.read(&IS_ACTIVE), fields.read(&NEW_NAME));
+    let given = fields.is_given(ANYTHING.name);
+    let metadata = fields.read(&ANYTHING);
+    let reason = fields.read(&REASON);
     fields.end()?;
-    validate::required("code", &code, CURRENCY_MAX)?;
+    validate::required(CODE.name, &code, CURRENCY_MAX)?;
     let by = caller.operator(&reason)?;
     let change = CurrencyChange { active, name, metadata: given.then_some(metadata) };
     Ok(Json(app.ledger.update_currency(&code, &change, &caller.doing(&by)).await?.into()))

@@ -7,7 +7,10 @@ use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::gateway::florin_v1::rest::requests::{ExchangeRequest, RateRequest};
+use crate::gateway::florin_v1::rest::requests::{
+    BASE, CURRENCY, DESTINATION_CURRENCY, ExchangeRequest, OBSERVED_AT, QUOTE, QUOTED_BY, RATE, RATE_ID, REASON,
+    RateRequest,
+};
 use crate::gateway::florin_v1::rest::views::PostedTransaction;
 use crate::gateway::florin_v1::rest::{completed, reading, unposted};
 use crate::gateway::http::body::JsonBody;
@@ -19,10 +22,7 @@ use crate::store::rates::RateRow;
 use crate::teller::native::exchanges::{self, Exchange, Quote};
 use crate::teller::native::pages::Token;
 use crate::teller::native::{fields, names};
-use crate::teller::validate::{CURRENCY_MAX, REFERENCE_MAX};
-
-/// Bytes of a rate's or a time's text.
-const TEXT_MAX: usize = 64;
+use crate::teller::validate::CURRENCY_MAX;
 
 /// A rate of exchange: one unit of base is so many units of quote.
 #[derive(Debug, Serialize, ToSchema)]
@@ -86,13 +86,13 @@ pub async fn exchange(
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
     let asked = reading::posting(&mut fields);
-    let to = fields.required(names::DESTINATION_CURRENCY.rest, CURRENCY_MAX);
-    let rate = fields.number(names::RATE_ID.rest);
+    let to = fields.read(&DESTINATION_CURRENCY);
+    let rate = fields.read(&RATE_ID);
     let words = reading::all_words(&mut fields);
     fields.end()?;
     ledger.know([asked.currency(), &to].into_iter()).await?;
     let currency = |field: &str, code: &str| fields::currency(&ledger.parts().currencies, field, code);
-    let (from, to) = (currency("currency", asked.currency())?, currency(names::DESTINATION_CURRENCY.rest, &to)?);
+    let (from, to) = (currency(CURRENCY.name, asked.currency())?, currency(DESTINATION_CURRENCY.name, &to)?);
     let (posting, has_key) = (asked.checked(ledger, "")?, words.key.is_some());
     let posted = exchanges::exchange(ledger, &caller.call(), Exchange { posting, from, to, rate, words }, permit).await;
     let posted = posted.map_err(|failure| unposted(failure, has_key))?;
@@ -110,17 +110,17 @@ pub async fn add_rate(
     body: JsonBody,
 ) -> Result<Response, Refusal> {
     let mut fields = body.object()?;
-    let (base, quote) = (fields.required("base", CURRENCY_MAX), fields.required("quote", CURRENCY_MAX));
-    let (rate, source) = (fields.required("rate", TEXT_MAX), fields.required("source", REFERENCE_MAX));
-    let observed_at = fields.optional(names::OBSERVED_AT.rest, TEXT_MAX).unwrap_or_default();
-    let reason = fields.reason();
+    let (base, quote) = (fields.read(&BASE), fields.read(&QUOTE));
+    let (rate, source) = (fields.read(&RATE), fields.read(&QUOTED_BY));
+    let observed_at = fields.read(&OBSERVED_AT).unwrap_or_default();
+    let reason = fields.read(&REASON);
     fields.end()?;
     let quote = Quote {
         base: &base,
         quote: &quote,
         rate: &rate,
         source: &source,
-        observed_at: (names::OBSERVED_AT.rest, &observed_at),
+        observed_at: (OBSERVED_AT.name, &observed_at),
         reason: &reason,
     };
     let row = exchanges::add_rate(&app.ledger, &caller.call(), quote).await?;

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 
-use crate::gateway::florin_v1::rest::requests::{CaptureRequest, HoldRequest, VoidRequest};
+use crate::gateway::florin_v1::rest::requests::{CaptureRequest, EXPIRES_AT, FINAL, HoldRequest, PART, VoidRequest};
 use crate::gateway::florin_v1::rest::views::{HOLD_STATES, Hold, HoldMade, HoldPage, HoldStep};
 use crate::gateway::florin_v1::rest::{completed, reading, unposted};
 use crate::gateway::http::body::JsonBody;
@@ -21,9 +21,6 @@ use crate::teller::native::pages::Token;
 use crate::teller::native::post::Posted;
 use crate::teller::validate::ACCOUNT_MAX;
 
-/// Bytes of a time's text.
-const TIME_MAX: usize = 64;
-
 /// Holds money of one account for another: it stays posted, and is no longer available.
 #[utoipa::path(
     post, path = "/v1/holds", tag = "holds", request_body = HoldRequest,
@@ -38,8 +35,8 @@ pub async fn authorize(
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
     let posting = reading::posting(&mut fields);
-    let expires_at = fields.optional(names::EXPIRES_AT.rest, TIME_MAX).unwrap_or_default();
-    let expires_at = fields.checked(holds::expiry(names::EXPIRES_AT.rest, &expires_at)).flatten();
+    let expires_at = fields.read(&EXPIRES_AT).unwrap_or_default();
+    let expires_at = fields.checked(holds::expiry(EXPIRES_AT.name, &expires_at)).flatten();
     let words = reading::all_words(&mut fields);
     fields.end()?;
     ledger.know(std::iter::once(posting.currency())).await?;
@@ -66,8 +63,8 @@ pub async fn capture(
     let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
-    let amount = fields.optional_amount("amount").map(|amount| amount.text);
-    let is_last = fields.flag("final").unwrap_or(false);
+    let amount = fields.read(&PART).map(|amount| amount.text);
+    let is_last = fields.read(&FINAL).unwrap_or(false);
     let words = reading::words(&mut fields);
     fields.end()?;
     let (hold, has_key) = (holds::id(&id)?, words.key.is_some());

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Json;
 
-use super::requests::ProviderRequest;
+use super::requests::{AMOUNT, CURRENCY, CUSTOMER, INSTRUMENT, ProviderRequest, REFERENCE, SAGA_KEY};
 use super::views::saga::NativeSaga;
 use super::{declined, unposted};
 use crate::gateway::http::body::JsonBody;
@@ -15,11 +15,7 @@ use crate::saga::Workflow;
 use crate::teller::declines::Side;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Answer, SagaOrder};
-use crate::teller::native::{fields, names};
-use crate::teller::validate::{ACCOUNT_MAX, CURRENCY_MAX, REFERENCE_MAX};
-
-/// Bytes of the provider's token.
-const INSTRUMENT_MAX: usize = 255;
+use crate::teller::native::fields;
 
 /// Holds a customer's money and has the provider send it to a bank account.
 #[utoipa::path(
@@ -56,15 +52,15 @@ async fn start(
     let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
-    let account = fields.required(names::ACCOUNT_ID.rest, ACCOUNT_MAX);
-    let asked = fields.amount("amount");
-    let code = fields.required("currency", CURRENCY_MAX);
-    let instrument = fields.required("instrument", INSTRUMENT_MAX);
-    let (key, reference) = (fields.uuid(names::IDEMPOTENCY_KEY.rest), fields.optional("reference", REFERENCE_MAX));
+    let account = fields.read(&CUSTOMER);
+    let asked = fields.read(&AMOUNT);
+    let code = fields.read(&CURRENCY);
+    let instrument = fields.read(&INSTRUMENT);
+    let (key, reference) = (fields.read(&SAGA_KEY), fields.read(&REFERENCE));
     fields.end()?;
     ledger.know(std::iter::once(code.as_str())).await?;
-    let currency = fields::currency(&ledger.parts().currencies, "currency", &code)?;
-    let amount = fields::amount("amount", &asked.text, currency)?;
+    let currency = fields::currency(&ledger.parts().currencies, CURRENCY.name, &code)?;
+    let amount = fields::amount(AMOUNT.name, &asked.text, currency)?;
     let has_key = key.is_some();
     let order = SagaOrder { workflow, account: account.clone(), amount, currency, instrument, key, reference };
     let correlation = Some(caller.correlation.as_str().to_owned());

@@ -1,5 +1,8 @@
 //! Fields that several calls of this API have in common.
 
+use crate::gateway::florin_v1::rest::requests::{
+    AMOUNT, CURRENCY, DESCRIPTION, DESTINATION, KEY, METADATA, REFERENCE, SOURCE,
+};
 use crate::gateway::http::body::Object;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::text::AmountText;
@@ -9,7 +12,6 @@ use crate::teller::ledger::Ledger;
 use crate::teller::native::pages::{SIZE_DEFAULT, TOKEN_LENGTH};
 use crate::teller::native::post::{self, Words};
 use crate::teller::native::{fields, names};
-use crate::teller::validate::{ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX, KEY_MAX, REFERENCE_MAX};
 
 /// From whom to whom, and how much, as it was sent.
 pub struct Asked {
@@ -22,10 +24,10 @@ pub struct Asked {
 /// Takes the fields of a posting.
 pub fn posting(fields: &mut Object<'_>) -> Asked {
     Asked {
-        source: fields.required(names::SOURCE_ACCOUNT_ID.rest, ACCOUNT_MAX),
-        destination: fields.required(names::DESTINATION_ACCOUNT_ID.rest, ACCOUNT_MAX),
-        amount: fields.amount("amount"),
-        currency: fields.required("currency", CURRENCY_MAX),
+        source: fields.read(&SOURCE),
+        destination: fields.read(&DESTINATION),
+        amount: fields.read(&AMOUNT),
+        currency: fields.read(&CURRENCY),
     }
 }
 
@@ -47,18 +49,14 @@ impl Asked {
 
 /// Takes the caller's key and reference.
 pub fn words(fields: &mut Object<'_>) -> Words {
-    Words {
-        key: fields.optional(names::IDEMPOTENCY_KEY.rest, KEY_MAX),
-        reference: fields.optional("reference", REFERENCE_MAX),
-        ..Words::default()
-    }
+    Words { key: fields.read(&KEY), reference: fields.read(&REFERENCE), ..Words::default() }
 }
 
 /// Takes all of the caller's words.
 pub fn all_words(fields: &mut Object<'_>) -> Words {
     let words = words(fields);
-    let description = fields.optional("description", DESCRIPTION_MAX);
-    let texts = fields.texts("metadata");
+    let description = fields.read(&DESCRIPTION);
+    let texts = fields.read(&METADATA);
     let metadata = fields.checked(fields::metadata(&texts)).flatten();
     Words { description, metadata, ..words }
 }

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use uuid::Uuid;
 
-use crate::gateway::florin_v1::rest::requests::{RefundPaymentRequest, ReverseRequest};
+use crate::gateway::florin_v1::rest::requests::{DESCRIPTION, PART, RefundPaymentRequest, ReverseRequest};
 use crate::gateway::florin_v1::rest::views::PostedTransaction;
 use crate::gateway::florin_v1::rest::{completed, reading, unposted};
 use crate::gateway::http::body::JsonBody;
@@ -14,7 +14,6 @@ use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller, Id};
 use crate::protocol::record::TransactionId;
 use crate::teller::native::returns::{self, Part, Refund};
-use crate::teller::validate::DESCRIPTION_MAX;
 
 /// Gives back a payment, or a part of it; all refunds of it are at most its amount.
 #[utoipa::path(
@@ -30,7 +29,7 @@ pub async fn refund(
     let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
-    let part = fields.optional_amount("amount").map_or(Part::Rest, |amount| Part::Amount(amount.text));
+    let part = fields.read(&PART).map_or(Part::Rest, |amount| Part::Amount(amount.text));
     let words = reading::all_words(&mut fields);
     fields.end()?;
     let (payment, has_key, call) = (named(&id)?, words.key.is_some(), caller.call());
@@ -55,7 +54,7 @@ pub async fn reverse(
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
     let mut words = reading::words(&mut fields);
-    words.description = fields.optional("description", DESCRIPTION_MAX);
+    words.description = fields.read(&DESCRIPTION);
     fields.end()?;
     let (original, has_key) = (named(&id)?, words.key.is_some());
     let posted = returns::reverse(ledger, &caller.call(), original, words, permit).await;

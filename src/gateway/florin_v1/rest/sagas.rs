@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Json;
 use uuid::Uuid;
 
-use super::requests::{ResolveRequest, RetryRequest};
+use super::requests::{HOW, ResolveRequest, RetryRequest, WHY};
 use super::views::saga::NativeSaga;
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::refusal::Refusal;
@@ -15,7 +15,6 @@ use crate::protocol::record::TransactionId;
 use crate::saga::Resolution;
 use crate::teller::failure::{Failure, Noun};
 use crate::teller::ledger::{Operated, operate};
-use crate::teller::operator::REASON_MAX;
 use crate::teller::validate::cut;
 
 /// Has the step in which a saga is stuck tried again.
@@ -30,7 +29,7 @@ pub async fn retry(
     body: JsonBody,
 ) -> Result<Json<NativeSaga>, Refusal> {
     let mut fields = body.object()?;
-    let reason = fields.required("reason", REASON_MAX);
+    let reason = fields.read(&WHY);
     fields.end()?;
     say(&app, &caller, &id, None, reason).await
 }
@@ -47,8 +46,8 @@ pub async fn resolve(
     body: JsonBody,
 ) -> Result<Json<NativeSaga>, Refusal> {
     let mut fields = body.object()?;
-    let how = fields.required_choice("as", &Resolution::NAMES);
-    let reason = fields.required("reason", REASON_MAX);
+    let how = fields.read(&HOW);
+    let reason = fields.read(&WHY);
     fields.end()?;
     say(&app, &caller, &id, how, reason).await
 }

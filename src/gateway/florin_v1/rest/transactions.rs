@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::gateway::florin_v1::rest::reading::Asked;
-use crate::gateway::florin_v1::rest::requests::TransactionRequest;
+use crate::gateway::florin_v1::rest::requests::{KIND, POSTINGS, TransactionRequest};
 use crate::gateway::florin_v1::rest::views::{NativeTransaction, PostedTransaction, TransactionPage};
 use crate::gateway::florin_v1::rest::{completed, reading, unposted};
 use crate::gateway::http::body::JsonBody;
@@ -22,10 +22,8 @@ use crate::teller::native::pages::{self, Token};
 use crate::teller::native::post::Transaction;
 use crate::teller::native::reads::{self, Wanted};
 use crate::teller::native::{fields, names, post as native};
-use crate::teller::validate::{ACCOUNT_MAX, POSTINGS_MAX, REFERENCE_MAX};
+use crate::teller::validate::{ACCOUNT_MAX, REFERENCE_MAX};
 
-/// Bytes of a kind's name.
-const KIND_MAX: usize = 32;
 /// Bytes of a time's text.
 const TIME_MAX: usize = 64;
 /// Bytes of the transactions of one page: beyond, the rest is left to the next one.
@@ -44,21 +42,21 @@ pub async fn post(
     let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
-    let kind = fields.optional("kind", KIND_MAX);
+    let kind = fields.read(&KIND);
     let kind = kind.map_or(Ok(Kind::TRANSFER), |name| {
-        Kind::parse(&name).map_or_else(|| fields::unknown("kind", &name, &Kind::names()), Ok)
+        Kind::parse(&name).map_or_else(|| fields::unknown(KIND.name, &name, &Kind::names()), Ok)
     });
     let kind = fields.checked(kind).unwrap_or(Kind::TRANSFER);
     let mut asked = Vec::new();
-    for (n, mut posting) in fields.objects("postings", POSTINGS_MAX).into_iter().enumerate() {
+    for (n, mut posting) in fields.read(&POSTINGS).into_iter().enumerate() {
         asked.push(reading::posting(&mut posting));
-        fields.absorb(&format!("postings[{n}]."), posting);
+        fields.absorb(&prefix(n), posting);
     }
     let words = reading::all_words(&mut fields);
     fields.end()?;
     ledger.know(asked.iter().map(Asked::currency)).await?;
     let postings = asked.into_iter().enumerate();
-    let postings = postings.map(|(n, posting)| posting.checked(ledger, &format!("postings[{n}].")));
+    let postings = postings.map(|(n, posting)| posting.checked(ledger, &prefix(n)));
     let postings: SmallVec<_> = postings.collect::<Result<_, _>>()?;
     let (call, has_key) = (caller.call(), words.key.is_some());
     let posted =
@@ -66,6 +64,11 @@ pub async fn post(
     let posted = posted.map_err(|failure| unposted(failure, has_key))?;
     let (transaction, replayed) = completed(ledger, &caller, posted).await?;
     Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
+}
+
+/// What stands before the name of a field of the nth posting.
+fn prefix(n: usize) -> String {
+    format!("{}[{n}].", POSTINGS.name)
 }
 
 /// One transaction.
