@@ -28,13 +28,13 @@ use crate::admission::auth::{Access, Authenticator};
 use crate::admission::limits::Limits;
 use crate::money::{COMMON, Currency, CurrencyCode};
 use crate::protocol::admission::InFlight;
-use crate::protocol::pb::DESCRIPTORS;
 use crate::settings::AuthSettings;
 use crate::store::Database;
 use crate::store::api_keys::Scope;
 use crate::telemetry::http::HealthView;
 use crate::teller::ledger::Ledger;
 use crate::teller::ledger::LedgerParts;
+use florin_wire::DESCRIPTORS;
 
 fn app(authenticator: Authenticator) -> App {
     let currency =

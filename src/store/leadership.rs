@@ -1,4 +1,4 @@
-//! The lease and the epoch: see `take_leadership` in `migrations/0002_journal.sql`.
+//! The lease and the epoch: see `take_leadership` in `migrations/functions/leadership.sql`.
 
 use std::time::Duration;
 

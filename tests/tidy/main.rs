@@ -261,8 +261,8 @@ fn packages_know_only_whom_they_may_know() {
 #[test]
 fn sql_stands_in_the_store_alone() {
     let mut wrong = Vec::new();
-    let files = PRODUCT.iter().flat_map(|folder| rust(folder));
-    for file in files.filter(|file| !file.is_in("src/store") && !file.is_test()) {
+    let rust_files = PRODUCT.iter().flat_map(|folder| rust(folder));
+    for file in rust_files.filter(|file| !file.is_in("src/store") && !file.is_test()) {
         for (line, text) in file.code() {
             for sql in SQL.iter().filter(|sql| text.contains(**sql)) {
                 wrong.push(format!("{}:{line}: {sql} belongs to src/store", file.path));

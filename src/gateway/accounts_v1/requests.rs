@@ -3,7 +3,7 @@
 use crate::gateway::accounts_v1::views::{ACCOUNT_TYPES, STATUSES};
 use crate::gateway::http::shape::{Amount, Choice, Field, Json, Limit, Reason, Required, Text, Uuid, bodies};
 use crate::ledger::Status;
-use crate::store::accounts::AccountKind;
+use crate::protocol::record::AccountKind;
 use crate::teller::validate::{ACCOUNT_MAX, CURRENCY_MAX, REFERENCE_MAX};
 
 /// Bytes of an owner's id.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::harness::{Florin, Options};
 
-const OPEN_ACCOUNTS: &str = include_str!("../../load-tests/sql/accounts.sql");
+const OPEN_ACCOUNTS: &str = include_str!("../../../load-tests/sql/accounts.sql");
 
 /// As the benchmark does.
 async fn open(pool: &PgPool, prefix: &str, (first, last): (i64, i64), cents: i64) -> Result<i64, sqlx::Error> {

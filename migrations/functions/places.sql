@@ -1,12 +1,13 @@
--- Reading the journal. A plan over all partitions would lock them all: what reads here goes to the partitions that it needs, one after the other.
+-- Reading the journal by place. A plan over all partitions would lock them all: what reads here goes to the partitions
+-- that it needs, one after the other.
 
 -- Every place up to here is taken or left out for ever: what comes later has a higher one.
-CREATE FUNCTION journal_tip() RETURNS bigint LANGUAGE sql STABLE AS $$
+CREATE OR REPLACE FUNCTION journal_tip() RETURNS bigint LANGUAGE sql STABLE AS $$
   SELECT coalesce(((max(batch) + 1) << 20) - 1, 0) FROM writers WHERE writer >= 0
 $$;
 
 -- The rows at these places.
-CREATE FUNCTION journal_at(places_ bigint[]) RETURNS SETOF journal LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
+CREATE OR REPLACE FUNCTION journal_at(places_ bigint[]) RETURNS SETOF journal LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
 DECLARE p bigint;
 BEGIN
   FOR p IN SELECT DISTINCT s >> 44 FROM unnest(places_) s JOIN journal_partitions j ON j.number = s >> 44 LOOP
@@ -14,9 +15,9 @@ BEGIN
   END LOOP;
 END $$;
 
--- Where the first rows of these transactions are, those that exist. A derived id is looked up; any other was drawn when its transaction was accepted, which says
--- in which partitions it can be.
-CREATE FUNCTION journal_places(ids_ uuid[]) RETURNS TABLE (id uuid, seq bigint) LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
+-- Where the first rows of these transactions are, those that exist. A derived id is looked up; any other was drawn when
+-- its transaction was accepted, which says in which partitions it can be.
+CREATE OR REPLACE FUNCTION journal_places(ids_ uuid[]) RETURNS TABLE (id uuid, seq bigint) LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE p bigint; drawn uuid[]; first_ timestamptz; last_ timestamptz;
 BEGIN
@@ -32,7 +33,7 @@ BEGIN
 END $$;
 
 -- All rows of the transactions whose first rows are at these places.
-CREATE FUNCTION journal_transactions(places_ bigint[]) RETURNS SETOF journal LANGUAGE plpgsql STABLE SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+CREATE OR REPLACE FUNCTION journal_transactions(places_ bigint[]) RETURNS SETOF journal LANGUAGE plpgsql STABLE SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE p bigint;
 BEGIN
   FOR p IN SELECT DISTINCT s >> 44 FROM unnest(places_) s JOIN journal_partitions j ON j.number = s >> 44 LOOP
@@ -42,8 +43,9 @@ BEGIN
   END LOOP;
 END $$;
 
--- The rows behind a place and up to another, in order, up to limit_; with only_events_ those of transactions that have an event.
-CREATE FUNCTION journal_after(after_ bigint, upto_ bigint, only_events_ boolean, limit_ bigint) RETURNS SETOF journal LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
+-- The rows behind a place and up to another, in order, up to limit_; with only_events_ those of transactions that have
+-- an event.
+CREATE OR REPLACE FUNCTION journal_after(after_ bigint, upto_ bigint, only_events_ boolean, limit_ bigint) RETURNS SETOF journal LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
 DECLARE p bigint; got bigint; left_ bigint := limit_;
 BEGIN
   FOR p IN SELECT number FROM journal_partitions WHERE opened_at IS NOT NULL AND number >= greatest(after_, 0) >> 44 AND number <= upto_ >> 44 AND (number > 0 OR NOT only_events_) ORDER BY number LOOP
@@ -55,10 +57,12 @@ BEGIN
   END LOOP;
 END $$;
 
--- A tenant's transactions below a place, newest first, up to limit_: where their first rows are. With a time, those accepted in it; partition 0, which is in no
--- order of time, is looked through whatever downto_ says. With a reference, or a correlation (of api 3), those that have it, by their index. Else rows are looked
--- at, whosever they are, looks_ of a partition at most: if there are more, the last row of the answer has no status, and says below which place to go on.
-CREATE FUNCTION journal_before(
+-- A tenant's transactions below a place, newest first, up to limit_: where their first rows are. With a time, those
+-- accepted in it; partition 0, which is in no order of time, is looked through whatever downto_ says. With a reference,
+-- or a correlation (of api 3), those that have it, by their index. Else rows are looked at, whosever they are, looks_
+-- of a partition at most: if there are more, the last row of the answer has no status, and says below which place to go
+-- on.
+CREATE OR REPLACE FUNCTION journal_before(
   below_ bigint, downto_ bigint, tenant_ text, reference_ text, correlation_ text, from_ timestamptz, to_ timestamptz, looks_ bigint, limit_ bigint
 ) RETURNS TABLE (seq bigint, status smallint, created_at timestamptz) LANGUAGE plpgsql STABLE SET jit = off SET enable_seqscan = off SET enable_sort = off AS $$
 #variable_conflict use_column
@@ -89,9 +93,10 @@ BEGIN
   END LOOP;
 END $$;
 
--- A place below which nothing was accepted at `time_` or later, if nothing waits to be committed for longer than `slack`; so what was accepted from then on lies
--- behind it. What was accepted more than twice `slack` before then lies before the end of its batch. Partition 0, which is in no order of time, is left out.
-CREATE FUNCTION journal_place_at(time_ timestamptz, slack interval) RETURNS bigint LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
+-- A place below which nothing was accepted at `time_` or later, if nothing waits to be committed for longer than
+-- `slack`; so what was accepted from then on lies behind it. What was accepted more than twice `slack` before then lies
+-- before the end of its batch. Partition 0, which is in no order of time, is left out.
+CREATE OR REPLACE FUNCTION journal_place_at(time_ timestamptz, slack interval) RETURNS bigint LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
 DECLARE p bigint; low bigint; high bigint; middle bigint; at_ timestamptz; place bigint;
 BEGIN
   -- Rows are accepted at most `slack` before they are committed, and committed in the order of places.
@@ -106,56 +111,8 @@ BEGIN
   RETURN low;
 END $$;
 
--- An account's rows, newest first: from the newest, or from the one before the row at `below_`, which must be one of the account's. With only_postings_ those that
--- post nothing are passed over. A chain that breaks off is an error, not an end.
-CREATE FUNCTION account_history(account_ bigint, below_ bigint, limit_ bigint, only_postings_ boolean) RETURNS SETOF journal LANGUAGE plpgsql STABLE
-SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
-DECLARE at bigint; row_ journal; left_ bigint := limit_; before_ bigint;
-BEGIN
-  IF below_ = 9223372036854775807 THEN
-    SELECT last_seq INTO at FROM balances_of(ARRAY[account_]);
-  ELSE
-    SELECT CASE account_ WHEN debit_account THEN debit_prev WHEN credit_account THEN credit_prev END INTO at FROM journal_at(ARRAY[below_]);
-  END IF;
-  WHILE at > 0 AND left_ > 0 LOOP
-    before_ := at;
-    -- The chain as far as it stays in this partition: each step is one look-up by place.
-    FOR row_ IN EXECUTE format(
-      'WITH RECURSIVE walk AS (SELECT j.* FROM %1$I j WHERE j.seq = $1 '
-      'UNION ALL SELECT j.* FROM walk w, LATERAL (SELECT * FROM %1$I j WHERE j.seq = CASE $2 WHEN w.debit_account THEN w.debit_prev ELSE w.credit_prev END OFFSET 0) j) '
-      'SELECT * FROM walk', 'journal_' || (at >> 44)) USING at, account_
-    LOOP
-      before_ := row_.seq;
-      at := CASE account_ WHEN row_.debit_account THEN row_.debit_prev WHEN row_.credit_account THEN row_.credit_prev END;
-      EXIT WHEN at IS NULL;
-      IF row_.amount IS NOT NULL OR NOT only_postings_ THEN
-        RETURN NEXT row_;
-        left_ := left_ - 1;
-        EXIT WHEN left_ = 0;
-      END IF;
-    END LOOP;
-    IF at IS NULL OR at = before_ THEN RAISE EXCEPTION 'row % of account % is not there', before_, account_ USING ERRCODE = 'P0002'; END IF;
-  END LOOP;
-END $$;
-
--- An account's postings, as its history.
-CREATE FUNCTION account_postings(account_ bigint, below_ bigint, limit_ bigint) RETURNS SETOF journal LANGUAGE sql STABLE AS $$
-  SELECT * FROM account_history(account_, below_, limit_, true)
-$$;
-
--- Which of these keys are used, as far as keys are remembered, and for what: by the caller's key, or by the transaction's own id.
-CREATE FUNCTION used_keys(keys_ uuid[]) RETURNS TABLE (key uuid, transaction uuid, request uuid, status smallint, created_at timestamptz) LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
-#variable_conflict use_column
-DECLARE p bigint;
-BEGIN
-  FOR p IN SELECT number FROM journal_partitions WHERE keys AND opened_at IS NOT NULL LOOP
-    RETURN QUERY EXECUTE format('SELECT j.key, j.id, j.request, j.status, j.created_at FROM %I j WHERE j.key = ANY ($1)', 'journal_' || p) USING keys_;
-  END LOOP;
-  RETURN QUERY SELECT j.id, j.id, j.request, j.status, j.created_at FROM journal_at((SELECT coalesce(array_agg(p.seq), '{}') FROM journal_places(keys_) p)) j WHERE j.key IS NULL AND j.request IS NOT NULL;
-END $$;
-
 -- About how many events wait behind a place: counted up to limit_, beyond that by the rows of the partitions.
-CREATE FUNCTION journal_waiting(position_ bigint, limit_ bigint, OUT events bigint, OUT oldest timestamptz) LANGUAGE plpgsql STABLE AS $$
+CREATE OR REPLACE FUNCTION journal_waiting(position_ bigint, limit_ bigint, OUT events bigint, OUT oldest timestamptz) LANGUAGE plpgsql STABLE AS $$
 BEGIN
   SELECT count(*), min(j.created_at) INTO events, oldest FROM journal_after(position_, journal_tip(), true, limit_) j WHERE j.n = 0;
   IF (SELECT count(*) FROM journal_after(position_, journal_tip(), true, limit_)) < limit_ THEN RETURN; END IF;
@@ -164,8 +121,5 @@ BEGIN
       FROM journal_partitions p CROSS JOIN (SELECT max(rows) AS rows FROM writers) w WHERE p.number > 0 AND p.opened_at IS NOT NULL) s WHERE s.high > position_;
 END $$;
 
--- PostgreSQL lets everybody execute a new function, and some of ours run as their owner: only roles that were given it may execute them. `florin migrate --grant-to` gives it.
-REVOKE EXECUTE ON FUNCTION
-  refuse_change, journal_make, journal_grow, journal_forget_keys, journal_note_times, apply_holds, append_saga_facts, open_accounts, apply_extras, commit_batch, raise_session,
-  take_leadership, journal_tip, journal_at, journal_places, journal_transactions, journal_after, journal_before, journal_place_at, account_history, account_postings, used_keys, journal_waiting
-  FROM PUBLIC;
+-- Only roles that were given it may execute these: see `florin migrate --grant-to`.
+REVOKE EXECUTE ON FUNCTION journal_tip, journal_at, journal_places, journal_transactions, journal_after, journal_before, journal_place_at, journal_waiting FROM PUBLIC;

@@ -1,69 +1,7 @@
--- Writing the journal: its partitions, and one batch by one call.
-
--- Makes the partition of this number, if it is not there, with its indexes.
-CREATE FUNCTION journal_make(number_ bigint) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE name_ text := 'journal_' || number_; role_ regrole;
-BEGIN
-  IF EXISTS (SELECT FROM journal_partitions WHERE number = number_) THEN RETURN; END IF;
-  EXECUTE format('CREATE TABLE %I (LIKE journal INCLUDING CONSTRAINTS, PRIMARY KEY (seq))', name_);
-  EXECUTE format('CREATE UNIQUE INDEX %I ON %I (id) WHERE n = 0', name_ || '_id', name_);
-  IF number_ > 0 THEN EXECUTE format('CREATE UNIQUE INDEX %I ON %I (key) WHERE key IS NOT NULL', name_ || '_key', name_); END IF;
-  EXECUTE format('CREATE INDEX %I ON %I (tenant, reference, seq) WHERE reference IS NOT NULL AND n = 0', name_ || '_reference', name_);
-  EXECUTE format('CREATE INDEX %I ON %I (tenant, correlation, seq) WHERE api = 3 AND n = 0', name_ || '_correlation', name_);
-  EXECUTE format('CREATE INDEX %I ON %I (follows, seq) WHERE follows IS NOT NULL', name_ || '_follows', name_);
-  EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', name_);
-  EXECUTE format('ALTER TABLE journal ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)', name_, number_ << 44, (number_ + 1) << 44);
-  FOR role_ IN SELECT DISTINCT a.grantee::regrole FROM pg_class c, aclexplode(c.relacl) a       -- who reads the journal reads it all
-    WHERE c.oid = 'journal'::regclass AND a.privilege_type = 'SELECT' AND a.grantee <> 0 AND a.grantee <> c.relowner
-  LOOP
-    EXECUTE format('GRANT SELECT ON %I TO %s', name_, role_);
-  END LOOP;
-  INSERT INTO journal_partitions (number, opened_at, keys) VALUES (number_, CASE WHEN number_ <= 1 THEN clock_timestamp() END, number_ > 0);
-END $$;
-SELECT journal_make(n) FROM generate_series(0, 2) n;
-
--- Makes partitions until `ahead` of them wait behind the one that is written; answers how many it made.
--- A new partition is empty and nobody's: attaching it waits for no reader and no writer of the others. A batch looks its keys up in every partition that remembers
--- keys, and locks each with its indexes: beyond 500 none is made, and the journal stays in the one that it has until older keys are forgotten.
-CREATE FUNCTION journal_grow(ahead int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '50ms' AS $$
-DECLARE newest bigint; open_ bigint; made int := 0;
-BEGIN
-  SELECT max(number), max(number) FILTER (WHERE opened_at IS NOT NULL) INTO newest, open_ FROM journal_partitions;
-  WHILE newest < open_ + ahead LOOP
-    IF (SELECT count(*) FROM journal_partitions WHERE keys) >= 500 THEN
-      RAISE EXCEPTION '500 partitions remember keys, which is the limit: larger partitions or a shorter retention of keys need fewer' USING ERRCODE = 'FL010';
-    END IF;
-    newest := newest + 1;
-    PERFORM journal_make(newest);
-    made := made + 1;
-  END LOOP;
-  RETURN made;
-END $$;
-
--- Keys of a closed partition are forgotten when its newest is older than `retention`: their index leaves. One partition a call; answers which.
-CREATE FUNCTION journal_forget_keys(retention interval) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '50ms' AS $$
-DECLARE number_ bigint;
-BEGIN
-  SELECT number INTO number_ FROM journal_partitions WHERE keys AND closed_at < clock_timestamp() - retention ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED;
-  IF NOT FOUND THEN RETURN NULL; END IF;
-  EXECUTE format('DROP INDEX IF EXISTS %I', 'journal_' || number_ || '_key');
-  UPDATE journal_partitions SET keys = false WHERE number = number_;
-  RETURN number_;
-END $$;
-
--- Notes from when to when the rows of a closed partition were accepted, so that ids and times find it. One partition a call; answers which.
-CREATE FUNCTION journal_note_times() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-DECLARE number_ bigint; first_ timestamptz; last_ timestamptz;
-BEGIN
-  SELECT number INTO number_ FROM journal_partitions WHERE closed_at IS NOT NULL AND first_at IS NULL ORDER BY number LIMIT 1;
-  IF NOT FOUND THEN RETURN NULL; END IF;
-  EXECUTE format('SELECT min(created_at), max(created_at) FROM %I', 'journal_' || number_) INTO first_, last_;
-  UPDATE journal_partitions SET first_at = coalesce(first_, 'infinity'), last_at = coalesce(last_, '-infinity') WHERE number = number_;
-  RETURN number_;
-END $$;
+-- Writing the journal: one batch by one call.
 
 -- New holds, and what transactions take from holds; several may take from one. Sorted, so that all lock in one order.
-CREATE FUNCTION apply_holds(
+CREATE OR REPLACE FUNCTION apply_holds(
   ids_ uuid[], debits_ bigint[], credits_ bigint[], amounts_ numeric[], expires_ timestamptz[], t_holds_ uuid[], t_captured_ numeric[], t_voided_ numeric[]
 ) RETURNS void LANGUAGE plpgsql
 SET jit = off SET enable_nestloop = on SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
@@ -78,9 +16,10 @@ BEGIN
   IF found <> n THEN RAISE EXCEPTION 'unknown hold' USING ERRCODE = 'FL005'; END IF;
 END $$;
 
--- Notes facts of sagas: [{saga, n, seq, at, status, wake_at, asked}], those of one saga one after the other, the last with what follows from all; each is in the body of the
--- row at its place. Where a saga has gone on otherwise (fact n is there already, or the one before is not), or nobody asks for this any more, it fails whole.
-CREATE FUNCTION append_saga_facts(facts_ jsonb) RETURNS void LANGUAGE plpgsql
+-- Notes facts of sagas: [{saga, n, seq, at, status, wake_at, asked}], those of one saga one after the other, the last
+-- with what follows from all; each is in the body of the row at its place. Where a saga has gone on otherwise (fact n
+-- is there already, or the one before is not), or nobody asks for this any more, it fails whole.
+CREATE OR REPLACE FUNCTION append_saga_facts(facts_ jsonb) RETURNS void LANGUAGE plpgsql
 SET jit = off SET enable_nestloop = on SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 DECLARE expected int; found int;
 BEGIN
@@ -94,8 +33,9 @@ BEGIN
   IF found <> expected THEN RAISE EXCEPTION 'the saga has gone on otherwise' USING ERRCODE = 'FL006'; END IF;
 END $$;
 
--- Opens accounts: [{tenant, name, kind, normal_side, currency, owner, owner_type, subtype, metadata, floor, ceiling}]. Their currencies stay in use until this commits.
-CREATE FUNCTION open_accounts(accounts_ jsonb) RETURNS void LANGUAGE plpgsql SET jit = off AS $$
+-- Opens accounts: [{tenant, name, kind, normal_side, currency, owner, owner_type, subtype, metadata, floor, ceiling}].
+-- Their currencies stay in use until this commits.
+CREATE OR REPLACE FUNCTION open_accounts(accounts_ jsonb) RETURNS void LANGUAGE plpgsql SET jit = off AS $$
 DECLARE missing int;
 BEGIN
   WITH asked AS (
@@ -111,10 +51,10 @@ BEGIN
   IF missing > 0 THEN RAISE EXCEPTION 'the currency takes no new accounts' USING ERRCODE = 'FL007'; END IF;
 END $$;
 
--- Rows of a batch that are rare, each kind an array or absent: accounts (see open_accounts),
--- refunds [{payment, limit, given, reversal}], undone [{payment, given}]: what gave back and was undone, so that so much may be given back again (below zero:
--- it counts again), sagas, facts, actions, derived [{id, seq}], declines [{tenant, account, seq}].
-CREATE FUNCTION apply_extras(extras_ jsonb) RETURNS void LANGUAGE plpgsql
+-- Rows of a batch that are rare, each kind an array or absent: accounts (see open_accounts), refunds [{payment, limit,
+-- given, reversal}], undone [{payment, given}]: what gave back and was undone, so that so much may be given back again
+-- (below zero: it counts again), sagas, facts, actions, derived [{id, seq}], declines [{tenant, account, seq}].
+CREATE OR REPLACE FUNCTION apply_extras(extras_ jsonb) RETURNS void LANGUAGE plpgsql
 SET jit = off SET enable_nestloop = on SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 BEGIN
   INSERT INTO derived (id, seq) SELECT * FROM jsonb_to_recordset(extras_ -> 'derived') AS d(id uuid, seq bigint);
@@ -138,16 +78,19 @@ BEGIN
     FROM jsonb_to_recordset(extras_ -> 'replays') AS r(letter bigint, seq bigint) WHERE d.id = r.letter;
 END $$;
 
--- Commits a batch whole or not at all. Fixed order inside: rows with their keys, holds, what is rare, fence and predecessor, cut-off, keys of older partitions. So several
--- batches are written side by side, and committed one behind the other.
+-- Commits a batch whole or not at all. Fixed order inside: rows with their keys, holds, what is rare, fence and
+-- predecessor, cut-off, keys of older partitions. So several batches are written side by side, and committed one behind
+-- the other.
 -- Balances are not touched: they follow from the rows, see fold_journal.
 --
--- batch_ follows prior_, the newest batch that memory is built on. Row arrays run in parallel, as do new holds (h_*) and what is taken from holds (t_*); extras_:
--- see apply_extras; null: none. beside_: the batch before may be still being written.
--- Sets are unnested side by side in the select list, which costs a third of what FROM unnest(...) does.
--- Errors: 23505 on journal_<n>_key or FL001 a key is used, FL002 fenced, FL004 a record is past its cut-off, FL005 there is no such hold, FL006 a saga has gone on
--- otherwise, FL007 a currency takes no new accounts, FL008 the batch is not the successor of the last, 23514 on hold_taken or refund_given: more than there is.
-CREATE FUNCTION commit_batch(
+-- batch_ follows prior_, the newest batch that memory is built on. Row arrays run in parallel, as do new holds (h_*)
+-- and what is taken from holds (t_*); extras_: see apply_extras; null: none. beside_: the batch before may be still
+-- being written.
+-- Sets are unnested side by side in the select list, which costs a third of what FROM unnest(...) does. Errors: 23505
+-- on journal_<n>_key or FL001 a key is used, FL002 fenced, FL004 a record is past its cut-off, FL005 there is no such
+-- hold, FL006 a saga has gone on otherwise, FL007 a currency takes no new accounts, FL008 the batch is not the
+-- successor of the last, 23514 on hold_taken or refund_given: more than there is.
+CREATE OR REPLACE FUNCTION commit_batch(
   writer_ int, epoch_ bigint, session_ bigint, cutoff_ timestamptz, batch_ bigint, prior_ bigint,
   debits_ bigint[], credits_ bigint[], debit_prevs_ bigint[], credit_prevs_ bigint[], created_ timestamptz[], ids_ uuid[], keys_ uuid[], requests_ uuid[], follows_ uuid[],
   events_ smallint[], kinds_ smallint[], statuses_ smallint[], apis_ smallint[], ns_ smallint[], postings_ smallint[],
@@ -206,30 +149,5 @@ BEGIN
   END LOOP;
 END $$;
 
--- Shuts out every older session of a writer, waiting for its batch within the caller's lock_timeout; pids_ are the backends of the new one. Answers the new session, the last batch, the rows of
--- its partition, and the backends of the older one, or nothing when the epoch is no longer the caller's.
-CREATE FUNCTION raise_session(writer_ int, epoch_ bigint, pids_ int[]) RETURNS TABLE (session bigint, batch bigint, rows bigint, older int[]) LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-DECLARE pids_before int[];
-BEGIN
-  SELECT w.pids INTO pids_before FROM writers w WHERE w.writer = writer_ FOR UPDATE;
-  RETURN QUERY UPDATE writers w SET session = w.session + 1, pids = pids_ WHERE w.writer = writer_ AND w.epoch = epoch_ RETURNING w.session, w.batch, w.rows, pids_before;
-END $$;
-
--- Takes the lease when it has ended, was let go, or belonged to `dead_`; answers the new epoch, or whose it still is and for how long. Raising the epoch of every
--- writer is what shuts the older process out; the lease only says when it may be tried.
-CREATE FUNCTION take_leadership(holder_ text, dead_ text, lease interval)
-RETURNS TABLE (new_epoch bigint, held_by text, remaining_ms bigint) LANGUAGE plpgsql AS $$
-DECLARE l leadership%ROWTYPE;
-BEGIN
-  SELECT * INTO l FROM leadership FOR UPDATE;
-  IF l.expires_at > clock_timestamp() AND l.holder <> dead_ THEN
-    RETURN QUERY SELECT NULL::bigint, l.holder, (extract(epoch FROM l.expires_at - clock_timestamp()) * 1000)::bigint;
-    RETURN;
-  END IF;
-  UPDATE leadership SET epoch = l.epoch + 1, holder = holder_, expires_at = clock_timestamp() + lease;
-  INSERT INTO writers (writer) VALUES (0) ON CONFLICT DO NOTHING;
-  PERFORM 1 FROM writers ORDER BY writer FOR UPDATE;                 -- waits out the batch in flight
-  UPDATE writers SET epoch = l.epoch + 1, session = session + 1;
-  RETURN QUERY SELECT l.epoch + 1, holder_, 0::bigint;
-END $$;
+-- Only roles that were given it may execute these: see `florin migrate --grant-to`.
+REVOKE EXECUTE ON FUNCTION apply_holds, append_saga_facts, open_accounts, apply_extras, commit_batch FROM PUBLIC;
