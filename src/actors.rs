@@ -10,4 +10,5 @@ pub mod journal;
 pub mod leadership;
 pub mod node;
 pub mod outbox;
+pub mod posting;
 pub mod saga;

@@ -14,12 +14,13 @@ use tokio::sync::oneshot;
 
 use super::accounts::{Registry, Resolved};
 use super::journal::Journal;
+use super::posting;
 use crate::faults::Faults;
 use crate::money::Amount;
 use crate::protocol::admission::InFlight;
 use crate::protocol::movement::{Source, Void};
 use crate::protocol::record::{AccountId, Api, Posting, Record, RequestHash, TransactionId, now_micros};
-use crate::protocol::slip::{Outcome, Slip};
+use crate::protocol::slip::Outcome;
 use crate::store::StoreError;
 use crate::store::holds::{self, HoldRow};
 use crate::telemetry::metrics::HOLDS_EXPIRED;
@@ -110,11 +111,8 @@ impl ExpiryState {
         let Resolved::Account(account) = self.args.registry.resolve(&hold.tenant, &hold.debit).await else {
             return None;
         };
-        let (reply, outcome) = oneshot::channel();
         let record = record(hold, account.identity.id);
-        let slip = Slip::new(Box::new(record), &[&account], usize::MAX, reply, self.places.enter()?).ok()?;
-        slip.enter();
-        Some(outcome)
+        posting::send(&self.args.journal, record, &[&account], usize::MAX, self.places.enter()?).ok()
     }
 }
 

@@ -13,14 +13,13 @@ use ractor::concurrency::JoinHandle;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use serde_json::json;
 use sqlx::PgPool;
-use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::journal::Journal;
+use super::posting;
 use crate::faults::Faults;
 use crate::protocol::admission::InFlight;
 use crate::protocol::record::{Api, Kind, Record, RequestHash, Rows, TransactionId};
-use crate::protocol::slip::Slip;
 use crate::store::outbox::{self as store, DeadLetterRow};
 use crate::telemetry::metrics::{DEAD_LETTERS, OUTBOX_LAG_EVENTS, OUTBOX_LAG_SECONDS, OUTBOX_PENDING};
 
@@ -151,9 +150,7 @@ impl HousekeepingState {
     async fn replay(&mut self) -> Result<(), sqlx::Error> {
         for letter in store::asked_replays(&self.args.pool, REPLAYS_MAX).await? {
             let (Some(record), Some(permit)) = (replay(&letter), self.places.enter()) else { continue };
-            let (reply, outcome) = oneshot::channel();
-            if let Ok(slip) = Slip::new(Box::new(record), &[], usize::MAX, reply, permit) {
-                self.args.journal.submit(slip);
+            if let Ok(outcome) = posting::send(&self.args.journal, record, &[], usize::MAX, permit) {
                 let _ = tokio::time::timeout(REPLAY_CUTOFF, outcome).await; // what comes later is found done
             }
         }

@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn the_newest_migration_of_functions_names_the_digest_of_the_files() {
-        let newest = MIGRATIONS.iter().filter(|migration| migration.description == "functions").last().unwrap();
+        let newest = MIGRATIONS.iter().rfind(|migration| migration.description == "functions").unwrap();
         let (version, digest) = (newest.version, functions_digest());
         assert_eq!(
             newest.sql.as_str(),

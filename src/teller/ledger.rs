@@ -24,11 +24,12 @@ use super::externals::Externals;
 use super::failure::Failure;
 use crate::actors::housekeeping::Backpressure;
 use crate::actors::node::{Active, Node};
+use crate::actors::posting;
 use crate::money::{Currencies, CurrencyCode};
 use crate::protocol::account::Posted;
 use crate::protocol::admission::{InFlight, Permit};
 use crate::protocol::record::Record;
-use crate::protocol::slip::{Abort, Outcome, Slip};
+use crate::protocol::slip::{Abort, Outcome};
 use crate::store::{self, StoreError};
 use crate::telemetry::metrics::SHED_REQUESTS;
 
@@ -149,11 +150,8 @@ impl Ledger {
         permit: Permit,
         deadline: Deadline,
     ) -> Result<Outcome, Failure> {
-        let (reply, outcome) = oneshot::channel();
-        match Slip::new(Box::new(record), &[], usize::MAX, reply, permit) {
-            Ok(slip) => active.journal.submit(slip),
-            Err(_) => return Err(Failure::Interrupted),
-        }
+        let outcome =
+            posting::send(&active.journal, record, &[], usize::MAX, permit).map_err(|_| Failure::Interrupted)?;
         self.wait(outcome, deadline).await
     }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::oneshot;
 
 use crate::actors::journal::Journal;
+use crate::actors::posting;
 use crate::protocol::admission::Permit;
 use crate::protocol::record::{Api, FactRow, Kind, Maker, OperatorAction, Record, RequestHash, Rows, TransactionId};
-use crate::protocol::slip::{Abort, Outcome, Slip};
+use crate::protocol::slip::{Abort, Outcome};
 
 /// How long a saga's record may wait to be written for the first time.
 pub(super) const CUTOFF: Duration = Duration::from_secs(5);
@@ -46,10 +46,8 @@ pub async fn append(journal: &Journal, permit: Permit, happened: Happened) -> Re
         (record.maker, record.correlation) = (maker, correlation);
         record.rows.push(Rows::Action(action));
     }
-    let (reply, outcome) = oneshot::channel();
-    let slip =
-        Slip::new(Box::new(record), &[], usize::MAX, reply, permit).map_err(|why| Unwritten(format!("{why:?}")))?;
-    journal.submit(slip);
+    let outcome =
+        posting::send(journal, record, &[], usize::MAX, permit).map_err(|why| Unwritten(format!("{why:?}")))?;
     match tokio::time::timeout(CUTOFF + GRACE, outcome).await {
         Ok(Ok(Outcome::Done { .. })) => Ok(true),
         Ok(Ok(Outcome::Aborted(Abort::Exceeded))) => Ok(false),

@@ -8,17 +8,16 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::sync::oneshot;
 
 use super::facts::{CUTOFF, GRACE, Happened, append};
 use super::{SagasArgs, steps};
-use crate::actors::accounts::Resolved;
+use crate::actors::posting::{self, Unresolved};
 use crate::ledger::Rejection;
 use crate::protocol::account::AccountHandle;
 use crate::protocol::admission::InFlight;
 use crate::protocol::movement::Approval;
 use crate::protocol::record::{FactRow, Maker, Operator, OperatorAction, TransactionId, now_micros};
-use crate::protocol::slip::{Abort, Outcome, Slip};
+use crate::protocol::slip::{Abort, Outcome};
 use crate::provider::{Operation, perform};
 use crate::saga::{Call, Fact, Next, Reply, Saga, Status, Task, provider_account};
 use crate::store::sagas::{self, Asked};
@@ -182,14 +181,11 @@ impl WorkflowArgs {
         let fact = Fact::Done { step: task.step, undo: task.undo, reference: None };
         let (row, after) = self.next_row(&read.saga, &fact, now)?;
         let names = steps::accounts(read.saga.order(), task);
-        let mut accounts: Vec<Arc<AccountHandle>> = Vec::with_capacity(names.len());
-        for name in names {
-            match self.sagas.registry.resolve(&read.tenant, name).await {
-                Resolved::Account(account) => accounts.push(account),
-                Resolved::NotFound => return Err(format!("account {name} is not there").into()),
-                Resolved::Unavailable => return Err("accounts cannot be loaded".into()),
-            }
-        }
+        let accounts = match posting::resolve(&self.sagas.registry, &read.tenant, names.into_iter()).await {
+            Ok(accounts) => accounts,
+            Err(Unresolved::NotFound(name)) => return Err(format!("account {name} is not there").into()),
+            Err(Unresolved::Unavailable) => return Err("accounts cannot be loaded".into()),
+        };
         let ids: Vec<_> = accounts.iter().map(|account| account.identity.id).collect();
         let source = steps::Source {
             saga: self.saga,
@@ -199,13 +195,11 @@ impl WorkflowArgs {
         };
         let (record, approval) = steps::record(&source, task, &ids, row, now).ok_or("it is no step of the ledger's")?;
         self.sagas.faults.pause("sagas.posting").await;
-        let (reply, outcome) = oneshot::channel();
         let permit = self.places.enter().ok_or("too many are being written")?;
         let approving = if approval == Approval::Payer { 1 } else { accounts.len() };
         let named: Vec<&Arc<AccountHandle>> = accounts.iter().take(approving).collect();
-        let slip = Slip::new(Box::new(record), &named, usize::MAX, reply, permit)
+        let outcome = posting::send(&self.sagas.journal, record, &named, usize::MAX, permit)
             .map_err(|why| format!("not taken: {why:?}"))?;
-        slip.enter();
         let outcome = tokio::time::timeout(CUTOFF + GRACE, outcome)
             .await
             .map_err(|_| "no outcome in time")?

@@ -4,18 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
-use tokio::sync::oneshot;
 
 use super::{Answer, Command, Ledger, Request, abort, read_failure};
-use crate::actors::accounts::Resolved;
 use crate::actors::node::Active;
+use crate::actors::posting::{self, Accounts, Unresolved};
 use crate::ledger::Rejection;
 use crate::money::Amount;
 use crate::protocol::account::AccountHandle;
 use crate::protocol::admission::Permit;
 use crate::protocol::movement::Approval;
 use crate::protocol::record::{DeclineCode, KeyHash, Posting};
-use crate::protocol::slip::{Abort, Outcome, Slip};
+use crate::protocol::slip::{Abort, Outcome};
 use crate::store;
 use crate::telemetry::metrics::SHED_REQUESTS;
 use crate::teller::failure::Failure;
@@ -73,20 +72,17 @@ impl Ledger {
             .collect();
         let Some(postings) = postings else { return Tried::Failed(Failure::Interrupted) };
         let record = command.record(postings);
-        let (reply, outcome) = oneshot::channel();
         let named = match command.movement.approval() {
             Approval::All => 0..accounts.len(),
             Approval::Payer => 0..1,
             Approval::Payee => 1..2,
         };
         let named: SmallVec<[&Arc<AccountHandle>; 2]> = accounts[named].iter().collect();
-        match Slip::new(Box::new(record), &named, self.0.account_share_max, reply, permit) {
-            Ok(slip) => slip.enter(),
-            Err(_) => {
-                metrics::counter!(SHED_REQUESTS, "reason" => "account").increment(1);
-                return Tried::Failed(Failure::AccountBusy { max: self.0.account_share_max });
-            }
-        }
+        let share_max = self.0.account_share_max;
+        let Ok(outcome) = posting::send(&active.journal, record, &named, share_max, permit) else {
+            metrics::counter!(SHED_REQUESTS, "reason" => "account").increment(1);
+            return Tried::Failed(Failure::AccountBusy { max: share_max });
+        };
         match self.wait(outcome, command.request.deadline).await {
             Ok(Outcome::Refused { account, rejection, permit }) => {
                 let name =
@@ -115,36 +111,23 @@ impl Ledger {
         &self,
         active: &Active,
         command: &Command,
-    ) -> Result<Result<SmallVec<[Arc<AccountHandle>; 2]>, (DeclineCode, String)>, Failure> {
-        let mut accounts: SmallVec<[Arc<AccountHandle>; 2]> = SmallVec::new();
-        for posting in &command.postings {
-            for (role, name) in [("Payer", &posting.debit), ("Payee", &posting.credit)] {
-                if accounts.iter().any(|account| *account.identity.name == **name) {
-                    continue;
-                }
-                let resolved = active.registry.resolve(&command.request.tenant, name);
-                match tokio::time::timeout_at(command.request.deadline.at.into(), resolved).await {
-                    Ok(Resolved::Account(account)) => accounts.push(account),
-                    Ok(Resolved::NotFound) => {
-                        return Ok(Err((DeclineCode::AccountNotFound, format!("{role} account {name} not found"))));
-                    }
-                    Ok(Resolved::Unavailable) => {
-                        return Err(if self.0.node.active().is_some() {
-                            Failure::DatabaseAway
-                        } else {
-                            Failure::NotLeader
-                        });
-                    }
-                    Err(_) => {
-                        return Err(if command.request.deadline.is_callers {
-                            Failure::Deadline
-                        } else {
-                            Failure::TooLate
-                        });
-                    }
-                }
+    ) -> Result<Result<Accounts, (DeclineCode, String)>, Failure> {
+        let Request { ref tenant, deadline, .. } = command.request;
+        let named =
+            || command.postings.iter().flat_map(|posting| [("Payer", &posting.debit), ("Payee", &posting.credit)]);
+        let resolving = posting::resolve(&active.registry, tenant, named().map(|(_, name)| &**name));
+        let accounts = match tokio::time::timeout_at(deadline.at.into(), resolving).await {
+            Ok(Ok(accounts)) => accounts,
+            Ok(Err(Unresolved::NotFound(missing))) => {
+                let role = named().find(|(_, name)| *name == missing).map_or("Payer", |(role, _)| role);
+                return Ok(Err((DeclineCode::AccountNotFound, format!("{role} account {missing} not found"))));
             }
-        }
+            Ok(Err(Unresolved::Unavailable)) => {
+                let is_active = self.0.node.active().is_some();
+                return Err(if is_active { Failure::DatabaseAway } else { Failure::NotLeader });
+            }
+            Err(_) => return Err(if deadline.is_callers { Failure::Deadline } else { Failure::TooLate }),
+        };
         for posting in &command.postings {
             for name in [&posting.debit, &posting.credit] {
                 let kept_in = accounts

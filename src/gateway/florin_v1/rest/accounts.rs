@@ -63,8 +63,9 @@ pub async fn entries(
     }))
 }
 
-/// Changes an account's limits. They bind new movements from then on and move nothing: `withinLimits` says whether the
-/// balance keeps to them.
+/// Changes an account's limits.
+///
+/// They bind new movements from then on and move nothing: `withinLimits` says whether the balance keeps to them.
 #[utoipa::path(
     patch, path = "/v1/accounts/{id}/limits", tag = "native accounts", params(("id" = String, Path, description = "the account's id")),
     request_body = LimitsRequest, responses((status = 200, description = "the account as it then is", body = NativeAccount))

@@ -43,8 +43,9 @@ pub async fn create(
     Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(row.into())))
 }
 
-/// Takes a currency out of use or back, or changes what is said of it. One that is not in use takes no new accounts;
-/// those that it has go on.
+/// Takes a currency out of use or back, or changes what is said of it.
+///
+/// One that is not in use takes no new accounts; those that it has go on.
 #[utoipa::path(
     patch, path = "/v1/currencies/{code}", tag = "currencies", params(("code" = String, Path, description = "such as `USD`")),
     request_body = UpdateCurrencyRequest, responses((status = 200, description = "the currency as it then is", body = NativeCurrency))

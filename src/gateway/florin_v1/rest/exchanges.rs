@@ -71,8 +71,7 @@ pub struct RatePage {
     pub next_page_token: Option<String>,
 }
 
-/// Exchanges money of one currency into another, over the house's clearing accounts, at a rate that the transaction
-/// pins.
+/// Exchanges money of one currency into another, over the house's clearing accounts, at a rate that is pinned.
 #[utoipa::path(
     post, path = "/v1/exchanges", tag = "exchange", request_body = ExchangeRequest,
     responses((status = 201, description = "durable", body = PostedTransaction))
