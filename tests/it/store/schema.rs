@@ -143,5 +143,6 @@ async fn the_functions_of_a_migrated_database_are_those_of_the_files() {
         there.execute(file).await.unwrap();
     }
     let after: Vec<(String, String, Option<String>)> = sqlx::query_as(texts).fetch_all(&mut *there).await.unwrap();
+    there.rollback().await.unwrap();
     assert_eq!(before, after);
 }
