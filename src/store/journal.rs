@@ -1,13 +1,14 @@
 //! The writer's session: one call per batch, and what is read when the outcome of a batch is unknown.
 
+mod call;
+
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use super::numeric::{numerics, optional_numerics};
+use self::call::By;
 use super::{Counted, Database, StoreError, within};
 use crate::protocol::account::{UsedKey, UsedKeys};
 use crate::protocol::batch::Batch;
@@ -191,55 +192,8 @@ impl WriterSession {
     /// # Errors
     /// `Database`: nothing happened. `Lost`: it is not known, and this session must not be used again.
     pub async fn commit(&mut self, batch: &Batch, cutoff: Instant, beside: bool) -> Result<(), StoreError> {
-        let (rows, holds, takes) = (&batch.rows, &batch.holds, &batch.takes);
-        let query = sqlx::query(
-            "SELECT commit_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, \
-             $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44)",
-        )
-        .bind(WRITER)
-        .bind(self.epoch)
-        .bind(self.session)
-        .bind(self.at_database(cutoff))
-        .bind(batch.number)
-        .bind(batch.prior)
-        .bind(sparse(&rows.debit))
-        .bind(sparse(&rows.credit))
-        .bind(sparse(&rows.debit_prevs))
-        .bind(sparse(&rows.credit_prevs))
-        .bind(&rows.created)
-        .bind(&rows.ids)
-        .bind(sparse(&rows.keys))
-        .bind(sparse(&rows.requests))
-        .bind(sparse(&rows.follows))
-        .bind(sparse(&rows.events))
-        .bind(&rows.kinds)
-        .bind(&rows.statuses)
-        .bind(&rows.apis)
-        .bind(&rows.ns)
-        .bind(&rows.postings)
-        .bind(optional_numerics(sparse(&rows.amounts)))
-        .bind(optional_numerics(sparse(&rows.held)))
-        .bind(optional_numerics(sparse(&rows.debit_afters)))
-        .bind(optional_numerics(sparse(&rows.credit_afters)))
-        .bind(&rows.tenants)
-        .bind(sparse(&rows.key_texts))
-        .bind(sparse(&rows.references))
-        .bind(sparse(&rows.descriptions))
-        .bind(sparse(&rows.metadatas))
-        .bind(sparse(&rows.correlations))
-        .bind(sparse(&rows.made_by))
-        .bind(sparse(&rows.made_from))
-        .bind(sparse(&rows.bodies))
-        .bind(&holds.ids)
-        .bind(&holds.debits)
-        .bind(&holds.credits)
-        .bind(numerics(&holds.amounts))
-        .bind(&holds.expires)
-        .bind(&takes.holds)
-        .bind(numerics(&takes.captured))
-        .bind(numerics(&takes.voided))
-        .bind((!batch.extras.is_empty()).then_some(Json(&batch.extras)))
-        .bind(beside);
+        let cutoff = self.at_database(cutoff);
+        let query = call::commit_batch(batch, By { epoch: self.epoch, session: self.session, cutoff, beside });
         within(self.answer_timeout, query.execute(&mut self.connection)).await?;
         Ok(())
     }
@@ -297,12 +251,6 @@ impl WriterSession {
         self.clock = (before, now); // one of the two was set, or stood still: the next batch goes by what they say now
         Ok(by_the_old)
     }
-}
-
-/// A column that is null in every row is sent as an empty array: `unnest` fills up shorter arrays with nulls, at no
-/// cost.
-fn sparse<T>(column: &[Option<T>]) -> &[Option<T>] {
-    if column.iter().all(Option::is_none) { &[] } else { column }
 }
 
 pub(super) type UsedKeyRow = (Uuid, Uuid, Uuid, i16, Option<DateTime<Utc>>);
