@@ -112,7 +112,7 @@ impl FeedState {
         }
         let part = live::read(&mut db, &mut self.names, position, tip, ROWS_MAX).await?;
         self.args.faults.point("feed.read");
-        let events = part.told.into_iter().filter_map(live::Told::shown).collect();
+        let events = part.events.into_iter().filter_map(live::JournalEvent::shown).collect();
         feed.send(Batch { from: position, to: part.to, events });
         Ok(LOOK_NEXT)
     }

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use super::discovery::Running;
 use super::options::SettingsArgs;
 use super::output::{Failure, note, say};
-use super::serve::{Told, run_until_told};
+use super::serve::{StopSignals, run_until_signalled};
 use crate::faults::Faults;
 use crate::messaging::KafkaConfig;
 use crate::messaging::topics::{Topics, ensure_topics};
@@ -56,27 +56,27 @@ impl Args {
 
 pub async fn run(mut settings: Settings) -> Result<(), Failure> {
     let _telemetry = Telemetry::start(&settings.log, settings.traces.as_ref())?;
-    let mut told = Told::listen()?;
+    let mut signals = StopSignals::listen()?;
     std::fs::create_dir_all(&settings.data).map_err(|e| Failure::new(format!("{}: {e}", settings.data.display())))?;
     let _folder = lock(&settings.data)?;
     // before anything listens: clients wait for it
     Running { starting: Some(std::process::id()), ..Running::default() }.write(&settings.data)?;
-    let result = start_and_serve(&mut settings, &mut told).await;
+    let result = start_and_serve(&mut settings, &mut signals).await;
     Running::forget(&settings.data);
     result
 }
 
-async fn start_and_serve(settings: &mut Settings, told: &mut Told) -> Result<(), Failure> {
+async fn start_and_serve(settings: &mut Settings, signals: &mut StopSignals) -> Result<(), Failure> {
     let (data, broker, kafka) = (settings.data.clone(), settings.kafka.dev_broker, runtime::kafka(settings));
     let starting = tokio::task::spawn_blocking(move || start_servers(&data, broker, &kafka));
     let servers = tokio::select! {
         servers = starting => servers.map_err(|error| Failure::new(format!("starting the servers failed: {error}")))??,
-        () = told.stop() => return Ok(()),
+        () = signals.stop() => return Ok(()),
     };
     settings.database.url = Some(SecretString::from(servers.database.clone()));
     settings.kafka.brokers = Some(servers.broker.brokers());
     settings.kafka.transactions = matches!(servers.broker, Broker::Real(_));
-    let result = serve(settings, &servers, told).await;
+    let result = serve(settings, &servers, signals).await;
     Running::forget(&settings.data);
     tokio::task::spawn_blocking(move || drop(servers))
         .await
@@ -118,7 +118,7 @@ fn start_kafka(dir: &Path) -> Result<DevKafka, Failure> {
     Ok(kafka)
 }
 
-async fn serve(settings: &Settings, servers: &Servers, told: &mut Told) -> Result<(), Failure> {
+async fn serve(settings: &Settings, servers: &Servers, signals: &mut StopSignals) -> Result<(), Failure> {
     schema::create_database(&servers.database).await?;
     schema::migrate(&servers.database, |_| {}).await?;
     if let Broker::Real(_) = servers.broker {
@@ -134,7 +134,7 @@ async fn serve(settings: &Settings, servers: &Servers, told: &mut Told) -> Resul
     };
     let ready = tokio::select! {
         ready = ready => Some(ready),
-        () = told.stop() => None,
+        () = signals.stop() => None,
     };
     let accounts = match ready {
         Some(Ok(accounts)) => accounts,
@@ -158,7 +158,7 @@ async fn serve(settings: &Settings, servers: &Servers, told: &mut Told) -> Resul
     };
     running.write(&settings.data)?;
     say(banner(settings, servers, &runtime, &accounts))?;
-    run_until_told(runtime, told).await
+    run_until_signalled(runtime, signals).await
 }
 
 fn banner(settings: &Settings, servers: &Servers, runtime: &Runtime, accounts: &[(String, String)]) -> String {

@@ -25,20 +25,20 @@ impl Args {
 
 pub async fn run(settings: Settings) -> Result<(), Failure> {
     let _telemetry = Telemetry::start(&settings.log, settings.traces.as_ref())?;
-    let mut told = Told::listen()?;
+    let mut signals = StopSignals::listen()?;
     let runtime =
         Runtime::start(&settings, Faults::default()).await.map_err(|error| Failure::new(format!("{error:#}")))?;
     tracing::info!(grpc = %runtime.grpc, http = runtime.http.map(tracing::field::display), metrics = runtime.metrics.map(tracing::field::display), "listening");
-    run_until_told(runtime, &mut told).await
+    run_until_signalled(runtime, &mut signals).await
 }
 
 /// SIGTERM and SIGINT.
-pub struct Told {
+pub struct StopSignals {
     term: tokio::signal::unix::Signal,
     int: tokio::signal::unix::Signal,
 }
 
-impl Told {
+impl StopSignals {
     /// Takes the signals over, so that from now on they drain instead of killing.
     pub fn listen() -> std::io::Result<Self> {
         Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
@@ -54,14 +54,14 @@ impl Told {
 }
 
 /// Serves until told to stop, then drains; a second signal ends it at once.
-pub async fn run_until_told(runtime: Runtime, told: &mut Told) -> Result<(), Failure> {
+pub async fn run_until_signalled(runtime: Runtime, signals: &mut StopSignals) -> Result<(), Failure> {
     let ended = runtime.ended();
     tokio::select! {
-        () = told.stop() => {
+        () = signals.stop() => {
             tracing::info!("stopping: what was accepted is finished");
             tokio::select! {
                 () = runtime.drain() => Ok(()),
-                () = told.stop() => Err(Failure::new("told to stop twice: ended without draining")),
+                () = signals.stop() => Err(Failure::new("told to stop twice: ended without draining")),
             }
         }
         () = ended => {

@@ -1,9 +1,9 @@
-//! HTTP for every contract: the listener, strict JSON, paging, and what stands before each route ([`mod@around`]). No
+//! HTTP for every contract: the listener, strict JSON, paging, and what stands before each route ([`middleware`]). No
 //! contract's own manners.
 
-pub mod around;
 pub mod body;
 pub mod fields;
+pub mod middleware;
 pub mod query;
 pub mod reason;
 pub mod refusal;
@@ -60,7 +60,7 @@ impl App {
     }
 }
 
-/// Who calls. In the extensions of every request that got past [`around`](mod@around).
+/// Who calls. In the extensions of every request that got past [`middleware`].
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// Whose accounts and keys it is about.

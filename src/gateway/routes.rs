@@ -9,7 +9,7 @@ use axum::routing::get;
 use utoipa_axum::routes;
 
 use super::http::App;
-use super::http::around::Around;
+use super::http::middleware::{EveryCall, every_call};
 use super::http::refusal::{Manners, Refusal};
 use super::http::routes::Routes;
 use super::{accounts_v1, docs, florin_v1, http};
@@ -32,10 +32,8 @@ pub fn router(app: App) -> Router {
     let nowhere = (Routes::default().undescribed(&[], Router::new().fallback(unknown)), florin_v1::rest::MANNERS);
     let served = contracts().into_iter().chain([nowhere]).map(|(routes, manners)| {
         let (router, routes) = routes.into_parts();
-        let around = Around { app: app.clone(), manners, routes };
-        router
-            .method_not_allowed_fallback(wrong_method)
-            .layer(middleware::from_fn_with_state(around, http::around::around))
+        let shared = EveryCall { app: app.clone(), manners, routes };
+        router.method_not_allowed_fallback(wrong_method).layer(middleware::from_fn_with_state(shared, every_call))
     });
     served.fold(Router::new(), Router::merge).with_state(app)
 }

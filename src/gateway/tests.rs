@@ -20,7 +20,7 @@ use axum::routing::get;
 use super::accounts_v1::error::MANNERS;
 use super::docs::openapi;
 use super::http::App;
-use super::http::around::{Around, around};
+use super::http::middleware::{EveryCall, every_call};
 use super::routes::{contracts, router};
 use crate::actors::housekeeping::Backpressure;
 use crate::actors::node::Node;
@@ -356,8 +356,8 @@ async fn a_handler_that_panics_is_answered() {
     let router = Router::new()
         .route("/", get(panics))
         .layer(middleware::from_fn_with_state(
-            Around { app: app.clone(), manners: MANNERS, routes: Arc::default() },
-            around,
+            EveryCall { app: app.clone(), manners: MANNERS, routes: Arc::default() },
+            every_call,
         ))
         .with_state(app);
     let said = call(&router, "GET", "/", "").await;

@@ -67,7 +67,7 @@ impl Saga {
 
 impl Fact {
     /// The step that it is about, and what happened to it.
-    pub fn told(&self) -> (&'static str, &'static str) {
+    pub fn step_and_state(&self) -> (&'static str, &'static str) {
         match self {
             Self::Started(_) => ("start", "completed"),
             Self::Attempted { step, undo, .. } => (step.name(*undo), "attempted"),

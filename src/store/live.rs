@@ -10,7 +10,7 @@ use crate::protocol::live::LiveEvent;
 
 /// The event at one place of the journal.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct JournalEvent {
     /// The place of the transaction's first row.
     pub seq: i64,
     pub tenant: String,
@@ -22,7 +22,7 @@ pub struct Told {
     pub suspect: Option<i64>,
 }
 
-impl Told {
+impl JournalEvent {
     /// The event for live streams; `None`: it cannot be read, or is suspect, and so becomes a dead letter.
     pub fn shown(self) -> Option<LiveEvent> {
         self.event.ok().filter(|_| self.suspect.is_none())
@@ -33,7 +33,7 @@ impl Told {
 #[derive(Debug)]
 pub struct Part {
     /// In the order of their places.
-    pub told: Vec<Told>,
+    pub events: Vec<JournalEvent>,
     /// Every event up to this place is included.
     pub to: i64,
     /// Whether there is nothing more up to the place that was requested.
@@ -64,7 +64,7 @@ pub async fn read(
         Some(last) if !is_all => last.seq,
         _ => upto,
     };
-    let told = groups.into_iter().filter_map(|group| {
+    let events = groups.into_iter().filter_map(|group| {
         let head = group.first().filter(|head| head.n == 0)?; // else `after` is the place of its transaction's event
         let (seq, transaction, tenant) = (head.seq, head.id, head.tenant.clone());
         let written = EventNumber(head.event.unwrap_or_default());
@@ -78,17 +78,17 @@ pub async fn read(
         let rows = group.into_iter().map(SqlRow::read).collect::<Result<Vec<_>, _>>();
         let event = rows.and_then(|rows| render(&rows, |id| names.get(id)));
         let number = event.as_ref().map_or(written, |event| EventNumber(event.event.code()));
-        Some(Told { seq, tenant, transaction, number, event, suspect })
+        Some(JournalEvent { seq, tenant, transaction, number, event, suspect })
     });
-    Ok(Part { told: told.collect(), to, is_all })
+    Ok(Part { events: events.collect(), to, is_all })
 }
 
 /// The event at this place, if there is one.
 ///
 /// # Errors
 /// Any failure of the statements.
-pub async fn at(db: &mut PgConnection, seq: i64) -> Result<Option<Told>, Error> {
+pub async fn at(db: &mut PgConnection, seq: i64) -> Result<Option<JournalEvent>, Error> {
     // with the rest of its rows
     let part = read(db, &mut Names::default(), seq - 1, seq + TRANSACTION_MAX, TRANSACTION_MAX).await?;
-    Ok(part.told.into_iter().find(|told| told.seq == seq))
+    Ok(part.events.into_iter().find(|event| event.seq == seq))
 }

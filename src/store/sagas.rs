@@ -65,7 +65,7 @@ struct Head {
 }
 
 #[derive(FromRow)]
-struct Told {
+struct FactsRow {
     seq: i64,
     at: DateTime<Utc>,
     facts: Json<Vec<Fact>>,
@@ -143,15 +143,15 @@ async fn with_facts(pool: &PgPool, heads: Vec<Head>) -> Result<Vec<SagaRow>, Sto
     if places.is_empty() {
         return Ok(Vec::new());
     }
-    let told = sqlx::query_as(
+    let rows = sqlx::query_as(
         "SELECT seq, created_at AS at, body -> 'facts' AS facts FROM journal_at($1) WHERE body ? 'facts'",
     )
     .bind(&places);
-    let mut told: HashMap<i64, Told> =
-        told.fetch_all(pool).await?.into_iter().map(|row: Told| (row.seq, row)).collect();
+    let mut rows: HashMap<i64, FactsRow> =
+        rows.fetch_all(pool).await?.into_iter().map(|row: FactsRow| (row.seq, row)).collect();
     let row = |head: Head| {
-        let rows = head.facts.iter().filter_map(|place| told.remove(place)); // the second of a row comes with its first
-        let facts = rows.flat_map(|row| row.facts.0.into_iter().map(move |fact| (fact, row.at))).collect();
+        let written = head.facts.iter().filter_map(|place| rows.remove(place)); // the second of a row comes with its first
+        let facts = written.flat_map(|row| row.facts.0.into_iter().map(move |fact| (fact, row.at))).collect();
         SagaRow {
             id: TransactionId(head.id),
             tenant: head.tenant,

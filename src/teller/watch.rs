@@ -137,7 +137,9 @@ impl Watcher {
         if self.at >= self.catch_up {
             self.names = Names::default(); // an idle watcher is to cost little
         }
-        self.ready.extend(part.told.into_iter().filter_map(live::Told::shown).filter(|event| self.wanted.takes(event)));
+        self.ready.extend(
+            part.events.into_iter().filter_map(live::JournalEvent::shown).filter(|event| self.wanted.takes(event)),
+        );
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::messaging::producer::Outgoing;
 use crate::messaging::topics::Topics;
 use crate::protocol::events::{DeadLetter, EventType};
-use crate::store::live::Told;
+use crate::store::live::JournalEvent;
 use crate::store::outbox::Letter;
 
 /// Why an event is a dead letter.
@@ -21,7 +21,7 @@ pub(super) struct Dead {
 
 /// One event, and the record that is sent for it.
 pub(super) struct Item<'a> {
-    pub told: &'a Told,
+    pub source: &'a JournalEvent,
     pub event: Option<EventType>,
     pub dead: Option<Dead>,
     key: Cow<'a, str>,
@@ -37,7 +37,7 @@ const NOTHING: &str = "{}";
 impl Item<'_> {
     /// The label of metrics.
     pub fn label(&self) -> &'static str {
-        self.told.number.name()
+        self.source.number.name()
     }
 
     pub fn outgoing<'s>(&'s self, topics: &'s Topics) -> Outgoing<'s> {
@@ -51,39 +51,41 @@ impl Item<'_> {
             partition: None,
             key: &self.key,
             body: &self.body,
-            tenant: is_own.then_some(self.told.tenant.as_str()),
+            tenant: is_own.then_some(self.source.tenant.as_str()),
         }
     }
 
     /// As PostgreSQL keeps it, if it is a dead letter.
     pub fn letter<'s>(&'s self, error: &'s str, retry_count: i32) -> Letter<'s> {
-        let Told { seq, tenant, number, .. } = self.told;
+        let JournalEvent { seq, tenant, number, .. } = self.source;
         Letter { seq: *seq, tenant, event: *number, aggregate: &self.key, body: self.whole, error, retry_count }
     }
 }
 
 /// One item per event. An event that cannot be read becomes a dead letter too.
-pub(super) fn build<'a>(told: &'a [Told], dead: &BTreeMap<i64, Dead>, now: DateTime<Utc>) -> Vec<Item<'a>> {
-    told.iter()
-        .map(|told| {
-            let event = told.number.known();
-            let (key, whole) = match &told.event {
+pub(super) fn build<'a>(source: &'a [JournalEvent], dead: &BTreeMap<i64, Dead>, now: DateTime<Utc>) -> Vec<Item<'a>> {
+    source
+        .iter()
+        .map(|source| {
+            let event = source.number.known();
+            let (key, whole) = match &source.event {
                 Ok(event) => (Cow::Borrowed(&*event.key), &*event.body),
-                Err(_) => (Cow::Owned(told.transaction.to_string()), NOTHING),
+                Err(_) => (Cow::Owned(source.transaction.to_string()), NOTHING),
             };
             let unreadable =
-                || told.event.as_ref().err().map(|why| Dead { reason: format!("invalid_record: {why}"), retries: 0 });
+                || source.event.as_ref().err().map(|why| Dead { reason: format!("invalid_record: {why}"), retries: 0 });
             let suspect = || {
-                told.suspect
+                source
+                    .suspect
                     .map(|account| Dead { reason: format!("quarantine: account {account} is suspect"), retries: 0 })
             };
-            let dead = dead.get(&told.seq).cloned().or_else(unreadable).or_else(suspect);
+            let dead = dead.get(&source.seq).cloned().or_else(unreadable).or_else(suspect);
             let body = match &dead {
                 None => Cow::Borrowed(whole),
                 Some(dead) => {
                     let retry_count = i32::try_from(dead.retries).unwrap_or(i32::MAX);
                     let letter = DeadLetter {
-                        event: told.number,
+                        event: source.number,
                         aggregate: &key,
                         body: whole,
                         retry_count,
@@ -93,17 +95,17 @@ pub(super) fn build<'a>(told: &'a [Told], dead: &BTreeMap<i64, Dead>, now: DateT
                     Cow::Owned(letter.encode())
                 }
             };
-            Item { told, event, dead, key, whole, body }
+            Item { source, event, dead, key, whole, body }
         })
         .collect()
 }
 
 /// A hash that tells an event from another one at the same place.
-pub(super) fn hash(told: &Told) -> String {
-    let (key, body) = told.event.as_ref().map_or(("", ""), |event| (&event.key, &event.body));
+pub(super) fn hash(source: &JournalEvent) -> String {
+    let (key, body) = source.event.as_ref().map_or(("", ""), |event| (&event.key, &event.body));
     let mut hash = Sha256::new();
-    hash.update(told.number.0.to_be_bytes());
-    hash.update(told.transaction.as_bytes());
+    hash.update(source.number.0.to_be_bytes());
+    hash.update(source.transaction.as_bytes());
     hash.update(key.as_bytes());
     hash.update([0]);
     hash.update(body.as_bytes());

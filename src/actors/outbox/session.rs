@@ -19,7 +19,7 @@ use crate::messaging::topics::Topics;
 use crate::protocol::events::EventType;
 use crate::store::fold;
 use crate::store::journal_rows::Names;
-use crate::store::live::{self, Told};
+use crate::store::live::{self, JournalEvent};
 use crate::store::outbox::{self as store, Copy, Database};
 use crate::telemetry::metrics::{OUTBOX_FAILED, OUTBOX_PUBLISHED, OUTBOX_TRANSACTIONS};
 
@@ -134,13 +134,13 @@ impl Session {
         self.rows_max = events_max;
         let rows_max = i64::try_from(events_max).unwrap_or(i64::MAX);
         let mut part = within(live::read(&mut self.db, &mut self.names, self.scanned, self.tip, rows_max)).await?;
-        let is_all = part.is_all && part.told.len() <= events_max;
-        part.told.truncate(events_max);
-        let Some(last) = part.told.last().map(|last| last.seq) else {
+        let is_all = part.is_all && part.events.len() <= events_max;
+        part.events.truncate(events_max);
+        let Some(last) = part.events.last().map(|last| last.seq) else {
             self.scanned = part.to;
             return if self.scanned >= self.tip { self.idle(args).await } else { Ok(Outcome::More) };
         };
-        self.publish(args, topics, &part.told).await?;
+        self.publish(args, topics, &part.events).await?;
         if is_all && self.scanned == last {
             self.scanned = self.tip;
             return Ok(Outcome::CaughtUp);
@@ -156,8 +156,8 @@ impl Session {
         Ok(Outcome::Idle)
     }
 
-    async fn publish(&mut self, args: &OutboxArgs, topics: &Topics, told: &[Told]) -> Result<(), Trouble> {
-        let items = build(told, &self.dead, Utc::now());
+    async fn publish(&mut self, args: &OutboxArgs, topics: &Topics, events: &[JournalEvent]) -> Result<(), Trouble> {
+        let items = build(events, &self.dead, Utc::now());
         for item in &items {
             if let Some(dead) = &item.dead {
                 args.faults.pause("outbox.before_dead_letter").await;
@@ -165,7 +165,7 @@ impl Session {
                 within(store::insert_dead_letter(&mut self.db, item.letter(&dead.reason, retries))).await?;
             }
         }
-        let Some(last) = told.last() else { return Ok(()) };
+        let Some(last) = events.last() else { return Ok(()) };
         let position = self.position_record(&args.config, last.seq, hash(last));
         let mut records: Vec<Outgoing<'_>> = items.iter().map(|item| item.outgoing(topics)).collect();
         let body = position.encode();
@@ -173,7 +173,7 @@ impl Session {
             records.push(own_place(args, &body));
         }
         if let Err(failure) = self.transaction(args, &records).await {
-            return self.failed(args, told, failure).await;
+            return self.failed(args, events, failure).await;
         }
         (self.position, self.last, self.scanned, self.copy_due, self.tries) =
             (position.position, position.last, position.position, true, 0);
@@ -183,7 +183,7 @@ impl Session {
             if let Some(dead) = &item.dead {
                 metrics::counter!(OUTBOX_FAILED, "event_type" => item.label()).increment(1);
                 tracing::error!(
-                    place = item.told.seq,
+                    place = item.source.seq,
                     event = item.label(),
                     reason = dead.reason,
                     "an event became a dead letter"
@@ -221,11 +221,11 @@ impl Session {
     }
 
     /// Aborts a failed transaction if need be, and decides how to go on.
-    async fn failed(&mut self, args: &OutboxArgs, told: &[Told], failure: Failure) -> Result<(), Trouble> {
+    async fn failed(&mut self, args: &OutboxArgs, events: &[JournalEvent], failure: Failure) -> Result<(), Trouble> {
         match failure {
             Failure::Poison { index, reason } => {
                 self.producer.abort(&args.handle).await?;
-                self.blame(args, told, index, reason)
+                self.blame(args, events, index, reason)
             }
             Failure::Abort(reason) => {
                 self.producer.abort(&args.handle).await?;
@@ -246,9 +246,15 @@ impl Session {
     }
 
     /// Finds the event that Kafka refuses: it is named, or it is alone, or half as many are tried next.
-    fn blame(&mut self, args: &OutboxArgs, told: &[Told], index: Option<usize>, reason: String) -> Result<(), Trouble> {
-        let named = index.map(|index| told.get(index).filter(|row| !self.dead.contains_key(&row.seq)));
-        match (named, told) {
+    fn blame(
+        &mut self,
+        args: &OutboxArgs,
+        events: &[JournalEvent],
+        index: Option<usize>,
+        reason: String,
+    ) -> Result<(), Trouble> {
+        let named = index.map(|index| events.get(index).filter(|row| !self.dead.contains_key(&row.seq)));
+        match (named, events) {
             (Some(Some(row)), _) => {
                 self.dead.insert(row.seq, Dead { reason, retries: 0 });
             }
@@ -267,9 +273,9 @@ impl Session {
                 self.tries = 0;
             }
             (None, [_]) => self.tries += 1,
-            (None, told) => {
-                self.narrow_until = self.narrow_until.max(told.last().map_or(0, |row| row.seq));
-                self.rows_max = told.len().div_ceil(2);
+            (None, events) => {
+                self.narrow_until = self.narrow_until.max(events.last().map_or(0, |row| row.seq));
+                self.rows_max = events.len().div_ceil(2);
             }
         }
         Ok(())

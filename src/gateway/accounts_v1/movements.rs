@@ -1,7 +1,7 @@
 //! Top-up, withdrawal, transfer and payment: reads the fields, posts one command, and answers in the words of the
 //! accounts REST API.
 
-mod carried;
+mod post;
 
 use axum::Extension;
 use axum::extract::State;
@@ -22,7 +22,7 @@ use crate::gateway::http::text::{AmountText, time};
 use crate::gateway::http::{App, Caller};
 use crate::protocol::record::Kind;
 
-pub use self::carried::{Asked, carry};
+pub use self::post::{Asked, post};
 
 /// A movement that was accepted.
 #[derive(Debug, Serialize, ToSchema)]
@@ -144,7 +144,7 @@ pub async fn withdraw(
 async fn one_way(app: &App, caller: &Caller, body: &JsonBody, kind: Kind) -> Result<Response, Refusal> {
     let permit = app.ledger.enter()?;
     let asked = movement(body.object()?, kind)?;
-    let moved = carry(app, caller, &asked, permit).await?;
+    let moved = post(app, caller, &asked, permit).await?;
     let answer = Movement {
         transaction_id: moved.id.0.to_string(),
         idempotency_key: asked.key,
@@ -177,7 +177,7 @@ pub async fn transfer(
 ) -> Result<Response, Refusal> {
     let permit = app.ledger.enter()?;
     let asked = movement(body.object()?, Kind::TRANSFER)?;
-    let moved = carry(&app, &caller, &asked, permit).await?;
+    let moved = post(&app, &caller, &asked, permit).await?;
     let answer = Transfer {
         debit_transaction_id: moved.id.0.to_string(),
         credit_transaction_id: moved.id.0.to_string(),
@@ -217,7 +217,7 @@ pub async fn payment(
     asked.key = fields.read(&KEY);
     asked.metadata = fields.read(&PAYMENT_METADATA);
     fields.end()?;
-    let moved = carry(&app, &caller, &asked, permit).await?;
+    let moved = post(&app, &caller, &asked, permit).await?;
     let answer = Payment {
         transaction_id: moved.id.0.to_string(),
         idempotency_key: asked.key,

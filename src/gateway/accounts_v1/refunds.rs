@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::gateway::accounts_v1::movements::{Asked, PENDING, carry};
+use crate::gateway::accounts_v1::movements::{Asked, PENDING, post};
 use crate::gateway::accounts_v1::requests::{CURRENCY, KEY, ORIGINAL, REFUND_AMOUNT, REFUND_METADATA, RefundRequest};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::refusal::Refusal;
@@ -76,7 +76,7 @@ pub async fn refund(
     (asked.debit, asked.credit) = (paid.posting.credit.clone(), paid.posting.debit.clone());
     let original_payment_id = paid.payment.0.to_string();
     asked.refund_of = Some(paid);
-    let moved = carry(&app, &caller, &asked, permit).await?;
+    let moved = post(&app, &caller, &asked, permit).await?;
     let answer = Refund {
         refund_id: moved.id.0.to_string(),
         transaction_id: moved.id.0.to_string(),

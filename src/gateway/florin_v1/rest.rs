@@ -73,7 +73,7 @@ impl Caller {
 }
 
 /// A failure of a command: without a key nobody must be told to repeat what may have been done.
-fn unposted(failure: Failure, has_key: bool) -> Refusal {
+fn post_refusal(failure: Failure, has_key: bool) -> Refusal {
     let maybe_done = matches!(failure, Failure::Unknown | Failure::Deadline);
     let refusal = Refusal::from(failure);
     if has_key || !maybe_done {
@@ -139,7 +139,7 @@ mod tests {
             (Failure::Unknown, false, None),
             (Failure::DatabaseAway, false, Some(1)),
         ] {
-            let refusal = unposted(failure.clone(), has_key);
+            let refusal = post_refusal(failure.clone(), has_key);
             assert_eq!(
                 (refusal.status.as_u16(), refusal.code, refusal.retry_after),
                 (503, failure.reason(), retry_after),

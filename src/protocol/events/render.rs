@@ -69,7 +69,7 @@ pub fn render<'a>(rows: &[Row], named: impl Fn(AccountId) -> Option<&'a Named>) 
                 currency: payer.currency.code.as_str(),
                 description: row.description.as_deref(),
             };
-            Ok(told(row, event, &payment_id, &Payload::Authorized(&payload), None, [&*payer.name, &payee.name]))
+            Ok(live_event(row, event, &payment_id, &Payload::Authorized(&payload), None, [&*payer.name, &payee.name]))
         }
         EventType::PaymentDeclined => {
             let asked = Asked::of(row)?;
@@ -83,7 +83,14 @@ pub fn render<'a>(rows: &[Row], named: impl Fn(AccountId) -> Option<&'a Named>) 
                 error_code: asked.code.name(),
                 error_message: asked.message,
             };
-            Ok(told(row, event, &ulid(row.id.0), &Payload::Declined(&payload), None, [posting.debit, posting.credit]))
+            Ok(live_event(
+                row,
+                event,
+                &ulid(row.id.0),
+                &Payload::Declined(&payload),
+                None,
+                [posting.debit, posting.credit],
+            ))
         }
         EventType::TransactionPosted => {
             let mut postings: SmallVec<[Posted<'_>; 2]> = SmallVec::new();
@@ -135,7 +142,7 @@ pub fn render<'a>(rows: &[Row], named: impl Fn(AccountId) -> Option<&'a Named>) 
                 },
                 reference: row.reference.as_deref(),
             };
-            Ok(told(
+            Ok(live_event(
                 row,
                 event,
                 &hold_id,
@@ -160,7 +167,7 @@ pub fn render<'a>(rows: &[Row], named: impl Fn(AccountId) -> Option<&'a Named>) 
                 guards: &guards,
                 metadata: &metadata_texts(row.metadata.as_deref()),
             };
-            Ok(told(row, event, name, &Payload::AccountCreated(&payload), row.correlation.as_deref(), [name]))
+            Ok(live_event(row, event, name, &Payload::AccountCreated(&payload), row.correlation.as_deref(), [name]))
         }
         EventType::AccountChanged => {
             let account = look(row, row.debit)?;
@@ -176,7 +183,7 @@ pub fn render<'a>(rows: &[Row], named: impl Fn(AccountId) -> Option<&'a Named>) 
                 before: &guards("before")?,
                 after: &guards("after")?,
             };
-            Ok(told(
+            Ok(live_event(
                 row,
                 event,
                 &account.name,
@@ -261,7 +268,7 @@ fn transaction(row: &Row, event: EventType, outcome: Outcome<'_>, postings: &[Po
         follows,
     };
     let accounts = postings.iter().flat_map(|posting| [posting.debit, posting.credit]);
-    told(row, event, &id, &Payload::Transaction(&payload), row.correlation.as_deref(), accounts)
+    live_event(row, event, &id, &Payload::Transaction(&payload), row.correlation.as_deref(), accounts)
 }
 
 fn rate(exchange: &serde_json::Value) -> Option<RatePayload<'_>> {
@@ -321,7 +328,7 @@ fn distinct<'n>(accounts: impl IntoIterator<Item = &'n str>) -> SmallVec<[Box<st
     names
 }
 
-fn told<'n>(
+fn live_event<'n>(
     row: &Row,
     event: EventType,
     key: &str,

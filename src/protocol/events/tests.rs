@@ -1,6 +1,6 @@
 mod letters;
-mod unposted;
 mod unreadable;
+mod without_postings;
 
 use std::sync::LazyLock;
 

@@ -41,7 +41,7 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Self::currency`].
-    pub async fn know<'a>(&self, mut codes: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+    pub async fn ensure_known<'a>(&self, mut codes: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
         match codes.find(|code| self.parts().currencies.get(code).is_none()) {
             None => Ok(()),
             Some(code) => Box::pin(self.asked_for(code)).await.map(|_| ()), // one read finds all

@@ -117,7 +117,7 @@ pub async fn list(
 
 /// The codes of two different currencies of this ledger.
 async fn pair(ledger: &Ledger, base: &str, quote: &str) -> Result<(String, String), Failure> {
-    ledger.know([base, quote].into_iter()).await?;
+    ledger.ensure_known([base, quote].into_iter()).await?;
     let currencies = &ledger.parts().currencies;
     let (base, quote) =
         (fields::currency(currencies, "base", base)?.code, fields::currency(currencies, "quote", quote)?.code);

@@ -76,8 +76,8 @@ async fn damaged_memory_is_found_within_two_seconds_and_stops_nobody_else() {
             )
             .await
             .unwrap()
-            .told;
-            let (held, shown): (Vec<_>, Vec<_>) = told.into_iter().partition(|told| told.suspect.is_some());
+            .events;
+            let (held, shown): (Vec<_>, Vec<_>) = told.into_iter().partition(|event| event.suspect.is_some());
             assert!(held.iter().any(|told| told.transaction.to_string() == id(&bad)), "{what}");
             assert!(shown.iter().all(|told| told.transaction.to_string() != id(&bad)), "{what}");
 

@@ -13,7 +13,7 @@ impl TestDatabase {
         let mut db = self.pool.acquire().await.unwrap();
         let tip = journal_rows::tip(&mut *db).await.unwrap();
         let part = live::read(&mut db, &mut Names::default(), 0, tip, i64::MAX).await.unwrap();
-        part.told.into_iter().map(|told| told.event.unwrap()).collect()
+        part.events.into_iter().map(|event| event.event.unwrap()).collect()
     }
 
     /// The texts of one kind of event, in order.

@@ -58,7 +58,7 @@ fn view(row: SagaRow) -> Result<Saga, Failure> {
         currency: order.currency.clone(),
     };
     let activity = row.facts.iter().map(|(fact, at)| {
-        let (step, status) = fact.told();
+        let (step, status) = fact.step_and_state();
         Activity { step, status, timestamp: time(*at) }
     });
     Ok(Saga {

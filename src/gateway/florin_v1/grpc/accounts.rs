@@ -26,7 +26,7 @@ pub(super) async fn create(
     call: &Call,
     asked: pb::CreateAccountRequest,
 ) -> Result<pb::Account, Failure> {
-    ledger.know(std::iter::once(asked.currency.as_str())).await?;
+    ledger.ensure_known(std::iter::once(asked.currency.as_str())).await?;
     let (new, currency) = new_account(ledger, call, &asked)?;
     let row =
         ledger.open(&new, currency, call.correlation.as_deref(), call.maker.clone()).await?.map_err(

@@ -15,7 +15,7 @@ use crate::teller::native::{fields, names, pages};
 /// Exchanges money.
 pub(super) async fn exchange(ledger: &Ledger, call: &Call, asked: pb::ExchangeRequest) -> Result<Posted, Failure> {
     let permit = ledger.enter()?;
-    ledger.know([asked.currency.as_str(), &asked.destination_currency].into_iter()).await?;
+    ledger.ensure_known([asked.currency.as_str(), &asked.destination_currency].into_iter()).await?;
     let currencies = &ledger.parts().currencies;
     let from = fields::currency(currencies, "currency", &asked.currency)?;
     let to = fields::currency(currencies, names::DESTINATION_CURRENCY.grpc, &asked.destination_currency)?;

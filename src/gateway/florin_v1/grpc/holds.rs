@@ -23,7 +23,7 @@ pub(super) async fn authorize(
     asked: pb::AuthorizeHoldRequest,
 ) -> Result<pb::AuthorizeHoldResponse, Failure> {
     let permit = ledger.enter()?;
-    ledger.know(std::iter::once(asked.currency.as_str())).await?;
+    ledger.ensure_known(std::iter::once(asked.currency.as_str())).await?;
     let expires_at = holds::expiry(names::EXPIRES_AT.grpc, &asked.expires_at)?;
     let posting = pb::Posting {
         source_account_id: asked.source_account_id,

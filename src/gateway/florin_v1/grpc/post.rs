@@ -20,7 +20,7 @@ pub(super) async fn post(
     asked: pb::PostTransactionRequest,
 ) -> Result<pb::PostTransactionResponse, Failure> {
     let permit = ledger.enter()?;
-    ledger.know(asked.postings.iter().map(|posting| posting.currency.as_str())).await?;
+    ledger.ensure_known(asked.postings.iter().map(|posting| posting.currency.as_str())).await?;
     let Posted { transaction, replayed, .. } = if asked.refund_of.is_empty() {
         native::post(ledger, call, deadline, checked(ledger, asked)?, permit).await?
     } else {

@@ -8,7 +8,7 @@ use crate::gateway::florin_v1::rest::requests::{
     KEY, LimitsRequest, MAX_BALANCE, MIN_BALANCE, NativeStatusRequest, REASON, STATUS,
 };
 use crate::gateway::florin_v1::rest::views::{Entry, EntryPage, NativeAccount};
-use crate::gateway::florin_v1::rest::{reading, unposted};
+use crate::gateway::florin_v1::rest::{post_refusal, reading};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
@@ -116,7 +116,8 @@ pub async fn change_status(
 
 async fn change(app: &App, caller: &Caller, change: Change) -> Result<Json<NativeAccount>, Refusal> {
     // To change twice to the same is to change once: who gave no key may repeat it too.
-    let row = accounts::change(&app.ledger, &caller.call(), change).await.map_err(|failure| unposted(failure, true))?;
+    let row =
+        accounts::change(&app.ledger, &caller.call(), change).await.map_err(|failure| post_refusal(failure, true))?;
     Ok(Json(row.into()))
 }
 

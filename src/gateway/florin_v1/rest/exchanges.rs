@@ -12,7 +12,7 @@ use crate::gateway::florin_v1::rest::requests::{
     RateRequest,
 };
 use crate::gateway::florin_v1::rest::views::PostedTransaction;
-use crate::gateway::florin_v1::rest::{completed, reading, unposted};
+use crate::gateway::florin_v1::rest::{completed, post_refusal, reading};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
@@ -89,12 +89,12 @@ pub async fn exchange(
     let rate = fields.read(&RATE_ID);
     let words = reading::all_words(&mut fields);
     fields.end()?;
-    ledger.know([asked.currency(), &to].into_iter()).await?;
+    ledger.ensure_known([asked.currency(), &to].into_iter()).await?;
     let currency = |field: &str, code: &str| fields::currency(&ledger.parts().currencies, field, code);
     let (from, to) = (currency(CURRENCY.name, asked.currency())?, currency(DESTINATION_CURRENCY.name, &to)?);
     let (posting, has_key) = (asked.checked(ledger, "")?, words.key.is_some());
     let posted = exchanges::exchange(ledger, &caller.call(), Exchange { posting, from, to, rate, words }, permit).await;
-    let posted = posted.map_err(|failure| unposted(failure, has_key))?;
+    let posted = posted.map_err(|failure| post_refusal(failure, has_key))?;
     let (transaction, replayed) = completed(ledger, &caller, posted).await?;
     Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
 }

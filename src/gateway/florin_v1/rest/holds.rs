@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Json, Response};
 
 use crate::gateway::florin_v1::rest::requests::{CaptureRequest, EXPIRES_AT, FINAL, HoldRequest, PART, VoidRequest};
 use crate::gateway::florin_v1::rest::views::{HOLD_STATES, Hold, HoldMade, HoldPage, HoldStep};
-use crate::gateway::florin_v1::rest::{completed, reading, unposted};
+use crate::gateway::florin_v1::rest::{completed, post_refusal, reading};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
@@ -39,10 +39,10 @@ pub async fn authorize(
     let expires_at = fields.checked(holds::expiry(EXPIRES_AT.name, &expires_at)).flatten();
     let words = reading::all_words(&mut fields);
     fields.end()?;
-    ledger.know(std::iter::once(posting.currency())).await?;
+    ledger.ensure_known(std::iter::once(posting.currency())).await?;
     let (posting, has_key) = (posting.checked(ledger, "")?, words.key.is_some());
     let made = holds::authorize(ledger, &caller.call(), Authorize { posting, expires_at, words }, permit).await;
-    let made = made.map_err(|failure| unposted(failure, has_key))?;
+    let made = made.map_err(|failure| post_refusal(failure, has_key))?;
     let (transaction, replayed) = completed(ledger, &caller, made.posted).await?;
     let hold = made.hold.ok_or(Failure::Guard)?; // what was completed has its hold
     let answer = HoldMade { hold: hold.into(), transaction_id: transaction.id.0.to_string(), replayed };
@@ -69,7 +69,7 @@ pub async fn capture(
     fields.end()?;
     let (hold, has_key) = (holds::id(&id)?, words.key.is_some());
     let posted = holds::capture(ledger, &caller.call(), Capture { hold, amount, is_last, words }, permit).await;
-    stepped(ledger, &caller, hold, posted.map_err(|failure| unposted(failure, has_key))?).await
+    stepped(ledger, &caller, hold, posted.map_err(|failure| post_refusal(failure, has_key))?).await
 }
 
 /// Lets go what a hold has left.
@@ -90,7 +90,7 @@ pub async fn void(
     fields.end()?;
     let (hold, has_key) = (holds::id(&id)?, words.key.is_some());
     let posted = holds::void(ledger, &caller.call(), hold, words, permit).await;
-    stepped(ledger, &caller, hold, posted.map_err(|failure| unposted(failure, has_key))?).await
+    stepped(ledger, &caller, hold, posted.map_err(|failure| post_refusal(failure, has_key))?).await
 }
 
 async fn stepped(ledger: &Ledger, caller: &Caller, hold: TransactionId, posted: Posted) -> Result<Response, Refusal> {

@@ -7,7 +7,7 @@ use axum::response::Json;
 
 use super::requests::{AMOUNT, CURRENCY, CUSTOMER, INSTRUMENT, ProviderRequest, REFERENCE, SAGA_KEY};
 use super::views::saga::NativeSaga;
-use super::{declined, unposted};
+use super::{declined, post_refusal};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller};
@@ -58,7 +58,7 @@ async fn start(
     let instrument = fields.read(&INSTRUMENT);
     let (key, reference) = (fields.read(&SAGA_KEY), fields.read(&REFERENCE));
     fields.end()?;
-    ledger.know(std::iter::once(code.as_str())).await?;
+    ledger.ensure_known(std::iter::once(code.as_str())).await?;
     let currency = fields::currency(&ledger.parts().currencies, CURRENCY.name, &code)?;
     let amount = fields::amount(AMOUNT.name, &asked.text, currency)?;
     let has_key = key.is_some();
@@ -69,12 +69,12 @@ async fn start(
             // It is done; if that cannot be shown now, nothing must say that it was not.
             let row = ledger.saga(&caller.tenant, id).await.ok().flatten();
             let saga = row.and_then(|row| NativeSaga::try_from(row).ok());
-            saga.map(|saga| (StatusCode::CREATED, Json(saga))).ok_or_else(|| unposted(Failure::Unknown, has_key))
+            saga.map(|saga| (StatusCode::CREATED, Json(saga))).ok_or_else(|| post_refusal(Failure::Unknown, has_key))
         }
         Ok(Answer::Declined { code, message, .. }) => {
             let side = Side { debit: &account, credit: &account, currency: currency.code.as_str() };
             Err(declined(ledger, caller, &[side], (amount.minor_units(), currency.exponent), code, message).await)
         }
-        Err(failure) => Err(unposted(failure, has_key)),
+        Err(failure) => Err(post_refusal(failure, has_key)),
     }
 }

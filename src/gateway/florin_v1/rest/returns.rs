@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::gateway::florin_v1::rest::requests::{DESCRIPTION, PART, RefundPaymentRequest, ReverseRequest};
 use crate::gateway::florin_v1::rest::views::PostedTransaction;
-use crate::gateway::florin_v1::rest::{completed, reading, unposted};
+use crate::gateway::florin_v1::rest::{completed, post_refusal, reading};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller, Id};
@@ -34,7 +34,7 @@ pub async fn refund(
     fields.end()?;
     let (payment, has_key, call) = (named(&id)?, words.key.is_some(), caller.call());
     let posted = returns::refund(ledger, &call, call.deadline(ledger), Refund { payment, part, words }, permit).await;
-    let posted = posted.map_err(|failure| unposted(failure, has_key))?;
+    let posted = posted.map_err(|failure| post_refusal(failure, has_key))?;
     let (transaction, replayed) = completed(ledger, &caller, posted).await?;
     Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
 }
@@ -58,7 +58,7 @@ pub async fn reverse(
     fields.end()?;
     let (original, has_key) = (named(&id)?, words.key.is_some());
     let posted = returns::reverse(ledger, &caller.call(), original, words, permit).await;
-    let posted = posted.map_err(|failure| unposted(failure, has_key))?;
+    let posted = posted.map_err(|failure| post_refusal(failure, has_key))?;
     let (transaction, replayed) = completed(ledger, &caller, posted).await?;
     Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::gateway::florin_v1::rest::reading::Asked;
 use crate::gateway::florin_v1::rest::requests::{KIND, POSTINGS, TransactionRequest};
 use crate::gateway::florin_v1::rest::views::{NativeTransaction, PostedTransaction, TransactionPage};
-use crate::gateway::florin_v1::rest::{completed, reading, unposted};
+use crate::gateway::florin_v1::rest::{completed, post_refusal, reading};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
@@ -54,14 +54,14 @@ pub async fn post(
     }
     let words = reading::all_words(&mut fields);
     fields.end()?;
-    ledger.know(asked.iter().map(Asked::currency)).await?;
+    ledger.ensure_known(asked.iter().map(Asked::currency)).await?;
     let postings = asked.into_iter().enumerate();
     let postings = postings.map(|(n, posting)| posting.checked(ledger, &prefix(n)));
     let postings: SmallVec<_> = postings.collect::<Result<_, _>>()?;
     let (call, has_key) = (caller.call(), words.key.is_some());
     let posted =
         native::post(ledger, &call, call.deadline(ledger), Transaction { kind, postings, words }, permit).await;
-    let posted = posted.map_err(|failure| unposted(failure, has_key))?;
+    let posted = posted.map_err(|failure| post_refusal(failure, has_key))?;
     let (transaction, replayed) = completed(ledger, &caller, posted).await?;
     Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
 }

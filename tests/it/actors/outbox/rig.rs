@@ -147,7 +147,7 @@ impl Rig {
         let mut db = self.pool.acquire().await.unwrap();
         let tip = journal_rows::tip(&mut *db).await.unwrap();
         let part = live::read(&mut db, &mut Names::default(), 0, tip, i64::MAX).await.unwrap();
-        let events = part.told.into_iter().filter_map(|told| told.event.ok());
+        let events = part.events.into_iter().filter_map(|told| told.event.ok());
         events
             .map(|event| {
                 (

@@ -25,7 +25,7 @@ async fn currencies_are_made_and_changed_by_call() {
     let made = world.post("/v1/currencies", &gold()).await.ok(201);
     assert_eq!(
         made,
-        json!({ "code": "XAU", "name": "Gold", "precision": 6, "type": "non-fiat", "isActive": true, "metadata": { "unit": "oz", "fine": 999.9 } })
+        json!({ "code": "XAU", "name": "Gold", "exponent": 6, "type": "non-fiat", "isActive": true, "metadata": { "unit": "oz", "fine": 999.9 } })
     );
     assert_eq!(world.post("/v1/currencies", &gold()).await.ok(200), made);
     assert_eq!(world.get("currencies/XAU").await.ok(200), made);

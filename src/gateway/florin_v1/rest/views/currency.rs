@@ -24,7 +24,7 @@ pub struct NativeCurrency {
     kind: &'static str,
     /// Decimals of its smallest unit.
     #[schema(example = 2)]
-    precision: i16,
+    exponent: i16,
     /// Whether it takes new accounts.
     is_active: bool,
     #[schema(value_type = Object)]
@@ -37,7 +37,7 @@ impl From<CurrencyRow> for NativeCurrency {
             code: row.code,
             name: row.name,
             kind: TYPES[usize::from(!row.fiat)].0,
-            precision: row.exponent,
+            exponent: row.exponent,
             is_active: row.active,
             metadata: metadata(row.metadata.as_deref()),
         }

@@ -112,7 +112,7 @@ impl TryFrom<SagaRow> for NativeSaga {
             currency: order.currency.clone(),
         };
         let activity = row.facts.iter().map(|(fact, at)| {
-            let (step, status) = fact.told();
+            let (step, status) = fact.step_and_state();
             NativeSagaActivity { step, status, timestamp: time(*at) }
         });
         Ok(Self {

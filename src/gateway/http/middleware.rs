@@ -34,9 +34,9 @@ const REPORTED: [&str; 3] = ["OUTCOME_UNKNOWN", "LEDGER_GUARD", "INTERNAL_ERROR"
 /// No route: nothing is there to be protected, and nothing to be done.
 const NOWHERE: Route = Route { name: "none", access: Access::Open };
 
-/// What stands around the routes of a contract; clones share it.
+/// What the middleware of a contract's routes needs; clones share it.
 #[derive(Clone)]
-pub struct Around {
+pub struct EveryCall {
     /// What handlers are given.
     pub app: App,
     /// How errors are written.
@@ -45,9 +45,9 @@ pub struct Around {
     pub routes: Arc<RouteTable>,
 }
 
-/// Stands around every route.
-pub async fn around(
-    State(Around { app, manners, routes }): State<Around>,
+/// Goes before and after the handler of every route.
+pub async fn every_call(
+    State(EveryCall { app, manners, routes }): State<EveryCall>,
     mut request: Request,
     next: Next,
 ) -> Response {

@@ -92,7 +92,7 @@ impl Asked {
 ///
 /// # Errors
 /// Everything that is no 201.
-pub async fn carry(app: &App, caller: &Caller, asked: &Asked, permit: Permit) -> Result<Moved, Refusal> {
+pub async fn post(app: &App, caller: &Caller, asked: &Asked, permit: Permit) -> Result<Moved, Refusal> {
     let ledger = &app.ledger;
     let Some(currency) = ledger.currency(&asked.currency).await? else {
         return Err(declines::unknown_currency(ledger, caller, asked).await);
