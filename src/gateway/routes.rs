@@ -12,7 +12,7 @@ use super::http::App;
 use super::http::middleware::{EveryCall, every_call};
 use super::http::refusal::{Manners, Refusal};
 use super::http::routes::Routes;
-use super::{accounts_v1, docs, florin_v1, http};
+use super::{accounts_v1, docs, florin_v1};
 use crate::teller::validate::cut;
 
 /// What each contract brings: its routes, and how it writes errors.
