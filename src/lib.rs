@@ -23,7 +23,8 @@
 //! | [`runtime`] | all of it put together, started and drained | everybody |
 //! | [`cli`] | the command line | everybody |
 //!
-//! Beside them stand packages that know no room:
+//! The first three are the package `rules/` (florin-rules), so that the compiler keeps them pure. Beside the rooms stand
+//! packages that know none:
 //!
 //! | package | owns | known to |
 //! | --- | --- | --- |
@@ -35,16 +36,15 @@ pub mod admission;
 pub mod cli;
 pub mod faults;
 pub mod gateway;
-pub mod ledger;
 pub mod messaging;
-pub mod money;
 pub mod protocol;
 pub mod provider;
 pub mod resilience;
 pub mod runtime;
-pub mod saga;
 pub mod settings;
 pub mod store;
 pub mod supervision;
 pub mod telemetry;
 pub mod teller;
+
+pub use florin_rules::{ledger, money, saga};

@@ -11,7 +11,8 @@ pub struct File {
 
 impl File {
     pub fn room(&self) -> &str {
-        self.path.split('/').nth(1).unwrap_or_default().trim_end_matches(".rs")
+        let below = self.path.split_once("src/").map_or(&*self.path, |(_, below)| below);
+        below.split('/').next().unwrap_or_default().trim_end_matches(".rs")
     }
 
     /// Whether it is this file, this room (`src/store.rs` as well as `src/store/`), or below it.
