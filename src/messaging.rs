@@ -3,6 +3,7 @@
 //! Every call into the client library that may block is short and runs on a thread for blocking work. Between two such
 //! calls the caller is asked whether it should stop.
 
+pub mod consumer;
 pub mod position;
 pub mod producer;
 pub mod topics;
@@ -18,8 +19,16 @@ pub struct KafkaConfig {
     pub brokers: String,
     /// Payment events go to `<prefix>.paymentauthorized` and `<prefix>.paymentdeclined`.
     pub topic_prefix: String,
-    /// The topic of Florin's own events.
+    /// The topic of Florin's own events of money and accounts.
     pub florin_topic: String,
+    /// The topic of Florin's own events of billing.
+    pub invoices_topic: String,
+    /// The topic of billing's events in the form of the orders contract.
+    pub billing_topic: String,
+    /// The topic from which orders are billed.
+    pub orders_topic: String,
+    /// The consumer group that reads orders.
+    pub orders_group: String,
     /// The topic where publishers keep their positions.
     pub position_topic: String,
     /// The publisher's name towards Kafka: a newer producer of the same name shuts the older one out.
@@ -45,6 +54,10 @@ impl Default for KafkaConfig {
             brokers: "127.0.0.1:9092".into(),
             topic_prefix: "payments".into(),
             florin_topic: "florin.transactions".into(),
+            invoices_topic: "florin.invoices".into(),
+            billing_topic: "billing.events".into(),
+            orders_topic: "orders".into(),
+            orders_group: "billing-worker".into(),
             position_topic: "florin.outbox.position".into(),
             transactional_id: "florin.outbox".into(),
             partitions: 6,
@@ -58,6 +71,11 @@ impl Default for KafkaConfig {
 }
 
 impl KafkaConfig {
+    /// Where messages of a topic go that can have no effect.
+    pub fn dead_letters_of(topic: &str) -> String {
+        format!("{topic}.dlq")
+    }
+
     /// The settings that every client has in common.
     pub fn client(&self) -> ClientConfig {
         let mut client = ClientConfig::new();

@@ -3,9 +3,11 @@
 pub mod account;
 pub mod admission;
 pub mod batch;
+pub mod content;
 pub mod events;
 pub mod journal;
 pub mod live;
 pub mod movement;
+mod opening;
 pub mod record;
 pub mod slip;

@@ -287,6 +287,10 @@ pub fn kafka(settings: &Settings) -> KafkaConfig {
         transactional_id: kafka.transactional_id.clone(),
         florin_topic: kafka.florin_topic.clone(),
         position_topic: kafka.position_topic.clone(),
+        invoices_topic: kafka.invoices_topic.clone(),
+        billing_topic: kafka.billing_topic.clone(),
+        orders_topic: kafka.orders_topic.clone(),
+        orders_group: kafka.orders_group.clone(),
         partitions: kafka.topic_partitions,
         replication: kafka.topic_replicas,
         ..KafkaConfig::default()

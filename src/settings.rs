@@ -46,6 +46,7 @@ pub struct Settings {
     /// `None`: payouts and card top-ups are refused.
     pub provider: Option<ProviderSettings>,
     pub sagas: SagaSettings,
+    pub billing: BillingSettings,
     /// The metrics listener; `None`: there is none.
     pub metrics: Option<ListenSettings>,
     pub log: LogSettings,
@@ -122,6 +123,16 @@ pub enum DevBroker {
 }
 
 #[derive(Clone, Debug)]
+pub struct BillingSettings {
+    /// Whether orders from Kafka are billed.
+    pub orders: bool,
+    /// The legal entity that bills them.
+    pub orders_entity: String,
+    /// Tax where no rate is set for region and category, in percent.
+    pub tax_percent: u32,
+}
+
+#[derive(Clone, Debug)]
 pub struct KafkaSettings {
     /// `host:port`, separated by commas; `None`: not set.
     pub brokers: Option<String>,
@@ -135,6 +146,14 @@ pub struct KafkaSettings {
     pub florin_topic: String,
     /// The topic of the publisher's position: one for each installation on a cluster.
     pub position_topic: String,
+    /// The topic of Florin's own events of billing.
+    pub invoices_topic: String,
+    /// The topic of billing's events in the form of the orders contract.
+    pub billing_topic: String,
+    /// The topic from which orders are billed.
+    pub orders_topic: String,
+    /// The consumer group that reads orders.
+    pub orders_group: String,
     /// Whether to publish in Kafka transactions, exactly once; false: at least once.
     pub transactions: bool,
     /// Topic partitions of new topics.

@@ -53,7 +53,8 @@ END $$;
 
 -- Rows of a batch that are rare, each kind an array or absent: accounts (see open_accounts), refunds [{payment, limit,
 -- given, reversal}], undone [{payment, given}]: what gave back and was undone, so that so much may be given back again
--- (below zero: it counts again), sagas, facts, actions, derived [{id, seq}], declines [{tenant, account, seq}].
+-- (below zero: it counts again), sagas, facts, actions, derived [{id, seq}], declines [{tenant, account, seq}], replays
+-- [{letter, seq}], invoices (see issue_invoices), settlements (see settle_invoices), released [{parked}].
 CREATE OR REPLACE FUNCTION apply_extras(extras_ jsonb) RETURNS void LANGUAGE plpgsql
 SET jit = off SET enable_nestloop = on SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 BEGIN
@@ -76,6 +77,10 @@ BEGIN
       AS o(id uuid, tenant text, at timestamptz, actor text, action text, subject text, reason text, before jsonb, after jsonb, correlation text);
   UPDATE dead_letters d SET replayed_as = r.seq, replayed_at = clock_timestamp()
     FROM jsonb_to_recordset(extras_ -> 'replays') AS r(letter bigint, seq bigint) WHERE d.id = r.letter;
+  IF extras_ ? 'invoices' THEN PERFORM issue_invoices(extras_ -> 'invoices'); END IF;
+  IF extras_ ? 'settlements' THEN PERFORM settle_invoices(extras_ -> 'settlements'); END IF;
+  UPDATE parked_orders p SET billed_at = clock_timestamp()
+    FROM jsonb_to_recordset(extras_ -> 'released') AS r(parked bigint) WHERE p.id = r.parked;
 END $$;
 
 -- Commits a batch whole or not at all. Fixed order inside: rows with their keys, holds, what is rare, fence and
@@ -88,7 +93,7 @@ END $$;
 -- being written.
 -- Sets are unnested side by side in the select list, which costs a third of what FROM unnest(...) does. Errors: 23505
 -- on journal_<n>_key or FL001 a key is used, FL002 fenced, FL004 a record is past its cut-off, FL005 there is no such
--- hold, FL006 a saga has gone on otherwise, FL007 a currency takes no new accounts, FL008 the batch is not the
+-- hold, FL006 a saga or an invoice has gone on otherwise, FL007 a currency takes no new accounts, FL008 the batch is not the
 -- successor of the last, 23514 on hold_taken or refund_given: more than there is.
 CREATE OR REPLACE FUNCTION commit_batch(
   writer_ int, epoch_ bigint, session_ bigint, cutoff_ timestamptz, batch_ bigint, prior_ bigint,

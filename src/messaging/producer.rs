@@ -23,10 +23,10 @@ const CALL: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Outgoing<'a> {
     pub topic: &'a str,
-    /// `None`: the key decides.
+    /// `None`: the key decides, or chance if there is none.
     pub partition: Option<i32>,
-    /// The message key.
-    pub key: &'a str,
+    /// The message key; `None`: none.
+    pub key: Option<&'a str>,
     pub body: &'a str,
     /// Sent as the header `tenant`; `None` for events of payment.v1, which have no headers.
     pub tenant: Option<&'a str>,
@@ -140,8 +140,9 @@ impl Producer {
     pub async fn send(&self, records: &[Outgoing<'_>], stop: &impl Stopping) -> Result<(), Failure> {
         let delivery = Arc::new(Delivery::of(records.len()));
         for (index, record) in records.iter().enumerate() {
-            let mut message =
-                BaseRecord::with_opaque_to(record.topic, delivery.clone()).key(record.key).payload(record.body);
+            let mut message: BaseRecord<'_, str, str, _> =
+                BaseRecord::with_opaque_to(record.topic, delivery.clone()).payload(record.body);
+            message.key = record.key;
             message.partition = record.partition;
             if let Some(tenant) = record.tenant {
                 message.headers = Some(OwnedHeaders::new().insert(Header { key: "tenant", value: Some(tenant) }));

@@ -7,7 +7,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::KafkaConfig;
-use crate::protocol::events::EventType;
+use crate::protocol::events::{EventType, Stream};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -17,20 +17,26 @@ pub struct Topics {
     events: Vec<(EventType, String)>,
     /// Dead letters go here, shortened.
     pub dead_letters: String,
+    /// Topics that are read, and those of their dead letters.
+    pub received: Vec<String>,
+    /// Copies of billing's events, in the form of the orders contract.
+    pub billing: String,
     /// Publishers keep their positions here.
     pub positions: String,
 }
 
 impl Topics {
     pub fn new(config: &KafkaConfig) -> Self {
-        let name = |event: EventType| {
-            event
-                .topic_suffix()
-                .map_or_else(|| config.florin_topic.clone(), |suffix| format!("{}.{suffix}", config.topic_prefix))
+        let name = |event: EventType| match event.stream() {
+            Stream::Payments(suffix) => format!("{}.{suffix}", config.topic_prefix),
+            Stream::Transactions => config.florin_topic.clone(),
+            Stream::Invoices => config.invoices_topic.clone(),
         };
         Self {
             events: EventType::ALL.into_iter().map(|event| (event, name(event))).collect(),
             dead_letters: format!("{}.dlq", config.topic_prefix),
+            received: vec![config.orders_topic.clone(), KafkaConfig::dead_letters_of(&config.orders_topic)],
+            billing: config.billing_topic.clone(),
             positions: config.position_topic.clone(),
         }
     }
@@ -43,7 +49,7 @@ impl Topics {
     pub fn plan(&self, config: &KafkaConfig) -> Vec<Plan> {
         let size = (config.record_bytes_max + 4096).to_string(); // room for key and framing
         let mut plans: Vec<Plan> = Vec::new();
-        for name in self.events.iter().map(|(_, name)| name).chain([&self.dead_letters]) {
+        for name in self.events.iter().map(|(_, name)| name).chain([&self.dead_letters, &self.billing]).chain(&self.received) {
             if plans.iter().all(|plan| plan.name != *name) {
                 plans.push(Plan {
                     name: name.clone(),
@@ -170,8 +176,10 @@ mod tests {
         let topics = Topics::new(&KafkaConfig::default());
         let names = EventType::ALL.map(|event| topics.of(event).to_owned());
         assert_eq!(names[..2], ["payments.paymentauthorized", "payments.paymentdeclined"]);
-        assert!(names[2..].iter().all(|name| name == "florin.transactions"), "{names:?}");
+        assert!(names[2..8].iter().all(|name| name == "florin.transactions"), "{names:?}");
+        assert!(names[8..].iter().all(|name| name == "florin.invoices"), "{names:?}");
+        assert_eq!(topics.billing, "billing.events");
         assert_eq!(topics.dead_letters, "payments.dlq");
-        assert_eq!(topics.plan(&KafkaConfig::default()).len(), 5);
+        assert_eq!(topics.plan(&KafkaConfig::default()).len(), 9);
     }
 }

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod dead_letter;
+mod invoices;
 mod payloads;
 mod render;
 
@@ -17,6 +18,7 @@ use ulid::Ulid;
 
 pub use accounts::{AccountChanged, AccountCreated, GuardsText};
 pub use dead_letter::DeadLetter;
+pub use invoices::{BillingFacts, DocumentFacts, DocumentIssued, InvoicesSettled, SettlementFacts};
 pub use payloads::{
     Follows, HoldPayload, Outcome, PaymentAuthorized, PaymentDeclined, PostingPayload, RatePayload, TransactionPayload,
 };
@@ -38,6 +40,20 @@ pub enum EventType {
     AccountCreated = 7,
     /// An account's status, floor or ceiling changed.
     AccountChanged = 8,
+    /// An invoice was issued.
+    InvoiceIssued = 9,
+    /// A credit note was issued, and credits its invoice.
+    CreditNoteIssued = 10,
+    /// Invoices were paid, in part or in whole.
+    InvoicePaid = 11,
+    /// What an invoice posted was undone.
+    InvoiceVoided = 12,
+    /// What was due of an invoice was given up.
+    InvoiceWrittenOff = 13,
+    /// Nobody expects an invoice to be paid any more.
+    InvoiceUncollectible = 14,
+    /// An invoice was not paid in time.
+    InvoiceOverdue = 15,
 }
 
 /// The number of an event, as the journal and dead letters keep it. That of a newer Florin may be unknown to this one.
@@ -57,7 +73,7 @@ impl EventNumber {
 }
 
 impl EventType {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 15] = [
         Self::PaymentAuthorized,
         Self::PaymentDeclined,
         Self::TransactionPosted,
@@ -66,6 +82,13 @@ impl EventType {
         Self::HoldVoided,
         Self::AccountCreated,
         Self::AccountChanged,
+        Self::InvoiceIssued,
+        Self::CreditNoteIssued,
+        Self::InvoicePaid,
+        Self::InvoiceVoided,
+        Self::InvoiceWrittenOff,
+        Self::InvoiceUncollectible,
+        Self::InvoiceOverdue,
     ];
 
     pub const fn code(self) -> i16 {
@@ -78,6 +101,13 @@ impl EventType {
             Self::HoldVoided => 6,
             Self::AccountCreated => 7,
             Self::AccountChanged => 8,
+            Self::InvoiceIssued => 9,
+            Self::CreditNoteIssued => 10,
+            Self::InvoicePaid => 11,
+            Self::InvoiceVoided => 12,
+            Self::InvoiceWrittenOff => 13,
+            Self::InvoiceUncollectible => 14,
+            Self::InvoiceOverdue => 15,
         }
     }
 
@@ -97,6 +127,13 @@ impl EventType {
             Self::HoldVoided => "HoldVoided",
             Self::AccountCreated => "AccountCreated",
             Self::AccountChanged => "AccountChanged",
+            Self::InvoiceIssued => "InvoiceIssued",
+            Self::CreditNoteIssued => "CreditNoteIssued",
+            Self::InvoicePaid => "InvoicePaid",
+            Self::InvoiceVoided => "InvoiceVoided",
+            Self::InvoiceWrittenOff => "InvoiceWrittenOff",
+            Self::InvoiceUncollectible => "InvoiceUncollectible",
+            Self::InvoiceOverdue => "InvoiceOverdue",
         }
     }
 
@@ -107,22 +144,47 @@ impl EventType {
             Self::TransactionPosted | Self::TransactionDeclined => "Transaction",
             Self::HoldAuthorized | Self::HoldVoided => "Hold",
             Self::AccountCreated | Self::AccountChanged => "Account",
+            Self::InvoiceIssued
+            | Self::CreditNoteIssued
+            | Self::InvoicePaid
+            | Self::InvoiceVoided
+            | Self::InvoiceWrittenOff
+            | Self::InvoiceUncollectible
+            | Self::InvoiceOverdue => "Invoice",
         }
     }
 
-    /// The part of the topic's name after the prefix; `None` for Florin's own events, which share one topic.
-    pub const fn topic_suffix(self) -> Option<&'static str> {
+    /// The topic that it is published on.
+    pub const fn stream(self) -> Stream {
         match self {
-            Self::PaymentAuthorized => Some("paymentauthorized"),
-            Self::PaymentDeclined => Some("paymentdeclined"),
+            Self::PaymentAuthorized => Stream::Payments("paymentauthorized"),
+            Self::PaymentDeclined => Stream::Payments("paymentdeclined"),
             Self::TransactionPosted
             | Self::TransactionDeclined
             | Self::HoldAuthorized
             | Self::HoldVoided
             | Self::AccountCreated
-            | Self::AccountChanged => None,
+            | Self::AccountChanged => Stream::Transactions,
+            Self::InvoiceIssued
+            | Self::CreditNoteIssued
+            | Self::InvoicePaid
+            | Self::InvoiceVoided
+            | Self::InvoiceWrittenOff
+            | Self::InvoiceUncollectible
+            | Self::InvoiceOverdue => Stream::Invoices,
         }
     }
+}
+
+/// Events that share a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Events of payment.v1, each on a topic of its own: the part of its name after the prefix.
+    Payments(&'static str),
+    /// Florin's own events of money and accounts.
+    Transactions,
+    /// Florin's own events of billing.
+    Invoices,
 }
 
 /// The payload of an event, which also says which event it is.
@@ -136,6 +198,8 @@ pub enum Payload<'a> {
     Hold(&'a HoldPayload<'a>),
     AccountCreated(&'a AccountCreated<'a>),
     AccountChanged(&'a AccountChanged<'a>),
+    DocumentIssued(EventType, &'a DocumentIssued),
+    InvoicesSettled(EventType, &'a InvoicesSettled),
 }
 
 impl Payload<'_> {
@@ -151,6 +215,7 @@ impl Payload<'_> {
             Self::Hold(HoldPayload { expires_at: None, .. }) => EventType::HoldVoided,
             Self::AccountCreated(_) => EventType::AccountCreated,
             Self::AccountChanged(_) => EventType::AccountChanged,
+            Self::DocumentIssued(event, _) | Self::InvoicesSettled(event, _) => *event,
         }
     }
 }
@@ -188,6 +253,8 @@ pub fn envelope(
         Payload::Hold(payload) => write(event, id, aggregate, payload, &timestamp, correlation),
         Payload::AccountCreated(payload) => write(event, id, aggregate, payload, &timestamp, correlation),
         Payload::AccountChanged(payload) => write(event, id, aggregate, payload, &timestamp, correlation),
+        Payload::DocumentIssued(_, payload) => write(event, id, aggregate, payload, &timestamp, correlation),
+        Payload::InvoicesSettled(_, payload) => write(event, id, aggregate, payload, &timestamp, correlation),
     }
 }
 

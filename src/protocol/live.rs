@@ -27,6 +27,8 @@ pub struct LiveEvent {
     pub key: Box<str>,
     /// The whole envelope as JSON text, as Kafka gets it.
     pub body: Arc<str>,
+    /// What the topic of the orders contract gets beside it; most events have none.
+    pub copies: Vec<Box<str>>,
 }
 
 /// What is sent at once: every event after `from`, up to and including `to`.

@@ -4,6 +4,7 @@
 mod capture;
 mod exchange;
 mod hold;
+mod invoice;
 mod provided;
 mod refund;
 mod reversal;
@@ -26,6 +27,7 @@ use crate::money::Amount;
 pub use self::capture::Capture;
 pub use self::exchange::Exchange;
 pub use self::hold::Hold;
+pub use self::invoice::{Invoice, Settlement};
 pub use self::provided::{CardTopup, Payout};
 pub use self::refund::Refund;
 pub use self::reversal::Reversal;
@@ -115,6 +117,12 @@ impl Record {
         let rows = postings.first().map_or_else(Vec::new, |first| movement.rows(source.id, source.at, *first));
         let postings = if movement.posts() { postings } else { SmallVec::new() };
         Self { rows, ..Self::about(movement, Body::Postings(postings), source) }
+    }
+
+    /// The record of a movement that changes rows and posts nothing, under its own id as its key: a row of the journal,
+    /// but no transaction.
+    pub fn of_fact(movement: &dyn Movement, kind: Kind, rows: Vec<Rows>, source: Source) -> Self {
+        Self { kind, rows, ..Self::about(movement, Body::Postings(SmallVec::new()), source) }
     }
 
     /// The record of a movement that is declined, under its own id as its key.

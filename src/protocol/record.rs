@@ -1,6 +1,7 @@
 //! What the journal writes: one record per accepted or declined command, complete before it is admitted.
 
 mod account;
+mod billing;
 mod kind;
 mod rows;
 
@@ -17,6 +18,7 @@ use crate::ledger::Guards;
 use crate::money::Amount;
 
 pub use self::account::{AccountKind, NormalSide};
+pub use self::billing::{DocumentKind, InvoiceRow, SettlementKind, SettlementRow};
 pub use self::kind::Kind;
 pub use self::rows::{AccountRow, ExchangeRow, FactRow, Operator, OperatorAction, Rows};
 
@@ -47,9 +49,16 @@ impl TransactionId {
 }
 
 impl TransactionId {
-    /// Whether it was made by [`Self::derived`].
+    /// Whether it was made by [`Self::derived`] or [`Self::of_message`].
     pub fn is_derived(self) -> bool {
         self.0.get_version_num() == 8
+    }
+
+    /// The id of what a message does, wherever it came from and however often: `kind` says what kind of message it is,
+    /// `id` is its own.
+    pub fn of_message(kind: &str, tenant: &str, id: &str) -> Self {
+        let hash = hash(&[b"message", kind.as_bytes(), tenant.as_bytes(), id.as_bytes()]);
+        Self(uuid::Builder::from_custom_bytes(*hash.as_bytes()).into_uuid())
     }
 
     /// The id of what this step does to another transaction: the same, whoever does it and however often. A UUID
@@ -68,6 +77,10 @@ pub enum Api {
     FlorinV1 = 2,
     /// The accounts REST API.
     AccountsV1 = 3,
+    /// Orders from Kafka and the gRPC service `ledger`.
+    Orders = 4,
+    /// Customers and their bills.
+    Customers = 5,
 }
 
 impl Api {
@@ -81,6 +94,8 @@ impl Api {
             "payment.v1" => Some(Self::PaymentV1),
             "florin.v1" | "" => Some(Self::FlorinV1),
             "accounts.v1" => Some(Self::AccountsV1),
+            "orders" => Some(Self::Orders),
+            "customers" => Some(Self::Customers),
             _ => None,
         }
     }

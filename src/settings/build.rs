@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{
-    AdmissionSettings, AuthSettings, DatabaseSettings, DevBroker, Entry, GrpcSettings, JournalSettings, KafkaSettings,
+    AdmissionSettings, AuthSettings, BillingSettings, DatabaseSettings, DevBroker, Entry, GrpcSettings, JournalSettings, KafkaSettings,
     ListenSettings, LogFormat, LogSettings, Mode, OutboxSettings, Problems, ProviderSettings, RateLimitSettings,
     RedisSettings, SagaSettings, Settings, TlsSettings, TraceSettings, UNAUTHENTICATED_WORDS, Value, WindowSettings,
 };
@@ -55,6 +55,10 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             transactional_id: v.text("KAFKA_TRANSACTIONAL_ID"),
             florin_topic: v.text("KAFKA_FLORIN_TOPIC"),
             position_topic: v.text("KAFKA_POSITION_TOPIC"),
+            invoices_topic: v.text("KAFKA_INVOICES_TOPIC"),
+            billing_topic: v.text("KAFKA_BILLING_EVENTS_TOPIC"),
+            orders_topic: v.text("KAFKA_ORDERS_TOPIC"),
+            orders_group: v.text("KAFKA_GROUP_ID"),
             transactions: v.flag("KAFKA_TRANSACTIONS"),
             topic_partitions: v.whole("KAFKA_TOPIC_PARTITIONS"),
             topic_replicas: v.whole("KAFKA_TOPIC_REPLICAS"),
@@ -113,6 +117,11 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             delay_min: Duration::from_millis(v.whole("SAGA_DELAY_MIN_MS")),
             delay_max: Duration::from_millis(v.whole("SAGA_DELAY_MAX_MS")),
             pending_max: Duration::from_secs(v.whole("SAGA_PENDING_MAX_S")),
+        },
+        billing: BillingSettings {
+            orders: v.flag("ORDERS_ENABLED"),
+            orders_entity: v.text("ORDERS_ENTITY"),
+            tax_percent: v.whole("TAX_PERCENT"),
         },
         metrics: v.flag("METRICS_ENABLED").then(|| v.listen("METRICS_HOST", "METRICS_PORT")),
         log: LogSettings {

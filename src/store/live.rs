@@ -3,9 +3,10 @@
 use sqlx::{Error, PgConnection};
 use uuid::Uuid;
 
+use super::billing::facts as billing;
 use super::fold::{self, Suspect};
 use super::journal_rows::{self, Names, SqlRow, transactions};
-use crate::protocol::events::{EventNumber, Unreadable, render};
+use crate::protocol::events::{EventNumber, Stream, Unreadable, render};
 use crate::protocol::live::LiveEvent;
 
 /// The event at one place of the journal.
@@ -57,6 +58,7 @@ pub async fn read(
     let rows_max = rows_max.max(TRANSACTION_MAX);
     let rows = journal_rows::after(&mut *db, after, upto, rows_max).await?;
     names.learn(db, &rows).await?;
+    let billing = billing::of(db, &billed(&rows)).await?;
     let suspects = fold::suspects(&mut *db, after).await?;
     let is_all = i64::try_from(rows.len()).is_ok_and(|read| read < rows_max);
     let groups = transactions(rows, is_all);
@@ -76,11 +78,20 @@ pub async fn read(
         };
         let suspect = suspects.iter().find(is_suspect).map(|suspect| suspect.account);
         let rows = group.into_iter().map(SqlRow::read).collect::<Result<Vec<_>, _>>();
-        let event = rows.and_then(|rows| render(&rows, |id| names.get(id)));
+        let event = rows.and_then(|rows| render(&rows, |id| names.get(id), |seq| billing.get(&seq)));
         let number = event.as_ref().map_or(written, |event| EventNumber(event.event.code()));
         Some(JournalEvent { seq, tenant, transaction, number, event, suspect })
     });
     Ok(Part { events: events.collect(), to, is_all })
+}
+
+/// The places of records that have an event of billing.
+fn billed(rows: &[SqlRow]) -> Vec<i64> {
+    let is_billing = |row: &&SqlRow| {
+        let event = row.event.and_then(|number| EventNumber(number).known());
+        row.n == 0 && event.is_some_and(|event| event.stream() == Stream::Invoices)
+    };
+    rows.iter().filter(is_billing).map(|row| row.seq).collect()
 }
 
 /// The event at this place, if there is one.

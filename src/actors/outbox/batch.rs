@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::messaging::producer::Outgoing;
 use crate::messaging::topics::Topics;
-use crate::protocol::events::{DeadLetter, EventType};
+use crate::protocol::events::{DeadLetter, EventType, Stream};
 use crate::store::live::JournalEvent;
 use crate::store::outbox::Letter;
 
@@ -45,14 +45,24 @@ impl Item<'_> {
             (Some(event), None) => topics.of(event),
             _ => &topics.dead_letters,
         };
-        let is_own = self.dead.is_none() && self.event.is_some_and(|event| event.topic_suffix().is_none());
+        let is_contract = |event: EventType| matches!(event.stream(), Stream::Payments(_));
+        let is_own = self.dead.is_none() && self.event.is_some_and(|event| !is_contract(event));
         Outgoing {
             topic,
             partition: None,
-            key: &self.key,
+            key: Some(&self.key),
             body: &self.body,
             tenant: is_own.then_some(self.source.tenant.as_str()),
         }
+    }
+
+    /// What the topic of the orders contract gets beside it, without keys and headers; nothing for a dead letter.
+    pub fn copies<'s>(&'s self, topics: &'s Topics) -> impl Iterator<Item = Outgoing<'s>> {
+        let copies = match (&self.source.event, &self.dead) {
+            (Ok(event), None) => event.copies.as_slice(),
+            _ => &[],
+        };
+        copies.iter().map(|body| Outgoing { topic: &topics.billing, partition: None, key: None, body, tenant: None })
     }
 
     /// As PostgreSQL keeps it, if it is a dead letter.

@@ -144,7 +144,7 @@ async fn carry_out(
     let record = Outgoing {
         topic: &kafka.position_topic,
         partition: Some(config.partition),
-        key: &config.publisher,
+        key: Some(&config.publisher),
         body: &body,
         tenant: None,
     };

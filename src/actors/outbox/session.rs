@@ -168,12 +168,19 @@ impl Session {
         let Some(last) = events.last() else { return Ok(()) };
         let position = self.position_record(&args.config, last.seq, hash(last));
         let mut records: Vec<Outgoing<'_>> = items.iter().map(|item| item.outgoing(topics)).collect();
+        let mut sources: Vec<usize> = (0..items.len()).collect(); // which event each record is of
+        for (n, item) in items.iter().enumerate() {
+            for copy in item.copies(topics) {
+                records.push(copy);
+                sources.push(n);
+            }
+        }
         let body = position.encode();
         if args.config.transactional {
             records.push(own_place(args, &body));
         }
         if let Err(failure) = self.transaction(args, &records).await {
-            return self.failed(args, events, failure).await;
+            return self.failed(args, events, &sources, failure).await;
         }
         (self.position, self.last, self.scanned, self.copy_due, self.tries) =
             (position.position, position.last, position.position, true, 0);
@@ -220,12 +227,19 @@ impl Session {
         Ok(self.transaction(args, &[own_place(args, &body)]).await?)
     }
 
-    /// Aborts a failed transaction if need be, and decides how to go on.
-    async fn failed(&mut self, args: &OutboxArgs, events: &[JournalEvent], failure: Failure) -> Result<(), Trouble> {
+    /// Aborts a failed transaction if need be, and decides how to go on. `sources`: which event each record is of.
+    async fn failed(
+        &mut self,
+        args: &OutboxArgs,
+        events: &[JournalEvent],
+        sources: &[usize],
+        failure: Failure,
+    ) -> Result<(), Trouble> {
         match failure {
             Failure::Poison { index, reason } => {
                 self.producer.abort(&args.handle).await?;
-                self.blame(args, events, index, reason)
+                let event = index.map(|index| sources.get(index).copied().unwrap_or(usize::MAX));
+                self.blame(args, events, event, reason)
             }
             Failure::Abort(reason) => {
                 self.producer.abort(&args.handle).await?;
@@ -311,7 +325,7 @@ fn own_place<'a>(args: &'a OutboxArgs, body: &'a str) -> Outgoing<'a> {
     Outgoing {
         topic: &args.kafka.position_topic,
         partition: Some(args.config.partition),
-        key: &args.config.publisher,
+        key: Some(&args.config.publisher),
         body,
         tenant: None,
     }

@@ -1,10 +1,13 @@
 //! Rows of a batch that most batches do not have, as the one JSON argument that carries them all.
 
+mod billing;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use self::billing::{Invoice, Released, Settlement};
 use crate::protocol::record::{AccountRow, Kind, Record, RequestedPosting, Rows, TransactionId};
 
 /// The SQL function `apply_extras` reads these fields by name. A list that is empty is left out.
@@ -28,6 +31,12 @@ pub struct Extras {
     declines: Vec<Decline>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     replays: Vec<Replay>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    invoices: Vec<Invoice>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    settlements: Vec<Settlement>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    released: Vec<Released>,
 }
 
 #[derive(Debug, Serialize)]
@@ -114,7 +123,20 @@ struct Replay {
 
 impl Extras {
     pub fn is_empty(&self) -> bool {
-        let Self { accounts, refunds, undone, sagas, facts, actions, derived, declines, replays } = self;
+        let Self {
+            accounts,
+            refunds,
+            undone,
+            sagas,
+            facts,
+            actions,
+            derived,
+            declines,
+            replays,
+            invoices,
+            settlements,
+            released,
+        } = self;
         accounts.is_empty()
             && refunds.is_empty()
             && undone.is_empty()
@@ -124,6 +146,9 @@ impl Extras {
             && derived.is_empty()
             && declines.is_empty()
             && replays.is_empty()
+            && invoices.is_empty()
+            && settlements.is_empty()
+            && released.is_empty()
     }
 
     pub(super) fn derived(&mut self, id: TransactionId, seq: i64) {
@@ -188,6 +213,9 @@ impl Extras {
             }),
             Rows::Account(row) => self.accounts.push(account(tenant(), row)),
             Rows::Replay { letter } => self.replays.push(Replay { letter: *letter, seq }),
+            Rows::Invoice(row) => self.invoices.push(Invoice::of(row, tenant(), seq, at)),
+            Rows::Settlement(row) => self.settlements.push(Settlement::of(row, seq, at)),
+            Rows::Released { parked } => self.released.push(Released { parked: *parked }),
         }
     }
 }

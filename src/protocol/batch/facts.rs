@@ -40,7 +40,10 @@ pub(super) fn of(record: &Record) -> Option<String> {
             | Rows::Saga { .. }
             | Rows::Action(_)
             | Rows::Account(_)
-            | Rows::Replay { .. } => {}
+            | Rows::Replay { .. }
+            | Rows::Invoice(_)
+            | Rows::Settlement(_)
+            | Rows::Released { .. } => {}
         }
     }
     let fact = |rows: &Rows| if let Rows::Fact(fact) = rows { serde_json::from_str(&fact.body).ok() } else { None };

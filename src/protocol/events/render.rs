@@ -1,5 +1,7 @@
 //! Makes the event of one transaction from its rows in the journal. No other place writes the body of an event.
 
+mod billing;
+
 use smallvec::SmallVec;
 use ulid::Ulid;
 use uuid::Uuid;
@@ -7,7 +9,7 @@ use uuid::Uuid;
 use super::payloads::{
     Follows, HoldPayload, Outcome, PaymentAuthorized, PaymentDeclined, PostingPayload, RatePayload, TransactionPayload,
 };
-use super::{AccountChanged, AccountCreated, EventType, GuardsText, Payload, envelope, metadata_texts};
+use super::{AccountChanged, AccountCreated, BillingFacts, EventType, GuardsText, Payload, envelope, metadata_texts};
 use crate::money::{Currency, decimal_text};
 use crate::protocol::journal::Row;
 use crate::protocol::live::LiveEvent;
@@ -46,11 +48,16 @@ pub fn event_id(row: &Row) -> Ulid {
     Ulid((ms << 80) | ((row.id.0.as_u128() & LOW).wrapping_mul(ODD) & LOW))
 }
 
-/// The event of a transaction; `rows` are all of its rows, in order.
+/// The event of a transaction; `rows` are all of its rows, in order. `billing` is what the tables of billing say of the
+/// record whose first row is at a place.
 ///
 /// # Errors
 /// [`Unreadable`] when the rows are damaged, or of another version of Florin.
-pub fn render<'a>(rows: &[Row], named: impl Fn(AccountId) -> Option<&'a Named>) -> Result<LiveEvent, Unreadable> {
+pub fn render<'a>(
+    rows: &[Row],
+    named: impl Fn(AccountId) -> Option<&'a Named>,
+    billing: impl Fn(i64) -> Option<&'a BillingFacts>,
+) -> Result<LiveEvent, Unreadable> {
     let row = rows.first().ok_or(Unreadable::Missing(0, "rows"))?;
     if row.kind == Kind::REPLAY {
         return replay(row);
@@ -150,6 +157,17 @@ pub fn render<'a>(rows: &[Row], named: impl Fn(AccountId) -> Option<&'a Named>) 
                 row.correlation.as_deref(),
                 [&*payer.name, &payee.name],
             ))
+        }
+        EventType::InvoiceIssued
+        | EventType::CreditNoteIssued
+        | EventType::InvoicePaid
+        | EventType::InvoiceVoided
+        | EventType::InvoiceWrittenOff
+        | EventType::InvoiceUncollectible
+        | EventType::InvoiceOverdue => {
+            let facts = billing(row.seq).ok_or(Unreadable::Missing(row.seq, "invoice"))?;
+            let accounts = rows.iter().flat_map(|row| [row.debit, row.credit]).flatten().filter_map(named);
+            billing::render(row, event, facts, accounts.map(|account| &*account.name))
         }
         EventType::AccountCreated => {
             let text = |field| row.text(field).ok_or(Unreadable::Missing(row.seq, field));
@@ -314,6 +332,7 @@ fn replay(row: &Row) -> Result<LiveEvent, Unreadable> {
         accounts: distinct(single.into_iter().chain(pairs).filter_map(serde_json::Value::as_str)),
         key: key.into(),
         body: body.into(),
+        copies: Vec::new(),
     })
 }
 
@@ -346,6 +365,7 @@ fn live_event<'n>(
         accounts: distinct(accounts),
         key: key.into(),
         body: envelope(event_id(row), key, payload, row.created_at, correlation).into(),
+        copies: Vec::new(),
     }
 }
 

@@ -21,10 +21,15 @@ impl Kind {
         (13, "reversal"),
         (14, "payout"),
         (15, "card_topup"),
+        (16, "invoice_payment"),
+        (17, "credit_note"),
+        (18, "write_off"),
+        (19, "invoice_void"),
         (20, "account_change"),
         (21, "account_opening"),
         (22, "replay"),
         (23, "saga_fact"),
+        (24, "invoice_fact"),
     ];
     /// The only kind of payment.v1.
     pub const PAYMENT: Self = Self(1);
@@ -53,6 +58,14 @@ impl Kind {
     pub const PAYOUT: Self = Self(14);
     /// Money comes in through a provider: the saga's first record; has no postings.
     pub const CARD_TOPUP: Self = Self(15);
+    /// An invoice is paid, in part or in whole.
+    pub const INVOICE_PAYMENT: Self = Self(16);
+    /// An invoice is credited, in part or in whole.
+    pub const CREDIT_NOTE: Self = Self(17);
+    /// What is due of an invoice is given up.
+    pub const WRITE_OFF: Self = Self(18);
+    /// What an invoice posted is undone by its opposite.
+    pub const INVOICE_VOID: Self = Self(19);
     /// A change of status, floor or ceiling; has no postings.
     pub const ACCOUNT_CHANGE: Self = Self(20);
     /// An account is opened: a row of the journal, but no transaction.
@@ -61,6 +74,8 @@ impl Kind {
     pub const REPLAY: Self = Self(22);
     /// Something happened to a saga, and no money moved: a row of the journal, but no transaction.
     pub const SAGA_FACT: Self = Self(23);
+    /// Something happened to an invoice, and no money moved: a row of the journal, but no transaction.
+    pub const INVOICE_FACT: Self = Self(24);
 
     /// Kinds of transactions that post nothing even when they take effect.
     pub const WITHOUT_POSTINGS: [Self; 5] =

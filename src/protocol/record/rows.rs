@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::{AccountId, AccountKind, NormalSide, TransactionId};
+use super::{AccountId, AccountKind, InvoiceRow, NormalSide, SettlementRow, TransactionId};
 use crate::money::{Amount, CurrencyCode};
 
 /// Rows of other tables that a record brings with it. They are written in the same batch as the record, or not at all.
@@ -63,6 +63,15 @@ pub enum Rows {
     Replay {
         /// The number of the dead letter.
         letter: i64,
+    },
+    /// It issues an invoice or a credit note.
+    Invoice(Box<InvoiceRow>),
+    /// It changes what is due of an invoice, or its status.
+    Settlement(Box<SettlementRow>),
+    /// It bills an order that was parked.
+    Released {
+        /// The number in `parked_orders.id`.
+        parked: i64,
     },
 }
 
@@ -175,7 +184,10 @@ impl Rows {
             | Self::Fact(_)
             | Self::Action(_)
             | Self::Account(_)
-            | Self::Replay { .. } => None,
+            | Self::Replay { .. }
+            | Self::Invoice(_)
+            | Self::Settlement(_)
+            | Self::Released { .. } => None,
             Self::Hold { debit, amount, .. } => Some((*debit, amount.minor_units())),
             Self::Take { debit, captured, voided, .. } => {
                 Some((*debit, -captured.minor_units() - voided.minor_units()))

@@ -1,12 +1,8 @@
 //! Opens accounts, by a record of the journal.
 
-use serde_json::json;
-
 use super::{Ledger, abort, read_failure};
-use crate::ledger::{Guards, Status};
 use crate::money::Currency;
-use crate::protocol::events::{EventType, GuardsText};
-use crate::protocol::record::{AccountRow as NewRow, Api, Kind, Maker, Record, RequestHash, Rows, TransactionId};
+use crate::protocol::record::{AccountRow as NewRow, Maker, Record};
 use crate::protocol::slip::{Abort, Outcome};
 use crate::store::StoreError;
 use crate::store::accounts::{self, AccountRow, NewAccount};
@@ -32,8 +28,8 @@ impl Ledger {
             Err(error) => return Ok(Err(error)),
         }
         let (permit, deadline) = (self.enter()?, self.deadline(None));
-        let record =
-            Record { maker, correlation: correlation.map(str::to_owned), ..opening(new, currency, deadline.at) };
+        let opening = Record::opening(&new.tenant, row(new), currency, deadline.at);
+        let record = Record { maker, correlation: correlation.map(str::to_owned), ..opening };
         match self.submit(&active, record, permit, deadline).await? {
             Outcome::Done { .. } | Outcome::Replayed { .. } | Outcome::Aborted(Abort::AccountExists) => {}
             Outcome::Aborted(Abort::CurrencyInactive) => {
@@ -53,13 +49,8 @@ impl Ledger {
     }
 }
 
-fn opening(new: &NewAccount, currency: Currency, cutoff: std::time::Instant) -> Record {
-    let guards = GuardsText::of(Guards { status: Status::Active, floor: new.floor, ceiling: new.ceiling }, currency);
-    let facts = json!({
-        "name": new.name, "kind": new.kind.name(), "normal_side": new.normal_side.name(), "currency": new.currency.as_str(), "owner": new.owner,
-        "owner_type": new.owner_type, "subtype": new.subtype, "status": guards.status, "floor": guards.floor, "ceiling": guards.ceiling,
-    });
-    let row = NewRow {
+fn row(new: &NewAccount) -> NewRow {
+    NewRow {
         name: new.name.clone(),
         kind: new.kind,
         normal_side: new.normal_side,
@@ -70,20 +61,5 @@ fn opening(new: &NewAccount, currency: Currency, cutoff: std::time::Instant) -> 
         metadata: new.metadata.clone(),
         floor: new.floor,
         ceiling: new.ceiling,
-    };
-    let request = RequestHash::of(&[b"open", new.tenant.as_bytes(), new.name.as_bytes()]);
-    Record {
-        metadata: new.metadata.clone(),
-        rows: vec![Rows::Account(Box::new(row))],
-        facts: Some(facts.to_string()),
-        event: Some(EventType::AccountCreated),
-        ..Record::new(
-            TransactionId::draw(),
-            new.tenant.as_str().into(),
-            Api::FlorinV1,
-            Kind::ACCOUNT_OPENING,
-            request,
-            cutoff,
-        )
     }
 }

@@ -111,6 +111,14 @@ pub fn frames(event: &LiveEvent, currencies: &Currencies) -> Vec<Frame> {
             vec![about("TransactionFailed".into(), failed)]
         }
         EventType::AccountCreated | EventType::AccountChanged => Vec::new(), // above
+        // The contract knows no invoices.
+        EventType::InvoiceIssued
+        | EventType::CreditNoteIssued
+        | EventType::InvoicePaid
+        | EventType::InvoiceVoided
+        | EventType::InvoiceWrittenOff
+        | EventType::InvoiceUncollectible
+        | EventType::InvoiceOverdue => Vec::new(),
         EventType::HoldAuthorized => vec![about("HoldAuthorized".into(), moved)],
         EventType::HoldVoided => vec![about("HoldVoided".into(), moved)],
         EventType::PaymentAuthorized | EventType::TransactionPosted => {

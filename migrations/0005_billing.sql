@@ -1,0 +1,157 @@
+-- Billing: who issues invoices, who gets them, what was issued, and what became of it.
+
+-- Legal entities that issue documents.
+CREATE TABLE entities (
+  tenant          text NOT NULL CHECK (octet_length(tenant) BETWEEN 1 AND 64),
+  id              text NOT NULL CHECK (octet_length(id) BETWEEN 1 AND 64),
+  name            text NOT NULL CHECK (octet_length(name) BETWEEN 1 AND 255),
+  address         text[] NOT NULL DEFAULT '{}',                         -- lines
+  tax_id          text,
+  phone           text,
+  email           text,
+  logo            bytea CHECK (octet_length(logo) <= 262144),           -- PNG or SVG
+  invoice_format  text NOT NULL DEFAULT 'INV-{year}-{seq:6}',
+  credit_format   text NOT NULL DEFAULT 'CN-{year}-{seq:6}',
+  payment_days    int NOT NULL DEFAULT 30 CHECK (payment_days BETWEEN 0 AND 3650),
+  fiscal_month    smallint NOT NULL DEFAULT 1 CHECK (fiscal_month BETWEEN 1 AND 12),
+  time_zone       text NOT NULL DEFAULT 'UTC',
+  book_currency   text REFERENCES currencies,                           -- null: the books are kept in each document's currency
+  region          text,                                                 -- of orders that name none
+  updated_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (tenant, id)
+);
+INSERT INTO entities (tenant, id, name) VALUES ('default', 'default', 'Florin');
+INSERT INTO entities (tenant, id, name, address, tax_id, phone, invoice_format, payment_days) VALUES
+  ('default', 'max-stores', 'MAX Stores', '{"12 Market Road","Mumbai 400001, India"}', '27AAAAA0000A1Z5', '+91 22 0000 0000', '{seq}', 0);
+
+-- The next number of each series of documents. It is drawn by the batch that issues, so no number is left out.
+CREATE TABLE number_series (
+  tenant    text NOT NULL,
+  entity    text NOT NULL,
+  document  smallint NOT NULL,
+  year      int NOT NULL,                                               -- the fiscal year
+  next      bigint NOT NULL,
+  PRIMARY KEY (tenant, entity, document, year)
+) WITH (fillfactor = 50);
+
+-- Who gets invoices. Personal data can be erased; the id stays, and so do the books.
+CREATE TABLE customers (
+  tenant      text NOT NULL,
+  id          text NOT NULL CHECK (octet_length(id) BETWEEN 1 AND 64),
+  email       text CHECK (octet_length(email) <= 320),
+  first_name  text NOT NULL DEFAULT '',
+  middle_name text NOT NULL DEFAULT '',
+  last_name   text NOT NULL DEFAULT '',
+  mobile      text,
+  born_on     date,
+  address     text[] NOT NULL DEFAULT '{}',
+  tax_id      text,
+  region      text,
+  language    text NOT NULL DEFAULT 'en',
+  extra       jsonb,                                                    -- fields of its registration that Florin does not know
+  created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+  erased_at   timestamptz,
+  PRIMARY KEY (tenant, id)
+);
+CREATE UNIQUE INDEX customers_by_email ON customers (tenant, email);
+
+-- Taxes by region, category and date. Null: any. A new rate is a new row.
+CREATE TABLE tax_rates (
+  id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  tenant          text NOT NULL,
+  region          text,
+  category        text,
+  treatment       text NOT NULL CHECK (treatment IN ('standard', 'exempt', 'reverse_charge')),
+  percent         numeric(9,6) NOT NULL CHECK (percent >= 0),
+  effective_from  date NOT NULL,
+  created_at      timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE SEQUENCE invoice_ids;
+
+-- Invoices and credit notes. What was issued never changes; only what became of it does.
+CREATE TABLE invoices (
+  id             bigint PRIMARY KEY DEFAULT nextval('invoice_ids'),
+  tenant         text NOT NULL,
+  entity         text NOT NULL,
+  document       smallint NOT NULL CHECK (document BETWEEN 1 AND 2),    -- 1 invoice, 2 credit note
+  customer       text NOT NULL,
+  source         text,                                                  -- the order's or the bill's id
+  currency       text NOT NULL REFERENCES currencies,
+  subtotal       numeric(28,0) NOT NULL,
+  tax            numeric(28,0) NOT NULL,
+  total          numeric(28,0) NOT NULL CHECK (total >= 0 AND total = subtotal + tax),
+  due_on         date,
+  content        jsonb NOT NULL,                                        -- lines, taxes, terms, the rate that it was booked at
+  corrects       bigint,                                                -- the invoice that a credit note corrects
+  seq            bigint,                                                -- the place of its record; null: a draft
+  year           int,
+  number         bigint,
+  number_format  text,
+  issued_at      timestamptz,
+  status         smallint NOT NULL CHECK (status BETWEEN 0 AND 4),      -- 0 draft, 1 open, 2 paid, 3 void, 4 uncollectible
+  version        int NOT NULL DEFAULT 1,                                -- rises with each change
+  paid           numeric(28,0) NOT NULL DEFAULT 0,
+  credited       numeric(28,0) NOT NULL DEFAULT 0,
+  written_off    numeric(28,0) NOT NULL DEFAULT 0,
+  overdue_at     timestamptz,                                           -- since when it is known to be
+  CONSTRAINT invoice_settled CHECK (paid >= 0 AND credited >= 0 AND written_off >= 0 AND paid + credited + written_off <= total),
+  CONSTRAINT invoice_issued CHECK (status = 0 OR (seq IS NOT NULL AND number IS NOT NULL AND year IS NOT NULL AND number_format IS NOT NULL AND issued_at IS NOT NULL))
+) WITH (fillfactor = 90);
+CREATE UNIQUE INDEX invoices_number ON invoices (tenant, entity, document, year, number);
+CREATE UNIQUE INDEX invoices_by_place ON invoices (seq);
+CREATE INDEX invoices_by_customer ON invoices (tenant, customer, id);
+CREATE INDEX invoices_due ON invoices (tenant, due_on, id) WHERE status IN (1, 4);
+CREATE INDEX invoices_drafts ON invoices (tenant, id) WHERE status = 0;
+CREATE INDEX invoices_issued ON invoices USING brin (issued_at) WITH (pages_per_range = 16);
+CREATE TRIGGER issued_never_changes BEFORE UPDATE OR DELETE ON invoices FOR EACH ROW EXECUTE FUNCTION refuse_issued();
+CREATE TRIGGER issued_never_goes BEFORE TRUNCATE ON invoices FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- What became of an invoice: each change of what is due, and each change of its status.
+CREATE TABLE settlements (
+  invoice       bigint NOT NULL,
+  seq           bigint NOT NULL,                                        -- the place of its record
+  kind          smallint NOT NULL CHECK (kind BETWEEN 1 AND 6),         -- 1 payment, 2 credit note, 3 write-off, 4 void, 5 uncollectible, 6 overdue
+  amount        numeric(28,0) NOT NULL CHECK (amount >= 0),             -- by which less is due
+  excess        numeric(28,0) NOT NULL DEFAULT 0 CHECK (excess >= 0),   -- paid or credited beyond what was due: the customer's credit
+  due_after     numeric(28,0) NOT NULL CHECK (due_after >= 0),
+  status_after  smallint NOT NULL,
+  credit_note   bigint,
+  at            timestamptz NOT NULL,
+  PRIMARY KEY (invoice, seq)
+);
+CREATE INDEX settlements_by_place ON settlements (seq);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON settlements FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- Orders that wait for an exchange rate, and the reason.
+CREATE TABLE parked_orders (
+  id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  tenant       text NOT NULL,
+  event_id     text NOT NULL,
+  reason       text NOT NULL,
+  body         bytea NOT NULL,
+  received_at  timestamptz NOT NULL,
+  billed_at    timestamptz,
+  UNIQUE (tenant, event_id)
+);
+CREATE INDEX parked_orders_waiting ON parked_orders (id) WHERE billed_at IS NULL;
+
+-- Messages from Kafka that can have no effect, whole, with the reason. A record on the dead-letter topic says the same.
+CREATE TABLE received_letters (
+  id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  topic        text NOT NULL,
+  partition    int NOT NULL,
+  "offset"     bigint NOT NULL,
+  key          bytea,
+  headers      jsonb NOT NULL DEFAULT '[]',
+  body         bytea NOT NULL,
+  digest       bytea NOT NULL,                                          -- SHA-256 of the body: a topic that is made anew has the same offsets again
+  code         text NOT NULL,
+  reason       text NOT NULL,
+  failed_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+  published    boolean NOT NULL DEFAULT false,                          -- it is on the dead-letter topic
+  asked_at     timestamptz,                                             -- somebody asked for its replay
+  replayed_at  timestamptz,
+  UNIQUE (topic, partition, "offset", digest)
+);
+CREATE INDEX received_letters_asked ON received_letters (topic, id) WHERE asked_at IS NOT NULL AND replayed_at IS NULL;

@@ -1,0 +1,110 @@
+//! What a document says: the JSON object in `invoices.content`. Amounts are decimal text in the document's currency, with
+//! all of its decimals.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::billing::order::Order;
+use crate::billing::rates::TaxRate;
+use crate::billing::tax::{TaxGroup, Taxed, TaxedLine};
+use crate::money::Currency;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Content {
+    /// When it was ordered: the time of its taxes and of its exchange rate.
+    pub ordered_at: DateTime<Utc>,
+    pub prices_include_tax: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub region: Option<String>,
+    pub lines: Vec<Line>,
+    pub taxes: Vec<Tax>,
+    /// In the caller's own words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub note: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Line {
+    /// The code of what was sold.
+    pub sku: String,
+    /// What was sold, in words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub description: Option<String>,
+    /// Decimal text.
+    pub quantity: String,
+    /// Decimal text in the currency's unit, as it was ordered.
+    pub unit_price: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tax_category: Option<String>,
+    /// `standard`, `exempt` or `reverse_charge`.
+    pub treatment: String,
+    pub tax_percent: String,
+    pub net: String,
+    pub tax: String,
+}
+
+/// All lines of one rate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tax {
+    /// `standard`, `exempt` or `reverse_charge`.
+    pub treatment: String,
+    pub percent: String,
+    pub net: String,
+    pub tax: String,
+}
+
+impl Content {
+    /// What the invoice of an order says.
+    pub fn of_order(order: &Order, taxed: &Taxed, received_at: DateTime<Utc>) -> Self {
+        let lines = order.lines.iter().zip(&taxed.lines).map(|(line, taxed)| Line {
+            sku: line.sku.clone(),
+            description: None,
+            quantity: line.qty.to_string(),
+            unit_price: line.unit_price.to_plain_string(),
+            tax_category: line.tax_category.clone(),
+            ..Line::of(taxed, order.currency)
+        });
+        Self {
+            ordered_at: order.time(received_at),
+            prices_include_tax: order.tax_inclusive,
+            region: order.region.clone(),
+            lines: lines.collect(),
+            taxes: taxed.groups.iter().map(|group| Tax::of(group, order.currency)).collect(),
+            note: None,
+        }
+    }
+}
+
+impl Line {
+    fn of(taxed: &TaxedLine, currency: Currency) -> Self {
+        Self {
+            sku: String::new(),
+            description: None,
+            quantity: String::new(),
+            unit_price: String::new(),
+            tax_category: None,
+            treatment: taxed.rate.treatment().to_owned(),
+            tax_percent: percent(taxed.rate),
+            net: taxed.net.text(currency.exponent),
+            tax: taxed.tax.text(currency.exponent),
+        }
+    }
+}
+
+impl Tax {
+    fn of(group: &TaxGroup, currency: Currency) -> Self {
+        Self {
+            treatment: group.rate.treatment().to_owned(),
+            percent: percent(group.rate),
+            net: group.net.text(currency.exponent),
+            tax: group.tax.text(currency.exponent),
+        }
+    }
+}
+
+fn percent(rate: TaxRate) -> String {
+    rate.percent().to_string()
+}

@@ -1,0 +1,56 @@
+//! A document is issued, or what was issued is paid, credited, given up or undone.
+
+use chrono::{DateTime, Utc};
+
+use super::Movement;
+use crate::protocol::events::EventType;
+use crate::protocol::record::{InvoiceRow, Kind, Posting, Rows, SettlementRow, TransactionId};
+
+/// An invoice is issued: receivable to revenue and to tax.
+#[derive(Clone, Debug)]
+pub struct Invoice {
+    pub row: Box<InvoiceRow>,
+    /// The parked order that it bills.
+    pub parked: Option<i64>,
+}
+
+impl Movement for Invoice {
+    fn kind(&self) -> Kind {
+        Kind::INVOICE
+    }
+
+    fn rows(&self, _: TransactionId, _: DateTime<Utc>, _: Posting) -> Vec<Rows> {
+        let released = self.parked.map(|parked| Rows::Released { parked });
+        [Rows::Invoice(self.row.clone())].into_iter().chain(released).collect()
+    }
+
+    fn event(&self) -> Option<EventType> {
+        Some(EventType::InvoiceIssued)
+    }
+}
+
+/// Invoices that are issued change.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// What kind of movement that is.
+    pub kind: Kind,
+    pub event: EventType,
+    pub rows: Vec<SettlementRow>,
+    /// The credit note that is issued with it.
+    pub credit_note: Option<Box<InvoiceRow>>,
+}
+
+impl Movement for Settlement {
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    fn rows(&self, _: TransactionId, _: DateTime<Utc>, _: Posting) -> Vec<Rows> {
+        let issued = self.credit_note.iter().map(|row| Rows::Invoice(row.clone()));
+        issued.chain(self.rows.iter().map(|row| Rows::Settlement(Box::new(row.clone())))).collect()
+    }
+
+    fn event(&self) -> Option<EventType> {
+        Some(self.event)
+    }
+}

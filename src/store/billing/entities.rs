@@ -1,0 +1,74 @@
+//! Legal entities, and the taxes that they charge.
+
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+use sqlx::{FromRow, PgPool};
+
+use crate::store::{StoreError, limited};
+
+/// A legal entity as far as billing needs it.
+#[derive(Clone, Debug, FromRow)]
+pub struct EntityRow {
+    pub id: String,
+    pub name: String,
+    pub invoice_format: String,
+    pub credit_format: String,
+    /// Days from an invoice's date to its due date.
+    pub payment_days: i32,
+    /// The month in which its fiscal year begins, 1 to 12.
+    pub fiscal_month: i16,
+    /// An IANA name, such as `Europe/Berlin`.
+    pub time_zone: String,
+    /// The currency of its books; `None`: each document's own.
+    pub book_currency: Option<String>,
+    /// The region of orders that name none.
+    pub region: Option<String>,
+}
+
+/// One entity; `None`: there is none of this id.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn get(pool: &PgPool, tenant: &str, id: &str) -> Result<Option<EntityRow>, StoreError> {
+    let query = sqlx::query_as(
+        "SELECT id, name, invoice_format, credit_format, payment_days, fiscal_month, time_zone, book_currency, region
+           FROM entities WHERE tenant = $1 AND id = $2",
+    );
+    limited(async { Ok(query.bind(tenant).bind(id).fetch_optional(pool).await?) }).await
+}
+
+/// A tax rate by region, category and date.
+#[derive(Clone, Debug, FromRow)]
+pub struct TaxRateRow {
+    /// `None`: any.
+    pub region: Option<String>,
+    /// `None`: any.
+    pub category: Option<String>,
+    /// `standard`, `exempt` or `reverse_charge`.
+    pub treatment: String,
+    /// As text, since a decimal of the database has more digits than [`Decimal`].
+    pub percent: String,
+    pub effective_from: NaiveDate,
+}
+
+impl TaxRateRow {
+    /// `None`: it is not a decimal that can be computed with.
+    pub fn percent(&self) -> Option<Decimal> {
+        self.percent.parse().ok()
+    }
+}
+
+/// Tax rates of one tenant that can be told apart; more are refused when they are made.
+const RATES_MAX: i64 = 10_000;
+
+/// All tax rates of a tenant, oldest first.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn tax_rates(pool: &PgPool, tenant: &str) -> Result<Vec<TaxRateRow>, StoreError> {
+    let query = sqlx::query_as(
+        "SELECT region, category, treatment, percent::text AS percent, effective_from FROM tax_rates WHERE tenant = $1
+           ORDER BY effective_from, id LIMIT $2",
+    );
+    limited(async { Ok(query.bind(tenant).bind(RATES_MAX).fetch_all(pool).await?) }).await
+}
