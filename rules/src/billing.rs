@@ -1,0 +1,8 @@
+//! The rules of billing: what an order is, what it comes to, and what becomes of its invoice. Pure: knows
+//! [`crate::money`] only.
+
+mod rates;
+mod tax;
+
+pub use rates::{Percent, RatesError, TaxRate, TaxRates, TaxRule};
+pub use tax::{Per, PricedLine, Pricing, TaxError, TaxGroup, Taxed, TaxedLine, discount, tax};
