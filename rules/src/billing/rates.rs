@@ -134,7 +134,7 @@ impl TaxRates {
     /// `Twice` when two rules of a region and a category begin on the same day.
     pub fn new(mut rules: Vec<TaxRule>, default: TaxRate) -> Result<Self, RatesError> {
         rules.sort_by(|a, b| a.place().cmp(&b.place()));
-        if let Some([rule, _]) = rules.array_windows().find(|[a, b]: &&[TaxRule; 2]| a.place() == b.place()) {
+        if let Some((rule, _)) = rules.iter().zip(rules.iter().skip(1)).find(|(a, b)| a.place() == b.place()) {
             let TaxRule { region, category, effective_from, .. } = rule.clone();
             return Err(RatesError::Twice { region, category, effective_from });
         }
