@@ -6,6 +6,7 @@
 //! | --- | --- | --- |
 //! | [`money`] | currencies, amounts, decimal text | nobody |
 //! | [`ledger`] | account rules: decide, open, settle | money |
+//! | [`billing`] | orders, tax, invoices, their postings: what an order comes to and what becomes of it | money |
 //! | [`saga`] | movements that leave the ledger: their steps, their facts, what comes next | money |
 //! | [`provider`] | the outside party that does a step of a saga: HTTP out, and only that | money, saga |
 //! | [`protocol`] | messages between actors, movements, records, events | money, ledger, saga |
@@ -23,7 +24,7 @@
 //! | [`runtime`] | all of it put together, started and drained | everybody |
 //! | [`cli`] | the command line | everybody |
 //!
-//! The first three are the package `rules/` (florin-rules), so that the compiler keeps them pure. Beside the rooms stand
+//! The first four are the package `rules/` (florin-rules), so that the compiler keeps them pure. Beside the rooms stand
 //! packages that know none:
 //!
 //! | package | owns | known to |
@@ -47,4 +48,4 @@ pub mod supervision;
 pub mod telemetry;
 pub mod teller;
 
-pub use florin_rules::{ledger, money, saga};
+pub use florin_rules::{billing, ledger, money, saga};

@@ -7,7 +7,10 @@
 mod amount;
 mod currency;
 mod exchange;
+mod rounding;
+pub mod shares;
 
 pub use amount::{Amount, AmountError, decimal_text};
 pub use currency::{COMMON, Currencies, Currency, CurrencyCode};
 pub use exchange::{ExchangeError, ROUNDING, exchange};
+pub use rounding::Rounding;

@@ -15,6 +15,7 @@ use self::sources::{begins_a_path, files, imports, names, root, rust, tidy, uses
 const ROOMS: &[(&str, &[&str])] = &[
     ("money", &[]),
     ("ledger", &["money"]),
+    ("billing", &["money"]),
     ("saga", &["money"]),
     ("provider", &["money", "saga"]),
     ("protocol", &["money", "ledger", "saga"]),

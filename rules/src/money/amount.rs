@@ -46,6 +46,22 @@ impl Amount {
         self.0
     }
 
+    /// The sum.
+    ///
+    /// # Errors
+    /// `TooLarge` from 10^28 minor units on.
+    pub const fn plus(self, other: Self) -> Result<Self, AmountError> {
+        Self::new(self.0 + other.0)
+    }
+
+    /// The difference.
+    ///
+    /// # Errors
+    /// `TooLarge` from 10^28 minor units on.
+    pub const fn minus(self, other: Self) -> Result<Self, AmountError> {
+        Self::new(self.0 - other.0)
+    }
+
     /// Reads decimal text in the currency's unit. No sign but `-`, no spaces, no exponent.
     ///
     /// # Errors

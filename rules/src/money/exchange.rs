@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::{Amount, Currency};
+use super::{Amount, Currency, Rounding};
 
 /// How an amount that arrives is rounded to its currency's smallest unit, as recorded with the transaction. It is half
 /// to even (banker's rounding, `roundTiesToEven` of IEEE 754), so that many small exchanges do not add up in one side's
@@ -30,7 +30,7 @@ pub fn exchange(amount: Amount, from: Currency, to: Currency, rate: Decimal) -> 
     let down = i64::from(rate.scale()) + i64::from(from.exponent) - i64::from(to.exponent);
     let units = match u32::try_from(down) {
         Ok(down) => match 10i128.checked_pow(down) {
-            Some(divisor) => half_even(product, divisor),
+            Some(divisor) => Rounding::HalfEven.quotient(product, divisor),
             None => 0, // more digits away than there are
         },
         Err(_) => {
@@ -40,17 +40,6 @@ pub fn exchange(amount: Amount, from: Currency, to: Currency, rate: Decimal) -> 
     };
     let arrives = Amount::new(units).map_err(|_| ExchangeError::TooLarge)?;
     if arrives <= Amount::ZERO { Err(ExchangeError::Nothing) } else { Ok(arrives) }
-}
-
-/// The quotient of two numbers, neither negative, rounded half to even.
-fn half_even(number: i128, divisor: i128) -> i128 {
-    let (quotient, rest) = (number / divisor, number % divisor);
-    let up = match rest.cmp(&(divisor - rest)) {
-        std::cmp::Ordering::Less => 0,
-        std::cmp::Ordering::Equal => quotient % 2,
-        std::cmp::Ordering::Greater => 1,
-    };
-    quotient + up
 }
 
 #[cfg(test)]
