@@ -1,6 +1,8 @@
 //! Florin as a whole: put together from settings, started, watched, drained. `serve` and `dev` differ in what they
 //! start before.
 
+mod parts;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,10 +14,10 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::actors::housekeeping::{self, Backpressure, HousekeepingConfig};
+pub use self::parts::{kafka, outbox};
+use self::parts::{orders, publishing, saga_config};
+use crate::actors::housekeeping::Backpressure;
 use crate::actors::leadership::Holder;
-use crate::actors::outbox::OutboxConfig;
-use crate::actors::saga::SagaConfig;
 use crate::admission::auth::Authenticator;
 use crate::admission::limits::Limits;
 use crate::admission::rate_limit::{RateLimitConfig, RateLimiter};
@@ -25,15 +27,12 @@ use crate::gateway::http::App;
 use crate::gateway::http::server::{HttpServer, HttpServerConfig};
 use crate::gateway::listener::Tls;
 use crate::gateway::routes::router;
-use crate::messaging::KafkaConfig;
 use crate::protocol::admission::InFlight;
-use crate::provider::{HttpConfig, HttpProvider};
 use crate::resilience::health::{Health, Overall};
 use crate::resilience::tasks;
-use crate::saga::Policy;
-use crate::settings::{ListenSettings, Mode, Settings, TlsSettings, WindowSettings};
+use crate::settings::{ListenSettings, Settings, TlsSettings, WindowSettings};
 use crate::store::{self, Database};
-use crate::supervision::tree::{Publishing, Tree, TreeConfig};
+use crate::supervision::tree::{Tree, TreeConfig};
 use crate::telemetry::http::{HealthView, MetricsListener};
 use crate::telemetry::metrics::{DB_CONNECTIONS, IN_FLIGHT, JOURNAL_QUEUE};
 use crate::teller::ledger::{Ledger, LedgerParts, Memory};
@@ -45,8 +44,6 @@ const QUIET: Duration = Duration::from_secs(1);
 const REST_CONNECTIONS_MAX: usize = 10_000;
 /// How long a connection of REST may take to send a request's head, or be silent between two.
 const REST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// Connections of the workflows that leave the ledger.
-const SAGA_POOL_MAX: u32 = 4;
 /// Files that are no connections of callers: the metrics' ones, those to the servers, logs.
 const OTHER_FILES: u64 = 400;
 
@@ -99,6 +96,8 @@ impl Runtime {
             .flatten()
             .cloned()
             .collect();
+        let currencies = store::currencies::load(&pool).await?;
+        let orders = orders(settings, &database, &currencies);
         let tree = Tree::start(TreeConfig {
             database: database.clone(),
             pool: loading,
@@ -112,6 +111,7 @@ impl Runtime {
             account_idle_after: settings.admission.account_idle,
             publishing,
             sagas,
+            orders,
             health: health.clone(),
             faults: faults.clone(),
         });
@@ -125,7 +125,7 @@ impl Runtime {
             account_share_max: (in_flight_max * usize::from(settings.admission.account_share_percent) / 100).max(1),
             write_cutoff: settings.journal.write_cutoff,
             rate_age_max: settings.rate_age_max,
-            currencies: store::currencies::load(&pool).await?,
+            currencies,
             provider,
             memory: Memory::default(),
         });
@@ -274,79 +274,6 @@ async fn quiet(in_flight: &InFlight) {
         if in_flight.now() > 0 {
             since = Instant::now();
         }
-    }
-}
-
-/// Where Kafka is, by the settings.
-pub fn kafka(settings: &Settings) -> KafkaConfig {
-    let kafka = &settings.kafka;
-    KafkaConfig {
-        brokers: kafka.brokers.clone().unwrap_or_default(),
-        properties: vec![("client.id".into(), kafka.client_id.clone())],
-        topic_prefix: kafka.topic_prefix.clone(),
-        transactional_id: kafka.transactional_id.clone(),
-        florin_topic: kafka.florin_topic.clone(),
-        position_topic: kafka.position_topic.clone(),
-        invoices_topic: kafka.invoices_topic.clone(),
-        billing_topic: kafka.billing_topic.clone(),
-        orders_topic: kafka.orders_topic.clone(),
-        orders_group: kafka.orders_group.clone(),
-        partitions: kafka.topic_partitions,
-        replication: kafka.topic_replicas,
-        ..KafkaConfig::default()
-    }
-}
-
-/// How the publisher works, by the settings.
-pub fn outbox(settings: &Settings) -> OutboxConfig {
-    OutboxConfig {
-        batch_rows_max: settings.outbox.batch_max,
-        linger: settings.outbox.linger,
-        poll_interval: settings.outbox.poll_interval,
-        base_delay: settings.outbox.delay_min,
-        max_delay: settings.outbox.delay_max,
-        retries_max: settings.outbox.retries_max,
-        transactional: settings.kafka.transactions,
-        start_over: settings.mode == Mode::Dev,
-        ..OutboxConfig::default()
-    }
-}
-
-/// How workflows that leave the ledger are run, if there is a provider.
-fn saga_config(settings: &Settings, database: &Database) -> anyhow::Result<Option<SagaConfig>> {
-    let Some(provider) = &settings.provider else { return Ok(None) };
-    let config = HttpConfig {
-        name: provider.name.clone(),
-        url: provider.url.clone(),
-        secret: provider.secret.clone(),
-        timeout: provider.timeout,
-    };
-    let provider = HttpProvider::new(config).map_err(anyhow::Error::msg).context("PROVIDER_URL cannot be used")?;
-    let sagas = &settings.sagas;
-    let policy = Policy {
-        attempts_max: sagas.attempts_max,
-        delay_min: sagas.delay_min,
-        delay_max: sagas.delay_max,
-        pending_max: sagas.pending_max,
-    };
-    Ok(Some(SagaConfig { provider: Arc::new(provider), policy, pool: database.pool(SAGA_POOL_MAX) }))
-}
-
-fn publishing(settings: &Settings, database: &Database, backpressure: &Backpressure) -> Publishing {
-    let outbox = outbox(settings);
-    let (rows, age) = (settings.outbox.waiting_rows_max, settings.outbox.waiting_max);
-    let housekeeping = HousekeepingConfig {
-        publisher: outbox.publisher.clone(),
-        key_retention: settings.journal.key_retention,
-        limits: housekeeping::Limits { warn_rows: rows / 2, warn_age: age / 2, stop_rows: rows, stop_age: age },
-        ..HousekeepingConfig::default()
-    };
-    Publishing {
-        outbox,
-        kafka: kafka(settings),
-        pool: database.publishing_pool(),
-        housekeeping,
-        backpressure: backpressure.clone(),
     }
 }
 

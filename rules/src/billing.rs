@@ -2,6 +2,7 @@
 //! [`crate::money`] only.
 
 pub mod order;
+pub mod postings;
 mod rates;
 mod tax;
 

@@ -47,7 +47,11 @@ impl House<'_> {
             return format!("{prefix}{title}:{currency}");
         }
         let name = format!("{prefix}{title}:{}:{currency}", self.customer);
-        if name.len() <= NAME_BYTES_MAX { name } else { format!("{title}:{}:{currency}", short(&prefix, self.customer)) }
+        if name.len() <= NAME_BYTES_MAX {
+            name
+        } else {
+            format!("{title}:{}:{currency}", short(&prefix, self.customer))
+        }
     }
 
     fn row(&self) -> AccountRow {
@@ -117,12 +121,13 @@ pub async fn open(
     tenant: &str,
     wanted: impl IntoIterator<Item = House<'_>>,
 ) -> Result<Accounts, Unavailable> {
-    let wanted: HashMap<String, House<'_>> = wanted.into_iter().map(|house| (house.name(), house)).collect();
+    let wanted: HashMap<String, (AccountRow, Currency)> =
+        wanted.into_iter().map(|house| (house.name(), (house.row(), house.currency))).collect();
     let places = InFlight::new(BESIDE);
     let mut found = stream::iter(wanted)
-        .map(|(name, house)| {
+        .map(|(name, (row, currency))| {
             let places = places.clone();
-            async move { one(registry, journal, tenant, &house, &places).await.map(|account| (name, account)) }
+            async move { one(registry, journal, tenant, row, currency, &places).await.map(|account| (name, account)) }
         })
         .buffer_unordered(BESIDE);
     let mut accounts = Accounts::new();
@@ -137,10 +142,10 @@ async fn one(
     registry: &Registry,
     journal: &Journal,
     tenant: &str,
-    house: &House<'_>,
+    row: AccountRow,
+    currency: Currency,
     places: &InFlight,
 ) -> Result<Arc<AccountHandle>, Unavailable> {
-    let row = house.row();
     match registry.resolve(tenant, &row.name).await {
         Resolved::Account(account) => return Ok(account),
         Resolved::Unavailable => return Err(Unavailable("they cannot be loaded")),
@@ -148,9 +153,9 @@ async fn one(
     }
     let name = row.name.clone();
     let permit = places.enter().ok_or(Unavailable("too many are being opened"))?;
-    let record = Record::opening(tenant, row, house.currency, Instant::now() + PATIENCE);
-    let outcome =
-        posting::send(journal, record, &[], usize::MAX, permit).map_err(|_| Unavailable("the journal takes nothing"))?;
+    let record = Record::opening(tenant, row, currency, Instant::now() + PATIENCE);
+    let outcome = posting::send(journal, record, &[], usize::MAX, permit)
+        .map_err(|_| Unavailable("the journal takes nothing"))?;
     match tokio::time::timeout(PATIENCE, outcome).await {
         Ok(Ok(Outcome::Done { .. } | Outcome::Aborted(Abort::AccountExists))) => {}
         _ => return Err(Unavailable("one could not be opened")),

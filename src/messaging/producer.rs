@@ -32,6 +32,16 @@ pub struct Outgoing<'a> {
     pub tenant: Option<&'a str>,
 }
 
+/// A message that can have no effect, to be sent as it came.
+#[derive(Clone, Debug)]
+pub struct Letter<'a> {
+    pub topic: &'a str,
+    pub key: Option<&'a [u8]>,
+    pub body: &'a [u8],
+    /// Its own, and why it is here.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
 /// Why a step did not succeed, named by what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -157,12 +167,33 @@ impl Producer {
                 message = same;
             }
         }
+        self.delivered(&delivery, stop).await
+    }
+
+    async fn delivered(&self, delivery: &Delivery, stop: &impl Stopping) -> Result<(), Failure> {
         loop {
             tokio::select! {
                 result = delivery.done() => return result.map_err(|error| self.undelivered(&error, None)),
                 () = tokio::time::sleep(CALL / 4) => if stop.stopping() { return Err(Failure::Stopped) },
             }
         }
+    }
+
+    /// Sends a dead letter, and waits until Kafka has it.
+    ///
+    /// # Errors
+    /// See [`Failure`]. Whether Kafka has it is not known then.
+    pub async fn send_letter(&self, letter: &Letter<'_>, stop: &impl Stopping) -> Result<(), Failure> {
+        let delivery = Arc::new(Delivery::of(1));
+        let mut message: BaseRecord<'_, [u8], [u8], _> =
+            BaseRecord::with_opaque_to(letter.topic, delivery.clone()).payload(letter.body);
+        message.key = letter.key;
+        let headers = letter.headers.iter().fold(OwnedHeaders::new(), |headers, (name, value)| {
+            headers.insert(Header { key: name, value: value.as_ref() })
+        });
+        message.headers = Some(headers);
+        self.inner.send(message).map_err(|(error, _)| self.undelivered(&error, Some(0)))?;
+        self.delivered(&delivery, stop).await
     }
 
     /// Commits: Kafka then has the records together with the position. Without transactions it does nothing.

@@ -49,7 +49,9 @@ impl Topics {
     pub fn plan(&self, config: &KafkaConfig) -> Vec<Plan> {
         let size = (config.record_bytes_max + 4096).to_string(); // room for key and framing
         let mut plans: Vec<Plan> = Vec::new();
-        for name in self.events.iter().map(|(_, name)| name).chain([&self.dead_letters, &self.billing]).chain(&self.received) {
+        for name in
+            self.events.iter().map(|(_, name)| name).chain([&self.dead_letters, &self.billing]).chain(&self.received)
+        {
             if plans.iter().all(|plan| plan.name != *name) {
                 plans.push(Plan {
                     name: name.clone(),

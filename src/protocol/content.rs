@@ -4,9 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::billing::order::Order;
-use crate::billing::rates::TaxRate;
-use crate::billing::tax::{TaxGroup, Taxed, TaxedLine};
+use crate::billing::{Order, TaxGroup, TaxRate, Taxed, TaxedLine};
 use crate::money::Currency;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -25,14 +25,7 @@ impl Record {
             rows: vec![Rows::Account(Box::new(row))],
             facts: Some(facts.to_string()),
             event: Some(EventType::AccountCreated),
-            ..Self::new(
-                TransactionId::draw(),
-                tenant.into(),
-                Api::FlorinV1,
-                Kind::ACCOUNT_OPENING,
-                request,
-                cutoff,
-            )
+            ..Self::new(TransactionId::draw(), tenant.into(), Api::FlorinV1, Kind::ACCOUNT_OPENING, request, cutoff)
         }
     }
 }

@@ -21,6 +21,8 @@ pub enum Part {
     Accounts,
     /// The publisher, and so Kafka.
     Outbox,
+    /// The billing of orders from Kafka.
+    Orders,
     /// Redis, as the rate limit sees it.
     Limiter,
     /// The listeners.

@@ -6,9 +6,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{
-    AdmissionSettings, AuthSettings, BillingSettings, DatabaseSettings, DevBroker, Entry, GrpcSettings, JournalSettings, KafkaSettings,
-    ListenSettings, LogFormat, LogSettings, Mode, OutboxSettings, Problems, ProviderSettings, RateLimitSettings,
-    RedisSettings, SagaSettings, Settings, TlsSettings, TraceSettings, UNAUTHENTICATED_WORDS, Value, WindowSettings,
+    AdmissionSettings, AuthSettings, BillingSettings, DatabaseSettings, DevBroker, Entry, GrpcSettings,
+    JournalSettings, KafkaSettings, ListenSettings, LogFormat, LogSettings, Mode, OutboxSettings, Problems,
+    ProviderSettings, RateLimitSettings, RedisSettings, SagaSettings, Settings, TlsSettings, TraceSettings,
+    UNAUTHENTICATED_WORDS, Value, WindowSettings,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);

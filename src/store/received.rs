@@ -45,7 +45,8 @@ pub struct ReceivedLetter<'a> {
     pub reason: &'a str,
 }
 
-const COLUMNS: &str = "id, topic, partition, \"offset\", key, headers, body, code, reason, failed_at, published, asked_at, replayed_at";
+const COLUMNS: &str =
+    "id, topic, partition, \"offset\", key, headers, body, code, reason, failed_at, published, asked_at, replayed_at";
 
 /// Keeps a message, and returns its number and whether the dead-letter topic has it. A second time for the same message
 /// changes nothing.
@@ -85,7 +86,8 @@ pub async fn published(pool: &PgPool, ids: &[i64]) -> Result<(), StoreError> {
 /// # Errors
 /// Any failure of the statement.
 pub async fn replayed(pool: &PgPool, ids: &[i64]) -> Result<(), StoreError> {
-    let query = sqlx::query("UPDATE received_letters SET replayed_at = clock_timestamp() WHERE id = ANY ($1)").bind(ids);
+    let query =
+        sqlx::query("UPDATE received_letters SET replayed_at = clock_timestamp() WHERE id = ANY ($1)").bind(ids);
     limited(async { Ok(query.execute(pool).await.map(drop)?) }).await
 }
 
@@ -136,4 +138,15 @@ pub async fn show(pool: &PgPool, id: i64) -> Result<Option<ReceivedLetterRow>, S
 pub async fn ask_replay(pool: &PgPool, id: i64) -> Result<bool, StoreError> {
     let sql = "UPDATE received_letters SET asked_at = coalesce(asked_at, clock_timestamp()) WHERE id = $1 AND replayed_at IS NULL";
     limited(async { Ok(sqlx::query(sql).bind(id).execute(pool).await?.rows_affected() == 1) }).await
+}
+
+/// Notes that a letter was read again in vain, and why.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn failed_again(pool: &PgPool, id: i64, code: &str, reason: &str) -> Result<(), StoreError> {
+    let query = sqlx::query(
+        "UPDATE received_letters SET asked_at = NULL, failed_at = clock_timestamp(), code = $2, reason = $3 WHERE id = $1",
+    );
+    limited(async { Ok(query.bind(id).bind(code).bind(reason).execute(pool).await.map(drop)?) }).await
 }

@@ -3,6 +3,7 @@
 
 mod child;
 mod config;
+mod start;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,17 +13,13 @@ use tokio::sync::{Notify, oneshot, watch};
 
 pub use self::child::Child;
 pub use self::config::{Publishing, TreeConfig};
-use crate::actors::account::Primary;
-use crate::actors::accounts::{Directory, DirectoryArgs, Registry};
-use crate::actors::auditor::{Auditor, AuditorArgs};
-use crate::actors::expiry::{Expiry, ExpiryArgs};
-use crate::actors::feed::{Feed, FeedActor, FeedArgs};
-use crate::actors::housekeeping::{Housekeeping, HousekeepingArgs};
-use crate::actors::journal::{Journal, JournalActor, JournalConfig};
-use crate::actors::leadership::{Leadership, LeadershipActor, LeadershipArgs, LeadershipMessage};
+use crate::actors::accounts::Registry;
+use crate::actors::feed::Feed;
+use crate::actors::journal::{Journal, JournalConfig};
+use crate::actors::leadership::{Leadership, LeadershipMessage};
 use crate::actors::node::{Active, Node};
-use crate::actors::outbox::{OutboxArgs, OutboxHandle, OutboxPublisher};
-use crate::actors::saga::{Sagas, SagasArgs, SagasHandle};
+use crate::actors::outbox::OutboxHandle;
+use crate::actors::saga::SagasHandle;
 use crate::resilience::health::{Condition, Part};
 use crate::resilience::policy::{self, ChildName, History, Verdict};
 use crate::resilience::tasks;
@@ -219,6 +216,9 @@ impl RootState {
         if self.config.sagas.is_some() {
             self.start(Child::Sagas(epoch), myself).await?;
         }
+        if self.config.orders.is_some() {
+            self.start(Child::Orders(epoch), myself).await?;
+        }
         if self.config.publishing.is_some() {
             for child in [Child::Outbox(epoch), Child::Housekeeping(epoch)] {
                 self.start(child, myself).await?;
@@ -251,112 +251,6 @@ impl RootState {
             // what is not published now is published by the next
             let _ = cell.wait(Some(Duration::from_millis(1_500))).await;
         }
-    }
-
-    async fn start(&mut self, child: Child, myself: &ActorRef<RootMessage>) -> Result<(), ActorProcessingErr> {
-        let (config, supervisor) = (self.config.clone(), myself.get_cell());
-        let active = self.node.active();
-        let cell = match (child, active) {
-            (Child::Leadership, _) => {
-                let root = myself.clone();
-                let args = LeadershipArgs {
-                    database: config.database,
-                    holder: config.holder,
-                    lease: config.lease,
-                    node: self.node.clone(),
-                    events: Arc::new(move |event| drop(root.cast(RootMessage::Leadership(event)))),
-                    health: config.health,
-                    faults: config.faults,
-                };
-                let (actor, _) = Actor::spawn_linked(None, LeadershipActor, args, supervisor).await?;
-                self.leadership = Some(actor.clone());
-                actor.get_cell()
-            }
-            (Child::Journal(epoch), Some(active)) if active.epoch == epoch => {
-                Actor::spawn_linked(None, JournalActor, active.journal, supervisor).await?.0.get_cell()
-            }
-            (Child::Auditor(epoch), Some(active)) if active.epoch == epoch => {
-                let (outbox, feed) = (self.outbox.clone(), active.feed);
-                let args = AuditorArgs {
-                    database: config.database,
-                    pool: config.pool,
-                    answer_timeout: config.answer_timeout,
-                    committed: active.journal.committed(),
-                    journal: active.journal,
-                    registry: active.registry,
-                    folded: Arc::new(move || {
-                        outbox.wake();
-                        feed.wake();
-                    }),
-                    faults: config.faults,
-                };
-                Actor::spawn_linked(None, Auditor, args, supervisor).await?.0.get_cell()
-            }
-            (Child::Accounts(epoch), Some(active)) if active.epoch == epoch => {
-                let args = DirectoryArgs {
-                    registry: active.registry,
-                    journal: active.journal,
-                    primary: Primary { pool: config.pool, timeout: config.database.read_timeout },
-                    active_max: config.active_accounts_max,
-                    idle_after: config.account_idle_after,
-                    health: config.health,
-                    faults: config.faults,
-                };
-                Actor::spawn_linked(None, Directory, args, supervisor).await?.0.get_cell()
-            }
-            (Child::Outbox(epoch), Some(active)) if active.epoch == epoch => {
-                let Some(publishing) = config.publishing else { return Ok(()) };
-                let node = self.node.clone();
-                let args = OutboxArgs {
-                    confirmed: Arc::new(move || node.is_lease_valid()),
-                    config: publishing.outbox,
-                    kafka: publishing.kafka,
-                    pool: publishing.pool,
-                    health: config.health,
-                    faults: config.faults,
-                    handle: self.outbox.clone(),
-                };
-                Actor::spawn_linked(None, OutboxPublisher, args, supervisor).await?.0.get_cell()
-            }
-            (Child::Housekeeping(epoch), Some(active)) if active.epoch == epoch => {
-                let Some(publishing) = config.publishing else { return Ok(()) };
-                let args = HousekeepingArgs {
-                    config: publishing.housekeeping,
-                    pool: publishing.pool,
-                    backpressure: publishing.backpressure,
-                    journal: active.journal,
-                    faults: config.faults,
-                };
-                Actor::spawn_linked(None, Housekeeping, args, supervisor).await?.0.get_cell()
-            }
-            (Child::Expiry(epoch), Some(active)) if active.epoch == epoch => {
-                let args = ExpiryArgs {
-                    pool: config.pool,
-                    registry: active.registry,
-                    journal: active.journal,
-                    faults: config.faults,
-                };
-                Actor::spawn_linked(None, Expiry, args, supervisor).await?.0.get_cell()
-            }
-            (Child::Sagas(epoch), Some(active)) if active.epoch == epoch => {
-                let Some(sagas) = config.sagas else { return Ok(()) };
-                let args = SagasArgs {
-                    config: sagas,
-                    registry: active.registry,
-                    journal: active.journal,
-                    handle: active.sagas,
-                    faults: config.faults,
-                };
-                Actor::spawn_linked(None, Sagas, args, supervisor).await?.0.get_cell()
-            }
-            (Child::Feed(epoch), Some(active)) if active.epoch == epoch => {
-                let args = FeedArgs { feed: active.feed, pool: config.pool, faults: config.faults };
-                Actor::spawn_linked(None, FeedActor, args, supervisor).await?.0.get_cell()
-            }
-            _ => return Ok(()), // of an epoch that is over
-        };
-        self.running.push((cell.get_id(), child, cell));
-        Ok(())
     }
 
     async fn restart(&mut self, child: Child, myself: &ActorRef<RootMessage>) -> Result<(), ActorProcessingErr> {

@@ -57,7 +57,7 @@ pub const COMMON: &[(&str, u8)] = &[
 ];
 
 /// A currency that accounts can be opened in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Currency {
     pub code: CurrencyCode,
     /// Decimals of its minor unit, 0 to 18.

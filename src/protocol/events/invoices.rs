@@ -206,9 +206,14 @@ mod tests {
     #[test]
     fn amounts_are_the_shortest_json_numbers() {
         let usd = |exponent| Currency { code: CurrencyCode::parse("USD").unwrap(), exponent };
-        for (units, exponent, text) in
-            [(11_800, 2, "118"), (1_180, 2, "11.8"), (0, 2, "0"), (100, 0, "100"), (5, 2, "0.05"), (1_234_500, 3, "1234.5")]
-        {
+        for (units, exponent, text) in [
+            (11_800, 2, "118"),
+            (1_180, 2, "11.8"),
+            (0, 2, "0"),
+            (100, 0, "100"),
+            (5, 2, "0.05"),
+            (1_234_500, 3, "1234.5"),
+        ] {
             assert_eq!(number(units, usd(exponent)).get(), text);
         }
     }

@@ -14,14 +14,21 @@ pub struct Invoice {
     pub parked: Option<i64>,
 }
 
+impl Invoice {
+    /// The rows of its record, whether or not it posts anything.
+    pub fn all_rows(&self) -> Vec<Rows> {
+        let released = self.parked.map(|parked| Rows::Released { parked });
+        [Rows::Invoice(self.row.clone())].into_iter().chain(released).collect()
+    }
+}
+
 impl Movement for Invoice {
     fn kind(&self) -> Kind {
         Kind::INVOICE
     }
 
     fn rows(&self, _: TransactionId, _: DateTime<Utc>, _: Posting) -> Vec<Rows> {
-        let released = self.parked.map(|parked| Rows::Released { parked });
-        [Rows::Invoice(self.row.clone())].into_iter().chain(released).collect()
+        self.all_rows()
     }
 
     fn event(&self) -> Option<EventType> {

@@ -60,12 +60,8 @@ pub async fn park(pool: &PgPool, order: Parked<'_>) -> Result<(), StoreError> {
         "INSERT INTO parked_orders (tenant, event_id, reason, body, received_at) VALUES ($1, $2, $3, $4, $5)
            ON CONFLICT (tenant, event_id) DO NOTHING",
     );
-    let query = query
-        .bind(order.tenant)
-        .bind(order.event_id)
-        .bind(order.reason)
-        .bind(order.body)
-        .bind(order.received_at);
+    let query =
+        query.bind(order.tenant).bind(order.event_id).bind(order.reason).bind(order.body).bind(order.received_at);
     limited(async { Ok(query.execute(pool).await.map(drop)?) }).await
 }
 

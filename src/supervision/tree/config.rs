@@ -6,6 +6,7 @@ use sqlx::PgPool;
 
 use crate::actors::housekeeping::{Backpressure, HousekeepingConfig};
 use crate::actors::leadership::Holder;
+use crate::actors::orders::OrdersConfig;
 use crate::actors::outbox::OutboxConfig;
 use crate::actors::saga::SagaConfig;
 use crate::faults::Faults;
@@ -39,6 +40,8 @@ pub struct TreeConfig {
     pub publishing: Option<Publishing>,
     /// `None` without a provider: sagas then wait.
     pub sagas: Option<SagaConfig>,
+    /// `None`: no orders are billed.
+    pub orders: Option<OrdersConfig>,
     pub health: Health,
     pub faults: Faults,
 }

@@ -1,0 +1,108 @@
+//! What each part of the runtime is set to, from the settings.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use crate::actors::housekeeping::{self, Backpressure, HousekeepingConfig};
+use crate::actors::orders::OrdersConfig;
+use crate::actors::outbox::OutboxConfig;
+use crate::actors::saga::SagaConfig;
+use crate::messaging::KafkaConfig;
+use crate::money::Currencies;
+use crate::protocol::record::DEFAULT_TENANT;
+use crate::provider::{HttpConfig, HttpProvider};
+use crate::saga::Policy;
+use crate::settings::{Mode, Settings};
+use crate::store::Database;
+use crate::supervision::tree::Publishing;
+
+/// Connections of the workflows that leave the ledger.
+const SAGA_POOL_MAX: u32 = 4;
+/// Connections of billing.
+const BILLING_POOL_MAX: u32 = 4;
+
+/// Where Kafka is, by the settings.
+pub fn kafka(settings: &Settings) -> KafkaConfig {
+    let kafka = &settings.kafka;
+    KafkaConfig {
+        brokers: kafka.brokers.clone().unwrap_or_default(),
+        properties: vec![("client.id".into(), kafka.client_id.clone())],
+        topic_prefix: kafka.topic_prefix.clone(),
+        transactional_id: kafka.transactional_id.clone(),
+        florin_topic: kafka.florin_topic.clone(),
+        position_topic: kafka.position_topic.clone(),
+        invoices_topic: kafka.invoices_topic.clone(),
+        billing_topic: kafka.billing_topic.clone(),
+        orders_topic: kafka.orders_topic.clone(),
+        orders_group: kafka.orders_group.clone(),
+        partitions: kafka.topic_partitions,
+        replication: kafka.topic_replicas,
+        ..KafkaConfig::default()
+    }
+}
+
+/// How the publisher works, by the settings.
+pub fn outbox(settings: &Settings) -> OutboxConfig {
+    OutboxConfig {
+        batch_rows_max: settings.outbox.batch_max,
+        linger: settings.outbox.linger,
+        poll_interval: settings.outbox.poll_interval,
+        base_delay: settings.outbox.delay_min,
+        max_delay: settings.outbox.delay_max,
+        retries_max: settings.outbox.retries_max,
+        transactional: settings.kafka.transactions,
+        start_over: settings.mode == Mode::Dev,
+        ..OutboxConfig::default()
+    }
+}
+
+/// How workflows that leave the ledger are run, if there is a provider.
+pub(super) fn saga_config(settings: &Settings, database: &Database) -> anyhow::Result<Option<SagaConfig>> {
+    let Some(provider) = &settings.provider else { return Ok(None) };
+    let config = HttpConfig {
+        name: provider.name.clone(),
+        url: provider.url.clone(),
+        secret: provider.secret.clone(),
+        timeout: provider.timeout,
+    };
+    let provider = HttpProvider::new(config).map_err(anyhow::Error::msg).context("PROVIDER_URL cannot be used")?;
+    let sagas = &settings.sagas;
+    let policy = Policy {
+        attempts_max: sagas.attempts_max,
+        delay_min: sagas.delay_min,
+        delay_max: sagas.delay_max,
+        pending_max: sagas.pending_max,
+    };
+    Ok(Some(SagaConfig { provider: Arc::new(provider), policy, pool: database.pool(SAGA_POOL_MAX) }))
+}
+
+pub(super) fn publishing(settings: &Settings, database: &Database, backpressure: &Backpressure) -> Publishing {
+    let outbox = outbox(settings);
+    let (rows, age) = (settings.outbox.waiting_rows_max, settings.outbox.waiting_max);
+    let housekeeping = HousekeepingConfig {
+        publisher: outbox.publisher.clone(),
+        key_retention: settings.journal.key_retention,
+        limits: housekeeping::Limits { warn_rows: rows / 2, warn_age: age / 2, stop_rows: rows, stop_age: age },
+        ..HousekeepingConfig::default()
+    };
+    Publishing {
+        outbox,
+        kafka: kafka(settings),
+        pool: database.publishing_pool(),
+        housekeeping,
+        backpressure: backpressure.clone(),
+    }
+}
+
+/// What bills orders, if there is a Kafka to read them from.
+pub(super) fn orders(settings: &Settings, database: &Database, currencies: &Currencies) -> Option<OrdersConfig> {
+    (settings.kafka.brokers.is_some() && settings.billing.orders).then(|| OrdersConfig {
+        kafka: kafka(settings),
+        tenant: DEFAULT_TENANT.into(),
+        entity: settings.billing.orders_entity.clone(),
+        tax_percent: settings.billing.tax_percent,
+        currencies: currencies.clone(),
+        pool: database.pool(BILLING_POOL_MAX),
+    })
+}

@@ -1,0 +1,145 @@
+//! How each child of the root is started, from what the tree is made from.
+
+use std::sync::Arc;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+use super::child::Child;
+use super::{RootMessage, RootState};
+use crate::actors::account::Primary;
+use crate::actors::accounts::{Directory, DirectoryArgs};
+use crate::actors::auditor::{Auditor, AuditorArgs};
+use crate::actors::expiry::{Expiry, ExpiryArgs};
+use crate::actors::feed::{FeedActor, FeedArgs};
+use crate::actors::housekeeping::{Housekeeping, HousekeepingArgs};
+use crate::actors::journal::JournalActor;
+use crate::actors::leadership::{LeadershipActor, LeadershipArgs};
+use crate::actors::orders::{Orders, OrdersArgs};
+use crate::actors::outbox::{OutboxArgs, OutboxPublisher};
+use crate::actors::saga::{Sagas, SagasArgs};
+
+impl RootState {
+    /// Starts a child; one of an epoch that is over is left out.
+    pub(super) async fn start(
+        &mut self,
+        child: Child,
+        myself: &ActorRef<RootMessage>,
+    ) -> Result<(), ActorProcessingErr> {
+        let (config, supervisor) = (self.config.clone(), myself.get_cell());
+        let active = self.node.active();
+        let cell = match (child, active) {
+            (Child::Leadership, _) => {
+                let root = myself.clone();
+                let args = LeadershipArgs {
+                    database: config.database,
+                    holder: config.holder,
+                    lease: config.lease,
+                    node: self.node.clone(),
+                    events: Arc::new(move |event| drop(root.cast(RootMessage::Leadership(event)))),
+                    health: config.health,
+                    faults: config.faults,
+                };
+                let (actor, _) = Actor::spawn_linked(None, LeadershipActor, args, supervisor).await?;
+                self.leadership = Some(actor.clone());
+                actor.get_cell()
+            }
+            (Child::Journal(epoch), Some(active)) if active.epoch == epoch => {
+                Actor::spawn_linked(None, JournalActor, active.journal, supervisor).await?.0.get_cell()
+            }
+            (Child::Auditor(epoch), Some(active)) if active.epoch == epoch => {
+                let (outbox, feed) = (self.outbox.clone(), active.feed);
+                let args = AuditorArgs {
+                    database: config.database,
+                    pool: config.pool,
+                    answer_timeout: config.answer_timeout,
+                    committed: active.journal.committed(),
+                    journal: active.journal,
+                    registry: active.registry,
+                    folded: Arc::new(move || {
+                        outbox.wake();
+                        feed.wake();
+                    }),
+                    faults: config.faults,
+                };
+                Actor::spawn_linked(None, Auditor, args, supervisor).await?.0.get_cell()
+            }
+            (Child::Accounts(epoch), Some(active)) if active.epoch == epoch => {
+                let args = DirectoryArgs {
+                    registry: active.registry,
+                    journal: active.journal,
+                    primary: Primary { pool: config.pool, timeout: config.database.read_timeout },
+                    active_max: config.active_accounts_max,
+                    idle_after: config.account_idle_after,
+                    health: config.health,
+                    faults: config.faults,
+                };
+                Actor::spawn_linked(None, Directory, args, supervisor).await?.0.get_cell()
+            }
+            (Child::Outbox(epoch), Some(active)) if active.epoch == epoch => {
+                let Some(publishing) = config.publishing else { return Ok(()) };
+                let node = self.node.clone();
+                let args = OutboxArgs {
+                    confirmed: Arc::new(move || node.is_lease_valid()),
+                    config: publishing.outbox,
+                    kafka: publishing.kafka,
+                    pool: publishing.pool,
+                    health: config.health,
+                    faults: config.faults,
+                    handle: self.outbox.clone(),
+                };
+                Actor::spawn_linked(None, OutboxPublisher, args, supervisor).await?.0.get_cell()
+            }
+            (Child::Housekeeping(epoch), Some(active)) if active.epoch == epoch => {
+                let Some(publishing) = config.publishing else { return Ok(()) };
+                let args = HousekeepingArgs {
+                    config: publishing.housekeeping,
+                    pool: publishing.pool,
+                    backpressure: publishing.backpressure,
+                    journal: active.journal,
+                    faults: config.faults,
+                };
+                Actor::spawn_linked(None, Housekeeping, args, supervisor).await?.0.get_cell()
+            }
+            (Child::Expiry(epoch), Some(active)) if active.epoch == epoch => {
+                let args = ExpiryArgs {
+                    pool: config.pool,
+                    registry: active.registry,
+                    journal: active.journal,
+                    faults: config.faults,
+                };
+                Actor::spawn_linked(None, Expiry, args, supervisor).await?.0.get_cell()
+            }
+            (Child::Sagas(epoch), Some(active)) if active.epoch == epoch => {
+                let Some(sagas) = config.sagas else { return Ok(()) };
+                let args = SagasArgs {
+                    config: sagas,
+                    registry: active.registry,
+                    journal: active.journal,
+                    handle: active.sagas,
+                    faults: config.faults,
+                };
+                Actor::spawn_linked(None, Sagas, args, supervisor).await?.0.get_cell()
+            }
+            (Child::Feed(epoch), Some(active)) if active.epoch == epoch => {
+                let args = FeedArgs { feed: active.feed, pool: config.pool, faults: config.faults };
+                Actor::spawn_linked(None, FeedActor, args, supervisor).await?.0.get_cell()
+            }
+            (Child::Orders(epoch), Some(active)) if active.epoch == epoch => {
+                let Some(orders) = config.orders else { return Ok(()) };
+                let node = self.node.clone();
+                let args = OrdersArgs {
+                    config: orders,
+                    registry: active.registry,
+                    journal: active.journal,
+                    health: config.health,
+                    faults: config.faults,
+                    confirmed: Arc::new(move || node.is_lease_valid()),
+                };
+                Actor::spawn_linked(None, Orders, args, supervisor).await?.0.get_cell()
+            }
+            _ => return Ok(()), // of an epoch that is over
+        };
+        self.running.push((cell.get_id(), child, cell));
+        Ok(())
+    }
+}
