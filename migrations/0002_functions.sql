@@ -1,2 +1,2 @@
 -- Makes the functions of migrations/functions, of which this is the digest.
--- functions 7d91ae630c7d16025af277184ae1a57240b8ae0ab314c839181cb34b02c56d2f
+-- functions f16a3a9573b2cc2d4d54cbbc2426e997e5d402e383f513946eddb616377ed8db

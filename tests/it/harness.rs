@@ -11,6 +11,7 @@ pub mod proxy;
 pub mod served;
 mod share;
 mod template;
+pub mod topics;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -119,6 +120,7 @@ impl Florin {
             account_idle_after: Duration::from_secs(300),
             publishing: options.publishing.clone(),
             sagas: options.sagas.clone(),
+            orders: None,
             health: health.clone(),
             faults: faults.clone(),
         })

@@ -4,6 +4,7 @@
 
 mod actors;
 mod admission;
+mod billing;
 mod cli;
 mod gateway;
 mod harness;

@@ -1,16 +1,15 @@
 //! What a consumer that reads only what is committed finds on the topics, compared with the journal.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use serde_json::Value;
 
 use super::load::{Load, open_accounts};
 use super::site::Site;
+use crate::harness::topics;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -85,28 +84,9 @@ fn id(body: &[u8]) -> String {
 
 /// The event ids of a topic by partition, as far as they are committed.
 fn read(brokers: &str, topic: &str) -> HashMap<i32, Vec<String>> {
-    let mut client = ClientConfig::new();
-    client.set("bootstrap.servers", brokers).set("group.id", "reader").set("enable.auto.commit", "false");
-    client.set("enable.partition.eof", "true").set("isolation.level", "read_committed");
-    let consumer: BaseConsumer = client.create().unwrap();
-    let partitions =
-        consumer.fetch_metadata(Some(topic), Duration::from_secs(10)).unwrap().topics()[0].partitions().len();
-    let mut assignment = TopicPartitionList::new();
-    for partition in 0..i32::try_from(partitions).unwrap() {
-        assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
-    }
-    consumer.assign(&assignment).unwrap();
-    let (mut events, mut ends, deadline) = (HashMap::<i32, Vec<String>>::new(), HashSet::new(), Instant::now() + LIMIT);
-    while ends.len() < partitions {
-        assert!(Instant::now() < deadline, "{topic} has no end");
-        match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => {
-                events.entry(message.partition()).or_default().push(id(message.payload().unwrap()));
-            }
-            Some(Err(KafkaError::PartitionEOF(partition))) => drop(ends.insert(partition)),
-            Some(Err(error)) => eprintln!("reader: {error}"),
-            None => {}
-        }
+    let mut events = HashMap::<i32, Vec<String>>::new();
+    for record in topics::read(brokers, topic) {
+        events.entry(record.partition).or_default().push(id(&record.body));
     }
     events
 }

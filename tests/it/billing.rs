@@ -1,0 +1,3 @@
+//! Orders, invoices, and what becomes of them.
+
+mod orders;
