@@ -4,7 +4,9 @@
 pub mod order;
 mod rates;
 mod tax;
+pub mod terms;
 
 pub use order::{BrokenOrder, Order, OrderLine};
 pub use rates::{Percent, RatesError, TaxRate, TaxRates, TaxRule};
-pub use tax::{Per, PricedLine, Pricing, TaxError, TaxGroup, Taxed, TaxedLine, discount, tax};
+pub use tax::{NetTax, Per, PricedLine, Pricing, TaxError, TaxGroup, Taxed, TaxedLine, discount, tax};
+pub use terms::{NumberFormat, NumberFormatError};
