@@ -1,7 +1,10 @@
 //! The rules of billing: what an order is, what it comes to, and what becomes of its invoice. Pure: knows
 //! [`crate::money`] only.
 
+pub mod allocation;
+pub mod invoice;
 pub mod order;
+pub mod postings;
 mod rates;
 mod tax;
 pub mod terms;
