@@ -12,5 +12,5 @@ pub mod shares;
 
 pub use amount::{Amount, AmountError, decimal_text};
 pub use currency::{COMMON, Currencies, Currency, CurrencyCode};
-pub use exchange::{ExchangeError, ROUNDING, exchange};
+pub use exchange::{ExchangeError, ROUNDING, convert, exchange};
 pub use rounding::Rounding;

@@ -137,7 +137,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "load-tests",
         ],
     ),
-    ("florin_rules", &["src/lib.rs"]),
+    ("florin_rules", &["src/lib.rs", "rules/tests"]),
     ("florin_servers", &["src/cli/dev.rs", "tests", "load-tests"]),
     ("florin_load", &["load-tests/src/main.rs", "load-tests/tests", "load-tests/benches"]),
 ];

@@ -28,6 +28,27 @@ pub enum Per {
     Line,
 }
 
+/// The two parts of a price with tax.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetTax {
+    pub net: Amount,
+    pub tax: Amount,
+}
+
+impl NetTax {
+    /// Both.
+    ///
+    /// # Errors
+    /// `TooLarge` from 10^28 minor units on.
+    pub fn gross(self) -> Result<Amount, AmountError> {
+        self.net.plus(self.tax)
+    }
+
+    fn as_priced(self, pricing: Pricing) -> Result<Amount, AmountError> {
+        if pricing.inclusive { self.gross() } else { Ok(self.net) }
+    }
+}
+
 /// A line before tax.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PricedLine {
@@ -120,7 +141,7 @@ pub fn discount(
         .map(|(rate, indexes)| Group::new(Rated { rate: *rate, pricing, currency }, &exact_of(indexes)))
         .collect::<Result<Vec<_>, _>>()?;
 
-    let sums: Vec<Amount> = groups.iter().map(|group| group.sum.as_priced(pricing)).collect();
+    let sums = groups.iter().map(|group| group.sum.as_priced(pricing)).collect::<Result<Vec<_>, _>>()?;
     let limit = sums.iter().try_fold(Amount::ZERO, |sum, part| sum.plus(*part))?;
     if discount != Amount::ZERO && !(Amount::ZERO..=limit).contains(&discount) {
         return Err(TaxError::Discount { discount, limit });
@@ -143,25 +164,11 @@ pub fn discount(
         let discount = group.sum.net.minus(after.net)?;
         taxed.groups.push(TaxGroup { rate, discount, net: after.net, tax: after.tax });
         for (index, sum) in indexes.iter().zip(group.lines) {
-            taxed.lines[*index] = TaxedLine { rate, net: sum.net, tax: sum.tax, gross: sum.net.plus(sum.tax)? };
+            taxed.lines[*index] = TaxedLine { rate, net: sum.net, tax: sum.tax, gross: sum.gross()? };
         }
     }
     taxed.total = taxed.subtotal.plus(taxed.tax)?;
     Ok(taxed)
-}
-
-/// Net and tax of something.
-#[derive(Clone, Copy)]
-struct Sum {
-    net: Amount,
-    tax: Amount,
-}
-
-impl Sum {
-    fn as_priced(self, pricing: Pricing) -> Amount {
-        // Net and tax were made from an amount, or its parts: their sum is one.
-        if pricing.inclusive { self.net.plus(self.tax).unwrap_or(Amount::MAX) } else { self.net }
-    }
 }
 
 /// How the prices of one rate become amounts.
@@ -174,7 +181,7 @@ struct Rated {
 
 impl Rated {
     /// Net and tax of an exact price.
-    fn sum(self, exact: &BigDecimal) -> Result<Sum, AmountError> {
+    fn sum(self, exact: &BigDecimal) -> Result<NetTax, AmountError> {
         let rounded = self.pricing.rounding.amount(exact, self.currency.exponent)?;
         self.split(rounded, self.tax(exact)?)
     }
@@ -189,15 +196,15 @@ impl Rated {
         }
     }
 
-    fn split(self, priced: Amount, tax: Amount) -> Result<Sum, AmountError> {
-        Ok(Sum { net: if self.pricing.inclusive { priced.minus(tax)? } else { priced }, tax })
+    fn split(self, priced: Amount, tax: Amount) -> Result<NetTax, AmountError> {
+        Ok(NetTax { net: if self.pricing.inclusive { priced.minus(tax)? } else { priced }, tax })
     }
 
     /// The lines' nets and taxes, which add up to those of their sum.
-    fn spread(self, exact: &[BigDecimal], sum: Sum) -> Result<Vec<Sum>, AmountError> {
+    fn spread(self, exact: &[BigDecimal], sum: NetTax) -> Result<Vec<NetTax>, AmountError> {
         let exponent = self.currency.exponent;
         let (nets, taxes) = if self.pricing.inclusive {
-            let gross = shares::nearest(sum.net.plus(sum.tax)?, exact, exponent)?;
+            let gross = shares::nearest(sum.gross()?, exact, exponent)?;
             let nets = match sum.tax == Amount::ZERO {
                 true => gross.clone(),
                 false => shares::proportional(sum.net, &gross)?,
@@ -209,7 +216,7 @@ impl Rated {
             let taxes: Vec<BigDecimal> = exact.iter().map(|it| it * &percent).collect();
             (shares::nearest(sum.net, exact, exponent)?, shares::nearest(sum.tax, &taxes, exponent)?)
         };
-        Ok(nets.into_iter().zip(taxes).map(|(net, tax)| Sum { net, tax }).collect())
+        Ok(nets.into_iter().zip(taxes).map(|(net, tax)| NetTax { net, tax }).collect())
     }
 }
 
@@ -217,9 +224,9 @@ impl Rated {
 struct Group {
     rated: Rated,
     exact: BigDecimal,
-    lines: Vec<Sum>,
+    lines: Vec<NetTax>,
     /// The sum of the lines.
-    sum: Sum,
+    sum: NetTax,
 }
 
 impl Group {
@@ -232,9 +239,9 @@ impl Group {
             }
             Per::Line => {
                 let lines = exact.iter().map(|it| rated.sum(it)).collect::<Result<Vec<_>, _>>()?;
-                let mut sum = Sum { net: Amount::ZERO, tax: Amount::ZERO };
+                let mut sum = NetTax::default();
                 for line in &lines {
-                    sum = Sum { net: sum.net.plus(line.net)?, tax: sum.tax.plus(line.tax)? };
+                    sum = NetTax { net: sum.net.plus(line.net)?, tax: sum.tax.plus(line.tax)? };
                 }
                 (lines, sum)
             }
@@ -243,9 +250,9 @@ impl Group {
     }
 
     /// Net and tax after a discount on what is priced.
-    fn after(&self, discount: Amount) -> Result<Sum, AmountError> {
+    fn after(&self, discount: Amount) -> Result<NetTax, AmountError> {
         let Pricing { rounding, per, .. } = self.rated.pricing;
-        let before = self.sum.as_priced(self.rated.pricing);
+        let before = self.sum.as_priced(self.rated.pricing)?;
         let after = before.minus(discount)?;
         let tax = match per {
             _ if discount == Amount::ZERO => self.sum.tax,

@@ -1,8 +1,10 @@
 //! Exchange: what an amount of one currency is worth in another, at a rate.
 
+use bigdecimal::BigDecimal;
+use bigdecimal::num_bigint::BigInt;
 use rust_decimal::Decimal;
 
-use super::{Amount, Currency, Rounding};
+use super::{Amount, AmountError, Currency, Rounding};
 
 /// How an amount that arrives is rounded to its currency's smallest unit, as recorded with the transaction. It is half
 /// to even (banker's rounding, `roundTiesToEven` of IEEE 754), so that many small exchanges do not add up in one side's
@@ -14,7 +16,7 @@ pub enum ExchangeError {
     /// Less than half of the smallest unit would arrive.
     #[error("the amount comes to nothing at this rate")]
     Nothing,
-    /// The product has more digits than can be computed exactly, or than an amount can have.
+    /// More than an amount can have.
     #[error("the amount comes to more than 28 digits at this rate")]
     TooLarge,
 }
@@ -24,22 +26,23 @@ pub enum ExchangeError {
 /// # Errors
 /// When nothing would arrive, or too much.
 pub fn exchange(amount: Amount, from: Currency, to: Currency, rate: Decimal) -> Result<Amount, ExchangeError> {
-    let rate = rate.normalize();
-    let product = amount.minor_units().checked_mul(rate.mantissa()).ok_or(ExchangeError::TooLarge)?;
-    // product x 10^-scale major-to-minor: 10^(to - from - scale).
-    let down = i64::from(rate.scale()) + i64::from(from.exponent) - i64::from(to.exponent);
-    let units = match u32::try_from(down) {
-        Ok(down) => match 10i128.checked_pow(down) {
-            Some(divisor) => Rounding::HalfEven.quotient(product, divisor),
-            None => 0, // more digits away than there are
-        },
-        Err(_) => {
-            let up = u32::try_from(-down).map_err(|_| ExchangeError::TooLarge)?;
-            10i128.checked_pow(up).and_then(|factor| product.checked_mul(factor)).ok_or(ExchangeError::TooLarge)?
-        }
-    };
-    let arrives = Amount::new(units).map_err(|_| ExchangeError::TooLarge)?;
+    let arrives = convert(amount, from, to, rate, Rounding::HalfEven).map_err(|_| ExchangeError::TooLarge)?;
     if arrives <= Amount::ZERO { Err(ExchangeError::Nothing) } else { Ok(arrives) }
+}
+
+/// An amount of `from` in units of `to`, computed exactly and rounded once. One unit of `from` is `rate` units of `to`.
+///
+/// # Errors
+/// `TooLarge` when it comes to more than 28 digits.
+pub fn convert(
+    amount: Amount,
+    from: Currency,
+    to: Currency,
+    rate: Decimal,
+    rounding: Rounding,
+) -> Result<Amount, AmountError> {
+    let product = BigInt::from(amount.minor_units()) * rate.mantissa();
+    rounding.amount(&BigDecimal::new(product, i64::from(from.exponent) + i64::from(rate.scale())), to.exponent)
 }
 
 #[cfg(test)]
