@@ -1,2 +1,2 @@
 -- Makes the functions of migrations/functions, of which this is the digest.
--- functions f16a3a9573b2cc2d4d54cbbc2426e997e5d402e383f513946eddb616377ed8db
+-- functions 75b769345ece51c3a4b4c6f582dbda86f5aece367cb4b39d9c75d109bf8abe7a

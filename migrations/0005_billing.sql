@@ -89,20 +89,24 @@ CREATE TABLE invoices (
   number         bigint,
   number_format  text,
   issued_at      timestamptz,
-  status         smallint NOT NULL CHECK (status BETWEEN 0 AND 4),      -- 0 draft, 1 open, 2 paid, 3 void, 4 uncollectible
+  book_currency  text NOT NULL REFERENCES currencies,
+  booked         numeric(28,0) NOT NULL CHECK (booked >= 0),            -- the total in the books' currency
+  status         smallint NOT NULL CHECK (status BETWEEN 1 AND 5),      -- 1 draft, 2 open, 3 paid, 4 void, 5 uncollectible
   version        int NOT NULL DEFAULT 1,                                -- rises with each change
   paid           numeric(28,0) NOT NULL DEFAULT 0,
-  credited       numeric(28,0) NOT NULL DEFAULT 0,
+  credited       numeric(28,0) NOT NULL DEFAULT 0,                      -- by credit notes, what was due
+  returned       numeric(28,0) NOT NULL DEFAULT 0,                      -- by credit notes, what had been paid
   written_off    numeric(28,0) NOT NULL DEFAULT 0,
   overdue_at     timestamptz,                                           -- since when it is known to be
-  CONSTRAINT invoice_settled CHECK (paid >= 0 AND credited >= 0 AND written_off >= 0 AND paid + credited + written_off <= total),
-  CONSTRAINT invoice_issued CHECK (status = 0 OR (seq IS NOT NULL AND number IS NOT NULL AND year IS NOT NULL AND number_format IS NOT NULL AND issued_at IS NOT NULL))
+  CONSTRAINT invoice_settled CHECK (
+    paid >= 0 AND credited >= 0 AND written_off >= 0 AND paid + credited + written_off <= total AND returned BETWEEN 0 AND paid),
+  CONSTRAINT invoice_issued CHECK (status = 1 OR (seq IS NOT NULL AND number IS NOT NULL AND year IS NOT NULL AND number_format IS NOT NULL AND issued_at IS NOT NULL))
 ) WITH (fillfactor = 90);
 CREATE UNIQUE INDEX invoices_number ON invoices (tenant, entity, document, year, number);
 CREATE UNIQUE INDEX invoices_by_place ON invoices (seq);
 CREATE INDEX invoices_by_customer ON invoices (tenant, customer, id);
-CREATE INDEX invoices_due ON invoices (tenant, due_on, id) WHERE status IN (1, 4);
-CREATE INDEX invoices_drafts ON invoices (tenant, id) WHERE status = 0;
+CREATE INDEX invoices_due ON invoices (tenant, due_on, id) WHERE status IN (2, 5);
+CREATE INDEX invoices_drafts ON invoices (tenant, id) WHERE status = 1;
 CREATE INDEX invoices_issued ON invoices USING brin (issued_at) WITH (pages_per_range = 16);
 CREATE TRIGGER issued_never_changes BEFORE UPDATE OR DELETE ON invoices FOR EACH ROW EXECUTE FUNCTION refuse_issued();
 CREATE TRIGGER issued_never_goes BEFORE TRUNCATE ON invoices FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
@@ -113,7 +117,8 @@ CREATE TABLE settlements (
   seq           bigint NOT NULL,                                        -- the place of its record
   kind          smallint NOT NULL CHECK (kind BETWEEN 1 AND 6),         -- 1 payment, 2 credit note, 3 write-off, 4 void, 5 uncollectible, 6 overdue
   amount        numeric(28,0) NOT NULL CHECK (amount >= 0),             -- by which less is due
-  excess        numeric(28,0) NOT NULL DEFAULT 0 CHECK (excess >= 0),   -- paid or credited beyond what was due: the customer's credit
+  excess        numeric(28,0) NOT NULL CHECK (excess >= 0),             -- paid or credited beyond what was due: the customer's credit
+  reinstated    numeric(28,0) NOT NULL CHECK (reinstated >= 0),         -- what had been written off and was due again just before
   due_after     numeric(28,0) NOT NULL CHECK (due_after >= 0),
   status_after  smallint NOT NULL,
   credit_note   bigint,

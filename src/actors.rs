@@ -7,6 +7,7 @@ pub mod expiry;
 pub mod feed;
 pub mod house;
 pub mod housekeeping;
+pub mod intake;
 pub mod journal;
 pub mod leadership;
 pub mod node;

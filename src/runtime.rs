@@ -14,8 +14,8 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use self::parts::{billing, publishing, saga_config};
 pub use self::parts::{kafka, outbox};
-use self::parts::{orders, publishing, saga_config};
 use crate::actors::housekeeping::Backpressure;
 use crate::actors::leadership::Holder;
 use crate::admission::auth::Authenticator;
@@ -97,7 +97,7 @@ impl Runtime {
             .cloned()
             .collect();
         let currencies = store::currencies::load(&pool).await?;
-        let orders = orders(settings, &database, &currencies);
+        let billing = billing(settings, &database, &currencies);
         let tree = Tree::start(TreeConfig {
             database: database.clone(),
             pool: loading,
@@ -111,7 +111,7 @@ impl Runtime {
             account_idle_after: settings.admission.account_idle,
             publishing,
             sagas,
-            orders,
+            billing,
             health: health.clone(),
             faults: faults.clone(),
         });

@@ -17,6 +17,9 @@ pub struct Content {
     pub region: Option<String>,
     pub lines: Vec<Line>,
     pub taxes: Vec<Tax>,
+    /// The rate at which it was booked, where the books are in another currency.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub exchange: Option<Exchange>,
     /// In the caller's own words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub note: Option<String>,
@@ -39,6 +42,22 @@ pub struct Line {
     /// `standard`, `exempt` or `reverse_charge`.
     pub treatment: String,
     pub tax_percent: String,
+    pub net: String,
+    pub tax: String,
+}
+
+/// One unit of `base`, the document's currency, is `rate` units of `quote`, the books' currency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Exchange {
+    /// The number in `rates.id`.
+    pub rate_id: i64,
+    pub base: String,
+    pub quote: String,
+    /// Decimal text.
+    pub rate: String,
+    pub observed_at: DateTime<Utc>,
+    /// What was booked, in the books' currency.
     pub net: String,
     pub tax: String,
 }
@@ -71,8 +90,19 @@ impl Content {
             region: order.region.clone(),
             lines: lines.collect(),
             taxes: taxed.groups.iter().map(|group| Tax::of(group, order.currency)).collect(),
+            exchange: None,
             note: None,
         }
+    }
+}
+
+impl Content {
+    /// As it is stored.
+    ///
+    /// # Panics
+    /// Never: texts and times always encode.
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).expect("texts and times encode")
     }
 }
 

@@ -15,7 +15,7 @@ use crate::provider::{HttpConfig, HttpProvider};
 use crate::saga::Policy;
 use crate::settings::{Mode, Settings};
 use crate::store::Database;
-use crate::supervision::tree::Publishing;
+use crate::supervision::tree::{Billing, Publishing};
 
 /// Connections of the workflows that leave the ledger.
 const SAGA_POOL_MAX: u32 = 4;
@@ -96,13 +96,18 @@ pub(super) fn publishing(settings: &Settings, database: &Database, backpressure:
 }
 
 /// What bills orders, if there is a Kafka to read them from.
-pub(super) fn orders(settings: &Settings, database: &Database, currencies: &Currencies) -> Option<OrdersConfig> {
-    (settings.kafka.brokers.is_some() && settings.billing.orders).then(|| OrdersConfig {
-        kafka: kafka(settings),
+pub(super) fn billing(settings: &Settings, database: &Database, currencies: &Currencies) -> Option<Billing> {
+    if settings.kafka.brokers.is_none() || !settings.billing.orders {
+        return None;
+    }
+    let pool = database.pool(BILLING_POOL_MAX);
+    let orders = OrdersConfig {
         tenant: DEFAULT_TENANT.into(),
         entity: settings.billing.orders_entity.clone(),
         tax_percent: settings.billing.tax_percent,
         currencies: currencies.clone(),
-        pool: database.pool(BILLING_POOL_MAX),
-    })
+        rate_age_max: settings.rate_age_max,
+        pool: pool.clone(),
+    };
+    Some(Billing { kafka: kafka(settings), orders, pool })
 }

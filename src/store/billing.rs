@@ -4,13 +4,10 @@ pub mod entities;
 pub mod facts;
 pub mod orders;
 
-/// The name of a number in `invoices.status`; `None`: no status has this number.
-fn status_name(code: i16) -> Option<&'static str> {
-    ["draft", "open", "paid", "void", "uncollectible"].get(usize::try_from(code).ok()?).copied()
-}
+use crate::billing::NumberFormat;
 
-/// A document's number as it is written.
+/// A document's number as it is written. A format that cannot be read shows the bare number.
 fn number_text(format: &str, year: i32, number: i64) -> String {
-    let _ = year;
-    format!("{format}{number}")
+    let sequence = u64::try_from(number).unwrap_or_default();
+    NumberFormat::parse(format).map_or_else(|_| number.to_string(), |format| format.render(year, sequence))
 }

@@ -90,6 +90,26 @@ pub async fn newest(pool: &PgPool, tenant: &str, base: &str, quote: &str) -> Res
     limited(async { Ok(query.fetch_optional(pool).await?) }).await
 }
 
+/// Rates of a pair that one read returns, at most.
+const BETWEEN_MAX: i64 = 100_000;
+
+/// The rates of a pair that were observed in this span, both ends included, oldest first.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn between(
+    pool: &PgPool,
+    tenant: &str,
+    (base, quote): (&str, &str),
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<Vec<RateRow>, StoreError> {
+    let sql = format!(
+        "{RATE} AND base = $2 AND quote = $3 AND observed_at BETWEEN $4 AND $5 ORDER BY observed_at, id LIMIT {BETWEEN_MAX}"
+    );
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(base).bind(quote).bind(from).bind(to);
+    limited(async { Ok(query.fetch_all(pool).await?) }).await
+}
+
 /// `None`: the tenant has no rate of this number.
 ///
 /// # Errors

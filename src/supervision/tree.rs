@@ -12,7 +12,7 @@ use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, Supervisio
 use tokio::sync::{Notify, oneshot, watch};
 
 pub use self::child::Child;
-pub use self::config::{Publishing, TreeConfig};
+pub use self::config::{Billing, Publishing, TreeConfig};
 use crate::actors::accounts::Registry;
 use crate::actors::feed::Feed;
 use crate::actors::journal::{Journal, JournalConfig};
@@ -216,7 +216,7 @@ impl RootState {
         if self.config.sagas.is_some() {
             self.start(Child::Sagas(epoch), myself).await?;
         }
-        if self.config.orders.is_some() {
+        if self.config.billing.is_some() {
             self.start(Child::Orders(epoch), myself).await?;
         }
         if self.config.publishing.is_some() {

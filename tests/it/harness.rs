@@ -120,7 +120,7 @@ impl Florin {
             account_idle_after: Duration::from_secs(300),
             publishing: options.publishing.clone(),
             sagas: options.sagas.clone(),
-            orders: None,
+            billing: None,
             health: health.clone(),
             faults: faults.clone(),
         })

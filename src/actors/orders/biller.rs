@@ -4,61 +4,38 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Datelike as _, Utc};
+use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use smallvec::SmallVec;
 
 use super::OrdersConfig;
+use super::exchange::Rates;
 use crate::actors::accounts::Registry;
 use crate::actors::house::{self, House, Unavailable, WALK_IN};
+use crate::actors::intake::{Fate, Incoming, Later};
 use crate::actors::journal::Journal;
 use crate::actors::posting;
-use crate::billing::postings::Role;
-use crate::billing::{BrokenOrder, Order, Per, TaxRate, TaxRates, TaxRule, Taxed};
-use crate::money::{Amount, Rounding};
+use crate::billing::invoice::Balance;
+use crate::billing::postings::{self, Role};
+use crate::billing::{BrokenOrder, NetTax, Order, Per, TaxRate, TaxRates, TaxRule, Taxed};
+use crate::money::{Amount, Currency, Rounding};
 use crate::protocol::account::AccountHandle;
 use crate::protocol::admission::InFlight;
 use crate::protocol::content::Content;
-use crate::protocol::movement::{Invoice, Movement, Source};
+use crate::protocol::movement::{Invoice, Source};
 use crate::protocol::record::{
     Api, DocumentKind, InvoiceRow, Kind, Posting, Record, RequestHash, TransactionId, now_micros,
 };
 use crate::protocol::slip::{Abort, Outcome};
 use crate::store::StoreError;
 use crate::store::billing::entities::{self, EntityRow};
-use crate::store::billing::orders;
+use crate::store::billing::orders::{self, Parked};
 use crate::store::currencies;
 
 /// How long an order may wait to be written for the first time.
 const CUTOFF: Duration = Duration::from_secs(10);
 /// How long its outcome is waited for after that. A later one is found done.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// The numbers in `invoices.status`.
-const OPEN: i16 = 1;
-const PAID: i16 = 2;
-
-/// A message to be billed.
-#[derive(Clone, Debug)]
-pub struct Incoming {
-    pub body: Vec<u8>,
-    pub received_at: DateTime<Utc>,
-    /// The number in `parked_orders` if it waited there.
-    pub parked: Option<i64>,
-}
-
-/// What became of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
-    Billed,
-    /// It was billed before.
-    Repeated,
-    /// It can never be billed as it is: why, in a word and in words.
-    Dead {
-        code: &'static str,
-        reason: String,
-    },
-}
 
 /// Why a poll cannot be billed now. It is tried again whole: what was done is found done.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +54,12 @@ pub enum Trouble {
     Unknown,
 }
 
+impl From<Trouble> for Later {
+    fn from(trouble: Trouble) -> Self {
+        Self(trouble.to_string())
+    }
+}
+
 /// What billing needs, for one poll.
 pub struct Biller<'a> {
     pub config: &'a OrdersConfig,
@@ -85,16 +68,24 @@ pub struct Biller<'a> {
     pub places: &'a InFlight,
 }
 
-/// An order that is decided, with its accounts by name.
-struct Decided {
+/// A message, and its number in `parked_orders` if it waited there.
+pub type Message<'a> = (&'a Incoming, Option<i64>);
+
+/// An order that is decided.
+pub(super) struct Decided {
     /// The number of its message.
     at: usize,
     id: TransactionId,
     request: RequestHash,
-    invoice: Invoice,
-    currency: crate::money::Currency,
-    net: Amount,
-    tax: Amount,
+    pub(super) order: Order,
+    /// When it was ordered.
+    pub(super) time: DateTime<Utc>,
+    parked: Option<i64>,
+    taxed: Taxed,
+    pub(super) content: Content,
+    /// What is posted, and in which currency.
+    pub(super) booked: NetTax,
+    pub(super) book: Currency,
 }
 
 impl Biller<'_> {
@@ -102,7 +93,7 @@ impl Biller<'_> {
     ///
     /// # Errors
     /// When any of them could not be billed for no fault of its own.
-    pub async fn bill(&self, messages: &[Incoming]) -> Result<Vec<Fate>, Trouble> {
+    pub async fn bill(&self, messages: &[Message<'_>]) -> Result<Vec<Fate>, Trouble> {
         let config = self.config;
         let entity = entities::get(&config.pool, &config.tenant, &config.entity)
             .await?
@@ -116,6 +107,9 @@ impl Biller<'_> {
             decided = self.decide(messages, &entity, &rates, &mut fates);
         }
         self.leave_out_billed(&mut decided, &mut fates).await?;
+        if let Some(book) = self.book(&entity)? {
+            self.convert(&mut decided, book, messages, &mut fates).await?;
+        }
         let accounts = self.accounts(&entity, &decided).await?;
         let mut waiting = Vec::with_capacity(decided.len());
         for order in decided {
@@ -133,14 +127,14 @@ impl Biller<'_> {
     /// Reads and taxes all orders. Of two of one event id in one poll the first counts.
     fn decide(
         &self,
-        messages: &[Incoming],
+        messages: &[Message<'_>],
         entity: &EntityRow,
         rates: &TaxRates,
         fates: &mut [Option<Fate>],
     ) -> Vec<Decided> {
         let (mut decided, mut seen) = (Vec::with_capacity(messages.len()), HashMap::new());
         for (at, message) in messages.iter().enumerate() {
-            match self.decide_one(at, message, entity, rates) {
+            match self.decide_one(at, *message, entity, rates) {
                 Ok(order) => match seen.insert(order.id, order.request) {
                     None => decided.push(order),
                     Some(first) if first == order.request => fates[at] = Some(Fate::Repeated),
@@ -157,50 +151,29 @@ impl Biller<'_> {
     fn decide_one(
         &self,
         at: usize,
-        message: &Incoming,
+        (message, parked): Message<'_>,
         entity: &EntityRow,
         rates: &TaxRates,
     ) -> Result<Decided, BrokenOrder> {
         let config = self.config;
         let mut order = Order::parse(&message.body, |code| config.currencies.get(code))?;
+        let request = request(&order);
         if order.region.is_none() {
             order.region.clone_from(&entity.region);
         }
         let taxed = order.taxed(rates, Rounding::HalfAwayFromZero, Per::Rate, message.received_at)?;
-        let row = self.row(&order, &taxed, entity, message.received_at);
         Ok(Decided {
             at,
             id: TransactionId::of_message("order", &config.tenant, &order.event_id),
-            request: request(&order),
-            invoice: Invoice { row: Box::new(row), parked: message.parked },
-            currency: order.currency,
-            net: taxed.subtotal,
-            tax: taxed.tax,
+            request,
+            time: order.time(message.received_at),
+            parked,
+            content: Content::of_order(&order, &taxed, message.received_at),
+            booked: NetTax { net: taxed.subtotal, tax: taxed.tax },
+            book: order.currency,
+            taxed,
+            order,
         })
-    }
-
-    fn row(&self, order: &Order, taxed: &Taxed, entity: &EntityRow, received_at: DateTime<Utc>) -> InvoiceRow {
-        let today = Utc::now().date_naive();
-        let content = Content::of_order(order, taxed, received_at);
-        InvoiceRow {
-            draft: None,
-            entity: entity.id.clone(),
-            document: DocumentKind::Invoice,
-            customer: order.customer_id.clone().unwrap_or_else(|| WALK_IN.to_owned()),
-            source: Some(order.order_id.clone()),
-            currency: order.currency.code,
-            subtotal: taxed.subtotal,
-            tax: taxed.tax,
-            total: taxed.total,
-            due_on: u64::try_from(entity.payment_days)
-                .ok()
-                .and_then(|days| today.checked_add_days(chrono::Days::new(days))),
-            content: serde_json::to_string(&content).unwrap_or_default(),
-            corrects: None,
-            year: today.year(),
-            number_format: entity.invoice_format.clone(),
-            status: if taxed.total == Amount::ZERO { PAID } else { OPEN },
-        }
     }
 
     async fn rates(&self) -> Result<TaxRates, Trouble> {
@@ -222,6 +195,45 @@ impl Biller<'_> {
         TaxRates::new(rules, default).map_err(|error| setup(&error))
     }
 
+    /// The currency of the books; `None`: each document's own.
+    fn book(&self, entity: &EntityRow) -> Result<Option<Currency>, Trouble> {
+        let Some(code) = &entity.book_currency else { return Ok(None) };
+        let known = self.config.currencies.get(code);
+        Ok(Some(known.ok_or_else(|| Trouble::Setup(format!("the books are in {code}, which is not known")))?))
+    }
+
+    /// Converts what is posted into the currency of the books. Orders without a rate are parked.
+    async fn convert(
+        &self,
+        decided: &mut Vec<Decided>,
+        book: Currency,
+        messages: &[Message<'_>],
+        fates: &mut [Option<Fate>],
+    ) -> Result<(), Trouble> {
+        let rates = Rates::read(self.config, decided, book).await?;
+        let (mut ready, mut parked) = (Vec::with_capacity(decided.len()), Vec::new());
+        for mut order in decided.drain(..) {
+            match rates.convert(&mut order) {
+                Ok(()) => ready.push(order),
+                Err(reason) => parked.push((order, reason)),
+            }
+        }
+        *decided = ready;
+        for (order, reason) in parked {
+            let message = messages[order.at].0;
+            let parked = Parked {
+                tenant: &self.config.tenant,
+                event_id: &order.order.event_id,
+                reason: &reason,
+                body: &message.body,
+                received_at: message.received_at,
+            };
+            orders::park(&self.config.pool, parked).await?;
+            fates[order.at] = Some(Fate::Parked);
+        }
+        Ok(())
+    }
+
     /// Takes out what was billed before, as after a crash or when a topic is read again.
     async fn leave_out_billed(&self, decided: &mut Vec<Decided>, fates: &mut [Option<Fate>]) -> Result<(), Trouble> {
         let ids: Vec<_> = decided.iter().map(|order| order.id).collect();
@@ -237,17 +249,12 @@ impl Biller<'_> {
 
     async fn accounts(&self, entity: &EntityRow, decided: &[Decided]) -> Result<house::Accounts, Trouble> {
         let mut wanted: HashSet<House<'_>> = HashSet::new();
-        for order in decided.iter().filter(|order| order.net > Amount::ZERO || order.tax > Amount::ZERO) {
-            for role in [Role::Receivable, Role::Revenue, Role::TaxPayable] {
-                wanted.insert(self.house(entity, order, role));
+        for order in decided {
+            for entry in postings::issued(order.booked) {
+                wanted.extend([entry.debit, entry.credit].map(|role| order.house(entity, role)));
             }
         }
         Ok(house::open(self.registry, self.journal, &self.config.tenant, wanted).await?)
-    }
-
-    fn house<'s>(&self, entity: &'s EntityRow, order: &'s Decided, role: Role) -> House<'s> {
-        let customer = if role == Role::Receivable { order.invoice.row.customer.as_str() } else { "" };
-        House { entity: &entity.id, role, customer, currency: order.currency }
     }
 
     fn send(
@@ -258,17 +265,14 @@ impl Biller<'_> {
     ) -> Result<tokio::sync::oneshot::Receiver<Outcome>, Trouble> {
         let mut postings: SmallVec<[Posting; 1]> = SmallVec::new();
         let mut named: SmallVec<[&std::sync::Arc<AccountHandle>; 3]> = SmallVec::new();
-        for (role, amount) in [(Role::Revenue, order.net), (Role::TaxPayable, order.tax)] {
-            if amount == Amount::ZERO {
-                continue;
+        for entry in postings::issued(order.booked) {
+            let [debit, credit] = [entry.debit, entry.credit].map(|role| &accounts[&order.house(entity, role).name()]);
+            postings.push(Posting { debit: debit.identity.id, credit: credit.identity.id, amount: entry.amount });
+            for account in [debit, credit] {
+                if named.iter().all(|known| known.identity.id != account.identity.id) {
+                    named.push(account);
+                }
             }
-            let debit = &accounts[&self.house(entity, &order, Role::Receivable).name()];
-            let credit = &accounts[&self.house(entity, &order, role).name()];
-            postings.push(Posting { debit: debit.identity.id, credit: credit.identity.id, amount });
-            if named.is_empty() {
-                named.push(debit);
-            }
-            named.push(credit);
         }
         let source = Source {
             id: order.id,
@@ -278,17 +282,48 @@ impl Biller<'_> {
             at: now_micros(),
             cutoff: Instant::now() + CUTOFF,
         };
-        let reference = order.invoice.row.source.clone();
-        let record = if let Some(first) = postings.first().copied() {
-            debug_assert!(first.amount > Amount::ZERO);
-            Record::of(&order.invoice, postings, source)
+        let invoice = Invoice { row: Box::new(order.row(entity)), parked: order.parked };
+        let record = if postings.is_empty() {
+            Record::of_fact(&invoice, Kind::INVOICE_FACT, invoice.all_rows(), source)
         } else {
-            let rows = order.invoice.all_rows();
-            Record::of_fact(&order.invoice as &dyn Movement, Kind::INVOICE_FACT, rows, source)
+            Record::of(&invoice, postings, source)
         };
         let permit = self.places.enter().ok_or(Trouble::Aborted(Abort::AccountBusy))?;
-        let record = Record { reference, ..record };
+        let record = Record { reference: Some(order.order.order_id), ..record };
         posting::send(self.journal, record, &named, usize::MAX, permit).map_err(Trouble::Aborted)
+    }
+}
+
+impl Decided {
+    fn customer(&self) -> &str {
+        self.order.customer_id.as_deref().unwrap_or(WALK_IN)
+    }
+
+    fn house<'s>(&'s self, entity: &'s EntityRow, role: Role) -> House<'s> {
+        House { entity: &entity.id, role, customer: self.customer(), currency: self.book }
+    }
+
+    fn row(&self, entity: &EntityRow) -> InvoiceRow {
+        let (today, total) = (entity.today(Utc::now()), self.taxed.total);
+        let NetTax { net, tax } = self.booked;
+        InvoiceRow {
+            draft: None,
+            entity: entity.id.clone(),
+            document: DocumentKind::Invoice,
+            customer: self.customer().to_owned(),
+            source: Some(self.order.order_id.clone()),
+            currency: self.order.currency.code,
+            subtotal: self.taxed.subtotal,
+            tax: self.taxed.tax,
+            total,
+            due_on: Some(entity.due_on(today)),
+            content: self.content.text(),
+            corrects: None,
+            year: entity.fiscal_year(today),
+            number_format: entity.invoice_format.clone(),
+            booked: (self.book.code, net.plus(tax).unwrap_or(Amount::MAX)),
+            status: Balance::issued(total).status,
+        }
     }
 }
 
@@ -298,7 +333,7 @@ fn is_unknown_currency(fate: &Fate) -> bool {
 
 fn fate(outcome: Outcome) -> Result<Fate, Trouble> {
     match outcome {
-        Outcome::Done { .. } => Ok(Fate::Billed),
+        Outcome::Done { .. } => Ok(Fate::Done),
         Outcome::Replayed { .. } => Ok(Fate::Repeated),
         Outcome::KeyReused | Outcome::KeyRetired => Ok(reused()),
         Outcome::Refused { rejection, .. } => {

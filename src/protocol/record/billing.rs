@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 
+use crate::billing::invoice::{Settlement, Status};
 use crate::money::{Amount, CurrencyCode};
 
 /// What kind of document it is; the number in `invoices.document`.
@@ -54,8 +55,10 @@ pub struct InvoiceRow {
     pub year: i32,
     /// How its number is written.
     pub number_format: String,
-    /// The number in `invoices.status`: open, or paid if there is nothing to pay.
-    pub status: i16,
+    /// The currency of the books, and the total in it.
+    pub booked: (CurrencyCode, Amount),
+    /// Open, or paid if there is nothing to pay.
+    pub status: Status,
 }
 
 /// What changes an invoice that is issued; the number in `settlements.kind`.
@@ -101,13 +104,7 @@ pub struct SettlementRow {
     /// The version before it.
     pub version: i32,
     pub kind: SettlementKind,
-    /// By which less is due.
-    pub amount: Amount,
-    /// Paid or credited beyond what was due: the customer's credit.
-    pub excess: Amount,
-    pub due_after: Amount,
-    /// The number in `invoices.status`.
-    pub status_after: i16,
+    pub settlement: Settlement,
     /// The credit note that credits it.
     pub credit_note: Option<i64>,
 }

@@ -1,9 +1,10 @@
 //! Legal entities, and the taxes that they charge.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, Month, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use sqlx::{FromRow, PgPool};
 
+use crate::billing::terms;
 use crate::store::{StoreError, limited};
 
 /// A legal entity as far as billing needs it.
@@ -23,6 +24,24 @@ pub struct EntityRow {
     pub book_currency: Option<String>,
     /// The region of orders that name none.
     pub region: Option<String>,
+}
+
+impl EntityRow {
+    /// The day at its place; UTC if its time zone is not known.
+    pub fn today(&self, now: DateTime<Utc>) -> NaiveDate {
+        self.time_zone.parse::<chrono_tz::Tz>().map_or(now.date_naive(), |zone| now.with_timezone(&zone).date_naive())
+    }
+
+    /// The fiscal year of a day.
+    pub fn fiscal_year(&self, day: NaiveDate) -> i32 {
+        let month = u8::try_from(self.fiscal_month).ok().and_then(|month| Month::try_from(month).ok());
+        terms::fiscal_year(day, month.unwrap_or(Month::January))
+    }
+
+    /// The last day on which an invoice of this day can be paid in time.
+    pub fn due_on(&self, issued_on: NaiveDate) -> NaiveDate {
+        terms::due_date(issued_on, u16::try_from(self.payment_days).unwrap_or(u16::MAX))
+    }
 }
 
 /// One entity; `None`: there is none of this id.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use sqlx::{Error, FromRow, PgConnection};
 
+use crate::billing::invoice::Status;
 use crate::money::{Currency, CurrencyCode};
 use crate::protocol::events::{BillingFacts, DocumentFacts, SettlementFacts};
 use crate::protocol::record::{DocumentKind, SettlementKind};
@@ -108,7 +109,7 @@ fn settlement(row: SettlementRow) -> Option<SettlementFacts> {
         amount: row.amount.0,
         excess: row.excess.0,
         due_after: row.due_after.0,
-        status_after: super::status_name(row.status_after)?,
+        status_after: Status::from_code(row.status_after)?.name(),
     })
 }
 

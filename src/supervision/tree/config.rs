@@ -40,10 +40,19 @@ pub struct TreeConfig {
     pub publishing: Option<Publishing>,
     /// `None` without a provider: sagas then wait.
     pub sagas: Option<SagaConfig>,
-    /// `None`: no orders are billed.
-    pub orders: Option<OrdersConfig>,
+    /// `None`: nothing is taken in from Kafka.
+    pub billing: Option<Billing>,
     pub health: Health,
     pub faults: Faults,
+}
+
+/// What takes orders in from Kafka and bills them.
+#[derive(Clone)]
+pub struct Billing {
+    pub kafka: KafkaConfig,
+    pub orders: OrdersConfig,
+    /// Connections of their own.
+    pub pool: PgPool,
 }
 
 /// What takes events to Kafka and tends the outbox.

@@ -12,9 +12,10 @@ use crate::actors::auditor::{Auditor, AuditorArgs};
 use crate::actors::expiry::{Expiry, ExpiryArgs};
 use crate::actors::feed::{FeedActor, FeedArgs};
 use crate::actors::housekeeping::{Housekeeping, HousekeepingArgs};
+use crate::actors::intake::{Intake, IntakeArgs};
 use crate::actors::journal::JournalActor;
 use crate::actors::leadership::{LeadershipActor, LeadershipArgs};
-use crate::actors::orders::{Orders, OrdersArgs};
+use crate::actors::orders::Orders;
 use crate::actors::outbox::{OutboxArgs, OutboxPublisher};
 use crate::actors::saga::{Sagas, SagasArgs};
 
@@ -125,17 +126,22 @@ impl RootState {
                 Actor::spawn_linked(None, FeedActor, args, supervisor).await?.0.get_cell()
             }
             (Child::Orders(epoch), Some(active)) if active.epoch == epoch => {
-                let Some(orders) = config.orders else { return Ok(()) };
+                let Some(billing) = config.billing else { return Ok(()) };
+                let desk = Orders::new(billing.orders, active.registry, active.journal);
+                let kafka = billing.kafka;
+                let (topic, group) = (kafka.orders_topic.clone(), kafka.orders_group.clone());
                 let node = self.node.clone();
-                let args = OrdersArgs {
-                    config: orders,
-                    registry: active.registry,
-                    journal: active.journal,
+                let args = IntakeArgs {
+                    desk,
+                    kafka,
+                    topic,
+                    group,
+                    pool: billing.pool,
                     health: config.health,
                     faults: config.faults,
                     confirmed: Arc::new(move || node.is_lease_valid()),
                 };
-                Actor::spawn_linked(None, Orders, args, supervisor).await?.0.get_cell()
+                Actor::spawn_linked(None, Intake::default(), args, supervisor).await?.0.get_cell()
             }
             _ => return Ok(()), // of an epoch that is over
         };

@@ -26,6 +26,8 @@ pub(super) struct Invoice {
     year: i32,
     number_format: String,
     at: DateTime<Utc>,
+    book_currency: String,
+    booked: String,
     status: i16,
 }
 
@@ -37,8 +39,13 @@ pub(super) struct Settlement {
     kind: i16,
     amount: String,
     excess: String,
+    reinstated: String,
     due_after: String,
     status_after: i16,
+    paid: String,
+    credited: String,
+    returned: String,
+    written_off: String,
     credit_note: Option<i64>,
     at: DateTime<Utc>,
 }
@@ -69,22 +76,30 @@ impl Invoice {
             year: row.year,
             number_format: row.number_format.clone(),
             at,
-            status: row.status,
+            book_currency: row.booked.0.to_string(),
+            booked: row.booked.1.to_string(),
+            status: row.status.code(),
         }
     }
 }
 
 impl Settlement {
     pub(super) fn of(row: &SettlementRow, seq: i64, at: DateTime<Utc>) -> Self {
+        let crate::billing::invoice::Settlement { applied, excess, reinstated, after } = row.settlement;
         Self {
             invoice: row.invoice,
             version: row.version,
             seq,
             kind: row.kind.code(),
-            amount: row.amount.to_string(),
-            excess: row.excess.to_string(),
-            due_after: row.due_after.to_string(),
-            status_after: row.status_after,
+            amount: applied.to_string(),
+            excess: excess.to_string(),
+            reinstated: reinstated.to_string(),
+            due_after: after.due().to_string(),
+            status_after: after.status.code(),
+            paid: after.paid.to_string(),
+            credited: after.credited.to_string(),
+            returned: after.returned.to_string(),
+            written_off: after.written_off.to_string(),
             credit_note: row.credit_note,
             at,
         }

@@ -1,0 +1,320 @@
+//! Takes messages in from Kafka: a supervised consumer per topic, each with a desk that says what a message does.
+//!
+//! Runs on the leader alone. A poll is handled whole, then its offsets are committed; if it dies between any two lines,
+//! the same messages come again, and a desk finds what was done, since ids are made from the messages' own. A message
+//! that can never have an effect becomes a dead letter. When PostgreSQL, Kafka or the journal is away the poll is read
+//! again later, for as long as it takes.
+
+mod letters;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use backoff::ExponentialBackoff;
+use backoff::backoff::Backoff as _;
+use chrono::{DateTime, Utc};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use sqlx::PgPool;
+
+pub use self::letters::Undelivered;
+use crate::faults::Faults;
+use crate::messaging::KafkaConfig;
+use crate::messaging::consumer::{Bounds, Consumer, Received};
+use crate::messaging::producer::{Failure, Producer, Stopping};
+use crate::resilience::health::{Condition, Health, Part};
+use crate::store::{StoreError, received};
+use crate::telemetry::metrics::{RECEIVED, RECEIVED_POLL};
+
+/// How often a desk looks at what is its own to do, and dead letters to be read again are looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Dead letters that are read again together.
+const REPLAYS_MAX: i64 = 500;
+/// The shortest and the longest wait after a failure.
+const DELAY_MIN: Duration = Duration::from_millis(100);
+const DELAY_MAX: Duration = Duration::from_secs(10);
+
+/// A message to be handled.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    pub key: Option<Vec<u8>>,
+    pub body: Vec<u8>,
+    /// When it was written, or received where nobody says.
+    pub received_at: DateTime<Utc>,
+}
+
+/// What became of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Done,
+    /// It was done before.
+    Repeated,
+    /// It waits in PostgreSQL for something that is missing.
+    Parked,
+    /// It can never have an effect as it is: why, in a word and in words.
+    Dead {
+        code: &'static str,
+        reason: String,
+    },
+}
+
+impl Fate {
+    /// The label of metrics.
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Repeated => "repeated",
+            Self::Parked => "parked",
+            Self::Dead { .. } => "dead_letter",
+        }
+    }
+}
+
+/// Why messages are to be read again later: nothing is wrong with them.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Later(pub String);
+
+/// What the messages of a topic do.
+pub trait Desk: Send + Sync + 'static {
+    /// What health calls it.
+    fn part(&self) -> Part;
+
+    /// How much one poll reads.
+    fn bounds(&self) -> Bounds;
+
+    /// Handles messages, and says of each what became of it, in their order.
+    fn handle(&self, messages: &[Incoming]) -> impl Future<Output = Result<Vec<Fate>, Later>> + Send;
+
+    /// What it does by itself, about once a second.
+    fn look(&self) -> impl Future<Output = Result<(), Later>> + Send {
+        std::future::ready(Ok(()))
+    }
+}
+
+/// What the actor is started with, the same at each restart.
+pub struct IntakeArgs<D> {
+    pub desk: D,
+    pub kafka: KafkaConfig,
+    pub topic: String,
+    /// The consumer group.
+    pub group: String,
+    pub pool: PgPool,
+    pub health: Health,
+    pub faults: Faults,
+    /// Whether the lease is confirmed: else another node may be the one that takes them in.
+    pub confirmed: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
+pub enum IntakeMessage {
+    /// Read and handle what is there. It sends this to itself.
+    Step,
+}
+
+/// Takes in the messages of one topic.
+pub struct Intake<D>(std::marker::PhantomData<fn() -> D>);
+
+impl<D> Default for Intake<D> {
+    fn default() -> Self {
+        Self(std::marker::PhantomData)
+    }
+}
+
+pub struct IntakeState<D> {
+    args: IntakeArgs<D>,
+    consumer: Option<Consumer>,
+    producer: Option<Producer>,
+    looked: Option<Instant>,
+    backoff: ExponentialBackoff,
+}
+
+impl From<Failure> for Later {
+    fn from(failure: Failure) -> Self {
+        Self(failure.to_string())
+    }
+}
+
+impl From<StoreError> for Later {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<Undelivered> for Later {
+    fn from(error: Undelivered) -> Self {
+        Self(format!("a dead letter cannot be kept: {error}"))
+    }
+}
+
+impl<D: Desk> Actor for Intake<D> {
+    type Msg = IntakeMessage;
+    type State = IntakeState<D>;
+    type Arguments = IntakeArgs<D>;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<IntakeMessage>,
+        args: IntakeArgs<D>,
+    ) -> Result<IntakeState<D>, ActorProcessingErr> {
+        myself.cast(IntakeMessage::Step)?;
+        let backoff = ExponentialBackoff {
+            initial_interval: DELAY_MIN,
+            current_interval: DELAY_MIN,
+            max_interval: DELAY_MAX,
+            multiplier: 2.0,
+            max_elapsed_time: None,
+            ..ExponentialBackoff::default()
+        };
+        Ok(IntakeState { args, consumer: None, producer: None, looked: None, backoff })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<IntakeMessage>,
+        IntakeMessage::Step: IntakeMessage,
+        state: &mut IntakeState<D>,
+    ) -> Result<(), ActorProcessingErr> {
+        let part = state.args.desk.part();
+        match state.step().await {
+            Ok(()) => {
+                state.backoff.reset();
+                state.args.health.report(part, Condition::Up);
+                myself.cast(IntakeMessage::Step)?;
+            }
+            Err(later) => {
+                let delay = state.backoff.next_backoff().unwrap_or(DELAY_MAX);
+                if state.args.health.report(part, Condition::Degraded(later.to_string())) {
+                    tracing::warn!(topic = state.args.topic, reason = %later, ?delay, "messages are taken in later");
+                }
+                drop(myself.send_after(delay, || IntakeMessage::Step));
+            }
+        }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _: ActorRef<IntakeMessage>,
+        state: &mut IntakeState<D>,
+    ) -> Result<(), ActorProcessingErr> {
+        if let Some(consumer) = state.consumer.take() {
+            consumer.leave().await;
+        }
+        Ok(())
+    }
+}
+
+/// A dead letter is sent for as long as Kafka takes: the actor has nothing better to do.
+struct Never;
+
+impl Stopping for Never {
+    fn stopping(&self) -> bool {
+        false
+    }
+}
+
+impl<D: Desk> IntakeState<D> {
+    /// One poll: read, handled, committed.
+    async fn step(&mut self) -> Result<(), Later> {
+        if !(self.args.confirmed)() {
+            return Err(Later("this process does not lead for certain".into()));
+        }
+        self.look().await?;
+        let bounds = self.args.desk.bounds();
+        let batch = match self.consumer()?.batch(bounds).await {
+            Ok(batch) => batch,
+            Err(error) => return Err(Later(error.to_string())),
+        };
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let handled = self.take_in(&batch).await;
+        self.args.faults.pause("intake.handled").await;
+        let Some(consumer) = self.consumer.take() else { return handled };
+        // A consumer that does neither is replaced by a new one, which begins at the last commit.
+        let went = if handled.is_ok() { consumer.commit(&batch).await } else { consumer.rewind(&batch).await };
+        match went {
+            Ok(()) => self.consumer = Some(consumer),
+            Err(error) => {
+                tracing::info!(topic = self.args.topic, %error, "a consumer is made anew");
+                consumer.leave().await;
+            }
+        }
+        metrics::histogram!(RECEIVED_POLL, "topic" => self.args.topic.clone()).record(began.elapsed());
+        handled
+    }
+
+    fn consumer(&mut self) -> Result<&Consumer, Later> {
+        if self.consumer.is_none() {
+            let joined = Consumer::join(&self.args.kafka, &self.args.group, &[&self.args.topic]);
+            self.consumer = Some(joined.map_err(|error| Later(error.to_string()))?);
+        }
+        self.consumer.as_ref().ok_or_else(|| Later("there is no consumer".into()))
+    }
+
+    async fn take_in(&mut self, batch: &[Received]) -> Result<(), Later> {
+        let incoming: Vec<_> = batch
+            .iter()
+            .map(|message| Incoming {
+                key: message.key.clone(),
+                body: message.body.clone(),
+                received_at: message.written_at.unwrap_or_else(Utc::now),
+            })
+            .collect();
+        let fates = self.handle(&incoming).await?;
+        for (message, fate) in batch.iter().zip(&fates) {
+            if let Fate::Dead { code, reason } = fate {
+                let Received { topic, partition, offset, .. } = message;
+                tracing::warn!(topic, partition, offset, code, reason, "a message became a dead letter");
+                self.bury(message, (code, reason)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle(&self, incoming: &[Incoming]) -> Result<Vec<Fate>, Later> {
+        let fates = self.args.desk.handle(incoming).await?;
+        for fate in &fates {
+            metrics::counter!(RECEIVED, "topic" => self.args.topic.clone(), "fate" => fate.label()).increment(1);
+        }
+        Ok(fates)
+    }
+
+    async fn bury(&mut self, message: &Received, why: (&str, &str)) -> Result<(), Later> {
+        let producer = match self.producer.take() {
+            Some(producer) => producer,
+            None => Producer::create(&self.args.kafka, false)?,
+        };
+        letters::bury(&self.args.pool, &producer, &Never, message, why).await?;
+        self.producer = Some(producer);
+        Ok(())
+    }
+
+    /// What the desk does by itself, and the dead letters that an operator wants to be read again.
+    async fn look(&mut self) -> Result<(), Later> {
+        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
+            return Ok(());
+        }
+        self.args.desk.look().await?;
+        let pool = &self.args.pool;
+        let asked = received::asked(pool, &self.args.topic, REPLAYS_MAX).await?;
+        if !asked.is_empty() {
+            let incoming: Vec<_> = asked
+                .iter()
+                .map(|letter| Incoming {
+                    key: letter.key.clone(),
+                    body: letter.body.clone(),
+                    received_at: letter.failed_at,
+                })
+                .collect();
+            for (letter, fate) in asked.iter().zip(self.handle(&incoming).await?) {
+                match fate {
+                    Fate::Dead { code, reason } => received::failed_again(pool, letter.id, code, &reason).await?,
+                    Fate::Done | Fate::Repeated | Fate::Parked => received::replayed(pool, &[letter.id]).await?,
+                }
+            }
+        }
+        self.looked = Some(Instant::now());
+        Ok(())
+    }
+}
