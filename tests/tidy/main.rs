@@ -116,6 +116,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
         ],
     ), // the pool's type; for SQL see below
     ("reqwest", &["src/provider"]),
+    ("utoipa", &["src/gateway", "src/teller/native/views"]),
     ("ractor", &["src/actors", "src/supervision", "src/protocol"]),
 ];
 

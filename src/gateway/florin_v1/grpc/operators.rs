@@ -2,12 +2,12 @@
 
 use florin_wire::florin_v1 as pb;
 
-use crate::protocol::events::timestamp;
 use crate::protocol::record::RequestHash;
-use crate::store::operators::{ActionFilter, ActionRow};
+use crate::store::operators::ActionFilter;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
+use crate::teller::native::views::OperatorAction;
 use crate::teller::native::{fields, names, pages};
 use crate::teller::operator::{ACTION_MAX, SUBJECT_MAX};
 use crate::teller::validate;
@@ -36,21 +36,7 @@ pub(super) async fn list(
     };
     let (rows, next) = ledger.operator_actions(&filter, start, size).await?;
     Ok(pb::ListOperatorActionsResponse {
-        items: rows.into_iter().map(action).collect(),
+        items: rows.into_iter().map(|row| OperatorAction::from(row).into()).collect(),
         next_page_token: next.map(|place| pages::token(query, &place)).unwrap_or_default(),
     })
-}
-
-fn action(row: ActionRow) -> pb::OperatorAction {
-    pb::OperatorAction {
-        id: row.id.to_string(),
-        at: timestamp(row.at),
-        actor: row.actor,
-        action: row.action,
-        subject: row.subject,
-        reason: row.reason,
-        before: row.before.unwrap_or_default(),
-        after: row.after.unwrap_or_default(),
-        correlation_id: row.correlation.unwrap_or_default(),
-    }
 }

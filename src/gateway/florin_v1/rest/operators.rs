@@ -3,73 +3,17 @@
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Json;
-use serde::Serialize;
-use serde_json::value::RawValue;
-use utoipa::ToSchema;
 
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
-use crate::gateway::http::text::time;
 use crate::gateway::http::{App, Caller};
 use crate::protocol::record::RequestHash;
-use crate::store::operators::{ActionFilter, ActionRow};
+use crate::store::operators::ActionFilter;
 use crate::store::transactions::Cursor;
 use crate::teller::native::names;
 use crate::teller::native::pages::{self, Token};
+use crate::teller::native::views::{OperatorAction, Page};
 use crate::teller::operator::{ACTION_MAX, SUBJECT_MAX};
-
-/// A change that an operator made.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct OperatorAction {
-    /// Its id; of a change of an account its transaction's.
-    id: String,
-    #[schema(format = DateTime)]
-    at: String,
-    /// The API key's or client certificate's name; `anonymous` without authentication.
-    #[schema(example = "key:3f9a")]
-    actor: String,
-    #[schema(example = "account.limits")]
-    action: String,
-    /// To what: an account's id, a currency's code, a saga's id.
-    subject: String,
-    /// In the operator's words; may be empty.
-    reason: String,
-    /// How it was.
-    #[schema(value_type = Option<Object>)]
-    before: Option<Box<RawValue>>,
-    /// How it is.
-    #[schema(value_type = Option<Object>)]
-    after: Option<Box<RawValue>>,
-    correlation_id: Option<String>,
-}
-
-impl From<ActionRow> for OperatorAction {
-    fn from(row: ActionRow) -> Self {
-        let json = |text: Option<String>| text.and_then(|text| RawValue::from_string(text).ok());
-        Self {
-            id: row.id.to_string(),
-            at: time(row.at),
-            actor: row.actor,
-            action: row.action,
-            subject: row.subject,
-            reason: row.reason,
-            before: json(row.before),
-            after: json(row.after),
-            correlation_id: row.correlation,
-        }
-    }
-}
-
-/// A page of actions.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ActionPage {
-    /// The newest first.
-    items: Vec<OperatorAction>,
-    /// Where the next page begins; null after the last.
-    next_page_token: Option<String>,
-}
 
 /// What operators did, newest first.
 #[utoipa::path(
@@ -82,13 +26,13 @@ pub struct ActionPage {
         ("limit" = Option<u32>, Query, description = "50 by default", minimum = 1, maximum = 1000),
         ("pageToken" = Option<String>, Query, description = "`nextPageToken` of the page before"),
     ),
-    responses((status = 200, description = "a page", body = ActionPage))
+    responses((status = 200, description = "a page", body = Page<OperatorAction>))
 )]
 pub async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     mut query: Query,
-) -> Result<Json<ActionPage>, Refusal> {
+) -> Result<Json<Page<OperatorAction>>, Refusal> {
     let (subject, action) = (query.text("subject", SUBJECT_MAX), query.text("action", ACTION_MAX));
     let (from, to) = (query.time("from"), query.time("to"));
     if from.is_some_and(|from| to.is_some_and(|to| to <= from)) {
@@ -110,6 +54,5 @@ pub async fn list(
     query.end()?;
     let filter = ActionFilter { tenant: caller.tenant.to_string(), subject, action, from, to };
     let (rows, next) = app.ledger.operator_actions(&filter, start, limit).await?;
-    let items = rows.into_iter().map(OperatorAction::from).collect();
-    Ok(Json(ActionPage { items, next_page_token: next.map(|next| pages::token(hash, &next)) }))
+    Ok(Json(Page::of(rows, next.map(|next| pages::token(hash, &next)))))
 }
