@@ -7,6 +7,7 @@ pub mod exchanges;
 pub mod fields;
 pub mod holds;
 pub mod names;
+pub mod operators;
 pub mod pages;
 pub mod post;
 pub mod reads;

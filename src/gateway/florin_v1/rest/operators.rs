@@ -4,14 +4,13 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Json;
 
+use crate::gateway::florin_v1::rest::reading;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller};
-use crate::protocol::record::RequestHash;
-use crate::store::operators::ActionFilter;
-use crate::store::transactions::Cursor;
 use crate::teller::native::names;
-use crate::teller::native::pages::{self, Token};
+use crate::teller::native::operators::{self, Wanted};
+use crate::teller::native::pages::Token;
 use crate::teller::native::views::{OperatorAction, Page};
 use crate::teller::operator::{ACTION_MAX, SUBJECT_MAX};
 
@@ -34,25 +33,10 @@ pub async fn list(
     mut query: Query,
 ) -> Result<Json<Page<OperatorAction>>, Refusal> {
     let (subject, action) = (query.text("subject", SUBJECT_MAX), query.text("action", ACTION_MAX));
-    let (from, to) = (query.time("from"), query.time("to"));
-    if from.is_some_and(|from| to.is_some_and(|to| to <= from)) {
-        query.fault("to must be after from");
-    }
-    let limit = query.number("limit", 1..=1_000, 50, "");
-    let token = query.text(names::PAGE_TOKEN.rest, pages::TOKEN_LENGTH).unwrap_or_default();
-    let hash = RequestHash::of(&[
-        b"GET /operator-actions",
-        caller.tenant.as_bytes(),
-        subject.as_deref().unwrap_or_default().as_bytes(),
-        action.as_deref().unwrap_or_default().as_bytes(),
-        format!("{from:?} {to:?}").as_bytes(),
-    ]);
-    let start = Token { field: names::PAGE_TOKEN.rest, text: &token }.place(hash).unwrap_or_else(|failure| {
-        query.fault(failure.to_string());
-        Cursor::START
-    });
+    let times = reading::times(&mut query, ("from", "to"));
+    let (size, token) = reading::page(&mut query);
     query.end()?;
-    let filter = ActionFilter { tenant: caller.tenant.to_string(), subject, action, from, to };
-    let (rows, next) = app.ledger.operator_actions(&filter, start, limit).await?;
-    Ok(Json(Page::of(rows, next.map(|next| pages::token(hash, &next)))))
+    let page = (size, Token { field: names::PAGE_TOKEN.rest, text: &token });
+    let (rows, next) = operators::list(&app.ledger, &caller.call(), Wanted { subject, action, times }, page).await?;
+    Ok(Json(Page::of(rows, next)))
 }

@@ -23,8 +23,6 @@ use crate::teller::native::views::{Page, PostedTransaction, Transaction};
 use crate::teller::native::{fields, names, post as native};
 use crate::teller::validate::{ACCOUNT_MAX, REFERENCE_MAX};
 
-/// Bytes of a time's text.
-const TIME_MAX: usize = 64;
 /// Bytes of the transactions of one page: beyond, the rest is left to the next one.
 const PAGE_BYTES_MAX: usize = 4 << 20;
 
@@ -104,15 +102,7 @@ pub async fn list(
 ) -> Result<Json<Page<Box<RawValue>>>, Refusal> {
     let (account, reference) =
         (query.text(names::ACCOUNT_ID.rest, ACCOUNT_MAX), query.text("reference", REFERENCE_MAX));
-    let (from, to) = (
-        query.text(names::CREATED_FROM.rest, TIME_MAX).unwrap_or_default(),
-        query.text(names::CREATED_TO.rest, TIME_MAX).unwrap_or_default(),
-    );
-    let (from, to) =
-        fields::times((names::CREATED_FROM.rest, &from), (names::CREATED_TO.rest, &to)).unwrap_or_else(|failure| {
-            query.fault(failure.to_string());
-            (None, None)
-        });
+    let (from, to) = reading::times(&mut query, (names::CREATED_FROM.rest, names::CREATED_TO.rest));
     let declined = query.choice("status", &[("completed", false), ("declined", true)]);
     let (size, token) = reading::page(&mut query);
     query.end()?;
