@@ -129,7 +129,6 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "src/gateway/grpc",
             "src/gateway/payment_v1",
             "src/gateway/florin_v1/grpc",
-            "src/gateway/tests.rs",
             "src/gateway/florin_v1/tests.rs",
             "src/teller/native/names.rs", // its test: the names are those of the wire
             "src/admission/auth",
