@@ -9,6 +9,7 @@ COPY Cargo.toml Cargo.lock build.rs ./
 COPY proto proto
 COPY migrations migrations
 COPY wire wire
+COPY rules rules
 COPY scripts/dev_kafka.sh scripts/
 COPY servers servers
 # A member of the workspace: not built, but cargo wants to see it.

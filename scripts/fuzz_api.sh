@@ -74,7 +74,7 @@ done
 "$florin" pay acc-payer-001 acc-payee-002 1.00 USD
 newest='import json, sys, urllib.request; print(json.load(urllib.request.urlopen(sys.argv[1], timeout=10))[0]["id"])'
 payment=$("$(dirname "$schemathesis")/python" -c "$newest" "http://127.0.0.1:$port/api/v1/transactions?limit=1")
-held='import json, sys, urllib.request as u; body = json.dumps({"sourceAccountId": "acc-payer-001", "destinationAccountId": "acc-payee-002", "amount": "1.00", "currency": "USD"}); print(json.load(u.urlopen(u.Request(sys.argv[1], body.encode(), {"content-type": "application/json"}), timeout=10))["id"])'
+held='import json, sys, urllib.request as u; body = json.dumps({"sourceAccountId": "acc-payer-001", "destinationAccountId": "acc-payee-002", "amount": "1.00", "currency": "USD"}); print(json.load(u.urlopen(u.Request(sys.argv[1], body.encode(), {"content-type": "application/json"}), timeout=10))["hold"]["id"])'
 hold=$("$(dirname "$schemathesis")/python" -c "$held" "http://127.0.0.1:$port/v1/holds")
 known=$work/schemathesis.toml
 cat >"$known" <<CONF

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
-use prost::Message;
-use prost_types::FileDescriptorSet;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -34,7 +32,6 @@ use crate::store::api_keys::Scope;
 use crate::telemetry::http::HealthView;
 use crate::teller::ledger::Ledger;
 use crate::teller::ledger::LedgerParts;
-use florin_wire::DESCRIPTORS;
 
 fn app(authenticator: Authenticator) -> App {
     let currency =
@@ -238,42 +235,6 @@ async fn what_is_described_is_what_is_read() {
         let faults = told(json!({})).await;
         let named: BTreeSet<&str> = faults.iter().filter_map(|fault| fault.split(' ').next()).collect();
         assert_eq!(named, required, "{path}: {faults:?}");
-    }
-}
-
-/// What both faces say is called the same on both. A currency alone has `precision` in REST's answers, as it has under
-/// `/api/v1`, and `exponent` elsewhere.
-#[test]
-fn both_faces_of_the_native_api_have_one_vocabulary() {
-    let files = FileDescriptorSet::decode(DESCRIPTORS).unwrap().file;
-    let messages: Vec<_> =
-        files.iter().filter(|file| file.package() == "florin.v1").flat_map(|file| &file.message_type).collect();
-    let description = serde_json::to_value(openapi()).unwrap();
-    for (message, schema) in [
-        ("Account", "NativeAccount"),
-        ("Posting", "NativePosting"),
-        ("Transaction", "NativeTransaction"),
-        ("Decline", "Decline"),
-        ("PinnedRate", "PinnedRate"),
-        ("Hold", "Hold"),
-        ("Entry", "Entry"),
-        ("Rate", "Rate"),
-        ("OperatorAction", "OperatorAction"),
-        ("ListTransactionsResponse", "TransactionPage"),
-        ("ListHoldsResponse", "HoldPage"),
-        ("ListEntriesResponse", "EntryPage"),
-        ("ListRatesResponse", "RatePage"),
-        ("ListOperatorActionsResponse", "ActionPage"),
-        ("AuthorizeHoldRequest", "HoldRequest"),
-        ("ExchangeRequest", "ExchangeRequest"),
-        ("AddRateRequest", "RateRequest"),
-        ("CreateCurrencyRequest", "CreateCurrencyRequest"),
-    ] {
-        let fields = &messages.iter().find(|known| known.name() == message).unwrap().field;
-        let grpc: BTreeSet<&str> = fields.iter().map(|field| field.json_name()).collect();
-        let properties = description["components"]["schemas"][schema]["properties"].as_object().unwrap();
-        let rest: BTreeSet<&str> = properties.keys().map(String::as_str).collect();
-        assert_eq!(grpc, rest, "{message}, {schema}");
     }
 }
 

@@ -33,6 +33,7 @@ pub mod status {
     pub const DECLINED: i16 = 2;
     /// A key that was retired: it had no effect and never will.
     pub const RETIRED: i16 = 3;
+    pub const ALL: [i16; 3] = [COMPLETED, DECLINED, RETIRED];
 }
 
 /// A row of the journal. What belongs to the whole transaction stands on its first row (`n` is 0); each further row has

@@ -181,6 +181,18 @@ pub enum DeclineCode {
 }
 
 impl DeclineCode {
+    pub const ALL: [Self; 9] = [
+        Self::InsufficientFunds,
+        Self::AccountNotFound,
+        Self::InvalidAmount,
+        Self::SameAccount,
+        Self::CurrencyMismatch,
+        Self::AccountInactive,
+        Self::LimitExceeded,
+        Self::RefundExceeded,
+        Self::HoldExceeded,
+    ];
+
     /// The number wherever it is stored.
     pub fn code(self) -> i16 {
         self as i16
@@ -188,19 +200,7 @@ impl DeclineCode {
 
     /// `None`: no code has this number.
     pub fn from_code(code: i16) -> Option<Self> {
-        [
-            Self::InsufficientFunds,
-            Self::AccountNotFound,
-            Self::InvalidAmount,
-            Self::SameAccount,
-            Self::CurrencyMismatch,
-            Self::AccountInactive,
-            Self::LimitExceeded,
-            Self::RefundExceeded,
-            Self::HoldExceeded,
-        ]
-        .into_iter()
-        .find(|known| known.code() == code)
+        Self::ALL.into_iter().find(|known| known.code() == code)
     }
 
     /// The name in events and answers.

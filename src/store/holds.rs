@@ -49,6 +49,17 @@ pub enum HoldState {
     Voided,
 }
 
+impl HoldState {
+    /// The name wherever it is written as text.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Captured => "captured",
+            Self::Voided => "voided",
+        }
+    }
+}
+
 impl HoldRow {
     pub fn state(&self) -> HoldState {
         match (self.remaining(), self.captured) {

@@ -3,14 +3,18 @@
 //!
 //! `:kind_hold` is the number of that kind. Each such number that a statement names comes as a parameter, behind the
 //! statement's own ones (`$1`, `$2`, ...): a plan that must know it, for an index on a part of a table or to guess how
-//! many rows there are, is made with `plan_cache_mode = force_custom_plan`. `{key_hash}` is SQL for a row's key.
+//! many rows there are, is made with `plan_cache_mode = force_custom_plan`. `:kinds` are the numbers of all kinds, for
+//! `IN (:kinds)`. `{key_hash}` is SQL for a row's key.
+
+use std::slice;
+use std::sync::LazyLock;
 
 use sqlx::AssertSqlSafe;
 
 use crate::ledger::Status as AccountStatus;
 use crate::protocol::events::EventType;
 use crate::protocol::journal::status;
-use crate::protocol::record::{Api, Kind};
+use crate::protocol::record::{Api, DeclineCode, Kind};
 use crate::saga::{Status as SagaStatus, Workflow};
 
 /// SQL for the 16 bytes of [`KeyHash::of`](crate::protocol::record::KeyHash::of), from the columns of a row.
@@ -48,6 +52,16 @@ fn numbers() -> [(&'static str, i16); 26] {
     ]
 }
 
+/// All numbers that this version knows, for statements that name them together.
+static LISTS: LazyLock<[(&str, Vec<i16>); 4]> = LazyLock::new(|| {
+    [
+        (":kinds", Kind::all().map(Kind::code).collect()),
+        (":statuses", status::ALL.to_vec()),
+        (":events", EventType::ALL.map(EventType::code).to_vec()),
+        (":decline_codes", DeclineCode::ALL.map(DeclineCode::code).to_vec()),
+    ]
+});
+
 /// The statement, and the numbers to bind behind its `own` parameters.
 pub(super) fn statement(text: &str, own: usize) -> (AssertSqlSafe<String>, Vec<i16>) {
     let (sql, numbers) = named(text, own);
@@ -57,10 +71,14 @@ pub(super) fn statement(text: &str, own: usize) -> (AssertSqlSafe<String>, Vec<i
 fn named(text: &str, own: usize) -> (String, Vec<i16>) {
     let mut sql = text.replace("{key_hash}", KEY_HASH);
     let mut bound = Vec::new();
-    for (name, number) in numbers() {
+    let (single, lists) = (numbers(), &*LISTS);
+    let single = single.iter().map(|(name, number)| (*name, slice::from_ref(number)));
+    for (name, numbers) in single.chain(lists.iter().map(|(name, numbers)| (*name, numbers.as_slice()))) {
         if sql.contains(name) {
-            bound.push(number);
-            sql = sql.replace(name, &format!("${}", own + bound.len()));
+            let first = own + bound.len() + 1;
+            let parameters: Vec<_> = (first..first + numbers.len()).map(|n| format!("${n}")).collect();
+            bound.extend_from_slice(numbers);
+            sql = sql.replace(name, &parameters.join(", "));
         }
     }
     (sql, bound)
@@ -90,12 +108,17 @@ pub(super) mod tests {
         let (sql, numbers) = named(text, 1);
         assert_eq!(sql, "SELECT $1::text, '{a,b}' WHERE kind IN ($4, $3) AND status = $2 OR kind = $4");
         assert_eq!(numbers, [status::COMPLETED, Kind::HOLD.code(), Kind::VOID.code()]);
+        let (sql, numbers) = named("SELECT 1 WHERE status IN (:statuses) AND kind = :kind_void", 2);
+        assert_eq!(sql, "SELECT 1 WHERE status IN ($4, $5, $6) AND kind = $3");
+        assert_eq!(numbers, [Kind::VOID.code(), 1, 2, 3]);
     }
 
     #[test]
     fn no_name_is_the_beginning_of_another() {
-        for (n, (name, _)) in numbers().iter().enumerate() {
-            assert!(numbers().iter().enumerate().all(|(m, (other, _))| n == m || !other.starts_with(name)), "{name}");
+        let names: Vec<_> =
+            numbers().map(|(name, _)| name).into_iter().chain(LISTS.iter().map(|(name, _)| *name)).collect();
+        for (n, name) in names.iter().enumerate() {
+            assert!(names.iter().enumerate().all(|(m, other)| n == m || !other.starts_with(name)), "{name}");
         }
     }
 }

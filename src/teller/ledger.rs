@@ -9,7 +9,6 @@ mod exchange;
 mod holds;
 mod opening;
 mod operation;
-mod operators;
 mod post;
 mod reverse;
 mod sagas;

@@ -1,4 +1,4 @@
-//! The native API without its wires: checked fields in, rows out. gRPC and REST are two adapters of it, so that a key
+//! The native API without its wires: checked fields in, rows out, and rows as answers show them ([`views`]). gRPC and REST are two adapters of it, so that a key
 //! is one key and a request the same request whichever way it comes. It builds commands and reads; it holds no rule of
 //! money.
 
@@ -7,7 +7,9 @@ pub mod exchanges;
 pub mod fields;
 pub mod holds;
 pub mod names;
+pub mod operators;
 pub mod pages;
 pub mod post;
 pub mod reads;
 pub mod returns;
+pub mod views;

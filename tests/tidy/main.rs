@@ -117,6 +117,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
         ],
     ), // the pool's type; for SQL see below
     ("reqwest", &["src/provider"]),
+    ("utoipa", &["src/gateway", "src/teller/native/views"]),
     ("ractor", &["src/actors", "src/supervision", "src/protocol"]),
 ];
 
@@ -129,7 +130,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "src/gateway/grpc",
             "src/gateway/payment_v1",
             "src/gateway/florin_v1/grpc",
-            "src/gateway/tests.rs",
+            "src/gateway/florin_v1/tests.rs",
             "src/teller/native/names.rs", // its test: the names are those of the wire
             "src/admission/auth",
             "src/cli",

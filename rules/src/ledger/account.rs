@@ -31,7 +31,7 @@ impl Status {
     }
 
     /// The name wherever a status is written as text.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Suspended => "suspended",

@@ -30,7 +30,7 @@ use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
 use crate::teller::native;
-use crate::teller::native::post::Posted;
+use crate::teller::native::views::{Account, PostedTransaction};
 use crate::teller::validate::{self, ACCOUNT_MAX};
 
 /// The service.
@@ -146,7 +146,7 @@ impl ledger_server::Ledger for FlorinV1 {
             native::accounts::get(&ledger, &call, &asked.id).await
         };
         let answer = self.serve("GetAccount", request, work).await?;
-        Ok(answer.map(|row| pb::GetAccountResponse { account: Some(convert::account(row)) }))
+        Ok(answer.map(|row| pb::GetAccountResponse { account: Some(Account::from(row).into()) }))
     }
 
     async fn update_account(
@@ -155,7 +155,7 @@ impl ledger_server::Ledger for FlorinV1 {
     ) -> Result<Response<pb::UpdateAccountResponse>, Status> {
         let work = |ledger: Ledger, call: Call, asked| async move { accounts::update(&ledger, &call, asked).await };
         let answer = self.serve("UpdateAccount", request, work).await?;
-        Ok(answer.map(|row| pb::UpdateAccountResponse { account: Some(convert::account(row)) }))
+        Ok(answer.map(|row| pb::UpdateAccountResponse { account: Some(Account::from(row).into()) }))
     }
 
     async fn authorize_hold(
@@ -172,19 +172,13 @@ impl ledger_server::Ledger for FlorinV1 {
     ) -> Result<Response<pb::CaptureHoldResponse>, Status> {
         let work = |ledger: Ledger, call: Call, asked| async move { holds::capture(&ledger, &call, asked).await };
         let answer = self.serve("CaptureHold", request, work).await?;
-        Ok(answer.map(|answer| pb::CaptureHoldResponse {
-            transaction: Some(convert::transaction(answer.transaction)),
-            replayed: answer.replayed,
-        }))
+        Ok(answer.map(|posted| PostedTransaction::from(posted).into()))
     }
 
     async fn void_hold(&self, request: Request<pb::VoidHoldRequest>) -> Result<Response<pb::VoidHoldResponse>, Status> {
         let work = |ledger: Ledger, call: Call, asked| async move { holds::void(&ledger, &call, asked).await };
         let answer = self.serve("VoidHold", request, work).await?;
-        Ok(answer.map(|answer| pb::VoidHoldResponse {
-            transaction: Some(convert::transaction(answer.transaction)),
-            replayed: answer.replayed,
-        }))
+        Ok(answer.map(|posted| PostedTransaction::from(posted).into()))
     }
 
     async fn get_hold(&self, request: Request<pb::GetHoldRequest>) -> Result<Response<pb::GetHoldResponse>, Status> {
@@ -199,19 +193,13 @@ impl ledger_server::Ledger for FlorinV1 {
     ) -> Result<Response<pb::ReverseTransactionResponse>, Status> {
         let work = |ledger: Ledger, call: Call, asked| async move { returns::reverse(&ledger, &call, asked).await };
         let answer = self.serve("ReverseTransaction", request, work).await?;
-        Ok(answer.map(|Posted { transaction, replayed, .. }| pb::ReverseTransactionResponse {
-            transaction: Some(convert::transaction(transaction)),
-            replayed,
-        }))
+        Ok(answer.map(|posted| PostedTransaction::from(posted).into()))
     }
 
     async fn exchange(&self, request: Request<pb::ExchangeRequest>) -> Result<Response<pb::ExchangeResponse>, Status> {
         let work = |ledger: Ledger, call: Call, asked| async move { exchanges::exchange(&ledger, &call, asked).await };
         let answer = self.serve("Exchange", request, work).await?;
-        Ok(answer.map(|Posted { transaction, replayed, .. }| pb::ExchangeResponse {
-            transaction: Some(convert::transaction(transaction)),
-            replayed,
-        }))
+        Ok(answer.map(|posted| PostedTransaction::from(posted).into()))
     }
 
     async fn add_rate(&self, request: Request<pb::AddRateRequest>) -> Result<Response<pb::AddRateResponse>, Status> {

@@ -13,7 +13,6 @@ pub mod requests;
 pub mod returns;
 pub mod sagas;
 pub mod transactions;
-pub mod views;
 
 use axum::http::StatusCode;
 use utoipa_axum::routes;
@@ -24,12 +23,12 @@ use crate::gateway::http::routes::Routes;
 use crate::money::decimal_text;
 use crate::protocol::record::DeclineCode;
 use crate::store::api_keys::Scope;
-use crate::store::transactions::TransactionRow;
 use crate::teller::call::Call;
 use crate::teller::declines::{Figures, Side, figures};
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
 use crate::teller::native::post::Posted;
+use crate::teller::native::views::PostedTransaction;
 use crate::teller::validate::cut;
 
 /// How errors are written: in the words of `florin.v1` over gRPC.
@@ -84,8 +83,8 @@ fn post_refusal(failure: Failure, has_key: bool) -> Refusal {
 }
 
 /// What was written, or why it was declined.
-async fn completed(ledger: &Ledger, caller: &Caller, posted: Posted) -> Result<(TransactionRow, bool), Refusal> {
-    let Some(code) = posted.declined else { return Ok((posted.transaction, posted.replayed)) };
+async fn completed(ledger: &Ledger, caller: &Caller, posted: Posted) -> Result<PostedTransaction, Refusal> {
+    let Some(code) = posted.declined else { return Ok(posted.into()) };
     let message = posted.transaction.decline.map(|(_, message)| message).unwrap_or_default();
     let postings = posted.transaction.postings.iter();
     let sides: Vec<_> = postings

@@ -2,7 +2,6 @@
 
 use axum::extract::{FromRequestParts, Query as Pairs};
 use axum::http::request::Parts;
-use chrono::{DateTime, Utc};
 
 use crate::gateway::http::refusal::Refusal;
 use crate::teller::validate::{self, cut};
@@ -50,16 +49,6 @@ impl Query {
             self.faults.push(format!("{name} is required"));
             String::new()
         })
-    }
-
-    /// A time.
-    pub fn time(&mut self, name: &str) -> Option<DateTime<Utc>> {
-        let value = self.take(name)?;
-        let time = DateTime::parse_from_rfc3339(&value).ok().map(|time| time.to_utc());
-        if time.is_none() {
-            self.faults.push(format!("{name} {:?} must be a time such as \"2026-01-31T12:00:00Z\"", cut(&value)));
-        }
-        time
     }
 
     /// A whole number within bounds; `beyond` says what to do instead of going above them.

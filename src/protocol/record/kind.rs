@@ -92,6 +92,11 @@ impl Kind {
         Self::NAMES.iter().find(|(known, _)| *known == code).map(|(code, _)| Self(*code))
     }
 
+    /// All that there are.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::NAMES.iter().map(|(code, _)| Self(*code))
+    }
+
     pub fn code(self) -> i16 {
         self.0
     }

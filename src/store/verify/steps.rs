@@ -16,7 +16,6 @@ pub(super) const STEPS: &[Step] = &[
     Step {
         name: "rows",
         checks: &[
-            "transaction status",
             "retired key",
             "declined with postings",
             "kind with postings",
@@ -30,6 +29,7 @@ pub(super) const STEPS: &[Step] = &[
         ],
         bad: include_str!("sql/rows.sql"),
     },
+    Step { name: "numbers", checks: &["unknown number"], bad: include_str!("sql/numbers.sql") },
     Step {
         name: "transactions",
         checks: &["postings without transaction", "postings of a transaction", "transaction twice"],

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{accounts, pages};
+use super::{accounts, pages, views};
 use crate::money::Currency;
 use crate::protocol::events::timestamp;
 use crate::protocol::record::{RequestHash, TransactionId};
@@ -36,6 +36,33 @@ pub struct Transactions {
     pub next: Option<Cursor>,
     /// The hash of the query, for the tokens.
     pub query: RequestHash,
+}
+
+impl Transactions {
+    /// As many as fit into an answer of so many bytes, at least one. `show` answers what a transaction is sent as, and
+    /// its bytes.
+    ///
+    /// # Errors
+    /// The first of `show`.
+    pub fn fitting<T>(
+        self,
+        bytes_max: usize,
+        show: impl Fn(views::Transaction) -> Result<(T, usize), Failure>,
+    ) -> Result<views::Page<T>, Failure> {
+        let (mut items, mut next, mut bytes_total, mut last) =
+            (Vec::with_capacity(self.rows.len()), self.next, 0, None);
+        for (row, after) in self.rows {
+            let (item, bytes) = show(row.into())?;
+            bytes_total += bytes;
+            if bytes_total > bytes_max && last.is_some() {
+                next = last; // the rest is left to the next page
+                break;
+            }
+            items.push(item);
+            last = Some(after);
+        }
+        Ok(views::Page { items, next_page_token: next.map(|place| pages::token(self.query, &place)) })
+    }
 }
 
 #[derive(Debug)]

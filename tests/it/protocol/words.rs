@@ -162,7 +162,8 @@ impl World {
         let answer = self.rest.send(request).await;
         assert_eq!(Some(answer.status), step.status, "{}: {}", step.step, answer.text);
         let fields = ["id", "transactionId", "refundId", "debitTransactionId", "sagaId"];
-        if let Some(id) = fields.iter().find_map(|field| Uuid::parse_str(answer.body[*field].as_str()?).ok()) {
+        let said = answer.body.get("transaction").unwrap_or(&answer.body);
+        if let Some(id) = fields.iter().find_map(|field| Uuid::parse_str(said[*field].as_str()?).ok()) {
             self.names.give(&step.step, id);
         }
     }

@@ -4,7 +4,6 @@ use std::fmt::Debug;
 
 use florin_wire::florin_v1 as pb;
 
-use crate::gateway::florin_v1::grpc::convert;
 use crate::ledger::{GuardsChange, Status};
 use crate::money::{Currency, decimal_text};
 use crate::protocol::record::{AccountKind, NormalSide};
@@ -14,6 +13,7 @@ use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Ledger, read_failure};
 use crate::teller::native::accounts::{Change, LimitFault, change, limit_fault};
+use crate::teller::native::views::Account;
 use crate::teller::native::{fields, names};
 use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX};
 
@@ -36,7 +36,7 @@ pub(super) async fn create(
             },
         )?;
     same(&row, &new)?;
-    Ok(convert::account(row))
+    Ok(Account::from(row).into())
 }
 
 fn new_account(

@@ -1,141 +1,225 @@
-//! From rows to messages.
+//! From views to messages: fields are moved, and what is absent is empty.
 
 use florin_wire::florin_v1 as pb;
 
 use crate::ledger::Status;
-use crate::money::{Currency, decimal_text};
-use crate::protocol::events::timestamp;
-use crate::protocol::record::{AccountKind, Kind, NormalSide};
-use crate::store::accounts::AccountRow;
-use crate::store::entries::EntryRow;
-use crate::store::holds::{HoldRow, HoldState};
-use crate::store::transactions::{Exchange, PostingRow, TransactionRow};
-use crate::teller::native::fields::metadata_map;
+use crate::protocol::record::{AccountKind, NormalSide};
+use crate::store::holds::HoldState;
+use crate::teller::native::views;
 
-/// A transaction as it was written.
-pub(super) fn transaction(row: TransactionRow) -> pb::Transaction {
-    let status = if row.decline.is_some() { pb::TransactionStatus::Declined } else { pb::TransactionStatus::Completed };
-    let given_back = row.refund_of.map(|(id, _)| id.0.to_string()).unwrap_or_default();
-    let (refund_of, reverses) =
-        if row.kind == Kind::REVERSAL { (String::new(), given_back) } else { (given_back, String::new()) };
-    pb::Transaction {
-        id: row.id.0.to_string(),
-        kind: row.kind.as_str().into(),
-        status: status.into(),
-        postings: row.postings.into_iter().map(posting).collect(),
-        idempotency_key: row.key.unwrap_or_default(),
-        reference: row.reference.unwrap_or_default(),
-        description: row.description.unwrap_or_default(),
-        metadata: metadata_map(row.metadata.as_deref()),
-        correlation_id: row.correlation.unwrap_or_default(),
-        created_at: timestamp(row.created_at),
-        decline: row.decline.map(|(code, message)| pb::Decline { code: code as i32, message }),
-        refund_of,
-        reverses,
-        rate: row.exchange.map(|Exchange { rate_id, base, quote, rate, rounding }| pb::PinnedRate {
-            rate_id,
-            base,
-            quote,
-            rate,
-            rounding,
-        }),
+impl From<views::Transaction> for pb::Transaction {
+    fn from(view: views::Transaction) -> Self {
+        Self {
+            id: view.id,
+            kind: view.kind.into(),
+            status: pb::TransactionStatus::from(view.status).into(),
+            postings: view.postings.into_iter().map(pb::Posting::from).collect(),
+            idempotency_key: view.idempotency_key.unwrap_or_default(),
+            reference: view.reference.unwrap_or_default(),
+            description: view.description.unwrap_or_default(),
+            metadata: view.metadata.texts(),
+            correlation_id: view.correlation_id.unwrap_or_default(),
+            created_at: view.created_at,
+            decline: view.decline.map(pb::Decline::from),
+            refund_of: view.refund_of.unwrap_or_default(),
+            reverses: view.reverses.unwrap_or_default(),
+            rate: view.rate.map(pb::PinnedRate::from),
+        }
     }
 }
 
-fn posting(row: PostingRow) -> pb::Posting {
-    // payment.v1 declines what names a currency that Florin does not know: its amount is shown as it came.
-    let exponent = row.exponent.and_then(|exponent| u8::try_from(exponent).ok()).unwrap_or(0);
-    let text = |amount: i128| decimal_text(amount, exponent);
-    pb::Posting {
-        source_account_id: row.debit,
-        destination_account_id: row.credit,
-        amount: text(row.amount),
-        currency: row.currency,
-        source_balance_after: row.debit_after.map(|after| text(after.0)).unwrap_or_default(),
-        destination_balance_after: row.credit_after.map(|after| text(after.0)).unwrap_or_default(),
+impl From<views::TransactionStatus> for pb::TransactionStatus {
+    fn from(status: views::TransactionStatus) -> Self {
+        match status {
+            views::TransactionStatus::Completed => Self::Completed,
+            views::TransactionStatus::Declined => Self::Declined,
+        }
     }
 }
 
-/// An account with all that is known of it.
-pub(super) fn account(row: AccountRow) -> pb::Account {
-    let text = |amount: i128| decimal_text(amount, row.identity.currency.exponent);
-    let (totals, held) = (row.posted.totals, row.posted.totals.held);
-    let balance = totals.credits - totals.debits;
-    pb::Account {
-        id: row.identity.name.to_string(),
-        kind: kind(row.kind).into(),
-        normal_side: side(row.normal_side).into(),
-        currency: row.identity.currency.code.to_string(),
-        status: status(row.posted.guards.status).into(),
-        owner: row.owner,
-        balance: text(balance),
-        held: text(held),
-        available: text(balance - held),
-        min_balance: row.posted.guards.floor.map(text),
-        max_balance: row.posted.guards.ceiling.map(text),
-        debits_posted: text(totals.debits),
-        credits_posted: text(totals.credits),
-        version: totals.version,
-        metadata: metadata_map(row.metadata.as_deref()),
-        created_at: timestamp(row.created_at),
-        within_limits: row.posted.is_within_limits(),
+impl From<views::Posting> for pb::Posting {
+    fn from(view: views::Posting) -> Self {
+        Self {
+            source_account_id: view.source_account_id,
+            destination_account_id: view.destination_account_id,
+            amount: view.amount,
+            currency: view.currency,
+            source_balance_after: view.source_balance_after.unwrap_or_default(),
+            destination_balance_after: view.destination_balance_after.unwrap_or_default(),
+        }
     }
 }
 
-pub(super) fn kind(kind: AccountKind) -> pb::AccountKind {
-    match kind {
-        AccountKind::User => pb::AccountKind::User,
-        AccountKind::System => pb::AccountKind::System,
-        AccountKind::External => pb::AccountKind::External,
+impl From<views::Decline> for pb::Decline {
+    fn from(view: views::Decline) -> Self {
+        Self { code: view.code.code().into(), message: view.message }
     }
 }
 
-pub(super) fn side(side: NormalSide) -> pb::NormalSide {
-    match side {
-        NormalSide::Credit => pb::NormalSide::Credit,
-        NormalSide::Debit => pb::NormalSide::Debit,
+impl From<views::PinnedRate> for pb::PinnedRate {
+    fn from(view: views::PinnedRate) -> Self {
+        let views::PinnedRate { rate_id, base, quote, rate, rounding } = view;
+        Self { rate_id, base, quote, rate, rounding }
     }
 }
 
-fn status(status: Status) -> pb::AccountStatus {
-    match status {
-        Status::Active => pb::AccountStatus::Active,
-        Status::Suspended => pb::AccountStatus::Suspended,
-        Status::Closed => pb::AccountStatus::Closed,
-    }
-}
-
-/// An entry of an account that is kept in this currency.
-pub(super) fn entry(row: EntryRow, currency: Currency) -> pb::Entry {
-    pb::Entry {
-        transaction_id: row.transaction.to_string(),
-        posting: u32::try_from(row.n).unwrap_or_default(),
-        counter_account_id: row.counter,
-        amount: decimal_text(row.amount, currency.exponent),
-        balance_after: decimal_text(row.balance_after, currency.exponent),
-        created_at: timestamp(row.created_at),
-        currency: currency.code.to_string(),
-    }
-}
-
-/// A hold as it stands.
-pub(super) fn hold(row: HoldRow) -> pb::Hold {
-    let text = |units: i128| decimal_text(units, row.exponent);
-    let status = match row.state() {
-        HoldState::Open => pb::HoldStatus::Open,
-        HoldState::Captured => pb::HoldStatus::Captured,
-        HoldState::Voided => pb::HoldStatus::Voided,
+macro_rules! posted {
+    ($($response:ident),*) => {
+        $(impl From<views::PostedTransaction> for pb::$response {
+            fn from(view: views::PostedTransaction) -> Self {
+                Self { transaction: Some(view.transaction.into()), replayed: view.replayed }
+            }
+        })*
     };
-    pb::Hold {
-        id: row.id.to_string(),
-        amount: text(row.amount),
-        status: status.into(),
-        captured: text(row.captured),
-        voided: text(row.voided),
-        remaining: text(row.remaining()),
-        expires_at: timestamp(row.expires_at),
-        source_account_id: row.debit,
-        destination_account_id: row.credit,
-        currency: row.currency,
+}
+
+posted!(PostTransactionResponse, CaptureHoldResponse, VoidHoldResponse, ReverseTransactionResponse, ExchangeResponse);
+
+impl From<views::HoldMade> for pb::AuthorizeHoldResponse {
+    fn from(view: views::HoldMade) -> Self {
+        Self {
+            transaction: Some(view.transaction.into()),
+            hold: view.hold.map(pb::Hold::from),
+            replayed: view.replayed,
+        }
+    }
+}
+
+impl From<views::Hold> for pb::Hold {
+    fn from(view: views::Hold) -> Self {
+        Self {
+            id: view.id,
+            source_account_id: view.source_account_id,
+            destination_account_id: view.destination_account_id,
+            amount: view.amount,
+            currency: view.currency,
+            status: pb::HoldStatus::from(view.status).into(),
+            captured: view.captured,
+            voided: view.voided,
+            remaining: view.remaining,
+            expires_at: view.expires_at,
+        }
+    }
+}
+
+impl From<HoldState> for pb::HoldStatus {
+    fn from(state: HoldState) -> Self {
+        match state {
+            HoldState::Open => Self::Open,
+            HoldState::Captured => Self::Captured,
+            HoldState::Voided => Self::Voided,
+        }
+    }
+}
+
+impl From<views::Account> for pb::Account {
+    fn from(view: views::Account) -> Self {
+        Self {
+            id: view.id,
+            kind: pb::AccountKind::from(view.kind).into(),
+            normal_side: pb::NormalSide::from(view.normal_side).into(),
+            currency: view.currency,
+            status: pb::AccountStatus::from(view.status).into(),
+            owner: view.owner,
+            balance: view.balance,
+            held: view.held,
+            available: view.available,
+            min_balance: view.min_balance,
+            max_balance: view.max_balance,
+            debits_posted: view.debits_posted,
+            credits_posted: view.credits_posted,
+            version: view.version,
+            metadata: view.metadata.texts(),
+            created_at: view.created_at,
+            within_limits: view.within_limits,
+        }
+    }
+}
+
+impl From<AccountKind> for pb::AccountKind {
+    fn from(kind: AccountKind) -> Self {
+        match kind {
+            AccountKind::User => Self::User,
+            AccountKind::System => Self::System,
+            AccountKind::External => Self::External,
+        }
+    }
+}
+
+impl From<NormalSide> for pb::NormalSide {
+    fn from(side: NormalSide) -> Self {
+        match side {
+            NormalSide::Credit => Self::Credit,
+            NormalSide::Debit => Self::Debit,
+        }
+    }
+}
+
+impl From<Status> for pb::AccountStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Active => Self::Active,
+            Status::Suspended => Self::Suspended,
+            Status::Closed => Self::Closed,
+        }
+    }
+}
+
+impl From<views::Entry> for pb::Entry {
+    fn from(view: views::Entry) -> Self {
+        Self {
+            transaction_id: view.transaction_id,
+            posting: view.posting,
+            counter_account_id: view.counter_account_id,
+            amount: view.amount,
+            balance_after: view.balance_after,
+            created_at: view.created_at,
+            currency: view.currency,
+        }
+    }
+}
+
+impl From<views::Rate> for pb::Rate {
+    fn from(view: views::Rate) -> Self {
+        let views::Rate { id, base, quote, rate, source, observed_at, created_at } = view;
+        Self { id, base, quote, rate, source, observed_at, created_at }
+    }
+}
+
+impl From<views::Currency> for pb::Currency {
+    fn from(view: views::Currency) -> Self {
+        Self {
+            code: view.code,
+            name: view.name,
+            exponent: view.exponent,
+            r#type: pb::CurrencyType::from(view.issued_by).into(),
+            is_active: view.is_active,
+            metadata: view.metadata.texts(),
+        }
+    }
+}
+
+impl From<views::CurrencyType> for pb::CurrencyType {
+    fn from(kind: views::CurrencyType) -> Self {
+        match kind {
+            views::CurrencyType::Fiat => Self::Fiat,
+            views::CurrencyType::NonFiat => Self::NonFiat,
+        }
+    }
+}
+
+impl From<views::OperatorAction> for pb::OperatorAction {
+    fn from(view: views::OperatorAction) -> Self {
+        Self {
+            id: view.id,
+            at: view.at,
+            actor: view.actor,
+            action: view.action,
+            subject: view.subject,
+            reason: view.reason,
+            before: view.before.map(|json| Box::<str>::from(json).into()).unwrap_or_default(),
+            after: view.after.map(|json| Box::<str>::from(json).into()).unwrap_or_default(),
+            correlation_id: view.correlation_id.unwrap_or_default(),
+        }
     }
 }

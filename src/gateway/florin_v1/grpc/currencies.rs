@@ -2,12 +2,13 @@
 
 use florin_wire::florin_v1 as pb;
 
-use crate::store::currencies::{CurrencyChange, CurrencyRow};
+use crate::store::currencies::CurrencyChange;
 use crate::store::operators::Doing;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Ledger, NAME_MAX, new_currency};
 use crate::teller::native::fields;
+use crate::teller::native::views::Currency;
 use crate::teller::validate::{self, CURRENCY_MAX};
 
 /// Makes a currency, or answers the one that is there if it is the same.
@@ -28,7 +29,7 @@ pub(super) async fn create(
     let new = new_currency(asked.code, asked.name, asked.exponent, fiat, fields::metadata(&asked.metadata)?)?;
     let doing = Doing { tenant: &call.tenant, by: &by, correlation: call.correlation.as_deref() };
     let (row, created) = ledger.create_currency(new, &doing).await?;
-    Ok(pb::CreateCurrencyResponse { currency: Some(currency(row)), created })
+    Ok(pb::CreateCurrencyResponse { currency: Some(Currency::from(row).into()), created })
 }
 
 /// Changes a currency, and answers it as it then is.
@@ -46,22 +47,11 @@ pub(super) async fn update(
     let change = CurrencyChange { active: asked.is_active, name: asked.name, metadata };
     let doing = Doing { tenant: &call.tenant, by: &by, correlation: call.correlation.as_deref() };
     let row = ledger.update_currency(&asked.code, &change, &doing).await?;
-    Ok(pb::UpdateCurrencyResponse { currency: Some(currency(row)) })
+    Ok(pb::UpdateCurrencyResponse { currency: Some(Currency::from(row).into()) })
 }
 
 /// All of them.
 pub(super) async fn list(ledger: &Ledger) -> Result<pb::ListCurrenciesResponse, Failure> {
-    Ok(pb::ListCurrenciesResponse { items: ledger.currency_rows().await?.into_iter().map(currency).collect() })
-}
-
-fn currency(row: CurrencyRow) -> pb::Currency {
-    let kind = if row.fiat { pb::CurrencyType::Fiat } else { pb::CurrencyType::NonFiat };
-    pb::Currency {
-        metadata: fields::metadata_map(row.metadata.as_deref()),
-        code: row.code,
-        name: row.name,
-        exponent: u32::try_from(row.exponent).unwrap_or_default(), // 0 to 18, as the table guards
-        r#type: kind.into(),
-        is_active: row.active,
-    }
+    let rows = ledger.currency_rows().await?.into_iter();
+    Ok(pb::ListCurrenciesResponse { items: rows.map(|row| Currency::from(row).into()).collect() })
 }

@@ -3,13 +3,12 @@
 use florin_wire::florin_v1 as pb;
 
 use crate::gateway::florin_v1::grpc::post::posting;
-use crate::protocol::events::timestamp;
-use crate::store::rates::RateRow;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
 use crate::teller::native::exchanges::{self, Exchange, Quote};
 use crate::teller::native::post::{Posted, Words};
+use crate::teller::native::views::Rate;
 use crate::teller::native::{fields, names, pages};
 
 /// Exchanges money.
@@ -47,7 +46,7 @@ pub(super) async fn add_rate(ledger: &Ledger, call: &Call, asked: pb::AddRateReq
         observed_at: (names::OBSERVED_AT.grpc, &asked.observed_at),
         reason: &asked.reason,
     };
-    Ok(message(exchanges::add_rate(ledger, call, quote).await?))
+    Ok(Rate::from(exchanges::add_rate(ledger, call, quote).await?).into())
 }
 
 /// A page of a pair's rates.
@@ -59,19 +58,7 @@ pub(super) async fn list(
     let page = (pages::size(asked.limit)?, pages::Token { field: names::PAGE_TOKEN.grpc, text: &asked.page_token });
     let (rows, next) = exchanges::list(ledger, call, (&asked.base, &asked.quote), page).await?;
     Ok(pb::ListRatesResponse {
-        items: rows.into_iter().map(message).collect(),
+        items: rows.into_iter().map(|row| Rate::from(row).into()).collect(),
         next_page_token: next.unwrap_or_default(),
     })
-}
-
-fn message(row: RateRow) -> pb::Rate {
-    pb::Rate {
-        id: row.id,
-        base: row.base,
-        quote: row.quote,
-        rate: row.rate.0.to_string(),
-        source: row.source,
-        observed_at: timestamp(row.observed_at),
-        created_at: timestamp(row.created_at),
-    }
 }

@@ -2,7 +2,7 @@
 
 use florin_wire::florin_v1 as pb;
 
-use crate::gateway::florin_v1::grpc::{convert, post};
+use crate::gateway::florin_v1::grpc::post;
 use crate::protocol::record::TransactionId;
 use crate::store::holds::HoldState;
 use crate::teller::call::Call;
@@ -10,6 +10,7 @@ use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
 use crate::teller::native::holds::{Authorize, Capture};
 use crate::teller::native::post::{Posted, Words};
+use crate::teller::native::views::{Hold, HoldMade};
 use crate::teller::native::{fields, holds, names, pages};
 use crate::teller::validate::{self, ACCOUNT_MAX};
 
@@ -36,11 +37,7 @@ pub(super) async fn authorize(
     let mut words = Words::checked(asked.idempotency_key, asked.reference, asked.description)?;
     words.metadata = fields::metadata(&asked.metadata)?;
     let made = holds::authorize(ledger, call, Authorize { posting, expires_at, words }, permit).await?;
-    Ok(pb::AuthorizeHoldResponse {
-        transaction: Some(convert::transaction(made.posted.transaction)),
-        hold: made.hold.map(convert::hold),
-        replayed: made.posted.replayed,
-    })
+    Ok(HoldMade::from(made).into())
 }
 
 /// Pays what is held.
@@ -62,7 +59,7 @@ pub(super) async fn void(ledger: &Ledger, call: &Call, asked: pb::VoidHoldReques
 
 /// A hold as it stands.
 pub(super) async fn get(ledger: &Ledger, call: &Call, asked: &pb::GetHoldRequest) -> Result<pb::Hold, Failure> {
-    Ok(convert::hold(ledger.hold(&call.tenant, id("id", &asked.id)?).await?))
+    Ok(Hold::from(ledger.hold(&call.tenant, id("id", &asked.id)?).await?).into())
 }
 
 /// A page of the holds on an account's money.
@@ -88,7 +85,7 @@ pub(super) async fn list(
     let page = (pages::size(asked.limit)?, pages::Token { field: names::PAGE_TOKEN.grpc, text: &asked.page_token });
     let (rows, next) = holds::list(ledger, call, &asked.account_id, state, page).await?;
     Ok(pb::ListHoldsResponse {
-        items: rows.into_iter().map(convert::hold).collect(),
+        items: rows.into_iter().map(|row| Hold::from(row).into()).collect(),
         next_page_token: next.unwrap_or_default(),
     })
 }

@@ -2,13 +2,12 @@
 
 use florin_wire::florin_v1 as pb;
 
-use crate::protocol::events::timestamp;
-use crate::protocol::record::RequestHash;
-use crate::store::operators::{ActionFilter, ActionRow};
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
-use crate::teller::native::{fields, names, pages};
+use crate::teller::native::operators::Wanted;
+use crate::teller::native::views::OperatorAction;
+use crate::teller::native::{fields, names, operators, pages};
 use crate::teller::operator::{ACTION_MAX, SUBJECT_MAX};
 use crate::teller::validate;
 
@@ -20,37 +19,13 @@ pub(super) async fn list(
 ) -> Result<pb::ListOperatorActionsResponse, Failure> {
     validate::text("subject", &asked.subject, SUBJECT_MAX)?;
     validate::text("action", &asked.action, ACTION_MAX)?;
-    let (from, to) = fields::times(("from", &asked.from), ("to", &asked.to))?;
-    let size = pages::size(asked.limit)?;
-    let parts =
-        ["ListOperatorActions", &call.tenant, &asked.subject, &asked.action, &asked.from, &asked.to].map(str::as_bytes);
-    let query = RequestHash::of(&parts);
-    let start = pages::Token { field: names::PAGE_TOKEN.grpc, text: &asked.page_token }.place(query)?;
+    let times = fields::times(("from", &asked.from), ("to", &asked.to))?;
+    let page = (pages::size(asked.limit)?, pages::Token { field: names::PAGE_TOKEN.grpc, text: &asked.page_token });
     let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-    let filter = ActionFilter {
-        tenant: call.tenant.to_string(),
-        subject: given(&asked.subject),
-        action: given(&asked.action),
-        from,
-        to,
-    };
-    let (rows, next) = ledger.operator_actions(&filter, start, size).await?;
+    let wanted = Wanted { subject: given(&asked.subject), action: given(&asked.action), times };
+    let (rows, next) = operators::list(ledger, call, wanted, page).await?;
     Ok(pb::ListOperatorActionsResponse {
-        items: rows.into_iter().map(action).collect(),
-        next_page_token: next.map(|place| pages::token(query, &place)).unwrap_or_default(),
+        items: rows.into_iter().map(|row| OperatorAction::from(row).into()).collect(),
+        next_page_token: next.unwrap_or_default(),
     })
-}
-
-fn action(row: ActionRow) -> pb::OperatorAction {
-    pb::OperatorAction {
-        id: row.id.to_string(),
-        at: timestamp(row.at),
-        actor: row.actor,
-        action: row.action,
-        subject: row.subject,
-        reason: row.reason,
-        before: row.before.unwrap_or_default(),
-        after: row.after.unwrap_or_default(),
-        correlation_id: row.correlation.unwrap_or_default(),
-    }
 }

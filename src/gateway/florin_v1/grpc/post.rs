@@ -2,13 +2,14 @@
 
 use florin_wire::florin_v1 as pb;
 
-use crate::gateway::florin_v1::grpc::{convert, returns};
+use crate::gateway::florin_v1::grpc::returns;
 use crate::protocol::record::Kind;
 use crate::protocol::record::RequestedPosting;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Deadline, Ledger};
-use crate::teller::native::post::{Posted, Transaction, Words};
+use crate::teller::native::post::{Transaction, Words};
+use crate::teller::native::views::PostedTransaction;
 use crate::teller::native::{fields, names, post as native};
 use crate::teller::validate::{self, ACCOUNT_MAX};
 
@@ -21,12 +22,12 @@ pub(super) async fn post(
 ) -> Result<pb::PostTransactionResponse, Failure> {
     let permit = ledger.enter()?;
     ledger.ensure_known(asked.postings.iter().map(|posting| posting.currency.as_str())).await?;
-    let Posted { transaction, replayed, .. } = if asked.refund_of.is_empty() {
+    let posted = if asked.refund_of.is_empty() {
         native::post(ledger, call, deadline, checked(ledger, asked)?, permit).await?
     } else {
         returns::refund(ledger, call, deadline, asked, permit).await?
     };
-    Ok(pb::PostTransactionResponse { transaction: Some(convert::transaction(transaction)), replayed })
+    Ok(PostedTransaction::from(posted).into())
 }
 
 fn checked(ledger: &Ledger, asked: pb::PostTransactionRequest) -> Result<Transaction, Failure> {

@@ -4,18 +4,21 @@ use florin_wire::florin_v1 as pb;
 use prost::Message;
 use uuid::Uuid;
 
-use crate::gateway::florin_v1::grpc::convert;
 use crate::protocol::record::{Api, TransactionId};
-use crate::store::transactions::Cursor;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Ledger, Operation};
 use crate::teller::native::reads::Wanted;
+use crate::teller::native::views::{Entry, Transaction};
 use crate::teller::native::{fields, names, pages, reads};
 use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX, REFERENCE_MAX, cut};
 
 /// Bytes of a transaction's id.
 const ID_MAX: usize = 64;
+/// Bytes that a page has beside its transactions, at most: its token.
+const PAGE_OVERHEAD: usize = 256;
+/// Bytes of a transaction's tag and length in a page, at most.
+const ITEM_OVERHEAD: usize = 8;
 
 /// One transaction.
 pub(super) async fn transaction(
@@ -26,7 +29,7 @@ pub(super) async fn transaction(
     validate::required("id", &asked.id, ID_MAX)?;
     let id =
         Uuid::try_parse(&asked.id).map_err(|_| Failure::Invalid(format!("id {:?} is not a UUID", cut(&asked.id))))?;
-    reads::transaction(ledger, call, TransactionId(id)).await.map(convert::transaction)
+    Ok(Transaction::from(reads::transaction(ledger, call, TransactionId(id)).await?).into())
 }
 
 /// A page of transactions.
@@ -55,22 +58,12 @@ pub(super) async fn transactions(
     let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     let wanted = Wanted { account: given(&asked.account_id), from, to, declined, reference: given(&asked.reference) };
     let page = reads::transactions(ledger, call, wanted, page(asked.limit, &asked.page_token)?).await?;
-    let (mut items, mut next, mut bytes) = (Vec::with_capacity(page.rows.len()), page.next, 0);
-    let mut last: Option<Cursor> = None;
-    for (row, after) in page.rows {
-        let transaction = convert::transaction(row);
-        bytes += transaction.encoded_len() + 8; // and its tag and length
-        if bytes > bytes_max - 256 && last.is_some() {
-            next = last; // the rest would not fit into the answer
-            break;
-        }
-        items.push(transaction);
-        last = Some(after);
-    }
-    Ok(pb::ListTransactionsResponse {
-        items,
-        next_page_token: next.map(|place| pages::token(page.query, &place)).unwrap_or_default(),
-    })
+    let page = page.fitting(bytes_max - PAGE_OVERHEAD, |transaction| {
+        let transaction = pb::Transaction::from(transaction);
+        let bytes = transaction.encoded_len() + ITEM_OVERHEAD;
+        Ok((transaction, bytes))
+    })?;
+    Ok(pb::ListTransactionsResponse { items: page.items, next_page_token: page.next_page_token.unwrap_or_default() })
 }
 
 /// A page of an account's entries.
@@ -81,7 +74,7 @@ pub(super) async fn entries(
 ) -> Result<pb::ListEntriesResponse, Failure> {
     validate::required(names::ACCOUNT_ID.grpc, &asked.account_id, ACCOUNT_MAX)?;
     let page = reads::entries(ledger, call, &asked.account_id, page(asked.limit, &asked.page_token)?).await?;
-    let items = page.rows.into_iter().map(|row| convert::entry(row, page.currency)).collect();
+    let items = page.rows.into_iter().map(|row| Entry::of(row, page.currency).into()).collect();
     Ok(pb::ListEntriesResponse { items, next_page_token: page.next.unwrap_or_default() })
 }
 
@@ -99,7 +92,7 @@ pub(super) async fn operation(
         ledger.operation(api, &call.tenant, &asked.idempotency_key, issued_at, call.deadline(ledger)).await?;
     let (state, transaction) = match operation {
         Operation::Done(id) => {
-            (State::Done, found(reads::transaction(ledger, call, id).await)?.map(convert::transaction))
+            (State::Done, found(reads::transaction(ledger, call, id).await)?.map(|row| Transaction::from(row).into()))
         }
         Operation::Running => (State::Running, None),
         Operation::Never => (State::Never, None),

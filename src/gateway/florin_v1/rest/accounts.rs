@@ -7,7 +7,6 @@ use axum::response::Json;
 use crate::gateway::florin_v1::rest::requests::{
     KEY, LimitsRequest, MAX_BALANCE, MIN_BALANCE, NativeStatusRequest, REASON, STATUS,
 };
-use crate::gateway::florin_v1::rest::views::{Entry, EntryPage, NativeAccount};
 use crate::gateway::florin_v1::rest::{post_refusal, reading};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::query::Query;
@@ -19,19 +18,20 @@ use crate::money::Currency;
 use crate::teller::failure::Failure;
 use crate::teller::native::accounts::{self, Change};
 use crate::teller::native::pages::Token;
+use crate::teller::native::views::{Account, Entry, Page};
 use crate::teller::native::{fields, names, reads};
 use crate::teller::validate::{self, ACCOUNT_MAX};
 
 /// One account.
 #[utoipa::path(
     get, path = "/v1/accounts/{id}", tag = "native accounts", params(("id" = String, Path, description = "the account's id")),
-    responses((status = 200, description = "the account", body = NativeAccount))
+    responses((status = 200, description = "the account", body = Account))
 )]
 pub async fn read(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
-) -> Result<Json<NativeAccount>, Refusal> {
+) -> Result<Json<Account>, Refusal> {
     named(&id)?;
     Ok(Json(accounts::get(&app.ledger, &caller.call(), &id).await?.into()))
 }
@@ -44,20 +44,20 @@ pub async fn read(
         ("limit" = Option<u32>, Query, description = "50 by default", minimum = 1, maximum = 1000),
         ("pageToken" = Option<String>, Query, description = "`nextPageToken` of the page before"),
     ),
-    responses((status = 200, description = "a page", body = EntryPage))
+    responses((status = 200, description = "a page", body = Page<Entry>))
 )]
 pub async fn entries(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
     mut query: Query,
-) -> Result<Json<EntryPage>, Refusal> {
+) -> Result<Json<Page<Entry>>, Refusal> {
     named(&id)?;
     let (size, token) = reading::page(&mut query);
     query.end()?;
     let page = (size, Token { field: names::PAGE_TOKEN.rest, text: &token });
     let page = reads::entries(&app.ledger, &caller.call(), &id, page).await?;
-    Ok(Json(EntryPage {
+    Ok(Json(Page {
         items: page.rows.into_iter().map(|row| Entry::of(row, page.currency)).collect(),
         next_page_token: page.next,
     }))
@@ -68,14 +68,14 @@ pub async fn entries(
 /// They bind new movements from then on and move nothing: `withinLimits` says whether the balance keeps to them.
 #[utoipa::path(
     patch, path = "/v1/accounts/{id}/limits", tag = "native accounts", params(("id" = String, Path, description = "the account's id")),
-    request_body = LimitsRequest, responses((status = 200, description = "the account as it then is", body = NativeAccount))
+    request_body = LimitsRequest, responses((status = 200, description = "the account as it then is", body = Account))
 )]
 pub async fn change_limits(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
     body: JsonBody,
-) -> Result<Json<NativeAccount>, Refusal> {
+) -> Result<Json<Account>, Refusal> {
     let ledger = &app.ledger;
     let mut fields = body.object()?;
     let (min, max) = (fields.read(&MIN_BALANCE), fields.read(&MAX_BALANCE));
@@ -96,14 +96,14 @@ pub async fn change_limits(
 /// Suspends, closes, or takes up again.
 #[utoipa::path(
     patch, path = "/v1/accounts/{id}/status", tag = "native accounts", params(("id" = String, Path, description = "the account's id")),
-    request_body = NativeStatusRequest, responses((status = 200, description = "the account as it then is", body = NativeAccount))
+    request_body = NativeStatusRequest, responses((status = 200, description = "the account as it then is", body = Account))
 )]
 pub async fn change_status(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
     body: JsonBody,
-) -> Result<Json<NativeAccount>, Refusal> {
+) -> Result<Json<Account>, Refusal> {
     let mut fields = body.object()?;
     let status = fields.read(&STATUS);
     let (key, reason) = (fields.read(&KEY), fields.read(&REASON));
@@ -114,7 +114,7 @@ pub async fn change_status(
         .await
 }
 
-async fn change(app: &App, caller: &Caller, change: Change) -> Result<Json<NativeAccount>, Refusal> {
+async fn change(app: &App, caller: &Caller, change: Change) -> Result<Json<Account>, Refusal> {
     // To change twice to the same is to change once: who gave no key may repeat it too.
     let row =
         accounts::change(&app.ledger, &caller.call(), change).await.map_err(|failure| post_refusal(failure, true))?;

@@ -8,20 +8,20 @@ use axum::response::Json;
 use super::requests::{
     ANYTHING, CODE, CreateCurrencyRequest, EXPONENT, IS_ACTIVE, NAME, NEW_NAME, REASON, TYPE, UpdateCurrencyRequest,
 };
-use super::views::currency::NativeCurrency;
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller, Id};
 use crate::store::currencies::CurrencyChange;
 use crate::teller::ledger::new_currency;
+use crate::teller::native::views::Currency;
 use crate::teller::validate::{self, CURRENCY_MAX};
 
 /// Makes a currency, for all tenants of this ledger.
 #[utoipa::path(
     post, path = "/v1/currencies", tag = "currencies", request_body = CreateCurrencyRequest,
     responses(
-        (status = 201, description = "made", body = NativeCurrency),
-        (status = 200, description = "it was there, with these properties", body = NativeCurrency),
+        (status = 201, description = "made", body = Currency),
+        (status = 200, description = "it was there, with these properties", body = Currency),
         (status = 409, description = "there is one of this code with other properties", body = crate::gateway::http::refusal::ErrorBody<'static>),
     )
 )]
@@ -29,7 +29,7 @@ pub async fn create(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     body: JsonBody,
-) -> Result<(StatusCode, Json<NativeCurrency>), Refusal> {
+) -> Result<(StatusCode, Json<Currency>), Refusal> {
     let mut fields = body.object()?;
     let (code, name) = (fields.read(&CODE), fields.read(&NAME));
     let exponent = fields.read(&EXPONENT);
@@ -48,14 +48,14 @@ pub async fn create(
 /// One that is not in use takes no new accounts; those that it has go on.
 #[utoipa::path(
     patch, path = "/v1/currencies/{code}", tag = "currencies", params(("code" = String, Path, description = "such as `USD`")),
-    request_body = UpdateCurrencyRequest, responses((status = 200, description = "the currency as it then is", body = NativeCurrency))
+    request_body = UpdateCurrencyRequest, responses((status = 200, description = "the currency as it then is", body = Currency))
 )]
 pub async fn update(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(code): Id,
     body: JsonBody,
-) -> Result<Json<NativeCurrency>, Refusal> {
+) -> Result<Json<Currency>, Refusal> {
     let mut fields = body.object()?;
     let (active, name) = (fields.read(&IS_ACTIVE), fields.read(&NEW_NAME));
     let given = fields.is_given(ANYTHING.name);

@@ -4,72 +4,21 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::gateway::florin_v1::rest::requests::{
     BASE, CURRENCY, DESTINATION_CURRENCY, ExchangeRequest, OBSERVED_AT, QUOTE, QUOTED_BY, RATE, RATE_ID, REASON,
     RateRequest,
 };
-use crate::gateway::florin_v1::rest::views::PostedTransaction;
 use crate::gateway::florin_v1::rest::{completed, post_refusal, reading};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller};
-use crate::protocol::events::timestamp;
-use crate::store::rates::RateRow;
 use crate::teller::native::exchanges::{self, Exchange, Quote};
 use crate::teller::native::pages::Token;
+use crate::teller::native::views::{Page, PostedTransaction, Rate};
 use crate::teller::native::{fields, names};
 use crate::teller::validate::CURRENCY_MAX;
-
-/// A rate of exchange: one unit of base is so many units of quote.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Rate {
-    /// Its number.
-    pub id: i64,
-    /// One unit of this currency
-    pub base: String,
-    /// of this
-    pub quote: String,
-    /// is so many.
-    #[schema(example = "0.9215")]
-    pub rate: String,
-    /// Who quoted it.
-    pub source: String,
-    /// When it was quoted: how old it is counts from here.
-    #[schema(format = DateTime)]
-    pub observed_at: String,
-    /// When it was written down.
-    #[schema(format = DateTime)]
-    pub created_at: String,
-}
-
-impl From<RateRow> for Rate {
-    fn from(row: RateRow) -> Self {
-        Self {
-            id: row.id,
-            base: row.base,
-            quote: row.quote,
-            rate: row.rate.0.to_string(),
-            source: row.source,
-            observed_at: timestamp(row.observed_at),
-            created_at: timestamp(row.created_at),
-        }
-    }
-}
-
-/// A page of rates.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RatePage {
-    /// The newest observation first.
-    pub items: Vec<Rate>,
-    /// Where the next page begins; null after the last.
-    pub next_page_token: Option<String>,
-}
 
 /// Exchanges money of one currency into another, over the house's clearing accounts, at a rate that is pinned.
 #[utoipa::path(
@@ -95,8 +44,7 @@ pub async fn exchange(
     let (posting, has_key) = (asked.checked(ledger, "")?, words.key.is_some());
     let posted = exchanges::exchange(ledger, &caller.call(), Exchange { posting, from, to, rate, words }, permit).await;
     let posted = posted.map_err(|failure| post_refusal(failure, has_key))?;
-    let (transaction, replayed) = completed(ledger, &caller, posted).await?;
-    Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
+    Ok((StatusCode::CREATED, Json(completed(ledger, &caller, posted).await?)).into_response())
 }
 
 /// Writes a rate down; the newest observation counts from then on.
@@ -135,17 +83,17 @@ pub async fn add_rate(
         ("limit" = Option<u32>, Query, description = "50 by default", minimum = 1, maximum = 1000),
         ("pageToken" = Option<String>, Query, description = "`nextPageToken` of the page before"),
     ),
-    responses((status = 200, description = "a page", body = RatePage))
+    responses((status = 200, description = "a page", body = Page<Rate>))
 )]
 pub async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     mut query: Query,
-) -> Result<Json<RatePage>, Refusal> {
+) -> Result<Json<Page<Rate>>, Refusal> {
     let (base, quote) = (query.required("base", CURRENCY_MAX), query.required("quote", CURRENCY_MAX));
     let (size, token) = reading::page(&mut query);
     query.end()?;
     let page = (size, Token { field: names::PAGE_TOKEN.rest, text: &token });
     let (rows, next_page_token) = exchanges::list(&app.ledger, &caller.call(), (&base, &quote), page).await?;
-    Ok(Json(RatePage { items: rows.into_iter().map(Rate::from).collect(), next_page_token }))
+    Ok(Json(Page::of(rows, next_page_token)))
 }

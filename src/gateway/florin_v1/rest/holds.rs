@@ -6,20 +6,23 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 
 use crate::gateway::florin_v1::rest::requests::{CaptureRequest, EXPIRES_AT, FINAL, HoldRequest, PART, VoidRequest};
-use crate::gateway::florin_v1::rest::views::{HOLD_STATES, Hold, HoldMade, HoldPage, HoldStep};
 use crate::gateway::florin_v1::rest::{completed, post_refusal, reading};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller, Id};
-use crate::protocol::record::TransactionId;
-use crate::teller::failure::Failure;
-use crate::teller::ledger::Ledger;
+use crate::store::holds::HoldState;
 use crate::teller::native::holds::{self, Authorize, Capture};
 use crate::teller::native::names;
 use crate::teller::native::pages::Token;
-use crate::teller::native::post::Posted;
+use crate::teller::native::views::{Hold, HoldMade, Page, PostedTransaction};
 use crate::teller::validate::ACCOUNT_MAX;
+
+const STATES: [(&str, HoldState); 3] = [
+    (HoldState::Open.name(), HoldState::Open),
+    (HoldState::Captured.name(), HoldState::Captured),
+    (HoldState::Voided.name(), HoldState::Voided),
+];
 
 /// Holds money of one account for another: it stays posted, and is no longer available.
 #[utoipa::path(
@@ -43,16 +46,15 @@ pub async fn authorize(
     let (posting, has_key) = (posting.checked(ledger, "")?, words.key.is_some());
     let made = holds::authorize(ledger, &caller.call(), Authorize { posting, expires_at, words }, permit).await;
     let made = made.map_err(|failure| post_refusal(failure, has_key))?;
-    let (transaction, replayed) = completed(ledger, &caller, made.posted).await?;
-    let hold = made.hold.ok_or(Failure::Guard)?; // what was completed has its hold
-    let answer = HoldMade { hold: hold.into(), transaction_id: transaction.id.0.to_string(), replayed };
+    let PostedTransaction { transaction, replayed } = completed(ledger, &caller, made.posted).await?;
+    let answer = HoldMade { transaction, hold: made.hold.map(Hold::from), replayed };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
 /// Pays what is held, whole or in part; several captures may take up to what the hold has left.
 #[utoipa::path(
     post, path = "/v1/holds/{id}/capture", tag = "holds", params(("id" = String, Path, description = "the hold's id")),
-    request_body = CaptureRequest, responses((status = 201, description = "durable", body = HoldStep))
+    request_body = CaptureRequest, responses((status = 201, description = "durable", body = PostedTransaction))
 )]
 pub async fn capture(
     State(app): State<App>,
@@ -69,13 +71,14 @@ pub async fn capture(
     fields.end()?;
     let (hold, has_key) = (holds::id(&id)?, words.key.is_some());
     let posted = holds::capture(ledger, &caller.call(), Capture { hold, amount, is_last, words }, permit).await;
-    stepped(ledger, &caller, hold, posted.map_err(|failure| post_refusal(failure, has_key))?).await
+    let posted = posted.map_err(|failure| post_refusal(failure, has_key))?;
+    Ok((StatusCode::CREATED, Json(completed(ledger, &caller, posted).await?)).into_response())
 }
 
 /// Lets go what a hold has left.
 #[utoipa::path(
     post, path = "/v1/holds/{id}/void", tag = "holds", params(("id" = String, Path, description = "the hold's id")),
-    request_body = VoidRequest, responses((status = 201, description = "durable", body = HoldStep))
+    request_body = VoidRequest, responses((status = 201, description = "durable", body = PostedTransaction))
 )]
 pub async fn void(
     State(app): State<App>,
@@ -90,13 +93,8 @@ pub async fn void(
     fields.end()?;
     let (hold, has_key) = (holds::id(&id)?, words.key.is_some());
     let posted = holds::void(ledger, &caller.call(), hold, words, permit).await;
-    stepped(ledger, &caller, hold, posted.map_err(|failure| post_refusal(failure, has_key))?).await
-}
-
-async fn stepped(ledger: &Ledger, caller: &Caller, hold: TransactionId, posted: Posted) -> Result<Response, Refusal> {
-    let (transaction, replayed) = completed(ledger, caller, posted).await?;
-    let answer = HoldStep { transaction: transaction.into(), hold_id: hold.0.to_string(), replayed };
-    Ok((StatusCode::CREATED, Json(answer)).into_response())
+    let posted = posted.map_err(|failure| post_refusal(failure, has_key))?;
+    Ok((StatusCode::CREATED, Json(completed(ledger, &caller, posted).await?)).into_response())
 }
 
 /// A hold as it stands.
@@ -122,18 +120,18 @@ pub async fn read(
         ("limit" = Option<u32>, Query, description = "50 by default", minimum = 1, maximum = 1000),
         ("pageToken" = Option<String>, Query, description = "`nextPageToken` of the page before"),
     ),
-    responses((status = 200, description = "a page", body = HoldPage))
+    responses((status = 200, description = "a page", body = Page<Hold>))
 )]
 pub async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     mut query: Query,
-) -> Result<Json<HoldPage>, Refusal> {
+) -> Result<Json<Page<Hold>>, Refusal> {
     let account = query.required(names::ACCOUNT_ID.rest, ACCOUNT_MAX);
-    let state = query.choice("status", &HOLD_STATES);
+    let state = query.choice("status", &STATES);
     let (size, token) = reading::page(&mut query);
     query.end()?;
     let page = (size, Token { field: names::PAGE_TOKEN.rest, text: &token });
     let (rows, next_page_token) = holds::list(&app.ledger, &caller.call(), &account, state, page).await?;
-    Ok(Json(HoldPage { items: rows.into_iter().map(Hold::from).collect(), next_page_token }))
+    Ok(Json(Page::of(rows, next_page_token)))
 }

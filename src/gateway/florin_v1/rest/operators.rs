@@ -3,73 +3,16 @@
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Json;
-use serde::Serialize;
-use serde_json::value::RawValue;
-use utoipa::ToSchema;
 
+use crate::gateway::florin_v1::rest::reading;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
-use crate::gateway::http::text::time;
 use crate::gateway::http::{App, Caller};
-use crate::protocol::record::RequestHash;
-use crate::store::operators::{ActionFilter, ActionRow};
-use crate::store::transactions::Cursor;
 use crate::teller::native::names;
-use crate::teller::native::pages::{self, Token};
+use crate::teller::native::operators::{self, Wanted};
+use crate::teller::native::pages::Token;
+use crate::teller::native::views::{OperatorAction, Page};
 use crate::teller::operator::{ACTION_MAX, SUBJECT_MAX};
-
-/// A change that an operator made.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct OperatorAction {
-    /// Its id; of a change of an account its transaction's.
-    id: String,
-    #[schema(format = DateTime)]
-    at: String,
-    /// The API key's or client certificate's name; `anonymous` without authentication.
-    #[schema(example = "key:3f9a")]
-    actor: String,
-    #[schema(example = "account.limits")]
-    action: String,
-    /// To what: an account's id, a currency's code, a saga's id.
-    subject: String,
-    /// In the operator's words; may be empty.
-    reason: String,
-    /// How it was.
-    #[schema(value_type = Option<Object>)]
-    before: Option<Box<RawValue>>,
-    /// How it is.
-    #[schema(value_type = Option<Object>)]
-    after: Option<Box<RawValue>>,
-    correlation_id: Option<String>,
-}
-
-impl From<ActionRow> for OperatorAction {
-    fn from(row: ActionRow) -> Self {
-        let json = |text: Option<String>| text.and_then(|text| RawValue::from_string(text).ok());
-        Self {
-            id: row.id.to_string(),
-            at: time(row.at),
-            actor: row.actor,
-            action: row.action,
-            subject: row.subject,
-            reason: row.reason,
-            before: json(row.before),
-            after: json(row.after),
-            correlation_id: row.correlation,
-        }
-    }
-}
-
-/// A page of actions.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ActionPage {
-    /// The newest first.
-    items: Vec<OperatorAction>,
-    /// Where the next page begins; null after the last.
-    next_page_token: Option<String>,
-}
 
 /// What operators did, newest first.
 #[utoipa::path(
@@ -82,34 +25,18 @@ pub struct ActionPage {
         ("limit" = Option<u32>, Query, description = "50 by default", minimum = 1, maximum = 1000),
         ("pageToken" = Option<String>, Query, description = "`nextPageToken` of the page before"),
     ),
-    responses((status = 200, description = "a page", body = ActionPage))
+    responses((status = 200, description = "a page", body = Page<OperatorAction>))
 )]
 pub async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     mut query: Query,
-) -> Result<Json<ActionPage>, Refusal> {
+) -> Result<Json<Page<OperatorAction>>, Refusal> {
     let (subject, action) = (query.text("subject", SUBJECT_MAX), query.text("action", ACTION_MAX));
-    let (from, to) = (query.time("from"), query.time("to"));
-    if from.is_some_and(|from| to.is_some_and(|to| to <= from)) {
-        query.fault("to must be after from");
-    }
-    let limit = query.number("limit", 1..=1_000, 50, "");
-    let token = query.text(names::PAGE_TOKEN.rest, pages::TOKEN_LENGTH).unwrap_or_default();
-    let hash = RequestHash::of(&[
-        b"GET /operator-actions",
-        caller.tenant.as_bytes(),
-        subject.as_deref().unwrap_or_default().as_bytes(),
-        action.as_deref().unwrap_or_default().as_bytes(),
-        format!("{from:?} {to:?}").as_bytes(),
-    ]);
-    let start = Token { field: names::PAGE_TOKEN.rest, text: &token }.place(hash).unwrap_or_else(|failure| {
-        query.fault(failure.to_string());
-        Cursor::START
-    });
+    let times = reading::times(&mut query, ("from", "to"));
+    let (size, token) = reading::page(&mut query);
     query.end()?;
-    let filter = ActionFilter { tenant: caller.tenant.to_string(), subject, action, from, to };
-    let (rows, next) = app.ledger.operator_actions(&filter, start, limit).await?;
-    let items = rows.into_iter().map(OperatorAction::from).collect();
-    Ok(Json(ActionPage { items, next_page_token: next.map(|next| pages::token(hash, &next)) }))
+    let page = (size, Token { field: names::PAGE_TOKEN.rest, text: &token });
+    let (rows, next) = operators::list(&app.ledger, &caller.call(), Wanted { subject, action, times }, page).await?;
+    Ok(Json(Page::of(rows, next)))
 }

@@ -6,7 +6,6 @@ use axum::http::StatusCode;
 use axum::response::Json;
 
 use super::requests::{AMOUNT, CURRENCY, CUSTOMER, INSTRUMENT, ProviderRequest, REFERENCE, SAGA_KEY};
-use super::views::saga::NativeSaga;
 use super::{declined, post_refusal};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::refusal::Refusal;
@@ -16,30 +15,31 @@ use crate::teller::declines::Side;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Answer, SagaOrder};
 use crate::teller::native::fields;
+use crate::teller::native::views::Saga;
 
 /// Holds a customer's money and has the provider send it to a bank account.
 #[utoipa::path(
     post, path = "/v1/payouts", tag = "transactions", request_body = ProviderRequest,
-    responses((status = 201, description = "the money is held, and the saga durable; a repeat of the key is answered with the same saga", body = NativeSaga))
+    responses((status = 201, description = "the money is held, and the saga durable; a repeat of the key is answered with the same saga", body = Saga))
 )]
 pub async fn payout(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     body: JsonBody,
-) -> Result<(StatusCode, Json<NativeSaga>), Refusal> {
+) -> Result<(StatusCode, Json<Saga>), Refusal> {
     start(&app, &caller, &body, Workflow::Payout).await
 }
 
 /// Has the provider charge a card, and credits the customer's account.
 #[utoipa::path(
     post, path = "/v1/card-topups", tag = "transactions", request_body = ProviderRequest,
-    responses((status = 201, description = "the saga is durable; a repeat of the key is answered with the same saga", body = NativeSaga))
+    responses((status = 201, description = "the saga is durable; a repeat of the key is answered with the same saga", body = Saga))
 )]
 pub async fn card_topup(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     body: JsonBody,
-) -> Result<(StatusCode, Json<NativeSaga>), Refusal> {
+) -> Result<(StatusCode, Json<Saga>), Refusal> {
     start(&app, &caller, &body, Workflow::CardTopup).await
 }
 
@@ -48,7 +48,7 @@ async fn start(
     caller: &Caller,
     body: &JsonBody,
     workflow: Workflow,
-) -> Result<(StatusCode, Json<NativeSaga>), Refusal> {
+) -> Result<(StatusCode, Json<Saga>), Refusal> {
     let ledger = &app.ledger;
     let permit = ledger.enter()?;
     let mut fields = body.object()?;
@@ -68,7 +68,7 @@ async fn start(
         Ok(Answer::Completed { id, .. }) => {
             // It is done; if that cannot be shown now, nothing must say that it was not.
             let row = ledger.saga(&caller.tenant, id).await.ok().flatten();
-            let saga = row.and_then(|row| NativeSaga::try_from(row).ok());
+            let saga = row.and_then(|row| Saga::try_from(row).ok());
             saga.map(|saga| (StatusCode::CREATED, Json(saga))).ok_or_else(|| post_refusal(Failure::Unknown, has_key))
         }
         Ok(Answer::Declined { code, message, .. }) => {

@@ -13,6 +13,9 @@ use crate::teller::native::pages::{SIZE_DEFAULT, TOKEN_LENGTH};
 use crate::teller::native::post::{self, Words};
 use crate::teller::native::{fields, names};
 
+/// Bytes of a time's text.
+const TIME_MAX: usize = 64;
+
 /// From whom to whom, and how much, as it was sent.
 pub struct Asked {
     source: String,
@@ -59,6 +62,15 @@ pub fn all_words(fields: &mut Object<'_>) -> Words {
     let texts = fields.read(&METADATA);
     let metadata = fields.checked(fields::metadata(&texts)).flatten();
     Words { description, metadata, ..words }
+}
+
+/// Takes the times from when, and before when.
+pub fn times(query: &mut Query, (from, to): (&str, &str)) -> fields::Times {
+    let [start, end] = [from, to].map(|name| query.text(name, TIME_MAX).unwrap_or_default());
+    fields::times((from, &start), (to, &end)).unwrap_or_else(|failure| {
+        query.fault(failure.to_string());
+        (None, None)
+    })
 }
 
 /// Takes the size of a page and the token of where it begins.

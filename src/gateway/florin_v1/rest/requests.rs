@@ -1,7 +1,5 @@
 //! The bodies that may be sent to this API, and their fields.
 
-use crate::gateway::florin_v1::rest::views::STATUSES;
-use crate::gateway::florin_v1::rest::views::currency::TYPES;
 use crate::gateway::http::shape::{
     Amount, Choice, Field, Flag, Json, List, NewLimit, Number, Reason, Required, Text, Texts, Time, Uuid, Whole, bodies,
 };
@@ -9,6 +7,7 @@ use crate::ledger::Status;
 use crate::saga::Resolution;
 use crate::teller::ledger::{EXPONENT_MAX, NAME_MAX};
 use crate::teller::native::names;
+use crate::teller::native::views::CurrencyType;
 use crate::teller::operator::REASON_MAX;
 use crate::teller::validate::{ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX, KEY_MAX, POSTINGS_MAX, REFERENCE_MAX};
 
@@ -19,6 +18,14 @@ const RATE_MAX: usize = 64;
 /// Bytes of the provider's token.
 const INSTRUMENT_MAX: usize = 255;
 const KINDS: &str = "^(payment|transfer|topup|withdrawal|refund|invoice|fx|fee|adjustment)$";
+
+const STATUSES: [(&str, Status); 3] = [
+    (Status::Active.name(), Status::Active),
+    (Status::Suspended.name(), Status::Suspended),
+    (Status::Closed.name(), Status::Closed),
+];
+/// Whether a state issues a currency of this type.
+const TYPES: [(&str, bool); 2] = [(CurrencyType::Fiat.name(), true), (CurrencyType::NonFiat.name(), false)];
 
 type RequiredText = Field<Required<Text>>;
 

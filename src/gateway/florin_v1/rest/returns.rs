@@ -7,13 +7,13 @@ use axum::response::{IntoResponse, Json, Response};
 use uuid::Uuid;
 
 use crate::gateway::florin_v1::rest::requests::{DESCRIPTION, PART, RefundPaymentRequest, ReverseRequest};
-use crate::gateway::florin_v1::rest::views::PostedTransaction;
 use crate::gateway::florin_v1::rest::{completed, post_refusal, reading};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller, Id};
 use crate::protocol::record::TransactionId;
 use crate::teller::native::returns::{self, Part, Refund};
+use crate::teller::native::views::PostedTransaction;
 
 /// Gives back a payment, or a part of it; all refunds of it are at most its amount.
 #[utoipa::path(
@@ -35,8 +35,7 @@ pub async fn refund(
     let (payment, has_key, call) = (named(&id)?, words.key.is_some(), caller.call());
     let posted = returns::refund(ledger, &call, call.deadline(ledger), Refund { payment, part, words }, permit).await;
     let posted = posted.map_err(|failure| post_refusal(failure, has_key))?;
-    let (transaction, replayed) = completed(ledger, &caller, posted).await?;
-    Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
+    Ok((StatusCode::CREATED, Json(completed(ledger, &caller, posted).await?)).into_response())
 }
 
 /// Undoes a transaction by its opposite: each posting the other way round, once.
@@ -59,8 +58,7 @@ pub async fn reverse(
     let (original, has_key) = (named(&id)?, words.key.is_some());
     let posted = returns::reverse(ledger, &caller.call(), original, words, permit).await;
     let posted = posted.map_err(|failure| post_refusal(failure, has_key))?;
-    let (transaction, replayed) = completed(ledger, &caller, posted).await?;
-    Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
+    Ok((StatusCode::CREATED, Json(completed(ledger, &caller, posted).await?)).into_response())
 }
 
 /// What cannot be the id of a transaction names none.

@@ -7,7 +7,6 @@ use axum::response::Json;
 use uuid::Uuid;
 
 use super::requests::{HOW, ResolveRequest, RetryRequest, WHY};
-use super::views::saga::NativeSaga;
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller, Id};
@@ -15,19 +14,20 @@ use crate::protocol::record::TransactionId;
 use crate::saga::Resolution;
 use crate::teller::failure::{Failure, Noun};
 use crate::teller::ledger::{Operated, operate};
+use crate::teller::native::views::Saga;
 use crate::teller::validate::cut;
 
 /// Has the step in which a saga is stuck tried again.
 #[utoipa::path(
     post, path = "/v1/sagas/{id}/retry", tag = "sagas", params(("id" = String, Path, description = "the saga's id")), request_body = RetryRequest,
-    responses((status = 200, description = "it goes on", body = NativeSaga))
+    responses((status = 200, description = "it goes on", body = Saga))
 )]
 pub async fn retry(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
     body: JsonBody,
-) -> Result<Json<NativeSaga>, Refusal> {
+) -> Result<Json<Saga>, Refusal> {
     let mut fields = body.object()?;
     let reason = fields.read(&WHY);
     fields.end()?;
@@ -37,14 +37,14 @@ pub async fn retry(
 /// Says how the step in which a saga is stuck stands: the saga goes on from there.
 #[utoipa::path(
     post, path = "/v1/sagas/{id}/resolve", tag = "sagas", params(("id" = String, Path, description = "the saga's id")), request_body = ResolveRequest,
-    responses((status = 200, description = "it goes on", body = NativeSaga))
+    responses((status = 200, description = "it goes on", body = Saga))
 )]
 pub async fn resolve(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
     body: JsonBody,
-) -> Result<Json<NativeSaga>, Refusal> {
+) -> Result<Json<Saga>, Refusal> {
     let mut fields = body.object()?;
     let how = fields.read(&HOW);
     let reason = fields.read(&WHY);
@@ -58,7 +58,7 @@ async fn say(
     id: &str,
     how: Option<Resolution>,
     reason: String,
-) -> Result<Json<NativeSaga>, Refusal> {
+) -> Result<Json<Saga>, Refusal> {
     let uuid =
         Uuid::try_parse(id).map_err(|_| Failure::NotFound(Noun::Other, format!("Saga not found: {}", cut(id))))?;
     let active = app.ledger.active()?;

@@ -4,13 +4,12 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
-use serde_json::value::to_raw_value;
+use serde_json::value::{RawValue, to_raw_value};
 use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::gateway::florin_v1::rest::reading::Asked;
 use crate::gateway::florin_v1::rest::requests::{KIND, POSTINGS, TransactionRequest};
-use crate::gateway::florin_v1::rest::views::{NativeTransaction, PostedTransaction, TransactionPage};
 use crate::gateway::florin_v1::rest::{completed, post_refusal, reading};
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::query::Query;
@@ -18,14 +17,12 @@ use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller, Id};
 use crate::protocol::record::{Kind, TransactionId};
 use crate::teller::failure::Failure;
-use crate::teller::native::pages::{self, Token};
-use crate::teller::native::post::Transaction;
+use crate::teller::native::pages::Token;
 use crate::teller::native::reads::{self, Wanted};
+use crate::teller::native::views::{Page, PostedTransaction, Transaction};
 use crate::teller::native::{fields, names, post as native};
 use crate::teller::validate::{ACCOUNT_MAX, REFERENCE_MAX};
 
-/// Bytes of a time's text.
-const TIME_MAX: usize = 64;
 /// Bytes of the transactions of one page: beyond, the rest is left to the next one.
 const PAGE_BYTES_MAX: usize = 4 << 20;
 
@@ -59,11 +56,10 @@ pub async fn post(
     let postings = postings.map(|(n, posting)| posting.checked(ledger, &prefix(n)));
     let postings: SmallVec<_> = postings.collect::<Result<_, _>>()?;
     let (call, has_key) = (caller.call(), words.key.is_some());
-    let posted =
-        native::post(ledger, &call, call.deadline(ledger), Transaction { kind, postings, words }, permit).await;
+    let asked = native::Transaction { kind, postings, words };
+    let posted = native::post(ledger, &call, call.deadline(ledger), asked, permit).await;
     let posted = posted.map_err(|failure| post_refusal(failure, has_key))?;
-    let (transaction, replayed) = completed(ledger, &caller, posted).await?;
-    Ok((StatusCode::CREATED, Json(PostedTransaction { transaction: transaction.into(), replayed })).into_response())
+    Ok((StatusCode::CREATED, Json(completed(ledger, &caller, posted).await?)).into_response())
 }
 
 /// What stands before the name of a field of the nth posting.
@@ -74,13 +70,13 @@ fn prefix(n: usize) -> String {
 /// One transaction.
 #[utoipa::path(
     get, path = "/v1/transactions/{id}", tag = "native transactions", params(("id" = String, Path, description = "the transaction's id")),
-    responses((status = 200, description = "the transaction", body = NativeTransaction))
+    responses((status = 200, description = "the transaction", body = Transaction))
 )]
 pub async fn read(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
-) -> Result<Json<NativeTransaction>, Refusal> {
+) -> Result<Json<Transaction>, Refusal> {
     let uuid = Uuid::try_parse(&id).map_err(|_| Refusal::no_transaction(&id))?;
     Ok(Json(reads::transaction(&app.ledger, &caller.call(), TransactionId(uuid)).await?.into()))
 }
@@ -97,24 +93,16 @@ pub async fn read(
         ("limit" = Option<u32>, Query, description = "50 by default; a page may be shorter while there is a next one", minimum = 1, maximum = 1000),
         ("pageToken" = Option<String>, Query, description = "`nextPageToken` of the page before"),
     ),
-    responses((status = 200, description = "a page", body = TransactionPage))
+    responses((status = 200, description = "a page", body = Page<Transaction>))
 )]
 pub async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     mut query: Query,
-) -> Result<Json<TransactionPage>, Refusal> {
+) -> Result<Json<Page<Box<RawValue>>>, Refusal> {
     let (account, reference) =
         (query.text(names::ACCOUNT_ID.rest, ACCOUNT_MAX), query.text("reference", REFERENCE_MAX));
-    let (from, to) = (
-        query.text(names::CREATED_FROM.rest, TIME_MAX).unwrap_or_default(),
-        query.text(names::CREATED_TO.rest, TIME_MAX).unwrap_or_default(),
-    );
-    let (from, to) =
-        fields::times((names::CREATED_FROM.rest, &from), (names::CREATED_TO.rest, &to)).unwrap_or_else(|failure| {
-            query.fault(failure.to_string());
-            (None, None)
-        });
+    let (from, to) = reading::times(&mut query, (names::CREATED_FROM.rest, names::CREATED_TO.rest));
     let declined = query.choice("status", &[("completed", false), ("declined", true)]);
     let (size, token) = reading::page(&mut query);
     query.end()?;
@@ -122,16 +110,10 @@ pub async fn list(
     let page =
         reads::transactions(&app.ledger, &caller.call(), Wanted { account, from, to, declined, reference }, page)
             .await?;
-    let (mut items, mut next, mut bytes, mut last) = (Vec::with_capacity(page.rows.len()), page.next, 0, None);
-    for (row, after) in page.rows {
-        let item = to_raw_value(&NativeTransaction::from(row)).map_err(|_| Failure::Guard)?; // texts and numbers encode
-        bytes += item.get().len();
-        if bytes > PAGE_BYTES_MAX && last.is_some() {
-            next = last;
-            break;
-        }
-        items.push(item);
-        last = Some(after);
-    }
-    Ok(Json(TransactionPage { items, next_page_token: next.map(|place| pages::token(page.query, &place)) }))
+    let page = page.fitting(PAGE_BYTES_MAX, |transaction| {
+        let item = to_raw_value(&transaction).map_err(|_| Failure::Guard)?; // texts and numbers encode
+        let bytes = item.get().len();
+        Ok((item, bytes))
+    })?;
+    Ok(Json(page))
 }

@@ -108,7 +108,8 @@ async fn what_happens_is_heard_once_by_whom_it_concerns_and_from_any_place_on() 
     assert_eq!(names(&of_one.take(2).await), ["PaymentRequested", "PaymentCompleted"]);
 
     // Who watches a transaction hears that it was undone, and nothing else of what undid it.
-    let undone = world.post(&format!("/v1/transactions/{paid}/reverse"), &json!({})).await.ok(201);
+    let undone =
+        world.post(&format!("/v1/transactions/{paid}/reverse"), &json!({})).await.ok(201)["transaction"].clone();
     let compensated = of_one.take(1).await;
     assert_eq!(
         (compensated[0].name.as_str(), &compensated[0].data["transactionId"]),

@@ -32,7 +32,7 @@ impl World {
 
     /// The id of a new hold of ann's money for the shop.
     async fn held(&self, amount: &str) -> String {
-        super::text(&self.post("/v1/holds", &hold("ann", "shop", amount)).await.ok(201)["id"])
+        super::text(&self.post("/v1/holds", &hold("ann", "shop", amount)).await.ok(201)["hold"]["id"])
     }
 
     async fn step(&self, hold: &str, what: &str, body: Value) -> Answer {

@@ -79,7 +79,20 @@ pub const USED_AGAIN: &str = key_again!("24 hours", "UPDATE journal_partitions S
 
 /// Check that must name it; what must appear in what it says; the corruption.
 pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
-    ("transaction status", "found status 7", "UPDATE journal SET status = 7 WHERE key_text = 'back'"),
+    ("unknown number", "found kind 99", "UPDATE journal SET kind = 99 WHERE key_text = 'back'"),
+    ("unknown number", "row 1 of transaction", "UPDATE journal SET kind = 16 WHERE n = 1"),
+    ("unknown number", "found status 7", "UPDATE journal SET status = 7 WHERE key_text = 'back'"),
+    ("unknown number", "found event 99", "UPDATE journal SET kind = 22, event = 99 WHERE key_text = 'back'"),
+    (
+        "unknown number",
+        "found decline code 6",
+        "UPDATE journal SET body = jsonb_set(body, '{code}', '6') WHERE status = 2",
+    ),
+    (
+        "unknown number",
+        "found decline code 1.5",
+        "UPDATE journal SET body = jsonb_set(body, '{code}', '1.5') WHERE status = 2",
+    ),
     ("retired key", "expected a key and nothing else", "UPDATE journal SET follows = id WHERE status = 3"),
     ("retired key", "1 postings", "UPDATE journal SET status = 3 WHERE key_text = 'back'"),
     ("retired key", "key none", "UPDATE journal SET key = NULL WHERE status = 3"),

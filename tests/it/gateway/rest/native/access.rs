@@ -53,7 +53,7 @@ async fn every_call_asks_for_its_scope() {
     let (_, other) = api_keys::create(&pool, "other", Scopes::all(), "").await.unwrap();
     let made = send(&Method::POST, "/v1/holds", &hold("ann", "shop", "1"), Some(&keys[1])).await.ok(201);
     for path in [
-        format!("/v1/holds/{}", made["id"].as_str().unwrap()),
+        format!("/v1/holds/{}", made["hold"]["id"].as_str().unwrap()),
         "/v1/accounts/ann".into(),
         "/v1/holds?accountId=ann".into(),
     ] {

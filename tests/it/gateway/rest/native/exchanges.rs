@@ -17,16 +17,19 @@ async fn money_is_exchanged_at_a_rate_that_was_written_down() {
     let rate = json!({ "base": "USD", "quote": "EUR", "rate": "0.92155", "source": "desk", "reason": "the morning's" });
     let rate = world.post("/v1/rates", &rate).await.ok(201);
     assert_eq!((&rate["rate"], &rate["source"]), (&json!("0.92155"), &json!("desk")));
-    let done = world.post("/v1/exchanges", &asked).await.ok(201);
+    let answer = world.post("/v1/exchanges", &asked).await.ok(201);
+    let done = &answer["transaction"];
     assert_eq!(
-        (&done["kind"], &done["replayed"], &done["rate"]["rateId"], &done["rate"]["rounding"]),
+        (&done["kind"], &answer["replayed"], &done["rate"]["rateId"], &done["rate"]["rounding"]),
         (&json!("fx"), &json!(false), &rate["id"], &json!("half_even"))
     );
     // 9.307655
     assert_eq!((&done["postings"][0]["amount"], &done["postings"][1]["amount"]), (&json!("10.10"), &json!("9.31")));
     assert_eq!((world.money("ann").await[0].as_str(), world.money(&eve).await[0].as_str()), ("89.90", "9.31"));
     let again = world.post("/v1/exchanges", &asked).await.ok(201);
-    assert_eq!((&again["id"], &again["replayed"], &again["rate"]), (&done["id"], &json!(true), &done["rate"]));
+    assert_eq!(again["replayed"], true);
+    let again = &again["transaction"];
+    assert_eq!((&again["id"], &again["rate"]), (&done["id"], &done["rate"]));
     let same = pb::ExchangeRequest {
         idempotency_key: "x".into(),
         source_account_id: "ann".into(),
@@ -82,17 +85,23 @@ async fn what_goes_back_is_told_natively_and_as_the_accounts_api_tells_it() {
     let world = World::native().await;
     let mut paid = transaction(&[("ann", "shop", "60")]);
     paid["kind"] = json!("payment");
-    let paid = text(&world.post("/v1/transactions", &paid).await.ok(201)["id"]);
+    let paid = text(&world.post("/v1/transactions", &paid).await.ok(201)["transaction"]["id"]);
     let part = world
         .post(&format!("/v1/transactions/{paid}/refund"), &json!({ "amount": "20", "idempotencyKey": "r" }))
         .await
         .ok(201);
-    assert_eq!((&part["kind"], &part["refundOf"], &part["reverses"]), (&json!("refund"), &json!(paid), &json!(null)));
+    let given = &part["transaction"];
+    assert_eq!(
+        (&given["kind"], &given["refundOf"], &given["reverses"]),
+        (&json!("refund"), &json!(paid), &json!(null))
+    );
     let again = world
         .post(&format!("/v1/transactions/{paid}/refund"), &json!({ "amount": 20, "idempotencyKey": "r" }))
         .await
         .ok(201);
-    assert_eq!((&again["id"], &again["replayed"], &again["refundOf"]), (&part["id"], &json!(true), &json!(paid)));
+    assert_eq!(again["replayed"], true);
+    let again = &again["transaction"];
+    assert_eq!((&again["id"], &again["refundOf"]), (&given["id"], &json!(paid)));
     world.post(&format!("/v1/transactions/{paid}/refund"), &json!({ "amount": "40.01" })).await.refused_naming(
         409,
         "REFUND_EXCEEDED",
@@ -107,14 +116,15 @@ async fn what_goes_back_is_told_natively_and_as_the_accounts_api_tells_it() {
     assert_eq!(world.money("ann").await[0], "100.00");
 
     let given = world.post("/v1/transactions", &transaction(&[("ann", "shop", "5")])).await.ok(201);
-    let given = text(&given["id"]);
+    let given = text(&given["transaction"]["id"]);
     let undone = world
         .post(
             &format!("/v1/transactions/{given}/reverse"),
             &json!({ "description": "by mistake", "idempotencyKey": "u" }),
         )
         .await
-        .ok(201);
+        .ok(201)["transaction"]
+        .clone();
     assert_eq!(
         (&undone["kind"], &undone["reverses"], &undone["refundOf"]),
         (&json!("reversal"), &json!(given), &json!(null))
@@ -158,7 +168,7 @@ async fn what_goes_back_is_told_natively_and_as_the_accounts_api_tells_it() {
 
     // What a hold's capture paid is given back like a payment, also by the accounts REST API.
     let held = world.held("10").await;
-    let captured = text(&world.step(&held, "capture", json!({})).await.ok(201)["id"]);
+    let captured = text(&world.step(&held, "capture", json!({})).await.ok(201)["transaction"]["id"]);
     let back = json!({ "originalPaymentId": captured, "refundAmount": "4", "currency": "USD" });
     world.post("transactions/refund", &back).await.ok(201);
     world.post(&format!("/v1/transactions/{captured}/refund"), &json!({ "amount": "6.01" })).await.refused_naming(

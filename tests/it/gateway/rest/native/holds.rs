@@ -21,8 +21,8 @@ async fn a_hold_is_authorized_captured_in_parts_and_let_go() {
         json!({ "idempotencyKey": "room 7", "reference": "r-7", "description": "A room", "metadata": { "nights": "2" } }),
     );
     let made = world.post("/v1/holds", &body).await.ok(201);
-    let id = text(&made["id"]);
-    insta::assert_json_snapshot!(shown(&made, &[("hold", &id)]), @r#"
+    let id = text(&made["hold"]["id"]);
+    insta::assert_json_snapshot!(shown(&made["hold"], &[("hold", &id)]), @r#"
     {
       "amount": "60.00",
       "captured": "0.00",
@@ -31,10 +31,8 @@ async fn a_hold_is_authorized_captured_in_parts_and_let_go() {
       "expiresAt": "[time]",
       "id": "[hold]",
       "remaining": "60.00",
-      "replayed": false,
       "sourceAccountId": "ann",
       "status": "open",
-      "transactionId": "[hold]",
       "voided": "0.00"
     }
     "#);
@@ -45,15 +43,17 @@ async fn a_hold_is_authorized_captured_in_parts_and_let_go() {
         (&json!("hold"), &json!("r-7"), &json!({ "nights": "2" })),
         "{read}"
     );
+    assert_eq!((&made["transaction"], &made["replayed"]), (&read, &json!(false)));
 
-    let captured = world.step(&id, "capture", json!({ "amount": 20, "idempotencyKey": "c1" })).await.ok(201);
+    let answer = world.step(&id, "capture", json!({ "amount": 20, "idempotencyKey": "c1" })).await.ok(201);
+    let captured = &answer["transaction"];
     assert_eq!(
-        (&captured["kind"], &captured["status"], &captured["replayed"]),
+        (&captured["kind"], &captured["status"], &answer["replayed"]),
         (&json!("capture"), &json!("completed"), &json!(false)),
         "{captured}"
     );
-    assert_eq!((&captured["holdId"], &captured["postings"][0]["amount"]), (&json!(id), &json!("20.00")), "{captured}");
-    has(&captured, "id idempotencyKey reference description metadata correlationId createdAt decline");
+    assert_eq!(captured["postings"][0]["amount"], "20.00", "{captured}");
+    has(captured, "id idempotencyKey reference description metadata correlationId createdAt decline");
     assert_eq!(
         (world.money("ann").await, world.money("shop").await),
         (["80.00", "40.00", "40.00"].map(str::to_owned), ["20.00", "0.00", "20.00"].map(str::to_owned))
@@ -73,7 +73,7 @@ async fn a_hold_is_authorized_captured_in_parts_and_let_go() {
     let again = world.post("/v1/holds", &body).await.ok(201);
     assert_eq!(again, with(&made, json!({ "replayed": true })), "as it was authorized");
     let again = world.step(&id, "capture", json!({ "amount": "20.00", "idempotencyKey": "c1" })).await.ok(201);
-    assert_eq!((&again["id"], &again["replayed"]), (&captured["id"], &json!(true)));
+    assert_eq!((&again["transaction"]["id"], &again["replayed"]), (&captured["id"], &json!(true)));
     for other in [
         with(&body, json!({ "amount": "61" })),
         with(&body, json!({ "reference": "other" })),
@@ -96,8 +96,9 @@ async fn a_hold_is_authorized_captured_in_parts_and_let_go() {
 
     let other = world.held("70").await;
     let voided = world.step(&other, "void", json!({ "idempotencyKey": "v1", "reference": "no show" })).await.ok(201);
+    let transaction = &voided["transaction"];
     assert_eq!(
-        (&voided["kind"], &voided["postings"], &voided["reference"]),
+        (&transaction["kind"], &transaction["postings"], &transaction["reference"]),
         (&json!("void"), &json!([]), &json!("no show")),
         "{voided}"
     );
@@ -110,7 +111,7 @@ async fn a_hold_is_authorized_captured_in_parts_and_let_go() {
     assert_eq!(world.money("ann").await[1], "2.00");
     // Capturing without an amount takes what is left.
     let whole = world.held("5").await;
-    assert_eq!(world.step(&whole, "capture", json!({})).await.ok(201)["postings"][0]["amount"], "5.00");
+    assert_eq!(world.step(&whole, "capture", json!({})).await.ok(201)["transaction"]["postings"][0]["amount"], "5.00");
     world.end().await;
 }
 
@@ -244,7 +245,7 @@ async fn a_repeat_that_comes_after_the_hold_expired_hears_the_first_answer() {
     let soon = (chrono::Utc::now() + chrono::TimeDelta::milliseconds(1_500)).to_rfc3339();
     let body = with(&hold("ann", "shop", "60"), json!({ "idempotencyKey": "h", "expiresAt": soon }));
     let made = world.post("/v1/holds", &body).await.ok(201);
-    let path = format!("/v1/holds/{}", text(&made["id"]));
+    let path = format!("/v1/holds/{}", text(&made["hold"]["id"]));
     until("it has expired", async || world.get(&path).await.ok(200)["status"] == "voided").await;
     assert_eq!(world.post("/v1/holds", &body).await.ok(201), with(&made, json!({ "replayed": true })));
     for other in [json!({ "idempotencyKey": "new" }), json!({ "idempotencyKey": null })] {
@@ -317,7 +318,7 @@ async fn a_key_used_over_grpc_is_used_over_rest() {
         json!({ "idempotencyKey": "h", "expiresAt": until, "reference": "r", "metadata": { "a": "1", "b": "2" } }),
     );
     let again = world.post("/v1/holds", &body).await.ok(201);
-    assert_eq!((&again["id"], &again["replayed"]), (&json!(made.id), &json!(true)));
+    assert_eq!((&again["hold"]["id"], &again["replayed"]), (&json!(made.id), &json!(true)));
     let taken = grpc
         .capture_hold(pb::CaptureHoldRequest {
             idempotency_key: "c".into(),
@@ -333,7 +334,10 @@ async fn a_key_used_over_grpc_is_used_over_rest() {
         .step(&made.id, "capture", json!({ "idempotencyKey": "c", "amount": 10.00, "final": true, "reference": "x" }))
         .await
         .ok(201);
-    assert_eq!((&again["id"], &again["replayed"]), (&json!(taken.transaction.unwrap().id), &json!(true)));
+    assert_eq!(
+        (&again["transaction"]["id"], &again["replayed"]),
+        (&json!(taken.transaction.unwrap().id), &json!(true))
+    );
     // And the other way round.
     let id = world.held("5").await;
     let voided = world.step(&id, "void", json!({ "idempotencyKey": "v" })).await.ok(201);
@@ -342,7 +346,7 @@ async fn a_key_used_over_grpc_is_used_over_rest() {
         .await
         .unwrap()
         .into_inner();
-    assert!(again.replayed && voided["id"] == again.transaction.unwrap().id);
+    assert!(again.replayed && voided["transaction"]["id"] == again.transaction.unwrap().id);
     let body = with(
         &transaction(&[("ann", "shop", "1"), ("shop", "ann", "0.5")]),
         json!({ "idempotencyKey": "t", "kind": "fee", "description": "words do not count" }),
@@ -359,7 +363,7 @@ async fn a_key_used_over_grpc_is_used_over_rest() {
     let same =
         pb::PostTransactionRequest { idempotency_key: "t".into(), kind: "fee".into(), postings, ..Default::default() };
     let again = grpc.post_transaction(same.clone()).await.unwrap().into_inner();
-    assert!(again.replayed && posted["id"] == again.transaction.unwrap().id);
+    assert!(again.replayed && posted["transaction"]["id"] == again.transaction.unwrap().id);
     let other = pb::PostTransactionRequest { kind: "transfer".into(), ..same };
     assert_eq!(grpc.post_transaction(other).await.unwrap_err().code(), tonic::Code::Aborted);
     let limits = json!({ "minBalance": "-5", "maxBalance": null, "idempotencyKey": "l" });

@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 
-use crate::gateway::http::text::{metadata, stored, time};
+use crate::money::decimal_text;
+use crate::protocol::events::timestamp;
 use crate::protocol::record::Kind;
 use crate::saga::Workflow;
 use crate::store::sagas::SagaRow;
@@ -14,7 +15,8 @@ use crate::teller::ledger::replay;
 /// A payout or a card top-up as a workflow.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct NativeSaga {
+#[schema(as = NativeSaga)]
+pub struct Saga {
     /// The transaction's id.
     saga_id: String,
     /// `withdrawal` or `topup`.
@@ -29,9 +31,9 @@ pub struct NativeSaga {
     /// It waits for an operator; its status is `compensating` meanwhile.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stuck: bool,
-    state: NativeSagaState,
+    state: SagaState,
     correlation_id: Option<String>,
-    result: NativeSagaResult,
+    result: SagaResult,
     retry_count: u32,
     #[schema(format = DateTime)]
     started_at: String,
@@ -46,7 +48,8 @@ pub struct NativeSaga {
 /// How far it is.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct NativeSagaState {
+#[schema(as = NativeSagaState)]
+struct SagaState {
     /// How many steps are behind it.
     current_step: usize,
     total_steps: usize,
@@ -59,12 +62,13 @@ struct NativeSagaState {
     failed_step: Option<&'static str>,
     #[schema(value_type = Vec<String>)]
     compensation_actions: Vec<&'static str>,
-    activity_history: Vec<NativeSagaActivity>,
+    activity_history: Vec<SagaActivity>,
 }
 
 /// A step that was taken.
 #[derive(Debug, Serialize, ToSchema)]
-struct NativeSagaActivity {
+#[schema(as = NativeSagaActivity)]
+struct SagaActivity {
     #[schema(value_type = String)]
     step: &'static str,
     #[schema(value_type = String)]
@@ -75,18 +79,20 @@ struct NativeSagaActivity {
 
 /// What came of it.
 #[derive(Debug, Serialize, ToSchema)]
-struct NativeSagaResult {
+#[schema(as = NativeSagaResult)]
+struct SagaResult {
     success: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<NativeSagaData>,
+    data: Option<SagaData>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<NativeSagaError>,
+    error: Option<SagaError>,
 }
 
 /// What was moved.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct NativeSagaData {
+#[schema(as = NativeSagaData)]
+struct SagaData {
     transaction_id: String,
     amount: String,
     currency: String,
@@ -94,26 +100,27 @@ struct NativeSagaData {
 
 /// Why nothing was.
 #[derive(Debug, Serialize, ToSchema)]
-struct NativeSagaError {
+#[schema(as = NativeSagaError)]
+struct SagaError {
     #[schema(value_type = String)]
     code: &'static str,
     message: String,
 }
 
-impl TryFrom<SagaRow> for NativeSaga {
+impl TryFrom<SagaRow> for Saga {
     type Error = Failure;
 
     fn try_from(row: SagaRow) -> Result<Self, Failure> {
         let saga = replay(&row)?;
         let (order, report, id) = (saga.order(), saga.report(), row.id.0.to_string());
-        let data = NativeSagaData {
+        let data = SagaData {
             transaction_id: id.clone(),
-            amount: stored(order.amount.minor_units(), order.exponent),
+            amount: decimal_text(order.amount.minor_units(), order.exponent),
             currency: order.currency.clone(),
         };
         let activity = row.facts.iter().map(|(fact, at)| {
             let (step, status) = fact.step_and_state();
-            NativeSagaActivity { step, status, timestamp: time(*at) }
+            SagaActivity { step, status, timestamp: timestamp(*at) }
         });
         Ok(Self {
             saga_id: id,
@@ -124,7 +131,7 @@ impl TryFrom<SagaRow> for NativeSaga {
             workflow: order.workflow.as_str(),
             status: report.status,
             stuck: report.stuck,
-            state: NativeSagaState {
+            state: SagaState {
                 current_step: report.done.len(),
                 total_steps: report.steps,
                 completed_steps: report.done,
@@ -134,16 +141,16 @@ impl TryFrom<SagaRow> for NativeSaga {
                 activity_history: activity.collect(),
             },
             correlation_id: row.correlation.clone(),
-            result: NativeSagaResult {
+            result: SagaResult {
                 success: report.completed,
                 data: report.completed.then_some(data),
-                error: report.error.map(|(code, message)| NativeSagaError { code, message }),
+                error: report.error.map(|(code, message)| SagaError { code, message }),
             },
             retry_count: report.retries,
-            started_at: time(saga.started_at()),
-            updated_at: time(saga.updated_at()),
-            completed_at: report.ended.then(|| time(saga.updated_at())),
-            metadata: to_raw_value(order).unwrap_or_else(|_| metadata(None)),
+            started_at: timestamp(saga.started_at()),
+            updated_at: timestamp(saga.updated_at()),
+            completed_at: report.ended.then(|| timestamp(saga.updated_at())),
+            metadata: to_raw_value(order).map_err(|_| Failure::Guard)?, // texts and numbers encode
         })
     }
 }
