@@ -1,5 +1,10 @@
 //! The rules of billing: what an order is, what it comes to, and what becomes of its invoice. Pure: knows
 //! [`crate::money`] only.
+//!
+//! A message becomes an [`Order`]; [`Order::taxed`] finds its rates and computes what it comes to ([`tax()`] for what is
+//! no order). [`invoice::decide`] says what a payment, a credit note, a write-off or a void invoice changes,
+//! [`postings`] which accounts that moves, [`allocation`] which invoices a payment pays, and [`terms`] how an invoice is
+//! numbered and when it is due.
 
 pub mod allocation;
 pub mod invoice;

@@ -215,8 +215,8 @@ fn credit(before: &Balance, amount: Amount) -> Result<Settlement, InvoiceRejecti
 }
 
 /// The net and the tax of each group that an amount with tax is made of, by largest remainder. The groups are what is
-/// left of the invoice's after earlier credit notes and write-offs; no part is above what is left, so that the last one takes exactly the
-/// rest.
+/// left of the invoice's after earlier credit notes and write-offs; no part is above what is left, so that the last one
+/// takes exactly the rest.
 ///
 /// # Errors
 /// `Amount` below zero, `AboveLimit` above what is left.

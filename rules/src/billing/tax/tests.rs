@@ -99,6 +99,9 @@ fn a_discount_goes_to_the_rates_in_proportion_and_takes_its_tax_along() {
 
     let all = discount(&lines, Amount::from(300_00), EXCLUSIVE, currency(USD)).unwrap();
     assert_eq!(sums(&all, USD), ["0.00", "0.00", "0.00"]);
+    // Half a cent was rounded up to one: with the discount less than nothing is left, and no tax below zero.
+    let half_a_cent = discount(&priced(&[("0.005", "1000")]), Amount::from(1), EXCLUSIVE, currency(USD)).unwrap();
+    assert_eq!(sums(&half_a_cent, USD), ["0.00", "0.00", "0.00"]);
     for wrong in [300_01, -1] {
         let (discount_given, limit) = (Amount::from(wrong), Amount::from(300_00));
         let refused = discount(&lines, discount_given, EXCLUSIVE, currency(USD));
