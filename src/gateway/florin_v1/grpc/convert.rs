@@ -119,7 +119,7 @@ impl From<views::Account> for pb::Account {
             kind: pb::AccountKind::from(view.kind).into(),
             normal_side: pb::NormalSide::from(view.normal_side).into(),
             currency: view.currency,
-            status: pb::AccountStatus::from(view.status).into(),
+            status: account_status(view.status).into(),
             owner: view.owner,
             balance: view.balance,
             held: view.held,
@@ -155,13 +155,11 @@ impl From<NormalSide> for pb::NormalSide {
     }
 }
 
-impl From<Status> for pb::AccountStatus {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Active => Self::Active,
-            Status::Suspended => Self::Suspended,
-            Status::Closed => Self::Closed,
-        }
+fn account_status(status: Status) -> pb::AccountStatus {
+    match status {
+        Status::Active => pb::AccountStatus::Active,
+        Status::Suspended => pb::AccountStatus::Suspended,
+        Status::Closed => pb::AccountStatus::Closed,
     }
 }
 
