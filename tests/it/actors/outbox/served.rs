@@ -150,7 +150,7 @@ async fn keeps_out_until_confirmed(name: &str, cut: bool) {
         other.begin()?;
         other
             .send(
-                &[Outgoing { topic: &topic, partition: Some(0), key: "somebody else", body: "{}", tenant: None }],
+                &[Outgoing { topic: &topic, partition: Some(0), key: Some("somebody else"), body: "{}", tenant: None }],
                 &Never,
             )
             .await?;
