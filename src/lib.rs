@@ -9,8 +9,8 @@
 //! | [`billing`] | orders, tax, invoices, their postings: what an order comes to and what becomes of it | money |
 //! | [`saga`] | movements that leave the ledger: their steps, their facts, what comes next | money |
 //! | [`provider`] | the outside party that does a step of a saga: HTTP out, and only that | money, saga |
-//! | [`protocol`] | messages between actors, movements, records, events | money, ledger, saga |
-//! | [`store`] | SQL, and only SQL | money, ledger, saga, protocol |
+//! | [`protocol`] | messages between actors, movements, records, events | money, ledger, billing, saga |
+//! | [`store`] | SQL, and only SQL | money, ledger, billing, saga, protocol |
 //! | [`messaging`] | Kafka in and out, and only that | protocol |
 //! | [`resilience`] | restart policy, health, tasks | nobody |
 //! | [`actors`] | one file per kind of actor | the rooms above; resilience; the names of metrics |

@@ -91,6 +91,11 @@ impl EventType {
         Self::InvoiceOverdue,
     ];
 
+    /// All that share a topic.
+    pub fn of(stream: Stream) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |event| event.stream() == stream)
+    }
+
     pub const fn code(self) -> i16 {
         match self {
             Self::PaymentAuthorized => 1,

@@ -11,17 +11,18 @@ use std::sync::LazyLock;
 
 use sqlx::AssertSqlSafe;
 
+use crate::billing::invoice::Status as InvoiceStatus;
 use crate::ledger::Status as AccountStatus;
-use crate::protocol::events::EventType;
+use crate::protocol::events::{EventType, Stream};
 use crate::protocol::journal::status;
-use crate::protocol::record::{Api, DeclineCode, Kind};
+use crate::protocol::record::{Api, DeclineCode, DocumentKind, Kind, SettlementKind};
 use crate::saga::{Status as SagaStatus, Workflow};
 
 /// SQL for the 16 bytes of [`KeyHash::of`](crate::protocol::record::KeyHash::of), from the columns of a row.
 const KEY_HASH: &str = include_str!("statement/key_hash.sql");
 
 /// The numbers that statements name. No name is the beginning of another.
-fn numbers() -> [(&'static str, i16); 26] {
+fn numbers() -> [(&'static str, i16); 34] {
     [
         (":status_completed", status::COMPLETED),
         (":status_declined", status::DECLINED),
@@ -46,6 +47,14 @@ fn numbers() -> [(&'static str, i16); 26] {
         (":event_hold_voided", EventType::HoldVoided.code()),
         (":event_account_created", EventType::AccountCreated.code()),
         (":event_account_changed", EventType::AccountChanged.code()),
+        (":event_invoice_issued", EventType::InvoiceIssued.code()),
+        (":event_credit_note_issued", EventType::CreditNoteIssued.code()),
+        (":document_invoice", DocumentKind::Invoice.code()),
+        (":invoice_draft", InvoiceStatus::Draft.code()),
+        (":invoice_void", InvoiceStatus::Void.code()),
+        (":settled_payment", SettlementKind::Payment.code()),
+        (":settled_credit", SettlementKind::CreditNote.code()),
+        (":settled_write_off", SettlementKind::WriteOff.code()),
         (":account_closed", AccountStatus::Closed.code()),
         (":saga_stuck", SagaStatus::Stuck.code()),
         (":workflow_payout", Workflow::Payout.code()),
@@ -53,11 +62,12 @@ fn numbers() -> [(&'static str, i16); 26] {
 }
 
 /// All numbers that this version knows, for statements that name them together.
-static LISTS: LazyLock<[(&str, Vec<i16>); 4]> = LazyLock::new(|| {
+static LISTS: LazyLock<[(&str, Vec<i16>); 5]> = LazyLock::new(|| {
     [
         (":kinds", Kind::all().map(Kind::code).collect()),
         (":statuses", status::ALL.to_vec()),
         (":events", EventType::ALL.map(EventType::code).to_vec()),
+        (":billing_events", EventType::of(Stream::Invoices).map(EventType::code).collect()),
         (":decline_codes", DeclineCode::ALL.map(DeclineCode::code).to_vec()),
     ]
 });

@@ -18,14 +18,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("billing", &["money"]),
     ("saga", &["money"]),
     ("provider", &["money", "saga"]),
-    ("protocol", &["money", "ledger", "saga"]),
-    ("store", &["money", "ledger", "saga", "protocol"]),
+    ("protocol", &["money", "ledger", "billing", "saga"]),
+    ("store", &["money", "ledger", "billing", "saga", "protocol"]),
     ("messaging", &["protocol", "telemetry::metrics"]),
     (
         "actors",
         &[
             "money",
             "ledger",
+            "billing",
             "saga",
             "provider",
             "protocol",
@@ -38,7 +39,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("resilience", &[]),
     ("supervision", &["actors", "store", "messaging", "resilience", "faults", "telemetry::metrics"]),
-    ("teller", &["money", "ledger", "saga", "protocol", "store", "actors", "faults", "resilience", "telemetry"]),
+    (
+        "teller",
+        &["money", "ledger", "billing", "saga", "protocol", "store", "actors", "faults", "resilience", "telemetry"],
+    ),
     (
         "admission",
         &["protocol", "store", "settings", "telemetry", "teller::failure", "teller::validate", "resilience", "faults"],
@@ -48,6 +52,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "money",
             "ledger",
+            "billing",
             "saga",
             "protocol",
             "store",

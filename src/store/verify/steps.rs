@@ -63,6 +63,11 @@ pub(super) const STEPS: &[Step] = &[
         bad: include_str!("sql/exchanges.sql"),
     },
     Step { name: "sagas", checks: &["saga", "saga fact", "saga step"], bad: include_str!("sql/sagas.sql") },
+    Step {
+        name: "invoices",
+        checks: &["invoice", "settlement", "invoice number", "receivable"],
+        bad: include_str!("sql/invoices.sql"),
+    },
     Step { name: "operators' actions", checks: &["operator action"], bad: include_str!("sql/operators_actions.sql") },
     Step {
         name: "partitions",

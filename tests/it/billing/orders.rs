@@ -9,6 +9,7 @@ use crate::process::site::Site;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// An order of these lines.
 fn order(n: usize, currency: &str, lines: Value) -> String {
     json!({
         "event_id": format!("event-{n}"), "order_id": format!("order-{n}"), "currency": currency, "lines": lines,
@@ -55,7 +56,7 @@ async fn an_order_becomes_one_invoice_with_tax_and_postings_and_the_contracts_ev
             .await
             .unwrap();
     let (id, numbers) = (row.0, (row.1.as_str(), row.2.as_str(), row.3.as_str(), row.4, row.5.as_str(), row.6));
-    assert_eq!(numbers, ("10000", "1800", "11800", 1, "order-1", 1));
+    assert_eq!(numbers, ("10000", "1800", "11800", 2, "order-1", 1));
 
     let posted: Vec<(String, String, String)> = sqlx::query_as(
         "SELECT d.name, c.name, p.amount::text FROM postings p JOIN accounts d ON d.id = p.debit_account JOIN accounts c ON c.id = p.credit_account ORDER BY p.seq",

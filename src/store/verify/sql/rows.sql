@@ -54,6 +54,7 @@ FROM (
       CASE
         WHEN status = :status_declined THEN
           CASE api WHEN :api_payment_v1 THEN :event_payment_declined ELSE :event_transaction_declined END
+        WHEN event IN (:billing_events) THEN event
         WHEN j.kind IN (:kind_hold, :kind_payout) THEN :event_hold_authorized
         WHEN j.kind = :kind_void THEN :event_hold_voided
         WHEN j.kind = :kind_account_opening THEN :event_account_created
