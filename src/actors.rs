@@ -8,6 +8,7 @@ pub mod feed;
 pub mod house;
 pub mod housekeeping;
 pub mod intake;
+pub mod invoices;
 pub mod journal;
 pub mod leadership;
 pub mod node;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use super::accounts::Registry;
+use super::invoices::InvoicesHandle;
 use super::journal::Journal;
 use super::saga::SagasHandle;
 use crate::protocol::live::Feed;
@@ -19,6 +20,8 @@ pub struct Active {
     pub feed: Feed,
     /// Woken when a saga was started.
     pub sagas: SagasHandle,
+    /// Gives commands on invoices their turns.
+    pub invoices: InvoicesHandle,
 }
 
 /// Whether this process may write; clones share it.

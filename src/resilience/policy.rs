@@ -32,6 +32,7 @@ pub enum ChildName {
     Expiry,
     Sagas,
     Feed,
+    Invoices,
     Orders,
     Gateway,
 }
@@ -51,6 +52,7 @@ impl ChildName {
             Self::Expiry => "expiry",
             Self::Sagas => "sagas",
             Self::Feed => "feed",
+            Self::Invoices => "invoices",
             Self::Orders => "orders",
             Self::Gateway => "gateway",
         }
@@ -91,6 +93,7 @@ pub const TABLE: &[Row] = &[
     Row { child: ChildName::Expiry, part: Part::Database, policy: policy(100, 10_000, usize::MAX, 60) },
     Row { child: ChildName::Sagas, part: Part::Database, policy: policy(100, 10_000, usize::MAX, 60) },
     Row { child: ChildName::Feed, part: Part::Database, policy: policy(50, 5_000, usize::MAX, 60) },
+    Row { child: ChildName::Invoices, part: Part::Accounts, policy: policy(20, 2_000, 20, 60) },
     Row { child: ChildName::Orders, part: Part::Orders, policy: policy(50, 5_000, usize::MAX, 60) },
     Row { child: ChildName::Gateway, part: Part::Gateway, policy: policy(50, 2_000, 20, 60) },
 ];

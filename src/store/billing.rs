@@ -2,6 +2,7 @@
 
 pub mod entities;
 pub mod facts;
+pub mod invoices;
 pub mod orders;
 
 use crate::billing::NumberFormat;

@@ -15,6 +15,7 @@ pub use self::child::Child;
 pub use self::config::{Billing, Publishing, TreeConfig};
 use crate::actors::accounts::Registry;
 use crate::actors::feed::Feed;
+use crate::actors::invoices::InvoicesHandle;
 use crate::actors::journal::{Journal, JournalConfig};
 use crate::actors::leadership::{Leadership, LeadershipMessage};
 use crate::actors::node::{Active, Node};
@@ -203,6 +204,7 @@ impl RootState {
             registry: Registry::default(),
             feed: Feed::default(),
             sagas: SagasHandle::default(),
+            invoices: InvoicesHandle::default(),
         }));
         for child in [
             Child::Journal(epoch),
@@ -210,6 +212,7 @@ impl RootState {
             Child::Accounts(epoch),
             Child::Expiry(epoch),
             Child::Feed(epoch),
+            Child::Invoices(epoch),
         ] {
             self.start(child, myself).await?;
         }

@@ -9,6 +9,7 @@ pub enum Noun {
     Account,
     Hold,
     Transaction,
+    Invoice,
     Other,
 }
 
@@ -96,6 +97,11 @@ impl Failure {
         Self::NotFound(Noun::Transaction, format!("Transaction not found: {}", cut(id)))
     }
 
+    /// There is no invoice of this id.
+    pub fn no_invoice(id: &str) -> Self {
+        Self::NotFound(Noun::Invoice, format!("Invoice not found: {}", cut(id)))
+    }
+
     /// There is no transaction of this id that moved money.
     pub fn not_completed(id: TransactionId) -> Self {
         Self::NotFound(Noun::Transaction, format!("Transaction not found, or it was declined: {}", id.0))
@@ -108,6 +114,7 @@ impl Failure {
             Self::NotFound(Noun::Account, _) => "ACCOUNT_NOT_FOUND",
             Self::NotFound(Noun::Hold, _) => "HOLD_NOT_FOUND",
             Self::NotFound(Noun::Transaction, _) => "TRANSACTION_NOT_FOUND",
+            Self::NotFound(Noun::Invoice, _) => "INVOICE_NOT_FOUND",
             Self::NotFound(Noun::Other, _) => "NOT_FOUND",
             Self::AlreadyExists(_) => "ALREADY_EXISTS",
             Self::FailedPrecondition(_) => "FAILED_PRECONDITION",

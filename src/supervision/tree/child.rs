@@ -23,6 +23,8 @@ pub enum Child {
     Sagas(i64),
     /// Sends committed events to live streams.
     Feed(i64),
+    /// Supervises the active invoices.
+    Invoices(i64),
     /// Bills orders.
     Orders(i64),
 }
@@ -40,6 +42,7 @@ impl Child {
             Self::Expiry(_) => ChildName::Expiry,
             Self::Sagas(_) => ChildName::Sagas,
             Self::Feed(_) => ChildName::Feed,
+            Self::Invoices(_) => ChildName::Invoices,
             Self::Orders(_) => ChildName::Orders,
         }
     }

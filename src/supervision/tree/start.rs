@@ -13,6 +13,7 @@ use crate::actors::expiry::{Expiry, ExpiryArgs};
 use crate::actors::feed::{FeedActor, FeedArgs};
 use crate::actors::housekeeping::{Housekeeping, HousekeepingArgs};
 use crate::actors::intake::{Intake, IntakeArgs};
+use crate::actors::invoices::Invoices;
 use crate::actors::journal::JournalActor;
 use crate::actors::leadership::{LeadershipActor, LeadershipArgs};
 use crate::actors::orders::Orders;
@@ -124,6 +125,9 @@ impl RootState {
             (Child::Feed(epoch), Some(active)) if active.epoch == epoch => {
                 let args = FeedArgs { feed: active.feed, pool: config.pool, faults: config.faults };
                 Actor::spawn_linked(None, FeedActor, args, supervisor).await?.0.get_cell()
+            }
+            (Child::Invoices(epoch), Some(active)) if active.epoch == epoch => {
+                Actor::spawn_linked(None, Invoices, active.invoices, supervisor).await?.0.get_cell()
             }
             (Child::Orders(epoch), Some(active)) if active.epoch == epoch => {
                 let Some(billing) = config.billing else { return Ok(()) };
