@@ -8,6 +8,7 @@
 //! | [`ledger`] | account rules: decide, open, settle | money |
 //! | [`saga`] | movements that leave the ledger: their steps, their facts, what comes next | money |
 //! | [`provider`] | the outside party that does a step of a saga: HTTP out, and only that | money, saga |
+//! | [`documents`] | what leaves the house as a document: mails, files of exports, CSV | money |
 //! | [`protocol`] | messages between actors, movements, records, events | money, ledger, saga |
 //! | [`store`] | SQL, and only SQL | money, ledger, saga, protocol |
 //! | [`messaging`] | Kafka in and out, and only that | protocol |
@@ -33,6 +34,7 @@
 pub mod actors;
 pub mod admission;
 pub mod cli;
+pub mod documents;
 pub mod faults;
 pub mod gateway;
 pub mod ledger;

@@ -17,6 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ledger", &["money"]),
     ("saga", &["money"]),
     ("provider", &["money", "saga"]),
+    ("documents", &["money"]),
     ("protocol", &["money", "ledger", "saga"]),
     ("store", &["money", "ledger", "saga", "protocol"]),
     ("messaging", &["protocol", "telemetry::metrics"]),
@@ -116,6 +117,9 @@ const LIBRARIES: &[(&str, &[&str])] = &[
         ],
     ), // the pool's type; for SQL see below
     ("reqwest", &["src/provider"]),
+    ("lettre", &["src/documents/mail"]),
+    ("object_store", &["src/documents/storage"]),
+    ("csv", &["src/documents/csv"]),
     ("ractor", &["src/actors", "src/supervision", "src/protocol"]),
 ];
 
