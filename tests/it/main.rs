@@ -5,6 +5,7 @@
 mod actors;
 mod admission;
 mod cli;
+mod documents;
 mod gateway;
 mod harness;
 mod process;
