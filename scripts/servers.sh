@@ -8,8 +8,8 @@
 #   servers.sh with COMMAND    run the command with the addresses in its environment, then stop what this call started,
 #                              also when the command fails or is interrupted
 #
-# DATABASE_URL, REDIS_URL, KAFKA_BROKERS, SMTP_SINK (host:port, with SMTP_SINK_DIR, its folder of mails) and S3_ENDPOINT, when set,
-# name servers of yours: those are used as they are and never touched.
+# DATABASE_URL, REDIS_URL, KAFKA_BROKERS, SMTP_SINK (host:port; with SMTP_SINK_TLS, where it offers STARTTLS, and SMTP_SINK_DIR, its
+# folder of mails) and S3_ENDPOINT, when set, name servers of yours: those are used as they are and never touched.
 # Data may be lost: fsync is off. FLORIN_TEST_DIR chooses the folder; each checkout has its own below it.
 set -euo pipefail
 
@@ -191,10 +191,12 @@ sink_down() {
 sink_address() { if sink_pid "$1" >/dev/null; then echo "127.0.0.1:$(cat "$dir/$1/port")"; fi; }
 
 smtp_up() {
-  local port
+  local port tls_port
   if sink_pid smtp >/dev/null; then return; fi
   port=$(free_port)
-  sink_up smtp "$here/smtp_sink.py" "$port" "$dir/smtp/mails"
+  tls_port=$(free_port)
+  sink_up smtp "$here/smtp_sink.py" "$port" "$tls_port" "$dir/smtp/mails"
+  echo "$tls_port" >"$dir/smtp/tls_port"
 }
 
 smtp_down() { sink_down smtp; }
@@ -231,18 +233,19 @@ addresses() {
   KAFKA_BROKERS=${KAFKA_BROKERS:-$(kafka_brokers)}
   if [ -z "${SMTP_SINK:-}" ]; then
     SMTP_SINK=$(sink_address smtp)
+    SMTP_SINK_TLS=${SMTP_SINK:+127.0.0.1:$(cat "$dir/smtp/tls_port")}
     SMTP_SINK_DIR=${SMTP_SINK:+$dir/smtp/mails}
   fi
   if [ -z "${S3_ENDPOINT:-}" ]; then
     S3_ENDPOINT=$(sink_address s3)
     S3_ENDPOINT=${S3_ENDPOINT:+http://$S3_ENDPOINT}
   fi
-  export DATABASE_URL REDIS_URL KAFKA_BROKERS SMTP_SINK SMTP_SINK_DIR S3_ENDPOINT
+  export DATABASE_URL REDIS_URL KAFKA_BROKERS SMTP_SINK SMTP_SINK_TLS SMTP_SINK_DIR S3_ENDPOINT
 }
 
 print_env() {
   local name
-  for name in DATABASE_URL REDIS_URL KAFKA_BROKERS SMTP_SINK SMTP_SINK_DIR S3_ENDPOINT; do
+  for name in DATABASE_URL REDIS_URL KAFKA_BROKERS SMTP_SINK SMTP_SINK_TLS SMTP_SINK_DIR S3_ENDPOINT; do
     [ -z "${!name:-}" ] || printf 'export %s=%q\n' "$name" "${!name}"
   done
 }

@@ -27,6 +27,8 @@ pub struct MailConfig {
     /// `billing@example.com` or `Billing <billing@example.com>`.
     pub from: String,
     pub tls: Tls,
+    /// PEM of a certificate that is trusted beside the public authorities: of a mail server's own.
+    pub root: Option<Vec<u8>>,
     /// From the wait for a connection to the server's last word.
     pub timeout: Duration,
 }
@@ -103,7 +105,7 @@ impl Mailer {
     /// A mailer; it does not connect yet.
     ///
     /// # Errors
-    /// When the sender's address or the host cannot be used.
+    /// When the sender's address, the host or the root cannot be used.
     pub fn new(config: MailConfig) -> Result<Self, String> {
         let from =
             config.from.parse().map_err(|error| format!("from {:?} is no mail address: {error}", config.from))?;

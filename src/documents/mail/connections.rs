@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use lettre::address::Envelope;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use secrecy::ExposeSecret;
 use tokio::sync::Semaphore;
 
@@ -37,10 +39,9 @@ pub struct Connections {
 
 impl Connections {
     /// # Errors
-    /// When no TLS can be set up for the host.
+    /// When no TLS can be set up for the host and with the root.
     pub fn new(config: MailConfig) -> Result<Self, String> {
-        let parameters = TlsParameters::new(config.host.clone())
-            .map_err(|error| format!("no TLS for the host {:?}: {error}", config.host))?;
+        let parameters = parameters(&config)?;
         let password = config.password.as_ref().map_or("", |password| password.expose_secret());
         Ok(Self {
             credentials: config.user.map(|user| Credentials::new(user, password.to_owned())),
@@ -98,6 +99,17 @@ impl Connections {
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<(AsyncSmtpConnection, Instant)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn parameters(config: &MailConfig) -> Result<TlsParameters, String> {
+    let mut parameters = TlsParameters::builder(config.host.clone());
+    if let Some(root) = &config.root {
+        // the library takes a file without any certificate
+        CertificateDer::from_pem_slice(root).map_err(|error| format!("the root is no certificate in PEM: {error}"))?;
+        let root = Certificate::from_pem(root).map_err(|error| format!("the root cannot be used: {error}"))?;
+        parameters = parameters.add_root_certificate(root);
+    }
+    parameters.build().map_err(|error| format!("no TLS for {:?}: {error}", config.host))
 }
 
 /// A 5xx to this mail is final, and so is an address that this server has no way to be told (`SMTPUTF8`).

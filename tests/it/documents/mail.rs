@@ -13,7 +13,16 @@ use super::server;
 use crate::harness::money::spawn;
 
 fn config() -> MailConfig {
-    let sink = server("SMTP_SINK");
+    at(&server("SMTP_SINK"))
+}
+
+/// The sink where it offers STARTTLS, its certificate trusted.
+fn secure() -> MailConfig {
+    let root = std::fs::read(Path::new(&server("SMTP_SINK_DIR")).join("cert.pem")).unwrap();
+    MailConfig { root: Some(root), ..at(&server("SMTP_SINK_TLS")) }
+}
+
+fn at(sink: &str) -> MailConfig {
     let (host, port) = sink.rsplit_once(':').unwrap();
     MailConfig {
         host: host.into(),
@@ -22,6 +31,7 @@ fn config() -> MailConfig {
         password: None,
         from: "MAX Stores <billing@example.com>".into(),
         tls: Tls::Auto,
+        root: None,
         timeout: Duration::from_secs(15),
     }
 }
@@ -71,7 +81,7 @@ async fn a_mail_arrives_with_both_bodies_and_its_attachment() {
     let receipt = mailer().send(&mail).await.unwrap();
     assert_eq!(receipt.reply, "2.0.0 kept");
     let [kept] = &arrived(&mail)[..] else { panic!("{:?}", arrived(&mail)) };
-    assert_eq!(kept["from"], "billing@example.com");
+    assert_eq!((&kept["from"], &kept["tls"]), (&"billing@example.com".into(), &false.into()));
     let data = kept["data"].as_str().unwrap();
     for part in [
         "Subject: Invoice\r\n",
@@ -135,6 +145,29 @@ async fn many_mails_share_a_few_connections() {
     let (mailer, mails) = (mailer(), (0..12).map(|_| mail("ok")).collect::<Vec<_>>());
     futures::future::try_join_all(mails.iter().map(|mail| mailer.send(mail))).await.unwrap();
     assert!(mails.iter().all(|mail| arrived(mail).len() == 1));
+}
+
+#[tokio::test]
+async fn a_mail_goes_over_tls_where_it_is_offered_and_after_a_login() {
+    let login =
+        |password: &str| MailConfig { user: Some("florin".into()), password: Some(password.into()), ..secure() };
+    for (config, tls) in [
+        (secure(), true),
+        (MailConfig { tls: Tls::Required, ..login("secret") }, true),
+        (MailConfig { tls: Tls::None, ..secure() }, false),
+    ] {
+        let mail = mail("ok");
+        Mailer::new(config).unwrap().send(&mail).await.unwrap();
+        assert_eq!(arrived(&mail).iter().map(|kept| kept["tls"] == tls).collect::<Vec<_>>(), [true]);
+    }
+    // whoever cannot be trusted, or does not trust us, gets nothing; it is not the mail that is at fault
+    for (config, said) in [(MailConfig { root: None, ..secure() }, "certificate"), (login("wrong"), "535 5.7.8")] {
+        let mail = mail("ok");
+        let failed = Mailer::new(config).unwrap().send(&mail).await.unwrap_err();
+        assert!(failed.is_transient() && failed.reply().contains(said), "{failed}");
+        assert_eq!(arrived(&mail).len(), 0);
+    }
+    assert!(Mailer::new(MailConfig { root: Some(b"no certificate".to_vec()), ..secure() }).is_err());
 }
 
 #[tokio::test]
