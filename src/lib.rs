@@ -11,6 +11,7 @@
 //! | [`provider`] | the outside party that does a step of a saga: HTTP out, and only that | money, saga |
 //! | [`protocol`] | messages between actors, movements, records, events | money, ledger, billing, saga |
 //! | [`store`] | SQL, and only SQL | money, ledger, billing, saga, protocol |
+//! | [`documents`] | what leaves the house as a document: mails, files of exports, CSV | money |
 //! | [`messaging`] | Kafka in and out, and only that | protocol |
 //! | [`resilience`] | restart policy, health, tasks | nobody |
 //! | [`actors`] | one file per kind of actor | the rooms above; resilience; the names of metrics |
@@ -35,6 +36,7 @@
 pub mod actors;
 pub mod admission;
 pub mod cli;
+pub mod documents;
 pub mod faults;
 pub mod gateway;
 pub mod messaging;

@@ -20,6 +20,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("provider", &["money", "saga"]),
     ("protocol", &["money", "ledger", "billing", "saga"]),
     ("store", &["money", "ledger", "billing", "saga", "protocol"]),
+    ("documents", &["money"]),
     ("messaging", &["protocol", "telemetry::metrics"]),
     (
         "actors",
@@ -32,6 +33,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "protocol",
             "store",
             "messaging",
+            "documents",
             "faults",
             "resilience",
             "telemetry::metrics",
@@ -123,6 +125,9 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ), // the pool's type; for SQL see below
     ("reqwest", &["src/provider"]),
     ("utoipa", &["src/gateway", "src/teller/native/views"]),
+    ("lettre", &["src/documents/mail"]),
+    ("object_store", &["src/documents/storage"]),
+    ("csv", &["src/documents/csv"]),
     ("ractor", &["src/actors", "src/supervision", "src/protocol"]),
 ];
 
