@@ -141,6 +141,17 @@ CREATE TABLE parked_orders (
 );
 CREATE INDEX parked_orders_waiting ON parked_orders (id) WHERE billed_at IS NULL;
 
+-- Files of exports that were written, one of each kind for a day (UTC).
+CREATE TABLE exports (
+  tenant      text NOT NULL,
+  day         date NOT NULL,
+  kind        smallint NOT NULL CHECK (kind BETWEEN 1 AND 2),           -- 1 invoices, 2 ledger entries
+  url         text NOT NULL,
+  rows        bigint NOT NULL,
+  written_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (tenant, day, kind)
+);
+
 -- Messages from Kafka that can have no effect, whole, with the reason. A record on the dead-letter topic says the same.
 CREATE TABLE received_letters (
   id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

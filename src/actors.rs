@@ -4,6 +4,7 @@ pub mod account;
 pub mod accounts;
 pub mod auditor;
 pub mod expiry;
+pub mod exports;
 pub mod feed;
 pub mod house;
 pub mod housekeeping;

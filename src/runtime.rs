@@ -14,7 +14,7 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use self::parts::{billing, publishing, saga_config};
+use self::parts::{billing, exports, publishing, saga_config};
 pub use self::parts::{kafka, outbox};
 use crate::actors::housekeeping::Backpressure;
 use crate::actors::leadership::Holder;
@@ -98,6 +98,7 @@ impl Runtime {
             .collect();
         let currencies = store::currencies::load(&pool).await?;
         let billing = billing(settings, &database, &currencies);
+        let exports = Some(exports(settings, &database));
         let tree = Tree::start(TreeConfig {
             database: database.clone(),
             pool: loading,
@@ -112,6 +113,7 @@ impl Runtime {
             publishing,
             sagas,
             billing,
+            exports,
             health: health.clone(),
             faults: faults.clone(),
         });

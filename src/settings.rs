@@ -130,6 +130,14 @@ pub struct BillingSettings {
     pub orders_entity: String,
     /// Tax where no rate is set for region and category, in percent.
     pub tax_percent: u32,
+    pub exports: ExportsSettings,
+}
+
+/// Where daily exports go.
+#[derive(Clone, Debug)]
+pub enum ExportsSettings {
+    Folder(PathBuf),
+    Bucket { bucket: String, region: String, key_id: String, secret: SecretString, endpoint: Option<String> },
 }
 
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use super::accounts::Registry;
+use super::exports::ExportsHandle;
 use super::invoices::InvoicesHandle;
 use super::journal::Journal;
 use super::saga::SagasHandle;
@@ -22,6 +23,8 @@ pub struct Active {
     pub sagas: SagasHandle,
     /// Gives commands on invoices their turns.
     pub invoices: InvoicesHandle,
+    /// Makes exports.
+    pub exports: ExportsHandle,
 }
 
 /// Whether this process may write; clones share it.

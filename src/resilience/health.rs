@@ -25,6 +25,8 @@ pub enum Part {
     Orders,
     /// Redis, as the rate limit sees it.
     Limiter,
+    /// Exports to a folder or to S3.
+    Exports,
     /// The listeners.
     Gateway,
 }

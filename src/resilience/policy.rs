@@ -33,6 +33,7 @@ pub enum ChildName {
     Sagas,
     Feed,
     Invoices,
+    Exports,
     Orders,
     Gateway,
 }
@@ -53,6 +54,7 @@ impl ChildName {
             Self::Sagas => "sagas",
             Self::Feed => "feed",
             Self::Invoices => "invoices",
+            Self::Exports => "exports",
             Self::Orders => "orders",
             Self::Gateway => "gateway",
         }
@@ -94,6 +96,7 @@ pub const TABLE: &[Row] = &[
     Row { child: ChildName::Sagas, part: Part::Database, policy: policy(100, 10_000, usize::MAX, 60) },
     Row { child: ChildName::Feed, part: Part::Database, policy: policy(50, 5_000, usize::MAX, 60) },
     Row { child: ChildName::Invoices, part: Part::Accounts, policy: policy(20, 2_000, 20, 60) },
+    Row { child: ChildName::Exports, part: Part::Exports, policy: policy(100, 10_000, usize::MAX, 60) },
     Row { child: ChildName::Orders, part: Part::Orders, policy: policy(50, 5_000, usize::MAX, 60) },
     Row { child: ChildName::Gateway, part: Part::Gateway, policy: policy(50, 2_000, 20, 60) },
 ];

@@ -4,21 +4,25 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
+use crate::actors::exports::{ExportsConfig, Target};
 use crate::actors::housekeeping::{self, Backpressure, HousekeepingConfig};
 use crate::actors::orders::OrdersConfig;
 use crate::actors::outbox::OutboxConfig;
 use crate::actors::saga::SagaConfig;
+use crate::documents::storage::BucketConfig;
 use crate::messaging::KafkaConfig;
 use crate::money::Currencies;
 use crate::protocol::record::DEFAULT_TENANT;
 use crate::provider::{HttpConfig, HttpProvider};
 use crate::saga::Policy;
-use crate::settings::{Mode, Settings};
+use crate::settings::{ExportsSettings, Mode, Settings};
 use crate::store::Database;
 use crate::supervision::tree::{Billing, Publishing};
 
 /// Connections of the workflows that leave the ledger.
 const SAGA_POOL_MAX: u32 = 4;
+/// Connections of exports.
+const EXPORTS_POOL_MAX: u32 = 1;
 /// Connections of billing.
 const BILLING_POOL_MAX: u32 = 4;
 
@@ -110,4 +114,15 @@ pub(super) fn billing(settings: &Settings, database: &Database, currencies: &Cur
         pool: pool.clone(),
     };
     Some(Billing { kafka: kafka(settings), orders, pool })
+}
+
+/// Where exports go, and from where they are made.
+pub(super) fn exports(settings: &Settings, database: &Database) -> ExportsConfig {
+    let target = match settings.billing.exports.clone() {
+        ExportsSettings::Folder(path) => Target::Folder(path),
+        ExportsSettings::Bucket { bucket, region, key_id, secret, endpoint } => {
+            Target::Bucket(BucketConfig { region, bucket, key_id, secret, endpoint, prefix: "exports/".into() })
+        }
+    };
+    ExportsConfig { tenant: DEFAULT_TENANT.into(), target, pool: database.pool(EXPORTS_POOL_MAX) }
 }

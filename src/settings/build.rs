@@ -6,9 +6,9 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{
-    AdmissionSettings, AuthSettings, BillingSettings, DatabaseSettings, DevBroker, Entry, GrpcSettings,
-    JournalSettings, KafkaSettings, ListenSettings, LogFormat, LogSettings, Mode, OutboxSettings, Problems,
-    ProviderSettings, RateLimitSettings, RedisSettings, SagaSettings, Settings, TlsSettings, TraceSettings,
+    AdmissionSettings, AuthSettings, BillingSettings, DatabaseSettings, DevBroker, Entry, ExportsSettings,
+    GrpcSettings, JournalSettings, KafkaSettings, ListenSettings, LogFormat, LogSettings, Mode, OutboxSettings,
+    Problems, ProviderSettings, RateLimitSettings, RedisSettings, SagaSettings, Settings, TlsSettings, TraceSettings,
     UNAUTHENTICATED_WORDS, Value, WindowSettings,
 };
 
@@ -20,10 +20,11 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
     let window = |enabled, max, window| {
         v.flag(enabled).then(|| WindowSettings { requests_max: v.whole(max), window: v.span(window) })
     };
+    let data = v.path("FLORIN_DATA").unwrap_or_else(|| PathBuf::from(".florin"));
     Settings {
         mode,
         worker_threads: v.whole("WORKER_THREADS"),
-        data: v.path("FLORIN_DATA").unwrap_or_else(|| PathBuf::from(".florin")),
+        data: data.clone(),
         grpc: GrpcSettings {
             listen: v.listen("GRPC_HOST", "GRPC_PORT"),
             message_bytes_max: v.whole("GRPC_MESSAGE_BYTES_MAX"),
@@ -123,6 +124,16 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             orders: v.flag("ORDERS_ENABLED"),
             orders_entity: v.text("ORDERS_ENTITY"),
             tax_percent: v.whole("TAX_PERCENT"),
+            exports: match v.optional("AWS_S3_BUCKET") {
+                Some(bucket) => ExportsSettings::Bucket {
+                    bucket,
+                    region: v.text("AWS_REGION"),
+                    key_id: v.text("AWS_ACCESS_KEY_ID"),
+                    secret: SecretString::from(v.text("AWS_SECRET_ACCESS_KEY")),
+                    endpoint: v.optional("AWS_ENDPOINT_URL"),
+                },
+                None => ExportsSettings::Folder(v.path("EXPORTS_DIR").unwrap_or_else(|| data.join("exports"))),
+            },
         },
         metrics: v.flag("METRICS_ENABLED").then(|| v.listen("METRICS_HOST", "METRICS_PORT")),
         log: LogSettings {

@@ -1,6 +1,7 @@
 //! Invoices, customers, legal entities and tax rates.
 
 pub mod entities;
+pub mod exports;
 pub mod facts;
 pub mod invoices;
 pub mod orders;

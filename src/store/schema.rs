@@ -147,7 +147,7 @@ pub async fn migrate(url: &str, mut done: impl FnMut(&Step)) -> Result<Vec<Step>
 /// by functions that run as their owner. `{role}` is the quoted name.
 const GRANTS: &str = "
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
-GRANT INSERT ON accounts, balances, journal, derived, declines, writers, outbox_positions, dead_letters, quarantine, holds, refunded, rates, sagas, operator_actions, currencies, entities, number_series, customers, tax_rates, invoices, settlements, parked_orders, received_letters TO {role};
+GRANT INSERT ON accounts, balances, journal, derived, declines, writers, outbox_positions, dead_letters, quarantine, holds, refunded, rates, sagas, operator_actions, currencies, entities, number_series, customers, tax_rates, invoices, settlements, parked_orders, received_letters, exports TO {role};
 GRANT UPDATE ON balances, folded, quarantine, holds, refunded, sagas, currencies, writers, leadership, outbox_positions, dead_letters, journal_partitions, entities, number_series, customers, invoices, parked_orders, received_letters TO {role};
 GRANT DELETE ON invoices TO {role};
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role};

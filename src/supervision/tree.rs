@@ -14,6 +14,7 @@ use tokio::sync::{Notify, oneshot, watch};
 pub use self::child::Child;
 pub use self::config::{Billing, Publishing, TreeConfig};
 use crate::actors::accounts::Registry;
+use crate::actors::exports::ExportsHandle;
 use crate::actors::feed::Feed;
 use crate::actors::invoices::InvoicesHandle;
 use crate::actors::journal::{Journal, JournalConfig};
@@ -205,6 +206,7 @@ impl RootState {
             feed: Feed::default(),
             sagas: SagasHandle::default(),
             invoices: InvoicesHandle::default(),
+            exports: ExportsHandle::default(),
         }));
         for child in [
             Child::Journal(epoch),
@@ -218,6 +220,9 @@ impl RootState {
         }
         if self.config.sagas.is_some() {
             self.start(Child::Sagas(epoch), myself).await?;
+        }
+        if self.config.exports.is_some() {
+            self.start(Child::Exports(epoch), myself).await?;
         }
         if self.config.billing.is_some() {
             self.start(Child::Orders(epoch), myself).await?;

@@ -121,6 +121,7 @@ impl Florin {
             publishing: options.publishing.clone(),
             sagas: options.sagas.clone(),
             billing: None,
+            exports: None,
             health: health.clone(),
             faults: faults.clone(),
         })

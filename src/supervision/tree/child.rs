@@ -25,6 +25,8 @@ pub enum Child {
     Feed(i64),
     /// Supervises the active invoices.
     Invoices(i64),
+    /// Makes exports.
+    Exports(i64),
     /// Bills orders.
     Orders(i64),
 }
@@ -43,6 +45,7 @@ impl Child {
             Self::Sagas(_) => ChildName::Sagas,
             Self::Feed(_) => ChildName::Feed,
             Self::Invoices(_) => ChildName::Invoices,
+            Self::Exports(_) => ChildName::Exports,
             Self::Orders(_) => ChildName::Orders,
         }
     }

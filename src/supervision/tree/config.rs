@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 
+use crate::actors::exports::ExportsConfig;
 use crate::actors::housekeeping::{Backpressure, HousekeepingConfig};
 use crate::actors::leadership::Holder;
 use crate::actors::orders::OrdersConfig;
@@ -42,6 +43,8 @@ pub struct TreeConfig {
     pub sagas: Option<SagaConfig>,
     /// `None`: nothing is taken in from Kafka.
     pub billing: Option<Billing>,
+    /// `None`: no exports are made.
+    pub exports: Option<ExportsConfig>,
     pub health: Health,
     pub faults: Faults,
 }

@@ -10,6 +10,7 @@ use crate::actors::account::Primary;
 use crate::actors::accounts::{Directory, DirectoryArgs};
 use crate::actors::auditor::{Auditor, AuditorArgs};
 use crate::actors::expiry::{Expiry, ExpiryArgs};
+use crate::actors::exports::Exports;
 use crate::actors::feed::{FeedActor, FeedArgs};
 use crate::actors::housekeeping::{Housekeeping, HousekeepingArgs};
 use crate::actors::intake::{Intake, IntakeArgs};
@@ -128,6 +129,11 @@ impl RootState {
             }
             (Child::Invoices(epoch), Some(active)) if active.epoch == epoch => {
                 Actor::spawn_linked(None, Invoices, active.invoices, supervisor).await?.0.get_cell()
+            }
+            (Child::Exports(epoch), Some(active)) if active.epoch == epoch => {
+                let Some(exports) = config.exports else { return Ok(()) };
+                let args = (exports, active.exports);
+                Actor::spawn_linked(None, Exports, args, supervisor).await?.0.get_cell()
             }
             (Child::Orders(epoch), Some(active)) if active.epoch == epoch => {
                 let Some(billing) = config.billing else { return Ok(()) };
