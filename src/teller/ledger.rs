@@ -12,6 +12,7 @@ mod operation;
 mod post;
 mod reverse;
 mod sagas;
+mod settle;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

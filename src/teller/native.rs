@@ -6,6 +6,7 @@ pub mod accounts;
 pub mod exchanges;
 pub mod fields;
 pub mod holds;
+pub mod invoices;
 pub mod names;
 pub mod operators;
 pub mod pages;

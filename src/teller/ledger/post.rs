@@ -150,7 +150,7 @@ impl Ledger {
     ///
     /// # Errors
     /// `KeyReused`, `KeyRetired`; what kept it from being read.
-    pub(super) async fn repeated(&self, request: &Request) -> Result<Option<Answer>, Failure> {
+    pub async fn repeated(&self, request: &Request) -> Result<Option<Answer>, Failure> {
         let Some(key) = request.key_hash() else { return Ok(None) };
         let keys = [key];
         let used = store::accounts::keys_used(&self.0.pool, &keys);

@@ -1,0 +1,212 @@
+//! What may be done to an invoice that is issued: paid, credited, given up, made void. Each command has its turn with the
+//! invoice's actor: it reads, decides and posts before the next one begins.
+
+mod postings;
+
+use smallvec::SmallVec;
+use tokio::sync::oneshot;
+
+use self::postings::Entries;
+use super::fields;
+use super::post::{Posted, Words, answered, request};
+use crate::billing::invoice::{self, Command as Change, InvoiceRejection, Settlement};
+use crate::billing::postings as rules;
+use crate::money::Amount;
+use crate::protocol::admission::Permit;
+use crate::protocol::events::EventType;
+use crate::protocol::movement;
+use crate::protocol::record::{DocumentKind, Kind, RequestHash, RequestedPosting, SettlementKind, SettlementRow};
+use crate::store::billing::invoices::{self as store, InvoiceRow};
+use crate::teller::call::Call;
+use crate::teller::failure::Failure;
+use crate::teller::ledger::{Answer, Command, Deadline, Ledger, read_failure};
+use crate::teller::validate::cut;
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Do {
+    /// Paid from an account of this ledger, or, without one, from outside.
+    Pay {
+        source: Option<String>,
+        /// Decimal text; `None`: all that is due.
+        amount: Option<String>,
+    },
+    /// What is due is given up as lost, and its tax with it.
+    WriteOff,
+    /// What it posted is undone.
+    Void,
+    /// Nobody expects to be paid any more; nothing is posted.
+    MarkUncollectible,
+}
+
+/// An invoice after a command.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    pub invoice: InvoiceRow,
+    /// `None`: nothing was posted.
+    pub posted: Option<Posted>,
+}
+
+/// The invoice of this text, which stands in a path or a message.
+///
+/// # Errors
+/// `NotFound`, also for what cannot be an id.
+pub async fn get(ledger: &Ledger, tenant: &str, id: &str) -> Result<InvoiceRow, Failure> {
+    let number = id.parse().map_err(|_| Failure::no_invoice(id))?;
+    let row = store::get(&ledger.parts().pool, tenant, number).await.map_err(|error| read_failure(&error))?;
+    row.ok_or_else(|| Failure::no_invoice(id))
+}
+
+/// Does it, in the invoice's turn.
+///
+/// # Errors
+/// `NotFound`; `FailedPrecondition` for what the invoice's state forbids; else as [`Ledger::post`].
+pub async fn settle(
+    ledger: &Ledger,
+    call: &Call,
+    id: &str,
+    what: Do,
+    words: Words,
+    permit: Permit,
+) -> Result<Settled, Failure> {
+    let invoice = get(ledger, &call.tenant, id).await?.id;
+    let (reply, answer) = oneshot::channel();
+    let turn = {
+        let (ledger, call, id) = (ledger.clone(), call.clone(), id.to_owned());
+        let deadline = call.deadline(&ledger);
+        async move {
+            if !reply.is_closed() {
+                let settled = in_turn(&ledger, &call, &id, what, words, deadline, permit).await;
+                let _ = reply.send(settled); // who asked may have left
+            }
+        }
+    };
+    ledger.active()?.invoices.queue(invoice, Box::pin(turn));
+    answer.await.unwrap_or(Err(Failure::Unknown)) // the actor failed in this very turn
+}
+
+async fn in_turn(
+    ledger: &Ledger,
+    call: &Call,
+    id: &str,
+    what: Do,
+    words: Words,
+    deadline: Deadline,
+    permit: Permit,
+) -> Result<Settled, Failure> {
+    let row = get(ledger, &call.tenant, id).await?;
+    let identity = identity(&row, &what, words.reference.as_deref());
+    let request = request(call, deadline, identity, words);
+    if let Some(answer) = ledger.repeated(&request).await? {
+        return repeated(ledger, call, row, answer).await;
+    }
+    let change = change(&row, &what)?;
+    let settlement = invoice::decide(&row.balance, change).map_err(|why| refused(&row, why))?;
+    if row.book_currency != row.currency.code.as_str() && !matches!(what, Do::MarkUncollectible) {
+        return Err(Failure::FailedPrecondition(format!(
+            "invoice {} is in {}, and its books are in {}: it cannot be settled here yet",
+            row.id, row.currency.code, row.book_currency
+        )));
+    }
+    let (kind, event, settled_as) = names(&what);
+    let change =
+        SettlementRow { invoice: row.id, version: row.version, kind: settled_as, settlement, credit_note: None };
+    let entries = match &what {
+        Do::Pay { source, .. } => postings::paid(&row, settlement, source.as_deref()),
+        Do::WriteOff => postings::written_off(&row, settlement)?,
+        Do::Void => postings::void(&row),
+        Do::MarkUncollectible => Entries::default(),
+    };
+    let movement = movement::Settlement { kind, event, rows: vec![change], credit_note: None };
+    if entries.is_empty() {
+        ledger.note_settlement(request, &movement, permit).await?;
+        let invoice = get(ledger, &call.tenant, id).await?;
+        return Ok(Settled { invoice, posted: None });
+    }
+    entries.open(ledger, &call.tenant).await?;
+    let postings: SmallVec<[RequestedPosting; 1]> = entries.requested(row.currency);
+    let command = Command { request, movement: Box::new(movement), postings };
+    let answer = ledger.post(&command, permit).await?;
+    let posted = answered(ledger, call, command, answer).await?;
+    let invoice = get(ledger, &call.tenant, id).await?;
+    Ok(Settled { invoice, posted: Some(posted) })
+}
+
+/// What the first request under the key did.
+async fn repeated(ledger: &Ledger, call: &Call, invoice: InvoiceRow, answer: Answer) -> Result<Settled, Failure> {
+    let (Answer::Completed { id, .. } | Answer::Declined { id, .. }) = answer;
+    let pool = &ledger.parts().pool;
+    let first = crate::store::transactions::get(pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
+    let posted = first.map(|transaction| Posted { transaction, declined: None, replayed: true });
+    Ok(Settled { invoice, posted })
+}
+
+/// Tells a repeat from another request under the same key.
+fn identity(row: &InvoiceRow, what: &Do, reference: Option<&str>) -> RequestHash {
+    let (name, source, amount) = match what {
+        Do::Pay { source, amount } => ("pay", source.as_deref(), amount.as_deref()),
+        Do::WriteOff => ("write off", None, None),
+        Do::Void => ("void", None, None),
+        Do::MarkUncollectible => ("uncollectible", None, None),
+    };
+    let amount = amount.map(|text| {
+        // 5 and 5.00 are the same; what is no amount is refused before anything is done
+        fields::amount("amount", text, row.currency).map_or_else(|_| text.to_owned(), |amount| amount.to_string())
+    });
+    RequestHash::of(&[
+        b"invoice",
+        name.as_bytes(),
+        &row.id.to_le_bytes(),
+        source.unwrap_or_default().as_bytes(),
+        amount.unwrap_or_default().as_bytes(),
+        reference.unwrap_or_default().as_bytes(),
+    ])
+}
+
+fn change(row: &InvoiceRow, what: &Do) -> Result<Change, Failure> {
+    if row.kind != DocumentKind::Invoice {
+        return Err(Failure::FailedPrecondition(format!("document {} is a credit note: nothing is due of it", row.id)));
+    }
+    Ok(match what {
+        Do::Pay { amount: Some(text), .. } => Change::Pay { amount: fields::amount("amount", text, row.currency)? },
+        Do::Pay { amount: None, .. } => {
+            let all = row.balance.due().plus(row.balance.written_off).map_err(|_| Failure::Guard)?;
+            Change::Pay { amount: all }
+        }
+        Do::WriteOff => Change::WriteOff,
+        Do::Void => Change::Void,
+        Do::MarkUncollectible => Change::MarkUncollectible,
+    })
+}
+
+fn names(what: &Do) -> (Kind, EventType, SettlementKind) {
+    match what {
+        Do::Pay { .. } => (Kind::INVOICE_PAYMENT, EventType::InvoicePaid, SettlementKind::Payment),
+        Do::WriteOff => (Kind::WRITE_OFF, EventType::InvoiceWrittenOff, SettlementKind::WriteOff),
+        Do::Void => (Kind::INVOICE_VOID, EventType::InvoiceVoided, SettlementKind::Void),
+        Do::MarkUncollectible => (Kind::INVOICE_FACT, EventType::InvoiceUncollectible, SettlementKind::Uncollectible),
+    }
+}
+
+/// A rejection in words, with amounts in the currency's unit.
+fn refused(row: &InvoiceRow, why: InvoiceRejection) -> Failure {
+    let text = |amount: Amount| format!("{} {}", amount.text(row.currency.exponent), row.currency.code);
+    let number = row.number.clone().unwrap_or_else(|| row.id.to_string());
+    Failure::FailedPrecondition(match why {
+        InvoiceRejection::Status { status } => format!("invoice {number} is {}", status.name()),
+        InvoiceRejection::Amount { requested } => {
+            return Failure::Invalid(format!("amount {:?} is not above zero", cut(&text(requested))));
+        }
+        InvoiceRejection::AboveLimit { requested, limit } => {
+            format!("{} is more than the {} that is left of invoice {number}", text(requested), text(limit))
+        }
+        InvoiceRejection::Settled { paid, credited } => {
+            format!(
+                "invoice {number} has {} paid and {} credited, so that it cannot be made void",
+                text(paid),
+                text(credited)
+            )
+        }
+        InvoiceRejection::NothingDue => format!("nothing is due of invoice {number}"),
+    })
+}
