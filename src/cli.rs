@@ -12,6 +12,8 @@ mod dev;
 pub mod discovery;
 mod dlq;
 mod events;
+mod export;
+mod invoices;
 mod keys;
 mod migrate;
 pub mod options;
@@ -57,9 +59,14 @@ enum Command {
     Balance(balance::Args),
     /// Print published events, one JSON object a line.
     Events(events::Args),
-    /// List, show and replay the events that Kafka refused.
+    /// List, show and replay the events that Kafka refused, and the messages from Kafka that could have no effect.
     #[command(subcommand)]
     Dlq(dlq::Command),
+    /// List and show invoices and credit notes.
+    #[command(subcommand)]
+    Invoices(invoices::Command),
+    /// Write the invoices and ledger entries of a day as CSV, unless that was done.
+    Export(export::Args),
     /// Look at the publisher's position, and mend it.
     #[command(subcommand)]
     Outbox(outbox::Command),
@@ -119,6 +126,8 @@ impl Cli {
             Command::Balance(args) => done(block_on(balance::run(args))),
             Command::Events(args) => done(events::run(args)),
             Command::Dlq(command) => done(block_on(dlq::run(command))),
+            Command::Invoices(command) => done(block_on(invoices::run(command))),
+            Command::Export(args) => done(block_on(export::run(args))),
             Command::Outbox(command) => done(block_on(outbox::run(command))),
             Command::Quarantine(command) => done(block_on(quarantine::run(command))),
             Command::Actions(args) => done(block_on(actions::run(args))),
@@ -160,7 +169,7 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
         let names: Vec<_> = Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        let want = "serve dev migrate seed verify pay balance events dlq outbox quarantine actions sagas keys config completions";
+        let want = "serve dev migrate seed verify pay balance events dlq invoices export outbox quarantine actions sagas keys config completions";
         assert_eq!(names.join(" "), want);
         for command in Cli::command().get_subcommands() {
             assert!(command.get_about().is_some(), "{} says nothing of itself", command.get_name());
@@ -178,9 +187,16 @@ mod tests {
             ("balance a --server 127.0.0.1:1", true),
             ("events --follow --from-beginning --topic t --topic u", true),
             ("dlq list --limit 5", true),
-            ("dlq replay 1 2 3", true),
+            ("dlq replay 1 r2 3", true),
+            ("dlq list --after r2", true),
+            ("dlq show x", false),
             ("dlq replay --all", true),
             ("dlq replay", false),
+            ("invoices list --status open --customer c --json", true),
+            ("invoices list --status lost", false),
+            ("invoices show 7", true),
+            ("export 2026-11-20", true),
+            ("export yesterday", false),
             ("outbox repair --yes", true),
             ("actions --subject a --action account.limits --from 2026-01-31T12:00:00Z --limit 5 --json", true),
             ("actions --from yesterday", false),

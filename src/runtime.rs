@@ -14,8 +14,8 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use self::parts::{billing, exports, publishing, saga_config};
-pub use self::parts::{kafka, outbox};
+use self::parts::{billing, publishing, saga_config};
+pub use self::parts::{exports, kafka, outbox};
 use crate::actors::housekeeping::Backpressure;
 use crate::actors::leadership::Holder;
 use crate::admission::auth::Authenticator;

@@ -166,6 +166,14 @@ impl ExportsState {
     }
 }
 
+/// Makes the export of a day from outside of the actor.
+///
+/// # Errors
+/// See [`ExportError`].
+pub async fn make(config: &ExportsConfig, day: NaiveDate) -> Result<ExportRow, ExportError> {
+    ExportsState { config: config.clone() }.day(day).await
+}
+
 fn has_ended(day: NaiveDate) -> bool {
     let ends = day.succ_opt().map(|next| next.and_time(NaiveTime::MIN).and_utc());
     ends.is_some_and(|ends| Utc::now() >= ends + SETTLED_AFTER)

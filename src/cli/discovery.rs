@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::output::{Failure, Hint, note};
 use crate::settings::Settings;
+use crate::store::Database;
 
 /// The file's name, in the folder of FLORIN_DATA.
 pub const FILE: &str = "florin.json";
@@ -188,6 +189,14 @@ pub async fn pool(settings: &Settings) -> Result<sqlx::PgPool, Failure> {
     let pool = pool.hint("is it running, and is DATABASE_URL right?")?;
     crate::store::schema::check(&pool).await?;
     Ok(pool)
+}
+
+/// The database that the settings name, not looked at yet.
+///
+/// # Errors
+/// When there is none, or its URL cannot be read.
+pub fn database(settings: &Settings) -> Result<Database, Failure> {
+    Database::new(database_url(settings)?.expose_secret()).map_err(|error| Failure::new(error.to_string()))
 }
 
 #[cfg(test)]

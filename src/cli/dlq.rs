@@ -1,5 +1,8 @@
-//! `florin dlq`: the events that Kafka refused for themselves.
+//! `florin dlq`: the events that Kafka refused for themselves, and the messages from Kafka that could have no effect.
 
+mod received;
+
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
@@ -16,7 +19,7 @@ pub enum Command {
     List(ListArgs),
     /// Show one with its whole body.
     Show(ShowArgs),
-    /// Publish dead letters again, as new last events of their aggregates.
+    /// Publish events again, as new last ones of their aggregates; read messages again.
     Replay(ReplayArgs),
 }
 
@@ -25,9 +28,9 @@ pub struct ListArgs {
     /// At most so many
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     limit: i64,
-    /// Only those after this id
-    #[arg(long, default_value_t = 0, value_name = "ID")]
-    after: i64,
+    /// Only those after this id, and of its kind
+    #[arg(long, value_name = "ID")]
+    after: Option<LetterId>,
     /// Replayed ones too
     #[arg(long)]
     replayed: bool,
@@ -41,7 +44,7 @@ pub struct ListArgs {
 #[derive(Debug, clap::Args)]
 pub struct ShowArgs {
     /// The dead letter's id, as `florin dlq list` shows it
-    id: i64,
+    id: LetterId,
     /// Print it as one JSON object
     #[arg(long)]
     json: bool,
@@ -53,12 +56,34 @@ pub struct ShowArgs {
 pub struct ReplayArgs {
     /// Which ones
     #[arg(required_unless_present = "all", conflicts_with = "all")]
-    ids: Vec<i64>,
+    ids: Vec<LetterId>,
     /// All that were not replayed yet
     #[arg(long)]
     all: bool,
     #[command(flatten)]
     settings: SettingsArgs,
+}
+
+/// The number of an event that Kafka refused, such as `7`, or of a message that could have no effect, such as `r7`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LetterId {
+    Event(i64),
+    Received(i64),
+}
+
+impl FromStr for LetterId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |digits: &str| {
+            let number = digits.parse().ok().filter(|number| *number >= 0);
+            number.ok_or_else(|| format!("{text:?} is not the id of a dead letter, such as 7 or r7"))
+        };
+        match text.strip_prefix('r') {
+            Some(digits) => number(digits).map(Self::Received),
+            None => number(text).map(Self::Event),
+        }
+    }
 }
 
 pub async fn run(command: Command) -> Result<(), Failure> {
@@ -71,11 +96,24 @@ pub async fn run(command: Command) -> Result<(), Failure> {
 
 /// Prints the dead letters that the options name.
 async fn list(pool: &PgPool, args: &ListArgs) -> Result<(), Failure> {
-    let letters = store::list_dead_letters(pool, args.after, args.replayed, args.limit).await?;
+    let (events, messages) = match args.after {
+        None => (Some(0), Some(0)),
+        Some(LetterId::Event(after)) => (Some(after), None),
+        Some(LetterId::Received(after)) => (None, Some(after)),
+    };
+    let letters = match events {
+        Some(after) => store::list_dead_letters(pool, after, args.replayed, args.limit).await?,
+        None => Vec::new(),
+    };
+    let received = match messages {
+        Some(after) => crate::store::received::list(pool, after, args.replayed, args.limit).await?,
+        None => Vec::new(),
+    };
     if args.json {
-        return letters.iter().try_for_each(|letter| Ok(say(json(letter))?));
+        let lines = letters.iter().map(json).chain(received.iter().map(received::json));
+        return lines.into_iter().try_for_each(|line| Ok(say(line)?));
     }
-    if letters.is_empty() {
+    if letters.is_empty() && received.is_empty() {
         note("no dead letters");
         return Ok(());
     }
@@ -90,16 +128,23 @@ async fn list(pool: &PgPool, args: &ListArgs) -> Result<(), Failure> {
         ]
     };
     Ok(columns(
-        ["ID", "FAILED AT", "EVENT", "AGGREGATE", "REPLAYED", "ERROR"],
-        &letters.iter().map(row).collect::<Vec<_>>(),
+        ["ID", "FAILED AT", "EVENT OR FAULT", "AGGREGATE OR MESSAGE", "REPLAYED", "ERROR"],
+        &letters.iter().map(row).chain(received.iter().map(received::row)).collect::<Vec<_>>(),
     )?)
 }
 
 /// Prints one dead letter whole.
 async fn show(pool: &PgPool, args: &ShowArgs) -> Result<(), Failure> {
-    let letter = store::show_dead_letter(pool, args.id)
+    let id = match args.id {
+        LetterId::Event(id) => id,
+        LetterId::Received(id) => {
+            let letter = received::get(pool, id).await?;
+            return if args.json { Ok(say(received::json(&letter))?) } else { received::show(&letter) };
+        }
+    };
+    let letter = store::show_dead_letter(pool, id)
         .await?
-        .ok_or_else(|| Failure::new(format!("there is no dead letter {}", args.id)))?;
+        .ok_or_else(|| Failure::new(format!("there is no dead letter {id}")))?;
     if args.json {
         return Ok(say(json(&letter))?);
     }
@@ -113,12 +158,17 @@ async fn show(pool: &PgPool, args: &ShowArgs) -> Result<(), Failure> {
 
 /// Has dead letters told again and says which event each became.
 async fn replay(pool: &PgPool, args: &ReplayArgs) -> Result<(), Failure> {
+    let named = |kind: fn(&LetterId) -> Option<i64>| args.ids.iter().filter_map(kind).collect::<Vec<_>>();
+    let received = named(|id| if let LetterId::Received(id) = id { Some(*id) } else { None });
+    for id in if args.all { received::all(pool).await? } else { received } {
+        received::replay(pool, id).await?;
+    }
     let mut after = 0;
     loop {
-        let ids = if args.all {
+        let ids: Vec<i64> = if args.all {
             store::list_dead_letters(pool, after, false, PAGE).await?.iter().map(|letter| letter.id).collect()
         } else {
-            args.ids.clone()
+            named(|id| if let LetterId::Event(id) = id { Some(*id) } else { None })
         };
         for id in &ids {
             store::ask_replay(pool, *id).await?;
@@ -148,12 +198,14 @@ async fn replayed(pool: &PgPool, id: i64) -> Result<i64, Failure> {
             ))
             .hint("it is replayed as soon as one leads"));
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
 /// How long a replay is waited for.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// Between two looks whether it was done.
+const PAUSE: Duration = Duration::from_millis(50);
 /// Dead letters read at a time.
 const PAGE: i64 = 500;
 

@@ -117,7 +117,7 @@ pub(super) fn billing(settings: &Settings, database: &Database, currencies: &Cur
 }
 
 /// Where exports go, and from where they are made.
-pub(super) fn exports(settings: &Settings, database: &Database) -> ExportsConfig {
+pub fn exports(settings: &Settings, database: &Database) -> ExportsConfig {
     let target = match settings.billing.exports.clone() {
         ExportsSettings::Folder(path) => Target::Folder(path),
         ExportsSettings::Bucket { bucket, region, key_id, secret, endpoint } => {

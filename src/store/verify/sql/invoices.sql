@@ -71,11 +71,16 @@ SELECT 'receivable', format('customer %s, %s', customer, currency),
   coalesce(d.due, 0)::text,
   coalesce(a.owed, 0)::text
 FROM (
-  SELECT c.tenant, c.owner AS customer, c.currency,
-    sum(CASE WHEN b.debit_account = c.id THEN b.amount ELSE -b.amount END) AS owed
-  FROM billing b
-  JOIN accounts c ON c.id IN (b.debit_account, b.credit_account) AND c.subtype = 'accounts_receivable'
-  GROUP BY c.tenant, c.owner, c.currency
+  SELECT r.tenant, r.customer, r.currency,
+    sum(CASE WHEN b.debit_account = r.account THEN b.amount ELSE -b.amount END) AS owed
+  FROM (
+    SELECT DISTINCT i.tenant, i.customer, i.book_currency AS currency, b.debit_account AS account
+    FROM issued i
+    JOIN billing b ON b.seq = i.seq
+    WHERE i.document = :document_invoice AND b.debit_account IS NOT NULL
+  ) r
+  JOIN billing b ON r.account IN (b.debit_account, b.credit_account)
+  GROUP BY r.tenant, r.customer, r.currency
 ) a
 FULL JOIN (
   SELECT tenant, customer, book_currency AS currency,
