@@ -69,7 +69,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Contracts do not know each other, and what they share knows none of them.
-const CONTRACTS: &[&str] = &["gateway::accounts_v1", "gateway::florin_v1", "gateway::payment_v1"];
+const CONTRACTS: &[&str] = &["gateway::accounts_v1", "gateway::florin_v1", "gateway::orders_v1", "gateway::payment_v1"];
 /// Who knows contracts: what puts them together.
 const KNOW_CONTRACTS: &[&str] =
     &["src/gateway/routes.rs", "src/gateway/docs.rs", "src/gateway/tests.rs", "src/gateway/grpc/server.rs"];
@@ -83,6 +83,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
             "src/gateway/http",
             "src/gateway/accounts_v1",
             "src/gateway/florin_v1/rest",
+            "src/gateway/orders_v1/rest",
             "src/gateway/docs",
             "src/gateway/routes",
             "src/gateway/tests",
@@ -96,6 +97,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
             "src/gateway/grpc",
             "src/gateway/payment_v1",
             "src/gateway/florin_v1/grpc",
+            "src/gateway/orders_v1/grpc",
             "src/admission",
             "src/cli",
             "wire",
@@ -129,6 +131,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "src/gateway/grpc",
             "src/gateway/payment_v1",
             "src/gateway/florin_v1/grpc",
+            "src/gateway/orders_v1/grpc",
             "src/gateway/tests.rs",
             "src/teller/native/names.rs", // its test: the names are those of the wire
             "src/admission/auth",
