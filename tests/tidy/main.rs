@@ -129,9 +129,9 @@ const PACKAGES: &[(&str, &[&str])] = &[
         "florin_wire",
         &[
             "src/gateway/grpc",
+            "src/gateway/orders_v1/grpc",
             "src/gateway/payment_v1",
             "src/gateway/florin_v1/grpc",
-            "src/gateway/orders_v1/grpc",
             "src/gateway/tests.rs",
             "src/teller/native/names.rs", // its test: the names are those of the wire
             "src/admission/auth",
