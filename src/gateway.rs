@@ -7,6 +7,7 @@ pub mod florin_v1;
 pub mod grpc;
 pub mod http;
 pub mod listener;
+pub mod orders_v1;
 pub mod payment_v1;
 pub mod routes;
 

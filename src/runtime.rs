@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use futures::future::OptionFuture;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
@@ -26,7 +27,7 @@ use crate::gateway::grpc::server::{GrpcConfig, GrpcServer, Services};
 use crate::gateway::http::App;
 use crate::gateway::http::server::{HttpServer, HttpServerConfig};
 use crate::gateway::listener::Tls;
-use crate::gateway::routes::router;
+use crate::gateway::routes::{orders_router, router};
 use crate::protocol::admission::InFlight;
 use crate::resilience::health::{Health, Overall};
 use crate::resilience::tasks;
@@ -53,6 +54,8 @@ pub struct Runtime {
     pub grpc: SocketAddr,
     /// Where REST listens.
     pub http: Option<SocketAddr>,
+    /// Where the orders contract has REST of its own, if it has.
+    pub orders_http: Option<SocketAddr>,
     /// Where metrics are, if they are on.
     pub metrics: Option<SocketAddr>,
     /// The way into the ledger.
@@ -63,6 +66,7 @@ pub struct Runtime {
     tree: Arc<Tree>,
     server: GrpcServer,
     rest: HttpServer,
+    orders_rest: Option<HttpServer>,
     stop: watch::Sender<bool>,
     beside: Vec<JoinHandle<()>>,
     drain: Duration,
@@ -141,6 +145,8 @@ impl Runtime {
             native: limiter(settings.rate_limit.native, "florin:rate:native")?,
         };
         let (grpc_connections_max, rest_connections_max) = connections_max(settings.grpc.connections_max);
+        // two listeners of REST share its connections
+        let rest_connections_max = rest_connections_max.div_ceil(if settings.orders_http.is_some() { 2 } else { 1 });
         let config = GrpcConfig {
             listen: resolve(&settings.grpc.listen).await?,
             message_bytes_max: settings.grpc.message_bytes_max,
@@ -161,6 +167,16 @@ impl Runtime {
             move || serde_json::to_value(parts.parts()).unwrap_or_default(),
         );
         let app = App::new(ledger.clone(), limits.clone(), authenticator.clone(), view.clone());
+        let orders_rest = match &settings.orders_http {
+            None => None,
+            Some(listen) => {
+                let config = HttpServerConfig { listen: resolve(listen).await?, ..rest_config.clone() };
+                let started = HttpServer::start(config, orders_router(app.clone()), health.clone()).await;
+                Some(started.with_context(|| {
+                    format!("REST cannot listen (HTTP_HOST {}, LEDGER_API_HTTP_PORT {})", listen.host, listen.port)
+                })?)
+            }
+        };
         let rest = HttpServer::start(rest_config, router(app), health.clone()).await;
         let rest = rest.with_context(|| {
             format!("REST cannot listen (HTTP_HOST {}, HTTP_PORT {})", settings.http.host, settings.http.port)
@@ -186,6 +202,7 @@ impl Runtime {
         Ok(Self {
             grpc: server.address,
             http: Some(rest.address),
+            orders_http: orders_rest.as_ref().map(|rest| rest.address),
             metrics,
             ledger,
             health,
@@ -193,6 +210,7 @@ impl Runtime {
             tree,
             server,
             rest,
+            orders_rest,
             stop,
             beside,
             drain: settings.grpc.drain,
@@ -221,9 +239,11 @@ impl Runtime {
     pub async fn drain(self) {
         let until = Instant::now() + self.drain;
         let in_flight = &self.ledger.parts().in_flight;
+        let stop_rest = |rest: HttpServer| rest.stop_when(self.drain, quiet(in_flight));
         tokio::join!(
             self.server.stop_when(self.drain, quiet(in_flight)),
-            self.rest.stop_when(self.drain, quiet(in_flight))
+            stop_rest(self.rest),
+            OptionFuture::from(self.orders_rest.map(stop_rest))
         );
         while in_flight.now() > 0 && Instant::now() < until {
             // callers that hung up leave work behind that is finished all the same

@@ -29,6 +29,8 @@ pub struct Settings {
     pub grpc: GrpcSettings,
     /// The REST listener.
     pub http: ListenSettings,
+    /// A listener for the orders contract alone; `None`: there is none.
+    pub orders_http: Option<ListenSettings>,
     /// `None`: plain text.
     pub tls: Option<TlsSettings>,
     pub auth: AuthSettings,

@@ -6,6 +6,7 @@ pub mod declines;
 pub mod externals;
 pub mod failure;
 pub mod ledger;
+pub mod ledger_entry;
 pub mod native;
 pub mod operator;
 pub mod seed;

@@ -1,11 +1,12 @@
-//! Compiles the gRPC contracts, payment.v1 and florin.v1: no protoc needed. The descriptor set feeds gRPC reflection.
+//! Compiles the gRPC contracts, payment.v1, florin.v1 and ledger: no protoc needed. The descriptor set feeds gRPC reflection.
 use std::{env, fs, path::PathBuf};
 
 use prost::Message;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=../proto");
-    let descriptors = protox::compile(["payment/v1/payment.proto", "florin/v1/ledger.proto"], ["../proto"])?;
+    let descriptors =
+        protox::compile(["payment/v1/payment.proto", "florin/v1/ledger.proto", "ledger.proto"], ["../proto"])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure().compile_fds(descriptors)?;

@@ -164,9 +164,12 @@ async fn serve(settings: &Settings, servers: &Servers, signals: &mut StopSignals
 fn banner(settings: &Settings, servers: &Servers, runtime: &Runtime, accounts: &[(String, String)]) -> String {
     let mut text = String::from("\n");
     let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<11} {value}\n"));
-    line("gRPC", format!("{} (payment.v1, florin.v1, health, reflection)", runtime.grpc));
+    line("gRPC", format!("{} (payment.v1, florin.v1, ledger, health, reflection)", runtime.grpc));
     if let Some(http) = runtime.http {
         line("REST", format!("http://{http}/api/v1, described at http://{http}/api/docs"));
+    }
+    if let Some(orders) = runtime.orders_http {
+        line("orders", format!("http://{orders}/docs"));
     }
     if let Some(metrics) = runtime.metrics {
         line("metrics", format!("http://{metrics}/metrics and /health"));

@@ -28,7 +28,7 @@ pub async fn run(settings: Settings) -> Result<(), Failure> {
     let mut signals = StopSignals::listen()?;
     let runtime =
         Runtime::start(&settings, Faults::default()).await.map_err(|error| Failure::new(format!("{error:#}")))?;
-    tracing::info!(grpc = %runtime.grpc, http = runtime.http.map(tracing::field::display), metrics = runtime.metrics.map(tracing::field::display), "listening");
+    tracing::info!(grpc = %runtime.grpc, http = runtime.http.map(tracing::field::display), orders_http = runtime.orders_http.map(tracing::field::display), metrics = runtime.metrics.map(tracing::field::display), "listening");
     run_until_signalled(runtime, &mut signals).await
 }
 

@@ -1,4 +1,5 @@
-//! The table of routes: each contract brings its own, and what is none of them is answered here.
+//! The table of routes: each contract brings its own, and what is none of them is answered here. The orders contract may
+//! have a listener of its own beside the one of all.
 
 use axum::Router;
 use axum::extract::State;
@@ -12,11 +13,11 @@ use super::http::App;
 use super::http::middleware::{EveryCall, every_call};
 use super::http::refusal::{Manners, Refusal};
 use super::http::routes::Routes;
-use super::{accounts_v1, docs, florin_v1};
+use super::{accounts_v1, docs, florin_v1, orders_v1};
 use crate::teller::validate::cut;
 
 /// What each contract brings: its routes, and how it writes errors.
-pub fn contracts() -> [(Routes, Manners); 2] {
+pub fn contracts() -> [(Routes, Manners); 3] {
     let common = Routes::default()
         .open(routes!(health))
         .undescribed(&["/health"], Router::new().route("/health", get(health)))
@@ -24,13 +25,28 @@ pub fn contracts() -> [(Routes, Manners); 2] {
     [
         (accounts_v1::routes(), accounts_v1::error::MANNERS),
         (florin_v1::rest::routes().and(common), florin_v1::rest::MANNERS),
+        orders(),
     ]
+}
+
+fn orders() -> (Routes, Manners) {
+    (orders_v1::rest::routes(), orders_v1::rest::MANNERS)
 }
 
 /// All routes, served.
 pub fn router(app: App) -> Router {
-    let nowhere = (Routes::default().undescribed(&[], Router::new().fallback(unknown)), florin_v1::rest::MANNERS);
-    let served = contracts().into_iter().chain([nowhere]).map(|(routes, manners)| {
+    served(app, contracts(), florin_v1::rest::MANNERS)
+}
+
+/// The routes of the orders contract, served without the others.
+pub fn orders_router(app: App) -> Router {
+    served(app, [orders()], orders_v1::rest::MANNERS)
+}
+
+/// Serves these, and answers what is none of them in the manners of `elsewhere`.
+fn served(app: App, contracts: impl IntoIterator<Item = (Routes, Manners)>, elsewhere: Manners) -> Router {
+    let nowhere = (Routes::default().undescribed(&[], Router::new().fallback(unknown)), elsewhere);
+    let served = contracts.into_iter().chain([nowhere]).map(|(routes, manners)| {
         let (router, routes) = routes.into_parts();
         let shared = EveryCall { app: app.clone(), manners, routes };
         router.method_not_allowed_fallback(wrong_method).layer(middleware::from_fn_with_state(shared, every_call))

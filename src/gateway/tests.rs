@@ -19,7 +19,7 @@ use super::accounts_v1::error::MANNERS;
 use super::docs::openapi;
 use super::http::App;
 use super::http::middleware::{EveryCall, every_call};
-use super::routes::{contracts, router};
+use super::routes::{contracts, orders_router, router};
 use crate::actors::housekeeping::Backpressure;
 use crate::actors::node::Node;
 use crate::admission::auth::{Access, Authenticator};
@@ -251,8 +251,21 @@ async fn every_route_asks_for_credentials_but_those_that_are_open() {
     assert!(lines.len() > 60, "{lines:?}");
     let open: Vec<_> =
         lines.iter().filter(|(_, access)| *access == Access::Open).map(|(line, _)| line.as_str()).collect();
-    let expected = ["/api/v1/health", "/health", "/api/docs", "/api/docs/", "/api/docs/{*rest}", "/api/docs-json"]
-        .map(|path| format!("GET {path}"));
+    let expected = [
+        "/api/v1/health",
+        "/health",
+        "/api/docs",
+        "/api/docs/",
+        "/api/docs/{*rest}",
+        "/api/docs-json",
+        "/healthz",
+        "/docs",
+        "/docs/",
+        "/docs/{*rest}",
+        "/redoc",
+        "/openapi.json",
+    ]
+    .map(|path| format!("GET {path}"));
     assert_eq!(open, expected, "nothing else is open");
     for (line, access) in &lines {
         assert!(
@@ -305,6 +318,21 @@ async fn health_is_that_of_the_metrics_port() {
     for path in ["/health", "/api/v1/health"] {
         let said = call(&open(), "GET", path, "").await;
         assert_eq!((said.status, said.body), (503, json!({ "status": "unhealthy" })));
+    }
+}
+
+#[tokio::test]
+async fn the_orders_contract_has_its_own_words_for_health_and_errors() {
+    let router = orders_router(app(Authenticator::open()));
+    let too_long = format!("/{}", "x".repeat(9_000));
+    for (method, path, status, body) in [
+        ("GET", "/healthz", 503, json!({ "ok": false })),
+        ("PUT", "/healthz", 405, json!({ "detail": "Method Not Allowed" })),
+        ("GET", "/health", 404, json!({ "detail": "Not Found" })),
+        ("GET", &too_long, 414, json!({ "detail": "path and query are longer than 8192 bytes, which is the limit" })),
+    ] {
+        let said = call(&router, method, path, "").await;
+        assert_eq!((said.status, said.body), (status, body), "{method} {path:.20}");
     }
 }
 

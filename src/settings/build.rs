@@ -32,6 +32,7 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             drain: v.span("DRAIN_SECONDS"),
         },
         http: v.listen("HTTP_HOST", "HTTP_PORT"),
+        orders_http: Some(v.listen("HTTP_HOST", "LEDGER_API_HTTP_PORT")).filter(|listen| listen.port > 0),
         tls: v.path("TLS_CERT_FILE").zip(v.path("TLS_KEY_FILE")).map(|(cert_file, key_file)| TlsSettings {
             cert_file,
             key_file,

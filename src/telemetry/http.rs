@@ -57,9 +57,14 @@ impl HealthView {
 }
 
 impl HealthView {
+    /// Whether payments are accepted.
+    pub fn is_serving(&self) -> bool {
+        (self.serving)()
+    }
+
     /// The answer of `/health`: 200 while payments are accepted, else 503.
     pub fn answer(&self) -> Response {
-        match (self.serving)() {
+        match self.is_serving() {
             true => Json(json!({ "status": "healthy" })).into_response(),
             false => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "unhealthy" }))).into_response(),
         }
@@ -126,7 +131,7 @@ async fn overall(State(app): State<App>) -> Response {
 }
 
 async fn parts(State(app): State<App>) -> Json<Value> {
-    Json(json!({ "serving": (app.health.serving)(), "parts": (app.health.parts)() }))
+    Json(json!({ "serving": app.health.is_serving(), "parts": (app.health.parts)() }))
 }
 
 async fn upkeep(handle: PrometheusHandle) {

@@ -38,6 +38,7 @@ pub use self::command::{Answer, Command, Request};
 pub use self::currencies::{EXPONENT_MAX, LastRead, NAME_MAX, new_currency, unwritten};
 pub use self::exchange::ExchangesUnderway;
 pub use self::holds::RecentHolds;
+pub use self::opening::Openings;
 pub use self::operation::Operation;
 pub use self::reverse::{NotRefundable, Refundable, Reversing};
 pub use self::sagas::{Operated, SagaOrder, operate, replay};
@@ -77,6 +78,7 @@ pub struct Memory {
     pub exchanges_underway: ExchangesUnderway,
     /// Spares captures a read of the hold.
     pub recent_holds: RecentHolds,
+    pub openings: Openings,
     pub externals: Externals,
 }
 
@@ -87,6 +89,14 @@ pub struct Deadline {
     /// Whether the caller set it; else it is the node's own cut-off.
     pub is_callers: bool,
 }
+
+impl Deadline {
+    /// It has passed, and the command was not sent.
+    fn passed(self) -> Failure {
+        if self.is_callers { Failure::Deadline } else { Failure::TooLate }
+    }
+}
+
 /// How long after the cut-off an outcome is waited for: the record may have entered a batch just before it.
 const GRACE: Duration = Duration::from_millis(250);
 impl Ledger {

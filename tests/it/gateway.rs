@@ -2,5 +2,6 @@
 
 mod contract;
 pub mod native;
+mod orders_v1;
 mod payments;
 pub mod rest;

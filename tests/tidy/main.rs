@@ -76,7 +76,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Contracts do not know each other, and what they share knows none of them.
-const CONTRACTS: &[&str] = &["gateway::accounts_v1", "gateway::florin_v1", "gateway::payment_v1"];
+const CONTRACTS: &[&str] = &["gateway::accounts_v1", "gateway::florin_v1", "gateway::orders_v1", "gateway::payment_v1"];
 /// Who knows contracts: what puts them together.
 const KNOW_CONTRACTS: &[&str] =
     &["src/gateway/routes.rs", "src/gateway/docs.rs", "src/gateway/tests.rs", "src/gateway/grpc/server.rs"];
@@ -90,6 +90,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
             "src/gateway/http",
             "src/gateway/accounts_v1",
             "src/gateway/florin_v1/rest",
+            "src/gateway/orders_v1/rest",
             "src/gateway/docs",
             "src/gateway/routes",
             "src/gateway/tests",
@@ -103,6 +104,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
             "src/gateway/grpc",
             "src/gateway/payment_v1",
             "src/gateway/florin_v1/grpc",
+            "src/gateway/orders_v1/grpc",
             "src/admission",
             "src/cli",
             "wire",
@@ -138,6 +140,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
         "florin_wire",
         &[
             "src/gateway/grpc",
+            "src/gateway/orders_v1/grpc",
             "src/gateway/payment_v1",
             "src/gateway/florin_v1/grpc",
             "src/gateway/florin_v1/tests.rs",

@@ -10,5 +10,9 @@ pub mod florin_v1 {
     tonic::include_proto!("florin.v1");
 }
 
-/// The file descriptors of both contracts, for gRPC reflection.
+pub mod ledger {
+    tonic::include_proto!("ledger");
+}
+
+/// The file descriptors of all contracts, for gRPC reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

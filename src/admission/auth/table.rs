@@ -41,6 +41,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("/florin.v1.Ledger/UpdateCurrency", Access::Needs(Scope::Admin)),
     ("/florin.v1.Ledger/ListCurrencies", Access::Needs(Scope::Read)),
     ("/florin.v1.Ledger/ListOperatorActions", Access::Needs(Scope::Admin)),
+    ("/ledger.LedgerService/CreateEntry", Access::Needs(Scope::Write)),
     ("/grpc.health.v1.Health/Check", Access::Open),
     ("/grpc.health.v1.Health/Watch", Access::Open),
     ("/grpc.health.v1.Health/List", Access::Open),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use florin_wire::DESCRIPTORS;
 use florin_wire::florin_v1::ledger_server::LedgerServer;
+use florin_wire::ledger::ledger_service_server::LedgerServiceServer;
 use florin_wire::payment_v1::payment_service_server::PaymentServiceServer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -21,6 +22,7 @@ use crate::admission::connections::Connections;
 use crate::admission::limits::Limits;
 use crate::gateway::florin_v1::grpc::FlorinV1;
 use crate::gateway::listener::{Tls, ended_by_itself, listen, wind_up};
+use crate::gateway::orders_v1::grpc::OrdersV1;
 use crate::gateway::payment_v1::PaymentV1;
 use crate::resilience::health::{Condition, Health, Overall, Part};
 use crate::resilience::policy::History;
@@ -66,7 +68,7 @@ pub struct GrpcServer {
 }
 
 /// What health is asked about: the whole, and each service.
-const HEALTH_OF: [&str; 3] = ["", "payment.v1.PaymentService", "florin.v1.Ledger"];
+const HEALTH_OF: [&str; 4] = ["", "payment.v1.PaymentService", "florin.v1.Ledger", "ledger.LedgerService"];
 
 impl GrpcServer {
     /// Listens and serves.
@@ -126,6 +128,11 @@ impl Listening {
             .send_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(bytes_max)
             .max_encoding_message_size(bytes_max);
+        let entries = LedgerServiceServer::new(OrdersV1::new(services.ledger.clone(), services.limits.clone()))
+            .accept_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(bytes_max)
+            .max_encoding_message_size(bytes_max);
         let payment = PaymentServiceServer::new(PaymentV1::new(services.ledger, services.limits, config.log_payments))
             .accept_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Gzip)
@@ -148,7 +155,8 @@ impl Listening {
             .add_service(reflection().build_v1().map_err(io::Error::other)?)
             .add_service(reflection().build_v1alpha().map_err(io::Error::other)?)
             .add_service(payment)
-            .add_service(native);
+            .add_service(native)
+            .add_service(entries);
         let incoming = Connections::new(listener, config.connections_max, crate::telemetry::metrics::CONNECTIONS);
         let mut stopped = self.stopped.clone();
         let until = async move { drop(stopped.wait_for(|stopped| *stopped).await) };

@@ -17,6 +17,9 @@ use crate::protocol::record::{
 pub struct Request {
     pub tenant: Arc<str>,
     pub api: Api,
+    /// Its transaction's id where that follows from all that is requested: it is the key, and never forgotten. `None`:
+    /// it is drawn.
+    pub id: Option<TransactionId>,
     /// The idempotency key as the caller gave it.
     pub key: Option<String>,
     /// Tells a repeat from another request under the same key.
@@ -75,6 +78,7 @@ impl Request {
         Self {
             tenant,
             api,
+            id: None,
             key: None,
             identity,
             reference: None,
@@ -90,24 +94,25 @@ impl Request {
 
     /// `None`: the caller gave no key.
     pub(super) fn key_hash(&self) -> Option<KeyHash> {
-        self.key.as_deref().map(|key| KeyHash::of(self.api, &self.tenant, key))
+        let given = || self.key.as_deref().map(|key| KeyHash::of(self.api, &self.tenant, key));
+        self.id.map(KeyHash::own).or_else(given)
     }
 }
 
 impl Command {
     /// The record of it between the accounts that its postings name.
     pub(super) fn record(&self, postings: SmallVec<[Posting; 1]>) -> Record {
-        self.filled(Record::of(&*self.movement, postings, self.source()))
+        self.filled(Record::of(&*self.movement, postings, self.source(self.request.id)))
     }
 
-    /// The record of its decline.
+    /// The record of its decline, under an id of its own: the movement may take effect yet.
     pub(super) fn declined(&self, code: DeclineCode, message: String) -> Record {
-        self.filled(Record::of_declined(&*self.movement, (code, message), self.postings.to_vec(), self.source()))
+        self.filled(Record::of_declined(&*self.movement, (code, message), self.postings.to_vec(), self.source(None)))
     }
 
-    fn source(&self) -> Source {
+    fn source(&self, id: Option<TransactionId>) -> Source {
         let Request { ref tenant, api, identity, deadline, .. } = self.request;
-        let id = TransactionId::draw();
+        let id = id.unwrap_or_else(TransactionId::draw);
         Source { id, tenant: tenant.clone(), api, request: identity, at: now_micros(), cutoff: deadline.at }
     }
 

@@ -12,8 +12,7 @@ use super::{Answer, Command, GRACE, Ledger, Request, read_failure};
 use crate::money::{Currency, ROUNDING, exchange};
 use crate::protocol::admission::Permit;
 use crate::protocol::movement::{Exchange, Transfer};
-use crate::protocol::record::{AccountKind, ExchangeRow, KeyHash, Kind, NormalSide, RequestedPosting};
-use crate::store::accounts::NewAccount;
+use crate::protocol::record::{ExchangeRow, KeyHash, Kind, RequestedPosting};
 use crate::store::rates::{self, RateRow};
 use crate::teller::failure::Failure;
 
@@ -89,7 +88,7 @@ impl Ledger {
         self.parts().memory.exchanges_underway.enter(&request);
         let (out, back) = (clearing_account(from), clearing_account(to));
         for (name, currency) in [(&out, from), (&back, to)] {
-            self.open_clearing(&request, name, currency).await?;
+            self.open_system(&request, name, currency).await?;
         }
         let rate =
             ExchangeRow { rate_id: row.id, base: from.code, quote: to.code, rate: row.rate.0, rounding: ROUNDING };
@@ -153,29 +152,5 @@ impl Ledger {
             )));
         }
         Ok(Ok(row))
-    }
-
-    /// Opens a clearing account when it is first needed.
-    async fn open_clearing(&self, request: &Request, name: &str, currency: Currency) -> Result<(), Failure> {
-        if self.posted(&request.tenant, name).await?.is_some() {
-            return Ok(());
-        }
-        let new = NewAccount {
-            tenant: request.tenant.to_string(),
-            name: name.to_owned(),
-            kind: AccountKind::System,
-            normal_side: NormalSide::Credit,
-            currency: currency.code,
-            owner: String::new(),
-            owner_type: String::new(),
-            subtype: None,
-            metadata: None,
-            floor: None,
-            ceiling: None,
-        };
-        self.open(&new, currency, request.correlation.as_deref(), request.maker.clone())
-            .await?
-            .map_err(|error| read_failure(&error))?;
-        Ok(())
     }
 }

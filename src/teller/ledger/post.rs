@@ -122,11 +122,8 @@ impl Ledger {
                 let role = named().find(|(_, name)| *name == missing).map_or("Payer", |(role, _)| role);
                 return Ok(Err((DeclineCode::AccountNotFound, format!("{role} account {missing} not found"))));
             }
-            Ok(Err(Unresolved::Unavailable)) => {
-                let is_active = self.0.node.active().is_some();
-                return Err(if is_active { Failure::DatabaseAway } else { Failure::NotLeader });
-            }
-            Err(_) => return Err(if deadline.is_callers { Failure::Deadline } else { Failure::TooLate }),
+            Ok(Err(Unresolved::Unavailable)) => return Err(self.unloadable()),
+            Err(_) => return Err(deadline.passed()),
         };
         for posting in &command.postings {
             for name in [&posting.debit, &posting.credit] {
@@ -161,7 +158,7 @@ impl Ledger {
                 Some(Tried::Failed(failure)) => Err(failure),
             },
             Ok(Err(error)) => Err(read_failure(&error)),
-            Err(_) => Err(if request.deadline.is_callers { Failure::Deadline } else { Failure::TooLate }),
+            Err(_) => Err(request.deadline.passed()),
         }
     }
 

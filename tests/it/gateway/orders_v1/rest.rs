@@ -1,0 +1,104 @@
+//! The REST calls of the orders contract, on the listener of all and on one of their own.
+
+use std::net::SocketAddr;
+
+use reqwest::{Client, Method, redirect};
+use serde_json::{Value, json};
+
+use crate::harness::served::Served;
+
+struct Site {
+    base: String,
+    http: Client,
+}
+
+impl Site {
+    fn at(address: SocketAddr) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default(); // another test was first
+        let http = Client::builder().no_proxy().redirect(redirect::Policy::none()).build().unwrap();
+        Self { base: format!("http://{address}"), http }
+    }
+
+    /// Status, kind of content, where it redirects to, and the body, as JSON if it is some.
+    async fn ask(&self, method: Method, path: &str) -> Value {
+        let answer = self.http.request(method, format!("{}{path}", self.base)).send().await.unwrap();
+        let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let (status, kind, location) = (answer.status().as_u16(), header("content-type"), header("location"));
+        let text = answer.text().await.unwrap();
+        let body = serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text));
+        json!({ "status": status, "type": kind, "location": location, "body": body })
+    }
+
+    /// The answers without their kind of content, which is JSON, one to a line.
+    async fn told(&self, asked: &[(Method, &str)]) -> String {
+        let mut lines = Vec::new();
+        for (method, path) in asked {
+            let answer = self.ask(method.clone(), path).await;
+            assert_eq!(answer["type"], "application/json", "{method} {path}: {answer}");
+            lines.push(format!("{method} {path}: {} {}", answer["status"], answer["body"]));
+        }
+        lines.join("\n")
+    }
+
+    async fn page(&self) {
+        let page = self.ask(Method::GET, "/docs/").await;
+        assert!(page["body"].as_str().is_some_and(|page| page.contains("swagger-ui")), "{page}");
+        let set_up = self.ask(Method::GET, "/docs/swagger-initializer.js").await;
+        assert!(set_up["body"].as_str().is_some_and(|text| text.contains("/openapi.json")), "{set_up}");
+        for path in ["/docs", "/redoc"] {
+            let moved = self.ask(Method::GET, path).await;
+            assert!(
+                moved["status"] == 303 && moved["location"].as_str().is_some_and(|to| to.starts_with("/docs")),
+                "{moved}"
+            );
+        }
+        let description = self.ask(Method::GET, "/openapi.json").await["body"].clone();
+        let paths: Vec<_> = description["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!((description["openapi"].as_str(), paths), (Some("3.1.0"), vec!["/healthz"]));
+    }
+}
+
+// Fails when the listener of its own serves other contracts, or answers what is not there in another manner.
+#[tokio::test(flavor = "multi_thread")]
+async fn both_listeners_answer_its_calls_and_each_has_its_own_words_for_what_is_not_there() {
+    let port = florin_servers::ports::free().unwrap();
+    let served = Served::with(&[("LEDGER_API_HTTP_PORT", &port.to_string())]).await;
+    let own = served.runtime.orders_http.expect("it has a listener of its own");
+    assert_eq!(own.port(), port);
+    let (all, own) = (Site::at(served.http), Site::at(own));
+    let asked = [
+        (Method::GET, "/healthz"),
+        (Method::POST, "/healthz"),
+        (Method::DELETE, "/openapi.json"),
+        (Method::GET, "/nowhere"),
+        (Method::GET, "/api/v1/accounts"),
+        (Method::POST, "/v1/transactions"),
+    ];
+    insta::assert_snapshot!(own.told(&asked).await, @r#"
+    GET /healthz: 200 {"ok":true}
+    POST /healthz: 405 {"detail":"Method Not Allowed"}
+    DELETE /openapi.json: 405 {"detail":"Method Not Allowed"}
+    GET /nowhere: 404 {"detail":"Not Found"}
+    GET /api/v1/accounts: 404 {"detail":"Not Found"}
+    POST /v1/transactions: 404 {"detail":"Not Found"}
+    "#);
+    insta::assert_snapshot!(all.told(&asked[..3]).await, @r#"
+    GET /healthz: 200 {"ok":true}
+    POST /healthz: 405 {"detail":"Method Not Allowed"}
+    DELETE /openapi.json: 405 {"detail":"Method Not Allowed"}
+    "#);
+    let nowhere = all.ask(Method::GET, "/nowhere").await;
+    assert_eq!((&nowhere["status"], &nowhere["body"]["code"]), (&json!(404), &json!("NOT_FOUND")), "{nowhere}");
+    all.page().await;
+    own.page().await;
+    drop((all, own)); // their connections would be waited for
+    served.stop().await;
+}
+
+// Fails when the listener of its own is there though nobody asked for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_port_there_is_no_listener_of_its_own() {
+    let served = Served::start().await;
+    assert_eq!(served.runtime.orders_http, None);
+    served.stop().await;
+}
