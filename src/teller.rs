@@ -3,6 +3,7 @@
 
 pub mod call;
 pub mod declines;
+pub mod exports;
 pub mod externals;
 pub mod failure;
 pub mod ledger;

@@ -16,8 +16,11 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::gateway::http::App;
-use crate::gateway::http::refusal::Manners;
+use crate::gateway::http::refusal::{Manners, Refusal};
 use crate::gateway::http::routes::Routes;
+use crate::store::api_keys::Scope;
+use crate::store::billing::exports::ExportRow;
+use crate::teller::exports;
 
 /// Where the description is.
 const JSON: &str = "/openapi.json";
@@ -47,7 +50,7 @@ pub fn routes() -> Routes {
 
 /// Those that are described, a line each.
 fn calls() -> Routes {
-    Routes::default().open(routes!(healthz))
+    Routes::default().open(routes!(healthz)).needs(Scope::Read, routes!(export))
 }
 
 #[derive(utoipa::OpenApi)]
@@ -67,6 +70,25 @@ static DESCRIPTION: LazyLock<OpenApi> = LazyLock::new(|| {
 #[derive(Serialize, ToSchema)]
 pub struct Healthz {
     ok: bool,
+}
+
+/// A file of an export.
+#[derive(Serialize, ToSchema)]
+pub struct Exported {
+    /// `s3://...` or `file:///...`.
+    url: String,
+    /// Invoices in it.
+    rows: i64,
+}
+
+/// Yesterday's invoices (UTC) as CSV, written once: asked again, the same file.
+#[utoipa::path(
+    get, path = "/exports/daily", tag = "exports",
+    responses((status = 200, description = "the file is there", body = Exported))
+)]
+pub async fn export(State(app): State<App>) -> Result<Json<Exported>, Refusal> {
+    let ExportRow { url, rows } = exports::yesterday(&app.ledger).await?;
+    Ok(Json(Exported { url, rows }))
 }
 
 /// Whether payments are taken.

@@ -1,0 +1,38 @@
+//! Exports of a day, as callers ask for them.
+
+use chrono::{NaiveDate, Utc};
+
+use super::failure::Failure;
+use super::ledger::Ledger;
+use crate::actors::exports::ExportError;
+use crate::store::billing::exports::ExportRow;
+
+/// The export of the day before today (UTC); made unless it is there.
+///
+/// # Errors
+/// As [`day`].
+pub async fn yesterday(ledger: &Ledger) -> Result<ExportRow, Failure> {
+    let today = Utc::now().date_naive();
+    day(ledger, today.pred_opt().unwrap_or(today)).await
+}
+
+/// The export of a day (UTC); made unless it is there.
+///
+/// # Errors
+/// `FailedPrecondition` for a day that has not ended, and where other bytes are in its place; `NotLeader`,
+/// `DatabaseAway`; `Unconfigured` while the place where exports stay cannot be reached.
+pub async fn day(ledger: &Ledger, day: NaiveDate) -> Result<ExportRow, Failure> {
+    let exports = ledger.active()?.exports;
+    exports.day(day).await.map_err(|error| {
+        tracing::warn!(%day, %error, "an export cannot be made now");
+        match error {
+            ExportError::NotEnded(_) => Failure::FailedPrecondition(error.to_string()),
+            ExportError::Storage(ref storage) if !storage.is_transient() => {
+                Failure::FailedPrecondition(error.to_string())
+            }
+            ExportError::Storage(_) => Failure::Unconfigured("the place of exports cannot be reached"),
+            ExportError::Store(_) => Failure::DatabaseAway,
+            ExportError::Away => Failure::NotLeader,
+        }
+    })
+}
