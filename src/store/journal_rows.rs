@@ -180,6 +180,6 @@ mod tests {
         assert_eq!(read(None, 1), Ok((None, Kind::PAYMENT)));
         assert_eq!(read(Some(3), 2), Ok((Some(EventType::TransactionPosted), Kind::TRANSFER)));
         assert_eq!(read(Some(99), 1), Err(Unreadable::Event(99)));
-        assert_eq!(read(None, 16), Err(Unreadable::Kind(16)));
+        assert_eq!(read(None, 99), Err(Unreadable::Kind(99)));
     }
 }

@@ -1,3 +1,4 @@
+mod invoices;
 mod letters;
 mod unreadable;
 mod without_postings;
@@ -90,7 +91,7 @@ fn asked(amount: i128, code: &str, exponent: u8) -> Value {
 }
 
 fn tell(rows: &[Row]) -> LiveEvent {
-    render(rows, named).unwrap()
+    render(rows, named, |_| None).unwrap()
 }
 
 fn schema(name: &str) -> jsonschema::Validator {
@@ -112,6 +113,13 @@ fn schema_of(event: EventType) -> &'static str {
         EventType::HoldVoided => "hold-voided",
         EventType::AccountCreated => "account-created",
         EventType::AccountChanged => "account-changed",
+        EventType::InvoiceIssued => "invoice-issued",
+        EventType::CreditNoteIssued => "credit-note-issued",
+        EventType::InvoicePaid => "invoice-paid",
+        EventType::InvoiceVoided => "invoice-voided",
+        EventType::InvoiceWrittenOff => "invoice-written-off",
+        EventType::InvoiceUncollectible => "invoice-uncollectible",
+        EventType::InvoiceOverdue => "invoice-overdue",
     }
 }
 
