@@ -117,6 +117,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ), // the pool's type; for SQL see below
     ("reqwest", &["src/provider"]),
     ("ractor", &["src/actors", "src/supervision", "src/protocol"]),
+    ("typst", &["pdf"]),
 ];
 
 /// Packages of ours, and who may know each by its name.
@@ -136,6 +137,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "load-tests",
         ],
     ),
+    ("florin_pdf", &["pdf/tests", "pdf/examples"]),
     ("florin_servers", &["src/cli/dev.rs", "tests", "load-tests"]),
     ("florin_load", &["load-tests/src/main.rs", "load-tests/tests", "load-tests/benches"]),
 ];
@@ -146,7 +148,7 @@ const IMPURE: &[&str] =
     &["tokio", "sqlx", "rdkafka", "tonic", "ractor", "redis", "axum", "reqwest", "futures", "metrics", "tracing"];
 
 /// What the program is made of.
-const PRODUCT: &[&str] = &["src", "servers", "wire"];
+const PRODUCT: &[&str] = &["src", "pdf/src", "servers", "wire"];
 
 /// SQL stands in `src/store` and in tests.
 const SQL: &[&str] = &[
@@ -163,7 +165,7 @@ const SQL: &[&str] = &[
 ];
 
 /// Where our code is.
-const FOLDERS: &[&str] = &["src", "servers", "wire", "tests", "load-tests"];
+const FOLDERS: &[&str] = &["src", "pdf", "servers", "wire", "tests", "load-tests"];
 
 const LINES_MAX: usize = 400;
 
