@@ -23,9 +23,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     ] {
         per_second(&renderer, name, document)?;
     }
-    for lines in [56, 2_000, limits::LINES_MAX] {
+    for (lines, chars) in [(56, 40), (2_000, 40), (limits::LINES_MAX, limits::LINES_CHARS_MAX / limits::LINES_MAX)] {
         let mut document = documents::english();
         document.lines = document.lines.iter().cycle().take(lines).cloned().collect();
+        for line in &mut document.lines {
+            line.description = line.description.chars().cycle().take(chars).collect();
+        }
         let started = Instant::now();
         let pdf = renderer.render(&document)?;
         println!("{lines} lines: {} ms, {} kB", started.elapsed().as_millis(), pdf.len() / 1024);

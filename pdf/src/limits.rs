@@ -10,6 +10,8 @@ use crate::logo;
 
 /// About 160 pages: half a GB of memory while they are made, and some seconds.
 pub const LINES_MAX: usize = 5_000;
+/// Characters of the descriptions of all lines together.
+pub const LINES_CHARS_MAX: usize = 500_000;
 pub const TAXES_MAX: usize = 100;
 /// Lines of an address.
 pub const ADDRESS_LINES_MAX: usize = 10;
@@ -53,6 +55,11 @@ pub(crate) fn check(document: &Document) -> Result<(), PdfError> {
         return Err(PdfError::field("exponent", document.exponent, "2 on a GST bill"));
     }
     count("lines", document.lines.len(), LINES_MAX)?;
+    let lines_chars = document.lines.iter().map(|line| line.description.chars().count()).sum::<usize>();
+    if lines_chars > LINES_CHARS_MAX {
+        let limit = format!("at most {LINES_CHARS_MAX} in all descriptions");
+        return Err(PdfError::field("lines", format!("{lines_chars} characters"), limit));
+    }
     for (at, line) in document.lines.iter().enumerate() {
         let field = |name: &str| format!("lines[{at}].{name}");
         chars(|| field("description"), &line.description, DESCRIPTION_CHARS_MAX)?;

@@ -9,8 +9,15 @@ use crate::limits::{LOGO_BYTES_MAX, LOGO_ELEMENTS_MAX, LOGO_PIXELS_MAX};
 const FIELD: &str = "seller.logo";
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
-/// Shapes and their paint. What repeats (`use`, `pattern`), is made of pixels (`filter`), needs fonts or other files is
-/// not among them.
+/// Levels of an SVG.
+const DEPTH_MAX: usize = 32;
+/// Stops of all gradients of an SVG: each shape may repeat all of them.
+const STOPS_MAX: usize = 100;
+/// Bytes of a PNG's colour profile, which is compressed: up to a thousand times as many in memory.
+const PROFILE_BYTES_MAX: usize = 16 * 1024;
+
+/// Shapes and their paint. What repeats or nests what it draws (`use`, `pattern`, `mask`, `clipPath`), is made of pixels
+/// (`filter`), needs fonts or other files is not among them.
 const SVG_ELEMENTS: &[&str] = &[
     "svg",
     "g",
@@ -22,7 +29,6 @@ const SVG_ELEMENTS: &[&str] = &[
     "polyline",
     "polygon",
     "defs",
-    "clipPath",
     "linearGradient",
     "radialGradient",
     "stop",
@@ -54,10 +60,28 @@ fn png(logo: &[u8]) -> Result<(), PdfError> {
         let limit = format!("at most {LOGO_PIXELS_MAX} pixels");
         return Err(PdfError::field(FIELD, format!("{width} by {height} pixels"), limit));
     }
+    if profile_bytes(logo) > PROFILE_BYTES_MAX {
+        let limit = format!("at most {PROFILE_BYTES_MAX} bytes of it");
+        return Err(PdfError::field(FIELD, "a PNG with a large colour profile", limit));
+    }
     // Typst remembers what it decodes, so the template does not decode it again.
     let decoded = RasterImage::plain(Bytes::new(logo.to_vec()), ExchangeFormat::Png);
     decoded.map_err(|error| PdfError::field(FIELD, format!("a broken PNG ({error})"), "a PNG or an SVG"))?;
     Ok(())
+}
+
+/// The length of the chunk iCCP. Each chunk has its length, its name, its data and four bytes more.
+fn profile_bytes(logo: &[u8]) -> usize {
+    let mut rest = logo.get(PNG.len()..).unwrap_or_default();
+    while let Some((header, data)) = rest.split_first_chunk::<8>() {
+        let [a, b, c, d, name @ ..] = *header;
+        let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
+        if &name == b"iCCP" {
+            return length;
+        }
+        rest = data.get(length.saturating_add(4)..).unwrap_or_default();
+    }
+    0
 }
 
 fn svg(logo: &[u8]) -> Result<(), PdfError> {
@@ -80,11 +104,20 @@ fn svg(logo: &[u8]) -> Result<(), PdfError> {
             let value = format!("an SVG with the element <{name}>");
             return Err(PdfError::field(FIELD, value, format!("an SVG of {}", SVG_ELEMENTS.join(", "))));
         }
-        // A clip within a clip within a clip doubles what is drawn at each step.
-        let clips = element.attribute("clip-path").is_some();
-        if clips && element.ancestors().any(|above| above.tag_name().name() == "clipPath") {
-            return Err(PdfError::field(FIELD, "an SVG with a clip in a clip", "an SVG with single clips"));
+        if element.ancestors().count() > DEPTH_MAX {
+            return Err(PdfError::field(FIELD, "a deep SVG", format!("of at most {DEPTH_MAX} levels")));
         }
+        // A filter may stand in a style, without an element of its own, and a backslash may hide its name.
+        let style = if name == "style" { element.text() } else { element.attribute("style") };
+        if element.has_attribute("filter")
+            || style.is_some_and(|style| style.contains(['\\']) || style.contains("filter"))
+        {
+            return Err(PdfError::field(FIELD, "an SVG with a filter", "an SVG of shapes alone"));
+        }
+    }
+    let stops = tree.descendants().filter(|node| node.tag_name().name() == "stop").count();
+    if stops > STOPS_MAX {
+        return Err(PdfError::field(FIELD, format!("an SVG with {stops} stops"), format!("of at most {STOPS_MAX}")));
     }
     let decoded = SvgImage::new(Bytes::new(logo.to_vec()));
     decoded.map_err(|_| PdfError::field(FIELD, "an SVG without a size or a shape", "an SVG that can be drawn"))?;

@@ -3,11 +3,10 @@
 use chrono::NaiveDate;
 use florin_pdf::{Buyer, Document, Kind, Language, Line, Seller, TaxLine};
 
-pub const LOGO: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" width="208" height="48" viewBox="0 0 208 48">
+pub const LOGO: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" width="48" height="48" viewBox="0 0 48 48">
 <rect width="48" height="48" rx="12" fill="#0b5d66"/>
 <path d="M13 34 V14 H35 V20 H20 V23 H32 V28 H20 V34 Z" fill="#ffffff"/>
 <circle cx="34" cy="33" r="4" fill="#f2b84b"/>
-<path d="M62 34 V15 H67 V31 H77 V34 Z M84 15 H98 V18 H91 V34 H88 V18 H84 Z M106 15 H120 V18 H110 V23 H119 V26 H110 V31 H120 V34 H106 Z" fill="#0b5d66"/>
 </svg>"##;
 
 pub fn day(year: i32, month: u32, day: u32) -> NaiveDate {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use florin_pdf::{Document, Language, PdfError, limits};
+use florin_pdf::{Buyer, Document, Kind, Language, PdfError, Seller, limits};
 
 use crate::{RENDERER, documents, pages};
 
@@ -44,6 +44,15 @@ fn an_error_names_the_field_the_value_and_the_limit() {
         (|d| d.lines[0].net = 10_i128.pow(24), "lines[0].net", "1000000000000000000000000", "of at most 24 digits"),
         (|d| d.total = i128::MIN, "total", "-170141183460469231731687303715884105728", "of at most 24 digits"),
         (|d| d.lines = vec![d.lines[0].clone(); limits::LINES_MAX + 1], "lines", "5001 entries", "at most 5000"),
+        (
+            |d| {
+                d.lines = vec![d.lines[0].clone(); 501];
+                d.lines.iter_mut().for_each(|line| line.description = "x".repeat(1_000));
+            },
+            "lines",
+            "501000 characters",
+            "at most 500000 in all descriptions",
+        ),
         (|d| d.taxes = vec![d.taxes[0].clone(); 101], "taxes", "101 entries", "at most 100"),
         (|d| d.issued_on = documents::day(12_026, 1, 1), "issued_on", "+12026-01-01", "a day of the years 1 to 9999"),
         (|d| d.seller.logo = Some(vec![b'<'; 524_289]), "seller.logo", "524289 bytes", "at most 524288"),
@@ -71,7 +80,14 @@ fn a_picture_that_does_not_decode_leads_elsewhere_or_grows_is_refused() {
         (svg("<use href=\"#a\"/>").into_bytes(), "<use>"),
         (svg("<text>a</text>").into_bytes(), "<text>"),
         (svg("<filter/>").into_bytes(), "<filter>"),
-        (svg("<clipPath id=\"a\"><g clip-path=\"url(#a)\"/></clipPath>").into_bytes(), "clip"),
+        (svg("<clipPath/>").into_bytes(), "<clipPath>"),
+        (svg("<g filter=\"blur(9)\"/>").into_bytes(), "filter"),
+        (svg("<g style=\"f\\69lter: blur(9)\"/>").into_bytes(), "filter"),
+        (svg("<style>g { filter: blur(9) }</style>").into_bytes(), "filter"),
+        (svg(&format!("{}{}", "<g>".repeat(40), "</g>".repeat(40))).into_bytes(), "a deep SVG"),
+        (svg(&format!("{}{}", "<g>".repeat(70_000), "</g>".repeat(70_000))).into_bytes(), "SVG"),
+        (svg(&"<stop/>".repeat(101)).into_bytes(), "101 stops"),
+        ([&png(9, 9)[..], b"\0\0\0\0", b"\0\0\x80\0iCCP"].concat(), "a large colour profile"),
         (svg(&"<g/>".repeat(2_000)).into_bytes(), "a large SVG"),
         (format!("<!DOCTYPE svg [<!ENTITY a \"b\">]>{}", svg("")).into_bytes(), "DTD"),
         (b"<svg".to_vec(), "unreadable"),
@@ -89,6 +105,20 @@ fn a_gst_bill_has_two_decimals() {
     bill.exponent = 3;
     let error = RENDERER.render(&bill).unwrap_err();
     assert_eq!(error, PdfError::Field { field: "exponent".into(), value: "3".into(), limit: "2 on a GST bill".into() });
+}
+
+#[test]
+fn a_document_of_nothing_is_set() {
+    for kind in [Kind::Invoice, Kind::CreditNote, Kind::GstBill] {
+        let mut document = documents::short(Language::Arabic);
+        document.kind = kind;
+        document.number.clear();
+        document.currency.clear();
+        (document.seller, document.buyer) = (Seller::default(), Buyer::default());
+        (document.lines, document.taxes) = (vec![], vec![]);
+        (document.terms, document.note) = (Some(String::new()), None);
+        assert_eq!(pages(&document).len(), 1, "{kind:?}");
+    }
 }
 
 #[test]
