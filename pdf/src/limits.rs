@@ -8,7 +8,7 @@ use crate::document::{Document, Kind};
 use crate::error::PdfError;
 use crate::logo;
 
-/// About 160 pages: half a GB of memory while they are made, and some seconds.
+/// About 160 pages. With the longest descriptions of many scripts it takes 0.6 GB of memory and 9 s to make them.
 pub const LINES_MAX: usize = 5_000;
 /// Characters of the descriptions of all lines together.
 pub const LINES_CHARS_MAX: usize = 500_000;
