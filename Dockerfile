@@ -12,8 +12,9 @@ COPY wire wire
 COPY rules rules
 COPY scripts/dev_kafka.sh scripts/
 COPY servers servers
-# A member of the workspace: not built, but cargo wants to see it.
+# Members of the workspace: not built, but cargo wants to see them.
 COPY load-tests load-tests
+COPY pdf pdf
 RUN mkdir src && echo 'fn main() {}' >src/main.rs && touch src/lib.rs \
  && cargo build --locked --release --bin florin \
  && rm -rf src

@@ -131,6 +131,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("object_store", &["src/documents/storage"]),
     ("csv", &["src/documents/csv"]),
     ("ractor", &["src/actors", "src/supervision", "src/protocol"]),
+    ("typst", &["pdf"]),
 ];
 
 /// Packages of ours, and who may know each by its name.
@@ -152,6 +153,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("florin_rules", &["src/lib.rs", "rules/tests"]),
+    ("florin_pdf", &["pdf/tests", "pdf/examples"]),
     ("florin_servers", &["src/cli/dev.rs", "tests", "load-tests"]),
     ("florin_load", &["load-tests/src/main.rs", "load-tests/tests", "load-tests/benches"]),
 ];
@@ -162,7 +164,7 @@ const IMPURE: &[&str] =
     &["tokio", "sqlx", "rdkafka", "tonic", "ractor", "redis", "axum", "reqwest", "futures", "metrics", "tracing"];
 
 /// What the program is made of.
-const PRODUCT: &[&str] = &["src", "rules", "servers", "wire"];
+const PRODUCT: &[&str] = &["src", "pdf/src", "rules", "servers", "wire"];
 
 /// SQL stands in `src/store` and in tests.
 const SQL: &[&str] = &[
@@ -179,7 +181,7 @@ const SQL: &[&str] = &[
 ];
 
 /// Where our code is.
-const FOLDERS: &[&str] = &["src", "rules", "servers", "wire", "tests", "load-tests"];
+const FOLDERS: &[&str] = &["src", "pdf", "rules", "servers", "wire", "tests", "load-tests"];
 
 const LINES_MAX: usize = 400;
 
