@@ -18,7 +18,7 @@ TESTS ?=
 
 # One step after the other: they share the machine, and the last lines are those of the tests.
 .NOTPARALLEL:
-.PHONY: help run build test test-large fuzz-api smoke bench bench-large bench-memory bench-micro bench-check up down env fmt fmt-check lint deny check-compose ci clean
+.PHONY: help run build test test-large fuzz-api smoke bench bench-large bench-memory bench-billing bench-micro bench-check up down env fmt fmt-check lint deny check-compose ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { gsub(/[$$][$$]/, "$$", $$2); printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,8 +55,8 @@ smoke: build ## Run `make run` with each Kafka, pay, stop it, start it again
 BENCH_PROFILE ?= release
 BENCH_OUT ?= target/bench
 # A broker under load for long, with its second compiler, as in production.
-bench bench-large bench-memory: export FLORIN_KAFKA_JVM ?= -XX:+UseSerialGC
-bench bench-large bench-memory: export FLORIN_KAFKA_HEAP ?= 1g
+bench bench-large bench-memory bench-billing: export FLORIN_KAFKA_JVM ?= -XX:+UseSerialGC
+bench bench-large bench-memory bench-billing: export FLORIN_KAFKA_HEAP ?= 1g
 bench_folder := $(CARGO_TARGET_DIR)/$(if $(filter dev,$(BENCH_PROFILE)),debug,$(BENCH_PROFILE))
 
 bench: ## Measure Florin and the baselines side by side, and Florin's REST, holds and balances, into target/bench; BENCH_QUICK=1: whether it works, in under 3 minutes; BENCH_ARGS
@@ -73,6 +73,11 @@ bench-memory: ## Watch Florin's memory through 10 minutes of load over 100,000 a
 	@scripts/require.sh build postgres redis kafka
 	cargo build --locked --profile $(BENCH_PROFILE) --package florin --package florin-load
 	@$(bench_folder)/florin-load bench-memory --florin $(bench_folder)/florin --out $(BENCH_OUT) $(BENCH_ARGS)
+
+bench-billing: ## Measure how fast orders from Kafka become invoices, beside one transaction per order; BENCH_ARGS="--orders 1000000"
+	@scripts/require.sh build postgres redis kafka
+	cargo build --locked --profile $(BENCH_PROFILE) --package florin --package florin-load
+	@$(bench_folder)/florin-load bench-billing --florin $(bench_folder)/florin --out $(BENCH_OUT) $(BENCH_ARGS)
 
 bench-micro: ## Measure single functions: decide, encode, the limiter
 	@scripts/require.sh build

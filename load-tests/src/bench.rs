@@ -1,6 +1,7 @@
 //! Florin and the baselines side by side: interleaved runs, in rounds, on one PostgreSQL; the books checked after each
 //! round.
 
+pub mod billing;
 mod child;
 pub mod large;
 mod measure;

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::bench::{self, Config, large, memory};
+use crate::bench::{self, Config, billing, large, memory};
 use crate::{address, baseline, history, seed};
 use load::{BalanceArgs, EntryArgs, PayArgs};
 
@@ -46,6 +46,39 @@ enum Command {
     BenchLarge(LargeArgs),
     /// Watch Florin's memory under minutes of load
     BenchMemory(MemoryArgs),
+    /// Measure how fast orders from Kafka become invoices, beside one transaction per order
+    BenchBilling(BillingArgs),
+}
+
+#[derive(Debug, Args)]
+struct BillingArgs {
+    /// The program under test, built for release
+    #[arg(long)]
+    florin: PathBuf,
+    /// Where the report goes
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+    /// Orders that Florin bills
+    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1_000..=10_000_000))]
+    orders: u64,
+    /// Orders that the baseline bills
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
+    baseline_orders: u64,
+    /// One of Florin's settings that is not to have its default, to try something
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
+}
+
+impl BillingArgs {
+    fn config(self) -> Result<billing::Config> {
+        Ok(billing::Config {
+            florin: program(&self.florin)?,
+            out: self.out,
+            orders: self.orders,
+            baseline_orders: self.baseline_orders,
+            settings: self.settings,
+        })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -257,6 +290,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Bench(args) => until_told(bench::run(args.config()?)).await,
         Command::BenchLarge(args) => until_told(large::run(args.config()?)).await,
         Command::BenchMemory(args) => until_told(memory::run(args.config()?)).await,
+        Command::BenchBilling(args) => until_told(billing::run(args.config()?)).await,
     }
 }
 

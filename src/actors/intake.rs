@@ -19,8 +19,9 @@ use sqlx::PgPool;
 pub use self::letters::Undelivered;
 use crate::faults::Faults;
 use crate::messaging::KafkaConfig;
-use crate::messaging::consumer::{Bounds, Consumer, Received};
+use crate::messaging::consumer::{Bounds, Consumer, MESSAGE_BYTES_MAX, Received};
 use crate::messaging::producer::{Failure, Producer, Stopping};
+use crate::messaging::topics::FRAMING;
 use crate::resilience::health::{Condition, Health, Part};
 use crate::store::{StoreError, received};
 use crate::telemetry::metrics::{RECEIVED, RECEIVED_POLL};
@@ -283,7 +284,10 @@ impl<D: Desk> IntakeState<D> {
     async fn bury(&mut self, message: &Received, why: (&str, &str)) -> Result<(), Later> {
         let producer = match self.producer.take() {
             Some(producer) => producer,
-            None => Producer::create(&self.args.kafka, false)?,
+            None => {
+                let kafka = KafkaConfig { record_bytes_max: MESSAGE_BYTES_MAX + FRAMING, ..self.args.kafka.clone() };
+                Producer::create(&kafka, false)?
+            }
         };
         letters::bury(&self.args.pool, &producer, &Never, message, why).await?;
         self.producer = Some(producer);

@@ -7,8 +7,11 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::KafkaConfig;
+use super::consumer::MESSAGE_BYTES_MAX;
 use crate::protocol::events::{EventType, Stream};
 
+/// Room for a record's key, headers and framing, in bytes.
+pub const FRAMING: usize = 65_536;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The names of the topics.
@@ -47,11 +50,12 @@ impl Topics {
 
     /// Every topic once, with its settings: for events, for dead letters, for positions.
     pub fn plan(&self, config: &KafkaConfig) -> Vec<Plan> {
-        let size = (config.record_bytes_max + 4096).to_string(); // room for key and framing
+        let (own, received) = (config.record_bytes_max, MESSAGE_BYTES_MAX);
+        let written = self.events.iter().map(|(_, name)| name).chain([&self.dead_letters, &self.billing]);
+        let all = written.map(|name| (name, own)).chain(self.received.iter().map(|name| (name, received)));
         let mut plans: Vec<Plan> = Vec::new();
-        for name in
-            self.events.iter().map(|(_, name)| name).chain([&self.dead_letters, &self.billing]).chain(&self.received)
-        {
+        for (name, bytes_max) in all {
+            let size = (bytes_max + FRAMING).to_string();
             if plans.iter().all(|plan| plan.name != *name) {
                 plans.push(Plan {
                     name: name.clone(),

@@ -170,6 +170,12 @@ impl Site {
         address::database(&self.postgres.url(name))
     }
 
+    /// The brokers.
+    #[must_use]
+    pub fn brokers(&self) -> String {
+        self.kafka.brokers()
+    }
+
     /// How a server is dialled.
     ///
     /// # Errors

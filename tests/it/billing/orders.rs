@@ -10,7 +10,7 @@ use crate::process::site::Site;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// An order of these lines.
-fn order(n: usize, currency: &str, lines: Value) -> String {
+pub fn order(n: usize, currency: &str, lines: Value) -> String {
     json!({
         "event_id": format!("event-{n}"), "order_id": format!("order-{n}"), "currency": currency, "lines": lines,
         "timestamp": "2026-11-20T02:09:34.076259",
@@ -18,16 +18,33 @@ fn order(n: usize, currency: &str, lines: Value) -> String {
     .to_string()
 }
 
+/// Three lines that come to 118.00 with tax.
+pub fn billable() -> Value {
+    json!([
+        {"sku": "a", "qty": 2, "unit_price": 40},
+        {"sku": "b", "qty": 1, "unit_price": "19.99"},
+        {"sku": "c", "qty": 1, "unit_price": 0.01},
+    ])
+}
+
 impl Site {
-    fn order(&self, bodies: &[impl AsRef<[u8]>]) {
+    pub fn order(&self, bodies: &[impl AsRef<[u8]>]) {
         topics::write(&self.brokers, &format!("{}.orders", self.name), bodies);
     }
 
-    async fn until(&self, what: &str, sql: &str, want: i64) {
+    pub async fn until(&self, what: &str, sql: &str, want: i64) {
+        self.waits(what, sql, want, |found| found == want).await;
+    }
+
+    pub async fn until_at_least(&self, what: &str, sql: &str, want: i64) {
+        self.waits(what, sql, want, |found| found >= want).await;
+    }
+
+    async fn waits(&self, what: &str, sql: &str, want: i64, is_so: impl Fn(i64) -> bool) {
         let deadline = Instant::now() + LIMIT;
         loop {
             let found = self.database.count(sql).await;
-            if found == want {
+            if is_so(found) {
                 return;
             }
             assert!(Instant::now() < deadline, "{what}: {found} after {LIMIT:?}, not {want}");
@@ -35,7 +52,7 @@ impl Site {
         }
     }
 
-    async fn billing_events(&self) -> Vec<topics::Record> {
+    pub async fn billing_events(&self) -> Vec<topics::Record> {
         self.until("no event waits", "SELECT count(*) FROM journal WHERE event IS NOT NULL AND n = 0 AND seq > (SELECT max(position) FROM outbox_positions)", 0).await;
         let (brokers, topic) = (self.brokers.clone(), format!("{}.billing", self.name));
         tokio::task::spawn_blocking(move || topics::read(&brokers, &topic)).await.unwrap()
@@ -102,6 +119,24 @@ async fn an_order_that_is_delivered_again_is_billed_once() {
     assert_eq!(site.database.count("SELECT sum(tax)::bigint FROM invoices").await, 21 * 23, "18 % of 1.25 is 0.23");
     assert_eq!(site.billing_events().await.len(), 21);
     assert_eq!(site.database.count("SELECT count(*) FROM received_letters").await, 0);
+    server.terminate(Duration::from_secs(15));
+    site.verify();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_orders_are_billed_and_too_large_ones_are_dead_letters() {
+    let site = Site::new().await;
+    let server = site.serve().await;
+    let line = json!({"sku": "s", "qty": 1, "unit_price": "0.01"});
+    let many = order(1, "USD", Value::Array(vec![line.clone(); 100_000]));
+    let wide = json!({"sku": "s", "qty": 1, "unit_price": 1, "note": "x".repeat(5 << 20)});
+    let too_many = order(3, "USD", Value::Array(vec![line; 100_001]));
+    let too_wide = json!({"sku": "s", "qty": 1, "unit_price": 1, "note": "x".repeat(9 << 20)});
+    site.order(&[many, order(2, "USD", json!([wide])), too_many, order(4, "USD", json!([too_wide]))]);
+    site.until("billed", "SELECT count(*) FROM invoices WHERE total IN (118000, 118)", 2).await;
+    let letters =
+        "SELECT count(*) FROM received_letters WHERE published AND code IN ('TOO_MANY_LINES', 'MESSAGE_TOO_LONG')";
+    site.until("buried", letters, 2).await;
     server.terminate(Duration::from_secs(15));
     site.verify();
 }
