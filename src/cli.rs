@@ -17,6 +17,7 @@ mod invoices;
 mod keys;
 mod migrate;
 pub mod options;
+mod orders;
 mod outbox;
 pub mod output;
 mod pay;
@@ -62,6 +63,9 @@ enum Command {
     /// List, show and replay the events that Kafka refused, and the messages from Kafka that could have no effect.
     #[command(subcommand)]
     Dlq(dlq::Command),
+    /// Send orders to be billed, and list those that wait.
+    #[command(subcommand)]
+    Orders(orders::Command),
     /// List and show invoices and credit notes.
     #[command(subcommand)]
     Invoices(invoices::Command),
@@ -126,6 +130,7 @@ impl Cli {
             Command::Balance(args) => done(block_on(balance::run(args))),
             Command::Events(args) => done(events::run(args)),
             Command::Dlq(command) => done(block_on(dlq::run(command))),
+            Command::Orders(command) => done(block_on(orders::run(command))),
             Command::Invoices(command) => done(block_on(invoices::run(command))),
             Command::Export(args) => done(block_on(export::run(args))),
             Command::Outbox(command) => done(block_on(outbox::run(command))),
@@ -169,7 +174,7 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
         let names: Vec<_> = Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        let want = "serve dev migrate seed verify pay balance events dlq invoices export outbox quarantine actions sagas keys config completions";
+        let want = "serve dev migrate seed verify pay balance events dlq orders invoices export outbox quarantine actions sagas keys config completions";
         assert_eq!(names.join(" "), want);
         for command in Cli::command().get_subcommands() {
             assert!(command.get_about().is_some(), "{} says nothing of itself", command.get_name());
@@ -194,6 +199,8 @@ mod tests {
             ("dlq replay", false),
             ("invoices list --status open --customer c --json", true),
             ("invoices list --status lost", false),
+            ("orders send orders.jsonl", true),
+            ("orders parked --json", true),
             ("invoices show 7", true),
             ("export 2026-11-20", true),
             ("export yesterday", false),

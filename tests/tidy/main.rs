@@ -83,7 +83,10 @@ const KNOW_CONTRACTS: &[&str] =
 
 /// Libraries that stay where they belong. A name stands for all that begin with it (`tonic_types`).
 const LIBRARIES: &[(&str, &[&str])] = &[
-    ("rdkafka", &["src/messaging", "src/cli/events.rs", "servers/src/lib.rs", "servers/src/kafka"]),
+    (
+        "rdkafka",
+        &["src/messaging", "src/cli/events.rs", "src/cli/orders.rs", "servers/src/lib.rs", "servers/src/kafka"],
+    ),
     (
         "axum",
         &[
