@@ -18,7 +18,7 @@ TESTS ?=
 
 # One step after the other: they share the machine, and the last lines are those of the tests.
 .NOTPARALLEL:
-.PHONY: help run build test test-large fuzz-api smoke bench bench-large bench-memory bench-billing bench-micro bench-check up down env fmt fmt-check lint deny check-compose ci clean
+.PHONY: help run build test test-large fuzz-api smoke demo-billing bench bench-large bench-memory bench-billing bench-micro bench-check up down env fmt fmt-check lint deny check-compose ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { gsub(/[$$][$$]/, "$$", $$2); printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ fuzz-api: build ## Throw what its description allows, and what it does not, at a
 smoke: build ## Run `make run` with each Kafka, pay, stop it, start it again
 	@scripts/require.sh postgres kafka
 	@FLORIN=$(FLORIN) scripts/smoke.sh mock real
+
+demo-billing: build ## Show billing end to end: 100 orders, their invoices, a PDF, a mail, an export
+	@scripts/require.sh postgres
+	@FLORIN=$(FLORIN) scripts/demo_billing.sh
 
 # The measuring tool goes with the Florin of the same profile: figures of anything but release mean nothing.
 BENCH_PROFILE ?= release
