@@ -33,11 +33,11 @@ build: ## Build everything: PROFILE=dev or release
 	cargo build --locked --profile $(PROFILE)
 
 test: ## Start the servers, run all tests, stop the servers: TESTS="name --nocapture" runs some
-	@scripts/require.sh build postgres redis kafka
+	@scripts/require.sh build postgres redis kafka tools
 	@scripts/servers.sh with scripts/test.sh $(TESTS)
 
 test-large: ## Run the tests that take too long for every day
-	@scripts/require.sh build postgres redis kafka
+	@scripts/require.sh build postgres redis kafka tools
 	@FLORIN_LARGE=1 TEST_LIMIT_S=7200 scripts/servers.sh with scripts/test.sh walk:: paging:: fold:: crash::
 
 # Cases of each call of the API.
@@ -79,7 +79,7 @@ bench-micro: ## Measure single functions: decide, encode, the limiter
 	cargo bench --locked --package florin-load --bench micro
 
 up: ## Start the test servers and print their addresses; one test alone: eval "$$(make env)" && cargo test NAME
-	@scripts/require.sh postgres redis kafka
+	@scripts/require.sh postgres redis kafka tools
 	@scripts/servers.sh up
 
 env: ## Print the addresses of the test servers that run

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The servers that the tests need: PostgreSQL, Redis and a real Kafka, for this checkout alone.
+# The servers that the tests need: PostgreSQL, Redis, a real Kafka, a mail server that keeps what it gets, and an S3; for this checkout alone.
 #
 #   servers.sh up              start those that do not run yet, print their addresses
 #   servers.sh env             print the addresses of those that run
@@ -8,7 +8,8 @@
 #   servers.sh with COMMAND    run the command with the addresses in its environment, then stop what this call started,
 #                              also when the command fails or is interrupted
 #
-# DATABASE_URL, REDIS_URL and KAFKA_BROKERS, when set, name servers of yours: those are used as they are and never touched.
+# DATABASE_URL, REDIS_URL, KAFKA_BROKERS, SMTP_SINK (host:port; with SMTP_SINK_TLS, where it offers STARTTLS, and SMTP_SINK_DIR, its
+# folder of mails) and S3_ENDPOINT, when set, name servers of yours: those are used as they are and never touched.
 # Data may be lost: fsync is off. FLORIN_TEST_DIR chooses the folder; each checkout has its own below it.
 set -euo pipefail
 
@@ -159,6 +160,58 @@ kafka_down() { "$here/dev_kafka.sh" stop "$dir/kafka"; }
 
 kafka_brokers() { if kafka_pid >/dev/null; then echo "127.0.0.1:$(cat "$dir/kafka/port")"; fi; }
 
+# --- Mail: scripts/smtp_sink.py ----------------------------------------------------------------------------------------
+
+# The pid of the server of this name, whose working folder is ours.
+sink_pid() {
+  local pid
+  pid=$(cat "$dir/$1/pid" 2>/dev/null) || return 1
+  [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$dir/$1" ] && echo "$pid"
+}
+
+# Starts python with the arguments after $1, the name, and waits until $port is open. What the server kept is gone.
+sink_up() {
+  local python name=$1
+  shift
+  python=$("$here/tools.sh" sinks)
+  rm -rf "${dir:?}/$name"
+  mkdir -p "$dir/$name"
+  (cd "$dir/$name" && exec setsid "$python" "$@" 9>&- >>"$dir/$name/$name.log" 2>&1 </dev/null) &
+  started+=("$name")
+  echo "$!" >"$dir/$name/pid"
+  echo "$port" >"$dir/$name/port"
+  await "answers $port" $! 30 "$dir/$name/$name.log"
+}
+
+sink_down() {
+  local pid
+  if pid=$(sink_pid "$1"); then end "$pid" TERM 5; fi
+}
+
+sink_address() { if sink_pid "$1" >/dev/null; then echo "127.0.0.1:$(cat "$dir/$1/port")"; fi; }
+
+smtp_up() {
+  local port tls_port
+  if sink_pid smtp >/dev/null; then return; fi
+  port=$(free_port)
+  tls_port=$(free_port)
+  sink_up smtp "$here/smtp_sink.py" "$port" "$tls_port" "$dir/smtp/mails"
+  echo "$tls_port" >"$dir/smtp/tls_port"
+}
+
+smtp_down() { sink_down smtp; }
+
+# --- S3: moto ---------------------------------------------------------------------------------------------------------
+
+s3_up() {
+  local port
+  if sink_pid s3 >/dev/null; then return; fi
+  port=$(free_port)
+  sink_up s3 -m moto.server -H 127.0.0.1 -p "$port"
+}
+
+s3_down() { sink_down s3; }
+
 # --- All together -----------------------------------------------------------------------------------------------------
 
 up() {
@@ -169,6 +222,8 @@ up() {
   [ -n "${DATABASE_URL:-}" ] || postgres_up
   [ -n "${REDIS_URL:-}" ] || redis_up
   [ -n "${KAFKA_BROKERS:-}" ] || kafka_up
+  [ -n "${SMTP_SINK:-}" ] || smtp_up
+  [ -n "${S3_ENDPOINT:-}" ] || s3_up
   exec 9>&-
 }
 
@@ -176,12 +231,21 @@ addresses() {
   DATABASE_URL=${DATABASE_URL:-$(postgres_url)}
   REDIS_URL=${REDIS_URL:-$(redis_url)}
   KAFKA_BROKERS=${KAFKA_BROKERS:-$(kafka_brokers)}
-  export DATABASE_URL REDIS_URL KAFKA_BROKERS
+  if [ -z "${SMTP_SINK:-}" ]; then
+    SMTP_SINK=$(sink_address smtp)
+    SMTP_SINK_TLS=${SMTP_SINK:+127.0.0.1:$(cat "$dir/smtp/tls_port")}
+    SMTP_SINK_DIR=${SMTP_SINK:+$dir/smtp/mails}
+  fi
+  if [ -z "${S3_ENDPOINT:-}" ]; then
+    S3_ENDPOINT=$(sink_address s3)
+    S3_ENDPOINT=${S3_ENDPOINT:+http://$S3_ENDPOINT}
+  fi
+  export DATABASE_URL REDIS_URL KAFKA_BROKERS SMTP_SINK SMTP_SINK_TLS SMTP_SINK_DIR S3_ENDPOINT
 }
 
 print_env() {
   local name
-  for name in DATABASE_URL REDIS_URL KAFKA_BROKERS; do
+  for name in DATABASE_URL REDIS_URL KAFKA_BROKERS SMTP_SINK SMTP_SINK_TLS SMTP_SINK_DIR S3_ENDPOINT; do
     [ -z "${!name:-}" ] || printf 'export %s=%q\n' "$name" "${!name}"
   done
 }
@@ -208,9 +272,9 @@ case ${1:-} in
     addresses
     print_env
     ;;
-  down) down kafka redis postgres ;;
+  down) down s3 smtp kafka redis postgres ;;
   clean)
-    down kafka redis postgres
+    down s3 smtp kafka redis postgres
     rm -rf "$dir"
     ;;
   with)
@@ -224,7 +288,7 @@ case ${1:-} in
     "$@"
     ;;
   *)
-    sed -n '4,10s/^# *//p' "$0" >&2
+    sed -n '4,12s/^# *//p' "$0" >&2
     exit 2
     ;;
 esac

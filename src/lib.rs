@@ -9,6 +9,7 @@
 //! | [`billing`] | orders, tax, invoices, their postings: what an order comes to and what becomes of it | money |
 //! | [`saga`] | movements that leave the ledger: their steps, their facts, what comes next | money |
 //! | [`provider`] | the outside party that does a step of a saga: HTTP out, and only that | money, saga |
+//! | [`documents`] | what leaves the house as a document: mails, files of exports, CSV | money |
 //! | [`protocol`] | messages between actors, movements, records, events | money, ledger, saga |
 //! | [`store`] | SQL, and only SQL | money, ledger, saga, protocol |
 //! | [`messaging`] | Kafka in and out, and only that | protocol |
@@ -35,6 +36,7 @@
 pub mod actors;
 pub mod admission;
 pub mod cli;
+pub mod documents;
 pub mod faults;
 pub mod gateway;
 pub mod messaging;

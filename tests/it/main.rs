@@ -6,6 +6,7 @@ mod actors;
 mod admission;
 mod billing;
 mod cli;
+mod documents;
 mod gateway;
 mod harness;
 mod process;

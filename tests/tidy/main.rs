@@ -18,6 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("billing", &["money"]),
     ("saga", &["money"]),
     ("provider", &["money", "saga"]),
+    ("documents", &["money"]),
     ("protocol", &["money", "ledger", "saga"]),
     ("store", &["money", "ledger", "saga", "protocol"]),
     ("messaging", &["protocol", "telemetry::metrics"]),
@@ -118,6 +119,9 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ), // the pool's type; for SQL see below
     ("reqwest", &["src/provider"]),
     ("utoipa", &["src/gateway", "src/teller/native/views"]),
+    ("lettre", &["src/documents/mail"]),
+    ("object_store", &["src/documents/storage"]),
+    ("csv", &["src/documents/csv"]),
     ("ractor", &["src/actors", "src/supervision", "src/protocol"]),
 ];
 
