@@ -211,7 +211,8 @@ async fn the_position_is_read_to_the_very_end_past_an_open_transaction_of_anothe
     rig.write("a").await;
     rig.drained().await;
     let topic = rig.args.kafka.position_topic.clone();
-    let record = |key: &'static str| Outgoing { topic: &topic, partition: Some(0), key: Some(key), body: "{}", tenant: None };
+    let record =
+        |key: &'static str| Outgoing { topic: &topic, partition: Some(0), key: Some(key), body: "{}", tenant: None };
     let other = florin::messaging::KafkaConfig { transactional_id: "openahead-other".into(), ..rig.args.kafka.clone() };
     let other = Producer::create(&other, true).unwrap();
     other.init(&Never).await.unwrap();
