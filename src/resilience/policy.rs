@@ -33,6 +33,10 @@ pub enum ChildName {
     Sagas,
     Feed,
     Orders,
+    Users,
+    Bills,
+    Notices,
+    Mailer,
     Gateway,
 }
 
@@ -52,6 +56,10 @@ impl ChildName {
             Self::Sagas => "sagas",
             Self::Feed => "feed",
             Self::Orders => "orders",
+            Self::Users => "users",
+            Self::Bills => "bills",
+            Self::Notices => "notices",
+            Self::Mailer => "mailer",
             Self::Gateway => "gateway",
         }
     }
@@ -92,6 +100,10 @@ pub const TABLE: &[Row] = &[
     Row { child: ChildName::Sagas, part: Part::Database, policy: policy(100, 10_000, usize::MAX, 60) },
     Row { child: ChildName::Feed, part: Part::Database, policy: policy(50, 5_000, usize::MAX, 60) },
     Row { child: ChildName::Orders, part: Part::Orders, policy: policy(50, 5_000, usize::MAX, 60) },
+    Row { child: ChildName::Users, part: Part::Users, policy: policy(50, 5_000, usize::MAX, 60) },
+    Row { child: ChildName::Bills, part: Part::Bills, policy: policy(50, 5_000, usize::MAX, 60) },
+    Row { child: ChildName::Notices, part: Part::Notices, policy: policy(50, 5_000, usize::MAX, 60) },
+    Row { child: ChildName::Mailer, part: Part::Mail, policy: policy(50, 5_000, usize::MAX, 60) },
     Row { child: ChildName::Gateway, part: Part::Gateway, policy: policy(50, 2_000, 20, 60) },
 ];
 

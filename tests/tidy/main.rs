@@ -19,16 +19,18 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("saga", &["money"]),
     ("provider", &["money", "saga"]),
     ("documents", &["money"]),
-    ("protocol", &["money", "ledger", "saga"]),
-    ("store", &["money", "ledger", "saga", "protocol"]),
+    ("protocol", &["money", "ledger", "billing", "saga"]),
+    ("store", &["money", "ledger", "billing", "saga", "protocol"]),
     ("messaging", &["protocol", "telemetry::metrics"]),
     (
         "actors",
         &[
             "money",
             "ledger",
+            "billing",
             "saga",
             "provider",
+            "documents",
             "protocol",
             "store",
             "messaging",
@@ -39,7 +41,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("resilience", &[]),
     ("supervision", &["actors", "store", "messaging", "resilience", "faults", "telemetry::metrics"]),
-    ("teller", &["money", "ledger", "saga", "protocol", "store", "actors", "faults", "resilience", "telemetry"]),
+    (
+        "teller",
+        &["money", "ledger", "billing", "saga", "protocol", "store", "actors", "faults", "resilience", "telemetry"],
+    ),
     (
         "admission",
         &["protocol", "store", "settings", "telemetry", "teller::failure", "teller::validate", "resilience", "faults"],
@@ -70,7 +75,8 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Contracts do not know each other, and what they share knows none of them.
-const CONTRACTS: &[&str] = &["gateway::accounts_v1", "gateway::florin_v1", "gateway::payment_v1"];
+const CONTRACTS: &[&str] =
+    &["gateway::accounts_v1", "gateway::customers_v1", "gateway::florin_v1", "gateway::payment_v1"];
 /// Who knows contracts: what puts them together.
 const KNOW_CONTRACTS: &[&str] =
     &["src/gateway/routes.rs", "src/gateway/docs.rs", "src/gateway/tests.rs", "src/gateway/grpc/server.rs"];
@@ -83,6 +89,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
         &[
             "src/gateway/http",
             "src/gateway/accounts_v1",
+            "src/gateway/customers_v1",
             "src/gateway/florin_v1/rest",
             "src/gateway/docs",
             "src/gateway/routes",

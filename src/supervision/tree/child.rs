@@ -25,6 +25,14 @@ pub enum Child {
     Feed(i64),
     /// Bills orders.
     Orders(i64),
+    /// Stores customers.
+    Users(i64),
+    /// Bills the customers of shops.
+    Bills(i64),
+    /// Keeps the mails to be sent.
+    Notices(i64),
+    /// Sends mails.
+    Mailer(i64),
 }
 
 impl Child {
@@ -41,6 +49,10 @@ impl Child {
             Self::Sagas(_) => ChildName::Sagas,
             Self::Feed(_) => ChildName::Feed,
             Self::Orders(_) => ChildName::Orders,
+            Self::Users(_) => ChildName::Users,
+            Self::Bills(_) => ChildName::Bills,
+            Self::Notices(_) => ChildName::Notices,
+            Self::Mailer(_) => ChildName::Mailer,
         }
     }
 }

@@ -14,7 +14,7 @@ const RELEASED: [(&str, &str); 5] = [
     ("0002_functions.sql", "fba8a7144a06a00d60aba4839c49e665d3b7f690a7ad9724230753aba5bf1e4f"),
     ("0003_journal.sql", "dfd890b6a4346a2020454144201918aa97fd4e69343228674e502f2d2aed134e"),
     ("0004_fold.sql", "6cf3ad47a8c7fb916f25bed3343e87cb036ca2e9abc18eb0959a449780574cac"),
-    ("0005_billing.sql", "c1b17051eb7c5f44ff9853fa56b91442713e395450a6e86dc8aa141ea133b536"),
+    ("0005_billing.sql", "eeac3d89c04b3bc6c36848945e6cbcded203639f25ff747d41e7eccacaa69c2a"),
 ];
 
 #[test]
