@@ -80,7 +80,7 @@ mod tests {
             ("\"sendTo\":\"a@b.c\"", "\"sendTo\":\" \"", "info.sendTo must not be empty"),
             ("\"sendTo\":\"a@b.c\",", "", "missing field `sendTo`"),
             ("Ada", "\\u0000", "U+0000"),
-            ("{", "[", "expected struct Notice"),
+            ("{", "7", "expected struct Notice"),
         ] {
             let told = Notice::parse(text.replacen(from, to, 1).as_bytes()).unwrap_err();
             assert!(told.contains(why), "{told}");

@@ -318,7 +318,7 @@ mod tests {
         for (bytes, status) in
             [(BYTES_MAX, None), (BYTES_MAX + 1, Some(413)), (10 << 20, Some(413)), (DISCARD_MAX + 1, Some(413))]
         {
-            let read = read(Body::from(vec![b' '; bytes])).await;
+            let read = read(Body::from(vec![b' '; bytes]), BYTES_MAX).await;
             assert_eq!(read.err().map(|refusal| refusal.status.as_u16()), status, "{bytes}");
         }
     }

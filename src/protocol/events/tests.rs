@@ -90,7 +90,7 @@ fn asked(amount: i128, code: &str, exponent: u8) -> Value {
 }
 
 fn tell(rows: &[Row]) -> LiveEvent {
-    render(rows, named).unwrap()
+    render(rows, named, |_| None).unwrap()
 }
 
 fn schema(name: &str) -> jsonschema::Validator {

@@ -198,6 +198,7 @@ mod tests {
             accounts: SmallVec::new(),
             key: "".into(),
             body: body.into(),
+            copies: Vec::new(),
         }
     }
 

@@ -39,11 +39,13 @@ fn rows_that_cannot_be_read_say_why() {
         (change(json!({ "after": { "status": "active" } })), missing("before")),
         (change(json!({ "before": { "status": "active" } })), missing("after")),
         (Row { debit: None, ..change(json!({})) }, Unreadable::Account(SEQ)),
+        (unmoved(EventType::InvoiceOverdue, Kind::INVOICE_FACT, json!({})), missing("invoice")),
+        (own(EventType::InvoiceIssued, Kind::INVOICE), missing("invoice")),
         (unmoved(EventType::TransactionPosted, Kind::REPLAY, json!({ "event": 3, "key": "k" })), missing("event_body")),
         (unmoved(EventType::TransactionPosted, Kind::REPLAY, json!({ "event": 3 })), missing("key")),
         (unmoved(EventType::TransactionPosted, Kind::REPLAY, json!({ "key": "k" })), Unreadable::Event(0)),
     ] {
-        assert_eq!(render(std::slice::from_ref(&row), named).unwrap_err(), why, "{row:?}");
+        assert_eq!(render(std::slice::from_ref(&row), named, |_| None).unwrap_err(), why, "{row:?}");
     }
-    assert_eq!(render(&[], named).unwrap_err(), Unreadable::Missing(0, "rows"));
+    assert_eq!(render(&[], named, |_| None).unwrap_err(), Unreadable::Missing(0, "rows"));
 }
