@@ -152,6 +152,42 @@ CREATE TABLE exports (
   PRIMARY KEY (tenant, day, kind)
 );
 
+-- Bills whose customer is not there yet, whole: the registration may still be on its way. They go when they are billed or dead.
+CREATE TABLE parked_bills (
+  place        text PRIMARY KEY,                                        -- topic/partition/offset/SHA-256 of the body
+  topic        text NOT NULL,
+  partition    int NOT NULL,
+  "offset"     bigint NOT NULL,
+  key          bytea,
+  body         bytea NOT NULL,
+  received_at  timestamptz NOT NULL,
+  parked_at    timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX parked_bills_by_time ON parked_bills (parked_at);
+
+-- Mails to be sent, and what became of them.
+CREATE TABLE mails (
+  tenant      text NOT NULL,
+  id          text NOT NULL CHECK (octet_length(id) <= 512),            -- of the message that asks for it, however often it comes
+  kind        smallint NOT NULL CHECK (kind = 1),                       -- 1 a shop's invoice
+  recipient   text NOT NULL,
+  subject     text NOT NULL,
+  invoice     text,                                                     -- its number as the mail has it
+  params      jsonb NOT NULL,                                           -- what its template needs, and the path of its attachment
+  state       smallint NOT NULL DEFAULT 1 CHECK (state BETWEEN 1 AND 3), -- 1 due, 2 sent, 3 dead
+  attempts    int NOT NULL DEFAULT 0,
+  created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+  next_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+  answer      text,                                                     -- what the mail server said last
+  topic       text,                                                     -- the message that asks for it, as it came
+  partition   int,
+  "offset"    bigint,
+  key         bytea,
+  body        bytea,
+  PRIMARY KEY (tenant, id)
+);
+CREATE INDEX mails_due ON mails (next_at) WHERE state = 1;
+
 -- Messages from Kafka that can have no effect, whole, with the reason. A record on the dead-letter topic says the same.
 CREATE TABLE received_letters (
   id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -2,6 +2,7 @@
 //! is asked, and its answers back.
 
 pub mod accounts_v1;
+pub mod customers_v1;
 pub mod docs;
 pub mod florin_v1;
 pub mod grpc;

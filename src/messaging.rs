@@ -29,6 +29,12 @@ pub struct KafkaConfig {
     pub orders_topic: String,
     /// The consumer group that reads orders.
     pub orders_group: String,
+    /// Registrations of customers. What Florin writes itself goes to the first topic.
+    pub users: Reading,
+    /// Bills of shops.
+    pub bills: Reading,
+    /// Mails to be sent.
+    pub notices: Reading,
     /// The topic where publishers keep their positions.
     pub position_topic: String,
     /// The publisher's name towards Kafka: a newer producer of the same name shuts the older one out.
@@ -48,6 +54,24 @@ pub struct KafkaConfig {
     pub properties: Vec<(String, String)>,
 }
 
+/// Topics that are read together, and the consumer group that reads them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    pub topics: Vec<String>,
+    pub group: String,
+}
+
+impl Reading {
+    fn of(topic: &str, group: &str) -> Self {
+        Self { topics: vec![topic.into()], group: group.into() }
+    }
+
+    /// The topic that is written to.
+    pub fn first(&self) -> &str {
+        self.topics.first().map_or("", String::as_str)
+    }
+}
+
 impl Default for KafkaConfig {
     fn default() -> Self {
         Self {
@@ -58,6 +82,9 @@ impl Default for KafkaConfig {
             billing_topic: "billing.events".into(),
             orders_topic: "orders".into(),
             orders_group: "billing-worker".into(),
+            users: Reading::of("users", "insertion"),
+            bills: Reading::of("billing", "billing"),
+            notices: Reading::of("notify", "notification"),
             position_topic: "florin.outbox.position".into(),
             transactional_id: "florin.outbox".into(),
             partitions: 6,

@@ -8,6 +8,7 @@ pub mod events;
 pub mod journal;
 pub mod live;
 pub mod movement;
+pub mod notice;
 mod opening;
 pub mod record;
 pub mod slip;

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use futures::future::OptionFuture;
+use http::HeaderValue;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use self::parts::{billing, publishing, saga_config};
+use self::parts::{billing, customers, dispatch, publishing, saga_config};
 pub use self::parts::{exports, kafka, outbox};
 use crate::actors::housekeeping::Backpressure;
 use crate::actors::leadership::Holder;
@@ -24,8 +25,8 @@ use crate::admission::limits::Limits;
 use crate::admission::rate_limit::{RateLimitConfig, RateLimiter};
 use crate::faults::Faults;
 use crate::gateway::grpc::server::{GrpcConfig, GrpcServer, Services};
-use crate::gateway::http::App;
 use crate::gateway::http::server::{HttpServer, HttpServerConfig};
+use crate::gateway::http::{App, AppParts};
 use crate::gateway::listener::Tls;
 use crate::gateway::routes::{orders_router, router};
 use crate::protocol::admission::InFlight;
@@ -101,7 +102,8 @@ impl Runtime {
             .cloned()
             .collect();
         let currencies = store::currencies::load(&pool).await?;
-        let billing = billing(settings, &database, &currencies);
+        let dispatch = dispatch(settings);
+        let billing = billing(settings, &database, &currencies, dispatch.as_ref())?;
         let exports = Some(exports(settings, &database));
         let tree = Tree::start(TreeConfig {
             database: database.clone(),
@@ -166,7 +168,16 @@ impl Runtime {
             move || serving.overall() != Overall::NotServing,
             move || serde_json::to_value(parts.parts()).unwrap_or_default(),
         );
-        let app = App::new(ledger.clone(), limits.clone(), authenticator.clone(), view.clone());
+        let allow_origin = HeaderValue::from_str(&settings.customers.allow_origin)
+            .with_context(|| format!("CORS_ALLOW_ORIGIN {:?} is no header", settings.customers.allow_origin))?;
+        let app = App::new(AppParts {
+            ledger: ledger.clone(),
+            limits: limits.clone(),
+            authenticator: authenticator.clone(),
+            health: view.clone(),
+            customers: dispatch.map(|dispatch| customers(settings, dispatch, &pool)),
+            allow_origin,
+        });
         let orders_rest = match &settings.orders_http {
             None => None,
             Some(listen) => {

@@ -49,6 +49,11 @@ pub struct Settings {
     pub provider: Option<ProviderSettings>,
     pub sagas: SagaSettings,
     pub billing: BillingSettings,
+    pub customers: CustomersSettings,
+    /// The folder of PDFs.
+    pub documents: PathBuf,
+    /// `None`: mails wait.
+    pub mail: Option<MailSettings>,
     /// The metrics listener; `None`: there is none.
     pub metrics: Option<ListenSettings>,
     pub log: LogSettings,
@@ -143,6 +148,31 @@ pub enum ExportsSettings {
 }
 
 #[derive(Clone, Debug)]
+pub struct CustomersSettings {
+    /// Whether customers are registered and billed.
+    pub enabled: bool,
+    /// The legal entity that bills them.
+    pub entity: String,
+    /// The code of the currency of all prices.
+    pub currency: String,
+    /// How long a bill waits for the registration of its customer.
+    pub patience: Duration,
+    /// The origin whose pages may read the answers.
+    pub allow_origin: String,
+}
+
+/// The mail server, and who writes.
+#[derive(Clone, Debug)]
+pub struct MailSettings {
+    pub host: String,
+    pub port: u16,
+    /// `None`: nobody logs in.
+    pub user: Option<String>,
+    pub password: Option<SecretString>,
+    pub from: String,
+}
+
+#[derive(Clone, Debug)]
 pub struct KafkaSettings {
     /// `host:port`, separated by commas; `None`: not set.
     pub brokers: Option<String>,
@@ -164,6 +194,12 @@ pub struct KafkaSettings {
     pub orders_topic: String,
     /// The consumer group that reads orders.
     pub orders_group: String,
+    /// The topics of registrations, and the consumer group that reads them; the first is written to.
+    pub users: (Vec<String>, String),
+    /// The same of bills.
+    pub bills: (Vec<String>, String),
+    /// The same of mails to be sent.
+    pub notices: (Vec<String>, String),
     /// Whether to publish in Kafka transactions, exactly once; false: at least once.
     pub transactions: bool,
     /// Topic partitions of new topics.

@@ -14,6 +14,7 @@ pub mod journal;
 pub mod journal_rows;
 pub mod leadership;
 pub mod live;
+pub mod mails;
 pub mod numeric;
 pub mod operators;
 pub mod outbox;

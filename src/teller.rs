@@ -2,6 +2,7 @@
 //! contract of the gateway is an adapter of this room. Holds no rules of money.
 
 pub mod call;
+pub mod customers;
 pub mod declines;
 pub mod exports;
 pub mod externals;

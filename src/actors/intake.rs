@@ -1,4 +1,4 @@
-//! Takes messages in from Kafka: a supervised consumer per topic, each with a desk that says what a message does.
+//! Takes messages in from Kafka: a supervised consumer per kind of message, each with a desk that says what a message does.
 //!
 //! Runs on the leader alone. A poll is handled whole, then its offsets are committed; if it dies between any two lines,
 //! the same messages come again, and a desk finds what was done, since ids are made from the messages' own. A message
@@ -14,14 +14,14 @@ use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff as _;
 use chrono::{DateTime, Utc};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 
-pub use self::letters::Undelivered;
+pub use self::letters::{Letters, Undelivered};
 use crate::faults::Faults;
 use crate::messaging::KafkaConfig;
-use crate::messaging::consumer::{Bounds, Consumer, MESSAGE_BYTES_MAX, Received};
-use crate::messaging::producer::{Failure, Producer, Stopping};
-use crate::messaging::topics::FRAMING;
+use crate::messaging::consumer::{Bounds, Consumer, Received};
+use crate::messaging::producer::Failure;
 use crate::resilience::health::{Condition, Health, Part};
 use crate::store::{StoreError, received};
 use crate::telemetry::metrics::{RECEIVED, RECEIVED_POLL};
@@ -34,13 +34,33 @@ const REPLAYS_MAX: i64 = 500;
 const DELAY_MIN: Duration = Duration::from_millis(100);
 const DELAY_MAX: Duration = Duration::from_secs(10);
 
+/// Where a message stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    pub topic: String,
+    pub partition: i32,
+    pub offset: i64,
+}
+
 /// A message to be handled.
 #[derive(Clone, Debug)]
 pub struct Incoming {
+    /// The same whenever it is delivered.
+    pub place: Place,
     pub key: Option<Vec<u8>>,
     pub body: Vec<u8>,
     /// When it was written, or received where nobody says.
     pub received_at: DateTime<Utc>,
+}
+
+impl Incoming {
+    /// What tells this message from all others that stand where it stands, also from those of a topic that was made anew.
+    pub fn id(&self) -> String {
+        let Place { topic, partition, offset } = &self.place;
+        let digest = Sha256::digest(&self.body);
+        let digest = digest.iter().fold(String::with_capacity(64), |text, byte| text + &format!("{byte:02x}"));
+        format!("{topic}/{partition}/{offset}/{digest}")
+    }
 }
 
 /// What became of a message.
@@ -87,7 +107,7 @@ pub trait Desk: Send + Sync + 'static {
     fn handle(&self, messages: &[Incoming]) -> impl Future<Output = Result<Vec<Fate>, Later>> + Send;
 
     /// What it does by itself, about once a second.
-    fn look(&self) -> impl Future<Output = Result<(), Later>> + Send {
+    fn look(&self, _: &Letters) -> impl Future<Output = Result<(), Later>> + Send {
         std::future::ready(Ok(()))
     }
 }
@@ -96,7 +116,8 @@ pub trait Desk: Send + Sync + 'static {
 pub struct IntakeArgs<D> {
     pub desk: D,
     pub kafka: KafkaConfig,
-    pub topic: String,
+    /// The first gives its name to metrics.
+    pub topics: Vec<String>,
     /// The consumer group.
     pub group: String,
     pub pool: PgPool,
@@ -111,7 +132,7 @@ pub enum IntakeMessage {
     Step,
 }
 
-/// Takes in the messages of one topic.
+/// Takes in the messages of one kind.
 pub struct Intake<D>(std::marker::PhantomData<fn() -> D>);
 
 impl<D> Default for Intake<D> {
@@ -123,7 +144,7 @@ impl<D> Default for Intake<D> {
 pub struct IntakeState<D> {
     args: IntakeArgs<D>,
     consumer: Option<Consumer>,
-    producer: Option<Producer>,
+    letters: Letters,
     looked: Option<Instant>,
     backoff: ExponentialBackoff,
 }
@@ -165,7 +186,8 @@ impl<D: Desk> Actor for Intake<D> {
             max_elapsed_time: None,
             ..ExponentialBackoff::default()
         };
-        Ok(IntakeState { args, consumer: None, producer: None, looked: None, backoff })
+        let letters = Letters::new(args.pool.clone(), args.kafka.clone());
+        Ok(IntakeState { args, consumer: None, letters, looked: None, backoff })
     }
 
     async fn handle(
@@ -184,7 +206,7 @@ impl<D: Desk> Actor for Intake<D> {
             Err(later) => {
                 let delay = state.backoff.next_backoff().unwrap_or(DELAY_MAX);
                 if state.args.health.report(part, Condition::Degraded(later.to_string())) {
-                    tracing::warn!(topic = state.args.topic, reason = %later, ?delay, "messages are taken in later");
+                    tracing::warn!(topic = state.topic(), reason = %later, ?delay, "messages are taken in later");
                 }
                 drop(myself.send_after(delay, || IntakeMessage::Step));
             }
@@ -204,16 +226,11 @@ impl<D: Desk> Actor for Intake<D> {
     }
 }
 
-/// A dead letter is sent for as long as Kafka takes: the actor has nothing better to do.
-struct Never;
-
-impl Stopping for Never {
-    fn stopping(&self) -> bool {
-        false
-    }
-}
-
 impl<D: Desk> IntakeState<D> {
+    fn topic(&self) -> String {
+        self.args.topics.first().cloned().unwrap_or_default()
+    }
+
     /// One poll: read, handled, committed.
     async fn step(&mut self) -> Result<(), Later> {
         if !(self.args.confirmed)() {
@@ -237,17 +254,18 @@ impl<D: Desk> IntakeState<D> {
         match went {
             Ok(()) => self.consumer = Some(consumer),
             Err(error) => {
-                tracing::info!(topic = self.args.topic, %error, "a consumer is made anew");
+                tracing::info!(topic = self.topic(), %error, "a consumer is made anew");
                 consumer.leave().await;
             }
         }
-        metrics::histogram!(RECEIVED_POLL, "topic" => self.args.topic.clone()).record(began.elapsed());
+        metrics::histogram!(RECEIVED_POLL, "topic" => self.topic()).record(began.elapsed());
         handled
     }
 
     fn consumer(&mut self) -> Result<&Consumer, Later> {
         if self.consumer.is_none() {
-            let joined = Consumer::join(&self.args.kafka, &self.args.group, &[&self.args.topic]);
+            let topics: Vec<&str> = self.args.topics.iter().map(String::as_str).collect();
+            let joined = Consumer::join(&self.args.kafka, &self.args.group, &topics);
             self.consumer = Some(joined.map_err(|error| Later(error.to_string()))?);
         }
         self.consumer.as_ref().ok_or_else(|| Later("there is no consumer".into()))
@@ -257,6 +275,7 @@ impl<D: Desk> IntakeState<D> {
         let incoming: Vec<_> = batch
             .iter()
             .map(|message| Incoming {
+                place: Place { topic: message.topic.clone(), partition: message.partition, offset: message.offset },
                 key: message.key.clone(),
                 body: message.body.clone(),
                 received_at: message.written_at.unwrap_or_else(Utc::now),
@@ -265,9 +284,7 @@ impl<D: Desk> IntakeState<D> {
         let fates = self.handle(&incoming).await?;
         for (message, fate) in batch.iter().zip(&fates) {
             if let Fate::Dead { code, reason } = fate {
-                let Received { topic, partition, offset, .. } = message;
-                tracing::warn!(topic, partition, offset, code, reason, "a message became a dead letter");
-                self.bury(message, (code, reason)).await?;
+                self.letters.bury(message, (code, reason)).await?;
             }
         }
         Ok(())
@@ -276,22 +293,9 @@ impl<D: Desk> IntakeState<D> {
     async fn handle(&self, incoming: &[Incoming]) -> Result<Vec<Fate>, Later> {
         let fates = self.args.desk.handle(incoming).await?;
         for fate in &fates {
-            metrics::counter!(RECEIVED, "topic" => self.args.topic.clone(), "fate" => fate.label()).increment(1);
+            metrics::counter!(RECEIVED, "topic" => self.topic(), "fate" => fate.label()).increment(1);
         }
         Ok(fates)
-    }
-
-    async fn bury(&mut self, message: &Received, why: (&str, &str)) -> Result<(), Later> {
-        let producer = match self.producer.take() {
-            Some(producer) => producer,
-            None => {
-                let kafka = KafkaConfig { record_bytes_max: MESSAGE_BYTES_MAX + FRAMING, ..self.args.kafka.clone() };
-                Producer::create(&kafka, false)?
-            }
-        };
-        letters::bury(&self.args.pool, &producer, &Never, message, why).await?;
-        self.producer = Some(producer);
-        Ok(())
     }
 
     /// What the desk does by itself, and the dead letters that an operator wants to be read again.
@@ -299,13 +303,14 @@ impl<D: Desk> IntakeState<D> {
         if self.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
             return Ok(());
         }
-        self.args.desk.look().await?;
+        self.args.desk.look(&self.letters).await?;
         let pool = &self.args.pool;
-        let asked = received::asked(pool, &self.args.topic, REPLAYS_MAX).await?;
+        let asked = received::asked(pool, &self.args.topics, REPLAYS_MAX).await?;
         if !asked.is_empty() {
             let incoming: Vec<_> = asked
                 .iter()
                 .map(|letter| Incoming {
+                    place: Place { topic: letter.topic.clone(), partition: letter.partition, offset: letter.offset },
                     key: letter.key.clone(),
                     body: letter.body.clone(),
                     received_at: letter.failed_at,

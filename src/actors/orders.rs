@@ -13,7 +13,8 @@ use sqlx::PgPool;
 
 use self::biller::Biller;
 use super::accounts::Registry;
-use super::intake::{Desk, Fate, Incoming, Later};
+use super::intake::{Desk, Fate, Incoming, Later, Letters, Place};
+use super::issue::Issuer;
 use super::journal::Journal;
 use crate::messaging::consumer::Bounds;
 use crate::money::Currencies;
@@ -61,7 +62,8 @@ impl Orders {
 
     fn biller(&self) -> Biller<'_> {
         let Self { config, registry, journal, places } = self;
-        Biller { config, registry, journal, places }
+        let issuer = Issuer { pool: &config.pool, tenant: &config.tenant, registry, journal, places };
+        Biller { config, issuer }
     }
 }
 
@@ -80,14 +82,19 @@ impl Desk for Orders {
     }
 
     /// Tries parked orders again.
-    async fn look(&self) -> Result<(), Later> {
+    async fn look(&self, _: &Letters) -> Result<(), Later> {
         let waiting = orders::waiting(&self.config.pool, 0, PARKED_MAX).await?;
         if waiting.is_empty() {
             return Ok(());
         }
         let messages: Vec<_> = waiting
             .iter()
-            .map(|row| Incoming { key: None, body: row.body.clone(), received_at: row.received_at })
+            .map(|row| Incoming {
+                place: Place::default(),
+                key: None,
+                body: row.body.clone(),
+                received_at: row.received_at,
+            })
             .collect();
         let parked: Vec<_> = messages.iter().zip(&waiting).map(|(message, row)| (message, Some(row.id))).collect();
         self.biller().bill(&parked).await?;

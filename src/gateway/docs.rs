@@ -36,6 +36,7 @@ const PAGE: &str = "/api/docs";
         (name = "currencies", description = "What it is counted in"),
         (name = "events", description = "What happens, as it happens"),
         (name = "admin", description = "Whether the books balance"),
+        (name = "customers", description = "Who buys, and what they are billed"),
         (name = "holds", description = "Money that is promised"),
         (name = "native accounts", description = "Who has money, and how much they may have"),
         (name = "native transactions", description = "Money that moves over any number of accounts"),

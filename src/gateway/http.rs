@@ -2,6 +2,7 @@
 //! contract's own manners.
 
 pub mod body;
+pub mod cors;
 pub mod fields;
 pub mod middleware;
 pub mod query;
@@ -15,8 +16,8 @@ pub mod text;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
 
 use self::reason::operator_by_header;
 use crate::admission::auth::Authenticator;
@@ -25,6 +26,7 @@ use crate::protocol::record::{Maker, Operator};
 use crate::store::operators::Doing;
 use crate::telemetry::correlation::CorrelationId;
 use crate::telemetry::http::HealthView;
+use crate::teller::customers::Customers;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
 use crate::teller::operator::operator;
@@ -43,6 +45,10 @@ pub struct AppParts {
     pub authenticator: Authenticator,
     /// What `/health` answers.
     pub health: HealthView,
+    /// The way of customers and bills into Kafka; `None`: they are not taken.
+    pub customers: Option<Customers>,
+    /// The origin whose pages may read answers, where a contract has such.
+    pub allow_origin: HeaderValue,
 }
 
 impl std::ops::Deref for App {
@@ -55,8 +61,8 @@ impl std::ops::Deref for App {
 
 impl App {
     /// Puts it together.
-    pub fn new(ledger: Ledger, limits: Limits, authenticator: Authenticator, health: HealthView) -> Self {
-        Self(Arc::new(AppParts { ledger, limits, authenticator, health }))
+    pub fn new(parts: AppParts) -> Self {
+        Self(Arc::new(parts))
     }
 }
 

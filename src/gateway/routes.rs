@@ -10,10 +10,11 @@ use axum::routing::get;
 use utoipa_axum::routes;
 
 use super::http::App;
+use super::http::cors::cors;
 use super::http::middleware::{EveryCall, every_call};
 use super::http::refusal::{Manners, Refusal};
 use super::http::routes::Routes;
-use super::{accounts_v1, docs, florin_v1, orders_v1};
+use super::{accounts_v1, customers_v1, docs, florin_v1, orders_v1};
 use crate::teller::validate::cut;
 
 /// What each contract brings: its routes, and how it writes errors.
@@ -24,6 +25,7 @@ pub fn contracts() -> [(Routes, Manners); 3] {
         .and(docs::routes());
     [
         (accounts_v1::routes(), accounts_v1::error::MANNERS),
+        (customers_v1::routes(), customers_v1::MANNERS),
         (florin_v1::rest::routes().and(common), florin_v1::rest::MANNERS),
         orders(),
     ]
@@ -47,9 +49,12 @@ pub fn orders_router(app: App) -> Router {
 fn served(app: App, contracts: impl IntoIterator<Item = (Routes, Manners)>, elsewhere: Manners) -> Router {
     let nowhere = (Routes::default().undescribed(&[], Router::new().fallback(unknown)), elsewhere);
     let served = contracts.into_iter().chain([nowhere]).map(|(routes, manners)| {
+        let is_cross_origin = routes.is_cross_origin();
         let (router, routes) = routes.into_parts();
         let shared = EveryCall { app: app.clone(), manners, routes };
-        router.method_not_allowed_fallback(wrong_method).layer(middleware::from_fn_with_state(shared, every_call))
+        let router = router.method_not_allowed_fallback(wrong_method);
+        let router = router.layer(middleware::from_fn_with_state(shared, every_call));
+        if is_cross_origin { router.layer(middleware::from_fn_with_state(app.clone(), cors)) } else { router }
     });
     served.fold(Router::new(), Router::merge).with_state(app)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, Request};
+use axum::http::{HeaderMap, HeaderValue, Request};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -17,8 +17,8 @@ use axum::routing::get;
 
 use super::accounts_v1::error::MANNERS;
 use super::docs::openapi;
-use super::http::App;
 use super::http::middleware::{EveryCall, every_call};
+use super::http::{App, AppParts};
 use super::routes::{contracts, orders_router, router};
 use crate::actors::housekeeping::Backpressure;
 use crate::actors::node::Node;
@@ -48,7 +48,14 @@ fn app(authenticator: Authenticator) -> App {
         provider: None,
         memory: crate::teller::ledger::Memory::default(),
     });
-    App::new(ledger, Limits::default(), authenticator, HealthView::new(|| false, || Value::Null))
+    App::new(AppParts {
+        ledger,
+        limits: Limits::default(),
+        authenticator,
+        health: HealthView::new(|| false, || Value::Null),
+        customers: None,
+        allow_origin: HeaderValue::from_static("*"),
+    })
 }
 
 struct Said {

@@ -12,6 +12,8 @@ use crate::protocol::events::{EventType, Stream};
 
 /// Room for a record's key, headers and framing, in bytes.
 pub const FRAMING: usize = 65_536;
+/// The contract of customers names partitions 0 to 2.
+const NUMBERED_PARTITIONS_MIN: i32 = 3;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The names of the topics.
@@ -22,6 +24,8 @@ pub struct Topics {
     pub dead_letters: String,
     /// Topics that are read, and those of their dead letters.
     pub received: Vec<String>,
+    /// Those of them that others write to by the number of a partition.
+    numbered: Vec<String>,
     /// Copies of billing's events, in the form of the orders contract.
     pub billing: String,
     /// Publishers keep their positions here.
@@ -35,10 +39,14 @@ impl Topics {
             Stream::Transactions => config.florin_topic.clone(),
             Stream::Invoices => config.invoices_topic.clone(),
         };
+        let numbered: Vec<String> =
+            [&config.users, &config.bills, &config.notices].iter().flat_map(|it| it.topics.iter().cloned()).collect();
+        let received = numbered.iter().chain([&config.orders_topic]);
         Self {
             events: EventType::ALL.into_iter().map(|event| (event, name(event))).collect(),
             dead_letters: format!("{}.dlq", config.topic_prefix),
-            received: vec![config.orders_topic.clone(), KafkaConfig::dead_letters_of(&config.orders_topic)],
+            received: received.flat_map(|topic| [topic.clone(), KafkaConfig::dead_letters_of(topic)]).collect(),
+            numbered,
             billing: config.billing_topic.clone(),
             positions: config.position_topic.clone(),
         }
@@ -59,7 +67,11 @@ impl Topics {
             if plans.iter().all(|plan| plan.name != *name) {
                 plans.push(Plan {
                     name: name.clone(),
-                    partitions: config.partitions,
+                    partitions: if self.numbered.contains(name) {
+                        config.partitions.max(NUMBERED_PARTITIONS_MIN)
+                    } else {
+                        config.partitions
+                    },
                     settings: vec![("max.message.bytes", size.clone())],
                 });
             }
@@ -186,6 +198,12 @@ mod tests {
         assert!(names[8..].iter().all(|name| name == "florin.invoices"), "{names:?}");
         assert_eq!(topics.billing, "billing.events");
         assert_eq!(topics.dead_letters, "payments.dlq");
-        assert_eq!(topics.plan(&KafkaConfig::default()).len(), 9);
+        assert_eq!(topics.plan(&KafkaConfig::default()).len(), 15);
+        let few = KafkaConfig { partitions: 1, ..KafkaConfig::default() };
+        let plan = Topics::new(&few).plan(&few);
+        let partitions = |name: &str| plan.iter().find(|plan| plan.name == name).map(|plan| plan.partitions);
+        for (name, count) in [("users", 3), ("billing", 3), ("notify", 3), ("notify.dlq", 1), ("orders", 1)] {
+            assert_eq!(partitions(name), Some(count), "{name}");
+        }
     }
 }

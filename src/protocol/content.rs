@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::billing::{Order, TaxGroup, TaxRate, Taxed, TaxedLine};
+use crate::billing::{Bill, Order, TaxGroup, TaxRate, Taxed, TaxedLine};
 use crate::money::Currency;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +13,9 @@ pub struct Content {
     /// When it was ordered: the time of its taxes and of its exchange rate.
     pub ordered_at: DateTime<Utc>,
     pub prices_include_tax: bool,
+    /// Who gets it, as they were then.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub customer: Option<Party>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub region: Option<String>,
     pub lines: Vec<Line>,
@@ -23,6 +26,18 @@ pub struct Content {
     /// In the caller's own words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub note: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Party {
+    /// The number in `customers.id`.
+    pub id: String,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mobile: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +102,7 @@ impl Content {
         Self {
             ordered_at: order.time(received_at),
             prices_include_tax: order.tax_inclusive,
+            customer: None,
             region: order.region.clone(),
             lines: lines.collect(),
             taxes: taxed.groups.iter().map(|group| Tax::of(group, order.currency)).collect(),
@@ -94,9 +110,35 @@ impl Content {
             note: None,
         }
     }
-}
 
-impl Content {
+    /// What the invoice of a bill says.
+    pub fn of_bill(
+        bill: &Bill,
+        taxed: &Taxed,
+        currency: Currency,
+        customer: Party,
+        region: Option<String>,
+        billed_at: DateTime<Utc>,
+    ) -> Self {
+        let lines = bill.items.iter().zip(&taxed.lines).map(|(item, taxed)| Line {
+            sku: item.product_id.clone(),
+            description: Some(item.product_name.clone()),
+            quantity: item.quantity.normalized().to_plain_string(),
+            unit_price: item.price.to_plain_string(),
+            ..Line::of(taxed, currency)
+        });
+        Self {
+            ordered_at: billed_at,
+            prices_include_tax: false,
+            customer: Some(customer),
+            region,
+            lines: lines.collect(),
+            taxes: taxed.groups.iter().map(|group| Tax::of(group, currency)).collect(),
+            exchange: None,
+            note: None,
+        }
+    }
+
     /// As it is stored.
     ///
     /// # Panics

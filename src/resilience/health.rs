@@ -23,6 +23,14 @@ pub enum Part {
     Outbox,
     /// The billing of orders from Kafka.
     Orders,
+    /// The registration of customers from Kafka.
+    Users,
+    /// The billing of shops from Kafka.
+    Bills,
+    /// The mails that Kafka asks for.
+    Notices,
+    /// The mail server.
+    Mail,
     /// Redis, as the rate limit sees it.
     Limiter,
     /// Exports to a folder or to S3.

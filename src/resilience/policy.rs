@@ -35,6 +35,10 @@ pub enum ChildName {
     Invoices,
     Exports,
     Orders,
+    Users,
+    Bills,
+    Notices,
+    Mailer,
     Gateway,
 }
 
@@ -56,6 +60,10 @@ impl ChildName {
             Self::Invoices => "invoices",
             Self::Exports => "exports",
             Self::Orders => "orders",
+            Self::Users => "users",
+            Self::Bills => "bills",
+            Self::Notices => "notices",
+            Self::Mailer => "mailer",
             Self::Gateway => "gateway",
         }
     }
@@ -98,6 +106,10 @@ pub const TABLE: &[Row] = &[
     Row { child: ChildName::Invoices, part: Part::Accounts, policy: policy(20, 2_000, 20, 60) },
     Row { child: ChildName::Exports, part: Part::Exports, policy: policy(100, 10_000, usize::MAX, 60) },
     Row { child: ChildName::Orders, part: Part::Orders, policy: policy(50, 5_000, usize::MAX, 60) },
+    Row { child: ChildName::Users, part: Part::Users, policy: policy(50, 5_000, usize::MAX, 60) },
+    Row { child: ChildName::Bills, part: Part::Bills, policy: policy(50, 5_000, usize::MAX, 60) },
+    Row { child: ChildName::Notices, part: Part::Notices, policy: policy(50, 5_000, usize::MAX, 60) },
+    Row { child: ChildName::Mailer, part: Part::Mail, policy: policy(50, 5_000, usize::MAX, 60) },
     Row { child: ChildName::Gateway, part: Part::Gateway, policy: policy(50, 2_000, 20, 60) },
 ];
 

@@ -1,16 +1,22 @@
 //! What each part of the runtime is set to, from the settings.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
+use sqlx::PgPool;
 
+use crate::actors::bills::BillsConfig;
+use crate::actors::dispatch::Dispatch;
 use crate::actors::exports::{ExportsConfig, Target};
 use crate::actors::housekeeping::{self, Backpressure, HousekeepingConfig};
+use crate::actors::mailer::MailConfig;
 use crate::actors::orders::OrdersConfig;
 use crate::actors::outbox::OutboxConfig;
 use crate::actors::saga::SagaConfig;
+use crate::documents::mail::{MailConfig as SmtpConfig, Mailer, Tls};
 use crate::documents::storage::BucketConfig;
-use crate::messaging::KafkaConfig;
+use crate::messaging::{KafkaConfig, Reading};
 use crate::money::Currencies;
 use crate::protocol::record::DEFAULT_TENANT;
 use crate::provider::{HttpConfig, HttpProvider};
@@ -18,6 +24,7 @@ use crate::saga::Policy;
 use crate::settings::{ExportsSettings, Mode, Settings};
 use crate::store::Database;
 use crate::supervision::tree::{Billing, Publishing};
+use crate::teller::customers::{Customers, CustomersParts};
 
 /// Connections of the workflows that leave the ledger.
 const SAGA_POOL_MAX: u32 = 4;
@@ -25,10 +32,13 @@ const SAGA_POOL_MAX: u32 = 4;
 const EXPORTS_POOL_MAX: u32 = 1;
 /// Connections of billing.
 const BILLING_POOL_MAX: u32 = 4;
+/// How long one attempt to send a mail may take.
+const SMTP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where Kafka is, by the settings.
 pub fn kafka(settings: &Settings) -> KafkaConfig {
     let kafka = &settings.kafka;
+    let reading = |(topics, group): &(Vec<String>, String)| Reading { topics: topics.clone(), group: group.clone() };
     KafkaConfig {
         brokers: kafka.brokers.clone().unwrap_or_default(),
         properties: vec![("client.id".into(), kafka.client_id.clone())],
@@ -40,6 +50,9 @@ pub fn kafka(settings: &Settings) -> KafkaConfig {
         billing_topic: kafka.billing_topic.clone(),
         orders_topic: kafka.orders_topic.clone(),
         orders_group: kafka.orders_group.clone(),
+        users: reading(&kafka.users),
+        bills: reading(&kafka.bills),
+        notices: reading(&kafka.notices),
         partitions: kafka.topic_partitions,
         replication: kafka.topic_replicas,
         ..KafkaConfig::default()
@@ -99,21 +112,74 @@ pub(super) fn publishing(settings: &Settings, database: &Database, backpressure:
     }
 }
 
-/// What bills orders, if there is a Kafka to read them from.
-pub(super) fn billing(settings: &Settings, database: &Database, currencies: &Currencies) -> Option<Billing> {
-    if settings.kafka.brokers.is_none() || !settings.billing.orders {
-        return None;
+/// The way of customers and bills into Kafka, if they are taken.
+pub(super) fn dispatch(settings: &Settings) -> Option<Dispatch> {
+    let is_wanted = settings.kafka.brokers.is_some() && settings.customers.enabled;
+    is_wanted.then(|| Dispatch::new(kafka(settings)))
+}
+
+/// What registers customers and takes their bills.
+pub(super) fn customers(settings: &Settings, dispatch: Dispatch, pool: &PgPool) -> Customers {
+    let kafka = kafka(settings);
+    Customers::new(CustomersParts {
+        dispatch,
+        pool: pool.clone(),
+        tenant: DEFAULT_TENANT.into(),
+        users_topic: kafka.users.first().to_owned(),
+        bills_topic: kafka.bills.first().to_owned(),
+    })
+}
+
+/// What takes orders, customers and bills in, if there is a Kafka to read them from.
+pub(super) fn billing(
+    settings: &Settings,
+    database: &Database,
+    currencies: &Currencies,
+    dispatch: Option<&Dispatch>,
+) -> anyhow::Result<Option<Billing>> {
+    if settings.kafka.brokers.is_none() {
+        return Ok(None);
     }
-    let pool = database.pool(BILLING_POOL_MAX);
-    let orders = OrdersConfig {
+    let (pool, kafka) = (database.pool(BILLING_POOL_MAX), kafka(settings));
+    let orders = settings.billing.orders.then(|| OrdersConfig {
         tenant: DEFAULT_TENANT.into(),
         entity: settings.billing.orders_entity.clone(),
         tax_percent: settings.billing.tax_percent,
         currencies: currencies.clone(),
         rate_age_max: settings.rate_age_max,
         pool: pool.clone(),
-    };
-    Some(Billing { kafka: kafka(settings), orders, pool })
+    });
+    let bills = dispatch.map(|dispatch| BillsConfig {
+        tenant: DEFAULT_TENANT.into(),
+        entity: settings.customers.entity.clone(),
+        currency: settings.customers.currency.clone(),
+        tax_percent: settings.billing.tax_percent,
+        currencies: currencies.clone(),
+        pool: pool.clone(),
+        patience: settings.customers.patience,
+        notify_topic: kafka.notices.first().to_owned(),
+        documents: settings.documents.clone(),
+        printer: None,
+        dispatch: dispatch.clone(),
+    });
+    Ok(Some(Billing { kafka, orders, bills, mail: mail(settings)?, pool }))
+}
+
+/// What sends mails, if there is a mail server.
+fn mail(settings: &Settings) -> anyhow::Result<Option<MailConfig>> {
+    let Some(mail) = &settings.mail else { return Ok(None) };
+    let mailer = Mailer::new(SmtpConfig {
+        host: mail.host.clone(),
+        port: mail.port,
+        user: mail.user.clone(),
+        password: mail.password.clone(),
+        from: mail.from.clone(),
+        tls: Tls::Auto,
+        root: None,
+        timeout: SMTP_TIMEOUT,
+    });
+    let mailer = mailer.map_err(anyhow::Error::msg).context("mails cannot be sent (SMTP_HOST, SMTP_FROM)")?;
+    Ok(Some(MailConfig { mailer: Arc::new(mailer), documents: settings.documents.clone() }))
 }
 
 /// Where exports go, and from where they are made.

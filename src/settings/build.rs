@@ -6,10 +6,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{
-    AdmissionSettings, AuthSettings, BillingSettings, DatabaseSettings, DevBroker, Entry, ExportsSettings,
-    GrpcSettings, JournalSettings, KafkaSettings, ListenSettings, LogFormat, LogSettings, Mode, OutboxSettings,
-    Problems, ProviderSettings, RateLimitSettings, RedisSettings, SagaSettings, Settings, TlsSettings, TraceSettings,
-    UNAUTHENTICATED_WORDS, Value, WindowSettings,
+    AdmissionSettings, AuthSettings, BillingSettings, CustomersSettings, DatabaseSettings, DevBroker, Entry,
+    ExportsSettings, GrpcSettings, JournalSettings, KafkaSettings, ListenSettings, LogFormat, LogSettings,
+    MailSettings, Mode, OutboxSettings, Problems, ProviderSettings, RateLimitSettings, RedisSettings, SagaSettings,
+    Settings, TlsSettings, TraceSettings, UNAUTHENTICATED_WORDS, Value, WindowSettings,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -20,11 +20,11 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
     let window = |enabled, max, window| {
         v.flag(enabled).then(|| WindowSettings { requests_max: v.whole(max), window: v.span(window) })
     };
-    let data = v.path("FLORIN_DATA").unwrap_or_else(|| PathBuf::from(".florin"));
     Settings {
         mode,
         worker_threads: v.whole("WORKER_THREADS"),
-        data: data.clone(),
+        documents: v.path("DOCUMENTS_DIR").unwrap_or_else(|| v.data().join("documents")),
+        data: v.data(),
         grpc: GrpcSettings {
             listen: v.listen("GRPC_HOST", "GRPC_PORT"),
             message_bytes_max: v.whole("GRPC_MESSAGE_BYTES_MAX"),
@@ -62,6 +62,9 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             billing_topic: v.text("KAFKA_BILLING_EVENTS_TOPIC"),
             orders_topic: v.text("KAFKA_ORDERS_TOPIC"),
             orders_group: v.text("KAFKA_GROUP_ID"),
+            users: (v.names("KAFKA_USERS_TOPIC"), v.text("KAFKA_USERS_GROUP")),
+            bills: (v.names("KAFKA_BILLING_TOPIC"), v.text("KAFKA_BILLING_GROUP")),
+            notices: (v.names("KAFKA_NOTIFY_TOPIC"), v.text("KAFKA_NOTIFY_GROUP")),
             transactions: v.flag("KAFKA_TRANSACTIONS"),
             topic_partitions: v.whole("KAFKA_TOPIC_PARTITIONS"),
             topic_replicas: v.whole("KAFKA_TOPIC_REPLICAS"),
@@ -133,9 +136,23 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
                     secret: SecretString::from(v.text("AWS_SECRET_ACCESS_KEY")),
                     endpoint: v.optional("AWS_ENDPOINT_URL"),
                 },
-                None => ExportsSettings::Folder(v.path("EXPORTS_DIR").unwrap_or_else(|| data.join("exports"))),
+                None => ExportsSettings::Folder(v.path("EXPORTS_DIR").unwrap_or_else(|| v.data().join("exports"))),
             },
         },
+        customers: CustomersSettings {
+            enabled: v.flag("CUSTOMERS_ENABLED"),
+            entity: v.text("BILLS_ENTITY"),
+            currency: v.text("BILLS_CURRENCY"),
+            patience: v.span("BILLS_PATIENCE_SECONDS"),
+            allow_origin: v.text("CORS_ALLOW_ORIGIN"),
+        },
+        mail: v.optional("SMTP_HOST").map(|host| MailSettings {
+            host,
+            port: v.whole("SMTP_PORT"),
+            user: v.optional("SMTP_USER"),
+            password: v.optional("SMTP_PASSWORD").map(SecretString::from),
+            from: v.text("SMTP_FROM"),
+        }),
         metrics: v.flag("METRICS_ENABLED").then(|| v.listen("METRICS_HOST", "METRICS_PORT")),
         log: LogSettings {
             level: v.text("LOG_LEVEL"),
@@ -179,6 +196,9 @@ pub fn check(settings: &Settings, entries: &[Entry]) -> Result<(), Problems> {
         )
     });
 
+    rule(given("SMTP_HOST") && !given("SMTP_FROM"), &|| {
+        "SMTP_HOST is set without SMTP_FROM: nobody would have sent the mails".into()
+    });
     rule(given("PROVIDER_URL") && !given("PROVIDER_SECRET"), &|| {
         "PROVIDER_URL is set without PROVIDER_SECRET: requests could not be signed".into()
     });
@@ -233,6 +253,14 @@ impl Values<'_> {
 
     fn text(&self, name: &str) -> String {
         self.optional(name).unwrap_or_default()
+    }
+
+    fn names(&self, name: &str) -> Vec<String> {
+        self.text(name).split(',').map(str::to_owned).collect()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.path("FLORIN_DATA").unwrap_or_else(|| PathBuf::from(".florin"))
     }
 
     fn path(&self, name: &str) -> Option<PathBuf> {

@@ -10,6 +10,8 @@ pub enum Kind {
     Text,
     /// A name as Kafka allows it: up to so many letters, digits, `.`, `_` and `-`, at least one.
     Name(usize),
+    /// As many such names as the second says at most, separated by commas.
+    Names(usize, usize),
     /// A host name or an address.
     Host,
     /// A TCP port; 0: any free one.
@@ -64,6 +66,11 @@ impl Kind {
                     text.len() <= bytes_max && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
                 (valid && !text.is_empty()).then(|| Value::Text(text.into()))
             }
+            Self::Names(bytes_max, count_max) => {
+                let names: Vec<_> = text.split(',').map(str::trim).collect();
+                let valid = names.iter().all(|name| Self::Name(bytes_max).parse(name).is_some());
+                (valid && names.len() <= count_max).then(|| Value::Text(names.join(",")))
+            }
             Self::Host => (!text.is_empty()
                 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:_[]%".contains(&b)))
             .then(|| Value::Text(text.trim_start_matches('[').trim_end_matches(']').into())),
@@ -93,6 +100,9 @@ impl Kind {
         match self {
             Self::Text => "any text".into(),
             Self::Name(bytes_max) => format!("1 to {bytes_max} letters, digits, dots, underscores and dashes"),
+            Self::Names(bytes_max, count_max) => format!(
+                "up to {count_max} names, separated by commas, of 1 to {bytes_max} letters, digits, dots, underscores and dashes"
+            ),
             Self::Host => "a host name or an address".into(),
             Self::Port => "a port from 0 (any free one) to 65535".into(),
             Self::Flag => "true or false".into(),

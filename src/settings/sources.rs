@@ -55,7 +55,7 @@ pub struct Entry {
 pub struct Problems(pub Vec<String>);
 
 impl Sources {
-    /// Reads the process's environment (only names of the table) and the config file, if one is named.
+    /// Reads the process's environment (only names of the table, in any spelling) and the config file, if one is named.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -69,9 +69,11 @@ impl Sources {
                 Some((path, text))
             }
         };
-        let value =
-            |name: &str| std::env::var_os(name).map(|value| (name.to_owned(), value.to_string_lossy().into_owned()));
-        let environment = TABLE.iter().flat_map(Row::names).filter_map(value).collect();
+        let known = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok().filter(|name| table::find(name).is_some())?;
+            Some((name, value.to_string_lossy().into_owned()))
+        });
+        let environment = known.collect();
         Ok(Self { file, environment, flags })
     }
 
@@ -115,7 +117,7 @@ impl Sources {
     fn environment_layer(&self) -> Vec<Given> {
         let set = self.environment.iter().filter(|(_, value)| !value.trim().is_empty());
         set.map(|(name, value)| Given {
-            name: name.clone(),
+            name: table::normal(name),
             value: value.clone(),
             origin: Origin::Environment(name.clone()),
         })

@@ -1,5 +1,7 @@
 //! Invoices, customers, legal entities and tax rates.
 
+pub mod bills;
+pub mod customers;
 pub mod entities;
 pub mod exports;
 pub mod facts;

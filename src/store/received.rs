@@ -49,7 +49,7 @@ const COLUMNS: &str =
     "id, topic, partition, \"offset\", key, headers, body, code, reason, failed_at, published, asked_at, replayed_at";
 
 /// Keeps a message, and returns its number and whether the dead-letter topic has it. A second time for the same message
-/// changes nothing.
+/// says why it is dead now: a replay of it was in vain.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -57,7 +57,8 @@ pub async fn keep(pool: &PgPool, letter: &ReceivedLetter<'_>) -> Result<(i64, bo
     let query = sqlx::query_as(
         "INSERT INTO received_letters (topic, partition, \"offset\", key, headers, body, digest, code, reason)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-           ON CONFLICT (topic, partition, \"offset\", digest) DO UPDATE SET topic = excluded.topic RETURNING id, published",
+           ON CONFLICT (topic, partition, \"offset\", digest) DO UPDATE SET code = excluded.code, reason = excluded.reason, asked_at = NULL, replayed_at = NULL
+           RETURNING id, published",
     );
     let query = query
         .bind(letter.topic)
@@ -91,17 +92,17 @@ pub async fn replayed(pool: &PgPool, ids: &[i64]) -> Result<(), StoreError> {
     limited(async { Ok(query.execute(pool).await.map(drop)?) }).await
 }
 
-/// At most `rows_max` letters of a topic whose replay was requested.
+/// At most `rows_max` letters of these topics whose replay was requested.
 ///
 /// # Errors
 /// Any failure of the statement.
-pub async fn asked(pool: &PgPool, topic: &str, rows_max: i64) -> Result<Vec<ReceivedLetterRow>, StoreError> {
+pub async fn asked(pool: &PgPool, topics: &[String], rows_max: i64) -> Result<Vec<ReceivedLetterRow>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM received_letters WHERE topic = $1 AND asked_at IS NOT NULL AND replayed_at IS NULL
+        "SELECT {COLUMNS} FROM received_letters WHERE topic = ANY ($1) AND asked_at IS NOT NULL AND replayed_at IS NULL
            ORDER BY id LIMIT $2"
     );
     let query = sqlx::query_as(sqlx::AssertSqlSafe(sql));
-    limited(async { Ok(query.bind(topic).bind(rows_max).fetch_all(pool).await?) }).await
+    limited(async { Ok(query.bind(topics).bind(rows_max).fetch_all(pool).await?) }).await
 }
 
 /// At most `rows_max` letters with numbers above `after`; replayed ones only with `replayed_too`.

@@ -147,9 +147,9 @@ pub async fn migrate(url: &str, mut done: impl FnMut(&Step)) -> Result<Vec<Step>
 /// by functions that run as their owner. `{role}` is the quoted name.
 const GRANTS: &str = "
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
-GRANT INSERT ON accounts, balances, journal, derived, declines, writers, outbox_positions, dead_letters, quarantine, holds, refunded, rates, sagas, operator_actions, currencies, entities, number_series, customers, tax_rates, invoices, settlements, parked_orders, received_letters, exports TO {role};
-GRANT UPDATE ON balances, folded, quarantine, holds, refunded, sagas, currencies, writers, leadership, outbox_positions, dead_letters, journal_partitions, entities, number_series, customers, invoices, parked_orders, received_letters TO {role};
-GRANT DELETE ON invoices TO {role};
+GRANT INSERT ON accounts, balances, journal, derived, declines, writers, outbox_positions, dead_letters, quarantine, holds, refunded, rates, sagas, operator_actions, currencies, entities, number_series, customers, tax_rates, invoices, settlements, parked_orders, parked_bills, mails, received_letters, exports TO {role};
+GRANT UPDATE ON balances, folded, quarantine, holds, refunded, sagas, currencies, writers, leadership, outbox_positions, dead_letters, journal_partitions, entities, number_series, customers, invoices, parked_orders, mails, received_letters TO {role};
+GRANT DELETE ON invoices, parked_bills TO {role};
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role};
 GRANT EXECUTE ON FUNCTION journal_grow, journal_forget_keys, journal_note_times, fold_accounts, fold_journal, journal_tail, balances_of, apply_holds, append_saga_facts, open_accounts, apply_extras, issue_invoices, settle_invoices, commit_batch, raise_session,
   take_leadership, journal_tip, journal_at, journal_places, journal_transactions, journal_after, journal_before, journal_place_at, account_postings, account_history, used_keys, journal_waiting TO {role};";

@@ -225,7 +225,15 @@ impl RootState {
             self.start(Child::Exports(epoch), myself).await?;
         }
         if self.config.billing.is_some() {
-            self.start(Child::Orders(epoch), myself).await?;
+            for child in [
+                Child::Orders(epoch),
+                Child::Users(epoch),
+                Child::Bills(epoch),
+                Child::Notices(epoch),
+                Child::Mailer(epoch),
+            ] {
+                self.start(child, myself).await?; // those that are not set up are left out
+            }
         }
         if self.config.publishing.is_some() {
             for child in [Child::Outbox(epoch), Child::Housekeeping(epoch)] {

@@ -78,6 +78,7 @@ metrics_table! {
     HTTP_REQUESTS = Counter "florin_http_requests_total" ["route", "status"] NONE, Count, "REST calls by route and status code";
     HTTP_DURATION = Histogram "florin_http_request_duration_seconds" ["route", "status"] REQUEST_SECONDS, Seconds, "time that REST calls took";
     RECEIVED = Counter "florin_received_total" ["topic", "fate"] NONE, Count, "messages taken in from Kafka by what became of them";
+    MAILS = Counter "florin_mails_total" ["outcome"] NONE, Count, "attempts to send a mail by what became of them";
     RECEIVED_POLL = Histogram "florin_received_poll_seconds" ["topic"] COMMIT_SECONDS, Seconds, "time that handling the messages of one poll took";
     DEAD_LETTERS = Gauge "florin_dead_letters" [] NONE, Count, "dead letters that were not replayed";
     SAGAS = Counter "florin_sagas_total" ["workflow", "outcome"] NONE, Count, "movements through the provider that came to an end or are stuck";

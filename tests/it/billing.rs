@@ -2,5 +2,6 @@
 
 mod corpus;
 mod crashes;
+mod customers;
 mod exports;
 mod orders;

@@ -1,8 +1,8 @@
 //! Orders, as the messages of the topic `orders` bring them (contract 2), and what they come to.
 
 mod broken;
-mod fields;
-mod number;
+pub(super) mod fields;
+pub(super) mod number;
 #[cfg(test)]
 mod tests;
 mod timestamp;
@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, Utc};
 
-use self::broken::cut;
+pub(super) use self::broken::cut;
 pub use self::broken::{BrokenOrder, Field};
 use self::fields::{Fields, items};
 use self::number::Fault;
@@ -59,6 +59,8 @@ pub struct OrderLine {
     pub tax_category: Option<String>,
 }
 
+/// The list of its lines.
+const LINES: &str = "lines";
 const ORDER: [&str; 8] =
     ["event_id", "order_id", "currency", "lines", "customer_id", "region", "tax_inclusive", "timestamp"];
 const LINE: [&str; 4] = ["sku", "qty", "unit_price", "tax_category"];
@@ -118,7 +120,7 @@ impl Order {
 }
 
 /// The text of a message; a byte-order mark is no part of it.
-fn message(bytes: &[u8]) -> Result<&str, BrokenOrder> {
+pub(super) fn message(bytes: &[u8]) -> Result<&str, BrokenOrder> {
     if bytes.len() > MESSAGE_BYTES_MAX {
         return Err(BrokenOrder::TooLong { bytes: bytes.len(), max: MESSAGE_BYTES_MAX });
     }
@@ -173,15 +175,15 @@ fn read_lines<const N: usize>(fields: &Fields<'_, N>, index: usize) -> Result<Ve
     if !json.starts_with('[') {
         return Err(fields.wrong_type(index, "an array", json));
     }
-    let lines = items(json, LINES_MAX).ok_or(BrokenOrder::TooManyLines { max: LINES_MAX })?;
+    let lines = items(json, LINES_MAX).ok_or(BrokenOrder::LongList { list: LINES, max: LINES_MAX })?;
     if lines.is_empty() {
-        return Err(BrokenOrder::NoLines);
+        return Err(BrokenOrder::EmptyList { list: LINES });
     }
     lines.into_iter().enumerate().map(|(number, json)| read_line(json, number)).collect()
 }
 
 fn read_line(json: &str, number: usize) -> Result<OrderLine, BrokenOrder> {
-    let fields = Fields::read(json, LINE, Some(number))?;
+    let fields = Fields::read(json, LINE, Some((LINES, number)))?;
     let [sku, qty, unit_price, tax_category] = std::array::from_fn(|index| index);
     Ok(OrderLine {
         sku: fields.text(sku, fields.required(sku)?, SKU_BYTES_MAX)?.into_owned(),
@@ -221,6 +223,6 @@ fn read_price<const N: usize>(fields: &Fields<'_, N>, index: usize) -> Result<Bi
     })
 }
 
-fn is_number(json: &str) -> bool {
+pub(super) fn is_number(json: &str) -> bool {
     json.starts_with(|c: char| c == '-' || c.is_ascii_digit())
 }

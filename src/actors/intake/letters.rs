@@ -2,6 +2,8 @@
 //! with the reason as headers.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use sqlx::PgPool;
+use tokio::sync::Mutex;
 
 use crate::messaging::KafkaConfig;
 use crate::messaging::consumer::Received;
@@ -18,12 +20,48 @@ pub enum Undelivered {
     Kafka(#[from] Failure),
 }
 
-/// Keeps a message, and sends it to its topic's dead letters unless that was done before.
-///
-/// # Errors
-/// When it is not certain that both have it; it is then done again.
-pub async fn bury(
-    pool: &sqlx::PgPool,
+/// Where dead letters go.
+pub struct Letters {
+    pool: PgPool,
+    kafka: KafkaConfig,
+    /// Made when the first letter is sent, and again after a failure.
+    producer: Mutex<Option<Producer>>,
+}
+
+impl Letters {
+    pub fn new(pool: PgPool, kafka: KafkaConfig) -> Self {
+        Self { pool, kafka, producer: Mutex::new(None) }
+    }
+
+    /// Keeps a message, and sends it to its topic's dead letters unless that was done before.
+    ///
+    /// # Errors
+    /// When it is not certain that both have it; it is then done again.
+    pub async fn bury(&self, message: &Received, (code, reason): (&str, &str)) -> Result<(), Undelivered> {
+        let Received { topic, partition, offset, .. } = message;
+        tracing::warn!(topic, partition, offset, code, reason, "a message became a dead letter");
+        let mut kept = self.producer.lock().await;
+        let producer = match kept.take() {
+            Some(producer) => producer,
+            None => Producer::create(&self.kafka, false)?,
+        };
+        bury(&self.pool, &producer, &Never, message, (code, reason)).await?;
+        *kept = Some(producer);
+        Ok(())
+    }
+}
+
+/// A dead letter is sent for as long as Kafka takes: who sends it has nothing better to do.
+struct Never;
+
+impl Stopping for Never {
+    fn stopping(&self) -> bool {
+        false
+    }
+}
+
+async fn bury(
+    pool: &PgPool,
     producer: &Producer,
     stop: &impl Stopping,
     message: &Received,

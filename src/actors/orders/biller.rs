@@ -1,92 +1,28 @@
-//! Bills orders: decides all orders of a poll, opens the accounts that they need, and sends their records to the journal
-//! side by side, which writes them in one batch or few.
+//! Bills orders: decides all orders of a poll, and has their invoices issued.
 
-use std::collections::{HashMap, HashSet};
-use std::time::{Duration, Instant};
-
-use chrono::{DateTime, Utc};
-use rust_decimal::Decimal;
-use smallvec::SmallVec;
+use std::collections::HashMap;
 
 use super::OrdersConfig;
 use super::exchange::Rates;
-use crate::actors::accounts::Registry;
-use crate::actors::house::{self, House, Unavailable, WALK_IN};
-use crate::actors::intake::{Fate, Incoming, Later};
-use crate::actors::journal::Journal;
-use crate::actors::posting;
-use crate::billing::invoice::Balance;
-use crate::billing::postings::{self, Role};
-use crate::billing::{BrokenOrder, NetTax, Order, Per, TaxRate, TaxRates, TaxRule, Taxed};
-use crate::money::{Amount, Currency, Rounding};
-use crate::protocol::account::AccountHandle;
-use crate::protocol::admission::InFlight;
+use crate::actors::house::WALK_IN;
+use crate::actors::intake::{Fate, Incoming};
+use crate::actors::issue::{Issue, Issuer, Trouble, reused};
+use crate::billing::{BrokenOrder, NetTax, Order, Per, TaxRates};
+use crate::money::{Currency, Rounding};
 use crate::protocol::content::Content;
-use crate::protocol::movement::{Invoice, Source};
-use crate::protocol::record::{
-    Api, DocumentKind, InvoiceRow, Kind, Posting, Record, RequestHash, TransactionId, now_micros,
-};
-use crate::protocol::slip::{Abort, Outcome};
-use crate::store::StoreError;
-use crate::store::billing::entities::{self, EntityRow};
+use crate::protocol::record::{Api, RequestHash, TransactionId};
+use crate::store::billing::entities::EntityRow;
 use crate::store::billing::orders::{self, Parked};
 use crate::store::currencies;
-
-/// How long an order may wait to be written for the first time.
-const CUTOFF: Duration = Duration::from_secs(10);
-/// How long its outcome is waited for after that. A later one is found done.
-const GRACE: Duration = Duration::from_secs(1);
-
-/// Why a poll cannot be billed now. It is tried again whole: what was done is found done.
-#[derive(Debug, thiserror::Error)]
-pub enum Trouble {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Accounts(#[from] Unavailable),
-    #[error("legal entity {0} is not there: ORDERS_ENTITY names one that is")]
-    Entity(String),
-    #[error("{0}")]
-    Setup(String),
-    #[error("the journal does not take it: {0:?}")]
-    Aborted(Abort),
-    #[error("nobody knows whether it was written")]
-    Unknown,
-}
-
-impl From<Trouble> for Later {
-    fn from(trouble: Trouble) -> Self {
-        Self(trouble.to_string())
-    }
-}
 
 /// What billing needs, for one poll.
 pub struct Biller<'a> {
     pub config: &'a OrdersConfig,
-    pub registry: &'a Registry,
-    pub journal: &'a Journal,
-    pub places: &'a InFlight,
+    pub issuer: Issuer<'a>,
 }
 
 /// A message, and its number in `parked_orders` if it waited there.
 pub type Message<'a> = (&'a Incoming, Option<i64>);
-
-/// An order that is decided.
-pub(super) struct Decided {
-    /// The number of its message.
-    at: usize,
-    id: TransactionId,
-    request: RequestHash,
-    pub(super) order: Order,
-    /// When it was ordered.
-    pub(super) time: DateTime<Utc>,
-    parked: Option<i64>,
-    taxed: Taxed,
-    pub(super) content: Content,
-    /// What is posted, and in which currency.
-    pub(super) booked: NetTax,
-    pub(super) book: Currency,
-}
 
 impl Biller<'_> {
     /// Bills messages, and says of each what became of it.
@@ -95,10 +31,8 @@ impl Biller<'_> {
     /// When any of them could not be billed for no fault of its own.
     pub async fn bill(&self, messages: &[Message<'_>]) -> Result<Vec<Fate>, Trouble> {
         let config = self.config;
-        let entity = entities::get(&config.pool, &config.tenant, &config.entity)
-            .await?
-            .ok_or_else(|| Trouble::Entity(config.entity.clone()))?;
-        let rates = self.rates().await?;
+        let entity = self.issuer.entity(&config.entity, "ORDERS_ENTITY").await?;
+        let rates = self.issuer.rates(config.tax_percent).await?;
         let mut fates: Vec<Option<Fate>> = vec![None; messages.len()];
         let mut decided = self.decide(messages, &entity, &rates, &mut fates);
         if fates.iter().flatten().any(is_unknown_currency) {
@@ -106,21 +40,11 @@ impl Biller<'_> {
             fates = vec![None; messages.len()];
             decided = self.decide(messages, &entity, &rates, &mut fates);
         }
-        self.leave_out_billed(&mut decided, &mut fates).await?;
+        self.issuer.leave_out_issued(&mut decided, &mut fates).await?;
         if let Some(book) = self.book(&entity)? {
             self.convert(&mut decided, book, messages, &mut fates).await?;
         }
-        let accounts = self.accounts(&entity, &decided).await?;
-        let mut waiting = Vec::with_capacity(decided.len());
-        for order in decided {
-            let at = order.at;
-            waiting.push((at, self.send(&entity, order, &accounts)?));
-        }
-        let until = tokio::time::Instant::now() + CUTOFF + GRACE;
-        for (at, outcome) in waiting {
-            let outcome = tokio::time::timeout_at(until, outcome).await.map_err(|_| Trouble::Unknown)?;
-            fates[at] = Some(fate(outcome.map_err(|_| Trouble::Unknown)?)?);
-        }
+        self.issuer.issue(&entity, decided, &mut fates).await?;
         Ok(fates.into_iter().map(|fate| fate.unwrap_or(Fate::Repeated)).collect())
     }
 
@@ -131,7 +55,7 @@ impl Biller<'_> {
         entity: &EntityRow,
         rates: &TaxRates,
         fates: &mut [Option<Fate>],
-    ) -> Vec<Decided> {
+    ) -> Vec<Issue> {
         let (mut decided, mut seen) = (Vec::with_capacity(messages.len()), HashMap::new());
         for (at, message) in messages.iter().enumerate() {
             match self.decide_one(at, *message, entity, rates) {
@@ -154,7 +78,7 @@ impl Biller<'_> {
         (message, parked): Message<'_>,
         entity: &EntityRow,
         rates: &TaxRates,
-    ) -> Result<Decided, BrokenOrder> {
+    ) -> Result<Issue, BrokenOrder> {
         let config = self.config;
         let mut order = Order::parse(&message.body, |code| config.currencies.get(code))?;
         let request = request(&order);
@@ -162,37 +86,21 @@ impl Biller<'_> {
             order.region.clone_from(&entity.region);
         }
         let taxed = order.taxed(rates, Rounding::HalfAwayFromZero, Per::Rate, message.received_at)?;
-        Ok(Decided {
+        Ok(Issue {
             at,
             id: TransactionId::of_message("order", &config.tenant, &order.event_id),
+            message: order.event_id.clone(),
+            api: Api::Orders,
             request,
-            time: order.time(message.received_at),
-            parked,
             content: Content::of_order(&order, &taxed, message.received_at),
+            customer: order.customer_id.unwrap_or_else(|| WALK_IN.to_owned()),
+            source: order.order_id,
+            currency: order.currency,
             booked: NetTax { net: taxed.subtotal, tax: taxed.tax },
             book: order.currency,
             taxed,
-            order,
+            parked,
         })
-    }
-
-    async fn rates(&self) -> Result<TaxRates, Trouble> {
-        let config = self.config;
-        let setup = |error: &dyn std::fmt::Display| Trouble::Setup(format!("the tax rates cannot be used: {error}"));
-        let default = TaxRate::standard(Decimal::from(config.tax_percent)).map_err(|error| setup(&error))?;
-        let mut rules = Vec::new();
-        for row in entities::tax_rates(&config.pool, &config.tenant).await? {
-            let percent = row.percent().ok_or_else(|| setup(&row.percent))?;
-            let rate = TaxRate::from_stored(&row.treatment, percent).map_err(|error| setup(&error))?;
-            let rate = rate.ok_or_else(|| setup(&row.treatment))?;
-            rules.push(TaxRule {
-                region: row.region,
-                category: row.category,
-                effective_from: row.effective_from,
-                rate,
-            });
-        }
-        TaxRates::new(rules, default).map_err(|error| setup(&error))
     }
 
     /// The currency of the books; `None`: each document's own.
@@ -205,7 +113,7 @@ impl Biller<'_> {
     /// Converts what is posted into the currency of the books. Orders without a rate are parked.
     async fn convert(
         &self,
-        decided: &mut Vec<Decided>,
+        decided: &mut Vec<Issue>,
         book: Currency,
         messages: &[Message<'_>],
         fates: &mut [Option<Fate>],
@@ -223,7 +131,7 @@ impl Biller<'_> {
             let message = messages[order.at].0;
             let parked = Parked {
                 tenant: &self.config.tenant,
-                event_id: &order.order.event_id,
+                event_id: &order.message,
                 reason: &reason,
                 body: &message.body,
                 received_at: message.received_at,
@@ -233,122 +141,10 @@ impl Biller<'_> {
         }
         Ok(())
     }
-
-    /// Takes out what was billed before, as after a crash or when a topic is read again.
-    async fn leave_out_billed(&self, decided: &mut Vec<Decided>, fates: &mut [Option<Fate>]) -> Result<(), Trouble> {
-        let ids: Vec<_> = decided.iter().map(|order| order.id).collect();
-        let billed = orders::billed(&self.config.pool, &ids).await?;
-        decided.retain(|order| {
-            let Some(first) = billed.get(&order.id) else { return true };
-            let is_same = first.is_none_or(|first| first == order.request);
-            fates[order.at] = Some(if is_same { Fate::Repeated } else { reused() });
-            false
-        });
-        Ok(())
-    }
-
-    async fn accounts(&self, entity: &EntityRow, decided: &[Decided]) -> Result<house::Accounts, Trouble> {
-        let mut wanted: HashSet<House<'_>> = HashSet::new();
-        for order in decided {
-            for entry in postings::issued(order.booked) {
-                wanted.extend([entry.debit, entry.credit].map(|role| order.house(entity, role)));
-            }
-        }
-        Ok(house::open(self.registry, self.journal, &self.config.tenant, wanted).await?)
-    }
-
-    fn send(
-        &self,
-        entity: &EntityRow,
-        order: Decided,
-        accounts: &house::Accounts,
-    ) -> Result<tokio::sync::oneshot::Receiver<Outcome>, Trouble> {
-        let mut postings: SmallVec<[Posting; 1]> = SmallVec::new();
-        let mut named: SmallVec<[&std::sync::Arc<AccountHandle>; 3]> = SmallVec::new();
-        for entry in postings::issued(order.booked) {
-            let [debit, credit] = [entry.debit, entry.credit].map(|role| &accounts[&order.house(entity, role).name()]);
-            postings.push(Posting { debit: debit.identity.id, credit: credit.identity.id, amount: entry.amount });
-            for account in [debit, credit] {
-                if named.iter().all(|known| known.identity.id != account.identity.id) {
-                    named.push(account);
-                }
-            }
-        }
-        let source = Source {
-            id: order.id,
-            tenant: self.config.tenant.clone(),
-            api: Api::Orders,
-            request: order.request,
-            at: now_micros(),
-            cutoff: Instant::now() + CUTOFF,
-        };
-        let invoice = Invoice { row: Box::new(order.row(entity)), parked: order.parked };
-        let record = if postings.is_empty() {
-            Record::of_fact(&invoice, Kind::INVOICE_FACT, invoice.all_rows(), source)
-        } else {
-            Record::of(&invoice, postings, source)
-        };
-        let permit = self.places.enter().ok_or(Trouble::Aborted(Abort::AccountBusy))?;
-        let record = Record { reference: Some(order.order.order_id), ..record };
-        posting::send(self.journal, record, &named, usize::MAX, permit).map_err(Trouble::Aborted)
-    }
-}
-
-impl Decided {
-    fn customer(&self) -> &str {
-        self.order.customer_id.as_deref().unwrap_or(WALK_IN)
-    }
-
-    fn house<'s>(&'s self, entity: &'s EntityRow, role: Role) -> House<'s> {
-        House { entity: &entity.id, role, customer: self.customer(), currency: self.book }
-    }
-
-    fn row(&self, entity: &EntityRow) -> InvoiceRow {
-        let (today, total) = (entity.today(Utc::now()), self.taxed.total);
-        let NetTax { net, tax } = self.booked;
-        InvoiceRow {
-            draft: None,
-            entity: entity.id.clone(),
-            document: DocumentKind::Invoice,
-            customer: self.customer().to_owned(),
-            source: Some(self.order.order_id.clone()),
-            currency: self.order.currency.code,
-            subtotal: self.taxed.subtotal,
-            tax: self.taxed.tax,
-            total,
-            due_on: Some(entity.due_on(today)),
-            content: self.content.text(),
-            corrects: None,
-            year: entity.fiscal_year(today),
-            number_format: entity.invoice_format.clone(),
-            booked: (self.book.code, net.plus(tax).unwrap_or(Amount::MAX)),
-            status: Balance::issued(total).status,
-        }
-    }
 }
 
 fn is_unknown_currency(fate: &Fate) -> bool {
     matches!(fate, Fate::Dead { code: "UNKNOWN_CURRENCY", .. })
-}
-
-fn fate(outcome: Outcome) -> Result<Fate, Trouble> {
-    match outcome {
-        Outcome::Done { .. } => Ok(Fate::Done),
-        Outcome::Replayed { .. } => Ok(Fate::Repeated),
-        Outcome::KeyReused | Outcome::KeyRetired => Ok(reused()),
-        Outcome::Refused { rejection, .. } => {
-            Ok(Fate::Dead { code: "REFUSED", reason: format!("an account refuses it: {rejection:?}") })
-        }
-        Outcome::Aborted(Abort::Guard) => {
-            Ok(Fate::Dead { code: "REFUSED", reason: "the database refuses it: a guard of the books".into() })
-        }
-        Outcome::Aborted(why) => Err(Trouble::Aborted(why)),
-        Outcome::Unknown => Err(Trouble::Unknown),
-    }
-}
-
-fn reused() -> Fate {
-    Fate::Dead { code: "EVENT_ID_REUSED", reason: "another order of this event_id was billed before".into() }
 }
 
 /// What makes two messages the same order: everything but the time and the spelling.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::OrdersConfig;
-use super::biller::{Decided, Trouble};
+use crate::actors::issue::{Issue, Trouble};
 use crate::billing::postings::booked;
 use crate::money::{Currency, CurrencyCode, Rounding};
 use crate::protocol::content::Exchange;
@@ -21,12 +21,12 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    pub(super) async fn read(config: &OrdersConfig, orders: &[Decided], book: Currency) -> Result<Self, Trouble> {
+    pub(super) async fn read(config: &OrdersConfig, orders: &[Issue], book: Currency) -> Result<Self, Trouble> {
         let age_max = TimeDelta::from_std(config.rate_age_max).unwrap_or(TimeDelta::MAX);
         let mut spans: HashMap<CurrencyCode, (DateTime<Utc>, DateTime<Utc>)> = HashMap::new();
-        for order in orders.iter().filter(|order| order.order.currency.code != book.code) {
-            let span = spans.entry(order.order.currency.code).or_insert((order.time, order.time));
-            *span = (span.0.min(order.time), span.1.max(order.time));
+        for order in orders.iter().filter(|order| order.currency.code != book.code) {
+            let span = spans.entry(order.currency.code).or_insert((order.content.ordered_at, order.content.ordered_at));
+            *span = (span.0.min(order.content.ordered_at), span.1.max(order.content.ordered_at));
         }
         let mut found = HashMap::new();
         for (base, (from, to)) in spans {
@@ -41,16 +41,17 @@ impl Rates {
     ///
     /// # Errors
     /// In words, why it waits: there is no rate, or none that gives an amount.
-    pub(super) fn convert(&self, order: &mut Decided) -> Result<(), String> {
-        let (from, to) = (order.order.currency, self.book);
+    pub(super) fn convert(&self, order: &mut Issue) -> Result<(), String> {
+        let (from, to) = (order.currency, self.book);
         if from.code == to.code {
             return Ok(());
         }
-        let is_of_age =
-            |rate: &&RateRow| rate.observed_at <= order.time && order.time - rate.observed_at <= self.age_max;
+        let is_of_age = |rate: &&RateRow| {
+            rate.observed_at <= order.content.ordered_at && order.content.ordered_at - rate.observed_at <= self.age_max
+        };
         let rate = self.rates.get(&from.code).and_then(|rates| rates.iter().rev().find(is_of_age));
         let rate = rate.ok_or_else(|| {
-            format!("there is no rate of {} in {} as of {}", from.code, to.code, order.time.to_rfc3339())
+            format!("there is no rate of {} in {} as of {}", from.code, to.code, order.content.ordered_at.to_rfc3339())
         })?;
         let booked = booked(order.booked, from, to, rate.rate.0, Rounding::HalfAwayFromZero)
             .map_err(|error| format!("it cannot be converted at rate {}: {error}", rate.id))?;

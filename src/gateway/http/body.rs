@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use crate::gateway::http::refusal::Refusal;
 use crate::teller::validate::cut;
 
-/// Bytes of a body.
+/// Bytes of a body, where a contract says nothing else.
 pub const BYTES_MAX: usize = 64 << 10;
 /// Bytes of a body that is too large, read all the same: who is still sending would not hear the answer.
 const DISCARD_MAX: usize = 16 << 20;
@@ -34,13 +34,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
         let (head, body) = request.into_parts();
-        let bytes = match tokio::time::timeout(ARRIVAL_MAX, read(body)).await {
-            Ok(read) => read?,
-            Err(_) => {
-                let why = format!("the body did not arrive within {} s", ARRIVAL_MAX.as_secs());
-                return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", why));
-            }
-        };
+        let bytes = whole(body, BYTES_MAX).await?;
         if !bytes.is_empty() && !is_json(&head.headers) {
             let why = "the body must be JSON: send it with content-type: application/json";
             return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", why));
@@ -49,25 +43,37 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     }
 }
 
-async fn read(body: Body) -> Result<Vec<u8>, Refusal> {
+/// All of a body, of at most so many bytes.
+///
+/// # Errors
+/// 413 when it is larger, 408 when it does not arrive in time, 400 when it ends early.
+pub async fn whole(body: Body, bytes_max: usize) -> Result<Vec<u8>, Refusal> {
+    tokio::time::timeout(ARRIVAL_MAX, read(body, bytes_max)).await.unwrap_or_else(|_| {
+        let why = format!("the body did not arrive within {} s", ARRIVAL_MAX.as_secs());
+        Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", why))
+    })
+}
+
+async fn read(body: Body, bytes_max: usize) -> Result<Vec<u8>, Refusal> {
     let (mut chunks, mut bytes, mut seen) = (body.into_data_stream(), Vec::new(), 0);
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Refusal::bad("INVALID_ARGUMENT", "the body ended early"))?;
         seen += chunk.len();
-        if seen <= BYTES_MAX {
+        if seen <= bytes_max {
             bytes.extend_from_slice(&chunk);
         } else if seen > DISCARD_MAX {
             break;
         }
     }
-    if seen > BYTES_MAX {
-        let why = format!("the body is larger than {BYTES_MAX} bytes, which is the limit");
+    if seen > bytes_max {
+        let why = format!("the body is larger than {bytes_max} bytes, which is the limit");
         return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", why));
     }
     Ok(bytes)
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// Whether the body is said to be JSON.
+pub fn is_json(headers: &HeaderMap) -> bool {
     let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
     let kind = kind.split(';').next().unwrap_or(kind).trim().to_ascii_lowercase();
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
@@ -312,7 +318,7 @@ mod tests {
         for (bytes, status) in
             [(BYTES_MAX, None), (BYTES_MAX + 1, Some(413)), (10 << 20, Some(413)), (DISCARD_MAX + 1, Some(413))]
         {
-            let read = read(Body::from(vec![b' '; bytes])).await;
+            let read = read(Body::from(vec![b' '; bytes]), BYTES_MAX).await;
             assert_eq!(read.err().map(|refusal| refusal.status.as_u16()), status, "{bytes}");
         }
     }

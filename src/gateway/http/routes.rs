@@ -19,6 +19,7 @@ pub struct Routes {
     described: OpenApiRouter<App>,
     plain: Router<App>,
     access: Vec<(String, Access)>,
+    is_cross_origin: bool,
 }
 
 /// A route as calls are counted and judged by it: `GET /v1/holds/{id}`, and what it asks of its caller.
@@ -63,6 +64,16 @@ impl Routes {
         self.access.extend(paths.iter().map(|path| (format!("GET {path}"), Access::Open)));
         self.plain = self.plain.merge(router);
         self
+    }
+
+    /// Pages of other origins may call them and read the answers: see [`super::cors`].
+    #[must_use]
+    pub fn cross_origin(self) -> Self {
+        Self { is_cross_origin: true, ..self }
+    }
+
+    pub fn is_cross_origin(&self) -> bool {
+        self.is_cross_origin
     }
 
     /// All of another's.

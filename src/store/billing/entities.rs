@@ -56,6 +56,29 @@ pub async fn get(pool: &PgPool, tenant: &str, id: &str) -> Result<Option<EntityR
     limited(async { Ok(query.bind(tenant).bind(id).fetch_optional(pool).await?) }).await
 }
 
+/// What stands at the head of an entity's papers.
+#[derive(Clone, Debug, FromRow)]
+pub struct LetterheadRow {
+    pub name: String,
+    /// Lines.
+    pub address: Vec<String>,
+    pub tax_id: Option<String>,
+    pub phone: Option<String>,
+    pub email: Option<String>,
+    /// PNG or SVG.
+    pub logo: Option<Vec<u8>>,
+}
+
+/// The letterhead of one entity; `None`: there is none of this id.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn letterhead(pool: &PgPool, tenant: &str, id: &str) -> Result<Option<LetterheadRow>, StoreError> {
+    let query =
+        sqlx::query_as("SELECT name, address, tax_id, phone, email, logo FROM entities WHERE tenant = $1 AND id = $2");
+    limited(async { Ok(query.bind(tenant).bind(id).fetch_optional(pool).await?) }).await
+}
+
 /// A tax rate by region, category and date.
 #[derive(Clone, Debug, FromRow)]
 pub struct TaxRateRow {

@@ -29,6 +29,14 @@ pub enum Child {
     Exports(i64),
     /// Bills orders.
     Orders(i64),
+    /// Stores customers.
+    Users(i64),
+    /// Bills the customers of shops.
+    Bills(i64),
+    /// Keeps the mails to be sent.
+    Notices(i64),
+    /// Sends mails.
+    Mailer(i64),
 }
 
 impl Child {
@@ -47,6 +55,10 @@ impl Child {
             Self::Invoices(_) => ChildName::Invoices,
             Self::Exports(_) => ChildName::Exports,
             Self::Orders(_) => ChildName::Orders,
+            Self::Users(_) => ChildName::Users,
+            Self::Bills(_) => ChildName::Bills,
+            Self::Notices(_) => ChildName::Notices,
+            Self::Mailer(_) => ChildName::Mailer,
         }
     }
 }

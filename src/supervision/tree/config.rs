@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 
+use crate::actors::bills::BillsConfig;
 use crate::actors::exports::ExportsConfig;
 use crate::actors::housekeeping::{Backpressure, HousekeepingConfig};
 use crate::actors::leadership::Holder;
+use crate::actors::mailer::MailConfig;
 use crate::actors::orders::OrdersConfig;
 use crate::actors::outbox::OutboxConfig;
 use crate::actors::saga::SagaConfig;
@@ -49,11 +51,16 @@ pub struct TreeConfig {
     pub faults: Faults,
 }
 
-/// What takes orders in from Kafka and bills them.
+/// What takes orders, customers and bills in from Kafka.
 #[derive(Clone)]
 pub struct Billing {
     pub kafka: KafkaConfig,
-    pub orders: OrdersConfig,
+    /// `None`: no orders are billed.
+    pub orders: Option<OrdersConfig>,
+    /// `None`: no customers are registered, and no bills of shops are made.
+    pub bills: Option<BillsConfig>,
+    /// `None`: no mails are sent; they wait.
+    pub mail: Option<MailConfig>,
     /// Connections of their own.
     pub pool: PgPool,
 }

@@ -2,24 +2,30 @@
 
 use std::sync::Arc;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 
 use super::child::Child;
+use super::config::Billing;
 use super::{RootMessage, RootState};
 use crate::actors::account::Primary;
 use crate::actors::accounts::{Directory, DirectoryArgs};
 use crate::actors::auditor::{Auditor, AuditorArgs};
+use crate::actors::bills::{Bills, BillsConfig};
 use crate::actors::expiry::{Expiry, ExpiryArgs};
 use crate::actors::exports::Exports;
 use crate::actors::feed::{FeedActor, FeedArgs};
 use crate::actors::housekeeping::{Housekeeping, HousekeepingArgs};
-use crate::actors::intake::{Intake, IntakeArgs};
+use crate::actors::intake::{Desk, Intake, IntakeArgs};
 use crate::actors::invoices::Invoices;
 use crate::actors::journal::JournalActor;
 use crate::actors::leadership::{LeadershipActor, LeadershipArgs};
+use crate::actors::mailer::{MailActor, MailArgs};
+use crate::actors::notices::Notices;
 use crate::actors::orders::Orders;
 use crate::actors::outbox::{OutboxArgs, OutboxPublisher};
 use crate::actors::saga::{Sagas, SagasArgs};
+use crate::actors::users::Users;
+use crate::messaging::Reading;
 
 impl RootState {
     /// Starts a child; one of an epoch that is over is left out.
@@ -137,25 +143,77 @@ impl RootState {
             }
             (Child::Orders(epoch), Some(active)) if active.epoch == epoch => {
                 let Some(billing) = config.billing else { return Ok(()) };
-                let desk = Orders::new(billing.orders, active.registry, active.journal);
-                let kafka = billing.kafka;
-                let (topic, group) = (kafka.orders_topic.clone(), kafka.orders_group.clone());
+                let Some(orders) = billing.orders.clone() else { return Ok(()) };
+                let desk = Orders::new(orders, active.registry, active.journal);
+                let topics = vec![billing.kafka.orders_topic.clone()];
+                let group = billing.kafka.orders_group.clone();
+                self.take_in(desk, topics, group, billing, supervisor).await?
+            }
+            (Child::Users(epoch), Some(active)) if active.epoch == epoch => {
+                let Some((billing, bills)) = customers(config.billing) else { return Ok(()) };
+                let desk = Users { tenant: bills.tenant, pool: bills.pool };
+                let Reading { topics, group } = billing.kafka.users.clone();
+                self.take_in(desk, topics, group, billing, supervisor).await?
+            }
+            (Child::Bills(epoch), Some(active)) if active.epoch == epoch => {
+                let Some((billing, bills)) = customers(config.billing) else { return Ok(()) };
+                let desk = Bills::new(bills, active.registry, active.journal);
+                let Reading { topics, group } = billing.kafka.bills.clone();
+                self.take_in(desk, topics, group, billing, supervisor).await?
+            }
+            (Child::Notices(epoch), Some(active)) if active.epoch == epoch => {
+                let Some((billing, bills)) = customers(config.billing) else { return Ok(()) };
+                let desk = Notices { tenant: bills.tenant, pool: bills.pool };
+                let Reading { topics, group } = billing.kafka.notices.clone();
+                self.take_in(desk, topics, group, billing, supervisor).await?
+            }
+            (Child::Mailer(epoch), Some(active)) if active.epoch == epoch => {
+                let Some(billing) = config.billing else { return Ok(()) };
+                let Some(mail) = billing.mail else { return Ok(()) };
                 let node = self.node.clone();
-                let args = IntakeArgs {
-                    desk,
-                    kafka,
-                    topic,
-                    group,
+                let args = MailArgs {
+                    config: mail,
+                    kafka: billing.kafka,
                     pool: billing.pool,
                     health: config.health,
                     faults: config.faults,
                     confirmed: Arc::new(move || node.is_lease_valid()),
                 };
-                Actor::spawn_linked(None, Intake::default(), args, supervisor).await?.0.get_cell()
+                Actor::spawn_linked(None, MailActor, args, supervisor).await?.0.get_cell()
             }
             _ => return Ok(()), // of an epoch that is over
         };
         self.running.push((cell.get_id(), child, cell));
         Ok(())
     }
+
+    /// Starts what takes in the messages of these topics at this desk.
+    async fn take_in(
+        &self,
+        desk: impl Desk,
+        topics: Vec<String>,
+        group: String,
+        billing: Billing,
+        supervisor: ActorCell,
+    ) -> Result<ActorCell, ActorProcessingErr> {
+        let node = self.node.clone();
+        let args = IntakeArgs {
+            desk,
+            kafka: billing.kafka,
+            topics,
+            group,
+            pool: billing.pool,
+            health: self.config.health.clone(),
+            faults: self.config.faults.clone(),
+            confirmed: Arc::new(move || node.is_lease_valid()),
+        };
+        Ok(Actor::spawn_linked(None, Intake::default(), args, supervisor).await?.0.get_cell())
+    }
+}
+
+/// What customers and their bills need; `None`: they are not taken in.
+fn customers(billing: Option<Billing>) -> Option<(Billing, BillsConfig)> {
+    let billing = billing?;
+    let bills = billing.bills.clone()?;
+    Some((billing, bills))
 }

@@ -76,3 +76,15 @@ pub fn write(brokers: &str, topic: &str, bodies: &[impl AsRef<[u8]>]) {
     }
     producer.flush(LIMIT).unwrap();
 }
+
+/// The same, JSON into one partition.
+pub fn write_to(brokers: &str, topic: &str, partition: i32, bodies: &[serde_json::Value]) {
+    let mut client = ClientConfig::new();
+    client.set("bootstrap.servers", brokers);
+    let producer: BaseProducer = client.create().unwrap();
+    for body in bodies {
+        let body = body.to_string();
+        producer.send(BaseRecord::<(), str>::to(topic).partition(partition).payload(&body)).unwrap();
+    }
+    producer.flush(LIMIT).unwrap();
+}

@@ -14,7 +14,7 @@ const RELEASED: [(&str, &str); 5] = [
     ("0002_functions.sql", "fba8a7144a06a00d60aba4839c49e665d3b7f690a7ad9724230753aba5bf1e4f"),
     ("0003_journal.sql", "dfd890b6a4346a2020454144201918aa97fd4e69343228674e502f2d2aed134e"),
     ("0004_fold.sql", "6cf3ad47a8c7fb916f25bed3343e87cb036ca2e9abc18eb0959a449780574cac"),
-    ("0005_billing.sql", "e0b78ecdcfacc8d45e7b56af5eaebea763476e33d4bf7dc1eb94c88b04818421"),
+    ("0005_billing.sql", "6b737d7d799a3c94c50b0a753f104a5c1d09c66470517b4ebbdcfe5fd654eb78"),
 ];
 
 #[test]

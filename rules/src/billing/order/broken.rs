@@ -1,20 +1,23 @@
-//! Why a message is no order. It goes to the dead letters with this reason; it is never tried again.
+//! Why a message is no order, no bill or no registration. Such a one goes to the dead letters with this reason; it is
+//! never tried again.
 
 use std::fmt;
 
 /// Where in the message: `currency`, or `lines[3].qty`, counted from zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
-    pub line: Option<usize>,
+    /// The list and the place in it; `None`: a field of the message itself.
+    pub item: Option<(&'static str, usize)>,
+    /// Empty: the item itself.
     pub name: &'static str,
 }
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.line, self.name) {
+        match (self.item, self.name) {
             (None, name) => f.write_str(name),
-            (Some(line), "") => write!(f, "lines[{line}]"),
-            (Some(line), name) => write!(f, "lines[{line}].{name}"),
+            (Some((list, at)), "") => write!(f, "{list}[{at}]"),
+            (Some((list, at)), name) => write!(f, "{list}[{at}].{name}"),
         }
     }
 }
@@ -59,15 +62,19 @@ pub enum BrokenOrder {
     TooLarge { field: Field, limit: &'static str, value: String },
     #[error("currency {value} is not known: codes are capital letters and digits, such as EUR")]
     UnknownCurrency { value: String },
-    #[error("lines must have at least one line")]
-    NoLines,
-    #[error("lines has more than {max} lines")]
-    TooManyLines { max: usize },
+    #[error("{list} must have at least one {}", list.trim_end_matches('s'))]
+    EmptyList { list: &'static str },
+    #[error("{list} has more than {max} {list}")]
+    LongList { list: &'static str, max: usize },
+    #[error("{field} must have {min} to {max} characters, not {characters}: {value}")]
+    Characters { field: Field, min: usize, max: usize, characters: usize, value: String },
+    #[error("{field} must be {expected}, not {value}")]
+    NotOne { field: Field, expected: &'static str, value: String },
     #[error(
         "timestamp must be like 2026-11-20T02:09:34.076259Z, from the year 1970 to 9999, with or without zone, not {value}"
     )]
     BadTimestamp { value: String },
-    #[error("the order comes to more than 28 digits of its currency's smallest unit")]
+    #[error("it comes to more than 28 digits of its currency's smallest unit")]
     TotalTooLarge,
 }
 
@@ -93,8 +100,10 @@ impl BrokenOrder {
             Self::TooPrecise { .. } => "TOO_PRECISE",
             Self::TooLarge { .. } => "NUMBER_TOO_LARGE",
             Self::UnknownCurrency { .. } => "UNKNOWN_CURRENCY",
-            Self::NoLines => "NO_LINES",
-            Self::TooManyLines { .. } => "TOO_MANY_LINES",
+            Self::EmptyList { .. } => "NO_LINES",
+            Self::LongList { .. } => "TOO_MANY_LINES",
+            Self::Characters { .. } => "WRONG_LENGTH",
+            Self::NotOne { .. } => "NOT_ALLOWED",
             Self::BadTimestamp { .. } => "BAD_TIMESTAMP",
             Self::TotalTooLarge => "TOTAL_TOO_LARGE",
         }
@@ -102,7 +111,7 @@ impl BrokenOrder {
 }
 
 /// At most 40 characters of a value, so that a reason stays short.
-pub(super) fn cut(value: &str) -> String {
+pub(in crate::billing) fn cut(value: &str) -> String {
     match value.char_indices().nth(40) {
         Some((end, _)) => format!("{}...", &value[..end]),
         None => value.to_owned(),

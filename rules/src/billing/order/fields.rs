@@ -10,16 +10,20 @@ use serde_json::value::RawValue;
 use super::broken::{BrokenOrder, Field, cut};
 
 /// What one object of a message has: its known fields, by their place among the names.
-pub(super) struct Fields<'a, const N: usize> {
-    line: Option<usize>,
+pub(in crate::billing) struct Fields<'a, const N: usize> {
+    item: Option<(&'static str, usize)>,
     names: [&'static str; N],
     values: [Option<&'a str>; N],
 }
 
 impl<'a, const N: usize> Fields<'a, N> {
     /// Reads an object; unknown fields are ignored.
-    pub(super) fn read(text: &'a str, names: [&'static str; N], line: Option<usize>) -> Result<Self, BrokenOrder> {
-        let mut all = Self { line, names, values: [None; N] };
+    pub(in crate::billing) fn read(
+        text: &'a str,
+        names: [&'static str; N],
+        item: Option<(&'static str, usize)>,
+    ) -> Result<Self, BrokenOrder> {
+        let mut all = Self { item, names, values: [None; N] };
         let mut repeated = None;
         let mut json = serde_json::Deserializer::from_str(text);
         let read = json.deserialize_any(Object { fields: &mut all, repeated: &mut repeated });
@@ -36,32 +40,42 @@ impl<'a, const N: usize> Fields<'a, N> {
 
     fn not_an_object(&self, text: &str) -> BrokenOrder {
         let value = cut(text.trim());
-        let field = Field { line: self.line, name: "" };
-        match self.line {
+        let field = Field { item: self.item, name: "" };
+        match self.item {
             None => BrokenOrder::NotAnObject { value },
             Some(_) => BrokenOrder::WrongType { field, expected: "an object", value },
         }
     }
 
-    pub(super) fn field(&self, index: usize) -> Field {
-        Field { line: self.line, name: self.names[index] }
+    pub(in crate::billing) fn field(&self, index: usize) -> Field {
+        Field { item: self.item, name: self.names[index] }
+    }
+
+    /// The JSON text of a field, `null` as well; `None` if it is absent.
+    pub(in crate::billing) fn given(&self, index: usize) -> Option<&'a str> {
+        self.values[index]
     }
 
     /// The JSON text of a field; `None` if it is absent or null.
-    pub(super) fn optional(&self, index: usize) -> Option<&'a str> {
+    pub(in crate::billing) fn optional(&self, index: usize) -> Option<&'a str> {
         self.values[index].filter(|text| *text != "null")
     }
 
-    pub(super) fn required(&self, index: usize) -> Result<&'a str, BrokenOrder> {
+    pub(in crate::billing) fn required(&self, index: usize) -> Result<&'a str, BrokenOrder> {
         self.optional(index).ok_or_else(|| BrokenOrder::Missing { field: self.field(index) })
     }
 
-    pub(super) fn wrong_type(&self, index: usize, expected: &'static str, text: &str) -> BrokenOrder {
+    pub(in crate::billing) fn wrong_type(&self, index: usize, expected: &'static str, text: &str) -> BrokenOrder {
         BrokenOrder::WrongType { field: self.field(index), expected, value: cut(text) }
     }
 
     /// What a JSON text says, at least one byte and at most so many.
-    pub(super) fn text(&self, index: usize, json: &'a str, bytes_max: usize) -> Result<Cow<'a, str>, BrokenOrder> {
+    pub(in crate::billing) fn text(
+        &self,
+        index: usize,
+        json: &'a str,
+        bytes_max: usize,
+    ) -> Result<Cow<'a, str>, BrokenOrder> {
         let field = self.field(index);
         if !json.starts_with('"') {
             return Err(self.wrong_type(index, "a text", json));
@@ -85,7 +99,11 @@ impl<'a, const N: usize> Fields<'a, N> {
         Ok(text)
     }
 
-    pub(super) fn optional_text(&self, index: usize, bytes_max: usize) -> Result<Option<String>, BrokenOrder> {
+    pub(in crate::billing) fn optional_text(
+        &self,
+        index: usize,
+        bytes_max: usize,
+    ) -> Result<Option<String>, BrokenOrder> {
         let text = self.optional(index).map(|json| self.text(index, json, bytes_max)).transpose()?;
         Ok(text.map(Cow::into_owned))
     }
@@ -142,7 +160,7 @@ impl Visitor<'_> for Name<'_> {
 }
 
 /// The JSON texts of an array's items; `None` from one more than the most on.
-pub(super) fn items(array: &str, count_max: usize) -> Option<Vec<&str>> {
+pub(in crate::billing) fn items(array: &str, count_max: usize) -> Option<Vec<&str>> {
     serde_json::Deserializer::from_str(array).deserialize_seq(Items(count_max)).ok()
 }
 

@@ -10,7 +10,7 @@ pub(super) const PRICE_WHOLE_DIGITS_MAX: usize = 20;
 pub(super) const QTY_MAX: i64 = 1_000_000_000_000;
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(in crate::billing) enum Fault {
     NotANumber,
     Negative,
     TooPrecise,
@@ -19,14 +19,19 @@ pub(super) enum Fault {
 
 /// A price: digits, a point and digits, an exponent, or less of them; zero trailing decimals do not count.
 pub(super) fn price(text: &str) -> Result<BigDecimal, Fault> {
-    let (digits, scale) = decimal(text, PRICE_DECIMALS_MAX, PRICE_WHOLE_DIGITS_MAX)?;
-    Ok(BigDecimal::new(BigInt::from(digits), scale))
+    limited(text, PRICE_DECIMALS_MAX, PRICE_WHOLE_DIGITS_MAX)
 }
 
 /// A quantity: any way to write a whole number.
 pub(super) fn quantity(text: &str) -> Result<i64, Fault> {
     let (digits, _) = decimal(text, 0, 13)?;
     i64::try_from(digits).ok().filter(|qty| *qty <= QTY_MAX).ok_or(Fault::TooLarge)
+}
+
+/// A number of a bill, as a price but with these limits.
+pub(in crate::billing) fn limited(text: &str, decimals_max: u8, whole_digits_max: usize) -> Result<BigDecimal, Fault> {
+    let (digits, scale) = decimal(text, decimals_max, whole_digits_max)?;
+    Ok(BigDecimal::new(BigInt::from(digits), scale))
 }
 
 /// Digits and how many of them are decimals, within both limits, of 38 digits together at most.

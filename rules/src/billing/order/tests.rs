@@ -89,7 +89,7 @@ fn an_order_of_the_most_lines_comes_to_their_sum_and_one_more_line_breaks_it() {
     let rates = TaxRates::new(Vec::new(), TaxRate::standard("18".parse().unwrap()).unwrap()).unwrap();
     let taxed = order.taxed(&rates, Rounding::default(), Per::default(), DateTime::UNIX_EPOCH).unwrap();
     assert_eq!([taxed.subtotal, taxed.tax, taxed.total].map(|it| it.text(2)), ["100500.00", "18090.00", "118590.00"]);
-    assert_eq!(parse(&message(LINES_MAX + 1)), Err(BrokenOrder::TooManyLines { max: LINES_MAX }));
+    assert_eq!(parse(&message(LINES_MAX + 1)), Err(BrokenOrder::LongList { list: LINES, max: LINES_MAX }));
 }
 
 #[test]

@@ -1,0 +1,82 @@
+//! The PDF of a bill: made by whoever can, kept in a folder under a name that is the same each time.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::NaiveDate;
+use futures::stream;
+use sqlx::PgPool;
+use tokio::sync::OnceCell;
+
+use crate::actors::intake::Later;
+use crate::documents::storage::{Storage, StorageError};
+use crate::money::Currency;
+use crate::store::billing::bills::IssuedBill;
+use crate::store::billing::entities::{self, LetterheadRow};
+
+/// What the PDF of a bill says.
+#[derive(Clone, Debug)]
+pub struct InvoiceDocument {
+    pub seller: LetterheadRow,
+    /// Such as `#17`.
+    pub number: String,
+    /// At the seller's place.
+    pub issued_on: NaiveDate,
+    pub currency: Currency,
+    /// Its sums, its lines, and its customer as they were then.
+    pub bill: IssuedBill,
+}
+
+/// Makes PDFs.
+pub trait Printer: Send + Sync + 'static {
+    /// The PDF; it may take a while, and is called on a thread for blocking work.
+    ///
+    /// # Errors
+    /// Why there can be none of this document.
+    fn pdf(&self, invoice: &InvoiceDocument) -> Result<Vec<u8>, String>;
+}
+
+/// Where PDFs are made and kept.
+pub struct Papers {
+    printer: Option<Arc<dyn Printer>>,
+    folder: PathBuf,
+    storage: OnceCell<Storage>,
+}
+
+impl Papers {
+    pub fn new(printer: Option<Arc<dyn Printer>>, folder: PathBuf) -> Self {
+        Self { printer, folder, storage: OnceCell::new() }
+    }
+
+    /// What stands at the head of the seller's papers.
+    pub async fn letterhead(&self, pool: &PgPool, tenant: &str, entity: &str) -> Result<LetterheadRow, Later> {
+        let found = entities::letterhead(pool, tenant, entity).await?;
+        found.ok_or_else(|| Later(format!("legal entity {entity} is not there any more")))
+    }
+
+    /// Makes and keeps the PDF of a bill, and returns its path; empty: there is none, which keeps nobody's bill back.
+    pub async fn print(&self, invoice: InvoiceDocument) -> Result<String, Later> {
+        let Some(printer) = self.printer.clone() else { return Ok(String::new()) };
+        let id = invoice.bill.id;
+        let made = tokio::task::spawn_blocking(move || printer.pdf(&invoice)).await;
+        let bytes = match made.unwrap_or_else(|ended| Err(ended.to_string())) {
+            Ok(bytes) => Bytes::from(bytes),
+            Err(why) => {
+                tracing::error!(invoice = id, why, "a bill goes without its PDF");
+                return Ok(String::new());
+            }
+        };
+        let later = |error: StorageError| Later(format!("a PDF cannot be kept: {error}"));
+        let storage = self.storage.get_or_try_init(|| Storage::folder(&self.folder)).await.map_err(later)?;
+        let name = format!("invoice-{id}.pdf");
+        let whole = stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
+        match storage.put_once(&name, "application/pdf", whole).await {
+            // one that was printed before is the one that the customer got
+            Ok(_) | Err(StorageError::Differs { .. }) => {}
+            Err(error) => return Err(later(error)),
+        }
+        let path = std::path::absolute(self.folder.join(name)).map_err(|error| Later(error.to_string()))?;
+        Ok(path.to_string_lossy().into_owned())
+    }
+}

@@ -1,0 +1,114 @@
+//! Customers and bills of shops over REST, under `/api/v1/user` and `/api/v1/bill`: an adapter. It reads bodies and
+//! writes answers and errors as the contract has them, also where that is odd.
+
+mod error;
+mod sent;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+pub use self::error::MANNERS;
+use self::error::{failed, refused};
+use self::sent::Sent;
+use crate::gateway::http::App;
+use crate::gateway::http::refusal::Refusal;
+use crate::gateway::http::routes::Routes;
+use crate::store::api_keys::Scope;
+use crate::teller::customers::NotTaken;
+
+/// All routes.
+pub fn routes() -> Routes {
+    Routes::default().needs(Scope::Write, routes!(register)).needs(Scope::Write, routes!(gen_bill)).cross_origin()
+}
+
+/// What was done.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Done {
+    /// Always true.
+    status: bool,
+    data: &'static str,
+}
+
+/// A customer who registers; other fields are taken along.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "the description: the rules read the body")]
+struct RegisterRequest {
+    #[schema(min_length = 1, max_length = 50)]
+    firstname: String,
+    #[schema(max_length = 50)]
+    middlename: Option<String>,
+    #[schema(min_length = 1, max_length = 50)]
+    lastname: String,
+    #[schema(format = Email)]
+    email: String,
+    #[schema(min_length = 10, max_length = 15)]
+    mobile: String,
+    /// `1990-12-31`.
+    dob: Option<String>,
+}
+
+/// What somebody bought.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the description: the rules read the body")]
+struct BillRequest {
+    /// The customer's e-mail.
+    user_id: String,
+    #[schema(min_items = 1, max_items = 10_000)]
+    items: Vec<BillItem>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the description: the rules read the body")]
+struct BillItem {
+    /// A text or a number.
+    product_id: String,
+    /// A number or a text that is one, below 10^8, with at most 6 decimals.
+    quantity: String,
+    /// A number or a text that is one, below 10^12, without tax.
+    price: String,
+    /// A text or a number.
+    product_name: String,
+}
+
+/// Registers a customer; a moment later they can be billed.
+#[utoipa::path(
+    post, path = "/api/v1/user/register", tag = "customers", request_body = RegisterRequest,
+    responses((status = 201, description = "it is on its way", body = Done))
+)]
+pub async fn register(State(app): State<App>, sent: Sent) -> Result<(StatusCode, Json<Done>), Refusal> {
+    let body = sent.body().ok_or_else(|| refused("Nody request body was passed"))?;
+    let customers = app.customers.as_ref().ok_or_else(failed)?;
+    match customers.register(body).await {
+        Ok(()) => Ok((StatusCode::CREATED, Json(Done { status: true, data: "User registered successfully" }))),
+        Err(NotTaken::Known) => Err(refused("User already registered")),
+        Err(NotTaken::Broken(_)) => Err(refused("Invalid user data")),
+        Err(NotTaken::Failed(error)) => {
+            tracing::warn!(%error, "a customer was not registered");
+            Err(failed())
+        }
+    }
+}
+
+/// Makes a bill; its customer gets it by mail.
+#[utoipa::path(
+    post, path = "/api/v1/bill/genBill", tag = "customers", request_body = BillRequest,
+    responses((status = 200, description = "it is on its way", body = Done))
+)]
+pub async fn gen_bill(State(app): State<App>, sent: Sent) -> Result<Json<Done>, Refusal> {
+    let body = sent.body().ok_or_else(|| refused("Invalid request"))?;
+    let customers = app.customers.as_ref().ok_or_else(failed)?;
+    match customers.bill(body).await {
+        Ok(()) => Ok(Json(Done { status: true, data: "Bill generated successfully" })),
+        Err(NotTaken::Broken(broken)) => Err(refused(broken.to_string())),
+        Err(error @ (NotTaken::Known | NotTaken::Failed(_))) => {
+            tracing::warn!(%error, "a bill was not taken");
+            Err(failed())
+        }
+    }
+}
