@@ -20,6 +20,8 @@ pub mod node;
 pub mod notices;
 pub mod orders;
 pub mod outbox;
+#[cfg(feature = "pdf")]
+pub mod papers;
 pub mod posting;
 pub mod saga;
 pub mod users;

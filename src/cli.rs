@@ -202,6 +202,7 @@ mod tests {
             ("orders send orders.jsonl", true),
             ("orders parked --json", true),
             ("invoices show 7", true),
+            ("invoices pdf 7 --language de -o seven.pdf", cfg!(feature = "pdf")),
             ("export 2026-11-20", true),
             ("export yesterday", false),
             ("outbox repair --yes", true),

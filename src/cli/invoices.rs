@@ -17,6 +17,24 @@ pub enum Command {
     List(ListArgs),
     /// Show one with its lines, its taxes and what became of it.
     Show(ShowArgs),
+    /// Write one as a PDF.
+    #[cfg(feature = "pdf")]
+    Pdf(PdfArgs),
+}
+
+#[cfg(feature = "pdf")]
+#[derive(Debug, clap::Args)]
+pub struct PdfArgs {
+    /// The invoice's id, as `florin invoices list` shows it
+    id: i64,
+    /// The file; `invoice-ID.pdf` here if there is none
+    #[arg(long, short)]
+    output: Option<std::path::PathBuf>,
+    /// Of its labels: en, de, fr, es, hi, ar, ja
+    #[arg(long, default_value = "en")]
+    language: String,
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -62,6 +80,8 @@ pub async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::List(args) => list(&pool(&args.settings.load(Mode::Tool)?).await?, &args).await,
         Command::Show(args) => show(&pool(&args.settings.load(Mode::Tool)?).await?, &args).await,
+        #[cfg(feature = "pdf")]
+        Command::Pdf(args) => pdf(&pool(&args.settings.load(Mode::Tool)?).await?, &args).await,
     }
 }
 
@@ -131,6 +151,26 @@ async fn show(pool: &PgPool, args: &ShowArgs) -> Result<(), Failure> {
         say(format!("{kind:<13}{} at {at}, due then {}", text(settled.amount), text(settled.due_after)))?;
     }
     Ok(())
+}
+
+#[cfg(feature = "pdf")]
+async fn pdf(pool: &PgPool, args: &PdfArgs) -> Result<(), Failure> {
+    use crate::store::billing::entities;
+    let get = async |id: i64| -> Result<InvoiceRow, Failure> {
+        store::get(pool, DEFAULT_TENANT, id).await?.ok_or_else(|| Failure::new(format!("there is no invoice {id}")))
+    };
+    let invoice = get(args.id).await?;
+    let corrects = match invoice.corrects {
+        Some(id) => get(id).await?.number,
+        None => None,
+    };
+    let seller = entities::letterhead(pool, DEFAULT_TENANT, &invoice.entity).await?;
+    let seller = seller.ok_or_else(|| Failure::new(format!("there is no legal entity {}", invoice.entity)))?;
+    let printer = crate::actors::papers::Typesetter::default();
+    let made = printer.invoice(&invoice, &seller, corrects, &args.language).map_err(Failure::new)?;
+    let path = args.output.clone().unwrap_or_else(|| format!("invoice-{}.pdf", invoice.id).into());
+    std::fs::write(&path, made).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+    Ok(say(path.display())?)
 }
 
 fn json(invoice: &InvoiceRow) -> serde_json::Value {

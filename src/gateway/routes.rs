@@ -18,7 +18,7 @@ use super::{accounts_v1, customers_v1, docs, florin_v1, orders_v1};
 use crate::teller::validate::cut;
 
 /// What each contract brings: its routes, and how it writes errors.
-pub fn contracts() -> [(Routes, Manners); 3] {
+pub fn contracts() -> [(Routes, Manners); 4] {
     let common = Routes::default()
         .open(routes!(health))
         .undescribed(&["/health"], Router::new().route("/health", get(health)))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use sqlx::PgPool;
 
-use crate::actors::bills::BillsConfig;
+use crate::actors::bills::{BillsConfig, Printer};
 use crate::actors::dispatch::Dispatch;
 use crate::actors::exports::{ExportsConfig, Target};
 use crate::actors::housekeeping::{self, Backpressure, HousekeepingConfig};
@@ -159,7 +159,7 @@ pub(super) fn billing(
         patience: settings.customers.patience,
         notify_topic: kafka.notices.first().to_owned(),
         documents: settings.documents.clone(),
-        printer: None,
+        printer: printer(),
         dispatch: dispatch.clone(),
     });
     Ok(Some(Billing { kafka, orders, bills, mail: mail(settings)?, pool }))
@@ -191,4 +191,12 @@ pub fn exports(settings: &Settings, database: &Database) -> ExportsConfig {
         }
     };
     ExportsConfig { tenant: DEFAULT_TENANT.into(), target, pool: database.pool(EXPORTS_POOL_MAX) }
+}
+
+/// What makes PDFs, if it was built in.
+fn printer() -> Option<Arc<dyn Printer>> {
+    #[cfg(feature = "pdf")]
+    return Some(Arc::new(crate::actors::papers::Typesetter::default()));
+    #[cfg(not(feature = "pdf"))]
+    None
 }

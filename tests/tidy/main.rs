@@ -164,7 +164,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("florin_rules", &["src/lib.rs", "rules/tests"]),
-    ("florin_pdf", &["pdf/tests", "pdf/examples"]),
+    ("florin_pdf", &["src/actors/papers", "pdf/src/tests", "pdf/tests", "pdf/examples"]),
     ("florin_servers", &["src/cli/dev.rs", "tests", "load-tests"]),
     ("florin_load", &["load-tests/src/main.rs", "load-tests/tests", "load-tests/benches"]),
 ];

@@ -6,8 +6,10 @@ use sqlx::PgPool;
 use tokio::sync::Mutex;
 
 use crate::messaging::KafkaConfig;
+use crate::messaging::consumer::MESSAGE_BYTES_MAX;
 use crate::messaging::consumer::Received;
 use crate::messaging::producer::{Failure, Letter, Producer, Stopping};
+use crate::messaging::topics::FRAMING;
 use crate::store::StoreError;
 use crate::store::received::{self, ReceivedLetter};
 
@@ -30,6 +32,7 @@ pub struct Letters {
 
 impl Letters {
     pub fn new(pool: PgPool, kafka: KafkaConfig) -> Self {
+        let kafka = KafkaConfig { record_bytes_max: MESSAGE_BYTES_MAX + FRAMING, ..kafka };
         Self { pool, kafka, producer: Mutex::new(None) }
     }
 

@@ -1,0 +1,158 @@
+//! Invoices, credit notes and bills as PDF: what the books say, in the form in which `florin_pdf` prints it.
+
+use florin_pdf::{Buyer, Document, Kind, Language, Line, Renderer, Seller, TaxLine};
+
+use super::bills::{InvoiceDocument, Printer};
+use crate::billing::invoice::Status;
+use crate::money::{Amount, Rounding};
+use crate::protocol::content::{self, Content};
+use crate::protocol::record::DocumentKind;
+use crate::store::billing::entities::LetterheadRow;
+use crate::store::billing::invoices::InvoiceRow;
+
+/// Prints papers. Made once: it reads its fonts.
+pub struct Typesetter(Renderer);
+
+impl Default for Typesetter {
+    fn default() -> Self {
+        Self(Renderer::new())
+    }
+}
+
+impl Typesetter {
+    /// The PDF of an invoice or a credit note. It takes some milliseconds: call it on a thread for blocking work.
+    /// `corrects` is the number of the invoice that a credit note corrects, `language` a tag such as `de`.
+    ///
+    /// # Errors
+    /// Which field cannot be printed, and its limit.
+    pub fn invoice(
+        &self,
+        invoice: &InvoiceRow,
+        seller: &LetterheadRow,
+        corrects: Option<String>,
+        language: &str,
+    ) -> Result<Vec<u8>, String> {
+        self.0.render(&document(invoice, seller, corrects, language)).map_err(|error| error.to_string())
+    }
+}
+
+impl Printer for Typesetter {
+    fn pdf(&self, invoice: &InvoiceDocument) -> Result<Vec<u8>, String> {
+        self.0.render(&bill(invoice)).map_err(|error| error.to_string())
+    }
+}
+
+fn document(invoice: &InvoiceRow, letterhead: &LetterheadRow, corrects: Option<String>, language: &str) -> Document {
+    let (content, exponent, balance) = (&invoice.content, invoice.currency.exponent, &invoice.balance);
+    Document {
+        kind: match invoice.kind {
+            DocumentKind::Invoice => Kind::Invoice,
+            DocumentKind::CreditNote => Kind::CreditNote,
+        },
+        language: Language::from_tag(language).unwrap_or(Language::English),
+        number: invoice.number.clone().unwrap_or_else(|| "DRAFT".into()),
+        issued_on: invoice.issued_at.unwrap_or(content.ordered_at).date_naive(),
+        due_on: invoice.due_on.filter(|_| balance.status == Status::Open),
+        seller: seller(letterhead, letterhead.name.clone()),
+        buyer: buyer(content, &invoice.customer),
+        corrects,
+        currency: invoice.currency.code.to_string(),
+        exponent,
+        lines: content.lines.iter().map(|it| line(it, exponent, it.unit_price.clone())).collect(),
+        taxes: taxes(content, exponent),
+        subtotal: invoice.subtotal.minor_units(),
+        tax: invoice.tax.minor_units(),
+        total: balance.total.minor_units(),
+        paid: balance.paid.minor_units(),
+        due: balance.due().minor_units(),
+        terms: None,
+        note: content.note.clone(),
+    }
+}
+
+/// A bill of a shop. In another currency than one of two decimals it is an ordinary invoice.
+fn bill(invoice: &InvoiceDocument) -> Document {
+    let (bill, exponent) = (&invoice.bill, invoice.currency.exponent);
+    let content = &bill.content;
+    let is_gst = exponent == 2;
+    Document {
+        kind: if is_gst { Kind::GstBill } else { Kind::Invoice },
+        language: Language::English,
+        number: invoice.number.trim_start_matches('#').to_owned(),
+        issued_on: invoice.issued_on,
+        due_on: None,
+        seller: seller(&invoice.seller, invoice.seller.name.to_uppercase()),
+        buyer: buyer(content, ""),
+        corrects: None,
+        currency: invoice.currency.code.to_string(),
+        exponent,
+        lines: content.lines.iter().map(|it| line(it, exponent, two_decimals(&it.unit_price))).collect(),
+        taxes: taxes(content, exponent),
+        subtotal: bill.subtotal.minor_units(),
+        tax: bill.tax.minor_units(),
+        total: bill.total.minor_units(),
+        paid: 0,
+        due: bill.total.minor_units(),
+        terms: None,
+        note: content.note.clone(),
+    }
+}
+
+fn seller(letterhead: &LetterheadRow, name: String) -> Seller {
+    Seller {
+        name,
+        address: letterhead.address.clone(),
+        tax_id: letterhead.tax_id.clone(),
+        phone: letterhead.phone.clone(),
+        email: letterhead.email.clone(),
+        logo: letterhead.logo.clone(),
+    }
+}
+
+fn buyer(content: &Content, customer: &str) -> Buyer {
+    let Some(party) = &content.customer else {
+        return Buyer { name: customer.to_owned(), ..Buyer::default() };
+    };
+    Buyer {
+        name: party.name.clone(),
+        customer_id: Some(party.id.clone()),
+        address: Vec::new(),
+        tax_id: None,
+        phone: party.mobile.clone(),
+        email: party.email.clone(),
+    }
+}
+
+fn line(line: &content::Line, exponent: u8, unit_price: String) -> Line {
+    let description = line.description.clone().filter(|text| !text.is_empty());
+    Line {
+        code: description.is_some().then(|| line.sku.clone()).filter(|sku| !sku.is_empty()),
+        description: description.unwrap_or_else(|| line.sku.clone()),
+        quantity: line.quantity.clone(),
+        unit_price,
+        net: units(&line.net, exponent),
+        tax_rate: Some(line.tax_percent.clone()),
+    }
+}
+
+fn taxes(content: &Content, exponent: u8) -> Vec<TaxLine> {
+    let tax = |tax: &content::Tax| TaxLine {
+        label: tax.treatment.replace('_', " "),
+        rate: Some(tax.percent.clone()),
+        net: units(&tax.net, exponent),
+        tax: units(&tax.tax, exponent),
+    };
+    content.taxes.iter().map(tax).collect()
+}
+
+/// What was written by ourselves is read back as it was.
+fn units(text: &str, exponent: u8) -> i128 {
+    Amount::parse(text, exponent).map_or(0, Amount::minor_units)
+}
+
+/// A price as a bill shows it.
+fn two_decimals(price: &str) -> String {
+    let exact = price.parse().ok();
+    let rounded = exact.and_then(|exact| Rounding::HalfAwayFromZero.amount(&exact, 2).ok());
+    rounded.map_or_else(|| price.to_owned(), |amount| amount.text(2))
+}
