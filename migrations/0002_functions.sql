@@ -1,2 +1,2 @@
 -- Makes the functions of migrations/functions, of which this is the digest.
--- functions 75b769345ece51c3a4b4c6f582dbda86f5aece367cb4b39d9c75d109bf8abe7a
+-- functions 09b2f3a5d4cf772351b7f65873ebd06d4b7d8a9ea6abc920537bc4235cf952c2
