@@ -185,6 +185,10 @@ pub fn check(settings: &Settings, entries: &[Entry]) -> Result<(), Problems> {
         )
     });
 
+    rule(settings.kafka.bills.0.contains(&settings.kafka.billing_topic), &|| {
+        let name = &settings.kafka.billing_topic;
+        format!("KAFKA_BILLING_EVENTS_TOPIC and KAFKA_BILLING_TOPIC are both {name}: events would be read as bills")
+    });
     rule(given("SMTP_HOST") && !given("SMTP_FROM"), &|| {
         "SMTP_HOST is set without SMTP_FROM: nobody would have sent the mails".into()
     });

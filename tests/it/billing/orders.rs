@@ -22,7 +22,7 @@ impl Site {
         topics::write(&self.brokers, &format!("{}.orders", self.name), bodies);
     }
 
-    pub(super) async fn until(&self, what: &str, sql: &str, want: i64) {
+    pub async fn until(&self, what: &str, sql: &str, want: i64) {
         let deadline = Instant::now() + LIMIT;
         loop {
             let found = self.database.count(sql).await;
@@ -34,7 +34,7 @@ impl Site {
         }
     }
 
-    pub(super) async fn billing_events(&self) -> Vec<topics::Record> {
+    pub async fn billing_events(&self) -> Vec<topics::Record> {
         self.until("no event waits", "SELECT count(*) FROM journal WHERE event IS NOT NULL AND n = 0 AND seq > (SELECT max(position) FROM outbox_positions)", 0).await;
         let (brokers, topic) = (self.brokers.clone(), format!("{}.billing", self.name));
         tokio::task::spawn_blocking(move || topics::read(&brokers, &topic)).await.unwrap()
