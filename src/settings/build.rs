@@ -74,7 +74,7 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             },
         },
         redis: RedisSettings {
-            url: v.optional("REDIS_URL").map(SecretString::from),
+            url: v.optional("REDIS_URL").or_else(|| v.redis_by_parts()).map(SecretString::from),
             timeout: v.span("REDIS_TIMEOUT_SECONDS"),
         },
         rate_limit: RateLimitSettings {
@@ -203,6 +203,9 @@ pub fn check(settings: &Settings, entries: &[Entry]) -> Result<(), Problems> {
     rule(given("DATABASE_URL") && given("DB_HOST"), &|| {
         "DATABASE_URL and DB_HOST are both set: one of them names the database".into()
     });
+    rule(given("REDIS_URL") && given("REDIS_HOST"), &|| {
+        "REDIS_URL and REDIS_HOST are both set: one of them names Redis".into()
+    });
     if settings.mode == Mode::Serve {
         let database = given("DATABASE_URL") || given("DB_HOST");
         for (name, is_given) in [("DATABASE_URL", database), ("KAFKA_BROKERS", given("KAFKA_BROKERS"))] {
@@ -288,6 +291,13 @@ impl Values<'_> {
         let port: u16 = self.whole("DB_PORT");
         let tls = if self.flag("DB_SSL") { "?sslmode=require" } else { "" };
         Some(format!("postgres://{}{password}@{host}:{port}/{}{tls}", part("DB_USERNAME"), part("DB_DATABASE")))
+    }
+
+    /// The same of Redis; `None`: `REDIS_HOST` is not set.
+    fn redis_by_parts(&self) -> Option<String> {
+        let host = self.optional("REDIS_HOST")?;
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        Some(format!("redis://{host}:{}", self.whole::<u16>("REDIS_PORT")))
     }
 
     fn listen(&self, host: &str, port: &str) -> ListenSettings {

@@ -226,12 +226,17 @@ fn names_of_the_customers_contract_are_taken_in_its_own_spelling() {
         ("smtpFrom", "a@example.com"),
         ("clientId", "shop"),
         ("brokers", "b:1"),
+        ("redisHost", "cache"),
+        ("redisPort", "6380"),
+        ("HOST", "localhost"),
         ("KAFKA_USERS_TOPIC", "users, register"),
     ];
     let s = load(&environment(&given)).unwrap();
     let mail = s.mail.unwrap();
     assert_eq!((mail.host.as_str(), mail.port, mail.user.as_deref()), ("mail.example.com", 25, Some("florin")));
     assert_eq!((s.kafka.client_id.as_str(), s.kafka.brokers.as_deref()), ("shop", Some("b:1")));
+    assert_eq!(s.redis.url.unwrap().expose_secret(), "redis://cache:6380");
+    assert_eq!(s.http.host, "localhost");
     assert_eq!(s.kafka.users, (vec!["users".into(), "register".into()], "insertion".into()));
     for (wrong, told) in [
         (("KAFKA_USERS_TOPIC", "a,b,c"), "up to 2 names"),
