@@ -19,7 +19,7 @@ use self::paper::Papers;
 pub use self::paper::{InvoiceDocument, Printer};
 use super::accounts::Registry;
 use super::dispatch::Dispatch;
-use super::intake::{Desk, Fate, Incoming, Later, Letters, Place};
+use super::intake::{Desk, Fate, Incoming, Later, Letters, Place, REPLAYS_MAX};
 use super::issue::{Issue, Issuer, Trouble};
 use super::journal::Journal;
 use crate::billing::{Bill, BrokenOrder, NetTax, TaxRates};
@@ -94,7 +94,7 @@ struct Terms {
 impl Bills {
     pub fn new(config: BillsConfig, registry: Registry, journal: Journal) -> Self {
         let papers = Papers::new(config.printer.clone(), config.documents.clone());
-        Self { config, registry, journal, places: InFlight::new(POLL.messages_max), papers }
+        Self { config, registry, journal, places: InFlight::new(POLL.messages_max.max(REPLAYS_MAX)), papers }
     }
 }
 

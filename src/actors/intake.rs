@@ -29,7 +29,7 @@ use crate::telemetry::metrics::{RECEIVED, RECEIVED_POLL};
 /// How often a desk looks at what is its own to do, and dead letters to be read again are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Dead letters that are read again together.
-const REPLAYS_MAX: i64 = 500;
+pub(super) const REPLAYS_MAX: usize = 500;
 /// The shortest and the longest wait after a failure.
 const DELAY_MIN: Duration = Duration::from_millis(100);
 const DELAY_MAX: Duration = Duration::from_secs(10);
@@ -305,7 +305,7 @@ impl<D: Desk> IntakeState<D> {
         }
         self.args.desk.look(&self.letters).await?;
         let pool = &self.args.pool;
-        let asked = received::asked(pool, &self.args.topics, REPLAYS_MAX).await?;
+        let asked = received::asked(pool, &self.args.topics, i64::try_from(REPLAYS_MAX).unwrap_or(i64::MAX)).await?;
         if !asked.is_empty() {
             let incoming: Vec<_> = asked
                 .iter()

@@ -104,15 +104,19 @@ impl MailState {
         let due = mails::take(&self.args.pool, BATCH, LEASE, AGE_MAX).await?;
         let count = due.len();
         let mut attempts = stream::iter(due).map(|mail| self.attempt(mail)).buffer_unordered(BESIDE);
-        let (mut refusal, mut is_one_taken) = (None, false);
+        let (mut refusal, mut is_one_taken, mut trouble) = (None, false, None);
         while let Some(answer) = attempts.next().await {
-            match answer? {
-                Ok(()) => is_one_taken = true,
-                Err(MailError::Transient { reply }) => refusal = Some(reply),
-                Err(MailError::Permanent { .. }) => is_one_taken = true, // the server speaks, and means this mail
+            match answer {
+                Ok(Ok(())) => is_one_taken = true,
+                Ok(Err(MailError::Transient { reply })) => refusal = Some(reply),
+                Ok(Err(MailError::Permanent { .. })) => is_one_taken = true, // the server speaks, and means this mail
+                Err(later) => trouble = Some(later),                         // the others are still to be sent
             }
         }
         drop(attempts);
+        if let Some(later) = trouble {
+            return Err(later);
+        }
         self.args.faults.pause("mailer.sent").await;
         match refusal {
             Some(reply) if !is_one_taken => {

@@ -59,7 +59,8 @@ impl Users {
     /// Stores these rows in one statement; if the database refuses it for a value, by halves, until the guilty row is
     /// found.
     async fn store(&self, places: &[usize], rows: &mut [NewCustomer], fates: &mut [Fate]) -> Result<(), StoreError> {
-        let mut spans = vec![0..rows.len()];
+        let all = 0..rows.len();
+        let mut spans = vec![all];
         while let Some(span) = spans.pop() {
             if span.is_empty() {
                 continue;

@@ -75,7 +75,7 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             },
         },
         redis: RedisSettings {
-            url: v.optional("REDIS_URL").map(SecretString::from),
+            url: v.optional("REDIS_URL").or_else(|| v.redis_by_parts()).map(SecretString::from),
             timeout: v.span("REDIS_TIMEOUT_SECONDS"),
         },
         rate_limit: RateLimitSettings {
@@ -196,6 +196,10 @@ pub fn check(settings: &Settings, entries: &[Entry]) -> Result<(), Problems> {
         )
     });
 
+    rule(settings.kafka.bills.0.contains(&settings.kafka.billing_topic), &|| {
+        let name = &settings.kafka.billing_topic;
+        format!("KAFKA_BILLING_EVENTS_TOPIC and KAFKA_BILLING_TOPIC are both {name}: events would be read as bills")
+    });
     rule(given("SMTP_HOST") && !given("SMTP_FROM"), &|| {
         "SMTP_HOST is set without SMTP_FROM: nobody would have sent the mails".into()
     });
@@ -209,6 +213,9 @@ pub fn check(settings: &Settings, entries: &[Entry]) -> Result<(), Problems> {
 
     rule(given("DATABASE_URL") && given("DB_HOST"), &|| {
         "DATABASE_URL and DB_HOST are both set: one of them names the database".into()
+    });
+    rule(given("REDIS_URL") && given("REDIS_HOST"), &|| {
+        "REDIS_URL and REDIS_HOST are both set: one of them names Redis".into()
     });
     if settings.mode == Mode::Serve {
         let database = given("DATABASE_URL") || given("DB_HOST");
@@ -295,6 +302,13 @@ impl Values<'_> {
         let port: u16 = self.whole("DB_PORT");
         let tls = if self.flag("DB_SSL") { "?sslmode=require" } else { "" };
         Some(format!("postgres://{}{password}@{host}:{port}/{}{tls}", part("DB_USERNAME"), part("DB_DATABASE")))
+    }
+
+    /// The same of Redis; `None`: `REDIS_HOST` is not set.
+    fn redis_by_parts(&self) -> Option<String> {
+        let host = self.optional("REDIS_HOST")?;
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        Some(format!("redis://{host}:{}", self.whole::<u16>("REDIS_PORT")))
     }
 
     fn listen(&self, host: &str, port: &str) -> ListenSettings {

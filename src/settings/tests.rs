@@ -216,3 +216,35 @@ fn the_page_in_the_docs_is_the_table() {
         "docs/settings.md is not up to date: run `florin config --markdown > docs/settings.md`"
     );
 }
+
+#[test]
+fn names_of_the_customers_contract_are_taken_in_its_own_spelling() {
+    let given = [
+        ("smtpHost", "mail.example.com"),
+        ("smtpPort", "25"),
+        ("smtpUser", "florin"),
+        ("smtpFrom", "a@example.com"),
+        ("clientId", "shop"),
+        ("brokers", "b:1"),
+        ("redisHost", "cache"),
+        ("redisPort", "6380"),
+        ("HOST", "localhost"),
+        ("KAFKA_USERS_TOPIC", "users, register"),
+    ];
+    let s = load(&environment(&given)).unwrap();
+    let mail = s.mail.unwrap();
+    assert_eq!((mail.host.as_str(), mail.port, mail.user.as_deref()), ("mail.example.com", 25, Some("florin")));
+    assert_eq!((s.kafka.client_id.as_str(), s.kafka.brokers.as_deref()), ("shop", Some("b:1")));
+    assert_eq!(s.redis.url.unwrap().expose_secret(), "redis://cache:6380");
+    assert_eq!(s.http.host, "localhost");
+    assert_eq!(s.kafka.users, (vec!["users".into(), "register".into()], "insertion".into()));
+    for (wrong, told) in [
+        (("KAFKA_USERS_TOPIC", "a,b,c"), "up to 2 names"),
+        (("KAFKA_NOTIFY_TOPIC", "a,,b"), "up to 2 names"),
+        (("KAFKA_BILLING_TOPIC", "billing.events"), "events would be read as bills"),
+        (("SMTP_HOST", "mail.example.com"), "without SMTP_FROM"),
+    ] {
+        let problems = load(&environment(&[wrong])).unwrap_err();
+        assert!(problems.contains(told), "{problems}");
+    }
+}

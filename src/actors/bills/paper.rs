@@ -80,3 +80,61 @@ impl Papers {
         Ok(path.to_string_lossy().into_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::money::{Amount, CurrencyCode};
+    use crate::protocol::content::Content;
+
+    struct Writer(Result<&'static str, &'static str>);
+
+    impl Printer for Writer {
+        fn pdf(&self, invoice: &InvoiceDocument) -> Result<Vec<u8>, String> {
+            self.0.map(|text| format!("{text} {}", invoice.number).into_bytes()).map_err(str::to_owned)
+        }
+    }
+
+    fn invoice() -> InvoiceDocument {
+        let content = r#"{"orderedAt":"2026-11-20T00:00:00Z","pricesIncludeTax":false,"lines":[],"taxes":[]}"#;
+        InvoiceDocument {
+            seller: LetterheadRow {
+                name: "MAX Stores".into(),
+                address: Vec::new(),
+                tax_id: None,
+                phone: None,
+                email: None,
+                logo: None,
+            },
+            number: "#17".into(),
+            issued_on: NaiveDate::MIN,
+            currency: Currency { code: CurrencyCode::parse("INR").unwrap(), exponent: 2 },
+            bill: IssuedBill {
+                id: 7,
+                subtotal: Amount::ZERO,
+                tax: Amount::ZERO,
+                total: Amount::ZERO,
+                issued_at: chrono::DateTime::UNIX_EPOCH,
+                content: serde_json::from_str::<Content>(content).unwrap(),
+            },
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_printed_first_stays_and_what_cannot_be_printed_keeps_nobody_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let print = async |writer: Option<Writer>| {
+            let printer = writer.map(|writer| Arc::new(writer) as Arc<dyn Printer>);
+            Papers::new(printer, folder.path().join("documents")).print(invoice()).await
+        };
+        let path = print(Some(Writer(Ok("first")))).await.unwrap();
+        assert_eq!(path, folder.path().join("documents/invoice-7.pdf").to_str().unwrap());
+        assert_eq!(print(Some(Writer(Ok("second")))).await.unwrap(), path);
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "first #17");
+        assert_eq!(print(Some(Writer(Err("no font")))).await.unwrap(), "");
+        assert_eq!(print(None).await.unwrap(), "");
+        std::fs::write(folder.path().join("taken"), "").unwrap();
+        let taken = Papers::new(Some(Arc::new(Writer(Ok("x")))), folder.path().join("taken"));
+        assert!(taken.print(invoice()).await.is_err(), "the bill waits until there is a folder");
+    }
+}

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::gateway::rest::client::Rest;
 use crate::harness::topics::{self, Record};
 use crate::process::florin::Server;
 use crate::process::site::Site;
@@ -29,8 +30,7 @@ struct Answer {
 }
 
 async fn call(server: &Server, method: &str, path: &str, body: Option<String>) -> Answer {
-    let url = format!("http://{}/api/v1/{path}", server.http);
-    let mut request = reqwest::Client::new().request(method.parse().unwrap(), url);
+    let mut request = Rest::new(server.http).request(method.parse().unwrap(), path);
     if let Some(body) = body {
         request = request.header("content-type", "application/json").body(body);
     }
@@ -166,8 +166,8 @@ async fn what_is_no_registration_and_no_bill_is_answered_as_the_contract_says() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_bad_user_stops_nobody_and_of_two_with_one_email_the_first_stays() {
     let site = Site::new().await;
-    let second = format!("{}.register", site.name);
-    let site = site.with("KAFKA_USERS_TOPIC", &format!("{0}.users,{second}", site.name.clone()));
+    let topics = format!("{0}.users,{0}.register", site.name);
+    let site = site.with("KAFKA_USERS_TOPIC", &topics);
     assert!(site.run(&["migrate"]).status.success());
     let with = |name: &str, field: &str, value: Value| {
         let mut user = user(name);
