@@ -1,2 +1,2 @@
 -- Makes the functions of migrations/functions, of which this is the digest.
--- functions 75b769345ece51c3a4b4c6f582dbda86f5aece367cb4b39d9c75d109bf8abe7a
+-- functions 9e308b2076d845988d32143e74e694ae858cfd51547df401a1f9ad7b3cf846ad

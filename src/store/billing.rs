@@ -1,10 +1,13 @@
 //! Invoices, customers, legal entities and tax rates.
 
+pub mod customers;
+pub mod drafts;
 pub mod entities;
 pub mod exports;
 pub mod facts;
 pub mod invoices;
 pub mod orders;
+pub mod tax_rates;
 
 use crate::billing::NumberFormat;
 

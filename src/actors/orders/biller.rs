@@ -17,7 +17,7 @@ use crate::actors::journal::Journal;
 use crate::actors::posting;
 use crate::billing::invoice::Balance;
 use crate::billing::postings::{self, Role};
-use crate::billing::{BrokenOrder, NetTax, Order, Per, TaxRate, TaxRates, TaxRule, Taxed};
+use crate::billing::{BrokenOrder, NetTax, Order, Per, TaxRate, TaxRates, Taxed};
 use crate::money::{Amount, Currency, Rounding};
 use crate::protocol::account::AccountHandle;
 use crate::protocol::admission::InFlight;
@@ -30,6 +30,7 @@ use crate::protocol::slip::{Abort, Outcome};
 use crate::store::StoreError;
 use crate::store::billing::entities::{self, EntityRow};
 use crate::store::billing::orders::{self, Parked};
+use crate::store::billing::tax_rates;
 use crate::store::currencies;
 
 /// How long an order may wait to be written for the first time.
@@ -180,18 +181,7 @@ impl Biller<'_> {
         let config = self.config;
         let setup = |error: &dyn std::fmt::Display| Trouble::Setup(format!("the tax rates cannot be used: {error}"));
         let default = TaxRate::standard(Decimal::from(config.tax_percent)).map_err(|error| setup(&error))?;
-        let mut rules = Vec::new();
-        for row in entities::tax_rates(&config.pool, &config.tenant).await? {
-            let percent = row.percent().ok_or_else(|| setup(&row.percent))?;
-            let rate = TaxRate::from_stored(&row.treatment, percent).map_err(|error| setup(&error))?;
-            let rate = rate.ok_or_else(|| setup(&row.treatment))?;
-            rules.push(TaxRule {
-                region: row.region,
-                category: row.category,
-                effective_from: row.effective_from,
-                rate,
-            });
-        }
+        let rules = tax_rates::rules(&config.pool, &config.tenant).await?;
         TaxRates::new(rules, default).map_err(|error| setup(&error))
     }
 

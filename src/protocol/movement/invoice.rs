@@ -34,6 +34,10 @@ impl Movement for Invoice {
     fn event(&self) -> Option<EventType> {
         Some(EventType::InvoiceIssued)
     }
+
+    fn may_be_stale(&self) -> bool {
+        self.row.draft.is_some()
+    }
 }
 
 /// Invoices that are issued change.
@@ -59,5 +63,9 @@ impl Movement for Settlement {
 
     fn event(&self) -> Option<EventType> {
         Some(self.event)
+    }
+
+    fn may_be_stale(&self) -> bool {
+        true
     }
 }
