@@ -54,6 +54,7 @@ CREATE TABLE customers (
   PRIMARY KEY (tenant, id)
 );
 CREATE UNIQUE INDEX customers_by_email ON customers (tenant, email);
+CREATE INDEX customers_by_time ON customers (tenant, created_at, id);
 
 -- Taxes by region, category and date. Null: any. A new rate is a new row.
 CREATE TABLE tax_rates (

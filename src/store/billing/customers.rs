@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
-use sqlx::{FromRow, PgPool, Postgres, Transaction};
+use sqlx::{FromRow, PgPool, Postgres, QueryBuilder, Transaction};
 
 use crate::store::operators::{self, Doing};
 use crate::store::{StoreError, limited};
@@ -74,7 +74,8 @@ pub async fn get(pool: &PgPool, tenant: &str, id: &str) -> Result<Option<Custome
     limited(async { Ok(query.fetch_optional(pool).await?) }).await
 }
 
-/// At most `rows_max` customers with ids after this one, by id; with an email address: the one that has it.
+/// At most `rows_max` customers, the oldest first, from a time on, without the first so many of that very time; with an
+/// email address: the one that has it.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -82,14 +83,20 @@ pub async fn list(
     pool: &PgPool,
     tenant: &str,
     email: Option<&str>,
-    after: &str,
+    from: Option<(DateTime<Utc>, i64)>,
     rows_max: i64,
 ) -> Result<Vec<CustomerRow>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM customers WHERE tenant = $1 AND id > $2 AND ($3::text IS NULL OR email = $3) ORDER BY id LIMIT $4"
-    );
-    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(after).bind(email).bind(rows_max);
-    limited(async { Ok(query.fetch_all(pool).await?) }).await
+    let mut query = QueryBuilder::new("SELECT ");
+    query.push(COLUMNS).push(" FROM customers WHERE tenant = ").push_bind(tenant);
+    if let Some(email) = email {
+        query.push(" AND email = ").push_bind(email);
+    }
+    if let Some((at, _)) = from {
+        query.push(" AND created_at >= ").push_bind(at);
+    }
+    query.push(" ORDER BY created_at, id LIMIT ").push_bind(rows_max);
+    query.push(" OFFSET ").push_bind(from.map_or(0, |(_, shown)| shown));
+    limited(async { Ok(query.build_query_as().fetch_all(pool).await?) }).await
 }
 
 async fn locked(

@@ -14,7 +14,7 @@ const RELEASED: [(&str, &str); 5] = [
     ("0002_functions.sql", "c4393de39a5c79c72ea262511243c50ac7ac50671fc99653a9b128f8f4bc61cc"),
     ("0003_journal.sql", "dfd890b6a4346a2020454144201918aa97fd4e69343228674e502f2d2aed134e"),
     ("0004_fold.sql", "6cf3ad47a8c7fb916f25bed3343e87cb036ca2e9abc18eb0959a449780574cac"),
-    ("0005_billing.sql", "5bfd28eadaee5101c6a7233981897d7c536e5ab496c8815f265b369de11f6e1e"),
+    ("0005_billing.sql", "39234955f4c3782ee31d7fa53745e43e16c281dd4e879feed0465c49a8adca35"),
 ];
 
 #[test]
