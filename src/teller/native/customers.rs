@@ -20,8 +20,6 @@ pub const ID_MAX: usize = 64;
 pub const EMAIL_MAX: usize = 320;
 /// Bytes of a name, and of any other short text of a customer.
 pub const TEXT_MAX: usize = 255;
-/// Bytes of an address, its line ends included.
-pub const ADDRESS_MAX: usize = 2_048;
 /// Lines of an address.
 pub const ADDRESS_LINES_MAX: usize = 10;
 /// Bytes of a language's tag.
@@ -37,8 +35,8 @@ pub struct Said {
     pub mobile: Option<String>,
     /// A day such as 1990-12-31.
     pub born_on: Option<String>,
-    /// Lines, with line ends between them.
-    pub address: Option<String>,
+    /// Its lines.
+    pub address: Option<Vec<String>>,
     pub tax_id: Option<String>,
     pub region: Option<String>,
     pub language: Option<String>,
@@ -191,7 +189,7 @@ fn checked(said: Said, spelled: Spelling) -> Result<impl FnOnce(&mut CustomerRow
         }
     }
     let born_on = said.born_on.map(|text| day(spelled(names::BORN_ON), &text)).transpose()?;
-    let address = said.address.map(|text| address("address", &text)).transpose()?;
+    let address = said.address.map(|lines| address("address", lines)).transpose()?;
     let given = |text: String| Some(text).filter(|text| !text.is_empty());
     Ok(move |row: &mut CustomerRow| {
         let set = |place: &mut Option<String>, text: Option<String>| {
@@ -226,7 +224,10 @@ fn checked(said: Said, spelled: Spelling) -> Result<impl FnOnce(&mut CustomerRow
 }
 
 /// A day; `None`: the text is empty.
-pub(super) fn day(field: &str, text: &str) -> Result<Option<NaiveDate>, Failure> {
+///
+/// # Errors
+/// `Invalid`, naming field and value.
+pub fn day(field: &str, text: &str) -> Result<Option<NaiveDate>, Failure> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -235,16 +236,15 @@ pub(super) fn day(field: &str, text: &str) -> Result<Option<NaiveDate>, Failure>
     day.map(Some).ok_or_else(wrong)
 }
 
-/// The lines of an address.
-pub(super) fn address(field: &str, text: &str) -> Result<Vec<String>, Failure> {
-    validate::prose(field, text, ADDRESS_MAX)?;
-    let lines: Vec<String> = text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
+/// The lines of an address; empty ones are left out.
+pub(super) fn address(field: &str, mut lines: Vec<String>) -> Result<Vec<String>, Failure> {
+    lines.retain(|line| !line.trim().is_empty());
     if lines.len() > ADDRESS_LINES_MAX {
         let count = lines.len();
         return Err(Failure::Invalid(format!("{field} has {count} lines, the limit is {ADDRESS_LINES_MAX}")));
     }
-    for line in &lines {
-        validate::text(field, line, TEXT_MAX)?;
+    for (n, line) in lines.iter().enumerate() {
+        validate::text(&format!("{field}[{n}]"), line, TEXT_MAX)?;
     }
     Ok(lines)
 }

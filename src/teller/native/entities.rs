@@ -21,8 +21,8 @@ pub const ZONE_MAX: usize = 64;
 #[derive(Clone, Debug, Default)]
 pub struct Said {
     pub name: String,
-    /// Lines, with line ends between them.
-    pub address: Option<String>,
+    /// Its lines.
+    pub address: Vec<String>,
     pub tax_id: Option<String>,
     pub phone: Option<String>,
     pub email: Option<String>,
@@ -115,7 +115,7 @@ async fn checked(ledger: &Ledger, id: &str, said: Said, spelled: Spelling) -> Re
     Ok(EntityRow {
         id: id.to_owned(),
         name: said.name,
-        address: address("address", said.address.as_deref().unwrap_or_default())?,
+        address: address("address", said.address)?,
         tax_id: said.tax_id,
         phone: said.phone,
         email: said.email,

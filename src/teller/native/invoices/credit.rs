@@ -4,7 +4,7 @@ use chrono::Utc;
 
 use super::postings::Entries;
 use super::{
-    Answer, Balance, Change, Command, Currency, Deadline, DocumentKind, EventType, Failure, InvoiceRow, Kind, Ledger,
+    Answer, Change, Currency, Deadline, DocumentKind, EventType, Failure, InvoiceRow, Kind, Ledger,
     Movement, Permit, Posted, Recorded, RequestHash, SettlementKind, SettlementRow, Words, did, fields, get,
     in_its_own_currency, invoice, movement, refused, request, rules, store, turn,
 };

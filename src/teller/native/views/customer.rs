@@ -20,8 +20,8 @@ pub struct Customer {
     pub mobile: Option<String>,
     #[schema(format = Date)]
     pub born_on: Option<String>,
-    /// Its lines, with line ends between them.
-    pub address: String,
+    /// Its lines.
+    pub address: Vec<String>,
     pub tax_id: Option<String>,
     /// Whose taxes it pays.
     pub region: Option<String>,
@@ -45,7 +45,7 @@ impl From<CustomerRow> for Customer {
             last_name: row.last_name,
             mobile: row.mobile,
             born_on: row.born_on.map(|day| day.to_string()),
-            address: row.address.join("\n"),
+            address: row.address,
             tax_id: row.tax_id,
             region: row.region,
             language: row.language,
@@ -61,8 +61,8 @@ impl From<CustomerRow> for Customer {
 pub struct Entity {
     pub id: String,
     pub name: String,
-    /// Its lines, with line ends between them.
-    pub address: String,
+    /// Its lines.
+    pub address: Vec<String>,
     pub tax_id: Option<String>,
     pub phone: Option<String>,
     pub email: Option<String>,
@@ -88,7 +88,7 @@ impl From<EntityRow> for Entity {
         Self {
             id: row.id,
             name: row.name,
-            address: row.address.join("\n"),
+            address: row.address,
             tax_id: row.tax_id,
             phone: row.phone,
             email: row.email,
