@@ -15,5 +15,6 @@ pub mod leadership;
 pub mod node;
 pub mod orders;
 pub mod outbox;
+pub mod overdue;
 pub mod posting;
 pub mod saga;

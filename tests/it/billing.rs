@@ -1,3 +1,4 @@
 //! Orders, invoices, and what becomes of them.
 
+mod native;
 mod orders;

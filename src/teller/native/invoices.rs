@@ -28,6 +28,9 @@ use crate::teller::failure::Failure;
 use crate::teller::ledger::{Answer, Command, Deadline, Ledger, Request, read_failure};
 use crate::teller::validate::cut;
 
+/// How often a command is decided, if each time an invoice changes meanwhile.
+const TRIES_MAX: u32 = 5;
+
 /// What is to be done.
 #[derive(Clone, Debug)]
 pub enum Do {
@@ -88,9 +91,30 @@ pub async fn settle(ledger: &Ledger, call: &Call, id: &str, asked: Asked, permit
     let invoice = get(ledger, &call.tenant, id).await?.id;
     let work = {
         let (ledger, call, id, deadline) = (ledger.clone(), call.clone(), id.to_owned(), call.deadline(ledger));
-        async move { in_turn(&ledger, &call, &id, asked, deadline, permit).await }
+        async move {
+            let work = |permit| in_turn(&ledger, &call, &id, asked.clone(), deadline, permit);
+            decided_again(&ledger, permit, work).await
+        }
     };
     turn(ledger, invoice, work).await
+}
+
+/// Decides once more when what it rested on has changed meanwhile: a payment over several invoices, or the timer of what
+/// is overdue, has no turn with each of them.
+async fn decided_again<T, F: Future<Output = Result<T, Failure>>>(
+    ledger: &Ledger,
+    permit: Permit,
+    mut work: impl FnMut(Permit) -> F,
+) -> Result<T, Failure> {
+    let mut permit = Some(permit);
+    for _ in 1..TRIES_MAX {
+        let permit = permit.take().map_or_else(|| ledger.enter(), Ok)?;
+        match work(permit).await {
+            Err(Failure::Interrupted) => {} // nothing was done
+            done => return done,
+        }
+    }
+    work(ledger.enter()?).await
 }
 
 /// Runs a command when those that came before it on this invoice are done.

@@ -4,8 +4,8 @@ use chrono::Utc;
 
 use super::postings::Entries;
 use super::{
-    Answer, Change, Currency, Deadline, DocumentKind, EventType, Failure, InvoiceRow, Kind, Ledger,
-    Movement, Permit, Posted, Recorded, RequestHash, SettlementKind, SettlementRow, Words, did, fields, get,
+    Answer, Change, Currency, Deadline, DocumentKind, EventType, Failure, InvoiceRow, Kind, Ledger, Movement, Permit,
+    Posted, Recorded, RequestHash, SettlementKind, SettlementRow, Words, decided_again, did, fields, get,
     in_its_own_currency, invoice, movement, refused, request, rules, store, turn,
 };
 use crate::billing::NetTax;
@@ -50,7 +50,10 @@ pub async fn credit(
     let invoice = get(ledger, &call.tenant, id).await?.id;
     let work = {
         let (ledger, call, id, deadline) = (ledger.clone(), call.clone(), id.to_owned(), call.deadline(ledger));
-        async move { in_turn(&ledger, &call, &id, asked, deadline, permit).await }
+        async move {
+            let work = |permit| in_turn(&ledger, &call, &id, asked.clone(), deadline, permit);
+            decided_again(&ledger, permit, work).await
+        }
     };
     turn(ledger, invoice, work).await
 }

@@ -3,8 +3,8 @@
 use super::postings::{self, Entries};
 use super::{
     Answer, Change, Currency, Deadline, EventType, Failure, InvoiceRow, Kind, Ledger, Movement, Permit, Posted,
-    Recorded, RequestHash, SettlementKind, SettlementRow, Words, fields, get, invoice, movement, refused, request,
-    store,
+    Recorded, RequestHash, SettlementKind, SettlementRow, Words, decided_again, fields, get, invoice, movement,
+    refused, request, store,
 };
 use crate::actors::house::House;
 use crate::billing::allocation::{OpenInvoice, allocate};
@@ -18,8 +18,6 @@ use crate::teller::validate::{self, cut};
 
 /// Invoices that one payment may name, or pay.
 pub const INVOICES_MAX: usize = 1_000;
-/// How often a payment is allocated, if each time an invoice changes meanwhile.
-const TRIES_MAX: u32 = 5;
 
 /// A payment of a customer.
 #[derive(Clone, Debug)]
@@ -58,15 +56,8 @@ pub async fn receive(
 ) -> Result<Paid, Failure> {
     let deadline = call.deadline(ledger);
     let Checked { currency, amount, named } = checked(ledger, call, &asked, spelled).await?;
-    let mut permit = Some(permit);
-    for n in 1..=TRIES_MAX {
-        let permit = permit.take().map_or_else(|| ledger.enter(), Ok)?;
-        match try_once(ledger, call, &asked, (currency, amount, &named), deadline, permit).await {
-            Err(Failure::Interrupted) if n < TRIES_MAX => {} // an invoice has changed: once more, as it is now
-            done => return done,
-        }
-    }
-    Err(Failure::Interrupted)
+    let work = |permit| try_once(ledger, call, &asked, (currency, amount, &named), deadline, permit);
+    decided_again(ledger, permit, work).await
 }
 
 struct Checked {
