@@ -1,2 +1,2 @@
 -- Makes the functions of migrations/functions, of which this is the digest.
--- functions 09b2f3a5d4cf772351b7f65873ebd06d4b7d8a9ea6abc920537bc4235cf952c2
+-- functions e26bef00f6d84a4c9229565d756fd3e2b28e6b72cc62c6f8c4e35cb258313b6e

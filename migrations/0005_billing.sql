@@ -54,6 +54,7 @@ CREATE TABLE customers (
   PRIMARY KEY (tenant, id)
 );
 CREATE UNIQUE INDEX customers_by_email ON customers (tenant, email);
+CREATE INDEX customers_by_time ON customers (tenant, created_at, id);
 
 -- Taxes by region, category and date. Null: any. A new rate is a new row.
 CREATE TABLE tax_rates (
@@ -106,6 +107,7 @@ CREATE UNIQUE INDEX invoices_number ON invoices (tenant, entity, document, year,
 CREATE UNIQUE INDEX invoices_by_place ON invoices (seq);
 CREATE INDEX invoices_by_customer ON invoices (tenant, customer, id);
 CREATE INDEX invoices_due ON invoices (tenant, due_on, id) WHERE status IN (2, 5);
+CREATE INDEX invoices_not_known_overdue ON invoices (due_on, id) WHERE status = 2 AND overdue_at IS NULL AND document = 1;
 CREATE INDEX invoices_drafts ON invoices (tenant, id) WHERE status = 1;
 CREATE INDEX invoices_issued ON invoices USING brin (issued_at) WITH (pages_per_range = 16);
 CREATE TRIGGER issued_never_changes BEFORE UPDATE OR DELETE ON invoices FOR EACH ROW EXECUTE FUNCTION refuse_issued();

@@ -20,6 +20,7 @@ pub mod node;
 pub mod notices;
 pub mod orders;
 pub mod outbox;
+pub mod overdue;
 #[cfg(feature = "pdf")]
 pub mod papers;
 pub mod posting;

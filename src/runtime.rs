@@ -37,7 +37,7 @@ use crate::store::{self, Database};
 use crate::supervision::tree::{Tree, TreeConfig};
 use crate::telemetry::http::{HealthView, MetricsListener};
 use crate::telemetry::metrics::{DB_CONNECTIONS, IN_FLIGHT, JOURNAL_QUEUE};
-use crate::teller::ledger::{Ledger, LedgerParts, Memory};
+use crate::teller::ledger::{BillingDefaults, Ledger, LedgerParts, Memory};
 
 /// A stopping process in which nothing was in flight for so long waits for no connection any more.
 const QUIET: Duration = Duration::from_secs(1);
@@ -134,6 +134,10 @@ impl Runtime {
             write_cutoff: settings.journal.write_cutoff,
             rate_age_max: settings.rate_age_max,
             currencies,
+            billing: BillingDefaults {
+                entity: settings.billing.orders_entity.as_str().into(),
+                tax_percent: settings.billing.tax_percent,
+            },
             provider,
             memory: Memory::default(),
         });

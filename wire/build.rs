@@ -5,8 +5,10 @@ use prost::Message;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=../proto");
-    let descriptors =
-        protox::compile(["payment/v1/payment.proto", "florin/v1/ledger.proto", "ledger.proto"], ["../proto"])?;
+    let descriptors = protox::compile(
+        ["payment/v1/payment.proto", "florin/v1/ledger.proto", "florin/v1/billing.proto", "ledger.proto"],
+        ["../proto"],
+    )?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure().compile_fds(descriptors)?;

@@ -31,8 +31,8 @@ use crate::protocol::notice::{Notice, NoticeInfo};
 use crate::protocol::record::{Api, RequestHash, TransactionId};
 use crate::resilience::health::Part;
 use crate::store::billing::bills::{self, IssuedBill, ParkedBillRow};
-use crate::store::billing::customers::{self, CustomerRow};
 use crate::store::billing::entities::EntityRow;
+use crate::store::billing::registrations::{self, CustomerRow};
 use crate::store::currencies;
 
 /// How much one poll reads.
@@ -159,7 +159,7 @@ impl Bills {
             entity: issuer.entity(&config.entity, "BILLS_ENTITY").await?,
             rates: issuer.rates(config.tax_percent).await?,
             currency: self.currency().await?,
-            customers: customers::by_email(&config.pool, &config.tenant, &emails).await.map_err(Trouble::Store)?,
+            customers: registrations::by_email(&config.pool, &config.tenant, &emails).await.map_err(Trouble::Store)?,
         };
         let book = terms.entity.book_currency.as_deref().unwrap_or(&config.currency);
         if book != config.currency {

@@ -13,7 +13,7 @@ use crate::messaging::consumer::Bounds;
 use crate::protocol::record::TransactionId;
 use crate::resilience::health::Part;
 use crate::store::StoreError;
-use crate::store::billing::customers::{self, ID_TAKEN, NewCustomer};
+use crate::store::billing::registrations::{self, ID_TAKEN, NewCustomer};
 
 /// How much one poll reads.
 const POLL: Bounds = Bounds {
@@ -65,7 +65,7 @@ impl Users {
             if span.is_empty() {
                 continue;
             }
-            match customers::insert(&self.pool, &self.tenant, &rows[span.clone()]).await {
+            match registrations::insert(&self.pool, &self.tenant, &rows[span.clone()]).await {
                 Ok(mut stored) => {
                     for at in span {
                         if let Some(first) = stored.iter().position(|email| *email == rows[at].email) {

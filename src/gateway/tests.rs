@@ -45,6 +45,7 @@ fn app(authenticator: Authenticator) -> App {
         write_cutoff: Duration::from_secs(1),
         rate_age_max: Duration::from_secs(60),
         currencies: COMMON.iter().map(currency).collect(),
+        billing: crate::teller::ledger::BillingDefaults::default(),
         provider: None,
         memory: crate::teller::ledger::Memory::default(),
     });

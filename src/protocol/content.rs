@@ -23,6 +23,12 @@ pub struct Content {
     /// The rate at which it was booked, where the books are in another currency.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub exchange: Option<Exchange>,
+    /// Taken off the whole document: decimal text, with the tax if prices contain it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub discount: Option<String>,
+    /// Days from its date to its due date, where they are not its entity's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub due_days: Option<u16>,
     /// In the caller's own words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub note: Option<String>,
@@ -107,6 +113,8 @@ impl Content {
             lines: lines.collect(),
             taxes: taxed.groups.iter().map(|group| Tax::of(group, order.currency)).collect(),
             exchange: None,
+            discount: None,
+            due_days: None,
             note: None,
         }
     }
@@ -149,7 +157,8 @@ impl Content {
 }
 
 impl Line {
-    fn of(taxed: &TaxedLine, currency: Currency) -> Self {
+    /// Of no particular thing.
+    pub fn of(taxed: &TaxedLine, currency: Currency) -> Self {
         Self {
             sku: String::new(),
             description: None,
@@ -165,7 +174,7 @@ impl Line {
 }
 
 impl Tax {
-    fn of(group: &TaxGroup, currency: Currency) -> Self {
+    pub fn of(group: &TaxGroup, currency: Currency) -> Self {
         Self {
             treatment: group.rate.treatment().to_owned(),
             percent: percent(group.rate),

@@ -6,6 +6,7 @@ mod exchange;
 mod hold;
 mod invoice;
 mod provided;
+mod recorded;
 mod refund;
 mod reversal;
 mod transfer;
@@ -29,6 +30,7 @@ pub use self::exchange::Exchange;
 pub use self::hold::Hold;
 pub use self::invoice::{Invoice, Settlement};
 pub use self::provided::{CardTopup, Payout};
+pub use self::recorded::Recorded;
 pub use self::refund::Refund;
 pub use self::reversal::Reversal;
 pub use self::transfer::Transfer;
@@ -67,6 +69,12 @@ pub trait Movement: Debug + Send + Sync {
     /// The decline of one that takes more than is left of what it refers to.
     fn exceeded(&self) -> (DeclineCode, String) {
         (DeclineCode::LimitExceeded, "More than there is".into())
+    }
+
+    /// Whether it was decided on rows that may have changed since. Then it is not declined but interrupted: who decided
+    /// may decide again.
+    fn may_be_stale(&self) -> bool {
+        false
     }
 }
 

@@ -2,11 +2,14 @@
 
 pub mod bills;
 pub mod customers;
+pub mod drafts;
 pub mod entities;
 pub mod exports;
 pub mod facts;
 pub mod invoices;
 pub mod orders;
+pub mod registrations;
+pub mod tax_rates;
 
 use crate::billing::NumberFormat;
 

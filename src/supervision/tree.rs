@@ -215,6 +215,7 @@ impl RootState {
             Child::Expiry(epoch),
             Child::Feed(epoch),
             Child::Invoices(epoch),
+            Child::Overdue(epoch),
         ] {
             self.start(child, myself).await?;
         }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::actors::dispatch::{Dispatch, Undispatched};
 use crate::billing::{Bill, BrokenOrder, Registration};
 use crate::protocol::record::TransactionId;
-use crate::store::billing::customers;
+use crate::store::billing::registrations;
 
 /// How long the look-up of an e-mail may take. Without its answer the customer is taken: the first that is stored stays.
 const LOOK_UP_MAX: Duration = Duration::from_secs(1);

@@ -10,6 +10,7 @@ pub enum Noun {
     Hold,
     Transaction,
     Invoice,
+    Customer,
     Other,
 }
 
@@ -102,6 +103,11 @@ impl Failure {
         Self::NotFound(Noun::Invoice, format!("Invoice not found: {}", cut(id)))
     }
 
+    /// There is no customer of this id.
+    pub fn no_customer(id: &str) -> Self {
+        Self::NotFound(Noun::Customer, format!("Customer not found: {}", cut(id)))
+    }
+
     /// There is no transaction of this id that moved money.
     pub fn not_completed(id: TransactionId) -> Self {
         Self::NotFound(Noun::Transaction, format!("Transaction not found, or it was declined: {}", id.0))
@@ -115,6 +121,7 @@ impl Failure {
             Self::NotFound(Noun::Hold, _) => "HOLD_NOT_FOUND",
             Self::NotFound(Noun::Transaction, _) => "TRANSACTION_NOT_FOUND",
             Self::NotFound(Noun::Invoice, _) => "INVOICE_NOT_FOUND",
+            Self::NotFound(Noun::Customer, _) => "CUSTOMER_NOT_FOUND",
             Self::NotFound(Noun::Other, _) => "NOT_FOUND",
             Self::AlreadyExists(_) => "ALREADY_EXISTS",
             Self::FailedPrecondition(_) => "FAILED_PRECONDITION",

@@ -68,6 +68,22 @@ pub struct LedgerParts {
     pub memory: Memory,
     /// How old a rate may be that money is exchanged at.
     pub rate_age_max: Duration,
+    pub billing: BillingDefaults,
+}
+
+/// What billing takes where nothing else is said.
+#[derive(Clone, Debug)]
+pub struct BillingDefaults {
+    /// The id of the entity that issues an invoice.
+    pub entity: Arc<str>,
+    /// The tax where no rate is written down, in percent.
+    pub tax_percent: u32,
+}
+
+impl Default for BillingDefaults {
+    fn default() -> Self {
+        Self { entity: "default".into(), tax_percent: 18 }
+    }
 }
 
 /// What the use cases remember between calls; all of it can be read again.

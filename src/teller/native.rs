@@ -3,6 +3,8 @@
 //! money.
 
 pub mod accounts;
+pub mod customers;
+pub mod entities;
 pub mod exchanges;
 pub mod fields;
 pub mod holds;
@@ -13,4 +15,5 @@ pub mod pages;
 pub mod post;
 pub mod reads;
 pub mod returns;
+pub mod tax_rates;
 pub mod views;

@@ -4,4 +4,5 @@ mod corpus;
 mod crashes;
 mod customers;
 mod exports;
+mod native;
 mod orders;

@@ -138,6 +138,7 @@ impl Florin {
             write_cutoff: options.write_cutoff,
             rate_age_max: Duration::from_secs(3_600),
             currencies,
+            billing: florin::teller::ledger::BillingDefaults::default(),
             provider: options.sagas.as_ref().map(|_| "test".into()),
             memory: florin::teller::ledger::Memory::default(),
         });

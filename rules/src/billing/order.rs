@@ -31,6 +31,9 @@ pub const SKU_BYTES_MAX: usize = 256;
 /// Bytes of the name of a region or a tax category, at most.
 pub const NAME_BYTES_MAX: usize = 64;
 
+/// A number that is not rounded.
+pub type Exact = BigDecimal;
+
 /// An order that can be billed. Its texts are not empty and hold no U+0000.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Order {
@@ -117,6 +120,11 @@ impl Order {
             },
         )
     }
+}
+
+/// A quantity or a price that was written by hand: from 0 to below 10^20, with at most 18 decimals. `None`: it is not.
+pub fn decimal(text: &str) -> Option<Exact> {
+    number::price(text).ok()
 }
 
 /// The text of a message; a byte-order mark is no part of it.

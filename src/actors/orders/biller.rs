@@ -13,6 +13,7 @@ use crate::protocol::content::Content;
 use crate::protocol::record::{Api, RequestHash, TransactionId};
 use crate::store::billing::entities::EntityRow;
 use crate::store::billing::orders::{self, Parked};
+use crate::store::billing::tax_rates;
 use crate::store::currencies;
 
 /// What billing needs, for one poll.

@@ -1,6 +1,7 @@
 //! florin.v1: Florin's own API. It checks fields, translates, and holds no rules.
 
 mod accounts;
+mod billing;
 mod convert;
 mod currencies;
 mod exchanges;

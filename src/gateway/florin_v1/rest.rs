@@ -4,8 +4,11 @@
 
 pub mod accounts;
 pub mod currencies;
+pub mod customers;
+pub mod entities;
 pub mod exchanges;
 pub mod holds;
+pub mod invoices;
 pub mod operators;
 pub mod payouts;
 mod reading;
@@ -62,6 +65,29 @@ pub fn routes() -> Routes {
         .needs(Scope::Write, routes!(exchanges::exchange))
         .needs(Scope::Read, routes!(exchanges::list))
         .needs(Scope::Admin, routes!(exchanges::add_rate))
+        .needs(Scope::Read, routes!(invoices::list))
+        .needs(Scope::Write, routes!(invoices::create))
+        .needs(Scope::Read, routes!(invoices::read))
+        .needs(Scope::Write, routes!(invoices::replace))
+        .needs(Scope::Write, routes!(invoices::delete))
+        .needs(Scope::Write, routes!(invoices::issue))
+        .needs(Scope::Write, routes!(invoices::pay))
+        .needs(Scope::Admin, routes!(invoices::void))
+        .needs(Scope::Admin, routes!(invoices::write_off))
+        .needs(Scope::Admin, routes!(invoices::mark_uncollectible))
+        .needs(Scope::Admin, routes!(invoices::credit))
+        .needs(Scope::Write, routes!(customers::pay))
+        .needs(Scope::Read, routes!(customers::list))
+        .needs(Scope::Write, routes!(customers::create))
+        .needs(Scope::Read, routes!(customers::read))
+        .needs(Scope::Write, routes!(customers::update))
+        .needs(Scope::Admin, routes!(customers::erase))
+        .needs(Scope::Admin, routes!(customers::refund))
+        .needs(Scope::Read, routes!(entities::list))
+        .needs(Scope::Read, routes!(entities::read))
+        .needs(Scope::Admin, routes!(entities::put))
+        .needs(Scope::Read, routes!(entities::tax_rates))
+        .needs(Scope::Admin, routes!(entities::add_tax_rate))
 }
 
 impl Caller {

@@ -34,6 +34,19 @@ const PAIRS: &[(&str, &str)] = &[
     ("ListEntriesResponse", "Page_Entry"),
     ("ListRatesResponse", "Page_Rate"),
     ("ListOperatorActionsResponse", "Page_OperatorAction"),
+    ("IssueInvoiceResponse", "SettledInvoice"),
+    ("PayInvoiceResponse", "SettledInvoice"),
+    ("VoidInvoiceResponse", "SettledInvoice"),
+    ("WriteOffInvoiceResponse", "SettledInvoice"),
+    ("MarkInvoiceUncollectibleResponse", "SettledInvoice"),
+    ("CreditInvoiceResponse", "CreditedInvoice"),
+    ("ReceivePaymentResponse", "CustomerPayment"),
+    ("RefundCustomerResponse", "PostedTransaction"),
+    ("Customer", "NativeCustomer"),
+    ("ListInvoicesResponse", "Page_Invoice"),
+    ("ListCustomersResponse", "Page_NativeCustomer"),
+    ("ListEntitiesResponse", "All_Entity"),
+    ("ListTaxRatesResponse", "All_TaxRate"),
 ];
 
 /// Messages and the routes whose queries say the same.
@@ -43,6 +56,8 @@ const QUERIES: &[(&str, &str)] = &[
     ("ListEntriesRequest", "/v1/accounts/{id}/entries"),
     ("ListRatesRequest", "/v1/rates"),
     ("ListOperatorActionsRequest", "/v1/operator-actions"),
+    ("ListInvoicesRequest", "/v1/invoices"),
+    ("ListCustomersRequest", "/v1/customers"),
 ];
 
 const IN_THE_PATH: &str = "it stands in the path";
@@ -55,6 +70,17 @@ const DIFFERENCES: &[(&str, &str, &[&str], &str)] = &[
     ("UpdateCurrencyRequest", "UpdateCurrencyRequest", &["code"], IN_THE_PATH),
     ("ListEntriesRequest", "/v1/accounts/{id}/entries", &["accountId"], IN_THE_PATH),
     ("UpdateAccountRequest", "LimitsRequest", &["id", "status"], "the id stands in the path; the status has a route"),
+    ("ReplaceInvoiceRequest", "ReplaceInvoiceRequest", &["id"], IN_THE_PATH),
+    ("IssueInvoiceRequest", "IssueInvoiceRequest", &["id"], IN_THE_PATH),
+    ("PayInvoiceRequest", "PayInvoiceRequest", &["id"], IN_THE_PATH),
+    ("VoidInvoiceRequest", "VoidInvoiceRequest", &["id"], IN_THE_PATH),
+    ("WriteOffInvoiceRequest", "WriteOffInvoiceRequest", &["id"], IN_THE_PATH),
+    ("MarkInvoiceUncollectibleRequest", "MarkInvoiceUncollectibleRequest", &["id"], IN_THE_PATH),
+    ("CreditInvoiceRequest", "CreditInvoiceRequest", &["id"], IN_THE_PATH),
+    ("UpdateCustomerRequest", "UpdateCustomerRequest", &["id"], IN_THE_PATH),
+    ("EraseCustomerRequest", "EraseCustomerRequest", &["id"], IN_THE_PATH),
+    ("PutEntityRequest", "PutEntityRequest", &["id"], IN_THE_PATH),
+    ("RefundCustomerRequest", "RefundCustomerRequest", &["customerId"], IN_THE_PATH),
     (
         "UpdateAccountRequest",
         "NativeStatusRequest",

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use florin_wire::DESCRIPTORS;
+use florin_wire::florin_v1::billing_server::BillingServer;
 use florin_wire::florin_v1::ledger_server::LedgerServer;
 use florin_wire::ledger::ledger_service_server::LedgerServiceServer;
 use florin_wire::payment_v1::payment_service_server::PaymentServiceServer;
@@ -68,7 +69,8 @@ pub struct GrpcServer {
 }
 
 /// What health is asked about: the whole, and each service.
-const HEALTH_OF: [&str; 4] = ["", "payment.v1.PaymentService", "florin.v1.Ledger", "ledger.LedgerService"];
+const HEALTH_OF: [&str; 5] =
+    ["", "payment.v1.PaymentService", "florin.v1.Ledger", "florin.v1.Billing", "ledger.LedgerService"];
 
 impl GrpcServer {
     /// Listens and serves.
@@ -123,6 +125,11 @@ impl Listening {
         };
         let bytes_max = config.message_bytes_max;
         let native = FlorinV1::new(services.ledger.clone(), services.limits.clone(), bytes_max, self.stopped.clone());
+        let billing = BillingServer::new(native.clone())
+            .accept_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(bytes_max)
+            .max_encoding_message_size(bytes_max);
         let native = LedgerServer::new(native)
             .accept_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Gzip)
@@ -156,7 +163,8 @@ impl Listening {
             .add_service(reflection().build_v1alpha().map_err(io::Error::other)?)
             .add_service(payment)
             .add_service(native)
-            .add_service(entries);
+            .add_service(entries)
+            .add_service(billing);
         let incoming = Connections::new(listener, config.connections_max, crate::telemetry::metrics::CONNECTIONS);
         let mut stopped = self.stopped.clone();
         let until = async move { drop(stopped.wait_for(|stopped| *stopped).await) };

@@ -6,7 +6,7 @@ mod values;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, Ref, RefOr, SchemaFormat};
 
-pub use self::texts::{Choice, Reason, Text, Time, Uuid};
+pub use self::texts::{Choice, NewText, Reason, Text, TextList, Time, Uuid};
 pub use self::values::{Amount, Flag, Json, Limit, List, NewLimit, Number, Texts, Whole};
 use crate::gateway::http::body::Object;
 

@@ -34,6 +34,10 @@ impl Movement for Invoice {
     fn event(&self) -> Option<EventType> {
         Some(EventType::InvoiceIssued)
     }
+
+    fn may_be_stale(&self) -> bool {
+        self.row.draft.is_some()
+    }
 }
 
 /// Invoices that are issued change.
@@ -47,17 +51,28 @@ pub struct Settlement {
     pub credit_note: Option<Box<InvoiceRow>>,
 }
 
+impl Settlement {
+    /// The rows of its record, whether or not it posts anything.
+    pub fn all_rows(&self) -> Vec<Rows> {
+        let issued = self.credit_note.iter().map(|row| Rows::Invoice(row.clone()));
+        issued.chain(self.rows.iter().map(|row| Rows::Settlement(Box::new(row.clone())))).collect()
+    }
+}
+
 impl Movement for Settlement {
     fn kind(&self) -> Kind {
         self.kind
     }
 
     fn rows(&self, _: TransactionId, _: DateTime<Utc>, _: Posting) -> Vec<Rows> {
-        let issued = self.credit_note.iter().map(|row| Rows::Invoice(row.clone()));
-        issued.chain(self.rows.iter().map(|row| Rows::Settlement(Box::new(row.clone())))).collect()
+        self.all_rows()
     }
 
     fn event(&self) -> Option<EventType> {
         Some(self.event)
+    }
+
+    fn may_be_stale(&self) -> bool {
+        true
     }
 }

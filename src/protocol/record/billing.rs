@@ -33,7 +33,7 @@ impl DocumentKind {
 /// A document to be issued, named as the table's columns. Its number is drawn by the batch that issues it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvoiceRow {
-    /// The draft that is issued, and its version; `None`: there was none.
+    /// The draft that is issued, and its version; of version 0: a new document of this id. `None`: a new one of any id.
     pub draft: Option<(i64, i32)>,
     pub entity: String,
     pub document: DocumentKind,

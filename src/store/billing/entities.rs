@@ -2,16 +2,24 @@
 
 use chrono::{DateTime, Month, NaiveDate, Utc};
 use rust_decimal::Decimal;
+use serde::Serialize;
 use sqlx::{FromRow, PgPool};
 
 use crate::billing::terms;
+use crate::store::operators::{self, Doing};
 use crate::store::{StoreError, limited};
 
-/// A legal entity as far as billing needs it.
-#[derive(Clone, Debug, FromRow)]
+/// A legal entity.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct EntityRow {
     pub id: String,
     pub name: String,
+    /// Its lines.
+    pub address: Vec<String>,
+    pub tax_id: Option<String>,
+    pub phone: Option<String>,
+    pub email: Option<String>,
     pub invoice_format: String,
     pub credit_format: String,
     /// Days from an invoice's date to its due date.
@@ -25,6 +33,10 @@ pub struct EntityRow {
     /// The region of orders that name none.
     pub region: Option<String>,
 }
+
+const COLUMNS: &str = "id, name, address, tax_id, phone, email, invoice_format, credit_format, payment_days, fiscal_month, time_zone, book_currency, region";
+/// Entities of one tenant, at most.
+pub const ENTITIES_MAX: i64 = 1_000;
 
 impl EntityRow {
     /// The day at its place; UTC if its time zone is not known.
@@ -49,11 +61,60 @@ impl EntityRow {
 /// # Errors
 /// Any failure of the statement.
 pub async fn get(pool: &PgPool, tenant: &str, id: &str) -> Result<Option<EntityRow>, StoreError> {
-    let query = sqlx::query_as(
-        "SELECT id, name, invoice_format, credit_format, payment_days, fiscal_month, time_zone, book_currency, region
-           FROM entities WHERE tenant = $1 AND id = $2",
-    );
-    limited(async { Ok(query.bind(tenant).bind(id).fetch_optional(pool).await?) }).await
+    let sql = format!("SELECT {COLUMNS} FROM entities WHERE tenant = $1 AND id = $2");
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(id);
+    limited(async { Ok(query.fetch_optional(pool).await?) }).await
+}
+
+/// All entities of a tenant, by id.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn list(pool: &PgPool, tenant: &str) -> Result<Vec<EntityRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM entities WHERE tenant = $1 ORDER BY id LIMIT $2");
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(ENTITIES_MAX);
+    limited(async { Ok(query.fetch_all(pool).await?) }).await
+}
+
+/// Makes an entity, or puts this in place of what was said of it; its logo stays. Records the operator's action, in one
+/// transaction. Returns whether there was room for it.
+///
+/// # Errors
+/// Any failure of the statements: nothing was changed, unless the answer was lost.
+///
+/// # Panics
+/// Never: texts and numbers always encode.
+pub async fn put(pool: &PgPool, new: &EntityRow, by: &Doing<'_>) -> Result<bool, StoreError> {
+    limited(async {
+        let mut transaction = pool.begin().await?;
+        let sql = format!("SELECT {COLUMNS} FROM entities WHERE tenant = $1 AND id = $2 FOR NO KEY UPDATE");
+        let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(by.tenant).bind(&new.id);
+        let before: Option<EntityRow> = query.fetch_optional(&mut *transaction).await?;
+        if before.as_ref() == Some(new) {
+            return Ok(true);
+        }
+        let query = sqlx::query(
+            "INSERT INTO entities (tenant, id, name, address, tax_id, phone, email, invoice_format, credit_format, payment_days, fiscal_month, time_zone, book_currency, region)
+               SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
+                 WHERE (SELECT count(*) FROM entities WHERE tenant = $1) < $15 OR EXISTS (SELECT FROM entities WHERE tenant = $1 AND id = $2)
+               ON CONFLICT (tenant, id) DO UPDATE SET name = excluded.name, address = excluded.address, tax_id = excluded.tax_id, phone = excluded.phone, email = excluded.email,
+                 invoice_format = excluded.invoice_format, credit_format = excluded.credit_format, payment_days = excluded.payment_days, fiscal_month = excluded.fiscal_month,
+                 time_zone = excluded.time_zone, book_currency = excluded.book_currency, region = excluded.region, updated_at = clock_timestamp()",
+        );
+        let query = query.bind(by.tenant).bind(&new.id).bind(&new.name).bind(&new.address).bind(&new.tax_id);
+        let query = query.bind(&new.phone).bind(&new.email).bind(&new.invoice_format).bind(&new.credit_format);
+        let query = query.bind(new.payment_days).bind(new.fiscal_month).bind(&new.time_zone);
+        let query = query.bind(&new.book_currency).bind(&new.region).bind(ENTITIES_MAX);
+        if query.execute(&mut *transaction).await?.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let text = |row: &EntityRow| serde_json::to_string(row).expect("texts and numbers encode");
+        let did = by.by.did("entity.put", &new.id, before.as_ref().map(text), Some(text(new)));
+        operators::insert(&mut transaction, by, &did).await?;
+        transaction.commit().await?;
+        Ok(true)
+    })
+    .await
 }
 
 /// What stands at the head of an entity's papers.
@@ -101,7 +162,7 @@ impl TaxRateRow {
 }
 
 /// Tax rates of one tenant that can be told apart; more are refused when they are made.
-const RATES_MAX: i64 = 10_000;
+pub(super) const RATES_MAX: i64 = 10_000;
 
 /// All tax rates of a tenant, oldest first.
 ///

@@ -136,7 +136,12 @@ pub struct InvoiceFilter {
     pub source: Option<String>,
     /// Due on this day or before.
     pub due_to: Option<NaiveDate>,
+    /// As it is written on the document.
+    pub number: Option<String>,
 }
+
+/// Documents that are read to find those of one number, at most.
+const SAME_DIGITS_MAX: i64 = 10_000;
 
 /// At most `rows_max` documents with ids below `before`, the newest first.
 ///
@@ -165,8 +170,86 @@ pub async fn list(
     if let Some(due_to) = filter.due_to {
         query.push(" AND i.due_on <= ").push_bind(due_to);
     }
-    query.push(" ORDER BY i.id DESC LIMIT ").push_bind(rows_max);
+    let limit = match &filter.number {
+        Some(text) => {
+            // the index of numbers begins with their series
+            query.push(" AND (i.entity, i.document, i.year) IN (SELECT entity, document, year FROM number_series WHERE tenant = ");
+            query.push_bind(&filter.tenant).push(") AND i.number = ANY (").push_bind(within(text)).push(")");
+            SAME_DIGITS_MAX
+        }
+        None => rows_max,
+    };
+    query.push(" ORDER BY i.id DESC LIMIT ").push_bind(limit);
     let rows: Vec<Row> = limited(async { Ok(query.build_query_as().fetch_all(pool).await?) }).await?;
+    let mut rows = rows.into_iter().map(Row::read).collect::<Result<Vec<_>, _>>()?;
+    if filter.number.is_some() {
+        rows.retain(|row| row.number == filter.number);
+        rows.truncate(usize::try_from(rows_max).unwrap_or(usize::MAX));
+    }
+    Ok(rows)
+}
+
+/// All numbers that stand in a text: one of them is the document's, whatever its format says around it.
+fn within(text: &str) -> Vec<i64> {
+    let mut found: Vec<i64> = text
+        .split(|letter: char| !letter.is_ascii_digit())
+        .flat_map(|digits| {
+            let bounds = (0..digits.len()).flat_map(move |from| (from + 1..=digits.len()).map(move |to| (from, to)));
+            bounds.filter_map(|(from, to)| digits[from..to].parse().ok())
+        })
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Invoices of a customer in a currency of which something is due, those that are due first first.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn open(
+    pool: &PgPool,
+    tenant: &str,
+    customer: &str,
+    currency: &str,
+    rows_max: i64,
+) -> Result<Vec<InvoiceRow>, StoreError> {
+    let sql = format!(
+        "{INVOICE} WHERE i.tenant = $1 AND i.customer = $2 AND i.currency = $3 AND i.book_currency = $3 AND i.status IN (2, 5) AND i.document = 1
+           AND i.total > i.paid + i.credited + i.written_off ORDER BY i.due_on, i.year, i.number, i.id LIMIT $4"
+    );
+    let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql));
+    let query = query.bind(tenant).bind(customer).bind(currency).bind(rows_max);
+    let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
+    rows.into_iter().map(Row::read).collect()
+}
+
+/// Invoices of all tenants whose last day to be paid was before this one, and that are not known to be overdue, with
+/// their tenants.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn overdue(pool: &PgPool, day: NaiveDate, rows_max: i64) -> Result<Vec<(String, InvoiceRow)>, StoreError> {
+    let sql = "SELECT tenant, id FROM invoices WHERE status = 2 AND due_on < $1 AND overdue_at IS NULL AND document = 1 ORDER BY due_on, id LIMIT $2";
+    let query = sqlx::query_as::<_, (String, i64)>(sql).bind(day).bind(rows_max);
+    let found = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
+    let ids: Vec<i64> = found.iter().map(|(_, id)| *id).collect();
+    let sql = format!("{INVOICE} WHERE i.id = ANY ($1)");
+    let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).bind(ids);
+    let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
+    let tenants: std::collections::HashMap<i64, String> = found.into_iter().map(|(tenant, id)| (id, tenant)).collect();
+    let rows = rows.into_iter().filter_map(|row| Some((tenants.get(&row.id)?.clone(), row)));
+    rows.map(|(tenant, row)| Ok((tenant, row.read()?))).collect()
+}
+
+/// The credit notes of an invoice.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn credit_notes(pool: &PgPool, invoice: i64) -> Result<Vec<InvoiceRow>, StoreError> {
+    let sql = format!("{INVOICE} WHERE i.id IN (SELECT credit_note FROM settlements WHERE invoice = $1)");
+    let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).bind(invoice);
+    let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
     rows.into_iter().map(Row::read).collect()
 }
 

@@ -25,6 +25,8 @@ pub enum Child {
     Feed(i64),
     /// Supervises the active invoices.
     Invoices(i64),
+    /// Notes which invoices are overdue.
+    Overdue(i64),
     /// Makes exports.
     Exports(i64),
     /// Bills orders.
@@ -53,6 +55,7 @@ impl Child {
             Self::Sagas(_) => ChildName::Sagas,
             Self::Feed(_) => ChildName::Feed,
             Self::Invoices(_) => ChildName::Invoices,
+            Self::Overdue(_) => ChildName::Overdue,
             Self::Exports(_) => ChildName::Exports,
             Self::Orders(_) => ChildName::Orders,
             Self::Users(_) => ChildName::Users,

@@ -23,6 +23,7 @@ use crate::actors::mailer::{MailActor, MailArgs};
 use crate::actors::notices::Notices;
 use crate::actors::orders::Orders;
 use crate::actors::outbox::{OutboxArgs, OutboxPublisher};
+use crate::actors::overdue::{Overdue, OverdueArgs};
 use crate::actors::saga::{Sagas, SagasArgs};
 use crate::actors::users::Users;
 use crate::messaging::Reading;
@@ -135,6 +136,10 @@ impl RootState {
             }
             (Child::Invoices(epoch), Some(active)) if active.epoch == epoch => {
                 Actor::spawn_linked(None, Invoices, active.invoices, supervisor).await?.0.get_cell()
+            }
+            (Child::Overdue(epoch), Some(active)) if active.epoch == epoch => {
+                let args = OverdueArgs { pool: config.pool, journal: active.journal, faults: config.faults };
+                Actor::spawn_linked(None, Overdue, args, supervisor).await?.0.get_cell()
             }
             (Child::Exports(epoch), Some(active)) if active.epoch == epoch => {
                 let Some(exports) = config.exports else { return Ok(()) };

@@ -93,6 +93,13 @@ impl Ledger {
                     Err(failure) => Tried::Failed(failure),
                 }
             }
+            Ok(Outcome::Aborted(Abort::Exceeded)) if command.movement.may_be_stale() => {
+                match self.repeated(&command.request).await {
+                    Ok(Some(answer)) => Tried::Answer(answer),
+                    Ok(None) => Tried::Failed(Failure::Interrupted),
+                    Err(failure) => Tried::Failed(failure),
+                }
+            }
             Ok(Outcome::Aborted(Abort::Exceeded)) => {
                 let (code, message) = command.movement.exceeded();
                 match self.enter() {

@@ -1,22 +1,22 @@
-//! Writes a change of an invoice that posts nothing.
+//! Writes a change of an invoice that posts nothing: a row of the journal that is no transaction.
 
 use super::{Ledger, Request, abort};
 use crate::protocol::admission::Permit;
-use crate::protocol::movement::{Movement, Settlement, Source};
+use crate::protocol::movement::{Movement, Source};
 use crate::protocol::record::{Kind, Record, Rows, TransactionId, now_micros};
-use crate::protocol::slip::Outcome;
+use crate::protocol::slip::{Abort, Outcome};
 use crate::teller::failure::Failure;
 
 impl Ledger {
-    /// Writes it as a row of the journal that is no transaction.
+    /// Writes these rows, with the movement's event.
     ///
     /// # Errors
-    /// `FailedPrecondition` when the invoice has changed meanwhile; else what kept it from being done, or from being
-    /// known.
-    pub async fn note_settlement(
+    /// `Interrupted` when the invoice has changed meanwhile; else what kept it from being done, or from being known.
+    pub async fn note(
         &self,
         request: Request,
-        settlement: &Settlement,
+        movement: &dyn Movement,
+        rows: Vec<Rows>,
         permit: Permit,
     ) -> Result<(), Failure> {
         let active = self.active()?;
@@ -28,8 +28,7 @@ impl Ledger {
             at: now_micros(),
             cutoff: request.deadline.at,
         };
-        let rows = settlement.rows.iter().map(|row| Rows::Settlement(Box::new(row.clone()))).collect();
-        let record = Record::of_fact(settlement as &dyn Movement, Kind::INVOICE_FACT, rows, source);
+        let record = Record::of_fact(movement, Kind::INVOICE_FACT, rows, source);
         let record = Record {
             key: request.key_hash().unwrap_or(record.key),
             key_text: request.key.clone(),
@@ -42,9 +41,7 @@ impl Ledger {
             Outcome::Done { .. } | Outcome::Replayed { .. } => Ok(()),
             Outcome::KeyReused => Err(Failure::KeyReused),
             Outcome::KeyRetired => Err(Failure::KeyRetired),
-            Outcome::Aborted(crate::protocol::slip::Abort::Exceeded) => {
-                Err(Failure::FailedPrecondition("the invoice has changed meanwhile: nothing was done".into()))
-            }
+            Outcome::Aborted(Abort::Exceeded) => Err(Failure::Interrupted),
             Outcome::Aborted(why) => Err(abort(why)),
             Outcome::Unknown | Outcome::Refused { .. } => Err(Failure::Unknown),
         }

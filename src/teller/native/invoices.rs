@@ -1,7 +1,11 @@
 //! What may be done to an invoice that is issued: paid, credited, given up, made void. Each command has its turn with the
 //! invoice's actor: it reads, decides and posts before the next one begins.
 
+pub mod credit;
+pub mod drafts;
+pub mod payments;
 mod postings;
+pub mod reads;
 
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
@@ -9,18 +13,23 @@ use tokio::sync::oneshot;
 use self::postings::Entries;
 use super::fields;
 use super::post::{Posted, Words, answered, request};
-use crate::billing::invoice::{self, Command as Change, InvoiceRejection, Settlement};
+use crate::billing::invoice::{self, Balance, Command as Change, InvoiceRejection, Settlement};
 use crate::billing::postings as rules;
-use crate::money::Amount;
+use crate::money::{Amount, Currency};
 use crate::protocol::admission::Permit;
 use crate::protocol::events::EventType;
-use crate::protocol::movement;
-use crate::protocol::record::{DocumentKind, Kind, RequestHash, RequestedPosting, SettlementKind, SettlementRow};
+use crate::protocol::movement::{self, Movement, Recorded};
+use crate::protocol::record::{
+    DocumentKind, Kind, Operator, OperatorAction, RequestHash, RequestedPosting, Rows, SettlementKind, SettlementRow,
+};
 use crate::store::billing::invoices::{self as store, InvoiceRow};
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
-use crate::teller::ledger::{Answer, Command, Deadline, Ledger, read_failure};
+use crate::teller::ledger::{Answer, Command, Deadline, Ledger, Request, read_failure};
 use crate::teller::validate::cut;
+
+/// How often a command is decided, if each time an invoice changes meanwhile.
+const TRIES_MAX: u32 = 5;
 
 /// What is to be done.
 #[derive(Clone, Debug)]
@@ -39,12 +48,29 @@ pub enum Do {
     MarkUncollectible,
 }
 
+/// A command on an invoice.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub what: Do,
+    pub words: Words,
+    /// In the operator's own words; may be empty. Payments have none.
+    pub reason: String,
+}
+
 /// An invoice after a command.
 #[derive(Clone, Debug)]
 pub struct Settled {
     pub invoice: InvoiceRow,
     /// `None`: nothing was posted.
     pub posted: Option<Posted>,
+    /// Whether the same request used the key before.
+    pub replayed: bool,
+}
+
+impl Settled {
+    fn new(invoice: InvoiceRow, posted: Posted) -> Self {
+        Self { invoice, replayed: posted.replayed, posted: Some(posted) }
+    }
 }
 
 /// The invoice of this text, which stands in a path or a message.
@@ -61,24 +87,46 @@ pub async fn get(ledger: &Ledger, tenant: &str, id: &str) -> Result<InvoiceRow, 
 ///
 /// # Errors
 /// `NotFound`; `FailedPrecondition` for what the invoice's state forbids; else as [`Ledger::post`].
-pub async fn settle(
-    ledger: &Ledger,
-    call: &Call,
-    id: &str,
-    what: Do,
-    words: Words,
-    permit: Permit,
-) -> Result<Settled, Failure> {
+pub async fn settle(ledger: &Ledger, call: &Call, id: &str, asked: Asked, permit: Permit) -> Result<Settled, Failure> {
     let invoice = get(ledger, &call.tenant, id).await?.id;
-    let (reply, answer) = oneshot::channel();
-    let turn = {
-        let (ledger, call, id) = (ledger.clone(), call.clone(), id.to_owned());
-        let deadline = call.deadline(&ledger);
+    let work = {
+        let (ledger, call, id, deadline) = (ledger.clone(), call.clone(), id.to_owned(), call.deadline(ledger));
         async move {
-            if !reply.is_closed() {
-                let settled = in_turn(&ledger, &call, &id, what, words, deadline, permit).await;
-                let _ = reply.send(settled); // who asked may have left
-            }
+            let work = |permit| in_turn(&ledger, &call, &id, asked.clone(), deadline, permit);
+            decided_again(&ledger, permit, work).await
+        }
+    };
+    turn(ledger, invoice, work).await
+}
+
+/// Decides once more when what it rested on has changed meanwhile: a payment over several invoices, or the timer of what
+/// is overdue, has no turn with each of them.
+async fn decided_again<T, F: Future<Output = Result<T, Failure>>>(
+    ledger: &Ledger,
+    permit: Permit,
+    mut work: impl FnMut(Permit) -> F,
+) -> Result<T, Failure> {
+    let mut permit = Some(permit);
+    for _ in 1..TRIES_MAX {
+        let permit = permit.take().map_or_else(|| ledger.enter(), Ok)?;
+        match work(permit).await {
+            Err(Failure::Interrupted) => {} // nothing was done
+            done => return done,
+        }
+    }
+    work(ledger.enter()?).await
+}
+
+/// Runs a command when those that came before it on this invoice are done.
+async fn turn<T: Send + 'static>(
+    ledger: &Ledger,
+    invoice: i64,
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
+    let (reply, answer) = oneshot::channel();
+    let turn = async move {
+        if !reply.is_closed() {
+            let _ = reply.send(work.await); // who asked may have left
         }
     };
     ledger.active()?.invoices.queue(invoice, Box::pin(turn));
@@ -89,12 +137,12 @@ async fn in_turn(
     ledger: &Ledger,
     call: &Call,
     id: &str,
-    what: Do,
-    words: Words,
+    Asked { what, words, reason }: Asked,
     deadline: Deadline,
     permit: Permit,
 ) -> Result<Settled, Failure> {
     let row = get(ledger, &call.tenant, id).await?;
+    let by = call.operator(&reason)?;
     let identity = identity(&row, &what, words.reference.as_deref());
     let request = request(call, deadline, identity, words);
     if let Some(answer) = ledger.repeated(&request).await? {
@@ -102,11 +150,8 @@ async fn in_turn(
     }
     let change = change(&row, &what)?;
     let settlement = invoice::decide(&row.balance, change).map_err(|why| refused(&row, why))?;
-    if row.book_currency != row.currency.code.as_str() && !matches!(what, Do::MarkUncollectible) {
-        return Err(Failure::FailedPrecondition(format!(
-            "invoice {} is in {}, and its books are in {}: it cannot be settled here yet",
-            row.id, row.currency.code, row.book_currency
-        )));
+    if !matches!(what, Do::MarkUncollectible) {
+        in_its_own_currency(&row)?;
     }
     let (kind, event, settled_as) = names(&what);
     let change =
@@ -118,18 +163,65 @@ async fn in_turn(
         Do::MarkUncollectible => Entries::default(),
     };
     let movement = movement::Settlement { kind, event, rows: vec![change], credit_note: None };
+    let action = action(&what).map(|name| did(&by, name, &row, &settlement.after));
+    let rows: Vec<Rows> = movement.all_rows().into_iter().chain(action.clone().map(Rows::Action)).collect();
+    let movement: Box<dyn Movement> = Box::new(movement);
+    let movement = match action {
+        Some(action) => Box::new(Recorded { movement, action }),
+        None => movement,
+    };
     if entries.is_empty() {
-        ledger.note_settlement(request, &movement, permit).await?;
+        ledger.note(request, &*movement, rows, permit).await?;
         let invoice = get(ledger, &call.tenant, id).await?;
-        return Ok(Settled { invoice, posted: None });
+        return Ok(Settled { invoice, posted: None, replayed: false });
     }
+    let posted = post(ledger, call, (request, movement), &entries, row.currency, permit).await?;
+    Ok(Settled::new(get(ledger, &call.tenant, id).await?, posted))
+}
+
+/// Posts a movement between accounts, some of which may have to be opened first.
+async fn post(
+    ledger: &Ledger,
+    call: &Call,
+    (request, movement): (Request, Box<dyn Movement>),
+    entries: &Entries<'_>,
+    currency: Currency,
+    permit: Permit,
+) -> Result<Posted, Failure> {
     entries.open(ledger, &call.tenant).await?;
-    let postings: SmallVec<[RequestedPosting; 1]> = entries.requested(row.currency);
-    let command = Command { request, movement: Box::new(movement), postings };
+    let postings: SmallVec<[RequestedPosting; 1]> = entries.requested(currency);
+    let command = Command { request, movement, postings };
     let answer = ledger.post(&command, permit).await?;
-    let posted = answered(ledger, call, command, answer).await?;
-    let invoice = get(ledger, &call.tenant, id).await?;
-    Ok(Settled { invoice, posted: Some(posted) })
+    answered(ledger, call, command, answer).await
+}
+
+fn in_its_own_currency(row: &InvoiceRow) -> Result<(), Failure> {
+    if row.book_currency == row.currency.code.as_str() {
+        return Ok(());
+    }
+    Err(Failure::FailedPrecondition(format!(
+        "invoice {} is in {}, and its books are in {}: it cannot be settled here yet",
+        row.id, row.currency.code, row.book_currency
+    )))
+}
+
+/// What an operator did to an invoice.
+fn did(by: &Operator, action: &'static str, row: &InvoiceRow, after: &Balance) -> OperatorAction {
+    let state = |balance: &Balance| {
+        let due = balance.due().text(row.currency.exponent);
+        serde_json::json!({ "status": balance.status.name(), "due": due }).to_string()
+    };
+    by.did(action, &row.id.to_string(), Some(state(&row.balance)), Some(state(after)))
+}
+
+/// The name in the list of operators' actions; a payment is a transaction of its payer's.
+fn action(what: &Do) -> Option<&'static str> {
+    match what {
+        Do::Pay { .. } => None,
+        Do::WriteOff => Some("invoice.write_off"),
+        Do::Void => Some("invoice.void"),
+        Do::MarkUncollectible => Some("invoice.uncollectible"),
+    }
 }
 
 /// What the first request under the key did.
@@ -138,7 +230,7 @@ async fn repeated(ledger: &Ledger, call: &Call, invoice: InvoiceRow, answer: Ans
     let pool = &ledger.parts().pool;
     let first = crate::store::transactions::get(pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
     let posted = first.map(|transaction| Posted { transaction, declined: None, replayed: true });
-    Ok(Settled { invoice, posted })
+    Ok(Settled { invoice, posted, replayed: true })
 }
 
 /// Tells a repeat from another request under the same key.

@@ -3,7 +3,9 @@
 
 mod account;
 mod currency;
+mod customer;
 mod hold;
+mod invoice;
 mod operator;
 mod rate;
 mod saga;
@@ -18,13 +20,18 @@ use utoipa::ToSchema;
 
 pub use self::account::{Account, Entry};
 pub use self::currency::{Currency, CurrencyType};
+pub use self::customer::{All, Customer, Entity, TaxRate};
 pub use self::hold::{Hold, HoldMade};
+pub use self::invoice::{
+    CreditedInvoice, CustomerPayment, Invoice, InvoiceLine, InvoiceTax, SettledInvoice, Settlement,
+};
 pub use self::operator::OperatorAction;
 pub use self::rate::Rate;
 pub use self::saga::Saga;
 pub use self::transaction::{Decline, PinnedRate, PostedTransaction, Posting, Transaction, TransactionStatus};
+use crate::billing::invoice::Status as InvoiceStatus;
 use crate::ledger::Status;
-use crate::protocol::record::{AccountKind, DeclineCode, NormalSide};
+use crate::protocol::record::{AccountKind, DeclineCode, DocumentKind, NormalSide, SettlementKind};
 use crate::store::holds::HoldState;
 use crate::teller::native::fields::metadata_map;
 
@@ -80,7 +87,18 @@ macro_rules! named {
     ($($type:ty),*) => { $(impl Named for $type { fn name(self) -> &'static str { <$type>::name(self) } })* };
 }
 
-named!(AccountKind, NormalSide, Status, HoldState, DeclineCode, CurrencyType, TransactionStatus);
+named!(
+    AccountKind,
+    NormalSide,
+    Status,
+    HoldState,
+    DeclineCode,
+    CurrencyType,
+    TransactionStatus,
+    DocumentKind,
+    SettlementKind,
+    InvoiceStatus
+);
 
 /// Writes a value as its name.
 fn name<T: Named, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {

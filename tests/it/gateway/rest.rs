@@ -18,7 +18,7 @@ mod refunds;
 mod refusals;
 mod sagas;
 mod service;
-mod shown;
+pub mod shown;
 
 use std::ops::Deref;
 

@@ -1,5 +1,7 @@
 //! The bodies that may be sent to this API, and their fields.
 
+pub mod billing;
+
 use crate::gateway::http::shape::{
     Amount, Choice, Field, Flag, Json, List, NewLimit, Number, Reason, Required, Text, Texts, Time, Uuid, Whole, bodies,
 };

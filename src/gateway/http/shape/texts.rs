@@ -1,11 +1,12 @@
 //! Fields that hold texts.
 
-use utoipa::openapi::schema::{Schema, Type};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, RefOr};
 
 use super::{Kind, Required, formatted, typed};
 use crate::gateway::http::body::Object;
 use crate::teller::operator::REASON_MAX;
+use crate::teller::validate;
 
 /// Bytes of a time's text.
 const TIME_MAX: usize = 64;
@@ -67,6 +68,72 @@ impl Kind for Required<Text> {
 
     fn schema(&self, about: &str) -> RefOr<Schema> {
         self.0.described(true, about)
+    }
+}
+
+/// A text in place of what was there: `null` or an empty one takes it away, and what is left out stays as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct NewText {
+    bytes_max: usize,
+}
+
+impl NewText {
+    /// Of at most so many bytes.
+    pub const fn of(bytes_max: usize) -> Self {
+        Self { bytes_max }
+    }
+}
+
+impl Kind for NewText {
+    type Value<'a> = Option<String>;
+
+    fn read(&self, name: &str, object: &mut Object<'_>) -> Option<String> {
+        let place = object.fields.iter().position(|(known, _)| known == name)?;
+        if matches!(object.fields[place].1.get(), "null" | "\"\"") {
+            object.fields.swap_remove(place);
+            return Some(String::new());
+        }
+        object.optional(name, self.bytes_max)
+    }
+
+    fn schema(&self, about: &str) -> RefOr<Schema> {
+        typed(Type::String, false, about).max_length(Some(self.bytes_max)).into()
+    }
+}
+
+/// A list of texts, which may be left out.
+#[derive(Clone, Copy, Debug)]
+pub struct TextList {
+    pub count_max: usize,
+    /// Of each text.
+    pub bytes_max: usize,
+}
+
+impl Kind for TextList {
+    type Value<'a> = Option<Vec<String>>;
+
+    fn read(&self, name: &str, object: &mut Object<'_>) -> Option<Vec<String>> {
+        let place = object.fields.iter().position(|(known, _)| known == name)?;
+        let (_, value) = object.fields.swap_remove(place);
+        if value.get() == "null" {
+            return None;
+        }
+        let list: Option<Vec<String>> = serde_json::from_str(value.get()).ok();
+        let fits = |list: &Vec<String>| {
+            list.len() <= self.count_max && list.iter().all(|text| validate::text(name, text, self.bytes_max).is_ok())
+        };
+        let list = list.filter(fits);
+        if list.is_none() {
+            let (count, bytes) = (self.count_max, self.bytes_max);
+            object.fault(format!("{name} must be a list of up to {count} strings of up to {bytes} bytes each"));
+        }
+        list
+    }
+
+    fn schema(&self, about: &str) -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String).max_length(Some(self.bytes_max));
+        let list = ArrayBuilder::new().items(text).description(Some(about)).max_items(Some(self.count_max));
+        list.schema_type(SchemaType::from_iter([Type::Array, Type::Null])).into()
     }
 }
 

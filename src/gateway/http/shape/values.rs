@@ -143,6 +143,19 @@ pub struct Whole {
     pub example: u32,
 }
 
+impl Kind for Whole {
+    type Value<'a> = Option<u32>;
+
+    fn read(&self, name: &str, object: &mut Object<'_>) -> Option<u32> {
+        object.whole(name, self.max)
+    }
+
+    fn schema(&self, about: &str) -> RefOr<Schema> {
+        let number = formatted(Type::Integer, KnownFormat::Int32, false, about);
+        number.minimum(Some(0)).maximum(Some(self.max)).examples([self.example]).into()
+    }
+}
+
 impl Kind for Required<Whole> {
     type Value<'a> = Option<u32>;
     const IS_REQUIRED: bool = true;

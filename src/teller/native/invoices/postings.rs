@@ -23,7 +23,24 @@ enum Side<'a> {
 pub(super) struct Entries<'a>(Vec<(Side<'a>, Side<'a>, Amount)>);
 
 impl<'a> Entries<'a> {
-    fn of(row: &'a InvoiceRow, entries: Vec<Entry>, source: Option<&str>) -> Self {
+    /// Adds those of another invoice.
+    pub(super) fn add(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Between two accounts: one of the house, and one that is named or else of the house as well.
+    pub(super) fn between(debit: House<'a>, (credit, named): (House<'a>, Option<&str>), amount: Amount) -> Self {
+        let credit = named.map_or(Side::House(credit), |name| Side::Named(name.to_owned()));
+        Self(vec![(Side::House(debit), credit, amount)])
+    }
+
+    /// Money that arrives without an invoice: the customer's credit.
+    pub(super) fn received(source: Option<&str>, (cash, credit): (House<'a>, House<'a>), amount: Amount) -> Self {
+        let debit = source.map_or(Side::House(cash), |name| Side::Named(name.to_owned()));
+        Self(vec![(debit, Side::House(credit), amount)])
+    }
+
+    pub(super) fn of(row: &'a InvoiceRow, entries: Vec<Entry>, source: Option<&str>) -> Self {
         let side = |role: Role| match source {
             // paid from an account, money is on no way: it is there at once
             Some(name) if role == Role::CashClearing => Side::Named(name.to_owned()),
@@ -51,19 +68,28 @@ impl<'a> Entries<'a> {
         }
     }
 
+    /// As postings by name; those between the same accounts are one.
     pub(super) fn requested(&self, currency: Currency) -> SmallVec<[RequestedPosting; 1]> {
         let name = |side: &Side<'_>| match side {
             Side::House(house) => house.name(),
             Side::Named(name) => name.clone(),
         };
-        let posting = |(debit, credit, amount): &(Side<'_>, Side<'_>, Amount)| RequestedPosting {
-            debit: name(debit),
-            credit: name(credit),
-            amount: *amount,
-            currency: currency.code.to_string(),
-            exponent: currency.exponent,
-        };
-        self.0.iter().map(posting).collect()
+        let mut postings: SmallVec<[RequestedPosting; 1]> = SmallVec::new();
+        for (debit, credit, amount) in &self.0 {
+            let (debit, credit) = (name(debit), name(credit));
+            let same = postings.iter_mut().find(|known| known.debit == debit && known.credit == credit);
+            match same.and_then(|known| known.amount.plus(*amount).ok().map(|sum| (known, sum))) {
+                Some((known, sum)) => known.amount = sum,
+                None => postings.push(RequestedPosting {
+                    debit,
+                    credit,
+                    amount: *amount,
+                    currency: currency.code.to_string(),
+                    exponent: currency.exponent,
+                }),
+            }
+        }
+        postings
     }
 }
 
