@@ -18,7 +18,7 @@ use super::journal::Journal;
 use super::posting;
 use crate::billing::invoice::Balance;
 use crate::billing::postings::{self, Role};
-use crate::billing::{NetTax, TaxRate, TaxRates, TaxRule, Taxed};
+use crate::billing::{NetTax, TaxRate, TaxRates, Taxed};
 use crate::money::{Amount, Currency};
 use crate::protocol::account::AccountHandle;
 use crate::protocol::admission::InFlight;
@@ -31,6 +31,7 @@ use crate::protocol::slip::{Abort, Outcome};
 use crate::store::StoreError;
 use crate::store::billing::entities::{self, EntityRow};
 use crate::store::billing::orders;
+use crate::store::billing::tax_rates;
 
 /// How long a document may wait to be written for the first time.
 const CUTOFF: Duration = Duration::from_secs(10);
@@ -109,18 +110,7 @@ impl Issuer<'_> {
     pub async fn rates(&self, default_percent: u32) -> Result<TaxRates, Trouble> {
         let setup = |error: &dyn std::fmt::Display| Trouble::Setup(format!("the tax rates cannot be used: {error}"));
         let default = TaxRate::standard(Decimal::from(default_percent)).map_err(|error| setup(&error))?;
-        let mut rules = Vec::new();
-        for row in entities::tax_rates(self.pool, self.tenant).await? {
-            let percent = row.percent().ok_or_else(|| setup(&row.percent))?;
-            let rate = TaxRate::from_stored(&row.treatment, percent).map_err(|error| setup(&error))?;
-            let rate = rate.ok_or_else(|| setup(&row.treatment))?;
-            rules.push(TaxRule {
-                region: row.region,
-                category: row.category,
-                effective_from: row.effective_from,
-                rate,
-            });
-        }
+        let rules = tax_rates::rules(self.pool, self.tenant).await?;
         TaxRates::new(rules, default).map_err(|error| setup(&error))
     }
 

@@ -143,6 +143,8 @@ impl Content {
             lines: lines.collect(),
             taxes: taxed.groups.iter().map(|group| Tax::of(group, currency)).collect(),
             exchange: None,
+            discount: None,
+            due_days: None,
             note: None,
         }
     }

@@ -63,7 +63,7 @@ impl Customers {
     pub async fn register(&self, body: &[u8]) -> Result<(), NotTaken> {
         let CustomersParts { dispatch, pool, tenant, users_topic, .. } = &self.0.parts;
         let registration = Registration::parse(body)?;
-        let known = customers::is_known(pool, tenant, &registration.email);
+        let known = registrations::is_known(pool, tenant, &registration.email);
         match tokio::time::timeout(LOOK_UP_MAX, known).await {
             Ok(Ok(true)) => return Err(NotTaken::Known),
             Ok(Ok(false)) | Err(_) => {}

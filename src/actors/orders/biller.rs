@@ -13,7 +13,6 @@ use crate::protocol::content::Content;
 use crate::protocol::record::{Api, RequestHash, TransactionId};
 use crate::store::billing::entities::EntityRow;
 use crate::store::billing::orders::{self, Parked};
-use crate::store::billing::tax_rates;
 use crate::store::currencies;
 
 /// What billing needs, for one poll.

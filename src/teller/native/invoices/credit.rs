@@ -227,6 +227,7 @@ fn content<'a>(row: &InvoiceRow, parts: impl Iterator<Item = (&'a Tax, &'a NetTa
     Content {
         ordered_at: Utc::now(),
         prices_include_tax: false,
+        customer: row.content.customer.clone(),
         region: row.content.region.clone(),
         lines,
         taxes,

@@ -7,9 +7,10 @@ use super::postings::Entries;
 use super::{Answer, Failure, InvoiceRow, Ledger, Permit, Settled, Words, fields, get, request, rules, turn};
 use crate::billing::invoice::{Balance, Status};
 use crate::billing::order::{Exact, LINES_MAX, NAME_BYTES_MAX, SKU_BYTES_MAX, decimal};
+use crate::billing::registration::full_name;
 use crate::billing::{NetTax, Per, PricedLine, Pricing, TaxError, TaxRate, TaxRates, Taxed, discount};
 use crate::money::{Amount, Currency, Rounding};
-use crate::protocol::content::{Content, Line, Tax};
+use crate::protocol::content::{Content, Line, Party, Tax};
 use crate::protocol::movement::{self, Movement, Recorded};
 use crate::protocol::record::{self, DocumentKind, RequestHash, Rows};
 use crate::store::billing::drafts::{self as store, DRAFTS_MAX, DraftRow};
@@ -255,7 +256,14 @@ async fn drafted(ledger: &Ledger, call: &Call, asked: NewInvoice, spelled: Spell
     }
     let pool = &ledger.parts().pool;
     let customer = customers::get(pool, &call.tenant, &asked.customer).await.map_err(|error| read_failure(&error))?;
-    let region = asked.region.clone().or(customer.and_then(|customer| customer.region)).or(entity.region.clone());
+    let known_region = customer.as_ref().and_then(|customer| customer.region.clone());
+    let region = asked.region.clone().or(known_region).or(entity.region.clone());
+    let party = customer.map(|customer| Party {
+        name: full_name([&customer.first_name, &customer.middle_name, &customer.last_name]),
+        id: customer.id,
+        email: customer.email,
+        mobile: customer.mobile,
+    });
     let rates = rates(ledger, call).await?;
     let day = entity.today(Utc::now());
     let mut priced = Vec::with_capacity(asked.lines.len());
@@ -278,7 +286,7 @@ async fn drafted(ledger: &Ledger, call: &Call, asked: NewInvoice, spelled: Spell
         subtotal: taxed.subtotal,
         tax: taxed.tax,
         total: taxed.total,
-        content: content(asked, &taxed, currency, region).text(),
+        content: content(asked, &taxed, currency, (party, region)).text(),
     })
 }
 
@@ -337,7 +345,12 @@ fn check(asked: &NewInvoice, spelled: Spelling) -> Result<(), Failure> {
     Ok(())
 }
 
-fn content(asked: NewInvoice, taxed: &Taxed, currency: Currency, region: Option<String>) -> Content {
+fn content(
+    asked: NewInvoice,
+    taxed: &Taxed,
+    currency: Currency,
+    (customer, region): (Option<Party>, Option<String>),
+) -> Content {
     let lines = asked.lines.into_iter().zip(&taxed.lines).map(|(line, taxed)| Line {
         sku: line.sku.unwrap_or_default(),
         description: Some(line.description),
@@ -349,6 +362,7 @@ fn content(asked: NewInvoice, taxed: &Taxed, currency: Currency, region: Option<
     Content {
         ordered_at: Utc::now(),
         prices_include_tax: asked.prices_include_tax,
+        customer,
         region,
         lines: lines.collect(),
         taxes: taxed.groups.iter().map(|group| Tax::of(group, currency)).collect(),
