@@ -107,7 +107,68 @@ async fn a_draft_becomes_an_invoice_with_a_number_taxes_and_postings() {
     let (number, due_on) = (text(&invoice["number"]), text(&invoice["dueOn"]));
     let year = number.strip_prefix("INV-").and_then(|rest| rest.strip_suffix("-000001")).expect("a number");
     assert!(year.parse::<i32>().is_ok(), "{number}");
-    insta::assert_json_snapshot!(shown(&invoice, &[("number", &number), ("day", &due_on), ("invoice", &id)]), @"");
+    insta::assert_json_snapshot!(shown(&invoice, &[("number", &number), ("day", &due_on), ("invoice", &id)]), @r#"
+    {
+      "corrects": null,
+      "credited": "0.00",
+      "currency": "USD",
+      "customerId": "c-1",
+      "discount": null,
+      "due": "118.00",
+      "dueOn": "[day]",
+      "entityId": "default",
+      "id": "[invoice]",
+      "issuedAt": "[time]",
+      "kind": "invoice",
+      "lines": [
+        {
+          "description": "Consulting",
+          "net": "80.00",
+          "quantity": "2",
+          "sku": null,
+          "tax": "14.40",
+          "taxCategory": null,
+          "taxPercent": "18",
+          "treatment": "standard",
+          "unitPrice": "40"
+        },
+        {
+          "description": "Screws",
+          "net": "20.00",
+          "quantity": "2.5",
+          "sku": "S-1",
+          "tax": "3.60",
+          "taxCategory": null,
+          "taxPercent": "18",
+          "treatment": "standard",
+          "unitPrice": "8.00"
+        }
+      ],
+      "note": "Thank you",
+      "number": "[number]",
+      "orderId": null,
+      "overdue": false,
+      "paid": "0.00",
+      "pricesIncludeTax": false,
+      "region": null,
+      "returned": "0.00",
+      "settlements": [],
+      "status": "open",
+      "subtotal": "100.00",
+      "tax": "18.00",
+      "taxes": [
+        {
+          "net": "100.00",
+          "percent": "18",
+          "tax": "18.00",
+          "treatment": "standard"
+        }
+      ],
+      "total": "118.00",
+      "version": 2,
+      "writtenOff": "0.00"
+    }
+    "#);
 
     let got = desk.client().await.get_invoice(pb::GetInvoiceRequest { id: id.clone() }).await.unwrap().into_inner();
     let got = got.invoice.unwrap();

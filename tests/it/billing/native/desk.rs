@@ -111,7 +111,7 @@ async fn entities_number_their_documents_and_tax_rates_are_found_by_region_and_c
     let invoice = desk.invoice(&id).await;
     let figures = ["number", "subtotal", "tax", "total"].map(|field| text(&invoice[field]));
     assert_eq!(figures, ["S001", "180.00", "17.10", "197.10"]);
-    assert_eq!(desk.balance("second%2FAccounts Receivable:c-1:USD").await, "197.10");
+    assert_eq!(desk.balance("second%2FAccounts Receivable:c-1:USD").await, "-197.10", "credits less debits");
     desk.end().await;
 }
 
