@@ -124,7 +124,10 @@ async fn a_customer_who_registers_over_rest_is_billed_with_tax_and_announced() {
     let info = json!({
         "name": "Ada Lovelace", "sendTo": "Ada@example.com", "totalAmount": "0.30", "invoiceID": number, "storeName": "MAX Stores",
     });
-    assert_eq!(notice.json(), json!({ "filepath": "", "info": info }));
+    assert_eq!(notice.json()["info"], info);
+    let path = notice.json()["filepath"].as_str().unwrap().to_owned();
+    assert!(path.starts_with(site.files.path().to_str().unwrap()), "{path}");
+    assert!(std::fs::read(&path).unwrap().starts_with(b"%PDF-"));
     assert_eq!(site.billing_events().await.len(), 1);
     server.terminate(Duration::from_secs(15));
     site.verify();

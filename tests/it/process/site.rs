@@ -11,6 +11,8 @@ pub struct Site {
     /// Begins the names of its topics.
     pub name: String,
     pub brokers: String,
+    /// Where its PDFs and exports go; gone with it.
+    pub files: tempfile::TempDir,
     settings: Vec<(String, String)>,
 }
 
@@ -38,7 +40,10 @@ impl Site {
 
     pub fn unmigrated(database: TestDatabase, brokers: String) -> Self {
         let name = format!("it{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let mut site = Self { database, brokers, settings: Vec::new(), name };
+        let files = tempfile::tempdir().unwrap();
+        let folder = |name: &str| files.path().join(name).to_str().unwrap().to_owned();
+        let (documents, exports) = (folder("documents"), folder("exports"));
+        let mut site = Self { database, brokers, settings: Vec::new(), name, files };
         let (url, brokers, name) = (site.database.url.clone(), site.brokers.clone(), site.name.clone());
         for (setting, value) in [
             ("DATABASE_URL", url.as_str()),
@@ -59,6 +64,8 @@ impl Site {
             ("KAFKA_NOTIFY_TOPIC", &format!("{name}.notify")),
             ("KAFKA_NOTIFY_GROUP", &format!("{name}.notification")),
             ("KAFKA_TOPIC_PARTITIONS", "2"),
+            ("DOCUMENTS_DIR", &documents),
+            ("EXPORTS_DIR", &exports),
             ("GRPC_PORT", "0"),
             ("HTTP_PORT", "0"),
             ("METRICS_PORT", "0"),
