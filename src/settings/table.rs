@@ -180,7 +180,7 @@ pub const TABLE: &[Row] = &[
     row("Billing", "ORDERS_ENABLED", Kind::Flag, "true", "bill the orders that come from Kafka"),
     row("Billing", "ORDERS_ENTITY", Kind::Name(64), "default", "the legal entity that bills orders"),
     row("Billing", "EXPORTS_DIR", Kind::Path, "", "folder of the daily exports; `exports` in FLORIN_DATA if it is empty; not used with AWS_S3_BUCKET"),
-    row("Billing", "AWS_S3_BUCKET", Kind::Name(63), "", "bucket of the daily exports, under `exports/`"),
+    row("Billing", "AWS_S3_BUCKET", Kind::Text, "", "bucket of the daily exports, under `exports/`"),
     row("Billing", "AWS_REGION", Kind::Name(64), "ap-south-1", "the bucket's region"),
     row("Billing", "AWS_ACCESS_KEY_ID", Kind::Text, "", "access key of the bucket"),
     row("Billing", "AWS_SECRET_ACCESS_KEY", Kind::Text, "", "its secret").secret(),
