@@ -53,7 +53,7 @@ impl Site {
     }
 
     pub async fn billing_events(&self) -> Vec<topics::Record> {
-        self.until("no event waits", "SELECT count(*) FROM journal WHERE event IS NOT NULL AND n = 0 AND seq > (SELECT max(position) FROM outbox_positions)", 0).await;
+        self.until("no event waits", "SELECT count(*) FROM journal WHERE event IS NOT NULL AND n = 0 AND seq > (SELECT coalesce(max(position), 0) FROM outbox_positions)", 0).await;
         let (brokers, topic) = (self.brokers.clone(), format!("{}.billing", self.name));
         tokio::task::spawn_blocking(move || topics::read(&brokers, &topic)).await.unwrap()
     }

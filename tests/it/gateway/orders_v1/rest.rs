@@ -54,7 +54,7 @@ impl Site {
         }
         let description = self.ask(Method::GET, "/openapi.json").await["body"].clone();
         let paths: Vec<_> = description["paths"].as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!((description["openapi"].as_str(), paths), (Some("3.1.0"), vec!["/healthz"]));
+        assert_eq!((description["openapi"].as_str(), paths), (Some("3.1.0"), vec!["/exports/daily", "/healthz"]));
     }
 }
 
