@@ -21,6 +21,8 @@ pub struct DraftRow {
     pub total: Amount,
     /// A JSON object.
     pub content: String,
+    /// What the operator's action says of it: a JSON object.
+    pub told: String,
 }
 
 /// Drafts of one tenant, at most.
@@ -43,7 +45,7 @@ pub async fn create(pool: &PgPool, draft: &DraftRow, by: &Doing<'_>) -> Result<O
         let query = query.bind(Numeric(draft.tax.minor_units())).bind(Numeric(draft.total.minor_units()));
         let query = query.bind(&draft.content).bind(Status::Draft.code()).bind(DRAFTS_MAX);
         let Some(id): Option<i64> = query.fetch_optional(&mut *transaction).await? else { return Ok(None) };
-        let did = by.by.did("invoice.draft", &id.to_string(), None, Some(draft.content.clone()));
+        let did = by.by.did("invoice.draft", &id.to_string(), None, Some(draft.told.clone()));
         operators::insert(&mut transaction, by, &did).await?;
         transaction.commit().await?;
         Ok(Some(id))
@@ -74,7 +76,7 @@ pub async fn replace(
         if written == 0 {
             return Ok(false);
         }
-        let did = by.by.did("invoice.redraft", &id.to_string(), None, Some(draft.content.clone()));
+        let did = by.by.did("invoice.redraft", &id.to_string(), None, Some(draft.told.clone()));
         operators::insert(&mut transaction, by, &did).await?;
         transaction.commit().await?;
         Ok(true)
@@ -82,19 +84,18 @@ pub async fn replace(
     .await
 }
 
-/// Deletes a draft. Returns whether it was there.
+/// Deletes a draft; `told` is what the operator's action says of it. Returns whether it was there.
 ///
 /// # Errors
 /// Any failure of the statements: nothing was deleted, unless the answer was lost.
-pub async fn delete(pool: &PgPool, id: i64, by: &Doing<'_>) -> Result<bool, StoreError> {
+pub async fn delete(pool: &PgPool, id: i64, told: String, by: &Doing<'_>) -> Result<bool, StoreError> {
     limited(async {
         let mut transaction = pool.begin().await?;
-        let query = sqlx::query_scalar(
-            "DELETE FROM invoices WHERE id = $1 AND tenant = $2 AND status = 1 RETURNING content::text",
-        );
-        let content: Option<String> = query.bind(id).bind(by.tenant).fetch_optional(&mut *transaction).await?;
-        let Some(content) = content else { return Ok(false) };
-        let did = by.by.did("invoice.delete", &id.to_string(), Some(content), None);
+        let query = sqlx::query("DELETE FROM invoices WHERE id = $1 AND tenant = $2 AND status = 1");
+        if query.bind(id).bind(by.tenant).execute(&mut *transaction).await?.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let did = by.by.did("invoice.delete", &id.to_string(), Some(told), None);
         operators::insert(&mut transaction, by, &did).await?;
         transaction.commit().await?;
         Ok(true)

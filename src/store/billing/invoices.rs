@@ -72,6 +72,11 @@ const INVOICE: &str = "SELECT i.id, i.entity, i.document, i.customer, i.source, 
     i.number_format, i.issued_at, i.book_currency, i.status, i.version, i.paid, i.credited, i.returned, i.written_off, i.overdue_at
   FROM invoices i JOIN currencies c ON c.code = i.currency";
 
+/// The same without lines, of which a document may have many.
+fn without_lines() -> String {
+    INVOICE.replace("i.content", "jsonb_set(i.content, '{lines}', '[]') AS content")
+}
+
 impl Row {
     /// # Errors
     /// When a number is not one that this version knows.
@@ -125,6 +130,17 @@ pub async fn get(pool: &PgPool, tenant: &str, id: i64) -> Result<Option<InvoiceR
     row.map(Row::read).transpose()
 }
 
+/// Those of these documents of a tenant that there are, without their lines.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn several(pool: &PgPool, tenant: &str, ids: &[i64]) -> Result<Vec<InvoiceRow>, StoreError> {
+    let sql = format!("{} WHERE i.id = ANY ($1) AND i.tenant = $2", without_lines());
+    let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).bind(ids).bind(tenant);
+    let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
+    rows.into_iter().map(Row::read).collect()
+}
+
 /// Which documents to list: those that match all of these.
 #[derive(Clone, Debug, Default)]
 pub struct InvoiceFilter {
@@ -143,7 +159,7 @@ pub struct InvoiceFilter {
 /// Documents that are read to find those of one number, at most.
 const SAME_DIGITS_MAX: i64 = 10_000;
 
-/// At most `rows_max` documents with ids below `before`, the newest first.
+/// At most `rows_max` documents, without their lines, with ids below `before`, the newest first.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -153,7 +169,7 @@ pub async fn list(
     before: i64,
     rows_max: i64,
 ) -> Result<Vec<InvoiceRow>, StoreError> {
-    let mut query = QueryBuilder::new(INVOICE);
+    let mut query = QueryBuilder::new(without_lines());
     query.push(" WHERE i.tenant = ").push_bind(&filter.tenant).push(" AND i.id < ").push_bind(before);
     if let Some(customer) = &filter.customer {
         query.push(" AND i.customer = ").push_bind(customer);
@@ -203,7 +219,8 @@ fn within(text: &str) -> Vec<i64> {
     found
 }
 
-/// Invoices of a customer in a currency of which something is due, those that are due first first.
+/// Invoices of a customer in a currency of which something is due, without their lines, those that are due first
+/// first.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -215,8 +232,9 @@ pub async fn open(
     rows_max: i64,
 ) -> Result<Vec<InvoiceRow>, StoreError> {
     let sql = format!(
-        "{INVOICE} WHERE i.tenant = $1 AND i.customer = $2 AND i.currency = $3 AND i.book_currency = $3 AND i.status IN (2, 5) AND i.document = 1
-           AND i.total > i.paid + i.credited + i.written_off ORDER BY i.due_on, i.year, i.number, i.id LIMIT $4"
+        "{} WHERE i.tenant = $1 AND i.customer = $2 AND i.currency = $3 AND i.book_currency = $3 AND i.status IN (2, 5) AND i.document = 1
+           AND i.total > i.paid + i.credited + i.written_off ORDER BY i.due_on, i.year, i.number, i.id LIMIT $4",
+        without_lines()
     );
     let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql));
     let query = query.bind(tenant).bind(customer).bind(currency).bind(rows_max);
@@ -234,7 +252,7 @@ pub async fn overdue(pool: &PgPool, day: NaiveDate, rows_max: i64) -> Result<Vec
     let query = sqlx::query_as::<_, (String, i64)>(sql).bind(day).bind(rows_max);
     let found = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
     let ids: Vec<i64> = found.iter().map(|(_, id)| *id).collect();
-    let sql = format!("{INVOICE} WHERE i.id = ANY ($1)");
+    let sql = format!("{} WHERE i.id = ANY ($1)", without_lines());
     let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).bind(ids);
     let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
     let tenants: std::collections::HashMap<i64, String> = found.into_iter().map(|(tenant, id)| (id, tenant)).collect();

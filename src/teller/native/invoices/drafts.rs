@@ -135,7 +135,14 @@ pub async fn delete(ledger: &Ledger, call: &Call, id: &str, reason: &str) -> Res
             let _permit = ledger.enter()?;
             let row = draft_of(&ledger, &call, &id, None).await?;
             let doing = Doing { tenant: &call.tenant, by: &by, correlation: call.correlation.as_deref() };
-            let done = store::delete(&ledger.parts().pool, row.id, &doing).await.map_err(|error| unwritten(&error))?;
+            let done = store::delete(
+                &ledger.parts().pool,
+                row.id,
+                told(&row.customer, row.balance.total, row.currency),
+                &doing,
+            )
+            .await
+            .map_err(|error| unwritten(&error))?;
             if done { Ok(()) } else { Err(Failure::no_invoice(&id)) }
         }
     };
@@ -286,8 +293,15 @@ async fn drafted(ledger: &Ledger, call: &Call, asked: NewInvoice, spelled: Spell
         subtotal: taxed.subtotal,
         tax: taxed.tax,
         total: taxed.total,
+        told: told(&asked.customer, taxed.total, currency),
         content: content(asked, &taxed, currency, (party, region)).text(),
     })
+}
+
+/// What the list of operators' actions says of a draft.
+fn told(customer: &str, total: Amount, currency: Currency) -> String {
+    let total = total.text(currency.exponent);
+    serde_json::json!({ "customerId": customer, "currency": currency.code.as_str(), "total": total }).to_string()
 }
 
 fn exact(field: &str, text: &str) -> Result<Exact, Failure> {

@@ -3,8 +3,8 @@
 use super::postings::{self, Entries};
 use super::{
     Answer, Change, Currency, Deadline, EventType, Failure, InvoiceRow, Kind, Ledger, Movement, Permit, Posted,
-    Recorded, RequestHash, SettlementKind, SettlementRow, Words, decided_again, fields, get, invoice, movement,
-    refused, request, store,
+    Recorded, RequestHash, SettlementKind, SettlementRow, Words, decided_again, fields, invoice, movement, refused,
+    request, store,
 };
 use crate::actors::house::House;
 use crate::billing::allocation::{OpenInvoice, allocate};
@@ -80,18 +80,18 @@ async fn checked(ledger: &Ledger, call: &Call, asked: &Payment, spelled: Spellin
         let count = asked.invoices.len();
         return Err(Failure::Invalid(format!("{field} has {count} entries, the limit is {INVOICES_MAX}")));
     }
-    let mut named = Vec::with_capacity(asked.invoices.len());
-    for id in &asked.invoices {
-        let row = get(ledger, &call.tenant, id).await?;
+    let named = asked.invoices.iter().map(|id| id.parse().map_err(|_| Failure::no_invoice(id)));
+    let named: Vec<i64> = named.collect::<Result<_, _>>()?;
+    let rows = several(ledger, &call.tenant, &named).await?;
+    for id in &named {
+        let row = rows.iter().find(|row| row.id == *id).ok_or_else(|| Failure::no_invoice(&id.to_string()))?;
         if row.customer != asked.customer || row.currency.code != currency.code {
             return Err(Failure::Invalid(format!(
-                "{field} {:?} is an invoice of customer {} in {}",
-                cut(id),
+                "{field} \"{id}\" is an invoice of customer {} in {}",
                 cut(&row.customer),
                 row.currency.code
             )));
         }
-        named.push(row.id);
     }
     Ok(Checked { currency, amount, named })
 }
@@ -113,9 +113,8 @@ async fn try_once(
     let mut rows = store::open(pool, tenant, &asked.customer, currency.code.as_str(), limit)
         .await
         .map_err(|error| read_failure(&error))?;
-    for id in named.iter().filter(|id| rows.iter().all(|row| row.id != **id)).copied().collect::<Vec<_>>() {
-        rows.push(get(ledger, tenant, &id.to_string()).await?); // beyond the oldest, or nothing is due of it
-    }
+    let beyond: Vec<i64> = named.iter().filter(|id| rows.iter().all(|row| row.id != **id)).copied().collect();
+    rows.extend(several(ledger, tenant, &beyond).await?); // not among the oldest, or nothing is due of it
     let number = |row: &InvoiceRow| (row.issued_at, row.id);
     let open: Vec<_> = rows
         .iter()
@@ -152,14 +151,21 @@ async fn try_once(
         Box::new(movement::Settlement { kind, event, rows: changes, credit_note: None })
     };
     let posted = super::post(ledger, call, (request, movement), &entries, currency, permit).await?;
-    let mut invoices = Vec::with_capacity(paid.len());
+    let mut invoices = Vec::new();
     if posted.declined.is_none() && !posted.replayed {
-        for id in paid {
-            invoices.push(get(ledger, tenant, &id.to_string()).await?);
-        }
+        let mut now = several(ledger, tenant, &paid).await?;
+        now.sort_by_key(|row| paid.iter().position(|id| *id == row.id)); // in the order in which they were paid
+        invoices = now;
     }
     let excess = (posted.declined.is_none() && !posted.replayed).then_some(allocation.excess);
     Ok(Paid { posted, invoices, excess, currency })
+}
+
+async fn several(ledger: &Ledger, tenant: &str, ids: &[i64]) -> Result<Vec<InvoiceRow>, Failure> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    store::several(&ledger.parts().pool, tenant, ids).await.map_err(|error| read_failure(&error))
 }
 
 async fn repeated(ledger: &Ledger, call: &Call, answer: Answer, currency: Currency) -> Result<Paid, Failure> {

@@ -73,7 +73,8 @@ pub struct Invoice {
     pub discount: Option<String>,
     /// In the words of whoever wrote it.
     pub note: Option<String>,
-    /// What was sold. Of a credit note: what the customer owes less, for each rate.
+    /// What was sold. Of a credit note: what the customer owes less, for each rate. Empty in lists, and where an answer
+    /// is about several invoices.
     pub lines: Vec<InvoiceLine>,
     /// Net and tax of each rate.
     pub taxes: Vec<InvoiceTax>,
