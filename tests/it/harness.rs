@@ -107,7 +107,7 @@ impl Florin {
         let mut db = Database::new(url).unwrap();
         db.read_timeout = options.read_timeout;
         let pool = db.pool(8);
-        let tree = Tree::start(TreeConfig {
+        let tree = Box::pin(Tree::start(TreeConfig {
             database: db,
             pool: pool.clone(),
             holder: Holder::named(name),
@@ -124,7 +124,7 @@ impl Florin {
             exports: None,
             health: health.clone(),
             faults: faults.clone(),
-        })
+        }))
         .await
         .unwrap();
         let in_flight = InFlight::new(options.in_flight_max);
