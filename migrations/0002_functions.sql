@@ -1,2 +1,2 @@
 -- Makes the functions of migrations/functions, of which this is the digest.
--- functions 9e308b2076d845988d32143e74e694ae858cfd51547df401a1f9ad7b3cf846ad
+-- functions e26bef00f6d84a4c9229565d756fd3e2b28e6b72cc62c6f8c4e35cb258313b6e

@@ -63,4 +63,4 @@ BEGIN
         credit_note bigint, at timestamptz);
 END $$;
 
-REVOKE EXECUTE ON FUNCTION issue_invoices, settle_invoices FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION refuse_issued, issue_invoices, settle_invoices FROM PUBLIC;
