@@ -13,8 +13,7 @@ use crate::gateway::rest::{World, text, with};
 use crate::harness::served::Served;
 
 mod desk;
-mod lists;
-mod payments;
+mod settling;
 
 /// A Florin in which ann has 200 dollars and bob has 50.
 struct Desk {
@@ -286,79 +285,60 @@ async fn payments_at_once_never_pay_an_invoice_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_given_up_is_recorded_and_may_be_paid_after_all() {
+async fn invoices_are_listed_by_customer_status_due_date_and_number() {
     let desk = Desk::open().await;
-    let id = desk.issued("c-1", "100").await;
-    let marked = desk.step(&id, "mark-uncollectible", json!({ "reason": "gone", "idempotencyKey": "m" })).await.ok(200);
-    assert_eq!((&marked["invoice"]["status"], &marked["transaction"]), (&json!("uncollectible"), &Value::Null));
-    let again = desk.step(&id, "mark-uncollectible", json!({ "idempotencyKey": "m" })).await.ok(200);
-    assert_eq!(again["replayed"], true);
-    desk.step(&id, "write-off", json!({ "reason": "bankrupt" })).await.ok(200);
-    assert_eq!(desk.state(&id).await, ["uncollectible", "0.00", "0.00"]);
-    assert_eq!(desk.balance("Accounts Receivable:c-1:USD").await, "0.00");
-    desk.step(&id, "pay", json!({})).await.ok(200);
-    assert_eq!(desk.state(&id).await, ["paid", "0.00", "118.00"]);
-
-    let wrong = desk.issued("c-1", "7").await;
-    desk.step(&wrong, "void", json!({ "reason": "a mistake" })).await.ok(200);
-    assert_eq!(desk.state(&wrong).await, ["void", "0.00", "0.00"]);
-    desk.step(&wrong, "pay", json!({})).await.refused_naming(400, "FAILED_PRECONDITION", &["is void"]);
-
-    let actions = desk.world.get("/v1/operator-actions").await.ok(200);
-    let told: Vec<_> = actions["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|item| (text(&item["action"]), text(&item["reason"])))
-        .collect();
-    for (action, reason) in [
-        ("invoice.uncollectible", "gone"),
-        ("invoice.write_off", "bankrupt"),
-        ("invoice.void", "a mistake"),
-        ("invoice.issue", ""),
-        ("invoice.draft", ""),
+    let (first, second) = (desk.issued("c-1", "1").await, desk.issued("c-2", "2").await);
+    let third = desk.draft("c-1", "3").await;
+    desk.step(&second, "pay", json!({})).await.ok(200);
+    let number = text(&desk.invoice(&first).await["number"]);
+    let far = "2999-12-31";
+    for (query, expected) in [
+        (String::new(), vec![&third, &second, &first]),
+        ("customerId=c-1".into(), vec![&third, &first]),
+        ("status=draft".into(), vec![&third]),
+        ("status=paid&kind=invoice".into(), vec![&second]),
+        (format!("number={number}"), vec![&first]),
+        ("number=INV-2999-000001".into(), vec![]),
+        (format!("dueTo={far}&status=open"), vec![&first]),
+        ("dueTo=2000-01-01".into(), vec![]),
+        ("orderId=none".into(), vec![]),
     ] {
-        assert!(told.contains(&(action.into(), reason.into())), "{action} is not in {told:?}");
+        let page = desk.world.get(&format!("/v1/invoices?{query}")).await.ok(200);
+        let found: Vec<_> = page["items"].as_array().unwrap().iter().map(|item| text(&item["id"])).collect();
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{query}");
     }
+    let page = desk.world.get("/v1/invoices?limit=2").await.ok(200);
+    let token = text(&page["nextPageToken"]);
+    let page = desk.world.get(&format!("/v1/invoices?limit=2&pageToken={token}")).await.ok(200);
+    assert_eq!((page["items"].as_array().unwrap().len(), &page["nextPageToken"]), (1, &Value::Null));
     desk.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_credit_note_takes_off_what_is_due_and_gives_back_what_was_paid() {
+async fn an_invoice_that_is_not_paid_in_time_is_noted_once() {
     let desk = Desk::open().await;
-    let id = desk.issued("c-1", "100").await;
-    desk.step(&id, "pay", json!({ "sourceAccountId": "ann", "amount": "100" })).await.ok(200);
-    let part = json!({ "amount": "28", "reason": "broken", "idempotencyKey": "c-1" });
-    let answer = desk.step(&id, "credit", part.clone()).await.ok(200);
-    let (invoice, note) = (&answer["invoice"], &answer["creditNote"]);
-    let figures = ["status", "due", "credited", "returned"].map(|field| text(&invoice[field]));
-    assert_eq!(figures, ["paid", "0.00", "18.00", "10.00"]);
+    let id = desk.issued("c-1", "1").await;
+    assert_eq!(desk.invoice(&id).await["overdue"], false);
+    let mut connection = desk.pool.acquire().await.unwrap();
+    for sql in [
+        "SET session_replication_role = replica", // what is issued never changes
+        "UPDATE invoices SET due_on = '2026-01-01'",
+        "SET session_replication_role = origin",
+    ] {
+        sqlx::query(sql).execute(&mut *connection).await.unwrap();
+    }
+    drop(connection);
+    crate::harness::until("it is overdue", async || {
+        !desk.invoice(&id).await["settlements"].as_array().unwrap().is_empty()
+    })
+    .await;
+    let invoice = desk.invoice(&id).await;
+    let settled = &invoice["settlements"][0];
     assert_eq!(
-        (&note["corrects"], &note["kind"], &note["total"]),
-        (&json!(id), &json!("credit_note"), &json!("28.00"))
+        (&settled["kind"], &settled["dueAfter"], &invoice["overdue"]),
+        (&json!("overdue"), &json!("1.18"), &json!(true))
     );
-    assert_eq!((&note["subtotal"], &note["tax"], &note["note"]), (&json!("23.73"), &json!("4.27"), &json!("broken")));
-    assert!(text(&note["number"]).starts_with("CN-") && text(&note["number"]).ends_with("-000001"), "{note}");
-    assert_eq!(desk.balance("Customer Credit:c-1:USD").await, "10.00");
-    let again = desk.step(&id, "credit", part).await.ok(200);
-    assert_eq!((&again["replayed"], &again["creditNote"]["id"]), (&json!(true), &note["id"]));
-    desk.step(&id, "credit", json!({ "amount": "90.01" })).await.refused_naming(
-        400,
-        "FAILED_PRECONDITION",
-        &["90.00 USD"],
-    );
-    let last = desk.step(&id, "credit", json!({})).await.ok(200);
-    assert_eq!(last["creditNote"]["total"], "90.00");
-    assert_eq!(
-        (desk.balance("Revenue:USD").await, desk.balance("Tax Payable:USD").await),
-        ("0.00".into(), "0.00".into()),
-        "the last one takes exactly the rest"
-    );
-    desk.step(&id, "credit", json!({})).await.refused_naming(400, "FAILED_PRECONDITION", &["nothing is left"]);
-    let notes = desk.world.get("/v1/invoices?kind=credit_note").await.ok(200);
-    assert_eq!(notes["items"].as_array().unwrap().len(), 2);
-    let settlements = desk.invoice(&id).await["settlements"].clone();
-    let kinds: Vec<_> = settlements.as_array().unwrap().iter().map(|settled| text(&settled["kind"])).collect();
-    assert_eq!(kinds, ["payment", "credit_note", "credit_note"]);
+    desk.step(&id, "pay", json!({})).await.ok(200);
+    assert_eq!(desk.invoice(&id).await["settlements"].as_array().unwrap().len(), 2);
     desk.end().await;
 }
