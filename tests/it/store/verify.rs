@@ -1,6 +1,7 @@
 //! `florin verify`: clean books stay clean under load, and every corruption is found and named.
 
 mod corruptions;
+mod invoices;
 
 use chrono::{TimeDelta, Utc};
 use florin::store::verify::{Report, verify, verify_with};
@@ -136,12 +137,12 @@ async fn every_corruption_is_found_and_named() {
     );
     for checked in &report.checks {
         assert!(
-            CORRUPTIONS.iter().any(|(check, ..)| *check == checked.check),
+            CORRUPTIONS.iter().chain(invoices::CORRUPTIONS).any(|(check, ..)| *check == checked.check),
             "no corruption tries the check {:?}",
             checked.check
         );
     }
-    for (n, (check, says, corruption)) in CORRUPTIONS.iter().enumerate() {
+    for (n, (check, says, corruption)) in CORRUPTIONS.iter().chain(invoices::CORRUPTIONS).enumerate() {
         let database = unguarded(&books, n + 1).await;
         database.pool.execute(*corruption).await.unwrap();
         let report = verified(&database).await;

@@ -80,7 +80,7 @@ pub const USED_AGAIN: &str = key_again!("24 hours", "UPDATE journal_partitions S
 /// Check that must name it; what must appear in what it says; the corruption.
 pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
     ("unknown number", "found kind 99", "UPDATE journal SET kind = 99 WHERE key_text = 'back'"),
-    ("unknown number", "row 1 of transaction", "UPDATE journal SET kind = 16 WHERE n = 1"),
+    ("unknown number", "row 1 of transaction", "UPDATE journal SET kind = 98 WHERE n = 1"),
     ("unknown number", "found status 7", "UPDATE journal SET status = 7 WHERE key_text = 'back'"),
     ("unknown number", "found event 99", "UPDATE journal SET kind = 22, event = 99 WHERE key_text = 'back'"),
     (
