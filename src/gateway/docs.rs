@@ -49,10 +49,11 @@ struct Described;
 /// The description of everything that the contracts bring.
 pub fn openapi() -> OpenApi {
     let mut description = Described::openapi();
-    for (routes, _) in contracts() {
-        description.merge(routes.description());
+    for (routes, manners) in contracts() {
+        let mut own = routes.description();
+        Errors { schema: manners.schema }.modify(&mut own);
+        description.merge(own);
     }
-    Errors.modify(&mut description);
     Credentials.modify(&mut description);
     description
 }
@@ -93,19 +94,25 @@ const WITH_BODY: [(&str, &str); 5] = [
 ];
 
 /// Adds what every operation may answer beside its result.
-struct Errors;
+struct Errors {
+    /// The name of the schema of an error's body; `None`: the contract's own, which is not described.
+    schema: Option<&'static str>,
+}
 
 impl Modify for Errors {
     fn modify(&self, description: &mut OpenApi) {
         for item in description.paths.paths.values_mut() {
-            let bare = [&mut item.get].into_iter().flatten().map(|operation| (operation, false));
-            let with_body = [&mut item.post, &mut item.patch].into_iter().flatten().map(|operation| (operation, true));
+            let bare = [&mut item.get, &mut item.delete].into_iter().flatten().map(|operation| (operation, false));
+            let with_body = [&mut item.post, &mut item.put, &mut item.patch].into_iter().flatten();
+            let with_body = with_body.map(|operation| (operation, true));
             for (operation, has_body) in bare.chain(with_body) {
                 for (status, text) in ALWAYS.iter().chain(WITH_BODY.iter().filter(|_| has_body)) {
-                    let schema = Ref::from_schema_name("ErrorBody");
-                    let content = ContentBuilder::new().schema(Some(schema)).build();
-                    let response =
-                        ResponseBuilder::new().description(*text).content("application/json", content).build();
+                    let mut response = ResponseBuilder::new().description(*text);
+                    if let Some(name) = self.schema {
+                        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(name))).build();
+                        response = response.content("application/json", content);
+                    }
+                    let response = response.build();
                     operation.responses.responses.entry((*status).to_owned()).or_insert(RefOr::T(response));
                 }
             }

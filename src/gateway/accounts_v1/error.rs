@@ -3,8 +3,10 @@
 use crate::gateway::http::refusal::{ErrorBody, Manners};
 
 /// How it is written.
-pub const MANNERS: Manners =
-    Manners { body: |refusal, path, correlation| ErrorBody::written(refusal, code(refusal.code), path, correlation) };
+pub const MANNERS: Manners = Manners {
+    body: |refusal, path, correlation| ErrorBody::written(refusal, code(refusal.code), path, correlation),
+    schema: Some("ErrorBody"),
+};
 
 /// The code of this contract for one of the native API.
 fn code(native: &'static str) -> &'static str {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::gateway::http::refusal::{Manners, Message, Refusal};
 
 /// How it is written.
-pub const MANNERS: Manners = Manners { body: |refusal, _, _| written(refusal) };
+pub const MANNERS: Manners = Manners { body: |refusal, _, _| written(refusal), schema: None };
 
 /// Of a body that is no JSON.
 const UNREADABLE: &str = "UNREADABLE_BODY";

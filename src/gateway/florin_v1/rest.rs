@@ -35,8 +35,10 @@ use crate::teller::native::views::PostedTransaction;
 use crate::teller::validate::cut;
 
 /// How errors are written: in the words of `florin.v1` over gRPC.
-pub const MANNERS: Manners =
-    Manners { body: |refusal, path, correlation| ErrorBody::written(refusal, refusal.code, path, correlation) };
+pub const MANNERS: Manners = Manners {
+    body: |refusal, path, correlation| ErrorBody::written(refusal, refusal.code, path, correlation),
+    schema: Some("ErrorBody"),
+};
 
 /// All routes under `/v1`.
 pub fn routes() -> Routes {

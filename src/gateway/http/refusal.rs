@@ -70,6 +70,8 @@ pub struct ErrorBody<'a> {
 pub struct Manners {
     /// The body, by the path that was asked for and the correlation id.
     pub body: fn(&Refusal, &str, &str) -> Vec<u8>,
+    /// The name of the body's schema in the description; `None`: it is not described.
+    pub schema: Option<&'static str>,
 }
 
 impl ErrorBody<'_> {
@@ -234,8 +236,10 @@ mod tests {
     async fn the_body_has_every_field_of_the_contract() {
         let refusal = Refusal::no_account(&"x".repeat(100));
         let mut response = refusal.clone().into_response();
-        let manners =
-            Manners { body: |refusal, path, correlation| ErrorBody::written(refusal, refusal.code, path, correlation) };
+        let manners = Manners {
+            body: |refusal, path, correlation| ErrorBody::written(refusal, refusal.code, path, correlation),
+            schema: Some("ErrorBody"),
+        };
         refusal.write(manners, &mut response, "/api/v1/accounts/x", "c-1");
         let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();

@@ -36,6 +36,7 @@ pub const MANNERS: Manners = Manners {
         };
         serde_json::to_vec(&json!({ "detail": detail })).unwrap_or_default() // texts encode
     },
+    schema: None,
 };
 
 /// All routes.
