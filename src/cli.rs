@@ -29,6 +29,7 @@ mod verify;
 
 use std::future::Future;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -161,8 +162,14 @@ fn block_on_threads<T>(threads: usize, work: impl Future<Output = Result<T, Fail
         tokio::runtime::Builder::new_multi_thread()
     };
     let runtime = runtime.worker_threads(threads).enable_all().build()?;
-    runtime.block_on(Box::pin(work))
+    let result = runtime.block_on(Box::pin(work));
+    // a call of a client library that hangs must not keep the process from ending
+    runtime.shutdown_timeout(HANGING_MAX);
+    result
 }
+
+/// How long what hangs at the end is waited for.
+const HANGING_MAX: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

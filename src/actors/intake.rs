@@ -219,9 +219,7 @@ impl<D: Desk> Actor for Intake<D> {
         _: ActorRef<IntakeMessage>,
         state: &mut IntakeState<D>,
     ) -> Result<(), ActorProcessingErr> {
-        if let Some(consumer) = state.consumer.take() {
-            consumer.leave().await;
-        }
+        state.consumer = None; // it leaves its group
         Ok(())
     }
 }
@@ -255,7 +253,7 @@ impl<D: Desk> IntakeState<D> {
             Ok(()) => self.consumer = Some(consumer),
             Err(error) => {
                 tracing::info!(topic = self.topic(), %error, "a consumer is made anew");
-                consumer.leave().await;
+                drop(consumer);
             }
         }
         metrics::histogram!(RECEIVED_POLL, "topic" => self.topic()).record(began.elapsed());

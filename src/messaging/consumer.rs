@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -48,9 +49,24 @@ pub struct Bounds {
     pub linger: Duration,
 }
 
-/// A member of a consumer group.
+/// A member of a consumer group. Dropped, it leaves the group beside its owner: that may take as long as Kafka does not
+/// answer.
 pub struct Consumer {
     inner: Arc<StreamConsumer>,
+    /// The same; taken when it is dropped.
+    last: Option<Arc<StreamConsumer>>,
+}
+
+/// Members that are leaving their groups.
+static LEAVING: AtomicUsize = AtomicUsize::new(0);
+
+/// Waits until every member has left its group, but no longer than this: one that does not is missed by the group when
+/// its session ends.
+pub async fn all_left(limit: Duration) {
+    let until = tokio::time::Instant::now() + limit;
+    while LEAVING.load(Ordering::Acquire) > 0 && tokio::time::Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 impl Consumer {
@@ -74,7 +90,8 @@ impl Consumer {
             .set("allow.auto.create.topics", "true");
         let inner: StreamConsumer = client.create()?;
         inner.subscribe(topics)?;
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Arc::new(inner);
+        Ok(Self { last: Some(inner.clone()), inner })
     }
 
     /// The next messages, in order within each topic partition; none if none came in time.
@@ -130,10 +147,24 @@ impl Consumer {
             Err(error) => Err(unusable(error)),
         }
     }
+}
 
-    /// Leaves the group, so that its topic partitions go to another member at once.
-    pub async fn leave(self) {
-        let _ = blocking(move || drop(self.inner)).await; // a client that hangs ends with the process
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        let Some(last) = self.last.take() else { return };
+        LEAVING.fetch_add(1, Ordering::AcqRel);
+        // A thread of its own: the runtime waits for those that it lends, and a client that hangs must not keep the
+        // process from ending.
+        let leaving = std::thread::Builder::new().name("leave-group".into()).spawn(move || {
+            while Arc::strong_count(&last) > 1 {
+                std::thread::sleep(Duration::from_millis(1)); // the owner lets go of its own in a moment
+            }
+            drop(last);
+            LEAVING.fetch_sub(1, Ordering::AcqRel);
+        });
+        if leaving.is_err() {
+            LEAVING.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }
 

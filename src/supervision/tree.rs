@@ -22,6 +22,7 @@ use crate::actors::leadership::{Leadership, LeadershipMessage};
 use crate::actors::node::{Active, Node};
 use crate::actors::outbox::OutboxHandle;
 use crate::actors::saga::SagasHandle;
+use crate::messaging::consumer;
 use crate::resilience::health::{Condition, Part};
 use crate::resilience::policy::{self, ChildName, History, Verdict};
 use crate::resilience::tasks;
@@ -77,6 +78,8 @@ impl Tree {
         self.root.stop(None);
         self.ended().await;
         self.close();
+        // else the next process waits for the topic partitions of this one
+        consumer::all_left(Duration::from_millis(1_500)).await;
     }
 
     /// Ends at once, as if the process had died: the lease is not given up.
