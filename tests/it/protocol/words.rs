@@ -4,7 +4,7 @@
 //! place of ids and times. The same steps are done here. What is said must be the same, letter by letter, but for what
 //! was mended on purpose; each mending is a rule below.
 
-use florin::protocol::events::EventType;
+use florin::protocol::events::{EventType, Stream};
 use florin::protocol::live::LiveEvent;
 use florin_wire::payment_v1::AuthorizePaymentRequest;
 use florin_wire::payment_v1::payment_service_client::PaymentServiceClient;
@@ -206,7 +206,8 @@ async fn every_event_is_told_as_before_but_for_what_was_mended() {
     }
     let events = world.served.database.events().await;
     assert_eq!(events.len(), world.told, "nothing more is said");
-    for kind in EventType::ALL {
+    // that Florin billed nothing
+    for kind in EventType::ALL.into_iter().filter(|kind| kind.stream() != Stream::Invoices) {
         assert!(events.iter().any(|event| event.event == kind), "{} was not compared", kind.name());
     }
     world.end().await;
