@@ -24,8 +24,8 @@ records AS MATERIALIZED (
 )
 -- A document has a record that issued it, and posted what it comes to.
 SELECT 'invoice', 'invoice ' || coalesce(i.id::text, 'at row ' || r.seq),
-  format('%s posted at row %s', i.booked, i.seq),
-  coalesce(format('%s posted, event %s', r.amount, r.event), 'no record')
+  CASE WHEN i.id IS NULL THEN 'an invoice' ELSE format('%s posted at row %s', i.booked, i.seq) END,
+  CASE WHEN r.seq IS NULL THEN 'no record' ELSE format('%s posted, event %s', r.amount, r.event) END
 FROM (SELECT * FROM records WHERE event IN (:event_invoice_issued, :event_credit_note_issued)) r
 FULL JOIN issued i ON i.seq = r.seq
 WHERE (i.tenant = r.tenant AND i.booked = r.amount) IS NOT TRUE
