@@ -52,9 +52,8 @@ pub struct Bounds {
 /// A member of a consumer group. Dropped, it leaves the group beside its owner: that may take as long as Kafka does not
 /// answer.
 pub struct Consumer {
-    inner: Arc<StreamConsumer>,
-    /// The same; taken when it is dropped.
-    last: Option<Arc<StreamConsumer>>,
+    /// Taken when it is dropped.
+    inner: Option<Arc<StreamConsumer>>,
 }
 
 /// Members that are leaving their groups.
@@ -90,8 +89,13 @@ impl Consumer {
             .set("allow.auto.create.topics", "true");
         let inner: StreamConsumer = client.create()?;
         inner.subscribe(topics)?;
-        let inner = Arc::new(inner);
-        Ok(Self { last: Some(inner.clone()), inner })
+        Ok(Self { inner: Some(Arc::new(inner)) })
+    }
+
+    /// # Errors
+    /// Never: it is there until it is dropped.
+    fn inner(&self) -> Result<Arc<StreamConsumer>, Failure> {
+        self.inner.clone().ok_or_else(|| Failure::Renew("the consumer has left its group".into()))
     }
 
     /// The next messages, in order within each topic partition; none if none came in time.
@@ -99,13 +103,14 @@ impl Consumer {
     /// # Errors
     /// When Kafka cannot be read. The client library goes on trying by itself: the next call may succeed.
     pub async fn batch(&self, bounds: Bounds) -> Result<Vec<Received>, KafkaError> {
+        let Ok(inner) = self.inner() else { return Ok(Vec::new()) };
         let mut batch: Vec<Received> = Vec::new();
         let mut bytes = 0;
         let mut until = tokio::time::Instant::now() + bounds.wait;
         while batch.len() < bounds.messages_max && bytes < bounds.bytes_max {
-            let next = match self.inner.recv().now_or_never() {
+            let next = match inner.recv().now_or_never() {
                 Some(next) => next,
-                None => match tokio::time::timeout_at(until, self.inner.recv()).await {
+                None => match tokio::time::timeout_at(until, inner.recv()).await {
                     Ok(next) => next,
                     Err(_) => break,
                 },
@@ -131,7 +136,7 @@ impl Consumer {
     /// When the group has gone on without this member, or Kafka does not answer.
     pub async fn commit(&self, batch: &[Received]) -> Result<(), Failure> {
         let offsets = offsets(batch, |before, offset| before.max(offset + 1)).map_err(unusable)?;
-        let inner = self.inner.clone();
+        let inner = self.inner()?;
         blocking(move || inner.commit(&offsets, CommitMode::Sync)).await?.map_err(unusable)
     }
 
@@ -141,7 +146,7 @@ impl Consumer {
     /// When the client library refuses; a new consumer then reads from the last commit.
     pub async fn rewind(&self, batch: &[Received]) -> Result<(), Failure> {
         let offsets = offsets(batch, i64::min).map_err(unusable)?;
-        let inner = self.inner.clone();
+        let inner = self.inner()?;
         match blocking(move || inner.seek_partitions(offsets, CALL).map(drop)).await? {
             Ok(()) | Err(KafkaError::Seek(_)) => Ok(()), // a topic partition that is another member's now
             Err(error) => Err(unusable(error)),
@@ -151,14 +156,11 @@ impl Consumer {
 
 impl Drop for Consumer {
     fn drop(&mut self) {
-        let Some(last) = self.last.take() else { return };
+        let Some(last) = self.inner.take() else { return };
         LEAVING.fetch_add(1, Ordering::AcqRel);
         // A thread of its own: the runtime waits for those that it lends, and a client that hangs must not keep the
         // process from ending.
         let leaving = std::thread::Builder::new().name("leave-group".into()).spawn(move || {
-            while Arc::strong_count(&last) > 1 {
-                std::thread::sleep(Duration::from_millis(1)); // the owner lets go of its own in a moment
-            }
             drop(last);
             LEAVING.fetch_sub(1, Ordering::AcqRel);
         });
