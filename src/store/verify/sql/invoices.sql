@@ -55,7 +55,7 @@ LEFT JOIN records r ON r.seq = s.seq
 WHERE r.seq IS NULL
 UNION ALL
 -- The numbers of a series begin at 1, and none is left out.
-SELECT 'invoice number', format('series %s of %s, %s', n.document, n.entity, n.year),
+SELECT 'invoice number', format('series %s of %s, %s', document, entity, year),
   format('the numbers 1 to %s', n.next - 1),
   format('%s numbers from %s to %s', coalesce(i.count, 0), i.first, i.last)
 FROM number_series n
