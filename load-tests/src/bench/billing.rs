@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -70,6 +72,7 @@ pub async fn run(config: Config) -> Result<()> {
     .await?;
     site.stop_florin().await?;
     eprintln!("{orders} orders ...");
+    create(&site.brokers(), BASELINE_TOPIC).await?; // Florin's own was made by `florin migrate`
     write(site.brokers(), TOPIC, orders)?;
     write(site.brokers(), BASELINE_TOPIC, baseline_orders)?;
     let mut florin = PgConnection::connect_with(&site.database("florin")?).await?;
@@ -148,6 +151,15 @@ fn order(n: u64) -> String {
         r#"{{"event_id":"event-{n}","order_id":"order-{n}","currency":"USD","lines":[{{"sku":"sku-{}","qty":2,"unit_price":40.0}},{{"sku":"sku-b","qty":1,"unit_price":"19.99"}},{{"sku":"sku-c","qty":3,"unit_price":1.25}}],"timestamp":"2026-11-20T02:09:34.076259"}}"#,
         n % 1_000
     )
+}
+
+async fn create(brokers: &str, topic: &str) -> Result<()> {
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    let topic = NewTopic::new(topic, 6, TopicReplication::Fixed(1));
+    for made in admin.create_topics(&[topic], &AdminOptions::new()).await? {
+        made.map_err(|(topic, code)| anyhow::anyhow!("topic {topic} cannot be made: {code}"))?;
+    }
+    Ok(())
 }
 
 fn write(brokers: String, topic: &str, orders: u64) -> Result<()> {
