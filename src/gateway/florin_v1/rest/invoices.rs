@@ -123,10 +123,7 @@ pub async fn void(
     Id(id): Id,
     body: JsonBody,
 ) -> Result<Json<SettledInvoice>, Refusal> {
-    let mut fields = body.object()?;
-    let (words, reason) = why(&mut fields);
-    fields.end()?;
-    settle(&app, &caller, &id, Asked { what: Do::Void, words, reason }).await
+    settle_whole(&app, &caller, &id, &body, Do::Void).await
 }
 
 /// Gives up what is due of an invoice as lost, with its tax.
@@ -140,10 +137,7 @@ pub async fn write_off(
     Id(id): Id,
     body: JsonBody,
 ) -> Result<Json<SettledInvoice>, Refusal> {
-    let mut fields = body.object()?;
-    let (words, reason) = why(&mut fields);
-    fields.end()?;
-    settle(&app, &caller, &id, Asked { what: Do::WriteOff, words, reason }).await
+    settle_whole(&app, &caller, &id, &body, Do::WriteOff).await
 }
 
 /// Notes that nobody expects an invoice to be paid any more. Nothing is posted.
@@ -157,10 +151,7 @@ pub async fn mark_uncollectible(
     Id(id): Id,
     body: JsonBody,
 ) -> Result<Json<SettledInvoice>, Refusal> {
-    let mut fields = body.object()?;
-    let (words, reason) = why(&mut fields);
-    fields.end()?;
-    settle(&app, &caller, &id, Asked { what: Do::MarkUncollectible, words, reason }).await
+    settle_whole(&app, &caller, &id, &body, Do::MarkUncollectible).await
 }
 
 /// Issues a credit note for an invoice, or for a part of it.
@@ -191,6 +182,20 @@ fn why(fields: &mut Object<'_>) -> (Words, String) {
     let words = reading::words(fields);
     let description = fields.read(&DESCRIPTION);
     (Words { description, ..words }, fields.read(&REASON))
+}
+
+/// What is asked of all that is due, with nothing beside why.
+async fn settle_whole(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    body: &JsonBody,
+    what: Do,
+) -> Result<Json<SettledInvoice>, Refusal> {
+    let mut fields = body.object()?;
+    let (words, reason) = why(&mut fields);
+    fields.end()?;
+    settle(app, caller, id, Asked { what, words, reason }).await
 }
 
 async fn settle(app: &App, caller: &Caller, id: &str, asked: Asked) -> Result<Json<SettledInvoice>, Refusal> {
