@@ -98,7 +98,7 @@ async fn an_order_becomes_one_invoice_with_tax_and_postings_and_the_contracts_ev
     site.verify();
 }
 
-/// Mutation: without `leave_out_billed` and with drawn ids instead of `of_message`, each delivery is an invoice.
+/// Mutation: with ids drawn at each delivery instead of `of_message`, each delivery is an invoice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_that_is_delivered_again_is_billed_once() {
     let site = Site::new().await;
