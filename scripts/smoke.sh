@@ -55,6 +55,7 @@ says() {
 start() {
   local began deadline=$((SECONDS + ready_within_s))
   began=$(now_ms)
+  : >"$log" # here, not by what is started: the start before this one has left its "ready" in it
   set -m # a process group of its own, as a terminal gives it
   FLORIN_DATA=$data KAFKA=$kafka GRPC_PORT=0 HTTP_PORT=0 METRICS_PORT=0 make run >"$log" 2>&1 </dev/null &
   group=$!
