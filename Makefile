@@ -38,7 +38,7 @@ test: ## Start the servers, run all tests, stop the servers: TESTS="name --nocap
 
 test-large: ## Run the tests that take too long for every day
 	@scripts/require.sh build postgres redis kafka tools
-	@FLORIN_LARGE=1 TEST_LIMIT_S=7200 scripts/servers.sh with scripts/test.sh walk:: paging:: fold:: crash::
+	@FLORIN_LARGE=1 TEST_LIMIT_S=7200 scripts/servers.sh with scripts/test.sh walk:: paging:: fold:: crash:: crashes::
 
 # Cases of each call of the API.
 FUZZ_EXAMPLES ?= 20

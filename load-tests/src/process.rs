@@ -32,8 +32,18 @@ pub fn own_cpu_us() -> u64 {
 /// Memory in use, in MiB.
 #[must_use]
 pub fn rss_mb(pid: u32) -> Option<f64> {
+    memory(pid, "VmRSS:")
+}
+
+/// The most memory in use so far, in MiB.
+#[must_use]
+pub fn rss_peak_mb(pid: u32) -> Option<f64> {
+    memory(pid, "VmHWM:")
+}
+
+fn memory(pid: u32, name: &str) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u32 = line.split_whitespace().next()?.parse().ok()?;
     Some(f64::from(kib) / 1024.0)
 }

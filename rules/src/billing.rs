@@ -8,6 +8,7 @@
 
 pub mod allocation;
 pub mod bill;
+pub mod books;
 pub mod invoice;
 pub mod order;
 pub mod postings;
@@ -17,6 +18,7 @@ mod tax;
 pub mod terms;
 
 pub use bill::{Bill, BillItem};
+pub use books::Books;
 pub use order::{BrokenOrder, Order, OrderLine};
 pub use rates::{Percent, RatesError, TaxRate, TaxRates, TaxRule};
 pub use registration::Registration;

@@ -115,7 +115,8 @@ fn record(tenant: &str, invoice: &InvoiceRow) -> Record {
         credit_note: None,
     };
     let (kind, event) = (Kind::INVOICE_FACT, EventType::InvoiceOverdue);
-    let movement = movement::Settlement { kind, event, rows: vec![change], credit_note: None };
+    let movement =
+        movement::Settlement { kind, event, rows: vec![change], credit_note: None, rate: None, paid: Vec::new() };
     let source = Source {
         id: TransactionId::of_message("overdue", tenant, &invoice.id.to_string()),
         tenant: Arc::from(tenant),

@@ -2,17 +2,19 @@
 //! writes answers and errors as the contract has them, also where that is odd.
 
 mod error;
+mod requests;
 mod sent;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 pub use self::error::MANNERS;
 use self::error::{failed, refused};
+use self::requests::{BillRequest, RegisterRequest};
 use self::sent::Sent;
 use crate::gateway::http::App;
 use crate::gateway::http::refusal::Refusal;
@@ -31,49 +33,6 @@ pub struct Done {
     /// Always true.
     status: bool,
     data: &'static str,
-}
-
-/// A customer who registers; other fields are taken along.
-#[derive(Deserialize, ToSchema)]
-#[expect(dead_code, reason = "the description: the rules read the body")]
-struct RegisterRequest {
-    #[schema(min_length = 1, max_length = 50)]
-    firstname: String,
-    #[schema(max_length = 50)]
-    middlename: Option<String>,
-    #[schema(min_length = 1, max_length = 50)]
-    lastname: String,
-    #[schema(format = Email)]
-    email: String,
-    #[schema(min_length = 10, max_length = 15)]
-    mobile: String,
-    /// `1990-12-31`.
-    dob: Option<String>,
-}
-
-/// What somebody bought.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[expect(dead_code, reason = "the description: the rules read the body")]
-struct BillRequest {
-    /// The customer's e-mail.
-    user_id: String,
-    #[schema(min_items = 1, max_items = 10_000)]
-    items: Vec<BillItem>,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[expect(dead_code, reason = "the description: the rules read the body")]
-struct BillItem {
-    /// A text or a number.
-    product_id: String,
-    /// A number or a text that is one, below 10^8, with at most 6 decimals.
-    quantity: String,
-    /// A number or a text that is one, below 10^12, without tax.
-    price: String,
-    /// A text or a number.
-    product_name: String,
 }
 
 /// Registers a customer; a moment later they can be billed.

@@ -18,7 +18,9 @@ use ulid::Ulid;
 
 pub use accounts::{AccountChanged, AccountCreated, GuardsText};
 pub use dead_letter::DeadLetter;
-pub use invoices::{BillingFacts, DocumentFacts, DocumentIssued, InvoicesSettled, SettlementFacts};
+pub use invoices::{
+    BillingFacts, DocumentFacts, DocumentIssued, InvoicePaymentFailed, InvoicesSettled, SettlementFacts,
+};
 pub use payloads::{
     Follows, HoldPayload, Outcome, PaymentAuthorized, PaymentDeclined, PostingPayload, RatePayload, TransactionPayload,
 };
@@ -54,6 +56,8 @@ pub enum EventType {
     InvoiceUncollectible = 14,
     /// An invoice was not paid in time.
     InvoiceOverdue = 15,
+    /// A payment of invoices was declined: it moved nothing.
+    InvoicePaymentFailed = 16,
 }
 
 /// The number of an event, as the journal and dead letters keep it. That of a newer Florin may be unknown to this one.
@@ -73,7 +77,7 @@ impl EventNumber {
 }
 
 impl EventType {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::PaymentAuthorized,
         Self::PaymentDeclined,
         Self::TransactionPosted,
@@ -89,6 +93,7 @@ impl EventType {
         Self::InvoiceWrittenOff,
         Self::InvoiceUncollectible,
         Self::InvoiceOverdue,
+        Self::InvoicePaymentFailed,
     ];
 
     /// All that share a topic.
@@ -113,6 +118,7 @@ impl EventType {
             Self::InvoiceWrittenOff => 13,
             Self::InvoiceUncollectible => 14,
             Self::InvoiceOverdue => 15,
+            Self::InvoicePaymentFailed => 16,
         }
     }
 
@@ -139,6 +145,7 @@ impl EventType {
             Self::InvoiceWrittenOff => "InvoiceWrittenOff",
             Self::InvoiceUncollectible => "InvoiceUncollectible",
             Self::InvoiceOverdue => "InvoiceOverdue",
+            Self::InvoicePaymentFailed => "InvoicePaymentFailed",
         }
     }
 
@@ -155,7 +162,8 @@ impl EventType {
             | Self::InvoiceVoided
             | Self::InvoiceWrittenOff
             | Self::InvoiceUncollectible
-            | Self::InvoiceOverdue => "Invoice",
+            | Self::InvoiceOverdue
+            | Self::InvoicePaymentFailed => "Invoice",
         }
     }
 
@@ -176,7 +184,8 @@ impl EventType {
             | Self::InvoiceVoided
             | Self::InvoiceWrittenOff
             | Self::InvoiceUncollectible
-            | Self::InvoiceOverdue => Stream::Invoices,
+            | Self::InvoiceOverdue
+            | Self::InvoicePaymentFailed => Stream::Invoices,
         }
     }
 }
@@ -205,6 +214,7 @@ pub enum Payload<'a> {
     AccountChanged(&'a AccountChanged<'a>),
     DocumentIssued(EventType, &'a DocumentIssued),
     InvoicesSettled(EventType, &'a InvoicesSettled),
+    InvoicePaymentFailed(&'a InvoicePaymentFailed),
 }
 
 impl Payload<'_> {
@@ -221,6 +231,7 @@ impl Payload<'_> {
             Self::AccountCreated(_) => EventType::AccountCreated,
             Self::AccountChanged(_) => EventType::AccountChanged,
             Self::DocumentIssued(event, _) | Self::InvoicesSettled(event, _) => *event,
+            Self::InvoicePaymentFailed(_) => EventType::InvoicePaymentFailed,
         }
     }
 }
@@ -260,6 +271,7 @@ pub fn envelope(
         Payload::AccountChanged(payload) => write(event, id, aggregate, payload, &timestamp, correlation),
         Payload::DocumentIssued(_, payload) => write(event, id, aggregate, payload, &timestamp, correlation),
         Payload::InvoicesSettled(_, payload) => write(event, id, aggregate, payload, &timestamp, correlation),
+        Payload::InvoicePaymentFailed(payload) => write(event, id, aggregate, payload, &timestamp, correlation),
     }
 }
 

@@ -28,7 +28,7 @@ use crate::money::Amount;
 pub use self::capture::Capture;
 pub use self::exchange::Exchange;
 pub use self::hold::Hold;
-pub use self::invoice::{Invoice, Settlement};
+pub use self::invoice::{Invoice, Paid, Settlement};
 pub use self::provided::{CardTopup, Payout};
 pub use self::recorded::Recorded;
 pub use self::refund::Refund;
@@ -54,6 +54,16 @@ pub trait Movement: Debug + Send + Sync {
     /// The event of one that is done; `None`: nothing has moved yet.
     fn event(&self) -> Option<EventType> {
         Some(EventType::TransactionPosted)
+    }
+
+    /// The event of one that is declined. The payment events are a contract.
+    fn event_of_decline(&self) -> EventType {
+        EventType::TransactionDeclined
+    }
+
+    /// What the body of its decline says beside: a JSON object.
+    fn facts_of_decline(&self) -> Option<String> {
+        None
     }
 
     /// Whose accounts must approve it.
@@ -100,7 +110,7 @@ impl dyn Movement + '_ {
         match (api, is_declined) {
             (Api::PaymentV1, true) => Some(EventType::PaymentDeclined),
             (Api::PaymentV1, false) => Some(EventType::PaymentAuthorized),
-            (_, true) => Some(EventType::TransactionDeclined),
+            (_, true) => Some(self.event_of_decline()),
             (_, false) => self.event(),
         }
     }
@@ -140,7 +150,8 @@ impl Record {
         postings: Vec<RequestedPosting>,
         source: Source,
     ) -> Self {
-        Self::about(movement, Body::Declined { code, message, postings }, source)
+        let body = Body::Declined { code, message, postings };
+        Self { facts: movement.facts_of_decline(), ..Self::about(movement, body, source) }
     }
 
     fn about(movement: &dyn Movement, body: Body, source: Source) -> Self {

@@ -36,7 +36,7 @@ use crate::telemetry::metrics::SHED_REQUESTS;
 pub use self::change::ChangeCommand;
 pub use self::command::{Answer, Command, Request};
 pub use self::currencies::{EXPONENT_MAX, LastRead, NAME_MAX, new_currency, unwritten};
-pub use self::exchange::ExchangesUnderway;
+pub use self::exchange::{ExchangesUnderway, clearing_account, pinned};
 pub use self::holds::RecentHolds;
 pub use self::opening::Openings;
 pub use self::operation::Operation;

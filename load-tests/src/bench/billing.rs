@@ -1,6 +1,8 @@
 //! How fast orders become invoices: Florin's way, and one transaction of the database per order, on the same servers in
 //! one run.
 
+mod after;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::{Connection, PgConnection};
 
+use self::after::After;
 use super::site::{Options, Site};
 use crate::report::{Machine, machine};
 
@@ -56,6 +59,8 @@ struct Billing {
     with_events_per_s: f64,
     /// Seconds of a core that Florin used per 1,000 orders.
     florin_core_s: f64,
+    #[serde(flatten)]
+    after: After,
 }
 
 /// Bills orders with Florin, then with the baseline; writes `billing.json`.
@@ -84,7 +89,9 @@ pub async fn run(config: Config) -> Result<()> {
     let published = until(&mut florin, PUBLISHED, orders).await?;
     eprintln!("billed after {:.1} s; florin verify ...", billed.duration_since(began).as_secs_f64());
     site.verify().await?;
+    let pages = after::pages(&site, &mut florin).await?;
     site.stop_florin().await?;
+    let after = after::export(&site, &mut florin, pages).await?;
     let (span, all) = (billed.duration_since(first).as_secs_f64(), published.duration_since(first).as_secs_f64());
     let rate = count(orders) / span;
     eprintln!("the baseline ...");
@@ -102,6 +109,7 @@ pub async fn run(config: Config) -> Result<()> {
         ratio_floor: RATIO_FLOOR,
         with_events_per_s: count(orders) / all,
         florin_core_s: cpu / count(orders) * 1_000.0,
+        after,
     };
     let path = config.out.join("billing.json");
     std::fs::write(&path, format!("{}\n", serde_json::to_string_pretty(&found)?))?;
@@ -113,6 +121,7 @@ pub async fn run(config: Config) -> Result<()> {
         found.ratio,
         path.display()
     );
+    println!("{}", found.after.told());
     Ok(())
 }
 

@@ -90,7 +90,7 @@ impl Site {
 
         let database = address::database(&postgres.url("florin"))?;
         database::create(&database).await?;
-        let environment = environment(&options, &postgres, &kafka, &redis)?;
+        let environment = environment(&options, &postgres, &kafka, &redis, &home.path().join("exports"))?;
         run(tool(&options.florin, &environment, &["migrate"])).await?;
         seed::accounts(&database, options.accounts, seed::PREFIX).await?;
         if options.history > 0 {
@@ -230,7 +230,13 @@ impl Site {
     /// # Errors
     /// When it finds anything.
     pub async fn verify(&self) -> Result<String> {
-        run(tool(&self.program, &self.environment, &["verify"])).await
+        run(self.tool(&["verify"])).await
+    }
+
+    /// A command of Florin's, with its settings.
+    #[must_use]
+    pub fn tool(&self, arguments: &[&str]) -> Command {
+        tool(&self.program, &self.environment, arguments)
     }
 
     async fn ready(&self) -> Result<()> {
@@ -287,6 +293,7 @@ fn environment(
     postgres: &PrivatePostgres,
     kafka: &DevKafka,
     redis: &PrivateRedis,
+    exports: &Path,
 ) -> Result<Environment> {
     let mut environment: Environment =
         ["PATH", "HOME"].iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
@@ -297,6 +304,7 @@ fn environment(
     set("GRPC_PORT", ports::free()?.to_string());
     set("HTTP_PORT", ports::free()?.to_string());
     set("METRICS_PORT", ports::free()?.to_string());
+    set("EXPORTS_DIR", exports.to_string_lossy().into_owned());
     set("RATE_LIMIT_MAX_REQUESTS", LIMIT.to_owned());
     set("RATE_LIMIT_NATIVE_ENABLED", "true".to_owned());
     set("RATE_LIMIT_NATIVE_MAX_REQUESTS", LIMIT.to_owned());

@@ -42,23 +42,29 @@ pub struct BillItem {
     pub price: BigDecimal,
 }
 
+impl BillItem {
+    /// The fields that are read.
+    pub const FIELDS: [&str; 4] = ["productId", "quantity", "price", "productName"];
+}
+
 struct Limits {
     whole_digits: usize,
     decimals: u8,
     words: &'static str,
 }
 
-const BILL: [&str; 2] = ["userId", "items"];
 const ITEMS: &str = "items";
-const ITEM: [&str; 4] = ["productId", "quantity", "price", "productName"];
 
 impl Bill {
+    /// The fields that are read, in the order of [`Bill`].
+    pub const FIELDS: [&str; 2] = ["userId", ITEMS];
+
     /// Reads a message. Unknown fields are ignored, and null is the same as absent.
     ///
     /// # Errors
     /// The first fault, in the order of the fields above.
     pub fn parse(bytes: &[u8]) -> Result<Self, BrokenOrder> {
-        let fields = Fields::read(message(bytes)?, BILL, None)?;
+        let fields = Fields::read(message(bytes)?, Self::FIELDS, None)?;
         let [user_id, items] = std::array::from_fn(|index| index);
         Ok(Self {
             user_id: fields.text(user_id, fields.required(user_id)?, USER_BYTES_MAX)?.into_owned(),
@@ -100,7 +106,7 @@ fn read_items<const N: usize>(fields: &Fields<'_, N>, index: usize) -> Result<Ve
 }
 
 fn read_item(json: &str, at: usize) -> Result<BillItem, BrokenOrder> {
-    let fields = Fields::read(json, ITEM, Some((ITEMS, at)))?;
+    let fields = Fields::read(json, BillItem::FIELDS, Some((ITEMS, at)))?;
     let [product_id, quantity, price, product_name] = std::array::from_fn(|index| index);
     Ok(BillItem {
         product_id: text_or_number(&fields, product_id)?,

@@ -29,35 +29,41 @@ pub struct Registration {
     pub extra: Option<String>,
 }
 
-const KNOWN: [&str; 7] = ["firstname", "middlename", "lastname", "email", "mobile", "dob", "customerID"];
-
 /// The fields of an object by their names, as they stand there; of two with one name the last counts.
 type Raw<'a> = BTreeMap<String, &'a RawValue>;
 
+/// Characters of each part of a name, at most.
+pub const NAME_MAX: usize = 50;
+/// Characters of a mobile number, at least and at most.
+pub const MOBILE: (usize, usize) = (10, 15);
+
 impl Registration {
+    /// The fields that are read, in the order of [`Registration`] with the id at the end.
+    pub const FIELDS: [&str; 7] = ["firstname", "middlename", "lastname", "email", "mobile", "dob", "customerID"];
+
     /// Reads a message.
     ///
     /// # Errors
     /// The first fault, in the order of the fields above.
     pub fn parse(bytes: &[u8]) -> Result<Self, BrokenOrder> {
         let text = message(bytes)?;
-        let fields = Fields::read(text, KNOWN, None)?;
+        let fields = Fields::read(text, Self::FIELDS, None)?;
         let [first_name, middle_name, last_name, email, mobile, dob, customer_id] = std::array::from_fn(|at| at);
         let registration = Self {
-            first_name: characters(&fields, first_name, 1, 50)?,
+            first_name: characters(&fields, first_name, 1, NAME_MAX)?,
             middle_name: match fields.given(middle_name) {
                 None | Some("\"\"") => String::new(),
-                Some(_) => characters(&fields, middle_name, 0, 50)?,
+                Some(_) => characters(&fields, middle_name, 0, NAME_MAX)?,
             },
-            last_name: characters(&fields, last_name, 1, 50)?,
+            last_name: characters(&fields, last_name, 1, NAME_MAX)?,
             email: read_email(&fields, email)?,
-            mobile: characters(&fields, mobile, 10, 15)?,
+            mobile: characters(&fields, mobile, MOBILE.0, MOBILE.1)?,
             born_on: read_day(&fields, dob)?,
             customer_id: read_id(&fields, customer_id)?,
             extra: None,
         };
         let mut extra = raw(text)?;
-        extra.retain(|name, _| !KNOWN.contains(&name.as_str()));
+        extra.retain(|name, _| !Self::FIELDS.contains(&name.as_str()));
         Ok(Self { extra: (!extra.is_empty()).then(|| written(&extra)), ..registration })
     }
 
@@ -73,7 +79,7 @@ impl Registration {
     pub fn with_id(bytes: &[u8], customer_id: &str) -> Result<String, BrokenOrder> {
         let id = serde_json::value::to_raw_value(customer_id).map_err(|error| not_json(&error))?;
         let mut fields = raw(message(bytes)?)?;
-        fields.insert(KNOWN[6].to_owned(), &id);
+        fields.insert(Self::FIELDS[6].to_owned(), &id);
         Ok(written(&fields))
     }
 }

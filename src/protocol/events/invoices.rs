@@ -143,6 +143,27 @@ impl InvoicesSettled {
     }
 }
 
+/// A payment of invoices was declined.
+#[derive(Clone, Debug, Serialize)]
+pub struct InvoicePaymentFailed {
+    pub(super) tenant: String,
+    pub(super) transaction_id: String,
+    pub(super) currency: String,
+    pub(super) error_code: &'static str,
+    pub(super) error_message: String,
+    pub(super) invoices: Vec<Unpaid>,
+}
+
+/// An invoice that a declined payment was to pay.
+#[derive(Clone, Debug, Serialize)]
+pub struct Unpaid {
+    pub(super) invoice_id: String,
+    pub(super) number: String,
+    pub(super) customer_id: String,
+    pub(super) order_id: Option<String>,
+    pub(super) amount: String,
+}
+
 /// An event of the topic `billing.events`. Its form is a contract.
 #[derive(Serialize)]
 struct ContractEvent<'a> {
@@ -191,10 +212,29 @@ pub(super) fn contract_copies(event: EventType, facts: &BillingFacts, at: DateTi
     facts.settlements.iter().map(copy).collect()
 }
 
+/// The copy of a failed payment for the topic `billing.events`, one record per invoice.
+pub(super) fn failed_copies(failed: &InvoicePaymentFailed, at: DateTime<Utc>) -> Vec<Box<str>> {
+    let copy = |unpaid: &Unpaid| {
+        let event = ContractEvent {
+            r#type: "payment_failed",
+            invoice_id: unpaid.invoice_id.parse().unwrap_or_default(),
+            order_id: unpaid.order_id.as_deref().unwrap_or_default(),
+            total: shortest(&unpaid.amount),
+            currency: &failed.currency,
+            timestamp: at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        };
+        serde_json::to_string(&event).unwrap_or_default().into_boxed_str()
+    };
+    failed.invoices.iter().map(copy).collect()
+}
+
 /// An amount as the shortest JSON number: 118.00 is `118`, 11.80 is `11.8`.
 fn number(units: i128, currency: Currency) -> Box<RawValue> {
-    let text = decimal_text(units, currency.exponent);
-    let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    shortest(&decimal_text(units, currency.exponent))
+}
+
+fn shortest(text: &str) -> Box<RawValue> {
+    let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
     RawValue::from_string(short.to_owned()).unwrap_or_default()
 }
 

@@ -169,6 +169,7 @@ pub fn render<'a>(
             let accounts = rows.iter().flat_map(|row| [row.debit, row.credit]).flatten().filter_map(named);
             billing::render(row, event, facts, accounts.map(|account| &*account.name))
         }
+        EventType::InvoicePaymentFailed => billing::failed(row, &Asked::of(row)?),
         EventType::AccountCreated => {
             let text = |field| row.text(field).ok_or(Unreadable::Missing(row.seq, field));
             let (name, guards) =

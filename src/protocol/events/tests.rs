@@ -120,6 +120,7 @@ fn schema_of(event: EventType) -> &'static str {
         EventType::InvoiceWrittenOff => "invoice-written-off",
         EventType::InvoiceUncollectible => "invoice-uncollectible",
         EventType::InvoiceOverdue => "invoice-overdue",
+        EventType::InvoicePaymentFailed => "invoice-payment-failed",
     }
 }
 

@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
+use serde::Serialize;
+
 use super::Movement;
 use crate::protocol::events::EventType;
-use crate::protocol::record::{InvoiceRow, Kind, Posting, Rows, SettlementRow, TransactionId};
+use crate::protocol::record::{ExchangeRow, Follows, InvoiceRow, Kind, Posting, Rows, SettlementRow, TransactionId};
 
 /// An invoice is issued: receivable to revenue and to tax.
 #[derive(Clone, Debug)]
@@ -49,6 +51,24 @@ pub struct Settlement {
     pub rows: Vec<SettlementRow>,
     /// The credit note that is issued with it.
     pub credit_note: Option<Box<InvoiceRow>>,
+    /// The rate at which a payment in another currency than that of the books is exchanged.
+    pub rate: Option<ExchangeRow>,
+    /// Of a payment: what the event says if it is declined. One for each of `rows`.
+    pub paid: Vec<Paid>,
+}
+
+/// An invoice that is to be paid.
+#[derive(Clone, Debug, Serialize)]
+pub struct Paid {
+    /// The number in `invoices.id`, as text.
+    pub id: String,
+    /// As it is written on the document.
+    pub number: String,
+    pub customer: String,
+    /// The id of the order or the bill.
+    pub order: Option<String>,
+    /// Minor units, as text.
+    pub amount: String,
 }
 
 impl Settlement {
@@ -68,8 +88,20 @@ impl Movement for Settlement {
         self.all_rows()
     }
 
+    fn follows(&self) -> Follows {
+        self.rate.map_or(Follows::Nothing, Follows::Exchange)
+    }
+
     fn event(&self) -> Option<EventType> {
         Some(self.event)
+    }
+
+    fn event_of_decline(&self) -> EventType {
+        if self.paid.is_empty() { EventType::TransactionDeclined } else { EventType::InvoicePaymentFailed }
+    }
+
+    fn facts_of_decline(&self) -> Option<String> {
+        (!self.paid.is_empty()).then(|| serde_json::json!({ "invoices": self.paid }).to_string())
     }
 
     fn may_be_stale(&self) -> bool {

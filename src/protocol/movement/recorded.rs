@@ -33,6 +33,14 @@ impl Movement for Recorded {
         self.movement.event()
     }
 
+    fn event_of_decline(&self) -> EventType {
+        self.movement.event_of_decline()
+    }
+
+    fn facts_of_decline(&self) -> Option<String> {
+        self.movement.facts_of_decline()
+    }
+
     fn approval(&self) -> Approval {
         self.movement.approval()
     }

@@ -232,7 +232,7 @@ pub async fn open(
     rows_max: i64,
 ) -> Result<Vec<InvoiceRow>, StoreError> {
     let sql = format!(
-        "{} WHERE i.tenant = $1 AND i.customer = $2 AND i.currency = $3 AND i.book_currency = $3 AND i.status IN (2, 5) AND i.document = 1
+        "{} WHERE i.tenant = $1 AND i.customer = $2 AND i.currency = $3 AND i.status IN (2, 5) AND i.document = 1
            AND i.total > i.paid + i.credited + i.written_off ORDER BY i.due_on, i.year, i.number, i.id LIMIT $4",
         without_lines()
     );

@@ -68,6 +68,11 @@ pub(super) const STEPS: &[Step] = &[
         checks: &["invoice", "settlement", "invoice number", "receivable"],
         bad: include_str!("sql/invoices.sql"),
     },
+    Step {
+        name: "payments exchanged",
+        checks: &["payment exchanged"],
+        bad: include_str!("sql/payments_exchanged.sql"),
+    },
     Step { name: "operators' actions", checks: &["operator action"], bad: include_str!("sql/operators_actions.sql") },
     Step {
         name: "partitions",

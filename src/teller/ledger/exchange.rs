@@ -22,6 +22,11 @@ pub fn clearing_account(currency: Currency) -> String {
     format!("clearing:{}", currency.code)
 }
 
+/// A rate as a transaction pins it.
+pub fn pinned(rate: &RateRow, from: Currency, to: Currency) -> ExchangeRow {
+    ExchangeRow { rate_id: rate.id, base: from.code, quote: to.code, rate: rate.rate.0, rounding: ROUNDING }
+}
+
 /// Keys of exchanges that may still be done: a repeat that finds no rate any more must not be told that they were not.
 /// A slip outlives its caller, so a key stays here until nothing can be written for it any more.
 #[derive(Default)]
@@ -90,8 +95,7 @@ impl Ledger {
         for (name, currency) in [(&out, from), (&back, to)] {
             self.open_system(&request, name, currency).await?;
         }
-        let rate =
-            ExchangeRow { rate_id: row.id, base: from.code, quote: to.code, rate: row.rate.0, rounding: ROUNDING };
+        let rate = pinned(&row, from, to);
         let postings = smallvec![
             RequestedPosting { credit: out, ..asked.clone() },
             RequestedPosting {
@@ -117,8 +121,11 @@ impl Ledger {
         }
     }
 
-    /// The rate to exchange at; the inner `Err` says why there is none.
-    async fn rate(
+    /// The rate to exchange at: the one of this number, or the newest; the inner `Err` says why there is none.
+    ///
+    /// # Errors
+    /// What kept it from being read.
+    pub async fn rate(
         &self,
         tenant: &str,
         from: Currency,

@@ -7,11 +7,11 @@ pub mod payments;
 mod postings;
 pub mod reads;
 
-use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
-use self::postings::Entries;
+use self::postings::{Booked, Entries, Party};
 use super::fields;
+use super::names::{self, Spelling};
 use super::post::{Posted, Words, answered, request};
 use crate::billing::invoice::{self, Balance, Command as Change, InvoiceRejection, Settlement};
 use crate::billing::postings as rules;
@@ -20,12 +20,12 @@ use crate::protocol::admission::Permit;
 use crate::protocol::events::EventType;
 use crate::protocol::movement::{self, Movement, Recorded};
 use crate::protocol::record::{
-    DocumentKind, Kind, Operator, OperatorAction, RequestHash, RequestedPosting, Rows, SettlementKind, SettlementRow,
+    DocumentKind, Kind, Operator, OperatorAction, RequestHash, Rows, SettlementKind, SettlementRow,
 };
 use crate::store::billing::invoices::{self as store, InvoiceRow};
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
-use crate::teller::ledger::{Answer, Command, Deadline, Ledger, Request, read_failure};
+use crate::teller::ledger::{Answer, Command, Deadline, Ledger, Request, pinned, read_failure};
 use crate::teller::validate::cut;
 
 /// How often a command is decided, if each time an invoice changes meanwhile.
@@ -40,12 +40,40 @@ pub enum Do {
         /// Decimal text; `None`: all that is due.
         amount: Option<String>,
     },
+    /// Paid from what the customer paid too much before.
+    UseCredit {
+        /// Decimal text; `None`: all that is due.
+        amount: Option<String>,
+    },
     /// What is due is given up as lost, and its tax with it.
     WriteOff,
     /// What it posted is undone.
     Void,
     /// Nobody expects to be paid any more; nothing is posted.
     MarkUncollectible,
+}
+
+impl Do {
+    /// A payment as a caller asks for it.
+    ///
+    /// # Errors
+    /// `Invalid`: it names an account, and the customer's credit as well.
+    pub fn pay(
+        source: Option<String>,
+        from_credit: bool,
+        amount: Option<String>,
+        spelled: Spelling,
+    ) -> Result<Self, Failure> {
+        match source {
+            Some(_) if from_credit => Err(Failure::Invalid(format!(
+                "{} and {} exclude each other",
+                spelled(names::FROM_CREDIT),
+                spelled(names::SOURCE_ACCOUNT_ID)
+            ))),
+            None if from_credit => Ok(Self::UseCredit { amount }),
+            source => Ok(Self::Pay { source, amount }),
+        }
+    }
 }
 
 /// A command on an invoice.
@@ -150,19 +178,28 @@ async fn in_turn(
     }
     let change = change(&row, &what)?;
     let settlement = invoice::decide(&row.balance, change).map_err(|why| refused(&row, why))?;
-    if !matches!(what, Do::MarkUncollectible) {
-        in_its_own_currency(&row)?;
-    }
-    let (kind, event, settled_as) = names(&what);
+    let (kind, event, settled_as) = meaning(&what);
     let change =
         SettlementRow { invoice: row.id, version: row.version, kind: settled_as, settlement, credit_note: None };
-    let entries = match &what {
-        Do::Pay { source, .. } => postings::paid(&row, settlement, source.as_deref()),
-        Do::WriteOff => postings::written_off(&row, settlement)?,
-        Do::Void => postings::void(&row),
-        Do::MarkUncollectible => Entries::default(),
+    let (booked, mut rate, mut paid) = (Booked::of(ledger, &row).await?, None, Vec::new());
+    let payer = match &what {
+        Do::Pay { source, .. } => Some(Party::named(source.as_deref())),
+        Do::UseCredit { .. } if settlement.excess > Amount::ZERO => return Err(more_than_due(&row, settlement)),
+        Do::UseCredit { .. } => Some(Party::Credit),
+        Do::WriteOff | Do::Void | Do::MarkUncollectible => None,
     };
-    let movement = movement::Settlement { kind, event, rows: vec![change], credit_note: None };
+    let entries = match (&what, payer) {
+        (_, Some(payer)) => {
+            let now = booked.rate(ledger, &call.tenant).await?;
+            rate = now.as_ref().map(|rate| pinned(rate, row.currency, booked.currency));
+            paid.push(unpaid(&row, settlement));
+            booked.paid(settlement, payer, now.as_ref())?
+        }
+        (Do::WriteOff, None) => booked.written_off(settlement)?,
+        (Do::Void, None) => booked.void()?,
+        (_, None) => Entries::default(),
+    };
+    let movement = movement::Settlement { kind, event, rows: vec![change], credit_note: None, rate, paid };
     let action = action(&what).map(|name| did(&by, name, &row, &settlement.after));
     let rows: Vec<Rows> = movement.all_rows().into_iter().chain(action.clone().map(Rows::Action)).collect();
     let movement: Box<dyn Movement> = Box::new(movement);
@@ -175,7 +212,7 @@ async fn in_turn(
         let invoice = get(ledger, &call.tenant, id).await?;
         return Ok(Settled { invoice, posted: None, replayed: false });
     }
-    let posted = post(ledger, call, (request, movement), &entries, row.currency, permit).await?;
+    let posted = post(ledger, call, (request, movement), &entries, permit).await?;
     Ok(Settled::new(get(ledger, &call.tenant, id).await?, posted))
 }
 
@@ -185,24 +222,29 @@ async fn post(
     call: &Call,
     (request, movement): (Request, Box<dyn Movement>),
     entries: &Entries<'_>,
-    currency: Currency,
     permit: Permit,
 ) -> Result<Posted, Failure> {
-    entries.open(ledger, &call.tenant).await?;
-    let postings: SmallVec<[RequestedPosting; 1]> = entries.requested(currency);
-    let command = Command { request, movement, postings };
+    entries.open(ledger, &request).await?;
+    let command = Command { request, movement, postings: entries.requested() };
     let answer = ledger.post(&command, permit).await?;
     answered(ledger, call, command, answer).await
 }
 
-fn in_its_own_currency(row: &InvoiceRow) -> Result<(), Failure> {
-    if row.book_currency == row.currency.code.as_str() {
-        return Ok(());
+/// What the event says of a payment of it that is declined.
+fn unpaid(row: &InvoiceRow, settlement: Settlement) -> movement::Paid {
+    movement::Paid {
+        id: row.id.to_string(),
+        number: row.number.clone().unwrap_or_default(),
+        customer: row.customer.clone(),
+        order: row.source.clone(),
+        amount: settlement.applied.to_string(),
     }
-    Err(Failure::FailedPrecondition(format!(
-        "invoice {} is in {}, and its books are in {}: it cannot be settled here yet",
-        row.id, row.currency.code, row.book_currency
-    )))
+}
+
+fn more_than_due(row: &InvoiceRow, settlement: Settlement) -> Failure {
+    let limit = settlement.applied;
+    let requested = limit.plus(settlement.excess).unwrap_or(Amount::MAX);
+    refused(row, InvoiceRejection::AboveLimit { requested, limit })
 }
 
 /// What an operator did to an invoice.
@@ -218,6 +260,7 @@ fn did(by: &Operator, action: &'static str, row: &InvoiceRow, after: &Balance) -
 fn action(what: &Do) -> Option<&'static str> {
     match what {
         Do::Pay { .. } => None,
+        Do::UseCredit { .. } => Some("invoice.use_credit"),
         Do::WriteOff => Some("invoice.write_off"),
         Do::Void => Some("invoice.void"),
         Do::MarkUncollectible => Some("invoice.uncollectible"),
@@ -237,6 +280,7 @@ async fn repeated(ledger: &Ledger, call: &Call, invoice: InvoiceRow, answer: Ans
 fn identity(row: &InvoiceRow, what: &Do, reference: Option<&str>) -> RequestHash {
     let (name, source, amount) = match what {
         Do::Pay { source, amount } => ("pay", source.as_deref(), amount.as_deref()),
+        Do::UseCredit { amount } => ("use credit", None, amount.as_deref()),
         Do::WriteOff => ("write off", None, None),
         Do::Void => ("void", None, None),
         Do::MarkUncollectible => ("uncollectible", None, None),
@@ -260,8 +304,10 @@ fn change(row: &InvoiceRow, what: &Do) -> Result<Change, Failure> {
         return Err(Failure::FailedPrecondition(format!("document {} is a credit note: nothing is due of it", row.id)));
     }
     Ok(match what {
-        Do::Pay { amount: Some(text), .. } => Change::Pay { amount: fields::amount("amount", text, row.currency)? },
-        Do::Pay { amount: None, .. } => {
+        Do::Pay { amount: Some(text), .. } | Do::UseCredit { amount: Some(text) } => {
+            Change::Pay { amount: fields::amount("amount", text, row.currency)? }
+        }
+        Do::Pay { amount: None, .. } | Do::UseCredit { amount: None } => {
             let all = row.balance.due().plus(row.balance.written_off).map_err(|_| Failure::Guard)?;
             Change::Pay { amount: all }
         }
@@ -271,9 +317,11 @@ fn change(row: &InvoiceRow, what: &Do) -> Result<Change, Failure> {
     })
 }
 
-fn names(what: &Do) -> (Kind, EventType, SettlementKind) {
+fn meaning(what: &Do) -> (Kind, EventType, SettlementKind) {
     match what {
-        Do::Pay { .. } => (Kind::INVOICE_PAYMENT, EventType::InvoicePaid, SettlementKind::Payment),
+        Do::Pay { .. } | Do::UseCredit { .. } => {
+            (Kind::INVOICE_PAYMENT, EventType::InvoicePaid, SettlementKind::Payment)
+        }
         Do::WriteOff => (Kind::WRITE_OFF, EventType::InvoiceWrittenOff, SettlementKind::WriteOff),
         Do::Void => (Kind::INVOICE_VOID, EventType::InvoiceVoided, SettlementKind::Void),
         Do::MarkUncollectible => (Kind::INVOICE_FACT, EventType::InvoiceUncollectible, SettlementKind::Uncollectible),

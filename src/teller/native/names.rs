@@ -51,6 +51,7 @@ names! {
     EXPIRES_AT: "expires_at", "expiresAt";
     FIRST_NAME: "first_name", "firstName";
     FISCAL_MONTH: "fiscal_month", "fiscalMonth";
+    FROM_CREDIT: "from_credit", "fromCredit";
     IDEMPOTENCY_KEY: "idempotency_key", "idempotencyKey";
     INVOICE_FORMAT: "invoice_format", "invoiceFormat";
     INVOICE_IDS: "invoice_ids", "invoiceIds";

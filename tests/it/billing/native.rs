@@ -13,6 +13,7 @@ use crate::gateway::rest::{World, text, with};
 use crate::harness::served::Served;
 
 mod desk;
+mod foreign;
 mod settling;
 
 /// A Florin in which ann has 200 dollars and bob has 50.

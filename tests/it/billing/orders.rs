@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::harness::topics;
 use crate::process::site::Site;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// An order of these lines.
 pub fn order(n: usize, currency: &str, lines: Value) -> String {

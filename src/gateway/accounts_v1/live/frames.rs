@@ -118,7 +118,8 @@ pub fn frames(event: &LiveEvent, currencies: &Currencies) -> Vec<Frame> {
         | EventType::InvoiceVoided
         | EventType::InvoiceWrittenOff
         | EventType::InvoiceUncollectible
-        | EventType::InvoiceOverdue => Vec::new(),
+        | EventType::InvoiceOverdue
+        | EventType::InvoicePaymentFailed => Vec::new(),
         EventType::HoldAuthorized => vec![about("HoldAuthorized".into(), moved)],
         EventType::HoldVoided => vec![about("HoldVoided".into(), moved)],
         EventType::PaymentAuthorized | EventType::TransactionPosted => {

@@ -8,7 +8,7 @@ use axum::response::Json;
 
 pub use self::drafts::*;
 use super::requests::billing::{
-    CreditInvoiceRequest, MarkInvoiceUncollectibleRequest, PAYER, PayInvoiceRequest, VoidInvoiceRequest,
+    CreditInvoiceRequest, FROM_CREDIT, MarkInvoiceUncollectibleRequest, PAYER, PayInvoiceRequest, VoidInvoiceRequest,
     WriteOffInvoiceRequest,
 };
 use super::requests::{DESCRIPTION, PART, REASON};
@@ -23,6 +23,7 @@ use crate::teller::native::invoices::credit::{self, Credit};
 use crate::teller::native::invoices::drafts::CUSTOMER_MAX;
 use crate::teller::native::invoices::reads::{self, NUMBER_MAX, Wanted};
 use crate::teller::native::invoices::{self as native, Asked, Do, Settled};
+use crate::teller::native::names::Name;
 use crate::teller::native::pages::Token;
 use crate::teller::native::post::Words;
 use crate::teller::native::views::{CreditedInvoice, Invoice, Page, SettledInvoice};
@@ -106,10 +107,12 @@ pub async fn pay(
 ) -> Result<Json<SettledInvoice>, Refusal> {
     let mut fields = body.object()?;
     let source = fields.read(&PAYER);
+    let from_credit = fields.read(&FROM_CREDIT).unwrap_or_default();
     let amount = fields.read(&PART).map(|amount| amount.text);
     let words = reading::all_words(&mut fields);
     fields.end()?;
-    settle(&app, &caller, &id, Asked { what: Do::Pay { source, amount }, words, reason: String::new() }).await
+    let what = Do::pay(source, from_credit, amount, Name::in_rest)?;
+    settle(&app, &caller, &id, Asked { what, words, reason: String::new() }).await
 }
 
 /// Makes an invoice void: all that it posted is undone. Only while nothing is paid or credited.

@@ -97,3 +97,20 @@ fn a_payment_of_several_invoices_has_a_copy_for_each() {
     let body = check("invoice-paid", &event.body);
     assert_eq!((body["payload"]["settlements"].as_array().unwrap().len(), event.copies.len()), (2, 2));
 }
+
+#[test]
+fn a_payment_that_was_declined_names_the_invoices_that_it_was_to_pay() {
+    let posting = json!({ "debit": "ann", "credit": "Receivable", "amount": "1180", "currency": "USD", "exponent": 2 });
+    let invoice = |id: &str, order: Option<&str>| json!({ "id": id, "number": "INV-1", "customer": "c", "order": order, "amount": "590" });
+    let body = json!({
+        "code": DeclineCode::InsufficientFunds.code(), "message": "short of money", "postings": [posting],
+        "invoices": [invoice("5", Some("order-0")), invoice("6", None)],
+    });
+    let row = Row { body: Some(body), ..own(EventType::InvoicePaymentFailed, Kind::INVOICE_PAYMENT) };
+    let event = render(&[row], named, |_| None).unwrap();
+    let told = check("invoice-payment-failed", &event.body);
+    assert_eq!((&told["payload"]["invoices"][1]["invoice_id"], &*event.key), (&json!("6"), "5"));
+    let want = r#"{"type":"payment_failed","invoice_id":5,"order_id":"order-0","total":5.9,"currency":"USD","timestamp":"2023-11-14T22:13:20Z"}"#;
+    assert_eq!((&*event.copies[0], event.copies.len()), (want, 2));
+    check("billing-event", &event.copies[1]);
+}

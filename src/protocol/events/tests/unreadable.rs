@@ -41,6 +41,10 @@ fn rows_that_cannot_be_read_say_why() {
         (Row { debit: None, ..change(json!({})) }, Unreadable::Account(SEQ)),
         (unmoved(EventType::InvoiceOverdue, Kind::INVOICE_FACT, json!({})), missing("invoice")),
         (own(EventType::InvoiceIssued, Kind::INVOICE), missing("invoice")),
+        (
+            declined(EventType::InvoicePaymentFailed, Kind::INVOICE_PAYMENT, DeclineCode::SameAccount, &[]),
+            missing("postings"),
+        ),
         (unmoved(EventType::TransactionPosted, Kind::REPLAY, json!({ "event": 3, "key": "k" })), missing("event_body")),
         (unmoved(EventType::TransactionPosted, Kind::REPLAY, json!({ "event": 3 })), missing("key")),
         (unmoved(EventType::TransactionPosted, Kind::REPLAY, json!({ "key": "k" })), Unreadable::Event(0)),

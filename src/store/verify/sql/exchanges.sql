@@ -11,7 +11,7 @@ WITH pinned AS MATERIALIZED (
     body #>> '{exchange,base}' AS base,
     body #>> '{exchange,quote}' AS quote
   FROM journal
-  WHERE n = 0 AND status = :status_completed AND body ? 'exchange'
+  WHERE n = 0 AND status = :status_completed AND kind <> :kind_invoice_payment AND body ? 'exchange'
 )
 SELECT w.broken, 'transaction ' || e.id, w.expected, w.found
 FROM (

@@ -84,7 +84,9 @@ FROM (
 ) a
 FULL JOIN (
   SELECT tenant, customer, book_currency AS currency,
-    sum(CASE WHEN book_currency = currency THEN due WHEN due = 0 THEN 0 ELSE booked END) AS due
+    -- its share of what was booked, rounded half away from zero
+    sum(CASE WHEN book_currency = currency THEN due WHEN total = 0 THEN 0 ELSE div(2 * booked * due + total, 2 * total) END)
+      AS due
   FROM issued
   WHERE document = :document_invoice
   GROUP BY tenant, customer, book_currency

@@ -53,7 +53,11 @@ FROM (
         ) = 0 AS is_bare,
       CASE
         WHEN status = :status_declined THEN
-          CASE api WHEN :api_payment_v1 THEN :event_payment_declined ELSE :event_transaction_declined END
+          CASE
+            WHEN api = :api_payment_v1 THEN :event_payment_declined
+            WHEN j.kind = :kind_invoice_payment THEN :event_invoice_payment_failed
+            ELSE :event_transaction_declined
+          END
         WHEN event IN (:billing_events) THEN event
         WHEN j.kind IN (:kind_hold, :kind_payout) THEN :event_hold_authorized
         WHEN j.kind = :kind_void THEN :event_hold_voided

@@ -2,16 +2,16 @@
 
 use chrono::Utc;
 
-use super::postings::Entries;
+use super::postings::Booked;
 use super::{
     Answer, Change, Currency, Deadline, DocumentKind, EventType, Failure, InvoiceRow, Kind, Ledger, Movement, Permit,
-    Posted, Recorded, RequestHash, SettlementKind, SettlementRow, Words, decided_again, did, fields, get,
-    in_its_own_currency, invoice, movement, refused, request, rules, store, turn,
+    Posted, Recorded, RequestHash, SettlementKind, SettlementRow, Words, decided_again, did, fields, get, invoice,
+    movement, refused, request, store, turn,
 };
 use crate::billing::NetTax;
 use crate::billing::invoice::Status;
 use crate::money::Amount;
-use crate::protocol::content::{Content, Line, Tax};
+use crate::protocol::content::{Content, Exchange, Line, Tax};
 use crate::protocol::record;
 use crate::store::billing::entities;
 use crate::teller::call::Call;
@@ -89,7 +89,6 @@ async fn in_turn(
         return Err(Failure::FailedPrecondition(format!("nothing is left of invoice {number} that can be credited")));
     }
     let settlement = invoice::decide(&row.balance, Change::Credit { amount }).map_err(|why| refused(&row, why))?;
-    in_its_own_currency(&row)?;
     let entity = entities::get(pool, &call.tenant, &row.entity).await.map_err(|error| read_failure(&error))?;
     let entity = entity.ok_or_else(|| super::drafts::no_entity(&row.entity))?;
     let groups = left(ledger, &row).await?;
@@ -97,6 +96,12 @@ async fn in_turn(
     let parts = invoice::split(amount, &whole).map_err(|why| refused(&row, why))?;
     let note_id = store::draw_id(pool).await.map_err(|error| read_failure(&error))?;
     let total = sum(&parts)?;
+    let booked = Booked::of(ledger, &row).await?;
+    let in_books = booked.books.settled(&row.balance, &settlement);
+    let comes_to = in_books.applied.plus(in_books.returned).map_err(|_| Failure::Guard)?;
+    let tax_left = sum(&whole)?.tax;
+    let tax_after = tax_left.minus(total.tax).map_err(|_| Failure::Guard)?;
+    let credited = booked.books.credited(comes_to, tax_left, tax_after);
     let named = groups.iter().map(|(tax, _)| tax);
     let credit_note = record::InvoiceRow {
         draft: Some((note_id, 0)),
@@ -109,14 +114,15 @@ async fn in_turn(
         tax: total.tax,
         total: amount,
         due_on: None,
-        content: content(&row, named.zip(&parts), &reason).text(),
+        content: Content { exchange: exchanged(&row, &booked, credited), ..content(&row, named.zip(&parts), &reason) }
+            .text(),
         corrects: Some(row.id),
         year: entity.fiscal_year(entity.today(Utc::now())),
         number_format: entity.credit_format.clone(),
-        booked: (row.currency.code, amount),
+        booked: (booked.currency.code, comes_to),
         status: Status::Paid,
     };
-    let entries = Entries::of(&row, rules::credit_note(total, settlement.applied), None);
+    let entries = booked.credited(credited, in_books.applied);
     let change = SettlementRow {
         invoice: row.id,
         version: row.version,
@@ -129,15 +135,24 @@ async fn in_turn(
         event: EventType::CreditNoteIssued,
         rows: vec![change],
         credit_note: Some(Box::new(credit_note)),
+        rate: None,
+        paid: Vec::new(),
     });
     let action = did(&by, "invoice.credit", &row, &settlement.after);
     let movement = Box::new(Recorded { movement, action });
-    let posted = super::post(ledger, call, (request, movement), &entries, row.currency, permit).await?;
+    let posted = super::post(ledger, call, (request, movement), &entries, permit).await?;
     if posted.declined.is_some() {
         // the house's accounts take what is posted; what an operator has closed does not
         return Err(Failure::FailedPrecondition("an account of the house takes nothing: nothing was done".into()));
     }
     finished(ledger, call, &row, note_id, Some(posted)).await
+}
+
+/// At the rate of the invoice, what the credit note comes to in the books.
+fn exchanged(row: &InvoiceRow, booked: &Booked<'_>, credited: NetTax) -> Option<Exchange> {
+    let text = |amount: Amount| amount.text(booked.currency.exponent);
+    let pinned = row.content.exchange.clone()?;
+    Some(Exchange { net: text(credited.net), tax: text(credited.tax), ..pinned })
 }
 
 async fn finished(

@@ -3,12 +3,12 @@
 use chrono::Utc;
 use rust_decimal::Decimal;
 
-use super::postings::Entries;
-use super::{Answer, Failure, InvoiceRow, Ledger, Permit, Settled, Words, fields, get, request, rules, turn};
+use super::postings::{self, Booked};
+use super::{Answer, Failure, InvoiceRow, Ledger, Permit, Settled, Words, fields, get, request, turn};
 use crate::billing::invoice::{Balance, Status};
 use crate::billing::order::{Exact, LINES_MAX, NAME_BYTES_MAX, SKU_BYTES_MAX, decimal};
 use crate::billing::registration::full_name;
-use crate::billing::{NetTax, Per, PricedLine, Pricing, TaxError, TaxRate, TaxRates, Taxed, discount};
+use crate::billing::{Per, PricedLine, Pricing, TaxError, TaxRate, TaxRates, Taxed, discount};
 use crate::money::{Amount, Currency, Rounding};
 use crate::protocol::content::{Content, Line, Party, Tax};
 use crate::protocol::movement::{self, Movement, Recorded};
@@ -193,6 +193,8 @@ async fn issued(
         None => entity.due_on(today),
     };
     let total = row.balance.total;
+    let row = postings::exchanged(ledger, call, row, entity.book_currency.as_deref()).await?;
+    let booked = Booked::of(ledger, &row).await?;
     let document = record::InvoiceRow {
         draft: Some((row.id, row.version)),
         entity: row.entity.clone(),
@@ -208,19 +210,19 @@ async fn issued(
         corrects: None,
         year: entity.fiscal_year(today),
         number_format: entity.invoice_format.clone(),
-        booked: (row.currency.code, total),
+        booked: (booked.currency.code, booked.books.worth(total)),
         status: Balance::issued(total).status,
     };
     let movement = movement::Invoice { row: Box::new(document), parked: None };
     let action = super::did(&by, "invoice.issue", &row, &Balance::issued(total));
     let rows: Vec<Rows> = movement.all_rows().into_iter().chain([Rows::Action(action.clone())]).collect();
     let movement = Box::new(Recorded { movement: Box::new(movement), action });
-    let entries = Entries::of(&row, rules::issued(NetTax { net: row.subtotal, tax: row.tax }), None);
+    let entries = booked.issued();
     if entries.is_empty() {
         ledger.note(request, &*movement as &dyn Movement, rows, permit).await?;
         return Ok(Settled { invoice: get(ledger, &call.tenant, id).await?, posted: None, replayed: false });
     }
-    let posted = super::post(ledger, call, (request, movement), &entries, row.currency, permit).await?;
+    let posted = super::post(ledger, call, (request, movement), &entries, permit).await?;
     Ok(Settled::new(get(ledger, &call.tenant, id).await?, posted))
 }
 
@@ -255,12 +257,6 @@ async fn drafted(ledger: &Ledger, call: &Call, asked: NewInvoice, spelled: Spell
     let currency = fields::currency(&ledger.parts().currencies, "currency", &asked.currency)?;
     let entity_id = asked.entity.clone().unwrap_or_else(|| ledger.parts().billing.entity.to_string());
     let entity = entity(ledger, call, &entity_id).await?;
-    if let Some(book) = entity.book_currency.as_deref().filter(|book| *book != currency.code.as_str()) {
-        return Err(Failure::FailedPrecondition(format!(
-            "entity {entity_id} keeps its books in {book}: an invoice in {} cannot be written by hand yet",
-            currency.code
-        )));
-    }
     let pool = &ledger.parts().pool;
     let customer = customers::get(pool, &call.tenant, &asked.customer).await.map_err(|error| read_failure(&error))?;
     let known_region = customer.as_ref().and_then(|customer| customer.region.clone());

@@ -1,6 +1,6 @@
 //! Payments of a customer that pay several invoices, or none yet; and credit of a customer that is paid out.
 
-use super::postings::{self, Entries};
+use super::postings::{Booked, Entries, Party};
 use super::{
     Answer, Change, Currency, Deadline, EventType, Failure, InvoiceRow, Kind, Ledger, Movement, Permit, Posted,
     Recorded, RequestHash, SettlementKind, SettlementRow, Words, decided_again, fields, invoice, movement, refused,
@@ -12,7 +12,7 @@ use crate::billing::postings::Role;
 use crate::money::Amount;
 use crate::protocol::movement::Transfer;
 use crate::teller::call::Call;
-use crate::teller::ledger::read_failure;
+use crate::teller::ledger::{pinned, read_failure};
 use crate::teller::native::names::{self, Spelling};
 use crate::teller::validate::{self, cut};
 
@@ -116,9 +116,14 @@ async fn try_once(
     let beyond: Vec<i64> = named.iter().filter(|id| rows.iter().all(|row| row.id != **id)).copied().collect();
     rows.extend(several(ledger, tenant, &beyond).await?); // not among the oldest, or nothing is due of it
     let number = |row: &InvoiceRow| (row.issued_at, row.id);
+    // One payment pins one rate: of invoices whose books are in other currencies, it pays those of one.
+    let wanted = |row: &&InvoiceRow| named.contains(&row.id);
+    let is_foreign = |row: &&InvoiceRow| row.book_currency != currency.code.as_str();
+    let foreign = rows.iter().filter(is_foreign).min_by_key(|row| !wanted(row)).map(|row| row.book_currency.clone());
     let open: Vec<_> = rows
         .iter()
-        .filter(|row| row.book_currency == currency.code.as_str() && row.kind == super::DocumentKind::Invoice)
+        .filter(|row| row.kind == super::DocumentKind::Invoice)
+        .filter(|row| [currency.code.as_str(), foreign.as_deref().unwrap_or_default()].contains(&&*row.book_currency))
         .map(|row| OpenInvoice { number: number(row), due_on: row.due_on.unwrap_or_default(), due: row.balance.due() })
         .collect();
     let first: Vec<_> = named.iter().filter_map(|id| rows.iter().find(|row| row.id == *id)).map(number).collect();
@@ -126,11 +131,18 @@ async fn try_once(
     let entity = &*ledger.parts().billing.entity;
     let house = |role| House { entity, role, customer: &asked.customer, currency };
     let (mut entries, mut changes) = (Entries::default(), Vec::with_capacity(allocation.parts.len()));
+    let (mut rate, mut unpaid, payer) = (None, Vec::new(), Party::named(asked.source.as_deref()));
     for (part, amount) in &allocation.parts {
         let Some(row) = rows.iter().find(|row| number(row) == *part) else { continue };
         let settlement =
             invoice::decide(&row.balance, Change::Pay { amount: *amount }).map_err(|why| refused(row, why))?;
-        entries.add(postings::paid(row, settlement, asked.source.as_deref()));
+        let booked = Booked::of(ledger, row).await?;
+        if is_foreign(&row) && rate.is_none() {
+            rate = booked.rate(ledger, tenant).await?.map(|rate| (pinned(&rate, currency, booked.currency), rate));
+        }
+        let at = rate.as_ref().map(|(_, rate)| rate).filter(|_| is_foreign(&row));
+        entries.add(booked.paid(settlement, payer, at)?);
+        unpaid.push(super::unpaid(row, settlement));
         changes.push(SettlementRow {
             invoice: row.id,
             version: row.version,
@@ -140,17 +152,18 @@ async fn try_once(
         });
     }
     if allocation.excess > Amount::ZERO {
-        let accounts = (house(Role::CashClearing), house(Role::CustomerCredit));
-        entries.add(Entries::received(asked.source.as_deref(), accounts, allocation.excess));
+        let credit = (house(Role::CustomerCredit), Party::Credit);
+        entries.add(Entries::between((house(Role::CashClearing), payer), credit, allocation.excess));
     }
     let paid: Vec<i64> = changes.iter().map(|change| change.invoice).collect();
     let movement: Box<dyn Movement> = if changes.is_empty() {
         Box::new(Transfer { kind: Kind::TOPUP }) // no invoice hears of it
     } else {
         let (kind, event) = (Kind::INVOICE_PAYMENT, EventType::InvoicePaid);
-        Box::new(movement::Settlement { kind, event, rows: changes, credit_note: None })
+        let rate = rate.map(|(pinned, _)| pinned);
+        Box::new(movement::Settlement { kind, event, rows: changes, credit_note: None, rate, paid: unpaid })
     };
-    let posted = super::post(ledger, call, (request, movement), &entries, currency, permit).await?;
+    let posted = super::post(ledger, call, (request, movement), &entries, permit).await?;
     let mut invoices = Vec::new();
     if posted.declined.is_none() && !posted.replayed {
         let mut now = several(ledger, tenant, &paid).await?;
@@ -229,10 +242,10 @@ pub async fn pay_out(
     let request = request(call, call.deadline(ledger), identity, asked.words);
     let entity = &*ledger.parts().billing.entity;
     let house = |role| House { entity, role, customer: &asked.customer, currency };
-    let cash = (house(Role::CashClearing), asked.destination.as_deref());
-    let entries = Entries::between(house(Role::CustomerCredit), cash, amount);
+    let cash = (house(Role::CashClearing), Party::named(asked.destination.as_deref()));
+    let entries = Entries::between((house(Role::CustomerCredit), Party::Credit), cash, amount);
     let after = serde_json::json!({ "amount": amount.text(currency.exponent), "currency": currency.code.as_str() });
     let action = by.did("customer.refund", &asked.customer, None, Some(after.to_string()));
     let movement = Box::new(Recorded { movement: Box::new(Transfer { kind: Kind::REFUND }), action });
-    super::post(ledger, call, (request, movement), &entries, currency, permit).await
+    super::post(ledger, call, (request, movement), &entries, permit).await
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{PostedTransaction, Transaction, name};
 use crate::billing::invoice::Status;
 use crate::money::{Amount, decimal_text};
-use crate::protocol::content::{Line, Tax};
+use crate::protocol::content::{Exchange, Line, Tax};
 use crate::protocol::events::timestamp;
 use crate::protocol::record::{DocumentKind, SettlementKind};
 use crate::store::billing::invoices::{InvoiceRow, SettlementRow};
@@ -80,6 +80,26 @@ pub struct Invoice {
     pub taxes: Vec<InvoiceTax>,
     /// What became of it, oldest first; empty in lists.
     pub settlements: Vec<Settlement>,
+    /// At what it was booked, where the books are kept in another currency.
+    pub exchange: Option<InvoiceExchange>,
+}
+
+/// What an invoice was booked at: one unit of `base` is `rate` units of `quote`, the currency of the books.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InvoiceExchange {
+    /// The rate's number.
+    pub rate_id: i64,
+    /// Currency code.
+    pub base: String,
+    /// Currency code.
+    pub quote: String,
+    #[schema(example = "0.9215")]
+    pub rate: String,
+    /// What was booked, in `quote`, without tax.
+    pub net: String,
+    /// The tax that was booked.
+    pub tax: String,
 }
 
 /// What was sold.
@@ -225,7 +245,15 @@ impl Invoice {
             lines: row.content.lines.into_iter().map(InvoiceLine::from).collect(),
             taxes: row.content.taxes.into_iter().map(InvoiceTax::from).collect(),
             settlements: Vec::new(),
+            exchange: row.content.exchange.map(InvoiceExchange::from),
         }
+    }
+}
+
+impl From<Exchange> for InvoiceExchange {
+    fn from(exchange: Exchange) -> Self {
+        let Exchange { rate_id, base, quote, rate, net, tax, observed_at: _ } = exchange;
+        Self { rate_id, base, quote, rate, net, tax }
     }
 }
 

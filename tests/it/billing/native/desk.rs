@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Desk, draft, pb, text, with};
 
 impl Desk {
-    async fn put(&self, path: &str, body: &Value) -> super::Answer {
+    pub(super) async fn put(&self, path: &str, body: &Value) -> super::Answer {
         self.world.send(self.world.request(Method::PUT, path).json(body)).await
     }
 }

@@ -37,6 +37,7 @@ impl From<views::Invoice> for pb::Invoice {
             lines: view.lines.into_iter().map(pb::InvoiceLine::from).collect(),
             taxes: view.taxes.into_iter().map(pb::InvoiceTax::from).collect(),
             settlements: view.settlements.into_iter().map(pb::Settlement::from).collect(),
+            exchange: view.exchange.map(pb::InvoiceExchange::from),
         }
     }
 }
@@ -54,6 +55,13 @@ impl From<views::InvoiceLine> for pb::InvoiceLine {
             net: view.net,
             tax: view.tax,
         }
+    }
+}
+
+impl From<views::InvoiceExchange> for pb::InvoiceExchange {
+    fn from(view: views::InvoiceExchange) -> Self {
+        let views::InvoiceExchange { rate_id, base, quote, rate, net, tax } = view;
+        Self { rate_id, base, quote, rate, net, tax }
     }
 }
 

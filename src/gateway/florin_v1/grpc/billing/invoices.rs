@@ -141,7 +141,8 @@ pub(super) async fn pay_invoice(
     validate::text(names::SOURCE_ACCOUNT_ID.grpc, &asked.source_account_id, ACCOUNT_MAX)?;
     let mut words = Words::checked(asked.idempotency_key, asked.reference, asked.description)?;
     words.metadata = fields::metadata(&asked.metadata)?;
-    let what = Do::Pay { source: given(asked.source_account_id), amount: given(asked.amount) };
+    let (source, amount) = (given(asked.source_account_id), given(asked.amount));
+    let what = Do::pay(source, asked.from_credit, amount, Name::in_grpc)?;
     Ok(settle(ledger, call, &asked.id, Asked { what, words, reason: String::new() }).await?.into())
 }
 

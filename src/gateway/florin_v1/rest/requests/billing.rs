@@ -61,6 +61,8 @@ pub const VERSION: Field<Whole> = Field::new(
     Whole { max: i32::MAX.unsigned_abs(), example: 1 },
     "The version that is replaced; refused if it has changed since. Whatever it is unless given.",
 );
+pub const FROM_CREDIT: Field<Flag> =
+    Field::new(names::FROM_CREDIT.rest, Flag, "Paid from the customer's credit, and from no account.");
 pub const PAYER: Field<Text> =
     text(names::SOURCE_ACCOUNT_ID.rest, ACCOUNT_MAX, "Whose money; without one it is paid from outside.");
 pub const PAYEE: Field<Text> =
@@ -154,7 +156,7 @@ bodies! {
 
     /// A payment of an invoice.
     PayInvoiceRequest {
-        PAYER, PART.about("All that is due unless given."), KEY.about("The same key pays once."), REFERENCE,
+        PAYER, FROM_CREDIT, PART.about("All that is due unless given."), KEY.about("The same key pays once."), REFERENCE,
         DESCRIPTION, METADATA,
     }
 
