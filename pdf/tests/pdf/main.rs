@@ -3,6 +3,7 @@
 
 mod documents;
 mod limits;
+mod picture;
 mod same;
 mod text;
 
