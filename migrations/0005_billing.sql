@@ -48,7 +48,7 @@ CREATE TABLE customers (
   tax_id      text,
   region      text,
   language    text NOT NULL DEFAULT 'en',
-  extra       jsonb,                                                    -- fields of its registration that Florin does not know
+  extra       text,                                                     -- a JSON object: fields of its registration that Florin does not know, as they came
   created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
   erased_at   timestamptz,
   PRIMARY KEY (tenant, id)

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use futures::future::OptionFuture;
+use axum::Router;
+use futures::future::join_all;
 use http::HeaderValue;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use secrecy::ExposeSecret;
@@ -55,7 +56,7 @@ pub struct Runtime {
     pub grpc: SocketAddr,
     /// Where REST listens.
     pub http: Option<SocketAddr>,
-    /// Where the orders contract has REST of its own, if it has.
+    /// Where REST listens as clients of the orders contract expect it, if it does.
     pub orders_http: Option<SocketAddr>,
     /// Where metrics are, if they are on.
     pub metrics: Option<SocketAddr>,
@@ -67,7 +68,7 @@ pub struct Runtime {
     tree: Arc<Tree>,
     server: GrpcServer,
     rest: HttpServer,
-    orders_rest: Option<HttpServer>,
+    more_rest: Vec<HttpServer>,
     stop: watch::Sender<bool>,
     beside: Vec<JoinHandle<()>>,
     drain: Duration,
@@ -151,8 +152,9 @@ impl Runtime {
             native: limiter(settings.rate_limit.native, "florin:rate:native")?,
         };
         let (grpc_connections_max, rest_connections_max) = connections_max(settings.grpc.connections_max);
-        // two listeners of REST share its connections
-        let rest_connections_max = rest_connections_max.div_ceil(if settings.orders_http.is_some() { 2 } else { 1 });
+        // the listeners of REST share its connections
+        let rest_connections_max =
+            rest_connections_max.div_ceil(1 + settings.more_http.len() + usize::from(settings.orders_http.is_some()));
         let config = GrpcConfig {
             listen: resolve(&settings.grpc.listen).await?,
             message_bytes_max: settings.grpc.message_bytes_max,
@@ -182,16 +184,19 @@ impl Runtime {
             customers: dispatch.map(|dispatch| customers(settings, dispatch, &pool)),
             allow_origin,
         });
-        let orders_rest = match &settings.orders_http {
-            None => None,
-            Some(listen) => {
-                let config = HttpServerConfig { listen: resolve(listen).await?, ..rest_config.clone() };
-                let started = HttpServer::start(config, orders_router(app.clone()), health.clone()).await;
-                Some(started.with_context(|| {
-                    format!("REST cannot listen (HTTP_HOST {}, LEDGER_API_HTTP_PORT {})", listen.host, listen.port)
-                })?)
-            }
+        let more = async |listen: &ListenSettings, name: &str, router: Router| -> anyhow::Result<HttpServer> {
+            let config = HttpServerConfig { listen: resolve(listen).await?, ..rest_config.clone() };
+            let started = HttpServer::start(config, router, health.clone()).await;
+            started.with_context(|| format!("REST cannot listen (HTTP_HOST {}, {name} {})", listen.host, listen.port))
         };
+        let mut more_rest = Vec::new();
+        if let Some(listen) = &settings.orders_http {
+            more_rest.push(more(listen, "LEDGER_API_HTTP_PORT", orders_router(app.clone())).await?);
+        }
+        let orders_http = more_rest.first().map(|rest| rest.address);
+        for listen in &settings.more_http {
+            more_rest.push(more(listen, "HTTP_MORE_PORTS", router(app.clone())).await?);
+        }
         let rest = HttpServer::start(rest_config, router(app), health.clone()).await;
         let rest = rest.with_context(|| {
             format!("REST cannot listen (HTTP_HOST {}, HTTP_PORT {})", settings.http.host, settings.http.port)
@@ -217,7 +222,7 @@ impl Runtime {
         Ok(Self {
             grpc: server.address,
             http: Some(rest.address),
-            orders_http: orders_rest.as_ref().map(|rest| rest.address),
+            orders_http,
             metrics,
             ledger,
             health,
@@ -225,7 +230,7 @@ impl Runtime {
             tree,
             server,
             rest,
-            orders_rest,
+            more_rest,
             stop,
             beside,
             drain: settings.grpc.drain,
@@ -258,7 +263,7 @@ impl Runtime {
         tokio::join!(
             self.server.stop_when(self.drain, quiet(in_flight)),
             stop_rest(self.rest),
-            OptionFuture::from(self.orders_rest.map(stop_rest))
+            join_all(self.more_rest.into_iter().map(stop_rest))
         );
         while in_flight.now() > 0 && Instant::now() < until {
             // callers that hung up leave work behind that is finished all the same

@@ -31,6 +31,8 @@ pub struct Settings {
     pub http: ListenSettings,
     /// A listener for the orders contract alone; `None`: there is none.
     pub orders_http: Option<ListenSettings>,
+    /// Further listeners of REST.
+    pub more_http: Vec<ListenSettings>,
     /// `None`: plain text.
     pub tls: Option<TlsSettings>,
     pub auth: AuthSettings,
@@ -170,6 +172,21 @@ pub struct MailSettings {
     pub user: Option<String>,
     pub password: Option<SecretString>,
     pub from: String,
+    pub tls: MailTls,
+    /// PEM.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How the way to the mail server is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailTls {
+    /// STARTTLS if the server offers it, else plain.
+    Auto,
+    /// STARTTLS, or nothing is sent.
+    Required,
+    /// From the first byte.
+    Implicit,
+    None,
 }
 
 #[derive(Clone, Debug)]

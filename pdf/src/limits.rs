@@ -18,9 +18,9 @@ pub const ADDRESS_LINES_MAX: usize = 10;
 /// Characters of a name, of a line of an address, and of what has no limit of its own.
 pub const NAME_CHARS_MAX: usize = 200;
 /// Characters of a number, an item's code, an id of a customer or for tax, a phone.
-pub const CODE_CHARS_MAX: usize = 64;
-/// Characters of an e-mail address: RFC 5321.
-pub const EMAIL_CHARS_MAX: usize = 254;
+pub const CODE_CHARS_MAX: usize = 256;
+/// Characters of an e-mail address: RFC 5321 has 64, `@` and 255.
+pub const EMAIL_CHARS_MAX: usize = 320;
 /// Characters of an item's description.
 pub const DESCRIPTION_CHARS_MAX: usize = 1_000;
 /// Characters of the terms, and of the note.

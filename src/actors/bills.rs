@@ -1,8 +1,8 @@
 //! Bills the customers of shops: each message of the topic `billing` becomes one invoice, and is then announced on the
 //! topic `notify` with its PDF.
 //!
-//! Each call is a bill, so what tells two bills from each other is where their messages stand. A bill whose customer is
-//! not known is parked, since the registration may still be on its way; after a while it is a dead letter.
+//! Each call is a bill. A message under a key of the contract is told from others by its key and what it says, any other by
+//! where it stands. A bill whose customer is not known is parked, since the registration may still be on its way; after a while it is a dead letter.
 
 mod paper;
 
@@ -208,7 +208,7 @@ impl Bills {
         };
         Ok(Some(Issue {
             at,
-            id: TransactionId::of_message("bill", &self.config.tenant, &message.id()),
+            id: TransactionId::of_message("bill", &self.config.tenant, &identity(message)),
             message: message.id(),
             api: Api::Customers,
             request: RequestHash::of(&[b"bill", &message.body]),
@@ -278,6 +278,16 @@ fn notice(bill: &IssuedBill, document: &InvoiceDocument, filepath: String) -> No
 /// The key of a bill's message, or what it would be.
 fn key(message: &Incoming) -> String {
     format!("{KEY_PREFIX}{}", number(message))
+}
+
+/// What makes two messages the same bill: a call of the contract draws a number for its key.
+fn identity(message: &Incoming) -> String {
+    let key = message.key.as_deref().and_then(|key| std::str::from_utf8(key).ok()).unwrap_or_default();
+    if key.len() > KEY_PREFIX.len() && key.len() < NUMBER_BYTES_MAX && key.starts_with(KEY_PREFIX) {
+        format!("{key}/{}", message.digest())
+    } else {
+        message.id()
+    }
 }
 
 /// `#17`, from the key; without a usable one, from where the message stands.

@@ -20,7 +20,7 @@ use sqlx::PgPool;
 pub use self::letters::{Letters, Undelivered};
 use crate::faults::Faults;
 use crate::messaging::KafkaConfig;
-use crate::messaging::consumer::{Bounds, Consumer, Received};
+use crate::messaging::consumer::{Batch, Bounds, Consumer, Received};
 use crate::messaging::producer::Failure;
 use crate::resilience::health::{Condition, Health, Part};
 use crate::store::{StoreError, received};
@@ -57,9 +57,13 @@ impl Incoming {
     /// What tells this message from all others that stand where it stands, also from those of a topic that was made anew.
     pub fn id(&self) -> String {
         let Place { topic, partition, offset } = &self.place;
+        format!("{topic}/{partition}/{offset}/{}", self.digest())
+    }
+
+    /// SHA-256 of what it says, in hexadecimal digits.
+    pub fn digest(&self) -> String {
         let digest = Sha256::digest(&self.body);
-        let digest = digest.iter().fold(String::with_capacity(64), |text, byte| text + &format!("{byte:02x}"));
-        format!("{topic}/{partition}/{offset}/{digest}")
+        digest.iter().fold(String::with_capacity(64), |text, byte| text + &format!("{byte:02x}"))
     }
 }
 
@@ -198,9 +202,12 @@ impl<D: Desk> Actor for Intake<D> {
     ) -> Result<(), ActorProcessingErr> {
         let part = state.args.desk.part();
         match state.step().await {
-            Ok(()) => {
+            Ok(trouble) => {
                 state.backoff.reset();
-                state.args.health.report(part, Condition::Up);
+                let condition = trouble.map_or(Condition::Up, Condition::Degraded);
+                if state.args.health.report(part, condition.clone()) && condition != Condition::Up {
+                    tracing::warn!(topic = state.topic(), ?condition, "a part of the messages cannot be read");
+                }
                 myself.cast(IntakeMessage::Step)?;
             }
             Err(later) => {
@@ -229,24 +236,22 @@ impl<D: Desk> IntakeState<D> {
         self.args.topics.first().cloned().unwrap_or_default()
     }
 
-    /// One poll: read, handled, committed.
-    async fn step(&mut self) -> Result<(), Later> {
+    /// One poll: read, handled, committed. Returns why a part of the messages cannot be read, if that is so.
+    async fn step(&mut self) -> Result<Option<String>, Later> {
         if !(self.args.confirmed)() {
             return Err(Later("this process does not lead for certain".into()));
         }
         self.look().await?;
         let bounds = self.args.desk.bounds();
-        let batch = match self.consumer()?.batch(bounds).await {
-            Ok(batch) => batch,
-            Err(error) => return Err(Later(error.to_string())),
-        };
+        let read = self.consumer()?.batch(bounds).await.map_err(|error| Later(error.to_string()))?;
+        let Batch { messages: batch, trouble } = read;
         if batch.is_empty() {
-            return Ok(());
+            return Ok(trouble);
         }
         let began = Instant::now();
         let handled = self.take_in(&batch).await;
         self.args.faults.pause("intake.handled").await;
-        let Some(consumer) = self.consumer.take() else { return handled };
+        let Some(consumer) = self.consumer.take() else { return handled.map(|()| trouble) };
         // A consumer that does neither is replaced by a new one, which begins at the last commit.
         let went = if handled.is_ok() { consumer.commit(&batch).await } else { consumer.rewind(&batch).await };
         match went {
@@ -257,7 +262,7 @@ impl<D: Desk> IntakeState<D> {
             }
         }
         metrics::histogram!(RECEIVED_POLL, "topic" => self.topic()).record(began.elapsed());
-        handled
+        handled.map(|()| trouble)
     }
 
     fn consumer(&mut self) -> Result<&Consumer, Later> {

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::value::RawValue;
 use sqlx::PgPool;
 
 use super::intake::{Desk, Fate, Incoming, Later};
@@ -100,7 +99,7 @@ impl Users {
             last_name: registration.last_name,
             mobile: registration.mobile,
             born_on: registration.born_on,
-            extra: registration.extra.and_then(|extra| RawValue::from_string(extra).ok()),
+            extra: registration.extra,
             email: registration.email,
         }
     }

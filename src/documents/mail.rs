@@ -36,7 +36,8 @@ pub struct MailConfig {
 /// How the way to the mail server is protected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tls {
-    /// STARTTLS if the server offers it, else plain, the password as well: whoever sits between can take the offer away.
+    /// STARTTLS if the server offers it, whosever its certificate is, else plain, the password as well: whoever sits
+    /// between can take the offer away.
     #[default]
     Auto,
     /// STARTTLS, or nothing is sent.

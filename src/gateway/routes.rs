@@ -1,5 +1,4 @@
-//! The table of routes: each contract brings its own, and what is none of them is answered here. The orders contract may
-//! have a listener of its own beside the one of all.
+//! The table of routes: each contract brings its own, and what is none of them is answered here.
 
 use axum::Router;
 use axum::extract::State;
@@ -27,12 +26,8 @@ pub fn contracts() -> [(Routes, Manners); 4] {
         (accounts_v1::routes(), accounts_v1::error::MANNERS),
         (customers_v1::routes(), customers_v1::MANNERS),
         (florin_v1::rest::routes().and(common), florin_v1::rest::MANNERS),
-        orders(),
+        (orders_v1::rest::routes(), orders_v1::rest::MANNERS),
     ]
-}
-
-fn orders() -> (Routes, Manners) {
-    (orders_v1::rest::routes(), orders_v1::rest::MANNERS)
 }
 
 /// All routes, served.
@@ -40,9 +35,9 @@ pub fn router(app: App) -> Router {
     served(app, contracts(), florin_v1::rest::MANNERS)
 }
 
-/// The routes of the orders contract, served without the others.
+/// The same where a path that is not there is answered as the orders contract has it.
 pub fn orders_router(app: App) -> Router {
-    served(app, [orders()], orders_v1::rest::MANNERS)
+    served(app, contracts(), orders_v1::rest::MANNERS)
 }
 
 /// Serves these, and answers what is none of them in the manners of `elsewhere`.

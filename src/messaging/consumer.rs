@@ -49,6 +49,14 @@ pub struct Bounds {
     pub linger: Duration,
 }
 
+/// What one poll read.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    pub messages: Vec<Received>,
+    /// Why something could not be read: of a partition that is away, or that holds what cannot be unpacked.
+    pub trouble: Option<String>,
+}
+
 /// A member of a consumer group. Dropped, it leaves the group beside its owner: that may take as long as Kafka does not
 /// answer.
 pub struct Consumer {
@@ -98,12 +106,14 @@ impl Consumer {
         self.inner.clone().ok_or_else(|| Failure::Renew("the consumer has left its group".into()))
     }
 
-    /// The next messages, in order within each topic partition; none if none came in time.
+    /// The next messages, in order within each topic partition; none if none came in time. What cannot be read of one
+    /// partition keeps nothing of the others back: the client library goes on trying it by itself.
     ///
     /// # Errors
-    /// When Kafka cannot be read. The client library goes on trying by itself: the next call may succeed.
-    pub async fn batch(&self, bounds: Bounds) -> Result<Vec<Received>, KafkaError> {
-        let Ok(inner) = self.inner() else { return Ok(Vec::new()) };
+    /// When nothing can be read: the next call may succeed.
+    pub async fn batch(&self, bounds: Bounds) -> Result<Batch, KafkaError> {
+        let mut trouble = None;
+        let Ok(inner) = self.inner() else { return Ok(Batch::default()) };
         let mut batch: Vec<Received> = Vec::new();
         let mut bytes = 0;
         let mut until = tokio::time::Instant::now() + bounds.wait;
@@ -119,6 +129,13 @@ impl Consumer {
                 Ok(message) => batch.push(received(&message)),
                 // nobody has written to the topic yet
                 Err(KafkaError::MessageConsumption(RDKafkaErrorCode::UnknownTopicOrPartition)) => continue,
+                Err(error @ KafkaError::MessageConsumption(_)) => {
+                    trouble = Some(error.to_string());
+                    if tokio::time::Instant::now() >= until {
+                        break;
+                    }
+                    continue;
+                }
                 Err(error) if batch.is_empty() => return Err(error),
                 Err(_) => break, // what was read is used, and the error comes again
             }
@@ -127,7 +144,7 @@ impl Consumer {
                 until = tokio::time::Instant::now() + bounds.linger;
             }
         }
-        Ok(batch)
+        Ok(Batch { messages: batch, trouble })
     }
 
     /// Says that these messages, and all before them, need not come again. If that is lost, they come again.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
@@ -65,13 +65,12 @@ impl Topics {
         for (name, bytes_max) in all {
             let size = (bytes_max + FRAMING).to_string();
             if plans.iter().all(|plan| plan.name != *name) {
+                let is_numbered = self.numbered.contains(name);
+                let least = if is_numbered { NUMBERED_PARTITIONS_MIN } else { 1 };
                 plans.push(Plan {
                     name: name.clone(),
-                    partitions: if self.numbered.contains(name) {
-                        config.partitions.max(NUMBERED_PARTITIONS_MIN)
-                    } else {
-                        config.partitions
-                    },
+                    partitions: config.partitions.max(least),
+                    is_numbered,
                     settings: vec![("max.message.bytes", size.clone())],
                 });
             }
@@ -83,7 +82,7 @@ impl Topics {
             ("max.compaction.lag.ms", "3600000"),
         ];
         let settings = compacted.map(|(name, value)| (name, value.to_owned())).to_vec();
-        plans.push(Plan { name: self.positions.clone(), partitions: 1, settings });
+        plans.push(Plan { name: self.positions.clone(), partitions: 1, is_numbered: false, settings });
         plans
     }
 }
@@ -92,6 +91,8 @@ impl Topics {
 pub struct Plan {
     pub name: String,
     pub partitions: i32,
+    /// Others write to it by the number of a partition.
+    is_numbered: bool,
     settings: Vec<(&'static str, String)>,
 }
 
@@ -120,7 +121,8 @@ pub enum TopicError {
     },
 }
 
-/// Creates the topics that are missing, with their settings; returns the names of those that it created.
+/// Creates the topics that are missing, with their settings, and returns the names of those that it created. One that
+/// others write to by the number of a partition gets the partitions that they name.
 ///
 /// # Errors
 /// When Kafka does not answer within 10 s, or refuses.
@@ -146,7 +148,11 @@ pub async fn ensure_topics(config: &KafkaConfig) -> Result<Vec<String>, TopicErr
     {
         match result {
             Ok(topic) => created.push(topic),
-            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((topic, RDKafkaErrorCode::TopicAlreadyExists)) => {
+                if let Some(plan) = plans.iter().find(|plan| plan.name == topic && plan.is_numbered) {
+                    widen(&admin, plan).await?;
+                }
+            }
             Err((topic, code)) => return Err(TopicError::Create { topic, code }),
         }
     }
@@ -160,6 +166,20 @@ pub async fn ensure_topics(config: &KafkaConfig) -> Result<Vec<String>, TopicErr
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Gives a topic that others write to by number the partitions that they name.
+async fn widen(admin: &AdminClient<DefaultClientContext>, plan: &Plan) -> Result<(), TopicError> {
+    let least = usize::try_from(NUMBERED_PARTITIONS_MIN).unwrap_or(usize::MAX);
+    let options = AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT));
+    for result in admin.create_partitions(&[NewPartitions::new(&plan.name, least)], &options).await? {
+        match result {
+            // it has as many, or more
+            Ok(_) | Err((_, RDKafkaErrorCode::InvalidPartitions)) => {}
+            Err((topic, code)) => return Err(TopicError::Create { topic, code }),
+        }
+    }
+    Ok(())
 }
 
 /// Checks that the topic of positions exists and keeps every key's newest record.

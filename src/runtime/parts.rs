@@ -1,5 +1,6 @@
 //! What each part of the runtime is set to, from the settings.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::money::Currencies;
 use crate::protocol::record::DEFAULT_TENANT;
 use crate::provider::{HttpConfig, HttpProvider};
 use crate::saga::Policy;
-use crate::settings::{ExportsSettings, Mode, Settings};
+use crate::settings::{ExportsSettings, MailTls, Mode, Settings};
 use crate::store::Database;
 use crate::supervision::tree::{Billing, Publishing};
 use crate::teller::customers::{Customers, CustomersParts};
@@ -168,14 +169,21 @@ pub(super) fn billing(
 /// What sends mails, if there is a mail server.
 fn mail(settings: &Settings) -> anyhow::Result<Option<MailConfig>> {
     let Some(mail) = &settings.mail else { return Ok(None) };
+    let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("SMTP_CA_FILE {}", path.display()));
+    let root = mail.ca_file.as_ref().map(read).transpose()?;
     let mailer = Mailer::new(SmtpConfig {
         host: mail.host.clone(),
         port: mail.port,
         user: mail.user.clone(),
         password: mail.password.clone(),
         from: mail.from.clone(),
-        tls: Tls::Auto,
-        root: None,
+        tls: match mail.tls {
+            MailTls::Auto => Tls::Auto,
+            MailTls::Required => Tls::Required,
+            MailTls::Implicit => Tls::Implicit,
+            MailTls::None => Tls::None,
+        },
+        root,
         timeout: SMTP_TIMEOUT,
     });
     let mailer = mailer.map_err(anyhow::Error::msg).context("mails cannot be sent (SMTP_HOST, SMTP_FROM)")?;

@@ -8,8 +8,8 @@ use secrecy::SecretString;
 use super::{
     AdmissionSettings, AuthSettings, BillingSettings, CustomersSettings, DatabaseSettings, DevBroker, Entry,
     ExportsSettings, GrpcSettings, JournalSettings, KafkaSettings, ListenSettings, LogFormat, LogSettings,
-    MailSettings, Mode, OutboxSettings, Problems, ProviderSettings, RateLimitSettings, RedisSettings, SagaSettings,
-    Settings, TlsSettings, TraceSettings, UNAUTHENTICATED_WORDS, Value, WindowSettings,
+    MailSettings, MailTls, Mode, OutboxSettings, Problems, ProviderSettings, RateLimitSettings, RedisSettings,
+    SagaSettings, Settings, TlsSettings, TraceSettings, UNAUTHENTICATED_WORDS, Value, WindowSettings,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -32,7 +32,9 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             drain: v.span("DRAIN_SECONDS"),
         },
         http: v.listen("HTTP_HOST", "HTTP_PORT"),
-        orders_http: Some(v.listen("HTTP_HOST", "LEDGER_API_HTTP_PORT")).filter(|listen| listen.port > 0),
+        orders_http: Some(v.listen("HTTP_HOST", "LEDGER_API_HTTP_PORT"))
+            .filter(|listen| listen.port > 0 && listen.port != v.whole::<u16>("HTTP_PORT")),
+        more_http: v.ports("HTTP_MORE_PORTS").map(|port| ListenSettings { host: v.text("HTTP_HOST"), port }).collect(),
         tls: v.path("TLS_CERT_FILE").zip(v.path("TLS_KEY_FILE")).map(|(cert_file, key_file)| TlsSettings {
             cert_file,
             key_file,
@@ -152,6 +154,13 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             user: v.optional("SMTP_USER"),
             password: v.optional("SMTP_PASSWORD").map(SecretString::from),
             from: v.text("SMTP_FROM"),
+            tls: match v.text("SMTP_TLS").as_str() {
+                "required" => MailTls::Required,
+                "implicit" => MailTls::Implicit,
+                "none" => MailTls::None,
+                _ => MailTls::Auto,
+            },
+            ca_file: v.path("SMTP_CA_FILE"),
         }),
         metrics: v.flag("METRICS_ENABLED").then(|| v.listen("METRICS_HOST", "METRICS_PORT")),
         log: LogSettings {
@@ -264,6 +273,15 @@ impl Values<'_> {
 
     fn names(&self, name: &str) -> Vec<String> {
         self.text(name).split(',').map(str::to_owned).collect()
+    }
+
+    fn ports(&self, name: &str) -> impl Iterator<Item = u16> {
+        let ports = self.optional(name).unwrap_or_default();
+        ports
+            .split(',')
+            .filter_map(|port| port.trim().parse().ok())
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
     }
 
     fn data(&self) -> PathBuf {

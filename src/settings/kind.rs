@@ -16,6 +16,8 @@ pub enum Kind {
     Host,
     /// A TCP port; 0: any free one.
     Port,
+    /// Up to so many TCP ports, separated by commas; empty: none.
+    Ports(usize),
     /// `true` or `false`, in several spellings.
     Flag,
     /// A whole number from the first to the second.
@@ -75,6 +77,11 @@ impl Kind {
                 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:_[]%".contains(&b)))
             .then(|| Value::Text(text.trim_start_matches('[').trim_end_matches(']').into())),
             Self::Port => whole(text).filter(|n| *n <= 65_535).map(Value::Whole),
+            Self::Ports(count_max) => {
+                let ports: Vec<_> = text.split(',').map(str::trim).collect();
+                let is_port = |port: &&str| whole(port).is_some_and(|port| (1..=65_535).contains(&port));
+                optional(ports.iter().all(is_port) && ports.len() <= count_max)
+            }
             Self::Flag => flag(text).map(Value::Flag),
             Self::Whole(min, max) | Self::Hours(min, max) => {
                 whole(text).filter(|n| (min..=max).contains(n)).map(Value::Whole)
@@ -105,6 +112,7 @@ impl Kind {
             ),
             Self::Host => "a host name or an address".into(),
             Self::Port => "a port from 0 (any free one) to 65535".into(),
+            Self::Ports(count_max) => format!("up to {count_max} ports from 1 to 65535, separated by commas"),
             Self::Flag => "true or false".into(),
             Self::Whole(min, max) => format!("a whole number from {min} to {max}"),
             Self::Bytes(min, max) => format!("bytes from {} to {}", bytes_text(*min), bytes_text(*max)),

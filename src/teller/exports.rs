@@ -5,6 +5,7 @@ use chrono::{NaiveDate, Utc};
 use super::failure::Failure;
 use super::ledger::Ledger;
 use crate::actors::exports::ExportError;
+use crate::documents::storage::StorageError;
 use crate::store::billing::exports::ExportRow;
 
 /// The export of the day before today (UTC); made unless it is there.
@@ -20,14 +21,17 @@ pub async fn yesterday(ledger: &Ledger) -> Result<ExportRow, Failure> {
 ///
 /// # Errors
 /// `FailedPrecondition` for a day that has not ended, and where other bytes are in its place; `NotLeader`,
-/// `DatabaseAway`; `Unconfigured` while the place where exports stay cannot be reached.
+/// `DatabaseAway`; `Unconfigured` while the place where exports stay cannot be reached or takes nothing, and in the first
+/// half minute after the day's end.
 pub async fn day(ledger: &Ledger, day: NaiveDate) -> Result<ExportRow, Failure> {
     let exports = ledger.active()?.exports;
     exports.day(day).await.map_err(|error| {
         tracing::warn!(%day, %error, "an export cannot be made now");
         match error {
-            ExportError::NotEnded(_) => Failure::FailedPrecondition(error.to_string()),
-            ExportError::Storage(ref storage) if !storage.is_transient() => {
+            ExportError::NotEnded(day) if day < Utc::now().date_naive() => {
+                Failure::Unconfigured("the day ended less than 30 seconds ago: ask again in half a minute")
+            }
+            ExportError::NotEnded(_) | ExportError::Storage(StorageError::Differs { .. }) => {
                 Failure::FailedPrecondition(error.to_string())
             }
             ExportError::Storage(_) => Failure::Unconfigured("the place of exports cannot be reached"),

@@ -7,14 +7,21 @@ use uuid::Uuid;
 use super::call::Call;
 use super::failure::Failure;
 use super::ledger::{Answer, Command, Ledger, Request};
-use super::native::fields;
 use super::validate::{self, cut};
-use crate::money::{Amount, Currency};
+use crate::billing::order::decimal;
+use crate::money::{Amount, Currency, CurrencyCode, Rounding};
 use crate::protocol::movement::Transfer;
 use crate::protocol::record::{Api, Kind, RequestedPosting, TransactionId};
+use crate::store::currencies::CurrencyRow;
+use crate::store::operators::Doing;
 
 /// Bytes of an account's name. Its id has the currency behind it.
 pub const NAME_MAX: usize = 100;
+/// Bytes of an amount.
+const AMOUNT_MAX: usize = 64;
+/// What stands for no currency, and the decimals of one that is first named here.
+const NO_CURRENCY: &str = "XXX";
+const EXPONENT: i16 = 2;
 
 /// An entry as its caller wrote it, in the words of the contract.
 #[derive(Clone, Debug)]
@@ -32,19 +39,17 @@ pub struct LedgerEntry {
 ///
 /// # Errors
 /// `Invalid`, naming field, value and limit; `FailedPrecondition` when an account would be opened in a currency that is
-/// not in use; else as [`Ledger::post`].
+/// not in use, or a currency would be one too many; else as [`Ledger::post`].
 pub async fn post(ledger: &Ledger, call: &Call, entry: &LedgerEntry) -> Result<Answer, Failure> {
     let deadline = call.deadline(ledger);
     let txn_id = checked(entry)?;
-    validate::required("currency", &entry.currency, validate::CURRENCY_MAX)?;
-    ledger.ensure_known([entry.currency.as_str()].into_iter()).await?;
-    let currency = fields::currency(&ledger.parts().currencies, "currency", &entry.currency)?;
+    let currency = currency(ledger, call, &entry.currency).await?;
     let amount = amount(entry, currency)?;
     let postings: SmallVec<[_; 1]> = smallvec![RequestedPosting {
         debit: account(&entry.account_dr, currency),
         credit: account(&entry.account_cr, currency),
         amount,
-        currency: entry.currency.clone(),
+        currency: currency.code.to_string(),
         exponent: currency.exponent,
     }];
     let reference = txn_id.to_string();
@@ -95,9 +100,34 @@ fn checked(entry: &LedgerEntry) -> Result<Uuid, Failure> {
     Ok(txn_id)
 }
 
+/// A currency by its code in any case, made when it is first named; none is `XXX`, as ISO 4217 has it.
+async fn currency(ledger: &Ledger, call: &Call, text: &str) -> Result<Currency, Failure> {
+    validate::text("currency", text, validate::CURRENCY_MAX)?;
+    let code = Some(text.trim().to_uppercase()).filter(|code| !code.is_empty()).unwrap_or_else(|| NO_CURRENCY.into());
+    if let Some(currency) = ledger.currency(&code).await? {
+        return Ok(currency);
+    }
+    if CurrencyCode::parse(&code).is_none() {
+        return Err(Failure::Invalid(format!("currency {:?} is not 2 to 12 letters and digits", cut(text))));
+    }
+    let by = call.operator("first named by an entry")?;
+    let doing = Doing { tenant: &call.tenant, by: &by, correlation: call.correlation.as_deref() };
+    let new = CurrencyRow { name: code.clone(), code, exponent: EXPONENT, fiat: false, active: true, metadata: None };
+    let (row, _) = ledger.create_currency(new, &doing).await?;
+    row.currency().ok_or(Failure::Guard)
+}
+
+/// Decimal text, also with an exponent and blanks around it, rounded half away from zero to the currency's decimals.
 fn amount(entry: &LedgerEntry, currency: Currency) -> Result<Amount, Failure> {
-    let amount = fields::amount("amount", &entry.amount, currency)?;
-    if amount <= Amount::ZERO {
+    let text = entry.amount.trim();
+    validate::required("amount", text, AMOUNT_MAX)?;
+    let number = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let exact = decimal(number).ok_or_else(|| {
+        Failure::Invalid(format!("amount {:?} is not a decimal number such as \"12.50\", below 10^20", cut(text)))
+    })?;
+    let amount = Rounding::HalfAwayFromZero.amount(&exact, currency.exponent);
+    let amount = amount.map_err(|error| Failure::Invalid(format!("amount {:?}: {error}", cut(text))))?;
+    if amount <= Amount::ZERO || text.starts_with('-') {
         return Err(Failure::Invalid(format!("amount {:?} is not above 0", cut(&entry.amount))));
     }
     Ok(amount)
@@ -105,7 +135,7 @@ fn amount(entry: &LedgerEntry, currency: Currency) -> Result<Amount, Failure> {
 
 /// Names of accounts may have any character that PostgreSQL can store.
 fn name(field: &str, text: &str) -> Result<(), Failure> {
-    if text.is_empty() {
+    if text.trim().is_empty() {
         return Err(Failure::Invalid(format!("{field} is required")));
     }
     validate::prose(field, text, NAME_MAX)?;
@@ -140,7 +170,9 @@ mod tests {
     fn a_repeat_is_told_by_all_five_fields_whatever_their_spelling() {
         let usd = currency("USD", 2);
         let first = id_of("default", &entry(TXN, "a", "b", "12.50"), usd);
-        for (txn_id, amount) in [(TXN, "12.5"), (TXN, "012.500"), (&*TXN.to_uppercase(), "12.50")] {
+        for (txn_id, amount) in
+            [(TXN, "12.5"), (TXN, " 012.500"), (TXN, "1.25e1"), (TXN, "+12.499999"), (&*TXN.to_uppercase(), "12.50")]
+        {
             assert_eq!(id_of("default", &entry(txn_id, "a", "b", amount), usd), first, "{txn_id} {amount}");
         }
         for (n, (tenant, other, currency)) in [
@@ -178,11 +210,13 @@ mod tests {
             (entry(TXN, "a", "\0", "1"), "account_cr \"\\0\" contains U+0000, which is not allowed"),
             (entry(TXN, "a", "a", "1"), "account_cr \"a\" is the account_dr as well: an entry is between two accounts"),
             (entry(TXN, "a", "b", "0.00"), "amount \"0.00\" is not above 0"),
-            (entry(TXN, "a", "b", "10.005"), "amount \"10.005\" has more than the 2 decimals of USD"),
+            (entry(TXN, "a", "b", "-1"), "amount \"-1\" is not above 0"),
+            (entry(TXN, "a", "b", "0.004"), "amount \"0.004\" is not above 0"),
+            (entry(TXN, "a", "b", "NaN"), "amount \"NaN\" is not a decimal number such as \"12.50\", below 10^20"),
         ] {
             assert_eq!(said(&entry), message);
         }
         assert!(said(&entry(TXN, &"x".repeat(101), "b", "1")).ends_with("is 101 bytes long, the limit is 100"));
-        assert!(checked(&entry(TXN, " ", "\n", "1")).is_ok());
+        assert_eq!(said(&entry(TXN, " ", "\n", "1")), "account_dr is required");
     }
 }

@@ -143,11 +143,14 @@ fn number_or_text<const N: usize>(
         false => return Err(fields.wrong_type(index, "a number or a text that is one", json)),
     };
     let value = || cut(json);
-    number::limited(&text, limits.decimals, limits.whole_digits).map_err(|fault| match fault {
-        Fault::NotANumber => BrokenOrder::NotANumber { field, value: value() },
-        Fault::Negative => BrokenOrder::Negative { field, value: value() },
-        Fault::TooPrecise => BrokenOrder::TooPrecise { field, max: limits.decimals, value: value() },
-        Fault::TooLarge => BrokenOrder::TooLarge { field, limit: limits.words, value: value() },
+    let text = text.trim(); // as JavaScript reads it, which wrote it
+    number::limited(text.strip_prefix('+').unwrap_or(text), limits.decimals, limits.whole_digits).map_err(|fault| {
+        match fault {
+            Fault::NotANumber => BrokenOrder::NotANumber { field, value: value() },
+            Fault::Negative => BrokenOrder::Negative { field, value: value() },
+            Fault::TooPrecise => BrokenOrder::TooPrecise { field, max: limits.decimals, value: value() },
+            Fault::TooLarge => BrokenOrder::TooLarge { field, limit: limits.words, value: value() },
+        }
     })
 }
 

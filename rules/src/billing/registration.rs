@@ -10,6 +10,9 @@ use super::order::{BrokenOrder, cut, message};
 
 /// Bytes of an e-mail address, at most (RFC 5321: 64, `@`, 255).
 pub const EMAIL_BYTES_MAX: usize = 320;
+/// Bytes before the `@`, and of a label behind it, at most (RFC 5321, RFC 1035).
+const LOCAL_BYTES_MAX: usize = 64;
+const LABEL_BYTES_MAX: usize = 63;
 /// Bytes of a customer's id, at most.
 pub const ID_BYTES_MAX: usize = 64;
 
@@ -117,20 +120,34 @@ fn characters<const N: usize>(
     }
 }
 
-/// One `@`, something before it, and a name with a point behind it, without blanks.
+/// An address as RFC 5321 has it without quotes: words between dots, `@`, and a name of at least two labels.
 fn read_email<const N: usize>(fields: &Fields<'_, N>, index: usize) -> Result<String, BrokenOrder> {
     let json = fields.required(index)?;
     let text = fields.text(index, json, EMAIL_BYTES_MAX)?;
-    let is_domain = |domain: &str| domain.contains('.') && domain.split('.').all(|label| !label.is_empty());
-    let is_email = text
-        .split_once('@')
-        .is_some_and(|(local, domain)| !local.is_empty() && !domain.contains('@') && is_domain(domain))
-        && !text.contains(|c: char| c.is_whitespace() || c.is_control());
-    if is_email {
+    if is_email(&text) {
         Ok(text.into_owned())
     } else {
         Err(BrokenOrder::NotOne { field: fields.field(index), expected: "an e-mail address", value: cut(json) })
     }
+}
+
+fn is_email(text: &str) -> bool {
+    let in_word = |c: char| c.is_ascii_alphanumeric() || !c.is_ascii() || "!#$%&'*+-/=?^_`{|}~".contains(c);
+    let is_word =
+        |word: &str| !word.is_empty() && word.chars().all(|c| in_word(c) && !c.is_control() && !c.is_whitespace());
+    let in_label = |c: char| c.is_alphanumeric() || c == '-';
+    let is_label = |label: &str| {
+        (1..=LABEL_BYTES_MAX).contains(&label.len())
+            && label.chars().all(in_label)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.rsplit_once('@').is_some_and(|(local, domain)| {
+        local.len() <= LOCAL_BYTES_MAX
+            && local.split('.').all(is_word)
+            && domain.contains('.')
+            && domain.split('.').all(is_label)
+    })
 }
 
 fn read_day<const N: usize>(fields: &Fields<'_, N>, index: usize) -> Result<Option<NaiveDate>, BrokenOrder> {

@@ -102,7 +102,9 @@ impl Connections {
 }
 
 fn parameters(config: &MailConfig) -> Result<TlsParameters, String> {
-    let mut parameters = TlsParameters::builder(config.host.clone());
+    // who takes plain for an answer takes any certificate, unless one is named
+    let is_any = config.tls == Tls::Auto && config.root.is_none();
+    let mut parameters = TlsParameters::builder(config.host.clone()).dangerous_accept_invalid_certs(is_any);
     if let Some(root) = &config.root {
         // the library takes a file without any certificate
         CertificateDer::from_pem_slice(root).map_err(|error| format!("the root is no certificate in PEM: {error}"))?;

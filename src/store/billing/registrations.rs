@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgPool};
 
@@ -38,8 +37,8 @@ pub struct NewCustomer {
     pub last_name: String,
     pub mobile: String,
     pub born_on: Option<chrono::NaiveDate>,
-    /// A JSON object.
-    pub extra: Option<Box<RawValue>>,
+    /// A JSON object, as it came: PostgreSQL's own type has no U+0000.
+    pub extra: Option<String>,
 }
 
 /// The constraint that an id of another customer's breaks.
@@ -54,7 +53,7 @@ pub async fn insert(pool: &PgPool, tenant: &str, customers: &[NewCustomer]) -> R
     let query = sqlx::query_scalar(
         "INSERT INTO customers (tenant, id, email, first_name, middle_name, last_name, mobile, born_on, extra)
            SELECT $1, c.id, c.email, c.first_name, c.middle_name, c.last_name, c.mobile, c.born_on, c.extra
-             FROM ROWS FROM (jsonb_to_recordset($2) AS (id text, email text, first_name text, middle_name text, last_name text, mobile text, born_on date, extra jsonb))
+             FROM ROWS FROM (jsonb_to_recordset($2) AS (id text, email text, first_name text, middle_name text, last_name text, mobile text, born_on date, extra text))
                WITH ORDINALITY AS c(id, email, first_name, middle_name, last_name, mobile, born_on, extra, n)
              ORDER BY c.n
            ON CONFLICT (tenant, email) DO NOTHING RETURNING email",

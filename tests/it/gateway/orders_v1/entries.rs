@@ -33,6 +33,33 @@ async fn an_entry_opens_its_accounts_and_moves_its_amount() {
     florin.stop().await;
 }
 
+/// As the system before took them: numbers of any form, rounded to the cent, in any currency or none.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_amount_is_rounded_half_away_from_zero_and_a_currency_is_made_when_it_is_first_named() {
+    let florin = Florin::start().await;
+    let entries = Entries::of(&florin).await;
+    for (n, (amount, currency, account, balance)) in [
+        ("1e3", "USD", "a:USD", 1_000_00),
+        (" 12.5 ", "usd", "b:USD", 12_50),
+        ("10.005", "USD", "c:USD", 10_01),
+        ("+1", "", "d:XXX", 1_00),
+        ("2", "ZZZ", "e:ZZZ", 2_00),
+        ("0.5", "JPY", "f:JPY", 1),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let txn = format!("00000000-0000-0000-0000-00000000000{n}");
+        let name = account.split(':').next().unwrap();
+        for _ in 0..2 {
+            entries.inserted(&entry(&txn, "debit", name, amount, currency)).await;
+        }
+        assert_eq!(florin.balance_of(account).await, balance, "{amount:?} {currency:?}");
+    }
+    assert_eq!(florin.transactions().await, 6, "a repeat does nothing");
+    florin.stop().await;
+}
+
 // Fails when the key of a repeat is txn_id alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn legs_of_one_txn_id_are_each_done() {

@@ -33,29 +33,22 @@ async fn what_is_wrong_with_an_entry_is_told_and_nothing_is_done() {
             entry(TXN, "a", "a", "1", "USD"),
             "account_cr \"a\" is the account_dr as well: an entry is between two accounts".into(),
         ),
-        (entry(TXN, "a", "b", "1", ""), "currency is required".into()),
-        (entry(TXN, "a", "b", "1", "usd"), "currency \"usd\" is not a currency of this ledger".into()),
-        (entry(TXN, "a", "b", "1", "XYZ"), "currency \"XYZ\" is not a currency of this ledger".into()),
+        (entry(TXN, "a", "b", "1", "$"), "currency \"$\" is not 2 to 12 letters and digits".into()),
+        (entry(TXN, "a", "b", "1", "a currency"), "currency \"a currency\" is not 2 to 12 letters and digits".into()),
         (entry(TXN, "a", "b", "", "USD"), "amount is required".into()),
         (entry(TXN, "a", "b", "0", "USD"), "amount \"0\" is not above 0".into()),
         (entry(TXN, "a", "b", "-0.00", "USD"), "amount \"-0.00\" is not above 0".into()),
         (entry(TXN, "a", "b", "-5", "USD"), "amount \"-5\" is not above 0".into()),
-        (entry(TXN, "a", "b", "10.005", "USD"), "amount \"10.005\" has more than the 2 decimals of USD".into()),
-        (entry(TXN, "a", "b", "0.5", "JPY"), "amount \"0.5\" has more than the 0 decimals of JPY".into()),
-        (
-            entry(TXN, "a", "b", &"9".repeat(27), "USD"),
-            format!(
-                "amount {:?} has more than 28 digits in the smallest unit of USD, which is the limit",
-                "9".repeat(27)
-            ),
-        ),
+        (entry(TXN, "a", "b", "0.004", "USD"), "amount \"0.004\" is not above 0".into()),
+        (entry(TXN, "  ", "b", "1", "USD"), "account_dr is required".into()),
         (
             entry(TXN, "a", "b", &"0".repeat(65), "USD"),
             format!("amount \"{}...\" is 65 bytes long, the limit is 64", "0".repeat(40)),
         ),
         (pb::CreateEntryRequest { entry: None }, "entry is required".into()),
     ];
-    for amount in ["1e3", " 1", "1 ", "NaN", "Infinity", "+1", "1,5", ".5", "5.", "--1", "0x10"] {
+    let long = "9".repeat(27);
+    for amount in ["NaN", "Infinity", "1,5", ".5", "5.", "--1", "0x10", "1e20", "1 000", &long] {
         table.push((entry(TXN, "a", "b", amount, "USD"), not_decimal(amount)));
     }
     for (entry, message) in &table {
@@ -65,7 +58,7 @@ async fn what_is_wrong_with_an_entry_is_told_and_nothing_is_done() {
     assert_eq!(florin.database.count("SELECT count(*) FROM accounts").await, 0, "nothing is opened");
 
     // What is unusual and right.
-    for (debit, credit) in [(" ", "a"), ("a\nb", "c:USD"), (&*"y".repeat(100), "a")] {
+    for (debit, credit) in [("a\nb", "c:USD"), (&*"y".repeat(100), "a")] {
         entries.inserted(&entry(TXN, debit, credit, "0.01", "USD")).await;
     }
     florin.stop().await;
