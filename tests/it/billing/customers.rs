@@ -90,7 +90,7 @@ async fn a_customer_who_registers_over_rest_is_billed_with_tax_and_announced() {
             .await
             .unwrap();
     let texts = (row.0.as_str(), row.1.as_str(), row.2.as_str(), row.3.as_str(), row.4.as_str());
-    assert_eq!(texts, (id.as_str(), "Ada@example.com", "Ada", "1990-12-31", r#"{"shoe": 42.5}"#));
+    assert_eq!(texts, (id.as_str(), "Ada@example.com", "Ada", "1990-12-31", r#"{"shoe":42.5}"#));
 
     billed(&server, "Ada", "0.25").await;
     site.until("billed", BILLED, 1).await;
@@ -129,6 +129,25 @@ async fn a_customer_who_registers_over_rest_is_billed_with_tax_and_announced() {
     assert!(path.starts_with(site.files.path().to_str().unwrap()), "{path}");
     assert!(std::fs::read(&path).unwrap().starts_with(b"%PDF-"));
     assert_eq!(site.billing_events().await.len(), 1);
+    server.terminate(Duration::from_secs(15));
+    site.verify();
+}
+
+/// A producer that is not sure sends once more. Mutation: with `message.id()` for a bill's identity each is billed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bill_that_is_sent_again_under_its_key_is_one_bill_and_one_mail() {
+    let site = Site::new().await;
+    let server = site.serve().await;
+    registered(&server, "Ada").await;
+    site.until("registered", PRESENT, 1).await;
+    let (topic, of) = (format!("{}.bills", site.name), |price: &str| bill("Ada", price).to_string());
+    let put = |key, bodies: &[String]| topics::write_as(&site.brokers, &topic, ("none", key), bodies);
+    put(Some("billID-#77"), &[of("1"), of("1"), of("2"), of("1")]);
+    put(Some("a shop"), &[of("3"), of("3")]);
+    put(None, &[of("3")]);
+    site.until("each call is a bill", BILLED, 5).await;
+    site.until("each bill is a mail", MAILS, 5).await;
+    assert_eq!(site.database.count("SELECT count(*) FROM invoices WHERE source = '#77'").await, 2);
     server.terminate(Duration::from_secs(15));
     site.verify();
 }

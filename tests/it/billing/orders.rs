@@ -98,6 +98,20 @@ async fn an_order_becomes_one_invoice_with_tax_and_postings_and_the_contracts_ev
     site.verify();
 }
 
+/// Mutation: without the client library's `zstd` the first of them stops its partition.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_are_billed_however_their_batches_are_packed() {
+    let site = Site::new().await;
+    let server = site.serve().await;
+    let topic = format!("{}.orders", site.name);
+    for (n, codec) in ["zstd", "gzip", "snappy", "lz4", "none"].into_iter().enumerate() {
+        topics::write_as(&site.brokers, &topic, (codec, None), &[order(n, "USD", billable())]);
+    }
+    site.until("billed", "SELECT count(*) FROM invoices", 5).await;
+    server.terminate(Duration::from_secs(15));
+    site.verify();
+}
+
 /// Mutation: with ids drawn at each delivery instead of `of_message`, each delivery is an invoice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_that_is_delivered_again_is_billed_once() {

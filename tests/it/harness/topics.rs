@@ -69,11 +69,21 @@ pub fn read(brokers: &str, topic: &str) -> Vec<Record> {
 
 /// Writes these bodies to a topic, without keys and headers, and waits until the broker has them.
 pub fn write(brokers: &str, topic: &str, bodies: &[impl AsRef<[u8]>]) {
+    write_as(brokers, topic, ("none", None), bodies);
+}
+
+/// The same, packed by this codec and under this key.
+pub fn write_as(brokers: &str, topic: &str, (codec, key): (&str, Option<&str>), bodies: &[impl AsRef<[u8]>]) {
     let mut client = ClientConfig::new();
     client.set("bootstrap.servers", brokers).set("message.max.bytes", "20000000").set("linger.ms", "5");
+    client.set("compression.type", codec);
     let producer: BaseProducer = client.create().unwrap();
     for body in bodies {
-        while let Err((error, _)) = producer.send(BaseRecord::<(), [u8]>::to(topic).payload(body.as_ref())) {
+        let record = || {
+            let record = BaseRecord::<str, [u8]>::to(topic).payload(body.as_ref());
+            if let Some(key) = key { record.key(key) } else { record }
+        };
+        while let Err((error, _)) = producer.send(record()) {
             assert!(error.to_string().contains("QueueFull"), "{error}");
             producer.poll(Duration::from_millis(10));
         }
