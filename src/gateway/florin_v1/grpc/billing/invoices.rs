@@ -72,22 +72,29 @@ fn line(line: pb::NewInvoiceLine) -> NewLine {
     NewLine { description, sku: given(sku), quantity, unit_price, tax_category: given(tax_category) }
 }
 
+/// The draft of a message: both that carry one have the same fields.
+macro_rules! draft {
+    ($asked:ident) => {
+        NewInvoice {
+            entity: given($asked.entity_id),
+            customer: $asked.customer_id,
+            currency: $asked.currency,
+            lines: $asked.lines.into_iter().map(line).collect(),
+            prices_include_tax: $asked.prices_include_tax,
+            discount: given($asked.discount),
+            due_days: $asked.due_days,
+            note: given($asked.note),
+            region: given($asked.region),
+        }
+    };
+}
+
 pub(super) async fn create_invoice(
     ledger: &Ledger,
     call: &Call,
     asked: pb::CreateInvoiceRequest,
 ) -> Result<pb::CreateInvoiceResponse, Failure> {
-    let new = NewInvoice {
-        entity: given(asked.entity_id),
-        customer: asked.customer_id,
-        currency: asked.currency,
-        lines: asked.lines.into_iter().map(line).collect(),
-        prices_include_tax: asked.prices_include_tax,
-        discount: given(asked.discount),
-        due_days: asked.due_days,
-        note: given(asked.note),
-        region: given(asked.region),
-    };
+    let new = draft!(asked);
     let row = drafts::create(ledger, call, (new, Name::in_grpc), &asked.reason).await?;
     Ok(pb::CreateInvoiceResponse { invoice: Some(Invoice::from(row).into()) })
 }
@@ -97,17 +104,7 @@ pub(super) async fn replace_invoice(
     call: &Call,
     asked: pb::ReplaceInvoiceRequest,
 ) -> Result<pb::ReplaceInvoiceResponse, Failure> {
-    let new = NewInvoice {
-        entity: given(asked.entity_id),
-        customer: asked.customer_id,
-        currency: asked.currency,
-        lines: asked.lines.into_iter().map(line).collect(),
-        prices_include_tax: asked.prices_include_tax,
-        discount: given(asked.discount),
-        due_days: asked.due_days,
-        note: given(asked.note),
-        region: given(asked.region),
-    };
+    let new = draft!(asked);
     let version = asked.version.map(|version| i32::try_from(version).unwrap_or(i32::MAX));
     let row = drafts::replace(ledger, call, (&asked.id, version), (new, Name::in_grpc), &asked.reason).await?;
     Ok(pb::ReplaceInvoiceResponse { invoice: Some(Invoice::from(row).into()) })
