@@ -14,9 +14,9 @@ use crate::teller::native::invoices::reads::{self, NUMBER_MAX, Wanted};
 use crate::teller::native::invoices::{self, Asked, Do};
 use crate::teller::native::names::{self, Name};
 use crate::teller::native::post::Words;
-use crate::teller::native::views::{CreditedInvoice, Invoice, SettledInvoice};
+use crate::teller::native::views::{CreditedInvoice, DraftedInvoice, Invoice, SettledInvoice};
 use crate::teller::native::{customers, fields, pages};
-use crate::teller::validate::{self, ACCOUNT_MAX, REFERENCE_MAX};
+use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX, REFERENCE_MAX};
 
 pub(super) async fn get_invoice(
     ledger: &Ledger,
@@ -95,8 +95,10 @@ pub(super) async fn create_invoice(
     asked: pb::CreateInvoiceRequest,
 ) -> Result<pb::CreateInvoiceResponse, Failure> {
     let new = draft!(asked);
-    let row = drafts::create(ledger, call, (new, Name::in_grpc), &asked.reason).await?;
-    Ok(pb::CreateInvoiceResponse { invoice: Some(Invoice::from(row).into()) })
+    validate::text(names::IDEMPOTENCY_KEY.grpc, &asked.idempotency_key, KEY_MAX)?;
+    let key = given(asked.idempotency_key);
+    let drafted = drafts::create(ledger, call, (new, Name::in_grpc), (key, &asked.reason)).await?;
+    Ok(DraftedInvoice::from(drafted).into())
 }
 
 pub(super) async fn replace_invoice(
