@@ -12,9 +12,9 @@ COPY wire wire
 COPY rules rules
 COPY scripts/dev_kafka.sh scripts/
 COPY servers servers
-# Members of the workspace: not built, but cargo wants to see them.
-COPY load-tests load-tests
 COPY pdf pdf
+# A member of the workspace: not built, but cargo wants to see it.
+COPY load-tests load-tests
 RUN mkdir src && echo 'fn main() {}' >src/main.rs && touch src/lib.rs \
  && cargo build --locked --release --bin florin \
  && rm -rf src

@@ -1,2 +1,2 @@
 -- Makes the functions of migrations/functions, of which this is the digest.
--- functions e26bef00f6d84a4c9229565d756fd3e2b28e6b72cc62c6f8c4e35cb258313b6e
+-- functions 3753df3a08dffafc890c51e9f48859c6bb5040eedb9733fc4077acd5917e41f0

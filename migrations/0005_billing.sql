@@ -99,6 +99,9 @@ CREATE TABLE invoices (
   returned       numeric(28,0) NOT NULL DEFAULT 0,                      -- by credit notes, what had been paid
   written_off    numeric(28,0) NOT NULL DEFAULT 0,
   overdue_at     timestamptz,                                           -- since when it is known to be
+  draft_key      text CHECK (octet_length(draft_key) BETWEEN 1 AND 255), -- the idempotency key under which it was drafted
+  draft_request  uuid,                                                  -- the hash of what was asked for under it
+  CONSTRAINT invoice_key CHECK ((draft_key IS NULL) = (draft_request IS NULL)),
   CONSTRAINT invoice_settled CHECK (
     paid >= 0 AND credited >= 0 AND written_off >= 0 AND paid + credited + written_off <= total AND returned BETWEEN 0 AND paid),
   CONSTRAINT invoice_issued CHECK (status = 1 OR (seq IS NOT NULL AND number IS NOT NULL AND year IS NOT NULL AND number_format IS NOT NULL AND issued_at IS NOT NULL))
@@ -108,6 +111,7 @@ CREATE UNIQUE INDEX invoices_by_place ON invoices (seq);
 CREATE INDEX invoices_by_customer ON invoices (tenant, customer, id);
 CREATE INDEX invoices_due ON invoices (tenant, due_on, id) WHERE status IN (2, 5);
 CREATE INDEX invoices_not_known_overdue ON invoices (due_on, id) WHERE status = 2 AND overdue_at IS NULL AND document = 1;
+CREATE UNIQUE INDEX invoices_draft_key ON invoices (tenant, draft_key) WHERE draft_key IS NOT NULL;
 CREATE INDEX invoices_drafts ON invoices (tenant, id) WHERE status = 1;
 CREATE INDEX invoices_issued ON invoices USING brin (issued_at) WITH (pages_per_range = 16);
 CREATE TRIGGER issued_never_changes BEFORE UPDATE OR DELETE ON invoices FOR EACH ROW EXECUTE FUNCTION refuse_issued();
@@ -117,6 +121,8 @@ CREATE TRIGGER issued_never_goes BEFORE TRUNCATE ON invoices FOR EACH STATEMENT 
 CREATE TABLE settlements (
   invoice       bigint NOT NULL,
   seq           bigint NOT NULL,                                        -- the place of its record
+  tenant        text NOT NULL,                                          -- of the invoice
+  customer      text NOT NULL,                                          -- of the invoice
   kind          smallint NOT NULL CHECK (kind BETWEEN 1 AND 6),         -- 1 payment, 2 credit note, 3 write-off, 4 void, 5 uncollectible, 6 overdue
   amount        numeric(28,0) NOT NULL CHECK (amount >= 0),             -- by which less is due
   excess        numeric(28,0) NOT NULL CHECK (excess >= 0),             -- paid or credited beyond what was due: the customer's credit
@@ -128,6 +134,8 @@ CREATE TABLE settlements (
   PRIMARY KEY (invoice, seq)
 );
 CREATE INDEX settlements_by_place ON settlements (seq);
+CREATE INDEX payments_by_time ON settlements (tenant, at, seq, invoice) WHERE kind = 1;
+CREATE INDEX payments_by_customer ON settlements (tenant, customer, at, seq, invoice) WHERE kind = 1;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON settlements FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- Orders that wait for an exchange rate, and the reason.

@@ -8,6 +8,7 @@ mod balance;
 mod client;
 mod completions;
 mod config;
+mod customers;
 mod dev;
 pub mod discovery;
 mod dlq;
@@ -67,9 +68,12 @@ enum Command {
     /// Send orders to be billed, and list those that wait.
     #[command(subcommand)]
     Orders(orders::Command),
-    /// List and show invoices and credit notes.
+    /// List, show and pay invoices and credit notes.
     #[command(subcommand)]
     Invoices(invoices::Command),
+    /// List and show customers, and erase their personal data.
+    #[command(subcommand)]
+    Customers(customers::Command),
     /// Write the invoices and ledger entries of a day as CSV, unless that was done.
     Export(export::Args),
     /// Look at the publisher's position, and mend it.
@@ -132,7 +136,8 @@ impl Cli {
             Command::Events(args) => done(events::run(args)),
             Command::Dlq(command) => done(block_on(dlq::run(command))),
             Command::Orders(command) => done(block_on(orders::run(command))),
-            Command::Invoices(command) => done(block_on(invoices::run(command))),
+            Command::Invoices(command) => block_on(invoices::run(command)),
+            Command::Customers(command) => done(block_on(customers::run(command))),
             Command::Export(args) => done(block_on(export::run(args))),
             Command::Outbox(command) => done(block_on(outbox::run(command))),
             Command::Quarantine(command) => done(block_on(quarantine::run(command))),
@@ -181,7 +186,7 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
         let names: Vec<_> = Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        let want = "serve dev migrate seed verify pay balance events dlq orders invoices export outbox quarantine actions sagas keys config completions";
+        let want = "serve dev migrate seed verify pay balance events dlq orders invoices customers export outbox quarantine actions sagas keys config completions";
         assert_eq!(names.join(" "), want);
         for command in Cli::command().get_subcommands() {
             assert!(command.get_about().is_some(), "{} says nothing of itself", command.get_name());
@@ -210,6 +215,14 @@ mod tests {
             ("orders parked --json", true),
             ("invoices show 7", true),
             ("invoices pdf 7 --language de -o seven.pdf", cfg!(feature = "pdf")),
+            ("invoices pay 7 --from ann", true),
+            ("invoices pay 7 12.50 --from ann --key k --json", true),
+            ("invoices pay 7 --outside", true),
+            ("invoices pay 7", false),
+            ("invoices pay 7 --from ann --outside", false),
+            ("customers list --email ann@example.com --limit 5 --json", true),
+            ("customers show c-1", true),
+            ("customers erase c-1 --reason asked --yes", true),
             ("export 2026-11-20", true),
             ("export yesterday", false),
             ("outbox repair --yes", true),

@@ -57,10 +57,10 @@ BEGIN
     WHERE i.id = s.invoice AND i.version = s.version AND i.status > 1;
   GET DIAGNOSTICS written = ROW_COUNT;
   IF written <> jsonb_array_length(settlements_) THEN RAISE EXCEPTION 'the invoice has gone on otherwise' USING ERRCODE = 'FL006'; END IF;
-  INSERT INTO settlements (invoice, seq, kind, amount, excess, reinstated, due_after, status_after, credit_note, at)
-    SELECT s.invoice, s.seq, s.kind, s.amount, s.excess, s.reinstated, s.due_after, s.status_after, s.credit_note, s.at
+  INSERT INTO settlements (invoice, seq, tenant, customer, kind, amount, excess, reinstated, due_after, status_after, credit_note, at)
+    SELECT s.invoice, s.seq, i.tenant, i.customer, s.kind, s.amount, s.excess, s.reinstated, s.due_after, s.status_after, s.credit_note, s.at
       FROM jsonb_to_recordset(settlements_) AS s(invoice bigint, seq bigint, kind smallint, amount numeric, excess numeric, reinstated numeric, due_after numeric, status_after smallint,
-        credit_note bigint, at timestamptz);
+        credit_note bigint, at timestamptz) JOIN invoices i ON i.id = s.invoice;
 END $$;
 
 REVOKE EXECUTE ON FUNCTION refuse_issued, issue_invoices, settle_invoices FROM PUBLIC;

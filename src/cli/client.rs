@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use florin_wire::florin_v1::billing_client::BillingClient;
 use florin_wire::florin_v1::ledger_client::LedgerClient;
 use florin_wire::payment_v1::payment_service_client::PaymentServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -55,6 +56,9 @@ impl Interceptor for Credentials {
 /// The client of florin.v1.
 pub type Ledger = LedgerClient<InterceptedService<Channel, Credentials>>;
 
+/// The client of the billing of florin.v1.
+pub type Billing = BillingClient<InterceptedService<Channel, Credentials>>;
+
 impl ClientArgs {
     /// Connects to payment.v1.
     ///
@@ -72,6 +76,15 @@ impl ClientArgs {
     pub async fn ledger(&self) -> Result<Ledger, Failure> {
         let (channel, credentials) = self.channel().await?;
         Ok(LedgerClient::with_interceptor(channel, credentials))
+    }
+
+    /// Connects to the billing of florin.v1.
+    ///
+    /// # Errors
+    /// When nobody answers there, or an option is wrong.
+    pub async fn billing(&self) -> Result<Billing, Failure> {
+        let (channel, credentials) = self.channel().await?;
+        Ok(BillingClient::with_interceptor(channel, credentials))
     }
 
     async fn channel(&self) -> Result<(Channel, Credentials), Failure> {
@@ -111,6 +124,16 @@ pub fn failure(status: &Status) -> Failure {
         Code::ResourceExhausted => failure.hint("wait a moment and try again"),
         _ => failure,
     }
+}
+
+/// The same of a payment under a key: it may have been made.
+pub fn failure_under(key: &str, status: &Status) -> Failure {
+    let open = matches!(
+        status.code(),
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown | Code::Internal
+    );
+    let failed = failure(status);
+    if open { failed.hint(format!("run it again with --key {key}: it is never paid twice")) } else { failed }
 }
 
 fn tls(ca: &Path) -> Result<ClientTlsConfig, Failure> {

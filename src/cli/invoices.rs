@@ -1,5 +1,9 @@
 //! `florin invoices`: what was issued, and what became of it.
 
+mod pay;
+
+use std::process::ExitCode;
+
 use sqlx::PgPool;
 
 use super::discovery::pool;
@@ -17,6 +21,8 @@ pub enum Command {
     List(ListArgs),
     /// Show one with its lines, its taxes and what became of it.
     Show(ShowArgs),
+    /// Pay one, in part or in whole.
+    Pay(pay::Args),
     /// Write one as a PDF.
     #[cfg(feature = "pdf")]
     Pdf(PdfArgs),
@@ -76,13 +82,15 @@ fn status(text: &str) -> Result<Status, String> {
         .ok_or_else(|| "it is one of draft, open, paid, void, uncollectible".to_owned())
 }
 
-pub async fn run(command: Command) -> Result<(), Failure> {
+pub async fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
-        Command::List(args) => list(&pool(&args.settings.load(Mode::Tool)?).await?, &args).await,
-        Command::Show(args) => show(&pool(&args.settings.load(Mode::Tool)?).await?, &args).await,
+        Command::List(args) => list(&pool(&args.settings.load(Mode::Tool)?).await?, &args).await?,
+        Command::Show(args) => show(&pool(&args.settings.load(Mode::Tool)?).await?, &args).await?,
+        Command::Pay(args) => return pay::run(args).await,
         #[cfg(feature = "pdf")]
-        Command::Pdf(args) => pdf(&pool(&args.settings.load(Mode::Tool)?).await?, &args).await,
+        Command::Pdf(args) => pdf(&pool(&args.settings.load(Mode::Tool)?).await?, &args).await?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn list(pool: &PgPool, args: &ListArgs) -> Result<(), Failure> {

@@ -4,15 +4,14 @@ use std::process::ExitCode;
 
 use florin_wire::payment_v1::{AuthorizePaymentRequest, AuthorizePaymentResponse, PaymentErrorCode, PaymentStatus};
 use serde_json::json;
-use tonic::Code;
 use uuid::Uuid;
 
 use super::amount;
-use super::client::{ClientArgs, failure};
+use super::client::{ClientArgs, failure_under};
 use super::output::{Failure, say};
 
 /// The exit code of a declined payment.
-const DECLINED: u8 = 2;
+pub const DECLINED: u8 = 2;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -50,22 +49,8 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
         currency: args.currency.clone(),
         description: args.description.clone(),
     };
-    let answer = match payments.authorize_payment(request).await {
-        Ok(answer) => answer.into_inner(),
-        Err(status) => {
-            let failed = failure(&status);
-            // From here on the payment may have been made.
-            let open = matches!(
-                status.code(),
-                Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown | Code::Internal
-            );
-            return Err(if open {
-                failed.hint(format!("run it again with --key {key}: it is never paid twice"))
-            } else {
-                failed
-            });
-        }
-    };
+    let answer = payments.authorize_payment(request).await;
+    let answer = answer.map_err(|status| failure_under(&key, &status))?.into_inner();
     say(if args.json { json_line(&answer, &key) } else { sentence(&answer, &args, &key) })?;
     Ok(match answer.status() {
         PaymentStatus::Authorized | PaymentStatus::Duplicate => ExitCode::SUCCESS,

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use ulid::Ulid;
 
 pub use accounts::{AccountChanged, AccountCreated, GuardsText};
@@ -303,12 +304,25 @@ fn write(
     String::from_utf8(text).expect("JSON is UTF-8")
 }
 
-/// Metadata as a map of texts. Over REST it may be any JSON object: values that are not texts are shown as JSON.
+/// Metadata as a map of texts. Over REST it may be any JSON object: values that are not texts are shown as JSON, with
+/// numbers digit by digit as they were sent.
 pub fn metadata_texts(json: Option<&str>) -> BTreeMap<String, String> {
     let Some(json) = json else { return BTreeMap::new() };
-    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).unwrap_or_default();
-    let text = |value| if let serde_json::Value::String(text) = value { text } else { value.to_string() };
+    let object: BTreeMap<String, &RawValue> = serde_json::from_str(json).unwrap_or_default();
+    let text = |value: &RawValue| serde_json::from_str(value.get()).unwrap_or_else(|_| without_blanks(value.get()));
     object.into_iter().map(|(key, value)| (key, text(value))).collect()
+}
+
+/// JSON without the blanks between its parts; those in its texts stay.
+fn without_blanks(json: &str) -> String {
+    let (mut in_text, mut is_escaped) = (false, false);
+    let stays = |c: &char| {
+        let ends_or_begins = *c == '"' && !is_escaped;
+        is_escaped = in_text && *c == '\\' && !is_escaped;
+        in_text ^= ends_or_begins;
+        in_text || !c.is_ascii_whitespace()
+    };
+    json.chars().filter(stays).collect()
 }
 
 #[cfg(test)]

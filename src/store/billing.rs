@@ -8,6 +8,7 @@ pub mod exports;
 pub mod facts;
 pub mod invoices;
 pub mod orders;
+pub mod payments;
 pub mod registrations;
 pub mod tax_rates;
 

@@ -1,5 +1,6 @@
 //! Orders, invoices, and what becomes of them.
 
+mod commands;
 mod corpus;
 mod crashes;
 mod customers;

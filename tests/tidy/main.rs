@@ -2,6 +2,7 @@
 //! rules are the tables below.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod docker;
 mod sources;
 mod tables;
 

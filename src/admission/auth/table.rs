@@ -54,6 +54,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("/florin.v1.Billing/MarkInvoiceUncollectible", Access::Needs(Scope::Admin)),
     ("/florin.v1.Billing/CreditInvoice", Access::Needs(Scope::Admin)),
     ("/florin.v1.Billing/ReceivePayment", Access::Needs(Scope::Write)),
+    ("/florin.v1.Billing/ListPayments", Access::Needs(Scope::Read)),
     ("/florin.v1.Billing/RefundCustomer", Access::Needs(Scope::Admin)),
     ("/florin.v1.Billing/CreateCustomer", Access::Needs(Scope::Write)),
     ("/florin.v1.Billing/GetCustomer", Access::Needs(Scope::Read)),

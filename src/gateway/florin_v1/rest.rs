@@ -79,6 +79,7 @@ pub fn routes() -> Routes {
         .needs(Scope::Admin, routes!(invoices::mark_uncollectible))
         .needs(Scope::Admin, routes!(invoices::credit))
         .needs(Scope::Write, routes!(customers::pay))
+        .needs(Scope::Read, routes!(customers::payments))
         .needs(Scope::Read, routes!(customers::list))
         .needs(Scope::Write, routes!(customers::create))
         .needs(Scope::Read, routes!(customers::read))

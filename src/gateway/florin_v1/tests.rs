@@ -34,6 +34,7 @@ const PAIRS: &[(&str, &str)] = &[
     ("ListEntriesResponse", "Page_Entry"),
     ("ListRatesResponse", "Page_Rate"),
     ("ListOperatorActionsResponse", "Page_OperatorAction"),
+    ("CreateInvoiceResponse", "DraftedInvoice"),
     ("IssueInvoiceResponse", "SettledInvoice"),
     ("PayInvoiceResponse", "SettledInvoice"),
     ("VoidInvoiceResponse", "SettledInvoice"),
@@ -44,6 +45,7 @@ const PAIRS: &[(&str, &str)] = &[
     ("RefundCustomerResponse", "PostedTransaction"),
     ("Customer", "NativeCustomer"),
     ("ListInvoicesResponse", "Page_Invoice"),
+    ("ListPaymentsResponse", "Page_InvoicePayment"),
     ("ListCustomersResponse", "Page_NativeCustomer"),
     ("ListEntitiesResponse", "All_Entity"),
     ("ListTaxRatesResponse", "All_TaxRate"),
@@ -57,6 +59,7 @@ const QUERIES: &[(&str, &str)] = &[
     ("ListRatesRequest", "/v1/rates"),
     ("ListOperatorActionsRequest", "/v1/operator-actions"),
     ("ListInvoicesRequest", "/v1/invoices"),
+    ("ListPaymentsRequest", "/v1/payments"),
     ("ListCustomersRequest", "/v1/customers"),
 ];
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
@@ -44,8 +44,9 @@ pub fn routes() -> Routes {
     // else the page would ask somebody else whether the description is right
     let config = Config::new([JSON]).validator_url("none");
     let page = SwaggerUi::new(PAGE).config(config);
-    let others =
-        Router::new().route("/redoc", get(async || Redirect::to(PAGE))).route(JSON, get(async || Json(&*DESCRIPTION)));
+    let others = Router::new()
+        .route("/redoc", get(async || Html(include_str!("redoc.html"))))
+        .route(JSON, get(async || Json(&*DESCRIPTION)));
     calls().undescribed(&[PAGE, "/docs/", "/docs/{*rest}", "/redoc", JSON], Router::from(page).merge(others))
 }
 

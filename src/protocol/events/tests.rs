@@ -335,3 +335,23 @@ fn an_events_id_is_always_the_same_and_nobody_elses() {
     );
     assert_eq!(Ulid::from_string(ID_AS_ULID).unwrap().0, ID.as_u128());
 }
+
+#[test]
+fn metadata_is_shown_as_texts_with_every_digit() {
+    for (value, shown) in [
+        (r#""a \"b\" \u00e9""#, "a \"b\" \u{e9}"),
+        ("12345678901234567890.10", "12345678901234567890.10"),
+        ("0.1000", "0.1000"),
+        ("1e400", "1e400"),
+        ("-0", "-0"),
+        ("true", "true"),
+        ("null", "null"),
+        (r#"{ "a b" : [ 1.50 , "c\\" , " \" d " ] }"#, r#"{"a b":[1.50,"c\\"," \" d "]}"#),
+    ] {
+        let stored = format!(r#"{{ "k" : {value} , "z" : 1 }}"#);
+        let texts = metadata_texts(Some(&stored));
+        assert_eq!(texts.get("k").map(String::as_str), Some(shown), "{value}");
+        assert_eq!(texts.len(), 2);
+    }
+    assert!(metadata_texts(None).is_empty() && metadata_texts(Some("[]")).is_empty());
+}

@@ -1,10 +1,11 @@
 //! Invoices that are not issued: rows that may be changed and deleted.
 
 use sqlx::PgPool;
+use uuid::Uuid;
 
 use crate::billing::invoice::Status;
 use crate::money::{Amount, CurrencyCode};
-use crate::protocol::record::DocumentKind;
+use crate::protocol::record::{DocumentKind, RequestHash};
 use crate::store::numeric::Numeric;
 use crate::store::operators::{self, Doing};
 use crate::store::{StoreError, limited};
@@ -28,22 +29,49 @@ pub struct DraftRow {
 /// Drafts of one tenant, at most.
 pub const DRAFTS_MAX: i64 = 100_000;
 
-/// Writes a new draft and the operator's action. Returns its id; `None`: there are too many.
+/// The idempotency key of a draft.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// 1 to 255 bytes.
+    pub text: String,
+    /// What is asked for under it.
+    pub request: RequestHash,
+}
+
+/// The draft, issued or not, that was written under this key of a tenant, and what was asked for.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn under(pool: &PgPool, tenant: &str, key: &str) -> Result<Option<(i64, RequestHash)>, StoreError> {
+    let query = sqlx::query_as("SELECT id, draft_request FROM invoices WHERE tenant = $1 AND draft_key = $2");
+    let query = query.bind(tenant).bind(key);
+    let found: Option<(i64, Uuid)> = limited(async { Ok(query.fetch_optional(pool).await?) }).await?;
+    Ok(found.map(|(id, request)| (id, RequestHash(request))))
+}
+
+/// Writes a new draft and the operator's action. Returns its id; `None`: there are too many, or the key has one.
 ///
 /// # Errors
 /// Any failure of the statements: nothing was written, unless the answer was lost.
-pub async fn create(pool: &PgPool, draft: &DraftRow, by: &Doing<'_>) -> Result<Option<i64>, StoreError> {
+pub async fn create(
+    pool: &PgPool,
+    draft: &DraftRow,
+    key: Option<&Key>,
+    by: &Doing<'_>,
+) -> Result<Option<i64>, StoreError> {
     limited(async {
         let mut transaction = pool.begin().await?;
         let query = sqlx::query_scalar(
-            "INSERT INTO invoices (tenant, entity, document, customer, currency, subtotal, tax, total, content, book_currency, booked, status)
-               SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $5, $8, $10
-                 WHERE (SELECT count(*) FROM (SELECT FROM invoices WHERE tenant = $1 AND status = 1 LIMIT $11) d) < $11 RETURNING id",
+            "INSERT INTO invoices (tenant, entity, document, customer, currency, subtotal, tax, total, content, book_currency, booked, status, draft_key, draft_request)
+               SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $5, $8, $10, $12, $13
+                 WHERE (SELECT count(*) FROM (SELECT FROM invoices WHERE tenant = $1 AND status = 1 LIMIT $11) d) < $11
+               ON CONFLICT (tenant, draft_key) WHERE draft_key IS NOT NULL DO NOTHING RETURNING id",
         );
         let query = query.bind(by.tenant).bind(&draft.entity).bind(DocumentKind::Invoice.code()).bind(&draft.customer);
         let query = query.bind(draft.currency.as_str()).bind(Numeric(draft.subtotal.minor_units()));
         let query = query.bind(Numeric(draft.tax.minor_units())).bind(Numeric(draft.total.minor_units()));
         let query = query.bind(&draft.content).bind(Status::Draft.code()).bind(DRAFTS_MAX);
+        let query = query.bind(key.map(|key| &key.text)).bind(key.map(|key| key.request.0));
         let Some(id): Option<i64> = query.fetch_optional(&mut *transaction).await? else { return Ok(None) };
         let did = by.by.did("invoice.draft", &id.to_string(), None, Some(draft.told.clone()));
         operators::insert(&mut transaction, by, &did).await?;

@@ -54,6 +54,7 @@ names! {
     FROM_CREDIT: "from_credit", "fromCredit";
     IDEMPOTENCY_KEY: "idempotency_key", "idempotencyKey";
     INVOICE_FORMAT: "invoice_format", "invoiceFormat";
+    INVOICE_ID: "invoice_id", "invoiceId";
     INVOICE_IDS: "invoice_ids", "invoiceIds";
     LAST_NAME: "last_name", "lastName";
     MAX_BALANCE: "max_balance", "maxBalance";

@@ -14,6 +14,8 @@ use crate::harness::served::Served;
 
 mod desk;
 mod foreign;
+mod keys;
+mod payments;
 mod settling;
 
 /// A Florin in which ann has 200 dollars and bob has 50.
@@ -33,7 +35,7 @@ impl Desk {
     }
 
     async fn draft(&self, customer: &str, price: &str) -> String {
-        text(&self.world.post("/v1/invoices", &draft(customer, price)).await.ok(201)["id"])
+        text(&self.world.post("/v1/invoices", &draft(customer, price)).await.ok(201)["invoice"]["id"])
     }
 
     /// The id of an invoice of so much, 18 % of tax on top.
@@ -71,7 +73,7 @@ impl Desk {
     }
 }
 
-fn draft(customer: &str, price: &str) -> Value {
+pub fn draft(customer: &str, price: &str) -> Value {
     json!({
         "customerId": customer, "currency": "USD",
         "lines": [{ "description": "Consulting", "quantity": "1", "unitPrice": price }],
@@ -91,7 +93,7 @@ async fn a_draft_becomes_an_invoice_with_a_number_taxes_and_postings() {
             "note": "Thank you", "dueDays": 10,
         }),
     );
-    let made = desk.world.post("/v1/invoices", &new).await.ok(201);
+    let made = &desk.world.post("/v1/invoices", &new).await.ok(201)["invoice"];
     assert_eq!((&made["status"], &made["total"], &made["number"]), (&json!("draft"), &json!("118.00"), &Value::Null));
     let id = text(&made["id"]);
     let answer = desk.step(&id, "issue", json!({ "idempotencyKey": "i-1" })).await.ok(200);

@@ -124,6 +124,15 @@ impl Billing for FlorinV1 {
         self.serve("ReceivePayment", request, work).await
     }
 
+    async fn list_payments(
+        &self,
+        request: Request<pb::ListPaymentsRequest>,
+    ) -> Result<Response<pb::ListPaymentsResponse>, Status> {
+        let work =
+            |ledger: Ledger, call: Call, asked| async move { payments::list_payments(&ledger, &call, asked).await };
+        self.serve("ListPayments", request, work).await
+    }
+
     async fn refund_customer(
         &self,
         request: Request<pb::RefundCustomerRequest>,

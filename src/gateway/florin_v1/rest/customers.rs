@@ -17,11 +17,13 @@ use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller, Id};
 use crate::teller::native::customers::{self as native, EMAIL_MAX, Said};
+use crate::teller::native::invoices::drafts::CUSTOMER_MAX;
 use crate::teller::native::invoices::payments::{self, Paid, PayOut, Payment};
+use crate::teller::native::invoices::reads::{self, INVOICE_ID_MAX, WantedPayments};
 use crate::teller::native::names::{self, Name};
 use crate::teller::native::pages::Token;
 use crate::teller::native::post::Words;
-use crate::teller::native::views::{Customer, CustomerPayment, Invoice, Page, PostedTransaction};
+use crate::teller::native::views::{Customer, CustomerPayment, Invoice, InvoicePayment, Page, PostedTransaction};
 
 /// Makes a customer.
 #[utoipa::path(
@@ -139,6 +141,37 @@ pub async fn pay(
     let invoices = invoices.into_iter().map(Invoice::from).collect();
     let excess = excess.map(|excess| excess.text(currency.exponent));
     Ok((StatusCode::CREATED, Json(CustomerPayment { transaction, invoices, excess, replayed })))
+}
+
+/// Payments of invoices, the newest first: a payment that paid several is listed once for each of them.
+///
+/// What only became a customer's credit is a transaction, and is not listed here.
+#[utoipa::path(
+    get, path = "/v1/payments", tag = "customers",
+    params(
+        ("customerId" = Option<String>, Query, description = "of this customer", min_length = 1, max_length = 128),
+        ("invoiceId" = Option<String>, Query, description = "of this invoice", min_length = 1, max_length = 20),
+        ("createdFrom" = Option<String>, Query, description = "made then or later", format = DateTime),
+        ("createdTo" = Option<String>, Query, description = "made before", format = DateTime),
+        ("limit" = Option<u32>, Query, description = "50 by default", minimum = 1, maximum = 1000),
+        ("pageToken" = Option<String>, Query, description = "`nextPageToken` of the page before"),
+    ),
+    responses((status = 200, description = "a page", body = Page<InvoicePayment>))
+)]
+pub async fn payments(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    mut query: Query,
+) -> Result<Json<Page<InvoicePayment>>, Refusal> {
+    let customer = query.text(names::CUSTOMER_ID.rest, CUSTOMER_MAX);
+    let invoice = query.text(names::INVOICE_ID.rest, INVOICE_ID_MAX);
+    let times = reading::times(&mut query, (names::CREATED_FROM.rest, names::CREATED_TO.rest));
+    let (size, token) = reading::page(&mut query);
+    query.end()?;
+    let page = (size, Token { field: names::PAGE_TOKEN.rest, text: &token });
+    let wanted = WantedPayments { customer, invoice, times };
+    let (rows, next) = reads::payments(&app.ledger, &caller.call(), (wanted, Name::in_rest), page).await?;
+    Ok(Json(Page::of(rows, next)))
 }
 
 /// Pays out of a customer's credit.

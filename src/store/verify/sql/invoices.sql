@@ -54,6 +54,14 @@ FROM settlements s
 LEFT JOIN records r ON r.seq = s.seq
 WHERE r.seq IS NULL
 UNION ALL
+-- It is of its invoice's customer, by whom payments are listed.
+SELECT 'settlement', format('invoice %s at row %s', s.invoice, s.seq),
+  format('customer %s of %s', i.customer, i.tenant),
+  format('customer %s of %s', s.customer, s.tenant)
+FROM settlements s
+JOIN invoices i ON i.id = s.invoice
+WHERE (s.tenant, s.customer) <> (i.tenant, i.customer)
+UNION ALL
 -- The numbers of a series begin at 1, and none is left out.
 SELECT 'invoice number', format('series %s of %s, %s', document, entity, year),
   format('the numbers 1 to %s', n.next - 1),

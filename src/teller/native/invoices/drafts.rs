@@ -1,19 +1,22 @@
 //! Invoices that are written by hand: drafted, drafted anew, deleted, issued.
 
+mod checks;
+mod keys;
+
 use chrono::Utc;
 use rust_decimal::Decimal;
 
 use super::postings::{self, Booked};
 use super::{Answer, Failure, InvoiceRow, Ledger, Permit, Settled, Words, fields, get, request, turn};
 use crate::billing::invoice::{Balance, Status};
-use crate::billing::order::{Exact, LINES_MAX, NAME_BYTES_MAX, SKU_BYTES_MAX, decimal};
+use crate::billing::order::LINES_MAX;
 use crate::billing::registration::full_name;
-use crate::billing::{Per, PricedLine, Pricing, TaxError, TaxRate, TaxRates, Taxed, discount};
+use crate::billing::{Per, PricedLine, Pricing, TaxRate, TaxRates, Taxed, discount};
 use crate::money::{Amount, Currency, Rounding};
 use crate::protocol::content::{Content, Line, Party, Tax};
 use crate::protocol::movement::{self, Movement, Recorded};
 use crate::protocol::record::{self, DocumentKind, RequestHash, Rows};
-use crate::store::billing::drafts::{self as store, DRAFTS_MAX, DraftRow};
+use crate::store::billing::drafts::{self as store, DRAFTS_MAX, DraftRow, Key};
 use crate::store::billing::entities::{self, EntityRow};
 use crate::store::billing::{customers, tax_rates};
 use crate::store::operators::Doing;
@@ -21,7 +24,7 @@ use crate::teller::call::Call;
 use crate::teller::failure::Noun;
 use crate::teller::ledger::{Deadline, read_failure, unwritten};
 use crate::teller::native::names::{self, Spelling};
-use crate::teller::validate::{self, DESCRIPTION_MAX, cut};
+use crate::teller::validate::cut;
 
 /// Lines of a draft.
 pub const DRAFT_LINES_MAX: usize = 500;
@@ -70,26 +73,42 @@ pub fn no_entity(id: &str) -> Failure {
     Failure::NotFound(Noun::Other, format!("Entity not found: {}", cut(id)))
 }
 
-/// Writes a new draft.
+/// A draft that was asked for.
+#[derive(Clone, Debug)]
+pub struct Drafted {
+    pub invoice: InvoiceRow,
+    /// Whether the same request used the key before: this is the draft of then, as it is now.
+    pub replayed: bool,
+}
+
+/// Writes a new draft, or finds the one that the key has already.
 ///
 /// # Errors
-/// `Invalid`, naming the field as the wire spells it; `NotFound`; `FailedPrecondition`; what kept it from being done.
+/// `Invalid`, naming the field as the wire spells it; `NotFound`; `FailedPrecondition`; `KeyReused`: another draft was
+/// asked for under the key; what kept it from being done.
 pub async fn create(
     ledger: &Ledger,
     call: &Call,
     (asked, spelled): (NewInvoice, Spelling),
-    reason: &str,
-) -> Result<InvoiceRow, Failure> {
+    (key, reason): (Option<String>, &str),
+) -> Result<Drafted, Failure> {
     let by = call.operator(reason)?;
+    let key = key.map(|text| Key { text, request: keys::identity(&asked) });
+    if let Some(found) = keys::replayed(ledger, call, key.as_ref()).await? {
+        return Ok(found); // whatever has become since of what a draft rests on
+    }
     let draft = drafted(ledger, call, asked, spelled).await?;
     ledger.active()?;
     let _permit = ledger.enter()?;
     let doing = Doing { tenant: &call.tenant, by: &by, correlation: call.correlation.as_deref() };
-    let id = store::create(&ledger.parts().pool, &draft, &doing).await.map_err(|error| unwritten(&error))?;
-    let id = id.ok_or_else(|| {
-        Failure::FailedPrecondition(format!("there are {DRAFTS_MAX} drafts, which is the limit: issue or delete some"))
-    })?;
-    get(ledger, &call.tenant, &id.to_string()).await
+    let id = store::create(&ledger.parts().pool, &draft, key.as_ref(), &doing).await;
+    match id.map_err(|error| unwritten(&error))? {
+        Some(id) => Ok(Drafted { invoice: get(ledger, &call.tenant, &id.to_string()).await?, replayed: false }),
+        None => keys::replayed(ledger, call, key.as_ref()).await?.ok_or_else(|| {
+            let why = format!("there are {DRAFTS_MAX} drafts, which is the limit: issue or delete some");
+            Failure::FailedPrecondition(why)
+        }),
+    }
 }
 
 /// Puts another draft in its place, if it still is of the version that the caller knows; `None`: of whatever version.
@@ -252,7 +271,7 @@ pub(super) async fn entity(ledger: &Ledger, call: &Call, id: &str) -> Result<Ent
 
 /// Checks a draft, finds its taxes, and says what it comes to.
 async fn drafted(ledger: &Ledger, call: &Call, asked: NewInvoice, spelled: Spelling) -> Result<DraftRow, Failure> {
-    check(&asked, spelled)?;
+    checks::check(&asked, spelled)?;
     ledger.ensure_known(std::iter::once(asked.currency.as_str())).await?;
     let currency = fields::currency(&ledger.parts().currencies, "currency", &asked.currency)?;
     let entity_id = asked.entity.clone().unwrap_or_else(|| ledger.parts().billing.entity.to_string());
@@ -272,7 +291,7 @@ async fn drafted(ledger: &Ledger, call: &Call, asked: NewInvoice, spelled: Spell
     let mut priced = Vec::with_capacity(asked.lines.len());
     for (n, line) in asked.lines.iter().enumerate() {
         let [quantity, price] = [("quantity", &line.quantity), (spelled(names::UNIT_PRICE), &line.unit_price)]
-            .map(|(name, text)| exact(&format!("lines[{n}].{name}"), text));
+            .map(|(name, text)| checks::exact(&format!("lines[{n}].{name}"), text));
         let rate = rates.find(region.as_deref(), line.tax_category.as_deref(), day);
         priced.push(PricedLine { exact: quantity? * price?, rate });
     }
@@ -281,7 +300,7 @@ async fn drafted(ledger: &Ledger, call: &Call, asked: NewInvoice, spelled: Spell
         None => Amount::ZERO,
     };
     let pricing = Pricing { inclusive: asked.prices_include_tax, rounding: Rounding::HalfAwayFromZero, per: Per::Rate };
-    let taxed = discount(&priced, off, pricing, currency).map_err(|error| untaxed(&error, currency))?;
+    let taxed = discount(&priced, off, pricing, currency).map_err(|error| checks::untaxed(&error, currency))?;
     Ok(DraftRow {
         entity: entity_id,
         customer: asked.customer.clone(),
@@ -300,59 +319,12 @@ fn told(customer: &str, total: Amount, currency: Currency) -> String {
     serde_json::json!({ "customerId": customer, "currency": currency.code.as_str(), "total": total }).to_string()
 }
 
-fn exact(field: &str, text: &str) -> Result<Exact, Failure> {
-    validate::required(field, text, DECIMAL_MAX)?;
-    decimal(text).ok_or_else(|| {
-        Failure::Invalid(format!(
-            "{field} {:?} is not a decimal from 0 to below 10^20 with at most 18 decimals, such as \"12.50\"",
-            cut(text)
-        ))
-    })
-}
-
-fn untaxed(error: &TaxError, currency: Currency) -> Failure {
-    Failure::Invalid(match error {
-        TaxError::TooLarge => "lines come to more than 28 digits, which is the limit of an amount".into(),
-        TaxError::Discount { discount, limit } => format!(
-            "discount {:?} is not from 0 to {}, the sum of the lines",
-            discount.text(currency.exponent),
-            limit.text(currency.exponent)
-        ),
-    })
-}
-
 /// The rates of the tenant, and the one of the settings where there is none.
 async fn rates(ledger: &Ledger, call: &Call) -> Result<TaxRates, Failure> {
     let parts = ledger.parts();
     let rules = tax_rates::rules(&parts.pool, &call.tenant).await.map_err(|error| read_failure(&error))?;
     let default = TaxRate::standard(Decimal::from(parts.billing.tax_percent)).map_err(|_| Failure::Guard)?;
     TaxRates::new(rules, default).map_err(|_| Failure::Guard)
-}
-
-fn check(asked: &NewInvoice, spelled: Spelling) -> Result<(), Failure> {
-    validate::required(spelled(names::CUSTOMER_ID), &asked.customer, CUSTOMER_MAX)?;
-    if let Some(entity) = &asked.entity {
-        validate::required(spelled(names::ENTITY_ID), entity, ENTITY_MAX)?;
-    }
-    if let Some(region) = &asked.region {
-        validate::required("region", region, NAME_BYTES_MAX)?;
-    }
-    validate::text("note", asked.note.as_deref().unwrap_or_default(), DESCRIPTION_MAX)?;
-    if let Some(days) = asked.due_days.filter(|days| *days > DUE_DAYS_MAX) {
-        let name = spelled(names::DUE_DAYS);
-        return Err(Failure::Invalid(format!("{name} {days} is above {DUE_DAYS_MAX}, which is the limit")));
-    }
-    if asked.lines.is_empty() || asked.lines.len() > DRAFT_LINES_MAX {
-        let count = asked.lines.len();
-        return Err(Failure::Invalid(format!("lines has {count} entries, it must have 1 to {DRAFT_LINES_MAX}")));
-    }
-    for (n, line) in asked.lines.iter().enumerate() {
-        validate::required(&format!("lines[{n}].description"), &line.description, DESCRIPTION_MAX)?;
-        validate::text(&format!("lines[{n}].sku"), line.sku.as_deref().unwrap_or_default(), SKU_BYTES_MAX)?;
-        let category = line.tax_category.as_deref().unwrap_or_default();
-        validate::text(&format!("lines[{n}].{}", spelled(names::TAX_CATEGORY)), category, NAME_BYTES_MAX)?;
-    }
-    Ok(())
 }
 
 fn content(

@@ -11,8 +11,10 @@ use crate::protocol::content::{Exchange, Line, Tax};
 use crate::protocol::events::timestamp;
 use crate::protocol::record::{DocumentKind, SettlementKind};
 use crate::store::billing::invoices::{InvoiceRow, SettlementRow};
+use crate::store::billing::payments::PaymentRow;
 use crate::teller::native::invoices::Settled;
 use crate::teller::native::invoices::credit::Credited;
+use crate::teller::native::invoices::drafts::Drafted;
 use crate::teller::native::invoices::payments::Paid;
 
 /// An invoice or a credit note. Amounts are in its currency.
@@ -159,6 +161,38 @@ pub struct Settlement {
     pub at: String,
 }
 
+/// A draft that was asked for.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DraftedInvoice {
+    pub invoice: Invoice,
+    /// The key was used before by the same request: this is the draft of then, as it is now.
+    pub replayed: bool,
+}
+
+/// What a payment paid of an invoice.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InvoicePayment {
+    #[schema(example = "1024")]
+    pub invoice_id: String,
+    /// The invoice's, as it is written on the document.
+    #[schema(example = "INV-2026-000123")]
+    pub number: Option<String>,
+    pub customer_id: String,
+    pub currency: String,
+    /// By how much less was due.
+    #[schema(example = "118.00")]
+    pub amount: String,
+    /// Paid beyond what was due: the customer's credit.
+    pub excess: String,
+    pub due_after: String,
+    /// A transaction that paid several invoices is listed once for each.
+    pub transaction_id: String,
+    #[schema(format = DateTime)]
+    pub created_at: String,
+}
+
 /// An invoice after a command.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -292,6 +326,29 @@ impl Settlement {
             transaction_id: row.transaction.to_string(),
             at: timestamp(row.at),
         }
+    }
+}
+
+impl From<PaymentRow> for InvoicePayment {
+    fn from(row: PaymentRow) -> Self {
+        let text = |units| decimal_text(units, row.currency.exponent);
+        Self {
+            invoice_id: row.place.invoice.to_string(),
+            amount: text(row.amount),
+            excess: text(row.excess),
+            due_after: text(row.due_after),
+            currency: row.currency.code.to_string(),
+            number: row.number,
+            customer_id: row.customer,
+            transaction_id: row.transaction.to_string(),
+            created_at: timestamp(row.place.at),
+        }
+    }
+}
+
+impl From<Drafted> for DraftedInvoice {
+    fn from(Drafted { invoice, replayed }: Drafted) -> Self {
+        Self { invoice: invoice.into(), replayed }
     }
 }
 

@@ -106,7 +106,7 @@ async fn entities_number_their_documents_and_tax_rates_are_found_by_region_and_c
             ],
         }),
     );
-    let id = text(&desk.world.post("/v1/invoices", &new).await.ok(201)["id"]);
+    let id = text(&desk.world.post("/v1/invoices", &new).await.ok(201)["invoice"]["id"]);
     desk.step(&id, "issue", json!({})).await.ok(200);
     let invoice = desk.invoice(&id).await;
     let figures = ["number", "subtotal", "tax", "total"].map(|field| text(&invoice[field]));

@@ -169,7 +169,7 @@ async fn drafts_are_in_any_currency() {
     let desk = Desk::open().await;
     desk.books_in_euros().await;
     let euros = with(&draft("c-1", "10"), json!({ "currency": "EUR" }));
-    let id = text(&desk.world.post("/v1/invoices", &euros).await.ok(201)["id"]);
+    let id = text(&desk.world.post("/v1/invoices", &euros).await.ok(201)["invoice"]["id"]);
     let issued = desk.step(&id, "issue", json!({})).await.ok(200);
     assert_eq!(issued["invoice"]["exchange"], Value::Null);
     desk.end().await;

@@ -89,7 +89,7 @@ async fn a_payment_pays_the_named_invoice_then_the_oldest_and_the_rest_is_credit
     let mut ids = Vec::new();
     for days in [30, 10, 20] {
         let new = with(&draft("c-1", "100"), json!({ "dueDays": days }));
-        let id = text(&desk.world.post("/v1/invoices", &new).await.ok(201)["id"]);
+        let id = text(&desk.world.post("/v1/invoices", &new).await.ok(201)["invoice"]["id"]);
         desk.step(&id, "issue", json!({})).await.ok(200);
         ids.push(id);
     }

@@ -20,7 +20,7 @@ pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
         "expected paid 118, credited 0, returned 0, written off 0, status 3, found paid 0",
         invoice!(
             1,
-            "INSERT INTO settlements (invoice, seq, kind, amount, excess, reinstated, due_after, status_after, at) SELECT id, 7, 1, 118, 0, 0, 0, 3, now() FROM invoices"
+            "INSERT INTO settlements (invoice, seq, tenant, customer, kind, amount, excess, reinstated, due_after, status_after, at) SELECT id, 7, tenant, customer, 1, 118, 0, 0, 0, 3, now() FROM invoices"
         ),
     ),
     (
@@ -28,7 +28,15 @@ pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
         "at row 7: expected a record, found none",
         invoice!(
             1,
-            "INSERT INTO settlements (invoice, seq, kind, amount, excess, reinstated, due_after, status_after, at) SELECT id, 7, 6, 0, 0, 0, 118, 2, now() FROM invoices"
+            "INSERT INTO settlements (invoice, seq, tenant, customer, kind, amount, excess, reinstated, due_after, status_after, at) SELECT id, 7, tenant, customer, 6, 0, 0, 0, 118, 2, now() FROM invoices"
+        ),
+    ),
+    (
+        "settlement",
+        "at row 7: expected customer c of default, found customer d of default",
+        invoice!(
+            1,
+            "INSERT INTO settlements (invoice, seq, tenant, customer, kind, amount, excess, reinstated, due_after, status_after, at) SELECT id, 7, tenant, 'd', 6, 0, 0, 0, 118, 2, now() FROM invoices"
         ),
     ),
     ("invoice number", "series 1 of default, 2026", invoice!(2, "")),

@@ -112,6 +112,12 @@ fn status(status: Status) -> pb::InvoiceStatus {
     }
 }
 
+impl From<views::DraftedInvoice> for pb::CreateInvoiceResponse {
+    fn from(view: views::DraftedInvoice) -> Self {
+        Self { invoice: Some(view.invoice.into()), replayed: view.replayed }
+    }
+}
+
 macro_rules! settled {
     ($($response:ident),*) => {
         $(impl From<views::SettledInvoice> for pb::$response {
@@ -152,6 +158,22 @@ impl From<views::CustomerPayment> for pb::ReceivePaymentResponse {
             invoices: view.invoices.into_iter().map(pb::Invoice::from).collect(),
             excess: view.excess.unwrap_or_default(),
             replayed: view.replayed,
+        }
+    }
+}
+
+impl From<views::InvoicePayment> for pb::InvoicePayment {
+    fn from(view: views::InvoicePayment) -> Self {
+        Self {
+            invoice_id: view.invoice_id,
+            number: view.number.unwrap_or_default(),
+            customer_id: view.customer_id,
+            currency: view.currency,
+            amount: view.amount,
+            excess: view.excess,
+            due_after: view.due_after,
+            transaction_id: view.transaction_id,
+            created_at: view.created_at,
         }
     }
 }

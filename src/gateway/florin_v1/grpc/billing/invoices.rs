@@ -14,9 +14,9 @@ use crate::teller::native::invoices::reads::{self, NUMBER_MAX, Wanted};
 use crate::teller::native::invoices::{self, Asked, Do};
 use crate::teller::native::names::{self, Name};
 use crate::teller::native::post::Words;
-use crate::teller::native::views::{CreditedInvoice, Invoice, SettledInvoice};
+use crate::teller::native::views::{CreditedInvoice, DraftedInvoice, Invoice, SettledInvoice};
 use crate::teller::native::{customers, fields, pages};
-use crate::teller::validate::{self, ACCOUNT_MAX, REFERENCE_MAX};
+use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX, REFERENCE_MAX};
 
 pub(super) async fn get_invoice(
     ledger: &Ledger,
@@ -72,24 +72,33 @@ fn line(line: pb::NewInvoiceLine) -> NewLine {
     NewLine { description, sku: given(sku), quantity, unit_price, tax_category: given(tax_category) }
 }
 
+/// The draft of a message: both that carry one have the same fields.
+macro_rules! draft {
+    ($asked:ident) => {
+        NewInvoice {
+            entity: given($asked.entity_id),
+            customer: $asked.customer_id,
+            currency: $asked.currency,
+            lines: $asked.lines.into_iter().map(line).collect(),
+            prices_include_tax: $asked.prices_include_tax,
+            discount: given($asked.discount),
+            due_days: $asked.due_days,
+            note: given($asked.note),
+            region: given($asked.region),
+        }
+    };
+}
+
 pub(super) async fn create_invoice(
     ledger: &Ledger,
     call: &Call,
     asked: pb::CreateInvoiceRequest,
 ) -> Result<pb::CreateInvoiceResponse, Failure> {
-    let new = NewInvoice {
-        entity: given(asked.entity_id),
-        customer: asked.customer_id,
-        currency: asked.currency,
-        lines: asked.lines.into_iter().map(line).collect(),
-        prices_include_tax: asked.prices_include_tax,
-        discount: given(asked.discount),
-        due_days: asked.due_days,
-        note: given(asked.note),
-        region: given(asked.region),
-    };
-    let row = drafts::create(ledger, call, (new, Name::in_grpc), &asked.reason).await?;
-    Ok(pb::CreateInvoiceResponse { invoice: Some(Invoice::from(row).into()) })
+    let new = draft!(asked);
+    validate::text(names::IDEMPOTENCY_KEY.grpc, &asked.idempotency_key, KEY_MAX)?;
+    let key = given(asked.idempotency_key);
+    let drafted = drafts::create(ledger, call, (new, Name::in_grpc), (key, &asked.reason)).await?;
+    Ok(DraftedInvoice::from(drafted).into())
 }
 
 pub(super) async fn replace_invoice(
@@ -97,17 +106,7 @@ pub(super) async fn replace_invoice(
     call: &Call,
     asked: pb::ReplaceInvoiceRequest,
 ) -> Result<pb::ReplaceInvoiceResponse, Failure> {
-    let new = NewInvoice {
-        entity: given(asked.entity_id),
-        customer: asked.customer_id,
-        currency: asked.currency,
-        lines: asked.lines.into_iter().map(line).collect(),
-        prices_include_tax: asked.prices_include_tax,
-        discount: given(asked.discount),
-        due_days: asked.due_days,
-        note: given(asked.note),
-        region: given(asked.region),
-    };
+    let new = draft!(asked);
     let version = asked.version.map(|version| i32::try_from(version).unwrap_or(i32::MAX));
     let row = drafts::replace(ledger, call, (&asked.id, version), (new, Name::in_grpc), &asked.reason).await?;
     Ok(pb::ReplaceInvoiceResponse { invoice: Some(Invoice::from(row).into()) })

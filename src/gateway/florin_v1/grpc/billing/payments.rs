@@ -6,11 +6,13 @@ use super::given;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
-use crate::teller::native::fields;
+use crate::teller::native::invoices::drafts::CUSTOMER_MAX;
 use crate::teller::native::invoices::payments::{self, PayOut, Payment};
+use crate::teller::native::invoices::reads::{self, INVOICE_ID_MAX, WantedPayments};
 use crate::teller::native::names::{self, Name};
 use crate::teller::native::post::Words;
-use crate::teller::native::views::{CustomerPayment, PostedTransaction};
+use crate::teller::native::views::{CustomerPayment, InvoicePayment, PostedTransaction};
+use crate::teller::native::{fields, pages};
 use crate::teller::validate::{self, ACCOUNT_MAX};
 
 pub(super) async fn receive_payment(
@@ -32,6 +34,24 @@ pub(super) async fn receive_payment(
     };
     let paid = payments::receive(ledger, call, (payment, Name::in_grpc), permit).await?;
     Ok(CustomerPayment::from(paid).into())
+}
+
+pub(super) async fn list_payments(
+    ledger: &Ledger,
+    call: &Call,
+    asked: pb::ListPaymentsRequest,
+) -> Result<pb::ListPaymentsResponse, Failure> {
+    validate::text(names::CUSTOMER_ID.grpc, &asked.customer_id, CUSTOMER_MAX)?;
+    validate::text(names::INVOICE_ID.grpc, &asked.invoice_id, INVOICE_ID_MAX)?;
+    let times =
+        fields::times((names::CREATED_FROM.grpc, &asked.created_from), (names::CREATED_TO.grpc, &asked.created_to))?;
+    let page = (pages::size(asked.limit)?, pages::Token { field: names::PAGE_TOKEN.grpc, text: &asked.page_token });
+    let wanted = WantedPayments { customer: given(asked.customer_id), invoice: given(asked.invoice_id), times };
+    let (rows, next) = reads::payments(ledger, call, (wanted, Name::in_grpc), page).await?;
+    Ok(pb::ListPaymentsResponse {
+        items: rows.into_iter().map(|row| InvoicePayment::from(row).into()).collect(),
+        next_page_token: next.unwrap_or_default(),
+    })
 }
 
 pub(super) async fn refund_customer(

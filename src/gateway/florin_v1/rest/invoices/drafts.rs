@@ -11,29 +11,33 @@ use crate::gateway::florin_v1::rest::requests::billing::{
     CUSTOMER_ID, CreateInvoiceRequest, DISCOUNT, DUE_DAYS, ENTITY_ID, IssueInvoiceRequest, LINE_DESCRIPTION, LINES,
     NOTE, PRICES_INCLUDE_TAX, QUANTITY, REGION, ReplaceInvoiceRequest, SKU, TAX_CATEGORY, UNIT_PRICE, VERSION,
 };
-use crate::gateway::florin_v1::rest::requests::{CURRENCY, REASON};
+use crate::gateway::florin_v1::rest::requests::{CURRENCY, KEY, REASON};
 use crate::gateway::http::body::{JsonBody, Object};
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller, Id};
 use crate::teller::native::invoices::drafts::{self, NewInvoice, NewLine};
 use crate::teller::native::names::Name;
-use crate::teller::native::views::{Invoice, SettledInvoice};
+use crate::teller::native::views::{DraftedInvoice, Invoice, SettledInvoice};
 
 /// Drafts an invoice: its taxes are found and computed, but nothing is numbered or posted.
+///
+/// Without a key every call is another draft.
 #[utoipa::path(
     post, path = "/v1/invoices", tag = "invoices", request_body = CreateInvoiceRequest,
-    responses((status = 201, description = "drafted", body = Invoice))
+    responses((status = 201, description = "drafted", body = DraftedInvoice))
 )]
 pub async fn create(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     body: JsonBody,
-) -> Result<(StatusCode, Json<Invoice>), Refusal> {
+) -> Result<(StatusCode, Json<DraftedInvoice>), Refusal> {
     let mut fields = body.object()?;
     let (new, reason) = draft(&mut fields);
+    let key = fields.read(&KEY);
     fields.end()?;
-    let row = drafts::create(&app.ledger, &caller.call(), (new, Name::in_rest), &reason).await?;
-    Ok((StatusCode::CREATED, Json(row.into())))
+    let has_key = key.is_some();
+    let drafted = drafts::create(&app.ledger, &caller.call(), (new, Name::in_rest), (key, &reason)).await;
+    Ok((StatusCode::CREATED, Json(drafted.map_err(|failure| post_refusal(failure, has_key))?.into())))
 }
 
 /// Puts another draft in place of one, all fields anew.

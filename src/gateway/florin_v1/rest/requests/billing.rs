@@ -7,14 +7,13 @@ use crate::teller::native::customers::{ADDRESS_LINES_MAX, EMAIL_MAX, ID_MAX, LAN
 use crate::teller::native::entities::{FORMAT_MAX, ZONE_MAX};
 use crate::teller::native::invoices::drafts::{CUSTOMER_MAX, DECIMAL_MAX, DRAFT_LINES_MAX, DUE_DAYS_MAX, ENTITY_MAX};
 use crate::teller::native::invoices::payments::INVOICES_MAX;
+use crate::teller::native::invoices::reads::INVOICE_ID_MAX;
 use crate::teller::native::names;
 use crate::teller::native::tax_rates::PERCENT_MAX;
 use crate::teller::validate::{ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX};
 
 /// Bytes of a day's text.
 const DAY_MAX: usize = 10;
-/// Bytes of an invoice's id.
-const INVOICE_ID_MAX: usize = 20;
 const DAY: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$";
 const DECIMAL: &str = "^[0-9]{1,20}(\\.[0-9]{1,18})?$";
 
@@ -144,6 +143,7 @@ bodies! {
     /// An invoice to be drafted.
     CreateInvoiceRequest {
         ENTITY_ID, CUSTOMER_ID, CURRENCY, LINES, PRICES_INCLUDE_TAX, DISCOUNT, DUE_DAYS, NOTE, REGION, REASON,
+        KEY.about("The same key drafts once."),
     }
 
     /// A draft in place of another.
