@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::gateway::rest::{World, key, text};
+use crate::gateway::rest::{World, key, text, with};
 use crate::harness::provider::{How, SECRET, Simulator};
 use crate::harness::served::Served;
 use crate::harness::until;
@@ -31,6 +31,11 @@ impl Site {
         Self { world: World::of(served).await, simulator }
     }
 
+    /// Starts a saga; its id.
+    async fn started(&self, path: &str, order: &Value) -> String {
+        text(&self.world.post(path, order).await.ok(201)["sagaId"])
+    }
+
     async fn polled(&self, id: &str) -> Value {
         self.world.ended(id).await
     }
@@ -46,11 +51,10 @@ fn order(account: &str, amount: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_payout_is_started_polled_and_listed_as_a_withdrawal() {
+async fn a_payout_is_started_and_polled_until_it_is_paid_out() {
     let site = Site::start().await;
     let (world, alice) = (&site.world, site.world.user("100").await);
-    let asked = order(&alice, "40.50");
-    let saga = world.post("/v1/payouts", &asked).await.ok(201);
+    let saga = world.post("/v1/payouts", &order(&alice, "40.50")).await.ok(201);
     assert_eq!((saga["sagaType"].as_str(), saga["workflow"].as_str()), (Some("withdrawal"), Some("payout")));
     let id = text(&saga["sagaId"]);
     let ended = site.polled(&id).await;
@@ -65,26 +69,40 @@ async fn a_payout_is_started_polled_and_listed_as_a_withdrawal() {
         json!({ "complete": true, "status": "completed" })
     );
     assert_eq!(world.balance(&alice).await, "59.50000000");
-    // The same key is answered with the same saga, and moves nothing more; another request under it is refused.
-    assert_eq!(world.post("/v1/payouts", &asked).await.ok(201)["sagaId"], id.as_str());
-    let mut other = asked.clone();
-    other["amount"] = json!("1");
-    world.post("/v1/payouts", &other).await.refused_naming(
-        409,
-        "IDEMPOTENCY_KEY_REUSED",
-        &["used before by another request"],
-    );
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payouts_key_is_answered_with_the_same_saga_and_no_other_request_may_use_it() {
+    let site = Site::start().await;
+    let (world, alice) = (&site.world, site.world.user("100").await);
+    let asked = order(&alice, "40.50");
+    let id = site.started("/v1/payouts", &asked).await;
+    site.polled(&id).await;
+    assert_eq!(site.started("/v1/payouts", &asked).await, id);
+    let other = world.post("/v1/payouts", &with(&asked, json!({ "amount": "1" }))).await;
+    other.refused_naming(409, "IDEMPOTENCY_KEY_REUSED", &["used before by another request"]);
     assert_eq!(world.balance(&alice).await, "59.50000000");
-    let topup = world.post("/v1/card-topups", &order(&alice, "1.00")).await.ok(201);
-    let back = text(&topup["sagaId"]);
-    assert_eq!(site.polled(&back).await["state"]["completedSteps"], json!(["charge", "credit"]));
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payouts_are_listed_as_withdrawals_and_card_topups_beside_them() {
+    let site = Site::start().await;
+    let (world, alice) = (&site.world, site.world.user("100").await);
+    let payout = site.started("/v1/payouts", &order(&alice, "40.50")).await;
+    let correlation = text(&site.polled(&payout).await["correlationId"]);
+    let topup = site.started("/v1/card-topups", &order(&alice, "1.00")).await;
+    assert_eq!(site.polled(&topup).await["state"]["completedSteps"], json!(["charge", "credit"]));
     assert_eq!(world.balance(&alice).await, "60.50000000");
-    let ids = |list: Value| list.as_array().unwrap().iter().map(|saga| text(&saga["sagaId"])).collect::<Vec<_>>();
-    assert_eq!(ids(world.get("sagas?type=withdrawal").await.ok(200)), [id.as_str()]);
-    let all = ids(world.get("sagas?limit=1000").await.ok(200));
-    assert!(all.contains(&id) && all.contains(&back) && all.windows(2).all(|two| two[0] != two[1]), "{all:?}");
-    let correlation = text(&ended["correlationId"]);
-    assert!(ids(world.get(&format!("sagas/by-correlation/{correlation}")).await.ok(200)).contains(&id));
+    let ids = async |query: &str| {
+        let list = world.get(&format!("sagas{query}")).await.ok(200);
+        list.as_array().unwrap().iter().map(|saga| text(&saga["sagaId"])).collect::<Vec<_>>()
+    };
+    assert_eq!(ids("?type=withdrawal").await, [payout.as_str()]);
+    let all = ids("?limit=1000").await;
+    assert!(all.contains(&payout) && all.contains(&topup) && all.windows(2).all(|two| two[0] != two[1]), "{all:?}");
+    assert!(ids(&format!("/by-correlation/{correlation}")).await.contains(&payout));
     site.end().await;
 }
 
@@ -92,51 +110,28 @@ async fn a_payout_is_started_polled_and_listed_as_a_withdrawal() {
 async fn what_is_wrong_with_a_payout_is_told_at_once() {
     let site = Site::start().await;
     let (world, alice) = (&site.world, site.world.user("10").await);
-    let wrong = |field: &str, value: Value| {
+    let wrong = async |what: &str, field: &str, value: Value| {
         let mut order = order(&alice, "1");
         order[field] = value;
-        order
+        world.post(&format!("/v1/{what}"), &order).await
     };
-    world.post("/v1/payouts", &order(&alice, "10.01")).await.refused_naming(
-        400,
-        "INSUFFICIENT_FUNDS",
-        &["Available: 10.00", "Required: 10.01"],
-    );
-    world.post("/v1/payouts", &wrong("accountId", json!("nobody"))).await.refused(
-        404,
-        "ACCOUNT_NOT_FOUND",
-        "Account not found: nobody",
-    );
-    world.post("/v1/card-topups", &wrong("accountId", json!("nobody"))).await.refused(
-        404,
-        "ACCOUNT_NOT_FOUND",
-        "Account not found: nobody",
-    );
-    world.post("/v1/payouts", &wrong("currency", json!("EUR"))).await.refused_naming(
-        400,
-        "CURRENCY_MISMATCH",
-        &["Expected: USD"],
-    );
-    world.post("/v1/payouts", &wrong("currency", json!("XXX"))).await.refused(
-        400,
-        "INVALID_ARGUMENT",
-        "currency \"XXX\" is not a currency of this ledger",
-    );
-    world.post("/v1/payouts", &wrong("amount", json!("0.001"))).await.refused_naming(
-        400,
-        "INVALID_ARGUMENT",
-        &["decimals"],
-    );
-    world.post("/v1/payouts", &wrong("instrument", Value::Null)).await.refused(
-        400,
-        "INVALID_ARGUMENT",
-        "instrument is required",
-    );
-    world.post("/v1/payouts", &wrong("zzz", json!(1))).await.refused(
-        400,
-        "INVALID_ARGUMENT",
-        "property zzz should not exist",
-    );
+    for (field, value, code, words) in [
+        ("amount", "10.01", "INSUFFICIENT_FUNDS", vec!["Available: 10.00", "Required: 10.01"]),
+        ("amount", "0.001", "INVALID_ARGUMENT", vec!["decimals"]),
+        ("currency", "EUR", "CURRENCY_MISMATCH", vec!["Expected: USD"]),
+    ] {
+        wrong("payouts", field, json!(value)).await.refused_naming(400, code, &words);
+    }
+    let no_currency = "currency \"XXX\" is not a currency of this ledger";
+    for (what, field, value, status, code, message) in [
+        ("payouts", "accountId", json!("nobody"), 404, "ACCOUNT_NOT_FOUND", "Account not found: nobody"),
+        ("card-topups", "accountId", json!("nobody"), 404, "ACCOUNT_NOT_FOUND", "Account not found: nobody"),
+        ("payouts", "currency", json!("XXX"), 400, "INVALID_ARGUMENT", no_currency),
+        ("payouts", "instrument", Value::Null, 400, "INVALID_ARGUMENT", "instrument is required"),
+        ("payouts", "zzz", json!(1), 400, "INVALID_ARGUMENT", "property zzz should not exist"),
+    ] {
+        wrong(what, field, value).await.refused(status, code, message);
+    }
     assert_eq!(site.simulator.calls().len(), 0);
     assert_eq!(world.balance(&alice).await, "10.00000000");
     site.end().await;

@@ -2,13 +2,28 @@
 
 use florin::protocol::record::Operator;
 use florin::store::operators::Doing;
+use florin::teller::failure::Failure;
 use florin_wire::payment_v1 as pb;
 use futures::future::join_all;
 use sqlx::Executor;
 
+use crate::harness::money::reason;
 use crate::harness::{Florin, until};
 
 const TENANT: &str = "default";
+
+/// With 9 dollars on `alice`, and on `bob` the one that she paid him.
+async fn started() -> Florin {
+    let florin = Florin::start().await;
+    florin.database.account("alice", 10_00).await;
+    florin.database.account("bob", 0).await;
+    assert_eq!(pay(&florin, "k", "alice", "bob", 1_00).await, pb::PaymentStatus::Authorized);
+    florin
+}
+
+async fn pay(florin: &Florin, key: &str, from: &str, to: &str, cents: i64) -> pb::PaymentStatus {
+    florin.pay(key, from, to, cents).await.unwrap().status()
+}
 
 async fn damage(florin: &Florin, account: &str, change: &str) {
     florin.folded().await;
@@ -17,28 +32,43 @@ async fn damage(florin: &Florin, account: &str, change: &str) {
     florin.database.pool.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
 }
 
-// Fails when the actor keeps what it believed before `rebuild`: what it knows may have a higher version than what is
-// right.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_balance_is_found_and_set_right_while_payments_go_on() {
-    let florin = Florin::start().await;
-    florin.database.account("alice", 10_00).await;
-    florin.database.account("bob", 0).await;
-    assert_eq!(florin.pay("k", "alice", "bob", 1_00).await.unwrap().status(), pb::PaymentStatus::Authorized);
-    let ledger = &florin.ledger;
+async fn damage_both(florin: &Florin) {
+    damage(florin, "alice", "credits = credits + 700, version = version + 1").await;
+    damage(florin, "bob", "held = 50").await;
+}
+
+/// Sets it right; whether it was wrong.
+async fn rebuilt(florin: &Florin, account: &str) -> Result<bool, Failure> {
     let by = Operator { name: "key:auditor".into(), reason: "found by the night's audit".into(), address: None };
     let doing = Doing { tenant: TENANT, by: &by, correlation: Some("c-7") };
+    florin.ledger.rebuild(account, &doing).await.map(|found| !found.agrees())
+}
+
+/// By how much the balances of each currency miss zero; none that do not.
+async fn out_of_balance(florin: &Florin) -> Vec<i128> {
+    let currencies = florin.ledger.equation(TENANT).await.unwrap();
+    currencies.iter().map(|currency| currency.total).filter(|total| *total != 0).collect()
+}
+
+/// In memory, and posted.
+async fn balances(florin: &Florin, account: &str) -> (i64, i64) {
+    (florin.balance(account).await, florin.database.posted(account).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_names_the_damaged_accounts_and_no_others() {
+    let florin = started().await;
+    let ledger = &florin.ledger;
     for name in ["alice", "bob"] {
         let found = ledger.reconcile(TENANT, name).await.unwrap();
         assert!(found.agrees() && found.name == name, "{found:?}");
     }
     let (accounts, wrong) = ledger.reconcile_all(TENANT).await.unwrap();
     assert!(accounts >= 3 && wrong.is_empty(), "{wrong:?}");
-    assert!(ledger.equation(TENANT).await.unwrap().iter().all(|currency| currency.total == 0));
-    assert!(ledger.reconcile(TENANT, "nobody").await.is_err() && ledger.rebuild("nobody", &doing).await.is_err());
+    assert!(out_of_balance(&florin).await.is_empty());
+    assert!(ledger.reconcile(TENANT, "nobody").await.is_err() && rebuilt(&florin, "nobody").await.is_err());
 
-    damage(&florin, "alice", "credits = credits + 700, version = version + 1").await;
-    damage(&florin, "bob", "held = 50").await;
+    damage_both(&florin).await;
     let found = ledger.reconcile(TENANT, "alice").await.unwrap();
     assert_eq!((found.balance, found.posted, found.agrees()), (16_00, 9_00, false));
     let (_, wrong) = ledger.reconcile_all(TENANT).await.unwrap();
@@ -46,49 +76,68 @@ async fn a_damaged_balance_is_found_and_set_right_while_payments_go_on() {
         wrong.iter().map(|row| (row.name.as_str(), row.held, row.open)).collect::<Vec<_>>(),
         [("alice", 0, 0), ("bob", 50, 0)]
     );
-    assert_eq!(ledger.equation(TENANT).await.unwrap().iter().map(|currency| currency.total).sum::<i128>(), 7_00);
+    assert_eq!(out_of_balance(&florin).await, [7_00]);
+    let _ = florin.database.clone().damaged();
+    florin.stop().await;
+}
 
+// Fails when the actor keeps what it believed before `rebuild`: what it knows may have a higher version than what is
+// right.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_balance_is_set_right_while_payments_go_on() {
+    let florin = started().await;
+    damage_both(&florin).await;
     // What is paid from a wrong balance has a wrong balance after it, for ever; so nothing is paid from alice before
     // hers is right.
-    assert!(!ledger.rebuild("alice", &doing).await.unwrap().agrees());
-    assert_eq!((florin.balance("alice").await, florin.database.posted("alice").await), (9_00, 9_00));
+    assert_eq!(rebuilt(&florin, "alice").await, Ok(true));
+    assert_eq!(balances(&florin, "alice").await, (9_00, 9_00));
 
-    // Beside a load on the same accounts.
-    let pay = join_all((0..40).map(|n| {
+    let load = join_all((0..40).map(|n| {
         let florin = &florin;
-        async move { florin.pay(&format!("n{n}"), "alice", "bob", 1).await.unwrap().status() }
+        async move { pay(florin, &format!("n{n}"), "alice", "bob", 1).await }
     }));
-    let (paid, bob) = tokio::join!(pay, ledger.rebuild("bob", &doing));
-    assert!(paid.iter().all(|status| *status == pb::PaymentStatus::Authorized) && !bob.unwrap().agrees());
-    assert!(ledger.rebuild("alice", &doing).await.unwrap().agrees(), "a second time there is nothing to do");
-    assert_eq!((florin.balance("alice").await, florin.database.posted("alice").await), (8_60, 8_60));
-    assert_eq!(florin.pay("all", "alice", "bob", 8_61).await.unwrap().status(), pb::PaymentStatus::Declined);
-    assert_eq!(florin.pay("most", "alice", "bob", 8_60).await.unwrap().status(), pb::PaymentStatus::Authorized);
+    let (paid, bob) = tokio::join!(load, rebuilt(&florin, "bob"));
+    assert!(paid.iter().all(|status| *status == pb::PaymentStatus::Authorized));
+    assert_eq!(bob, Ok(true));
+    assert_eq!(rebuilt(&florin, "alice").await, Ok(false), "a second time there is nothing to do");
+    assert_eq!(balances(&florin, "alice").await, (8_60, 8_60));
+    assert_eq!(pay(&florin, "all", "alice", "bob", 8_61).await, pb::PaymentStatus::Declined);
+    assert_eq!(pay(&florin, "most", "alice", "bob", 8_60).await, pb::PaymentStatus::Authorized);
+    assert!(out_of_balance(&florin).await.is_empty());
+    florin.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_in_quarantine_pays_again_once_it_is_set_right() {
+    let florin = started().await;
     damage(&florin, "bob", "held = 50").await;
     // Memory admits what the database's check refuses to fold: then bob takes nothing until he is set right.
-    assert_eq!(florin.pay("held", "bob", "alice", 9_99).await.unwrap().status(), pb::PaymentStatus::Authorized);
+    assert_eq!(pay(&florin, "held", "bob", "alice", 99).await, pb::PaymentStatus::Authorized);
     let bob = florin.loaded("bob").await.identity.id;
     until("bob is in quarantine", async || florin.journal().is_quarantined(bob)).await;
-    let guard = florin.pay("guarded", "bob", "alice", 1).await.unwrap_err();
-    assert_eq!(crate::harness::money::reason(&guard), "LEDGER_GUARD");
-    assert!(!ledger.rebuild("bob", &doing).await.unwrap().agrees());
+    assert_eq!(reason(&florin.pay("guarded", "bob", "alice", 1).await.unwrap_err()), "LEDGER_GUARD");
+    assert_eq!(rebuilt(&florin, "bob").await, Ok(true));
     assert_eq!(
-        florin.pay("guarded", "bob", "alice", 1).await.unwrap().status(),
+        pay(&florin, "guarded", "bob", "alice", 1).await,
         pb::PaymentStatus::Authorized,
         "nothing is held any more"
     );
-    assert!(ledger.equation(TENANT).await.unwrap().iter().all(|currency| currency.total == 0));
+    assert!(out_of_balance(&florin).await.is_empty());
+    florin.stop().await;
+}
 
-    // What is right but for how many rows there are and where they begin, is set right as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_right_but_for_how_many_rows_there_are_and_where_they_begin_is_set_right_as_well() {
+    let florin = started().await;
     damage(&florin, "alice", "version = version + 5").await;
-    assert!(!ledger.rebuild("alice", &doing).await.unwrap().agrees());
+    assert_eq!(rebuilt(&florin, "alice").await, Ok(true));
     damage(&florin, "alice", "last_seq = 7").await;
-    assert!(ledger.reconcile(TENANT, "alice").await.is_err(), "its chain breaks off");
-    let (_, wrong) = ledger.reconcile_all(TENANT).await.unwrap();
+    assert!(florin.ledger.reconcile(TENANT, "alice").await.is_err(), "its chain breaks off");
+    let (_, wrong) = florin.ledger.reconcile_all(TENANT).await.unwrap();
     assert!(wrong.is_empty(), "{wrong:?}");
-    assert!(!ledger.rebuild("alice", &doing).await.unwrap().agrees());
-    let found = ledger.reconcile(TENANT, "alice").await.unwrap();
+    assert_eq!(rebuilt(&florin, "alice").await, Ok(true));
+    let found = florin.ledger.reconcile(TENANT, "alice").await.unwrap();
     assert!(found.agrees() && found.version == found.rows, "{found:?}");
-    assert_eq!(florin.pay("after", "alice", "bob", 1).await.unwrap().status(), pb::PaymentStatus::Authorized);
+    assert_eq!(pay(&florin, "after", "alice", "bob", 1).await, pb::PaymentStatus::Authorized);
     florin.stop().await;
 }

@@ -2,6 +2,8 @@
 //!
 //! Each test of a fault names the mutation of the product that makes it fail.
 
+mod captures;
+
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
@@ -83,108 +85,6 @@ async fn started() -> Florin {
     florin.database.account("a", 100_00).await;
     florin.database.account("b", 0).await;
     florin
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hold_is_captured_in_parts_up_to_what_it_has() {
-    let florin = started().await;
-    let first = florin.authorize(hold("h", "60")).await.unwrap();
-    let made = first.hold.clone().unwrap();
-    assert_eq!(
-        (made.status(), made.remaining.as_str(), made.captured.as_str()),
-        (pb::HoldStatus::Open, "60.00", "0.00")
-    );
-    assert_eq!(florin.money("a").await, texts("100.00", "60.00", "40.00"));
-    let pending = florin
-        .native
-        .clone()
-        .get_transaction(pb::GetTransactionRequest { id: made.id.clone() })
-        .await
-        .unwrap()
-        .into_inner()
-        .transaction
-        .unwrap();
-    assert_eq!((pending.kind.as_str(), pending.postings.len()), ("hold", 0));
-    assert_eq!(
-        done(florin.authorize(hold("more", "40.01")).await.unwrap().transaction),
-        Some(pb::DeclineCode::InsufficientFunds)
-    );
-    assert_eq!(
-        code(&florin.move_money("", &[("a", "b", "40.01")]).await.unwrap()),
-        Some(pb::DeclineCode::InsufficientFunds)
-    );
-
-    let again = florin.authorize(hold("h", "60")).await.unwrap();
-    assert!(again.replayed && again.hold.unwrap().id == made.id);
-    refused(florin.authorize(hold("h", "61")).await, Code::Aborted, &["another request"]);
-
-    let captured = florin.capture("c1", &made.id, "20", false).await.unwrap();
-    assert_eq!((captured.transaction.clone().unwrap().kind.as_str(), done(captured.transaction)), ("capture", None));
-    assert_eq!(
-        (florin.money("a").await, florin.money("b").await),
-        (texts("80.00", "40.00", "40.00"), texts("20.00", "0.00", "20.00"))
-    );
-    assert_eq!(
-        done(florin.capture("c2", &made.id, "40.01", false).await.unwrap().transaction),
-        Some(pb::DeclineCode::HoldExceeded)
-    );
-    assert_eq!(done(florin.capture("c3", &made.id, "", false).await.unwrap().transaction), None);
-    assert_eq!(florin.money("a").await, texts("40.00", "0.00", "40.00"));
-    let over = florin.hold(&made.id).await;
-    assert_eq!(
-        (over.status(), over.remaining.as_str(), over.captured.as_str()),
-        (pb::HoldStatus::Captured, "0.00", "60.00")
-    );
-    for n in ["c4", "c5"] {
-        assert_eq!(
-            done(florin.capture(n, &made.id, "", false).await.unwrap().transaction),
-            Some(pb::DeclineCode::HoldExceeded)
-        );
-        assert_eq!(
-            done(florin.void(&format!("v{n}"), &made.id).await.unwrap().transaction),
-            Some(pb::DeclineCode::HoldExceeded)
-        );
-    }
-    // Repeats hear the first answer, though nothing is left.
-    for (key, amount) in [("c1", "20"), ("c3", "")] {
-        assert!(florin.capture(key, &made.id, amount, false).await.unwrap().replayed, "{key}");
-    }
-    assert_eq!(florin.money("b").await, texts("60.00", "0.00", "60.00"));
-
-    let id = florin.held(hold("h2", "30")).await;
-    assert_eq!(done(florin.capture("c6", &id, "10", true).await.unwrap().transaction), None);
-    let over = florin.hold(&id).await;
-    assert_eq!((over.captured.as_str(), over.voided.as_str(), over.remaining.as_str()), ("10.00", "20.00", "0.00"));
-    let id = florin.held(hold("h3", "30")).await;
-    assert_eq!(done(florin.void("v", &id).await.unwrap().transaction), None);
-    assert!(florin.void("v", &id).await.unwrap().replayed);
-    assert_eq!(
-        (florin.hold(&id).await.status(), florin.money("a").await),
-        (pb::HoldStatus::Voided, texts("30.00", "0.00", "30.00"))
-    );
-
-    for (bad, words) in [
-        (
-            pb::AuthorizeHoldRequest { expires_at: "2020-01-01T00:00:00Z".into(), ..hold("", "1") },
-            vec!["expires_at", "future", "366 days"],
-        ),
-        (
-            pb::AuthorizeHoldRequest { expires_at: "9020-01-01T00:00:00Z".into(), ..hold("", "1") },
-            vec!["expires_at", "366 days"],
-        ),
-        (pb::AuthorizeHoldRequest { expires_at: "soon".into(), ..hold("", "1") }, vec!["expires_at \"soon\""]),
-        (hold("", "0.001"), vec!["amount \"0.001\" has more than the 2 decimals of USD"]),
-        (hold("", ""), vec!["amount is required"]),
-        (
-            pb::AuthorizeHoldRequest { source_account_id: String::new(), ..hold("", "1") },
-            vec!["source_account_id is required"],
-        ),
-    ] {
-        refused(florin.authorize(bad).await, Code::InvalidArgument, &words);
-    }
-    refused(florin.capture("x", "nothing", "1", false).await, Code::NotFound, &["nothing"]);
-    refused(florin.void("x", &uuid::Uuid::now_v7().to_string()).await, Code::NotFound, &["Hold"]);
-    florin.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

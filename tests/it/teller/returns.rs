@@ -11,6 +11,8 @@ use tonic::{Code, Status};
 use crate::gateway::native::{code, post, refused};
 use crate::harness::Florin;
 
+const EXCEEDED: Option<pb::DeclineCode> = Some(pb::DeclineCode::RefundExceeded);
+
 impl Florin {
     async fn reverse(&self, key: &str, id: &str) -> Result<pb::ReverseTransactionResponse, Status> {
         let request = pb::ReverseTransactionRequest {
@@ -30,6 +32,30 @@ impl Florin {
     async fn paid(&self, amount: &str) -> String {
         let request = pb::PostTransactionRequest { kind: "payment".into(), ..post("", &[("a", "b", amount)]) };
         self.post(request).await.unwrap().transaction.unwrap().id
+    }
+
+    /// A payment and the refund of all of it.
+    async fn paid_and_given(&self, amount: &str) -> (String, String) {
+        let paid = self.paid(amount).await;
+        let refund = self.refund("", &paid, amount).await.unwrap().transaction.unwrap().id;
+        (paid, refund)
+    }
+
+    /// Undoes it; the reversal.
+    async fn undone(&self, id: &str) -> String {
+        let reversal = self.reverse("", id).await.unwrap().transaction.unwrap();
+        assert_eq!(code(&reversal), None);
+        reversal.id
+    }
+
+    /// Undoes it; why not.
+    async fn undoing(&self, id: &str) -> Option<pb::DeclineCode> {
+        refusal(self.reverse("", id).await.unwrap().transaction)
+    }
+
+    /// Gives this much of it back; why not.
+    async fn refunding(&self, payment: &str, amount: &str) -> Option<pb::DeclineCode> {
+        refusal(self.refund("", payment, amount).await.unwrap().transaction)
     }
 
     async fn balances(&self) -> (String, String) {
@@ -58,21 +84,14 @@ async fn a_payment_goes_back_in_parts_or_whole_and_once() {
     let paid = florin.paid("60").await;
     let part = florin.refund("r1", &paid, "20").await.unwrap().transaction.unwrap();
     assert_eq!((part.kind.as_str(), part.refund_of.as_str()), ("refund", paid.as_str()));
-    assert_eq!(
-        refusal(florin.refund("", &paid, "40.01").await.unwrap().transaction),
-        Some(pb::DeclineCode::RefundExceeded)
-    );
-    assert_eq!(
-        refusal(florin.reverse("", &paid).await.unwrap().transaction),
-        Some(pb::DeclineCode::RefundExceeded),
-        "a part is back already"
-    );
+    assert_eq!(florin.refunding(&paid, "40.01").await, EXCEEDED);
+    assert_eq!(florin.undoing(&paid).await, EXCEEDED, "a part is back already");
     let rest = florin.refund("r2", &paid, "").await.unwrap().transaction.unwrap();
     assert_eq!(rest.postings[0].amount, "40.00");
     assert_eq!(florin.balances().await, texts("100.00", "0.00"));
     let again = florin.refund("r2", &paid, "").await.unwrap();
     assert!(again.replayed && again.transaction.unwrap().id == rest.id);
-    assert_eq!(refusal(florin.refund("", &paid, "").await.unwrap().transaction), Some(pb::DeclineCode::RefundExceeded));
+    assert_eq!(florin.refunding(&paid, "").await, EXCEEDED);
     refused(florin.refund("r2", &paid, "1").await, Code::Aborted, &["another request"]);
 
     let wrong = |change: fn(&mut pb::PostTransactionRequest), to: &str| {
@@ -98,10 +117,10 @@ async fn a_payment_goes_back_in_parts_or_whole_and_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn anything_that_moved_money_is_undone_once() {
+async fn several_postings_are_undone_last_first_and_once() {
     let florin = started().await;
     florin.database.account("c", 0).await;
-    // Several postings, the second of which could not be undone first.
+    // The second of them could not be undone first.
     let many = florin.move_money("", &[("a", "b", "50"), ("b", "c", "30"), ("b", "c", "5")]).await.unwrap().id;
     let undone = florin.reverse("u", &many).await.unwrap().transaction.unwrap();
     let moved: Vec<_> =
@@ -118,67 +137,74 @@ async fn anything_that_moved_money_is_undone_once() {
             && again.transaction.as_ref().unwrap().id == undone.id
             && again.transaction.unwrap().reverses == many
     );
-    assert_eq!(refusal(florin.reverse("", &many).await.unwrap().transaction), Some(pb::DeclineCode::RefundExceeded));
+    assert_eq!(florin.undoing(&many).await, EXCEEDED);
 
     // The reversal is a transaction like any other: undone, the first may be undone again.
-    florin.reverse("", &undone.id).await.unwrap();
+    florin.undone(&undone.id).await;
     assert_eq!(florin.balances().await, texts("50.00", "15.00"));
-    assert_eq!(refusal(florin.reverse("", &many).await.unwrap().transaction), None);
+    assert_eq!(florin.undoing(&many).await, None);
     assert_eq!(florin.balances().await, texts("100.00", "0.00"));
+    florin.stop().await;
+}
 
-    // Undone as often as you like, it is in force or it is not: what is not may not be undone, and what is undone may
-    // not come back twice.
+/// What is not in force may not be undone, and what is undone may not come back twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn undone_as_often_as_you_like_a_transaction_is_in_force_or_it_is_not() {
+    let florin = started().await;
     let first = florin.move_money("", &[("a", "b", "10")]).await.unwrap().id;
     let mut last = first.clone();
     for link in 1..=5 {
-        last = florin.reverse("", &last).await.unwrap().transaction.filter(|done| done.decline.is_none()).unwrap().id;
+        last = florin.undone(&last).await;
         let (is_in_force, again) = (link % 2 == 0, florin.reverse("", &first).await.unwrap().transaction);
-        assert_eq!(refusal(again.clone()), (!is_in_force).then_some(pb::DeclineCode::RefundExceeded), "link {link}");
+        assert_eq!(refusal(again.clone()), if is_in_force { None } else { EXCEEDED }, "link {link}");
         if is_in_force {
             florin.reverse("", &again.unwrap().id).await.unwrap(); // as it was
         }
         let stands = if is_in_force { texts("90.00", "10.00") } else { texts("100.00", "0.00") };
         assert_eq!(florin.balances().await, stands, "link {link}");
     }
-    // The same of a refund: undone and in force again, it counts again.
-    let paid = florin.paid("10").await;
-    let refund = florin.refund("", &paid, "10").await.unwrap().transaction.unwrap().id;
-    let undone = florin.reverse("", &refund).await.unwrap().transaction.unwrap().id;
-    assert_eq!(refusal(florin.reverse("", &undone).await.unwrap().transaction), None);
-    assert_eq!(
-        refusal(florin.refund("", &paid, "1").await.unwrap().transaction),
-        Some(pb::DeclineCode::RefundExceeded)
-    );
+    florin.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_counts_while_it_is_in_force_and_comes_back_only_if_nothing_else_was_given() {
+    let florin = started().await;
+    // Undone and in force again, it counts again.
+    let (paid, refund) = florin.paid_and_given("10").await;
+    let undone = florin.undone(&refund).await;
+    assert_eq!(florin.undoing(&undone).await, None);
+    assert_eq!(florin.refunding(&paid, "1").await, EXCEEDED);
     assert_eq!(florin.balances().await, texts("100.00", "0.00"));
     // Given back otherwise meanwhile, it does not come back by undoing what had undone it.
-    let paid = florin.paid("10").await;
-    let refund = florin.refund("", &paid, "10").await.unwrap().transaction.unwrap().id;
-    let undone = florin.reverse("", &refund).await.unwrap().transaction.unwrap().id;
+    let (paid, refund) = florin.paid_and_given("10").await;
+    let undone = florin.undone(&refund).await;
     florin.refund("", &paid, "4").await.unwrap();
     florin.move_money("", &[("a", "b", "10")]).await.unwrap(); // the money would be there
-    assert_eq!(refusal(florin.reverse("", &undone).await.unwrap().transaction), Some(pb::DeclineCode::RefundExceeded));
+    assert_eq!(florin.undoing(&undone).await, EXCEEDED);
     assert_eq!(florin.balances().await, texts("84.00", "16.00"));
-    florin.move_money("", &[("b", "a", "16")]).await.unwrap();
+    florin.stop().await;
+}
 
-    // A refund that is taken back leaves its payment to be refunded again; what was reversed is not refunded.
-    let paid = florin.paid("60").await;
-    let refund = florin.refund("", &paid, "60").await.unwrap().transaction.unwrap().id;
-    assert_eq!(refusal(florin.reverse("", &refund).await.unwrap().transaction), None);
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_is_refunded_again_when_its_refund_is_taken_back_and_not_once_it_is_reversed() {
+    let florin = started().await;
+    let (paid, refund) = florin.paid_and_given("60").await;
+    assert_eq!(florin.undoing(&refund).await, None);
     assert_eq!(florin.balances().await, texts("40.00", "60.00"));
-    assert_eq!(refusal(florin.refund("", &paid, "10").await.unwrap().transaction), None);
+    assert_eq!(florin.refunding(&paid, "10").await, None);
     let paid = florin.paid("10").await;
-    assert_eq!(refusal(florin.reverse("", &paid).await.unwrap().transaction), None);
-    assert_eq!(
-        refusal(florin.refund("", &paid, "1").await.unwrap().transaction),
-        Some(pb::DeclineCode::RefundExceeded)
-    );
+    assert_eq!(florin.undoing(&paid).await, None);
+    assert_eq!(florin.refunding(&paid, "1").await, EXCEEDED);
+    florin.stop().await;
+}
 
-    // The money must be there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_spent_or_never_moved_is_not_undone() {
+    let florin = started().await;
+    florin.database.account("c", 0).await;
     let paid = florin.paid("50").await;
-    florin.move_money("", &[("b", "c", "90")]).await.unwrap();
-    assert_eq!(refusal(florin.reverse("", &paid).await.unwrap().transaction), Some(pb::DeclineCode::InsufficientFunds));
-    refused(florin.reverse("", "01929b2a-0000-7000-8000-000000000000").await, Code::NotFound, &["declined: 01929b2a"]);
-    refused(florin.reverse("", "x").await, Code::InvalidArgument, &["id \"x\" is not a UUID"]);
+    florin.move_money("", &[("b", "c", "40")]).await.unwrap();
+    assert_eq!(florin.undoing(&paid).await, Some(pb::DeclineCode::InsufficientFunds));
     let held = pb::AuthorizeHoldRequest {
         source_account_id: "b".into(),
         destination_account_id: "a".into(),
@@ -187,7 +213,14 @@ async fn anything_that_moved_money_is_undone_once() {
         ..Default::default()
     };
     let held = florin.native.clone().authorize_hold(held).await.unwrap().into_inner().hold.unwrap().id;
-    refused(florin.reverse("", &held).await, Code::FailedPrecondition, &["is a hold", "moved no money"]);
+    let table: [(&str, Code, &[&str]); 3] = [
+        ("01929b2a-0000-7000-8000-000000000000", Code::NotFound, &["declined: 01929b2a"]),
+        ("x", Code::InvalidArgument, &["id \"x\" is not a UUID"]),
+        (&held, Code::FailedPrecondition, &["is a hold", "moved no money"]),
+    ];
+    for (id, status, words) in table {
+        refused(florin.reverse("", id).await, status, words);
+    }
     florin.stop().await;
 }
 
@@ -213,7 +246,7 @@ async fn refunds_and_a_reversal_that_race_give_back_no_more_than_there_was() {
             "round {round}: {refunds} refunds and {reversals} reversals"
         );
         if refunds == 1 {
-            assert_eq!(refusal(florin.refund("", &paid, "").await.unwrap().transaction), None);
+            assert_eq!(florin.refunding(&paid, "").await, None);
         }
         assert_eq!(florin.balances().await, texts("100.00", "1000.00"));
     }

@@ -87,11 +87,34 @@ async fn an_account_is_opened_once_and_another_of_its_name_is_refused() {
     florin.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn status_and_limits_bind_from_the_answer_on() {
+/// With 100 dollars on `a`, and none on `b`.
+async fn started() -> Florin {
     let florin = Florin::start().await;
     florin.database.account("a", 100_00).await;
     florin.database.account("b", 0).await;
+    florin
+}
+
+/// Both limits of `a`; an empty text is none.
+fn limits(floor: &str, ceiling: &str) -> pb::UpdateAccountRequest {
+    pb::UpdateAccountRequest {
+        min_balance: limit(floor),
+        max_balance: limit(ceiling),
+        id: "a".into(),
+        ..Default::default()
+    }
+}
+
+/// Moves this much; why not.
+async fn moved(florin: &Florin, from: &str, to: &str, amount: &str) -> Option<pb::DeclineCode> {
+    let done = florin.move_money("", &[(from, to, amount)]).await.unwrap();
+    assert_eq!(done.status() == pb::TransactionStatus::Completed, done.decline.is_none(), "{done:?}");
+    code(&done)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_account_takes_and_pays_nothing_until_it_is_active_again() {
+    let florin = started().await;
     let suspended = florin.update(set_status("b", pb::AccountStatus::Suspended)).await.unwrap();
     assert_eq!(suspended.status(), pb::AccountStatus::Suspended);
     for pair in [("a", "b"), ("b", "a")] {
@@ -100,70 +123,59 @@ async fn status_and_limits_bind_from_the_answer_on() {
         assert!(declined.decline.unwrap().message.contains("suspended"));
     }
     florin.update(set_status("b", pb::AccountStatus::Active)).await.unwrap();
-    assert_eq!(florin.move_money("", &[("a", "b", "1")]).await.unwrap().status(), pb::TransactionStatus::Completed);
+    assert_eq!(moved(&florin, "a", "b", "1").await, None);
+    florin.stop().await;
+}
 
-    let limits = |floor: &str, ceiling: &str| pb::UpdateAccountRequest {
-        min_balance: limit(floor),
-        max_balance: limit(ceiling),
-        id: "a".into(),
-        ..Default::default()
-    };
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_bind_from_the_answer_on() {
+    let florin = started().await;
     let changed = florin.update(limits("-10", "150")).await.unwrap();
     assert_eq!((changed.min_balance.as_deref(), changed.max_balance.as_deref()), (Some("-10.00"), Some("150.00")));
-    assert_eq!(florin.move_money("", &[("a", "b", "109")]).await.unwrap().status(), pb::TransactionStatus::Completed);
-    assert_eq!(
-        code(&florin.move_money("", &[("a", "b", "0.01")]).await.unwrap()),
-        Some(pb::DeclineCode::InsufficientFunds)
-    );
-    // Limits past the balance bind what is new and move nothing.
+    assert_eq!(moved(&florin, "a", "b", "110").await, None);
+    assert_eq!(moved(&florin, "a", "b", "0.01").await, Some(pb::DeclineCode::InsufficientFunds));
+    let request = pb::UpdateAccountRequest { max_balance: limit(""), id: "a".into(), ..Default::default() };
+    let unlimited = florin.update(request).await.unwrap();
+    assert_eq!((unlimited.max_balance, unlimited.min_balance.as_deref()), (None, Some("-10.00")), "one at a time");
+    florin.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_past_the_balance_bind_what_is_new_and_move_nothing() {
+    let florin = started().await;
+    florin.update(limits("-10", "150")).await.unwrap();
+    assert_eq!(moved(&florin, "a", "b", "110").await, None);
     let past = florin.update(limits("0", "-10.01")).await.unwrap();
     assert_eq!(
         (past.min_balance.as_deref(), past.max_balance.as_deref(), past.balance.as_str()),
         (Some("0.00"), Some("-10.01"), "-10.00")
     );
-    assert_eq!(
-        code(&florin.move_money("", &[("a", "b", "0.01")]).await.unwrap()),
-        Some(pb::DeclineCode::InsufficientFunds)
-    );
-    assert_eq!(
-        code(&florin.move_money("", &[("b", "a", "0.01")]).await.unwrap()),
-        Some(pb::DeclineCode::LimitExceeded)
-    );
+    assert_eq!(moved(&florin, "a", "b", "0.01").await, Some(pb::DeclineCode::InsufficientFunds));
+    assert_eq!(moved(&florin, "b", "a", "0.01").await, Some(pb::DeclineCode::LimitExceeded));
     florin.update(limits("0", "")).await.unwrap();
-    assert_eq!(
-        florin.move_money("", &[("b", "a", "0.01")]).await.unwrap().status(),
-        pb::TransactionStatus::Completed,
-        "towards the floor"
-    );
-    assert_eq!(
-        code(&florin.move_money("", &[("a", "b", "0.01")]).await.unwrap()),
-        Some(pb::DeclineCode::InsufficientFunds)
-    );
+    assert_eq!(moved(&florin, "b", "a", "0.01").await, None, "towards the floor");
+    assert_eq!(moved(&florin, "a", "b", "0.01").await, Some(pb::DeclineCode::InsufficientFunds));
     florin.update(limits("-10", "")).await.unwrap();
-    assert_eq!(florin.move_money("", &[("a", "b", "0.01")]).await.unwrap().status(), pb::TransactionStatus::Completed);
-    let unlimited = florin
-        .update(pb::UpdateAccountRequest { max_balance: limit(""), id: "a".into(), ..Default::default() })
-        .await
-        .unwrap();
-    assert_eq!((unlimited.max_balance, unlimited.min_balance.as_deref()), (None, Some("-10.00")));
+    assert_eq!(moved(&florin, "a", "b", "0.01").await, None);
+    florin.stop().await;
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_change_of_an_account_is_named() {
+    let florin = started().await;
+    let active = set_status("a", pb::AccountStatus::Active);
+    let keyed = |key: String| pb::UpdateAccountRequest { idempotency_key: key, ..active.clone() };
     for (bad, words) in [
         (
             pb::UpdateAccountRequest { id: "a".into(), ..Default::default() },
             vec!["status, min_balance and max_balance"],
         ),
         (set_status("", pb::AccountStatus::Active), vec!["id is required"]),
-        (pb::UpdateAccountRequest { status: 9, ..set_status("a", pb::AccountStatus::Active) }, vec!["status \"9\""]),
+        (pb::UpdateAccountRequest { status: 9, ..active.clone() }, vec!["status \"9\""]),
         (limits("1.234", ""), vec!["min_balance \"1.234\" has more than the 2 decimals of USD"]),
         (limits("0", "x"), vec!["max_balance \"x\""]),
-        (
-            pb::UpdateAccountRequest { idempotency_key: "\0".into(), ..set_status("a", pb::AccountStatus::Active) },
-            vec!["idempotency_key", "U+0000"],
-        ),
-        (
-            pb::UpdateAccountRequest { idempotency_key: "x".repeat(256), ..set_status("a", pb::AccountStatus::Active) },
-            vec!["idempotency_key", "256", "255"],
-        ),
+        (keyed("\0".into()), vec!["idempotency_key", "U+0000"]),
+        (keyed("x".repeat(256)), vec!["idempotency_key", "256", "255"]),
     ] {
         refused(florin.update(bad).await, Code::InvalidArgument, &words);
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::client::{encoded, is_time};
+use super::client::{Answer, encoded, is_time};
 use super::shown::shown;
 use super::{World, has, movement, text, with};
 
@@ -134,34 +134,80 @@ async fn an_owners_accounts_are_a_bare_array(world: &World) {
     }
 }
 
-/// Mutations: closing with money in the account; any way out of `closed`; a status that binds only after the answer.
-#[tokio::test(flavor = "multi_thread")]
-async fn status_changes_bind_at_once_and_closed_is_final_and_only_at_zero() {
-    let world = World::start().await;
-    let (ada, bob) = (world.user("10").await, world.user("10").await);
-    let path = format!("accounts/{ada}/status");
-    let set = async |status: &str| world.patch(&path, &json!({ "status": status })).await;
-    let pay = async || world.post("transactions/transfer", &movement(&ada, &bob, "1")).await;
+/// Two users with 10 US dollars each; the status of the first one changes.
+struct Pair {
+    world: World,
+    ada: String,
+    bob: String,
+}
 
-    let suspended = set("suspended").await.ok(200);
-    assert_eq!((&suspended["id"], &suspended["status"]), (&json!(ada), &json!("suspended")), "{suspended}");
-    assert_eq!(world.get(&format!("accounts/{ada}/balance")).await.ok(200)["status"], "suspended");
-    pay().await.refused(400, "ACCOUNT_INACTIVE", &format!("Account {ada} is not active (current status: suspended)"));
-    assert_eq!(set("active").await.ok(200)["status"], "active");
-    pay().await.ok(201);
-
-    assert_eq!(set("closed").await.status, 400, "9 US dollars are in it");
-    assert_eq!(world.get(&format!("accounts/{ada}")).await.ok(200)["status"], "active");
-    world.post("transactions/withdraw", &movement(&ada, &world.bank, "9")).await.ok(201);
-    assert_eq!(set("closed").await.ok(200)["status"], "closed");
-    for status in ["active", "suspended"] {
-        assert_eq!(set(status).await.status, 400, "{status} after closed");
+impl Pair {
+    async fn start() -> Self {
+        let world = World::start().await;
+        let (ada, bob) = (world.user("10").await, world.user("10").await);
+        Self { world, ada, bob }
     }
-    let closed = format!("Account {ada} is not active (current status: closed)");
-    pay().await.refused(400, "ACCOUNT_INACTIVE", &closed);
-    world.post("transactions/topup", &movement(&world.bank, &ada, "1")).await.refused(400, "ACCOUNT_INACTIVE", &closed);
-    assert_eq!(world.get(&format!("accounts/{ada}")).await.ok(200)["status"], "closed");
 
+    async fn set(&self, status: &str) -> Answer {
+        self.world.patch(&format!("accounts/{}/status", self.ada), &json!({ "status": status })).await
+    }
+
+    async fn status(&self) -> Value {
+        self.world.get(&format!("accounts/{}", self.ada)).await.ok(200)["status"].clone()
+    }
+
+    async fn pay(&self) -> Answer {
+        self.world.post("transactions/transfer", &movement(&self.ada, &self.bob, "1")).await
+    }
+
+    fn is_not_active(&self, status: &str) -> String {
+        format!("Account {} is not active (current status: {status})", self.ada)
+    }
+
+    async fn end(self, ada: &str, bob: &str) {
+        self.world.balances(&[(&self.ada, ada), (&self.bob, bob)]).await;
+        self.world.end().await;
+    }
+}
+
+/// Mutation: a status that binds only after the answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_account_pays_nothing_until_it_is_active_again() {
+    let pair = Pair::start().await;
+    let suspended = pair.set("suspended").await.ok(200);
+    assert_eq!((&suspended["id"], &suspended["status"]), (&json!(pair.ada), &json!("suspended")), "{suspended}");
+    let balance = pair.world.get(&format!("accounts/{}/balance", pair.ada)).await.ok(200);
+    assert_eq!(balance["status"], "suspended");
+    pair.pay().await.refused(400, "ACCOUNT_INACTIVE", &pair.is_not_active("suspended"));
+    assert_eq!(pair.set("active").await.ok(200)["status"], "active");
+    pair.pay().await.ok(201);
+    pair.end("9", "11").await;
+}
+
+/// Mutations: closing with money in the account; any way out of `closed`.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_closes_only_at_zero_and_then_for_good() {
+    let pair = Pair::start().await;
+    let (world, ada) = (&pair.world, &pair.ada);
+    assert_eq!(pair.set("closed").await.status, 400, "10 US dollars are in it");
+    assert_eq!(pair.status().await, "active");
+    world.post("transactions/withdraw", &movement(ada, &world.bank, "10")).await.ok(201);
+    assert_eq!(pair.set("closed").await.ok(200)["status"], "closed");
+    for status in ["active", "suspended"] {
+        assert_eq!(pair.set(status).await.status, 400, "{status} after closed");
+    }
+    let topup = world.post("transactions/topup", &movement(&world.bank, ada, "1")).await;
+    for answer in [pair.pay().await, topup] {
+        answer.refused(400, "ACCOUNT_INACTIVE", &pair.is_not_active("closed"));
+    }
+    assert_eq!(pair.status().await, "closed");
+    pair.end("0", "10").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_is_none_is_named() {
+    let world = World::start().await;
+    let user = world.open(json!({})).await;
     for (body, words) in [
         (json!({ "status": "frozen" }), vec!["status"]),
         (json!({ "status": "" }), vec!["status"]),
@@ -170,12 +216,11 @@ async fn status_changes_bind_at_once_and_closed_is_final_and_only_at_zero() {
         (json!({}), vec!["status"]),
         (json!({ "status": "active", "zzz": 1 }), vec!["property zzz should not exist"]),
     ] {
-        world.patch(&format!("accounts/{bob}/status"), &body).await.refused_naming(400, "VALIDATION_FAILED", &words);
+        world.patch(&format!("accounts/{user}/status"), &body).await.refused_naming(400, "VALIDATION_FAILED", &words);
     }
     let unknown = uuid::Uuid::new_v4();
     let answer = world.patch(&format!("accounts/{unknown}/status"), &json!({ "status": "closed" })).await;
     answer.refused(404, "ACCOUNT_NOT_FOUND", &format!("Account not found: {unknown}"));
-    world.balances(&[(&ada, "0"), (&bob, "11")]).await;
     world.end().await;
 }
 

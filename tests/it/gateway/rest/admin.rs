@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::Executor;
 
-use super::{World, has, payment, refund, text};
+use super::{World, has, key, payment, refund, text};
 
 // Mutations: a rebuild that does not write; a reconciliation that reads the balance twice.
 #[tokio::test(flavor = "multi_thread")]
@@ -85,38 +85,72 @@ const DAMAGES: [(&str, &str, &str); 12] = [
     ("capture", "UPDATE journal SET follows = id WHERE id = $1", "which is missing"),
 ];
 
-// Mutations: a check left out of the statement (each damage then is not told); a hold that is no row of its account's
-// chain.
+/// One transaction of each kind that has rows of its own, between ann and a shop; and ann's top-up.
+struct Audited {
+    world: World,
+    ann: String,
+    paid: String,
+    given: String,
+    held: String,
+    captured: String,
+}
+
+impl Audited {
+    async fn start() -> Self {
+        let world = World::start().await;
+        let (ann, shop) = (world.user("100.00").await, world.open(json!({})).await);
+        let mut body = payment(&ann, &shop, "12.50");
+        body["idempotencyKey"] = json!(key());
+        let paid = text(&world.post("transactions/payment", &body).await.ok(201)["transactionId"]);
+        let given = text(&world.post("transactions/refund", &refund(&paid, "4")).await.ok(201)["refundId"]);
+        let mut native = LedgerClient::connect(format!("http://{}", world.served.runtime.grpc)).await.unwrap();
+        let hold = pb::AuthorizeHoldRequest {
+            source_account_id: ann.clone(),
+            destination_account_id: shop.clone(),
+            amount: "5".into(),
+            currency: "USD".into(),
+            ..Default::default()
+        };
+        let held = native.authorize_hold(hold).await.unwrap().into_inner().hold.unwrap().id;
+        let capture = pb::CaptureHoldRequest { hold_id: held.clone(), amount: "1".into(), ..Default::default() };
+        let captured = native.capture_hold(capture).await.unwrap().into_inner().transaction.unwrap().id;
+        Self { world, ann, paid, given, held, captured }
+    }
+
+    fn id(&self, name: &str) -> &str {
+        match name {
+            "refund" => &self.given,
+            "hold" => &self.held,
+            "capture" => &self.captured,
+            _ => &self.paid,
+        }
+    }
+
+    async fn reconciled(&self, id: &str) -> Value {
+        self.world.post(&format!("admin/transactions/{id}/reconcile"), &json!({})).await.ok(200)
+    }
+
+    /// What is asked of all transactions at once.
+    async fn all(&self, what: &str) -> Value {
+        self.world.post(&format!("admin/transactions/{what}-all"), &json!({})).await.ok(200)
+    }
+
+    /// Ann's balance is another than her postings come to.
+    async fn damage_ann(&self) {
+        let damage = format!(
+            "UPDATE balances SET credits = credits + 5, version = version + 1 WHERE account = (SELECT id FROM accounts WHERE name = '{}')",
+            self.ann
+        );
+        self.world.served.database.folded().await;
+        self.world.served.database.pool.execute(sqlx::AssertSqlSafe(damage)).await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn each_damage_to_a_transaction_is_told_and_its_accounts_are_set_right() {
-    let world = World::start().await;
-    let (ann, shop) = (world.user("100.00").await, world.open(json!({})).await);
-    let key = super::key();
-    let mut body = payment(&ann, &shop, "12.50");
-    body["idempotencyKey"] = json!(key);
-    let paid = text(&world.post("transactions/payment", &body).await.ok(201)["transactionId"]);
-    let given = text(&world.post("transactions/refund", &refund(&paid, "4")).await.ok(201)["refundId"]);
-    let mut native = LedgerClient::connect(format!("http://{}", world.served.runtime.grpc)).await.unwrap();
-    let hold = pb::AuthorizeHoldRequest {
-        source_account_id: ann.clone(),
-        destination_account_id: shop.clone(),
-        amount: "5".into(),
-        currency: "USD".into(),
-        ..Default::default()
-    };
-    let held = native.authorize_hold(hold).await.unwrap().into_inner().hold.unwrap().id;
-    let capture = pb::CaptureHoldRequest { hold_id: held.clone(), amount: "1".into(), ..Default::default() };
-    let captured = native.capture_hold(capture).await.unwrap().into_inner().transaction.unwrap().id;
-    let id = |name: &str| match name {
-        "refund" => &given,
-        "hold" => &held,
-        "capture" => &captured,
-        _ => &paid,
-    };
-    let reconcile =
-        async |id: &str| world.post(&format!("admin/transactions/{id}/reconcile"), &json!({})).await.ok(200);
+async fn nothing_is_said_of_what_nobody_damaged_and_what_is_not_there_is_not_found() {
+    let audited = Audited::start().await;
     for name in ["payment", "refund", "hold", "capture"] {
-        let found = reconcile(id(name)).await;
+        let found = audited.reconciled(audited.id(name)).await;
         has(&found, "transactionId match issues accounts");
         assert_eq!(
             (&found["match"], found["accounts"].as_array().unwrap().len()),
@@ -124,82 +158,84 @@ async fn each_damage_to_a_transaction_is_told_and_its_accounts_are_set_right() {
             "{name}: {found}"
         );
     }
-    let all = world.post("admin/transactions/reconcile-all", &json!({})).await.ok(200);
+    let all = audited.all("reconcile").await;
     assert_eq!((&all["total"], &all["matched"], &all["mismatches"]), (&json!(5), &json!(5), &json!([])));
+    for nothing in ["nothing", "0190cafe-0000-7000-8000-000000000000"] {
+        for what in ["reconcile", "rebuild"] {
+            let answer = audited.world.post(&format!("admin/transactions/{nothing}/{what}"), &json!({})).await;
+            answer.refused(404, "TRANSACTION_NOT_FOUND", &format!("Transaction not found: {nothing}"));
+        }
+    }
+    audited.world.end().await;
+}
 
+// Mutations: a check left out of the statement (each damage then is not told); a hold that is no row of its account's
+// chain.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_damage_to_a_transaction_is_told_and_not_rewritten() {
+    let audited = Audited::start().await;
     // Nobody guards the tables, and each damage is undone: what comes after it is as it was.
-    world.served.database.folded().await;
-    let mut connection = world.served.database.pool.acquire().await.unwrap();
+    audited.world.served.database.folded().await;
+    let mut connection = audited.world.served.database.pool.acquire().await.unwrap();
     connection.execute("SET session_replication_role = replica").await.unwrap();
     for (name, damage, told) in DAMAGES {
+        let id = audited.id(name);
         let undo = Undo::of(&mut connection).await;
-        sqlx::query(damage).bind(uuid::Uuid::parse_str(id(name)).unwrap()).execute(&mut *connection).await.unwrap();
-        let found = reconcile(id(name)).await;
+        sqlx::query(damage).bind(uuid::Uuid::parse_str(id).unwrap()).execute(&mut *connection).await.unwrap();
+        let found = audited.reconciled(id).await;
         assert!(
             issues(&found).iter().any(|issue| issue.contains(told)) && found["match"] == json!(false),
             "{damage}: {found}"
         );
-        let all = world.post("admin/transactions/reconcile-all", &json!({})).await.ok(200);
+        let all = audited.all("reconcile").await;
         let mismatches = all["mismatches"].as_array().unwrap();
         assert!(
-            mismatches
-                .iter()
-                .any(|one| one["transactionId"] == id(name).as_str() && issues(&found).starts_with(&issues(one))),
+            mismatches.iter().any(|one| one["transactionId"] == id && issues(&found).starts_with(&issues(one))),
             "{damage}: {all}"
         );
-        let rebuilt = world.post(&format!("admin/transactions/{}/rebuild", id(name)), &json!({})).await.ok(200);
+        let rebuilt = audited.world.post(&format!("admin/transactions/{id}/rebuild"), &json!({})).await.ok(200);
         assert_eq!(
             (&rebuilt["success"], &rebuilt["issues"]),
             (&json!(false), &found["issues"]),
             "what is written is not rewritten"
         );
         undo.put_back(&mut connection).await;
-        assert_eq!(reconcile(id(name)).await["match"], json!(true), "{damage} was undone");
+        assert_eq!(audited.reconciled(id).await["match"], json!(true), "{damage} was undone");
     }
     connection.execute("SET session_replication_role = origin").await.unwrap();
     drop(connection);
+    audited.world.end().await;
+}
 
-    let damage = format!(
-        "UPDATE balances SET credits = credits + 5, version = version + 1 WHERE account = (SELECT id FROM accounts WHERE name = '{ann}')"
-    );
-    world.served.database.folded().await;
-    world.served.database.pool.execute(sqlx::AssertSqlSafe(damage.clone())).await.unwrap();
-    let found = reconcile(&paid).await;
+#[tokio::test(flavor = "multi_thread")]
+async fn the_accounts_of_a_transaction_are_set_right_with_it_and_the_reason_is_kept() {
+    let audited = Audited::start().await;
+    let world = &audited.world;
+    audited.damage_ann().await;
+    let found = audited.reconciled(&audited.paid).await;
     assert_eq!(
         (&found["match"], issues(&found)),
         (&json!(false), vec![]),
         "the transaction is right, an account of it is not"
     );
-    let request =
-        world.request(Method::POST, &format!("admin/transactions/{paid}/rebuild")).header("x-reason", "audit 7");
-    let rebuilt = world.send(request).await.ok(200);
+    let path = format!("admin/transactions/{}/rebuild", audited.paid);
+    let rebuilt = world.send(world.request(Method::POST, &path).header("x-reason", "audit 7")).await.ok(200);
     assert_eq!(
         (&rebuilt["success"], &rebuilt["changed"], &rebuilt["accounts"][0]["success"]),
         (&json!(true), &json!(true), &json!(true))
     );
-    assert_eq!(reconcile(&paid).await["match"], json!(true));
-    world.served.database.folded().await;
-    world.served.database.pool.execute(sqlx::AssertSqlSafe(damage)).await.unwrap();
-    let all = world.post("admin/transactions/rebuild-all", &json!({})).await.ok(200);
+    assert_eq!(audited.reconciled(&audited.paid).await["match"], json!(true));
+
+    audited.damage_ann().await;
+    let all = audited.all("rebuild").await;
     assert_eq!(
         (&all["total"], &all["successful"], &all["failed"], &all["accounts"]["failed"]),
         (&json!(5), &json!(5), &json!([]), &json!([]))
     );
-    let done =
-        world.get(&format!("/v1/operator-actions?subject={ann}&action=account.rebuild")).await.ok(200)["items"].clone();
+    let path = format!("/v1/operator-actions?subject={}&action=account.rebuild", audited.ann);
+    let done = world.get(&path).await.ok(200)["items"].clone();
     assert_eq!((&done[0]["reason"], &done[1]["reason"]), (&json!(""), &json!("audit 7")));
-    for nothing in ["nothing", "0190cafe-0000-7000-8000-000000000000"] {
-        for what in ["reconcile", "rebuild"] {
-            let said = format!("Transaction not found: {nothing}");
-            world.post(&format!("admin/transactions/{nothing}/{what}"), &json!({})).await.refused(
-                404,
-                "TRANSACTION_NOT_FOUND",
-                &said,
-            );
-        }
-    }
-    drop(native);
-    world.end().await;
+    audited.world.end().await;
 }
 
 /// Tables as they were.

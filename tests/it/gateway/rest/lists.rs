@@ -9,80 +9,111 @@ fn ids(list: &Value) -> Vec<String> {
     list.as_array().unwrap_or_else(|| panic!("no bare array: {list}")).iter().map(|row| text(&row["id"])).collect()
 }
 
-/// Mutations: an offset applied before the filter; oldest first; a type that hides the other side of a transfer.
-#[tokio::test(flavor = "multi_thread")]
-async fn transactions_are_listed_newest_first_filtered_and_paged() {
-    let world = World::start().await;
-    let capped = json!({ "maxBalance": "1000" });
-    let (ada, bob) = (world.user_with("0", capped).await, world.user("0").await);
-    let mut made: Vec<(String, &str, &str)> = Vec::new(); // id, type, status: oldest first
-    let mut paid = String::new();
-    for n in 1..=4 {
-        for (route, kind, id, body) in [
-            ("topup", "topup", "transactionId", movement(&world.bank, &ada, "20")),
-            ("transfer", "transfer_debit", "debitTransactionId", movement(&ada, &bob, "1")),
-            ("payment", "payment", "transactionId", payment(&ada, &bob, "2")),
-            ("refund", "refund", "refundId", refund(&paid, "1")),
-            ("withdraw", "withdrawal", "transactionId", movement(&ada, &world.bank, "3")),
-            ("topup", "topup", "transactionId", movement(&world.bank, &ada, "2000")),
-        ] {
-            if kind == "refund" && n == 1 {
-                continue;
-            }
-            let status = if body["amount"] == "2000" { "failed" } else { "completed" };
-            let id = text(&world.post(&format!("transactions/{route}"), &body).await.ok(201)[id]);
-            if kind == "payment" {
-                paid.clone_from(&id);
-            }
-            made.push((id, kind, status));
-        }
-    }
-    made.reverse();
-    let own = |keep: &dyn Fn(&(String, &str, &str)) -> bool| -> Vec<String> {
-        made.iter().filter(|row| keep(row)).map(|row| row.0.clone()).collect()
-    };
-    let list = async |query: &str| world.get(&format!("transactions?accountId={ada}{query}")).await.ok(200);
+/// Ada's transactions, some of them with bob.
+struct Listed {
+    world: World,
+    ada: String,
+    bob: String,
+    /// Id, type, status; newest first.
+    made: Vec<(String, &'static str, &'static str)>,
+}
 
-    let all = own(&|_| true);
-    let everything = list("").await;
+impl Listed {
+    async fn start() -> Self {
+        let world = World::start().await;
+        let capped = json!({ "maxBalance": "1000" });
+        let (ada, bob) = (world.user_with("0", capped).await, world.user("0").await);
+        let mut made = Vec::new();
+        let mut paid = String::new();
+        for n in 1..=4 {
+            for (route, kind, id, body) in [
+                ("topup", "topup", "transactionId", movement(&world.bank, &ada, "20")),
+                ("transfer", "transfer_debit", "debitTransactionId", movement(&ada, &bob, "1")),
+                ("payment", "payment", "transactionId", payment(&ada, &bob, "2")),
+                ("refund", "refund", "refundId", refund(&paid, "1")),
+                ("withdraw", "withdrawal", "transactionId", movement(&ada, &world.bank, "3")),
+                ("topup", "topup", "transactionId", movement(&world.bank, &ada, "2000")),
+            ] {
+                if kind == "refund" && n == 1 {
+                    continue;
+                }
+                let status = if body["amount"] == "2000" { "failed" } else { "completed" };
+                let id = text(&world.post(&format!("transactions/{route}"), &body).await.ok(201)[id]);
+                if kind == "payment" {
+                    paid.clone_from(&id);
+                }
+                made.push((id, kind, status));
+            }
+        }
+        made.reverse();
+        Self { world, ada, bob, made }
+    }
+
+    /// The ids of those with this type and this status.
+    fn own(&self, keep: impl Fn(&str, &str) -> bool) -> Vec<String> {
+        self.made.iter().filter(|(_, kind, status)| keep(kind, status)).map(|(id, ..)| id.clone()).collect()
+    }
+
+    /// A list of ada's.
+    async fn list(&self, query: &str) -> Value {
+        self.world.get(&format!("transactions?accountId={}{query}", self.ada)).await.ok(200)
+    }
+}
+
+/// Mutation: oldest first.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accounts_transactions_are_listed_newest_first_as_each_of_them_reads_back() {
+    let listed = Listed::start().await;
+    let (world, all) = (&listed.world, listed.own(|_, _| true));
+    let everything = listed.list("").await;
     assert_eq!(ids(&everything), all);
     for row in everything.as_array().unwrap() {
         assert_eq!(*row, world.transaction(&text(&row["id"])).await, "a row of the list is the transaction");
     }
+    // Everybody's, and those of a stranger.
+    assert_eq!(ids(&world.get("transactions?limit=1000").await.ok(200)), all);
+    assert!(ids(&world.get(&format!("transactions?accountId={}", key())).await.ok(200)).is_empty());
+    listed.world.end().await;
+}
+
+/// Mutation: a type that hides the other side of a transfer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_leaves_the_transactions_of_its_type_and_status_on_either_side() {
+    let listed = Listed::start().await;
+    let (failed, none) = (listed.own(|_, status| status == "failed"), Vec::<String>::new());
     for kind in ["topup", "payment", "refund", "withdrawal", "transfer_debit"] {
-        assert_eq!(ids(&list(&format!("&type={kind}")).await), own(&|row| row.1 == kind), "{kind}");
+        assert_eq!(ids(&listed.list(&format!("&type={kind}")).await), listed.own(|own, _| own == kind), "{kind}");
     }
-    assert_eq!(ids(&list("&status=failed").await), own(&|row| row.2 == "failed"));
-    assert_eq!(ids(&list("&status=failed&type=topup").await), own(&|row| row.2 == "failed"));
-    assert_eq!(ids(&list("&status=failed&type=payment").await), Vec::<String>::new());
-    assert_eq!(
-        ids(&list("&status=pending").await),
-        Vec::<String>::new(),
-        "nothing is pending: it is durable when it is answered"
-    );
-    assert_eq!(ids(&list("&status=completed&type=topup").await), own(&|row| row.2 == "completed" && row.1 == "topup"));
+    for (query, found) in [
+        ("&status=failed", &failed),
+        ("&status=failed&type=topup", &failed),
+        ("&status=failed&type=payment", &none),
+        // It is durable when it is answered.
+        ("&status=pending", &none),
+        ("&status=completed&type=topup", &listed.own(|kind, status| status == "completed" && kind == "topup")),
+    ] {
+        assert_eq!(ids(&listed.list(query).await), *found, "{query}");
+    }
+    let bobs = listed.world.get(&format!("transactions?accountId={}", listed.bob)).await.ok(200);
+    assert_eq!(ids(&bobs), listed.own(|kind, _| ["transfer_debit", "payment", "refund"].contains(&kind)));
+    listed.world.end().await;
+}
+
+/// Mutation: an offset applied before the filter.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_and_an_offset_cut_what_the_filter_left() {
+    let listed = Listed::start().await;
+    let all = listed.own(|_, _| true);
     for (limit, offset) in
         [(1, 0), (5, 0), (5, 5), (7, 3), (1000, 0), (1000, all.len() - 1), (10, all.len()), (10, 5_000)]
     {
         let wanted: Vec<String> = all.iter().skip(offset).take(limit).cloned().collect();
-        assert_eq!(
-            ids(&list(&format!("&limit={limit}&offset={offset}")).await),
-            wanted,
-            "limit {limit}, offset {offset}"
-        );
+        let query = format!("&limit={limit}&offset={offset}");
+        assert_eq!(ids(&listed.list(&query).await), wanted, "{query}");
     }
-    let topups = own(&|row| row.1 == "topup");
-    assert_eq!(
-        ids(&list("&type=topup&limit=3&offset=2").await),
-        topups[2..5],
-        "the offset counts what the filter left"
-    );
-    // The other account of them, and everybody's.
-    let bobs = ids(&world.get(&format!("transactions?accountId={bob}")).await.ok(200));
-    assert_eq!(bobs, own(&|row| ["transfer_debit", "payment", "refund"].contains(&row.1)));
-    assert_eq!(ids(&world.get("transactions?limit=1000").await.ok(200)), all);
-    assert_eq!(ids(&world.get(&format!("transactions?accountId={}", key())).await.ok(200)), Vec::<String>::new());
-    world.end().await;
+    let topups = listed.own(|kind, _| kind == "topup");
+    assert_eq!(ids(&listed.list("&type=topup&limit=3&offset=2").await), topups[2..5]);
+    listed.world.end().await;
 }
 
 /// Mutation: an offset that walks a million rows.

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::client::Rest;
-use super::{World, payment};
+use super::{World, payment, text};
 
 /// One event as a client reads it.
 #[derive(Clone, Debug)]
@@ -68,75 +68,109 @@ fn names(heard: &[Heard]) -> Vec<&str> {
     heard.iter().map(|event| event.name.as_str()).collect()
 }
 
-// Mutations: the event of the place passed over whole (its later frames are missed), or told again from its first
-// frame.
+/// A payment from ann to the shop, and the events of it as a stream of everything tells them.
+struct Paid {
+    world: World,
+    ann: String,
+    shop: String,
+    all: Listening,
+    of_ann: Listening,
+    id: String,
+    heard: Vec<Heard>,
+}
+
+impl Paid {
+    async fn heard() -> Self {
+        let world = World::start().await;
+        let (ann, shop) = (world.user("100.00").await, world.open(json!({})).await);
+        let mut all = Listening::to(&world, "events/stream", None).await;
+        let of_ann = Listening::to(&world, &format!("events/accounts/{ann}"), None).await;
+        let id = world.pay(&ann, &shop, "12.50").await;
+        let heard = all.take(4).await;
+        Self { world, ann, shop, all, of_ann, id, heard }
+    }
+
+    /// What is told of this transaction, from the beginning.
+    async fn of_transaction(&self, id: &str) -> Listening {
+        Listening::to(&self.world, &format!("events/transactions/{id}"), Some("1.9")).await
+    }
+
+    async fn end(self) {
+        drop((self.all, self.of_ann));
+        self.world.end().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn what_happens_is_heard_once_by_whom_it_concerns_and_from_any_place_on() {
-    let world = World::start().await;
-    let (ann, shop) = (world.user("100.00").await, world.open(json!({})).await);
-    let mut all = Listening::to(&world, "events/stream", None).await;
-    let mut of_ann = Listening::to(&world, &format!("events/accounts/{ann}"), None).await;
-    let paid = world.pay(&ann, &shop, "12.50").await;
-    let heard = all.take(4).await;
-    assert_eq!(names(&heard), ["PaymentRequested", "BalanceChanged", "BalanceChanged", "PaymentCompleted"]);
-    for event in &heard {
+async fn what_happens_is_heard_by_whom_it_concerns() {
+    let mut paid = Paid::heard().await;
+    assert_eq!(names(&paid.heard), ["PaymentRequested", "BalanceChanged", "BalanceChanged", "PaymentCompleted"]);
+    for event in &paid.heard {
         assert_eq!(event.data["type"], event.name.as_str());
         assert!(event.data["timestamp"].is_string() && event.data["payload"].is_object(), "{event:?}");
     }
     assert_eq!(
-        (&heard[0].data["transactionId"], &heard[3].data["payload"]["amount"]),
-        (&json!(paid), &json!("12.50000000"))
+        (&paid.heard[0].data["transactionId"], &paid.heard[3].data["payload"]["amount"]),
+        (&json!(paid.id), &json!("12.50000000"))
     );
-    let changed = of_ann.take(1).await;
+    let changed = paid.of_ann.take(1).await;
     assert_eq!(
         (&changed[0].data["accountId"], &changed[0].data["payload"]["change"]),
-        (&json!(ann), &json!("-12.50000000"))
+        (&json!(paid.ann), &json!("-12.50000000"))
     );
+    paid.end().await;
+}
 
-    // From each of them on: exactly the others, and then what comes.
-    let too_much = world.post("transactions/payment", &payment(&ann, &shop, "1000")).await;
+// Mutations: the event of the place passed over whole (its later frames are missed), or told again from its first
+// frame.
+#[tokio::test(flavor = "multi_thread")]
+async fn from_any_place_on_exactly_the_others_are_heard_and_then_what_comes() {
+    let mut paid = Paid::heard().await;
+    let too_much = paid.world.post("transactions/payment", &payment(&paid.ann, &paid.shop, "1000")).await;
     assert_eq!(too_much.status, 400);
-    let failed = all.take(1).await;
+    let failed = paid.all.take(1).await;
     assert_eq!(names(&failed), ["TransactionFailed"]);
-    for (n, event) in heard.iter().enumerate() {
-        let mut again = Listening::to(&world, "events/stream", Some(&event.id)).await;
+    for (n, event) in paid.heard.iter().enumerate() {
+        let mut again = Listening::to(&paid.world, "events/stream", Some(&event.id)).await;
         let ids: Vec<String> = again.take(4 - n).await.into_iter().map(|event| event.id).collect();
-        let expected: Vec<String> = heard[n + 1..].iter().chain(&failed).map(|event| event.id.clone()).collect();
+        let expected: Vec<String> = paid.heard[n + 1..].iter().chain(&failed).map(|event| event.id.clone()).collect();
         assert_eq!(ids, expected, "after {}", event.id);
     }
-    let mut of_one = Listening::to(&world, &format!("events/transactions/{paid}"), Some("1.9")).await;
-    assert_eq!(names(&of_one.take(2).await), ["PaymentRequested", "PaymentCompleted"]);
+    paid.end().await;
+}
 
-    // Who watches a transaction hears that it was undone, and nothing else of what undid it.
-    let undone =
-        world.post(&format!("/v1/transactions/{paid}/reverse"), &json!({})).await.ok(201)["transaction"].clone();
+#[tokio::test(flavor = "multi_thread")]
+async fn who_watches_a_transaction_hears_that_it_was_undone_and_nothing_else_of_what_undid_it() {
+    let paid = Paid::heard().await;
+    let mut of_one = paid.of_transaction(&paid.id).await;
+    assert_eq!(names(&of_one.take(2).await), ["PaymentRequested", "PaymentCompleted"]);
+    let reversed = paid.world.post(&format!("/v1/transactions/{}/reverse", paid.id), &json!({})).await.ok(201);
+    let undoing = text(&reversed["transaction"]["id"]);
     let compensated = of_one.take(1).await;
     assert_eq!(
         (compensated[0].name.as_str(), &compensated[0].data["transactionId"]),
-        ("TransactionCompensated", &json!(paid))
+        ("TransactionCompensated", &json!(paid.id))
     );
-    assert_eq!(compensated[0].data["payload"]["compensatedBy"], undone["id"]);
-    let of_undoing =
-        Listening::to(&world, &format!("events/transactions/{}", undone["id"].as_str().unwrap()), Some("1.9"))
-            .await
-            .take(2)
-            .await;
+    assert_eq!(compensated[0].data["payload"]["compensatedBy"], undoing.as_str());
+    let of_undoing = paid.of_transaction(&undoing).await.take(2).await;
     assert_eq!(names(&of_undoing), ["ReversalRequested", "ReversalCompleted"]);
+    drop(of_one);
+    paid.end().await;
+}
 
-    for bad in ["x", "1", "1.x", "0.0", "-1.0"] {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_or_a_subject_that_is_none_is_refused() {
+    let world = World::start().await;
+    for bad in ["x", "1", "1.x", "0.0", "-1.0", "9000000000000000000.0"] {
         let refused = world.send(world.request(Method::GET, "events/stream").header("last-event-id", bad)).await;
         assert_eq!(refused.status, 400, "{bad}");
     }
-    let ahead =
-        world.send(world.request(Method::GET, "events/stream").header("last-event-id", "9000000000000000000.0")).await;
-    assert_eq!(ahead.status, 400);
-    world.get("events/accounts/nobody").await.refused(404, "ACCOUNT_NOT_FOUND", "Account not found: nobody");
-    world.get("events/transactions/nothing").await.refused(
-        404,
-        "TRANSACTION_NOT_FOUND",
-        "Transaction not found: nothing",
-    );
-    drop((all, of_ann, of_one));
+    for (path, code, message) in [
+        ("events/accounts/nobody", "ACCOUNT_NOT_FOUND", "Account not found: nobody"),
+        ("events/transactions/nothing", "TRANSACTION_NOT_FOUND", "Transaction not found: nothing"),
+    ] {
+        world.get(path).await.refused(404, code, message);
+    }
     world.end().await;
 }
 

@@ -4,6 +4,7 @@ mod access;
 mod accounts;
 mod exchanges;
 mod holds;
+mod returns;
 mod transactions;
 
 use serde_json::{Value, json};

@@ -1,114 +1,18 @@
 //! Florin's own routes of operators: currencies by call, who did what, and who may.
 
+mod currencies;
+
 use florin::store::api_keys::{self, Scope, Scopes};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::client::{CORRELATION, Rest};
 use super::shown::shown;
-use super::{World, movement_in, text};
+use super::{World, text};
 use crate::harness::served::Served;
 
 fn gold() -> Value {
     json!({ "code": "XAU", "name": "Gold", "exponent": 6, "type": "non-fiat", "metadata": { "unit": "oz", "fine": 999.9 }, "reason": "the vault opens" })
-}
-
-/// Mutations: 201 for one that was there; an exponent that may change; a currency that this process does not learn.
-#[tokio::test(flavor = "multi_thread")]
-async fn currencies_are_made_and_changed_by_call() {
-    let world = World::start().await;
-    world.post("accounts", &json!({ "ownerId": "o", "ownerType": "user", "currency": "XAU" })).await.refused(
-        400,
-        "INVALID_CURRENCY",
-        "Invalid currency: XAU",
-    );
-    let made = world.post("/v1/currencies", &gold()).await.ok(201);
-    assert_eq!(
-        made,
-        json!({ "code": "XAU", "name": "Gold", "exponent": 6, "type": "non-fiat", "isActive": true, "metadata": { "unit": "oz", "fine": 999.9 } })
-    );
-    assert_eq!(world.post("/v1/currencies", &gold()).await.ok(200), made);
-    let read = world.get("currencies/XAU").await.ok(200);
-    assert_eq!((&read["precision"], &read["metadata"]), (&made["exponent"], &made["metadata"]));
-    for (field, other) in [
-        ("exponent", json!(5)),
-        ("name", json!("Silver")),
-        ("type", json!("fiat")),
-        ("metadata", json!({ "unit": "g" })),
-    ] {
-        let answer = world.post("/v1/currencies", &super::with(&gold(), json!({ field: other }))).await;
-        answer.refused_naming(409, "ALREADY_EXISTS", &["currency XAU exists already"]);
-    }
-    for (change, words) in [
-        (json!({ "code": null }), "code is required"),
-        (json!({ "code": "gold" }), "code \"gold\" is not 2 to 12"),
-        (json!({ "code": "X" }), "code \"X\""),
-        (json!({ "code": "A".repeat(13) }), "the limit is 12"),
-        (json!({ "name": "" }), "name should not be empty"),
-        (json!({ "name": "x".repeat(256) }), "the limit is 255"),
-        (json!({ "exponent": null }), "exponent is required"),
-        (json!({ "exponent": 19 }), "exponent must be a whole number from 0 to 18"),
-        (json!({ "exponent": -1 }), "exponent must be a whole number"),
-        (json!({ "exponent": 1.5 }), "exponent must be a whole number"),
-        (json!({ "exponent": "6" }), "exponent must be a whole number"),
-        (json!({ "type": null }), "type is required"),
-        (json!({ "type": "metal" }), "type must be one of the following values: fiat, non-fiat"),
-        (json!({ "metadata": [] }), "metadata must be an object"),
-        (json!({ "reason": "x".repeat(1_025) }), "the limit is 1024"),
-        (json!({ "reason": 7 }), "reason must be a string"),
-        (json!({ "isActive": false }), "property isActive should not exist"),
-    ] {
-        world.post("/v1/currencies", &super::with(&gold(), change)).await.refused_naming(
-            400,
-            "INVALID_ARGUMENT",
-            &[words],
-        );
-    }
-
-    let (bank, user) = (world.external("XAU").await, world.open(json!({ "currency": "XAU" })).await);
-    world.post("transactions/topup", &movement_in("XAU", &bank, &user, "1.000001")).await.ok(201);
-    assert_eq!(world.balance(&user).await, "1.00000100");
-    world.post("transactions/topup", &movement_in("XAU", &bank, &user, "0.0000001")).await.refused_naming(
-        400,
-        "INVALID_AMOUNT",
-        &["6 decimals of XAU"],
-    );
-    let off =
-        world.patch("/v1/currencies/XAU", &json!({ "isActive": false, "reason": "the vault closes" })).await.ok(200);
-    assert_eq!((&off["isActive"], &off["name"]), (&json!(false), &json!("Gold")));
-    let answer = world.post("accounts", &json!({ "ownerId": "o", "ownerType": "user", "currency": "XAU" })).await;
-    answer.refused_naming(400, "VALIDATION_FAILED", &["currency XAU is not in use"]);
-    world.post("transactions/topup", &movement_in("XAU", &bank, &user, "1")).await.ok(201);
-    let on = world
-        .patch("/v1/currencies/XAU", &json!({ "isActive": true, "name": "Fine gold", "metadata": {} }))
-        .await
-        .ok(200);
-    assert_eq!((&on["name"], &on["metadata"], &on["isActive"]), (&json!("Fine gold"), &json!({}), &json!(true)));
-    assert_eq!(world.patch("/v1/currencies/XAU", &json!({})).await.ok(200), on);
-    world.patch("/v1/currencies/NONE", &json!({ "isActive": true })).await.refused_naming(404, "NOT_FOUND", &["NONE"]);
-    for bad in [
-        json!({ "exponent": 7 }),
-        json!({ "code": "XAG" }),
-        json!({ "isActive": "no" }),
-        json!({ "name": "" }),
-        json!({ "metadata": { "a": ["\0"] } }),
-        json!({ "metadata": { "\0": 1 } }),
-    ] {
-        assert_eq!(world.patch("/v1/currencies/XAU", &bad).await.status, 400, "{bad}");
-    }
-    for raw in [r#"{"metadata":{"a":"\ud800"}}"#, r#"{"metadata":{"a":1e999}}"#, r#"{"metadata":{"a":"\u0000"}}"#] {
-        let request =
-            world.request(Method::PATCH, "/v1/currencies/XAU").header("content-type", "application/json").body(raw);
-        world.send(request).await.refused_naming(400, "INVALID_ARGUMENT", &["metadata"]);
-    }
-    let done = &world.get("/v1/operator-actions?subject=XAU").await.ok(200)["items"];
-    let names: Vec<&str> = done.as_array().unwrap().iter().map(|action| action["action"].as_str().unwrap()).collect();
-    assert_eq!(names, ["currency.change", "currency.change", "currency.create"]);
-    assert_eq!(
-        (&done[1]["reason"], &done[1]["before"]["isActive"], &done[1]["after"]["isActive"]),
-        (&json!("the vault closes"), &json!(true), &json!(false))
-    );
-    world.end().await;
 }
 
 /// Mutations: a reason that is dropped on the way; a rebuild that keeps nothing, or keeps what was right already.

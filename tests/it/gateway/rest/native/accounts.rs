@@ -4,10 +4,21 @@ use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::super::client::units;
+use super::super::client::{Answer, units};
 use super::super::shown::shown;
-use super::super::{World, movement, text};
+use super::super::{World, movement, text, with};
 use super::{hold, transaction};
+
+impl World {
+    /// Changes ann's limits; the account after it.
+    async fn limited(&self, limits: Value) -> Value {
+        self.patch("/v1/accounts/ann/limits", &limits).await.ok(200)
+    }
+
+    async fn moved(&self, from: &str, to: &str, amount: &str) -> Answer {
+        self.post("/v1/transactions", &transaction(&[(from, to, amount)])).await
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_and_its_entries_read_back_in_its_own_decimals() {
@@ -73,55 +84,66 @@ async fn an_account_and_its_entries_read_back_in_its_own_decimals() {
     world.end().await;
 }
 
-/// Mutations: a limit past the balance that is refused, or moves money, or is not reported; null that leaves a limit as
-/// it is.
 #[tokio::test(flavor = "multi_thread")]
-async fn limits_bind_from_the_answer_on_and_what_is_past_them_is_reported() {
+async fn limits_bind_from_the_answer_on() {
     let world = World::native().await;
-    let limits = async |body: Value| world.patch("/v1/accounts/ann/limits", &body).await.ok(200);
-    let post = async |from: &str, to: &str, amount: &str| {
-        world.post("/v1/transactions", &transaction(&[(from, to, amount)])).await
-    };
-    let changed = limits(json!({ "minBalance": "-50", "maxBalance": 150 })).await;
+    let changed = world.limited(json!({ "minBalance": "-50", "maxBalance": 150 })).await;
     assert_eq!(
         (&changed["minBalance"], &changed["maxBalance"], &changed["withinLimits"]),
         (&json!("-50.00"), &json!("150.00"), &json!(true))
     );
-    post("ann", "shop", "150").await.ok(201);
-    post("ann", "shop", "0.01").await.refused_naming(400, "INSUFFICIENT_FUNDS", &["ann"]);
-    post("shop", "ann", "150").await.ok(201);
+    world.moved("ann", "shop", "150").await.ok(201);
+    world.moved("ann", "shop", "0.01").await.refused_naming(400, "INSUFFICIENT_FUNDS", &["ann"]);
+    world.moved("shop", "ann", "150").await.ok(201);
+    world.end().await;
+}
 
-    let past = limits(json!({ "maxBalance": "90" })).await;
+/// Mutations: a limit past the balance that is refused, or moves money, or is not reported; null that leaves a limit as
+/// it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_past_the_balance_are_reported_and_only_money_towards_them_moves() {
+    let world = World::native().await;
+    world.served.database.account("bob", 10_00).await;
+    world.limited(json!({ "minBalance": "-50" })).await;
+    let past = world.limited(json!({ "maxBalance": "90" })).await;
     assert_eq!(
         (&past["minBalance"], &past["maxBalance"], &past["withinLimits"], &past["balance"]),
         (&json!("-50.00"), &json!("90.00"), &json!(false), &json!("100.00"))
     );
     assert_eq!(world.account("ann").await["withinLimits"], false);
-    world.served.database.account("bob", 10_00).await;
-    post("bob", "ann", "0.01").await.refused_naming(400, "LIMIT_EXCEEDED", &["ann"]);
-    post("ann", "shop", "10").await.ok(201); // towards it
+    world.moved("bob", "ann", "0.01").await.refused_naming(400, "LIMIT_EXCEEDED", &["ann"]);
+    world.moved("ann", "shop", "10").await.ok(201);
     assert_eq!(world.account("ann").await["withinLimits"], true);
-    let past = limits(json!({ "minBalance": "90.01", "maxBalance": null })).await;
+    let past = world.limited(json!({ "minBalance": "90.01", "maxBalance": null })).await;
     assert_eq!((&past["maxBalance"], &past["withinLimits"]), (&Value::Null, &json!(false)));
-    post("ann", "shop", "0.01").await.refused_naming(400, "INSUFFICIENT_FUNDS", &["ann"]);
+    world.moved("ann", "shop", "0.01").await.refused_naming(400, "INSUFFICIENT_FUNDS", &["ann"]);
     // What is held counts as gone.
-    limits(json!({ "minBalance": "0" })).await;
+    world.limited(json!({ "minBalance": "0" })).await;
     world.held("50").await;
-    assert_eq!(limits(json!({ "minBalance": "40" })).await["withinLimits"], true);
-    assert_eq!(limits(json!({ "minBalance": "40.01" })).await["withinLimits"], false);
-    assert_eq!(limits(json!({ "minBalance": null })).await["minBalance"], Value::Null);
+    assert_eq!(world.limited(json!({ "minBalance": "40" })).await["withinLimits"], true);
+    assert_eq!(world.limited(json!({ "minBalance": "40.01" })).await["withinLimits"], false);
+    assert_eq!(world.limited(json!({ "minBalance": null })).await["minBalance"], Value::Null);
+    world.end().await;
+}
 
-    // A key is used once: its repeat changes nothing and says how the account is.
+/// Its repeat changes nothing and says how the account is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_of_a_change_of_limits_is_used_once() {
+    let world = World::native().await;
     let keyed = json!({ "minBalance": "-1", "idempotencyKey": "k" });
-    limits(keyed.clone()).await;
-    limits(json!({ "minBalance": "-2" })).await;
-    assert_eq!(limits(keyed).await["minBalance"], "-2.00");
-    let reused = json!({ "minBalance": "-3", "idempotencyKey": "k" });
-    world.patch("/v1/accounts/ann/limits", &reused).await.refused_naming(409, "IDEMPOTENCY_KEY_REUSED", &[]);
-    world
-        .post("/v1/holds", &super::super::with(&hold("ann", "shop", "1"), json!({ "idempotencyKey": "k" })))
-        .await
-        .refused_naming(409, "IDEMPOTENCY_KEY_REUSED", &[]);
+    world.limited(keyed.clone()).await;
+    world.limited(json!({ "minBalance": "-2" })).await;
+    assert_eq!(world.limited(keyed).await["minBalance"], "-2.00");
+    let limits = world.patch("/v1/accounts/ann/limits", &json!({ "minBalance": "-3", "idempotencyKey": "k" })).await;
+    limits.refused_naming(409, "IDEMPOTENCY_KEY_REUSED", &[]);
+    let hold = world.post("/v1/holds", &with(&hold("ann", "shop", "1"), json!({ "idempotencyKey": "k" }))).await;
+    hold.refused_naming(409, "IDEMPOTENCY_KEY_REUSED", &[]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_limits_are_named() {
+    let world = World::native().await;
     let table: Vec<(Value, &[&str])> = vec![
         (json!({}), &["one of minBalance and maxBalance is required"]),
         (json!({ "idempotencyKey": "x" }), &["one of minBalance and maxBalance is required"]),
@@ -135,16 +157,10 @@ async fn limits_bind_from_the_answer_on_and_what_is_past_them_is_reported() {
     ];
     world.each_is_bad(Method::PATCH, "/v1/accounts/ann/limits", &table).await;
     for id in ["nobody", "%00"] {
-        world.patch(&format!("/v1/accounts/{id}/limits"), &json!({ "minBalance": "0" })).await.refused_naming(
-            404,
-            "ACCOUNT_NOT_FOUND",
-            &[],
-        );
-        world.patch(&format!("/v1/accounts/{id}/status"), &json!({ "status": "active" })).await.refused_naming(
-            404,
-            "ACCOUNT_NOT_FOUND",
-            &[],
-        );
+        for (what, body) in [("limits", json!({ "minBalance": "0" })), ("status", json!({ "status": "active" }))] {
+            let answer = world.patch(&format!("/v1/accounts/{id}/{what}"), &body).await;
+            answer.refused_naming(404, "ACCOUNT_NOT_FOUND", &[]);
+        }
     }
     world.end().await;
 }

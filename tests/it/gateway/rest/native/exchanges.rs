@@ -1,11 +1,11 @@
-//! Exchange, rates, refunds and reversals over REST; and how the accounts REST API shows what was reversed.
+//! Exchange and rates over REST.
 
 use florin_wire::florin_v1 as pb;
 use reqwest::Method;
 use serde_json::json;
 
 use super::super::{World, text, with};
-use super::{hold, transaction};
+use super::hold;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn money_is_exchanged_at_a_rate_that_was_written_down() {
@@ -77,106 +77,5 @@ async fn money_is_exchanged_at_a_rate_that_was_written_down() {
         world.walk("/v1/rates?base=USD&quote=EUR&limit=2", "rate").await,
         ["0.92155", "0.4", "0.3", "0.2", "0.1"]
     );
-    world.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_goes_back_is_told_natively_and_as_the_accounts_api_tells_it() {
-    let world = World::native().await;
-    let mut paid = transaction(&[("ann", "shop", "60")]);
-    paid["kind"] = json!("payment");
-    let paid = text(&world.post("/v1/transactions", &paid).await.ok(201)["transaction"]["id"]);
-    let part = world
-        .post(&format!("/v1/transactions/{paid}/refund"), &json!({ "amount": "20", "idempotencyKey": "r" }))
-        .await
-        .ok(201);
-    let given = &part["transaction"];
-    assert_eq!(
-        (&given["kind"], &given["refundOf"], &given["reverses"]),
-        (&json!("refund"), &json!(paid), &json!(null))
-    );
-    let again = world
-        .post(&format!("/v1/transactions/{paid}/refund"), &json!({ "amount": 20, "idempotencyKey": "r" }))
-        .await
-        .ok(201);
-    assert_eq!(again["replayed"], true);
-    let again = &again["transaction"];
-    assert_eq!((&again["id"], &again["refundOf"]), (&given["id"], &json!(paid)));
-    world.post(&format!("/v1/transactions/{paid}/refund"), &json!({ "amount": "40.01" })).await.refused_naming(
-        409,
-        "REFUND_EXCEEDED",
-        &[&paid],
-    );
-    world.post(&format!("/v1/transactions/{paid}/reverse"), &json!({})).await.refused_naming(
-        409,
-        "REFUND_EXCEEDED",
-        &[&paid],
-    );
-    world.post(&format!("/v1/transactions/{paid}/refund"), &json!({})).await.ok(201);
-    assert_eq!(world.money("ann").await[0], "100.00");
-
-    let given = world.post("/v1/transactions", &transaction(&[("ann", "shop", "5")])).await.ok(201);
-    let given = text(&given["transaction"]["id"]);
-    let undone = world
-        .post(
-            &format!("/v1/transactions/{given}/reverse"),
-            &json!({ "description": "by mistake", "idempotencyKey": "u" }),
-        )
-        .await
-        .ok(201)["transaction"]
-        .clone();
-    assert_eq!(
-        (&undone["kind"], &undone["reverses"], &undone["refundOf"]),
-        (&json!("reversal"), &json!(given), &json!(null))
-    );
-    let undone = text(&undone["id"]);
-    let (original, opposite) = (world.transaction(&given).await, world.transaction(&undone).await);
-    assert_eq!(
-        (&original["status"], &opposite["type"], &opposite["status"]),
-        (&json!("cancelled"), &json!("cancellation"), &json!("completed"))
-    );
-    assert_eq!(opposite["originalPaymentId"], json!(given));
-    for (filter, found) in [("status=cancelled", &given), ("type=cancellation", &undone)] {
-        let listed = world.get(&format!("transactions?accountId=ann&{filter}")).await.ok(200);
-        assert_eq!(
-            listed.as_array().unwrap().iter().map(|row| text(&row["id"])).collect::<Vec<_>>(),
-            std::slice::from_ref(found),
-            "{filter}"
-        );
-    }
-    world.post(&format!("/v1/transactions/{given}/reverse"), &json!({})).await.refused_naming(
-        409,
-        "REFUND_EXCEEDED",
-        &[&given],
-    );
-    for id in [&given, &undone, &paid] {
-        let audited = world.post(&format!("admin/transactions/{id}/reconcile"), &json!({})).await.ok(200);
-        assert_eq!(audited["match"], json!(true), "{audited}");
-    }
-    for (id, code) in
-        [("x", "TRANSACTION_NOT_FOUND"), ("01929b2a-0000-7000-8000-000000000000", "TRANSACTION_NOT_FOUND")]
-    {
-        for what in ["refund", "reverse"] {
-            world.post(&format!("/v1/transactions/{id}/{what}"), &json!({})).await.refused_naming(404, code, &[id]);
-        }
-    }
-    world.post(&format!("/v1/transactions/{undone}/refund"), &json!({})).await.refused_naming(
-        400,
-        "FAILED_PRECONDITION",
-        &["reverse it instead"],
-    );
-
-    // What a hold's capture paid is given back like a payment, also by the accounts REST API.
-    let held = world.held("10").await;
-    let captured = text(&world.step(&held, "capture", json!({})).await.ok(201)["transaction"]["id"]);
-    let back = json!({ "originalPaymentId": captured, "refundAmount": "4", "currency": "USD" });
-    world.post("transactions/refund", &back).await.ok(201);
-    world.post(&format!("/v1/transactions/{captured}/refund"), &json!({ "amount": "6.01" })).await.refused_naming(
-        409,
-        "REFUND_EXCEEDED",
-        &[&captured],
-    );
-    world.post(&format!("/v1/transactions/{captured}/refund"), &json!({})).await.ok(201);
-    assert_eq!(world.transaction(&captured).await["status"], "refunded");
     world.end().await;
 }

@@ -3,117 +3,15 @@
 //! Tests of faults name the mutation of the product that makes them fail.
 
 mod listing;
+mod steps;
 
 use florin_wire::florin_v1 as pb;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::super::shown::shown;
-use super::super::{World, has, key, text, with};
+use super::super::{World, key, text, with};
 use super::{hold, transaction};
 use crate::harness::until;
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hold_is_authorized_captured_in_parts_and_let_go() {
-    let world = World::native().await;
-    let body = with(
-        &hold("ann", "shop", "60"),
-        json!({ "idempotencyKey": "room 7", "reference": "r-7", "description": "A room", "metadata": { "nights": "2" } }),
-    );
-    let made = world.post("/v1/holds", &body).await.ok(201);
-    let id = text(&made["hold"]["id"]);
-    insta::assert_json_snapshot!(shown(&made["hold"], &[("hold", &id)]), @r#"
-    {
-      "amount": "60.00",
-      "captured": "0.00",
-      "currency": "USD",
-      "destinationAccountId": "shop",
-      "expiresAt": "[time]",
-      "id": "[hold]",
-      "remaining": "60.00",
-      "sourceAccountId": "ann",
-      "status": "open",
-      "voided": "0.00"
-    }
-    "#);
-    assert_eq!(world.money("ann").await, ["100.00", "60.00", "40.00"]);
-    let read = world.get(&format!("/v1/transactions/{id}")).await.ok(200);
-    assert_eq!(
-        (&read["kind"], &read["reference"], &read["metadata"]),
-        (&json!("hold"), &json!("r-7"), &json!({ "nights": "2" })),
-        "{read}"
-    );
-    assert_eq!((&made["transaction"], &made["replayed"]), (&read, &json!(false)));
-
-    let answer = world.step(&id, "capture", json!({ "amount": 20, "idempotencyKey": "c1" })).await.ok(201);
-    let captured = &answer["transaction"];
-    assert_eq!(
-        (&captured["kind"], &captured["status"], &answer["replayed"]),
-        (&json!("capture"), &json!("completed"), &json!(false)),
-        "{captured}"
-    );
-    assert_eq!(captured["postings"][0]["amount"], "20.00", "{captured}");
-    has(captured, "id idempotencyKey reference description metadata correlationId createdAt decline");
-    assert_eq!(
-        (world.money("ann").await, world.money("shop").await),
-        (["80.00", "40.00", "40.00"].map(str::to_owned), ["20.00", "0.00", "20.00"].map(str::to_owned))
-    );
-    world.step(&id, "capture", json!({ "amount": "40.01" })).await.refused_naming(409, "HOLD_EXCEEDED", &[&id]);
-    world.step(&id, "capture", json!({ "amount": "10", "final": true })).await.ok(201);
-    let over = world.get(&format!("/v1/holds/{id}")).await.ok(200);
-    assert_eq!(
-        (&over["status"], &over["captured"], &over["voided"], &over["remaining"]),
-        (&json!("captured"), &json!("30.00"), &json!("30.00"), &json!("0.00"))
-    );
-    for (what, body) in [("capture", json!({})), ("capture", json!({ "amount": "0.01" })), ("void", json!({}))] {
-        world.step(&id, what, body).await.refused_naming(409, "HOLD_EXCEEDED", &[&id]);
-    }
-
-    // Repeats hear the first answer, though nothing is left; the same key for anything else is refused.
-    let again = world.post("/v1/holds", &body).await.ok(201);
-    assert_eq!(again, with(&made, json!({ "replayed": true })), "as it was authorized");
-    let again = world.step(&id, "capture", json!({ "amount": "20.00", "idempotencyKey": "c1" })).await.ok(201);
-    assert_eq!((&again["transaction"]["id"], &again["replayed"]), (&captured["id"], &json!(true)));
-    for other in [
-        with(&body, json!({ "amount": "61" })),
-        with(&body, json!({ "reference": "other" })),
-        with(&body, json!({ "metadata": null })),
-        with(&body, json!({ "expiresAt": in_days(3) })),
-    ] {
-        world.post("/v1/holds", &other).await.refused(
-            409,
-            "IDEMPOTENCY_KEY_REUSED",
-            "the idempotency key was used before by another request",
-        );
-    }
-    for (what, body) in [
-        ("capture", json!({ "amount": "20.01", "idempotencyKey": "c1" })),
-        ("capture", json!({ "idempotencyKey": "c1" })),
-        ("void", json!({ "idempotencyKey": "c1" })),
-    ] {
-        world.step(&id, what, body).await.refused_naming(409, "IDEMPOTENCY_KEY_REUSED", &[]);
-    }
-
-    let other = world.held("70").await;
-    let voided = world.step(&other, "void", json!({ "idempotencyKey": "v1", "reference": "no show" })).await.ok(201);
-    let transaction = &voided["transaction"];
-    assert_eq!(
-        (&transaction["kind"], &transaction["postings"], &transaction["reference"]),
-        (&json!("void"), &json!([]), &json!("no show")),
-        "{voided}"
-    );
-    let again = world.step(&other, "void", json!({ "idempotencyKey": "v1", "reference": "no show" })).await.ok(201);
-    assert_eq!(again, with(&voided, json!({ "replayed": true })));
-    assert_eq!(world.get(&format!("/v1/holds/{other}")).await.ok(200)["status"], "voided");
-    assert_eq!(world.money("ann").await, ["70.00", "0.00", "70.00"]);
-    // Without a key each call is a hold of its own.
-    assert_ne!(world.held("1").await, world.held("1").await);
-    assert_eq!(world.money("ann").await[1], "2.00");
-    // Capturing without an amount takes what is left.
-    let whole = world.held("5").await;
-    assert_eq!(world.step(&whole, "capture", json!({})).await.ok(201)["transaction"]["postings"][0]["amount"], "5.00");
-    world.end().await;
-}
 
 fn in_days(days: i64) -> String {
     (chrono::Utc::now() + chrono::TimeDelta::days(days)).to_rfc3339()

@@ -7,15 +7,25 @@ use super::super::shown::shown;
 use super::super::{World, key, text, with};
 use super::transaction;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_moves_all_of_its_postings_or_none() {
-    let world = World::native().await;
-    world.served.database.account("tax", 0).await;
-    let body = with(
+/// Two postings, and every field.
+fn lunch() -> Value {
+    with(
         &transaction(&[("ann", "shop", "10"), ("ann", "tax", "1.8")]),
         json!({ "kind": "payment", "idempotencyKey": "any text", "reference": "o-1", "description": "Lunch", "metadata": { "till": "4" } }),
-    );
-    let made = world.post("/v1/transactions", &body).await.ok(201);
+    )
+}
+
+/// With an account for the tax.
+async fn started() -> World {
+    let world = World::native().await;
+    world.served.database.account("tax", 0).await;
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_of_several_postings_reads_back_as_it_was_answered() {
+    let world = started().await;
+    let made = world.post("/v1/transactions", &lunch()).await.ok(201);
     insta::assert_json_snapshot!(shown(&made, &[]), @r#"
     {
       "replayed": false,
@@ -58,49 +68,55 @@ async fn a_transaction_moves_all_of_its_postings_or_none() {
     "#);
     let read = world.get(&format!("/v1/transactions/{}", text(&made["transaction"]["id"]))).await.ok(200);
     assert_eq!(shown(&made["transaction"], &[]), shown(&read, &[]), "it reads back as it was answered");
-    let again = world.post("/v1/transactions", &with(&body, json!({ "description": "other words" }))).await.ok(201);
-    assert_eq!((&again["transaction"]["id"], &again["replayed"]), (&made["transaction"]["id"], &json!(true)));
-    assert_eq!(again["transaction"]["description"], "Lunch", "the first answer");
-    world.post("/v1/transactions", &with(&body, json!({ "kind": "fee" }))).await.refused_naming(
-        409,
-        "IDEMPOTENCY_KEY_REUSED",
-        &[],
-    );
     let plain = world.post("/v1/transactions", &transaction(&[("ann", "shop", "1")])).await.ok(201);
     assert_eq!(plain["transaction"]["kind"], "transfer");
-
-    let post = async |postings: &[(&str, &str, &str)]| world.post("/v1/transactions", &transaction(postings)).await;
-    let told = "Insufficient funds in account ann. Available: 87.20, Required: 87.21";
-    post(&[("ann", "shop", "87.21")]).await.refused(400, "INSUFFICIENT_FUNDS", told);
-    post(&[("ann", "shop", "80"), ("ann", "tax", "7.21")]).await.refused_naming(
-        400,
-        "INSUFFICIENT_FUNDS",
-        &["Insufficient funds"],
-    );
-    post(&[("ann", "shop", "1"), ("tax", "nobody", "1")]).await.refused(
-        404,
-        "ACCOUNT_NOT_FOUND",
-        "Account not found: nobody",
-    );
-    post(&[("ann", "shop", "1"), ("tax", "tax", "1")]).await.refused(
-        400,
-        "SAME_ACCOUNT",
-        "Cannot transfer to same account",
-    );
-    world.served.database.account_in("eva", 0, "EUR").await;
-    post(&[("ann", "shop", "1"), ("tax", "eva", "1")]).await.refused(
-        400,
-        "CURRENCY_MISMATCH",
-        "Currency mismatch. Expected: EUR, Got: USD",
-    );
-    assert_eq!(world.money("ann").await[0], "87.20");
     for id in [key().as_str(), "no-uuid", "%00"] {
-        world.get(&format!("/v1/transactions/{id}")).await.refused_naming(
-            404,
-            "TRANSACTION_NOT_FOUND",
-            &["Transaction not found"],
-        );
+        let answer = world.get(&format!("/v1/transactions/{id}")).await;
+        answer.refused_naming(404, "TRANSACTION_NOT_FOUND", &["Transaction not found"]);
     }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transactions_key_is_answered_with_the_first_answer() {
+    let world = started().await;
+    let made = world.post("/v1/transactions", &lunch()).await.ok(201);
+    let again = world.post("/v1/transactions", &with(&lunch(), json!({ "description": "other words" }))).await.ok(201);
+    assert_eq!((&again["transaction"]["id"], &again["replayed"]), (&made["transaction"]["id"], &json!(true)));
+    assert_eq!(again["transaction"]["description"], "Lunch", "the first answer");
+    let other = world.post("/v1/transactions", &with(&lunch(), json!({ "kind": "fee" }))).await;
+    other.refused_naming(409, "IDEMPOTENCY_KEY_REUSED", &[]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_moves_all_of_its_postings_or_none() {
+    let world = started().await;
+    world.post("/v1/transactions", &lunch()).await.ok(201);
+    world.served.database.account_in("eva", 0, "EUR").await;
+    let table: [(&[(&str, &str, &str)], u16, &str, &str); 4] = [
+        (
+            &[("ann", "shop", "88.21")],
+            400,
+            "INSUFFICIENT_FUNDS",
+            "Insufficient funds in account ann. Available: 88.20, Required: 88.21",
+        ),
+        (&[("ann", "shop", "1"), ("tax", "nobody", "1")], 404, "ACCOUNT_NOT_FOUND", "Account not found: nobody"),
+        (&[("ann", "shop", "1"), ("tax", "tax", "1")], 400, "SAME_ACCOUNT", "Cannot transfer to same account"),
+        (
+            &[("ann", "shop", "1"), ("tax", "eva", "1")],
+            400,
+            "CURRENCY_MISMATCH",
+            "Currency mismatch. Expected: EUR, Got: USD",
+        ),
+    ];
+    for (postings, status, code, message) in table {
+        world.post("/v1/transactions", &transaction(postings)).await.refused(status, code, message);
+    }
+    let together = transaction(&[("ann", "shop", "80"), ("ann", "tax", "8.21")]);
+    let answer = world.post("/v1/transactions", &together).await;
+    answer.refused_naming(400, "INSUFFICIENT_FUNDS", &["Insufficient funds"]);
+    assert_eq!(world.money("ann").await[0], "88.20");
     world.end().await;
 }
 
