@@ -16,10 +16,11 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use self::parts::{billing, customers, dispatch, publishing, saga_config};
+use self::parts::{billing, customers, dispatch, printer, publishing, saga_config};
 pub use self::parts::{exports, kafka, outbox};
 use crate::actors::housekeeping::Backpressure;
 use crate::actors::leadership::Holder;
+use crate::actors::press::Press;
 use crate::admission::auth::Authenticator;
 use crate::admission::limits::Limits;
 use crate::admission::rate_limit::{RateLimitConfig, RateLimiter};
@@ -37,7 +38,7 @@ use crate::store::{self, Database};
 use crate::supervision::tree::{Tree, TreeConfig};
 use crate::telemetry::http::{HealthView, MetricsListener};
 use crate::telemetry::metrics::{DB_CONNECTIONS, IN_FLIGHT, JOURNAL_QUEUE};
-use crate::teller::ledger::{BillingDefaults, Ledger, LedgerParts, Memory};
+use crate::teller::ledger::{BillingDefaults, Ledger, LedgerParts, Memory, Papers};
 
 /// A stopping process in which nothing was in flight for so long waits for no connection any more.
 const QUIET: Duration = Duration::from_secs(1);
@@ -103,7 +104,8 @@ impl Runtime {
             .collect();
         let currencies = store::currencies::load(&pool).await?;
         let dispatch = dispatch(settings);
-        let billing = billing(settings, &database, &currencies, dispatch.as_ref())?;
+        let printer = printer();
+        let billing = billing(settings, &database, &currencies, dispatch.as_ref(), printer.as_ref())?;
         let exports = Some(exports(settings, &database));
         let tree = Tree::start(TreeConfig {
             database: database.clone(),
@@ -138,6 +140,7 @@ impl Runtime {
                 entity: settings.billing.orders_entity.as_str().into(),
                 tax_percent: settings.billing.tax_percent,
             },
+            papers: Papers { press: Press::new(printer) },
             provider,
             memory: Memory::default(),
         });

@@ -6,13 +6,14 @@ use std::time::Duration;
 use anyhow::Context;
 use sqlx::PgPool;
 
-use crate::actors::bills::{BillsConfig, Printer};
+use crate::actors::bills::BillsConfig;
 use crate::actors::dispatch::Dispatch;
 use crate::actors::exports::{ExportsConfig, Target};
 use crate::actors::housekeeping::{self, Backpressure, HousekeepingConfig};
 use crate::actors::mailer::MailConfig;
 use crate::actors::orders::OrdersConfig;
 use crate::actors::outbox::OutboxConfig;
+use crate::actors::press::Printer;
 use crate::actors::saga::SagaConfig;
 use crate::documents::mail::{MailConfig as SmtpConfig, Mailer, Tls};
 use crate::documents::storage::BucketConfig;
@@ -136,6 +137,7 @@ pub(super) fn billing(
     database: &Database,
     currencies: &Currencies,
     dispatch: Option<&Dispatch>,
+    printer: Option<&Arc<dyn Printer>>,
 ) -> anyhow::Result<Option<Billing>> {
     if settings.kafka.brokers.is_none() {
         return Ok(None);
@@ -159,7 +161,7 @@ pub(super) fn billing(
         patience: settings.customers.patience,
         notify_topic: kafka.notices.first().to_owned(),
         documents: settings.documents.clone(),
-        printer: printer(),
+        printer: printer.cloned(),
         dispatch: dispatch.clone(),
     });
     Ok(Some(Billing { kafka, orders, bills, mail: mail(settings)?, pool }))
@@ -194,7 +196,7 @@ pub fn exports(settings: &Settings, database: &Database) -> ExportsConfig {
 }
 
 /// What makes PDFs, if it was built in.
-fn printer() -> Option<Arc<dyn Printer>> {
+pub(super) fn printer() -> Option<Arc<dyn Printer>> {
     #[cfg(feature = "pdf")]
     return Some(Arc::new(crate::actors::papers::Typesetter::default()));
     #[cfg(not(feature = "pdf"))]

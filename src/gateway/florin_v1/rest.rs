@@ -70,6 +70,7 @@ pub fn routes() -> Routes {
         .needs(Scope::Read, routes!(invoices::list))
         .needs(Scope::Write, routes!(invoices::create))
         .needs(Scope::Read, routes!(invoices::read))
+        .needs(Scope::Read, routes!(invoices::pdf))
         .needs(Scope::Write, routes!(invoices::replace))
         .needs(Scope::Write, routes!(invoices::delete))
         .needs(Scope::Write, routes!(invoices::issue))

@@ -57,6 +57,7 @@ const QUERIES: &[(&str, &str)] = &[
     ("ListRatesRequest", "/v1/rates"),
     ("ListOperatorActionsRequest", "/v1/operator-actions"),
     ("ListInvoicesRequest", "/v1/invoices"),
+    ("GetInvoicePdfRequest", "/v1/invoices/{id}/pdf"),
     ("ListCustomersRequest", "/v1/customers"),
 ];
 
@@ -77,6 +78,7 @@ const DIFFERENCES: &[(&str, &str, &[&str], &str)] = &[
     ("WriteOffInvoiceRequest", "WriteOffInvoiceRequest", &["id"], IN_THE_PATH),
     ("MarkInvoiceUncollectibleRequest", "MarkInvoiceUncollectibleRequest", &["id"], IN_THE_PATH),
     ("CreditInvoiceRequest", "CreditInvoiceRequest", &["id"], IN_THE_PATH),
+    ("GetInvoicePdfRequest", "/v1/invoices/{id}/pdf", &["id"], IN_THE_PATH),
     ("UpdateCustomerRequest", "UpdateCustomerRequest", &["id"], IN_THE_PATH),
     ("EraseCustomerRequest", "EraseCustomerRequest", &["id"], IN_THE_PATH),
     ("PutEntityRequest", "PutEntityRequest", &["id"], IN_THE_PATH),
