@@ -104,8 +104,8 @@ impl Runtime {
             .collect();
         let currencies = store::currencies::load(&pool).await?;
         let dispatch = dispatch(settings);
-        let printer = printer();
-        let billing = billing(settings, &database, &currencies, dispatch.as_ref(), printer.as_ref())?;
+        let press = Press::new(printer());
+        let billing = billing(settings, &database, &currencies, dispatch.as_ref(), &press)?;
         let exports = Some(exports(settings, &database));
         let tree = Tree::start(TreeConfig {
             database: database.clone(),
@@ -140,7 +140,7 @@ impl Runtime {
                 entity: settings.billing.orders_entity.as_str().into(),
                 tax_percent: settings.billing.tax_percent,
             },
-            papers: Papers { press: Press::new(printer) },
+            papers: Papers { press, are_mailed: settings.mail.is_some() },
             provider,
             memory: Memory::default(),
         });

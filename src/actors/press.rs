@@ -84,6 +84,11 @@ impl Press {
         Self { printer, threads: Arc::new(Semaphore::new(threads)), all: InFlight::new(threads + WAITING_MAX) }
     }
 
+    /// What prints, for who has bounds of its own.
+    pub fn printer(&self) -> Option<Arc<dyn Printer>> {
+        self.printer.clone()
+    }
+
     /// Whether it prints at all.
     pub fn is_built(&self) -> bool {
         self.printer.is_some()

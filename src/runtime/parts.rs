@@ -13,7 +13,7 @@ use crate::actors::housekeeping::{self, Backpressure, HousekeepingConfig};
 use crate::actors::mailer::MailConfig;
 use crate::actors::orders::OrdersConfig;
 use crate::actors::outbox::OutboxConfig;
-use crate::actors::press::Printer;
+use crate::actors::press::{Press, Printer};
 use crate::actors::saga::SagaConfig;
 use crate::documents::mail::{MailConfig as SmtpConfig, Mailer, Tls};
 use crate::documents::storage::BucketConfig;
@@ -131,19 +131,21 @@ pub(super) fn customers(settings: &Settings, dispatch: Dispatch, pool: &PgPool) 
     })
 }
 
-/// What takes orders, customers and bills in, if there is a Kafka to read them from.
+/// What takes orders, customers and bills in, if there is a Kafka to read them from; and what sends mails, if there is a
+/// mail server.
 pub(super) fn billing(
     settings: &Settings,
     database: &Database,
     currencies: &Currencies,
     dispatch: Option<&Dispatch>,
-    printer: Option<&Arc<dyn Printer>>,
+    press: &Press,
 ) -> anyhow::Result<Option<Billing>> {
-    if settings.kafka.brokers.is_none() {
+    let (has_kafka, mail) = (settings.kafka.brokers.is_some(), mail(settings, press)?);
+    if !has_kafka && mail.is_none() {
         return Ok(None);
     }
     let (pool, kafka) = (database.pool(BILLING_POOL_MAX), kafka(settings));
-    let orders = settings.billing.orders.then(|| OrdersConfig {
+    let orders = (has_kafka && settings.billing.orders).then(|| OrdersConfig {
         tenant: DEFAULT_TENANT.into(),
         entity: settings.billing.orders_entity.clone(),
         tax_percent: settings.billing.tax_percent,
@@ -161,14 +163,14 @@ pub(super) fn billing(
         patience: settings.customers.patience,
         notify_topic: kafka.notices.first().to_owned(),
         documents: settings.documents.clone(),
-        printer: printer.cloned(),
+        printer: press.printer(),
         dispatch: dispatch.clone(),
     });
-    Ok(Some(Billing { kafka, orders, bills, mail: mail(settings)?, pool }))
+    Ok(Some(Billing { kafka, orders, bills, mail, pool }))
 }
 
 /// What sends mails, if there is a mail server.
-fn mail(settings: &Settings) -> anyhow::Result<Option<MailConfig>> {
+fn mail(settings: &Settings, press: &Press) -> anyhow::Result<Option<MailConfig>> {
     let Some(mail) = &settings.mail else { return Ok(None) };
     let mailer = Mailer::new(SmtpConfig {
         host: mail.host.clone(),
@@ -181,7 +183,7 @@ fn mail(settings: &Settings) -> anyhow::Result<Option<MailConfig>> {
         timeout: SMTP_TIMEOUT,
     });
     let mailer = mailer.map_err(anyhow::Error::msg).context("mails cannot be sent (SMTP_HOST, SMTP_FROM)")?;
-    Ok(Some(MailConfig { mailer: Arc::new(mailer), documents: settings.documents.clone() }))
+    Ok(Some(MailConfig { mailer: Arc::new(mailer), documents: settings.documents.clone(), press: press.clone() }))
 }
 
 /// Where exports go, and from where they are made.

@@ -78,6 +78,8 @@ pub struct LedgerParts {
 pub struct Papers {
     /// Makes their PDFs.
     pub press: Press,
+    /// Whether there is a mail server.
+    pub are_mailed: bool,
 }
 
 /// What billing takes where nothing else is said.

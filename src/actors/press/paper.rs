@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use sqlx::PgPool;
 
 use super::Language;
+use crate::billing::registration::full_name;
 use crate::store::StoreError;
 use crate::store::billing::customers::{self, CustomerRow};
 use crate::store::billing::entities::{self, LetterheadRow};
@@ -52,5 +53,24 @@ impl Paper {
             corrects,
             customer,
         }))
+    }
+
+    /// A name for its file, of letters, digits and `. _ -` alone: the document's number, or `draft-ID`.
+    pub fn file_name(&self) -> String {
+        let id = self.invoice.id;
+        let Some(number) = &self.invoice.number else { return format!("draft-{id}.pdf") };
+        let safe = |letter: char| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '-' };
+        let name: String = number.chars().map(safe).collect();
+        match name.trim_matches(['.', '-']) {
+            "" => format!("invoice-{id}.pdf"),
+            name => format!("{name}.pdf"),
+        }
+    }
+
+    /// Who gets it, as they were called when it was written, or else are called now.
+    pub fn customer_name(&self) -> String {
+        let then = self.invoice.content.customer.as_ref().map(|party| party.name.clone());
+        let now = self.customer.iter().map(|it| full_name([&it.first_name, &it.middle_name, &it.last_name]));
+        then.into_iter().chain(now).find(|name| !name.is_empty()).unwrap_or_else(|| self.invoice.customer.clone())
     }
 }

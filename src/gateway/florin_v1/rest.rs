@@ -74,6 +74,7 @@ pub fn routes() -> Routes {
         .needs(Scope::Write, routes!(invoices::replace))
         .needs(Scope::Write, routes!(invoices::delete))
         .needs(Scope::Write, routes!(invoices::issue))
+        .needs(Scope::Write, routes!(invoices::send))
         .needs(Scope::Write, routes!(invoices::pay))
         .needs(Scope::Admin, routes!(invoices::void))
         .needs(Scope::Admin, routes!(invoices::write_off))

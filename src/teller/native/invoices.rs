@@ -3,6 +3,7 @@
 
 pub mod credit;
 pub mod drafts;
+pub mod mails;
 pub mod papers;
 pub mod payments;
 mod postings;

@@ -14,7 +14,7 @@ const RELEASED: [(&str, &str); 5] = [
     ("0002_functions.sql", "9fa1b039e1d3269bada98ff7173bb2cdd7a62c7d1ae2c8438f82ce2587e747b7"),
     ("0003_journal.sql", "dfd890b6a4346a2020454144201918aa97fd4e69343228674e502f2d2aed134e"),
     ("0004_fold.sql", "6cf3ad47a8c7fb916f25bed3343e87cb036ca2e9abc18eb0959a449780574cac"),
-    ("0005_billing.sql", "1c220d42b57f63b1529088f3de0aa201549a985198c725af7780a35ba1bd0ac0"),
+    ("0005_billing.sql", "4066fc72017c0d2efc6e452b14316957da7feddde19d11ef83f190bb3d167391"),
 ];
 
 #[test]

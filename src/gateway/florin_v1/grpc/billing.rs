@@ -45,6 +45,14 @@ impl Billing for FlorinV1 {
         self.serve("GetInvoicePdf", request, work).await
     }
 
+    async fn send_invoice(
+        &self,
+        request: Request<pb::SendInvoiceRequest>,
+    ) -> Result<Response<pb::SendInvoiceResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { papers::send_invoice(&ledger, &call, asked).await };
+        self.serve("SendInvoice", request, work).await
+    }
+
     async fn create_invoice(
         &self,
         request: Request<pb::CreateInvoiceRequest>,

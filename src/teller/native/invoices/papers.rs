@@ -1,6 +1,6 @@
 //! Invoices and credit notes on paper.
 
-use super::{InvoiceRow, get};
+use super::get;
 use crate::actors::press::{Language, Paper, PressError};
 use crate::teller::call::Call;
 use crate::teller::failure::{Failure, Noun};
@@ -29,24 +29,15 @@ pub async fn pdf(ledger: &Ledger, call: &Call, id: &str, language: Option<&str>)
         let paper = Paper::of(&ledger.parts().pool, &call.tenant, row, language).await;
         paper.map_err(|error| read_failure(&error))?.ok_or_else(|| super::drafts::no_entity(&entity))?
     };
-    let file_name = file_name(&paper.invoice);
+    let file_name = paper.file_name();
     let printed = ledger.parts().papers.press.print(paper).await.map_err(|error| unprinted(id, error))?;
     Ok(Pdf { file_name, bytes: printed.pdf })
 }
 
-fn unprinted(id: &str, error: PressError) -> Failure {
+pub(super) fn unprinted(id: &str, error: PressError) -> Failure {
     match error {
         PressError::NotBuilt => Failure::NotFound(Noun::Other, error.to_string()),
         PressError::Busy { max } => Failure::AtBound { max },
         PressError::Refused(why) => Failure::FailedPrecondition(format!("invoice {id} cannot be printed: {why}")),
     }
-}
-
-fn file_name(row: &InvoiceRow) -> String {
-    let safe = |letter: char| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '-' };
-    let name = match &row.number {
-        Some(number) => number.chars().map(safe).collect::<String>().trim_matches(['.', '-']).to_owned(),
-        None => format!("draft-{}", row.id),
-    };
-    if name.is_empty() { format!("invoice-{}.pdf", row.id) } else { format!("{name}.pdf") }
 }

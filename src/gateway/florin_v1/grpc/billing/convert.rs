@@ -4,6 +4,7 @@ use florin_wire::florin_v1 as pb;
 
 use crate::billing::invoice::Status;
 use crate::protocol::record::{DocumentKind, SettlementKind};
+use crate::store::mails::documents::MailState;
 use crate::teller::native::views;
 
 impl From<views::Invoice> for pb::Invoice {
@@ -151,6 +152,26 @@ impl From<views::CustomerPayment> for pb::ReceivePaymentResponse {
 impl From<views::PostedTransaction> for pb::RefundCustomerResponse {
     fn from(view: views::PostedTransaction) -> Self {
         Self { transaction: Some(view.transaction.into()), replayed: view.replayed }
+    }
+}
+
+impl From<views::SentInvoice> for pb::SendInvoiceResponse {
+    fn from(view: views::SentInvoice) -> Self {
+        let mail = view.mail;
+        let state = match mail.state {
+            MailState::Due => pb::MailState::Due,
+            MailState::Sent => pb::MailState::Sent,
+            MailState::Dead => pb::MailState::Dead,
+        };
+        let mail = pb::Mail {
+            id: mail.id,
+            invoice_id: mail.invoice_id,
+            to: mail.to,
+            state: state.into(),
+            attempts: mail.attempts,
+            created_at: mail.created_at,
+        };
+        Self { mail: Some(mail), replayed: view.replayed }
     }
 }
 

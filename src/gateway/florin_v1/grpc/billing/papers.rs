@@ -1,4 +1,4 @@
-//! Invoices on paper over gRPC.
+//! Invoices on paper and by mail over gRPC.
 
 use florin_wire::florin_v1 as pb;
 
@@ -7,8 +7,11 @@ use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
 use crate::teller::native::customers::LANGUAGE_MAX;
+use crate::teller::native::invoices::mails::{self, Send};
 use crate::teller::native::invoices::papers;
-use crate::teller::validate;
+use crate::teller::native::names;
+use crate::teller::native::views::SentInvoice;
+use crate::teller::validate::{self, KEY_MAX};
 
 /// Bytes of a message around its PDF.
 const AROUND_MAX: usize = 64;
@@ -29,4 +32,14 @@ pub(super) async fn get_invoice_pdf(
         )));
     }
     Ok(pb::GetInvoicePdfResponse { pdf })
+}
+
+pub(super) async fn send_invoice(
+    ledger: &Ledger,
+    call: &Call,
+    asked: pb::SendInvoiceRequest,
+) -> Result<pb::SendInvoiceResponse, Failure> {
+    validate::text(names::IDEMPOTENCY_KEY.grpc, &asked.idempotency_key, KEY_MAX)?;
+    let send = Send { to: given(asked.to), key: given(asked.idempotency_key), reason: asked.reason };
+    Ok(SentInvoice::from(mails::send(ledger, call, &asked.id, send).await?).into())
 }

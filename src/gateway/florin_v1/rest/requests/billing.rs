@@ -71,6 +71,8 @@ pub const INVOICE_IDS: Field<TextList> = Field::new(
     "Paid before all others, in this order.",
 );
 pub const PAID: Field<Required<Amount>> = Field::new("amount", Required(Amount), "How much.");
+pub const TO: Field<Text> =
+    Field::new("to", Text::of(EMAIL_MAX).such_as("ann@example.com"), "An e-mail address; its customer's unless given.");
 
 // of customers
 pub const NEW_CUSTOMER_ID: Field<Text> = text("id", ID_MAX, "It gets one unless given.");
@@ -151,6 +153,9 @@ bodies! {
 
     /// A draft to be issued.
     IssueInvoiceRequest { KEY.about("The same key issues once."), REFERENCE, DESCRIPTION, REASON }
+
+    /// A document to be sent by mail.
+    SendInvoiceRequest { TO, KEY.about("The same key sends once; keys of mails are their own."), REASON }
 
     /// A payment of an invoice.
     PayInvoiceRequest {
