@@ -1,2 +1,2 @@
 -- Makes the functions of migrations/functions, of which this is the digest.
--- functions e26bef00f6d84a4c9229565d756fd3e2b28e6b72cc62c6f8c4e35cb258313b6e
+-- functions 7658af2f3a90c3e4a3be9ad250af7f8b6f32ffd80469781b46bda6379ce91520

@@ -17,6 +17,7 @@ CREATE TABLE entities (
   time_zone       text NOT NULL DEFAULT 'UTC',
   book_currency   text REFERENCES currencies,                           -- null: the books are kept in each document's currency
   region          text,                                                 -- of orders that name none
+  mails_invoices  boolean NOT NULL DEFAULT false,                       -- to customers with an address, when they are issued; credit notes as well
   updated_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (tenant, id)
 );

@@ -32,9 +32,11 @@ pub struct EntityRow {
     pub book_currency: Option<String>,
     /// The region of orders that name none.
     pub region: Option<String>,
+    /// Whether customers with an address get invoices and credit notes by mail when they are issued.
+    pub mails_invoices: bool,
 }
 
-const COLUMNS: &str = "id, name, address, tax_id, phone, email, invoice_format, credit_format, payment_days, fiscal_month, time_zone, book_currency, region";
+const COLUMNS: &str = "id, name, address, tax_id, phone, email, invoice_format, credit_format, payment_days, fiscal_month, time_zone, book_currency, region, mails_invoices";
 /// Entities of one tenant, at most.
 pub const ENTITIES_MAX: i64 = 1_000;
 
@@ -94,17 +96,17 @@ pub async fn put(pool: &PgPool, new: &EntityRow, by: &Doing<'_>) -> Result<bool,
             return Ok(true);
         }
         let query = sqlx::query(
-            "INSERT INTO entities (tenant, id, name, address, tax_id, phone, email, invoice_format, credit_format, payment_days, fiscal_month, time_zone, book_currency, region)
-               SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
-                 WHERE (SELECT count(*) FROM entities WHERE tenant = $1) < $15 OR EXISTS (SELECT FROM entities WHERE tenant = $1 AND id = $2)
+            "INSERT INTO entities (tenant, id, name, address, tax_id, phone, email, invoice_format, credit_format, payment_days, fiscal_month, time_zone, book_currency, region, mails_invoices)
+               SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+                 WHERE (SELECT count(*) FROM entities WHERE tenant = $1) < $16 OR EXISTS (SELECT FROM entities WHERE tenant = $1 AND id = $2)
                ON CONFLICT (tenant, id) DO UPDATE SET name = excluded.name, address = excluded.address, tax_id = excluded.tax_id, phone = excluded.phone, email = excluded.email,
                  invoice_format = excluded.invoice_format, credit_format = excluded.credit_format, payment_days = excluded.payment_days, fiscal_month = excluded.fiscal_month,
-                 time_zone = excluded.time_zone, book_currency = excluded.book_currency, region = excluded.region, updated_at = clock_timestamp()",
+                 time_zone = excluded.time_zone, book_currency = excluded.book_currency, region = excluded.region, mails_invoices = excluded.mails_invoices, updated_at = clock_timestamp()",
         );
         let query = query.bind(by.tenant).bind(&new.id).bind(&new.name).bind(&new.address).bind(&new.tax_id);
         let query = query.bind(&new.phone).bind(&new.email).bind(&new.invoice_format).bind(&new.credit_format);
         let query = query.bind(new.payment_days).bind(new.fiscal_month).bind(&new.time_zone);
-        let query = query.bind(&new.book_currency).bind(&new.region).bind(ENTITIES_MAX);
+        let query = query.bind(&new.book_currency).bind(&new.region).bind(new.mails_invoices).bind(ENTITIES_MAX);
         if query.execute(&mut *transaction).await?.rows_affected() == 0 {
             return Ok(false);
         }

@@ -2,6 +2,7 @@
 
 use super::customers::{EMAIL_MAX, TEXT_MAX, address};
 use super::invoices::drafts::{DUE_DAYS_MAX, ENTITY_MAX, no_entity};
+use super::invoices::mails::NO_SERVER;
 use super::names::{self, Spelling};
 use crate::billing::NumberFormat;
 use crate::billing::order::NAME_BYTES_MAX;
@@ -34,6 +35,8 @@ pub struct Said {
     pub time_zone: Option<String>,
     pub book_currency: Option<String>,
     pub region: Option<String>,
+    /// Whether customers with an address get invoices and credit notes by mail when they are issued; false unless given.
+    pub mails_invoices: Option<bool>,
 }
 
 /// Makes an entity, or puts this in place of all that was said of it.
@@ -112,6 +115,11 @@ async fn checked(ledger: &Ledger, id: &str, said: Said, spelled: Spelling) -> Re
         ledger.ensure_known(std::iter::once(code.as_str())).await?;
         super::fields::currency(&ledger.parts().currencies, spelled(names::BOOK_CURRENCY), code)?;
     }
+    let mails_invoices = said.mails_invoices.unwrap_or(false);
+    if mails_invoices && !ledger.parts().papers.are_mailed {
+        let name = spelled(names::MAILS_INVOICES);
+        return Err(Failure::FailedPrecondition(format!("{name} cannot be true: {NO_SERVER}")));
+    }
     Ok(EntityRow {
         id: id.to_owned(),
         name: said.name,
@@ -126,6 +134,7 @@ async fn checked(ledger: &Ledger, id: &str, said: Said, spelled: Spelling) -> Re
         time_zone: zone,
         book_currency: said.book_currency,
         region: said.region,
+        mails_invoices,
     })
 }
 

@@ -55,6 +55,7 @@ names! {
     INVOICE_FORMAT: "invoice_format", "invoiceFormat";
     INVOICE_IDS: "invoice_ids", "invoiceIds";
     LAST_NAME: "last_name", "lastName";
+    MAILS_INVOICES: "mails_invoices", "mailsInvoices";
     MAX_BALANCE: "max_balance", "maxBalance";
     MIDDLE_NAME: "middle_name", "middleName";
     MIN_BALANCE: "min_balance", "minBalance";

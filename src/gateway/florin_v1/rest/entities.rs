@@ -8,8 +8,8 @@ use axum::response::Json;
 use super::requests::REASON;
 use super::requests::billing::{
     ADDRESS, AddTaxRateRequest, BOOK_CURRENCY, CATEGORY, CREDIT_FORMAT, EFFECTIVE_FROM, ENTITY_EMAIL, ENTITY_NAME,
-    ENTITY_REGION, FISCAL_MONTH, INVOICE_FORMAT, PAYMENT_DAYS, PERCENT, PHONE, PutEntityRequest, RATE_REGION, TAX_ID,
-    TIME_ZONE, TREATMENT,
+    ENTITY_REGION, FISCAL_MONTH, INVOICE_FORMAT, MAILS_INVOICES, PAYMENT_DAYS, PERCENT, PHONE, PutEntityRequest,
+    RATE_REGION, TAX_ID, TIME_ZONE, TREATMENT,
 };
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::refusal::Refusal;
@@ -47,6 +47,7 @@ pub async fn put(
         time_zone: fields.read(&TIME_ZONE),
         book_currency: fields.read(&BOOK_CURRENCY),
         region: fields.read(&ENTITY_REGION),
+        mails_invoices: fields.read(&MAILS_INVOICES),
     };
     let reason = fields.read(&REASON);
     fields.end()?;

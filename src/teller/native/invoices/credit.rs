@@ -115,6 +115,7 @@ async fn in_turn(
         number_format: entity.credit_format.clone(),
         booked: (row.currency.code, amount),
         status: Status::Paid,
+        is_mailed: entity.mails_invoices,
     };
     let entries = Entries::of(&row, rules::credit_note(total, settlement.applied), None);
     let change = SettlementRow {

@@ -81,6 +81,8 @@ pub struct Entity {
     pub book_currency: Option<String>,
     /// The region of what names none.
     pub region: Option<String>,
+    /// Whether customers with an address get invoices and credit notes by mail when they are issued.
+    pub mails_invoices: bool,
 }
 
 impl From<EntityRow> for Entity {
@@ -99,6 +101,7 @@ impl From<EntityRow> for Entity {
             time_zone: row.time_zone,
             book_currency: row.book_currency,
             region: row.region,
+            mails_invoices: row.mails_invoices,
         }
     }
 }

@@ -211,6 +211,7 @@ impl From<views::Entity> for pb::Entity {
             time_zone: view.time_zone,
             book_currency: view.book_currency.unwrap_or_default(),
             region: view.region.unwrap_or_default(),
+            mails_invoices: view.mails_invoices,
         }
     }
 }

@@ -117,6 +117,11 @@ pub const TIME_ZONE: Field<Text> = Field::new(
 pub const BOOK_CURRENCY: Field<Text> =
     text(names::BOOK_CURRENCY.rest, CURRENCY_MAX, "Of its books; the currency of each document unless given.");
 pub const ENTITY_REGION: Field<Text> = text("region", NAME_BYTES_MAX, "Of what names none.");
+pub const MAILS_INVOICES: Field<Flag> = Field::new(
+    names::MAILS_INVOICES.rest,
+    Flag,
+    "Whether customers with an e-mail address get invoices and credit notes when they are issued; false unless given.",
+);
 
 // of tax rates
 pub const RATE_REGION: Field<Text> = text("region", NAME_BYTES_MAX, "Any unless given.");
@@ -204,7 +209,7 @@ bodies! {
     /// All that is said of a legal entity.
     PutEntityRequest {
         ENTITY_NAME, ADDRESS, TAX_ID, PHONE, ENTITY_EMAIL, INVOICE_FORMAT, CREDIT_FORMAT, PAYMENT_DAYS, FISCAL_MONTH,
-        TIME_ZONE, BOOK_CURRENCY, ENTITY_REGION, REASON,
+        TIME_ZONE, BOOK_CURRENCY, ENTITY_REGION, MAILS_INVOICES, REASON,
     }
 
     /// A tax rate to be written down.
