@@ -83,6 +83,8 @@ pub struct Entity {
     pub region: Option<String>,
     /// Whether customers with an address get invoices and credit notes by mail when they are issued.
     pub mails_invoices: bool,
+    /// Of its logo, in hexadecimal digits; null: it has none.
+    pub logo_sha256: Option<String>,
 }
 
 impl From<EntityRow> for Entity {
@@ -102,6 +104,7 @@ impl From<EntityRow> for Entity {
             book_currency: row.book_currency,
             region: row.region,
             mails_invoices: row.mails_invoices,
+            logo_sha256: row.logo_sha256,
         }
     }
 }

@@ -212,6 +212,7 @@ impl From<views::Entity> for pb::Entity {
             book_currency: view.book_currency.unwrap_or_default(),
             region: view.region.unwrap_or_default(),
             mails_invoices: view.mails_invoices,
+            logo_sha256: view.logo_sha256.unwrap_or_default(),
         }
     }
 }
