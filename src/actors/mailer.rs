@@ -153,8 +153,10 @@ impl MailState {
             Sent::Never => "dead",
         };
         metrics::counter!(MAILS, "outcome" => outcome).increment(1);
-        if let (Sent::Never, Some(message)) = (sent, requested_by(&due)) {
-            self.letters.bury(&message, ("MAIL_REFUSED", &reply)).await?;
+        match requested_by(&due) {
+            Some(message) if sent == Sent::Never => self.letters.bury(&message, ("MAIL_REFUSED", &reply)).await?,
+            None if sent == Sent::Never => tracing::warn!(mail = due.id, reply, "a mail is not sent any more"),
+            _ => {}
         }
         mails::note(&self.args.pool, &due, sent, &reply).await?;
         Ok(answer)

@@ -59,3 +59,6 @@ fn content(paper: &Paper, printed: &Printed) -> Content {
     };
     document.content(kind, paper.language)
 }
+
+#[cfg(all(test, feature = "pdf"))]
+mod tests;

@@ -13,6 +13,7 @@ use crate::gateway::rest::{World, text, with};
 use crate::harness::served::Served;
 
 mod desk;
+mod papers;
 mod settling;
 
 /// A Florin in which ann has 200 dollars and bob has 50.
@@ -24,7 +25,10 @@ struct Desk {
 
 impl Desk {
     async fn open() -> Self {
-        let served = Served::start().await;
+        Self::of(Served::start().await).await
+    }
+
+    async fn of(served: Served) -> Self {
         served.database.account("ann", 200_00).await;
         served.database.account("bob", 50_00).await;
         let (pool, grpc) = (served.database.pool.clone(), format!("http://{}", served.runtime.grpc));

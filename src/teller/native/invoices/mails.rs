@@ -13,10 +13,10 @@ use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Ledger, read_failure, unwritten};
 use crate::teller::native::customers::{EMAIL_MAX, email_address};
-use crate::teller::validate;
+use crate::teller::validate::{self, cut};
 
 /// What is said where there is no mail server.
-pub const NO_SERVER: &str = "no mail is sent, since SMTP_HOST is not set";
+pub const NO_SERVER: &str = "there is no mail server (SMTP_HOST is not set)";
 
 /// A document to be sent.
 #[derive(Clone, Debug)]
@@ -40,8 +40,8 @@ pub struct Sent {
 /// Puts a mail with the document's PDF among those that are due.
 ///
 /// # Errors
-/// `NotFound`; `Invalid`: there is no address; `FailedPrecondition`: it is a draft, or too many mails are due;
-/// `Unconfigured` without a mail server; what kept it from being done.
+/// `NotFound`; `Invalid`: there is no address; `FailedPrecondition`: it is a draft, there is no mail server, or too many
+/// mails are due; `KeyReused`; what kept it from being done.
 pub async fn send(ledger: &Ledger, call: &Call, id: &str, asked: Send) -> Result<Sent, Failure> {
     let by = call.operator(&asked.reason)?;
     if let Some(to) = &asked.to {
@@ -50,7 +50,7 @@ pub async fn send(ledger: &Ledger, call: &Call, id: &str, asked: Send) -> Result
     }
     let parts = ledger.parts();
     if !parts.papers.are_mailed {
-        return Err(Failure::Unconfigured(NO_SERVER));
+        return Err(Failure::FailedPrecondition(NO_SERVER.into()));
     }
     if !parts.papers.press.is_built() {
         return Err(papers::unprinted(id, PressError::NotBuilt));
@@ -72,16 +72,13 @@ pub async fn send(ledger: &Ledger, call: &Call, id: &str, asked: Send) -> Result
     if row.balance.status == Status::Draft {
         return Err(Failure::FailedPrecondition(format!("invoice {id} is a draft: only what is issued is sent")));
     }
-    let to = match &asked.to {
-        Some(to) => to.clone(),
-        None => {
-            let customer = customers::get(pool, &call.tenant, &row.customer).await;
-            let email = customer.map_err(|error| read_failure(&error))?.and_then(|customer| customer.email);
-            let missing =
-                || Failure::Invalid(format!("to is required: customer {} has no e-mail address", row.customer));
-            email.ok_or_else(missing)?
-        }
-    };
+    let name = cut(&row.customer);
+    let customer = customers::get(pool, &call.tenant, &row.customer).await.map_err(|error| read_failure(&error))?;
+    if customer.as_ref().is_some_and(|customer| customer.erased_at.is_some()) {
+        return Err(Failure::FailedPrecondition(format!("customer {name} is erased: nothing is sent to them")));
+    }
+    let to = asked.to.clone().or_else(|| customer.and_then(|customer| customer.email));
+    let to = to.ok_or_else(|| Failure::Invalid(format!("to is required: customer {name} has no e-mail address")))?;
     let after = serde_json::json!({ "mail": mail, "to": if asked.to.is_some() { "another" } else { "customer" } });
     let action = by.did("invoice.send", &row.id.to_string(), None, Some(after.to_string()));
     let doing = Doing { tenant: &call.tenant, by: &by, correlation: call.correlation.as_deref() };
