@@ -1,2 +1,2 @@
 -- Makes the functions of migrations/functions, of which this is the digest.
--- functions 3753df3a08dffafc890c51e9f48859c6bb5040eedb9733fc4077acd5917e41f0
+-- functions ac62bedad55bea1733f14153eadd5ec0e92816f4555118f339455e8df1429bfa

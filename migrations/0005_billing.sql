@@ -17,6 +17,7 @@ CREATE TABLE entities (
   time_zone       text NOT NULL DEFAULT 'UTC',
   book_currency   text REFERENCES currencies,                           -- null: the books are kept in each document's currency
   region          text,                                                 -- of orders that name none
+  mails_invoices  boolean NOT NULL DEFAULT false,                       -- to customers with an address, when they are issued; credit notes as well
   updated_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (tenant, id)
 );
@@ -178,12 +179,13 @@ CREATE INDEX parked_bills_by_time ON parked_bills (parked_at);
 -- Mails to be sent, and what became of them.
 CREATE TABLE mails (
   tenant      text NOT NULL,
-  id          text NOT NULL CHECK (octet_length(id) <= 512),            -- of the message that asks for it, however often it comes
-  kind        smallint NOT NULL CHECK (kind = 1),                       -- 1 a shop's invoice
-  recipient   text NOT NULL,
-  subject     text NOT NULL,
+  id          text NOT NULL CHECK (octet_length(id) <= 512),            -- the same however often it is asked for
+  kind        smallint NOT NULL CHECK (kind BETWEEN 1 AND 2),           -- 1 a shop's invoice, 2 an invoice or a credit note, printed when it is sent
+  recipient   text NOT NULL,                                            -- empty: erased
+  subject     text NOT NULL DEFAULT '',                                 -- of kind 2 it follows from the document
   invoice     text,                                                     -- its number as the mail has it
-  params      jsonb NOT NULL,                                           -- what its template needs, and the path of its attachment
+  document    bigint,                                                   -- of kind 2
+  params      jsonb NOT NULL DEFAULT '{}',                              -- what its template needs, and the path of its attachment
   state       smallint NOT NULL DEFAULT 1 CHECK (state BETWEEN 1 AND 3), -- 1 due, 2 sent, 3 dead
   attempts    int NOT NULL DEFAULT 0,
   created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -194,9 +196,11 @@ CREATE TABLE mails (
   "offset"    bigint,
   key         bytea,
   body        bytea,
-  PRIMARY KEY (tenant, id)
+  PRIMARY KEY (tenant, id),
+  CONSTRAINT mail_has_its_document CHECK ((kind = 2) = (document IS NOT NULL))
 );
 CREATE INDEX mails_due ON mails (next_at) WHERE state = 1;
+CREATE INDEX mails_by_document ON mails (document) WHERE document IS NOT NULL;
 
 -- Messages from Kafka that can have no effect, whole, with the reason. A record on the dead-letter topic says the same.
 CREATE TABLE received_letters (

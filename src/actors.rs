@@ -24,5 +24,6 @@ pub mod overdue;
 #[cfg(feature = "pdf")]
 pub mod papers;
 pub mod posting;
+pub mod press;
 pub mod saga;
 pub mod users;

@@ -17,10 +17,11 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use self::parts::{billing, customers, dispatch, publishing, saga_config};
+use self::parts::{billing, customers, dispatch, printer, publishing, saga_config};
 pub use self::parts::{exports, kafka, outbox};
 use crate::actors::housekeeping::Backpressure;
 use crate::actors::leadership::Holder;
+use crate::actors::press::Press;
 use crate::admission::auth::Authenticator;
 use crate::admission::limits::Limits;
 use crate::admission::rate_limit::{RateLimitConfig, RateLimiter};
@@ -38,7 +39,7 @@ use crate::store::{self, Database};
 use crate::supervision::tree::{Tree, TreeConfig};
 use crate::telemetry::http::{HealthView, MetricsListener};
 use crate::telemetry::metrics::{DB_CONNECTIONS, IN_FLIGHT, JOURNAL_QUEUE};
-use crate::teller::ledger::{BillingDefaults, Ledger, LedgerParts, Memory};
+use crate::teller::ledger::{BillingDefaults, Ledger, LedgerParts, Memory, Papers};
 
 /// A stopping process in which nothing was in flight for so long waits for no connection any more.
 const QUIET: Duration = Duration::from_secs(1);
@@ -104,7 +105,8 @@ impl Runtime {
             .collect();
         let currencies = store::currencies::load(&pool).await?;
         let dispatch = dispatch(settings);
-        let billing = billing(settings, &database, &currencies, dispatch.as_ref())?;
+        let press = Press::new(printer());
+        let billing = billing(settings, &database, &currencies, dispatch.as_ref(), &press)?;
         let exports = Some(exports(settings, &database));
         let tree = Tree::start(TreeConfig {
             database: database.clone(),
@@ -139,6 +141,7 @@ impl Runtime {
                 entity: settings.billing.orders_entity.as_str().into(),
                 tax_percent: settings.billing.tax_percent,
             },
+            papers: Papers { press, are_mailed: settings.mail.is_some() },
             provider,
             memory: Memory::default(),
         });

@@ -14,9 +14,9 @@ BEGIN
 END $$;
 
 -- Issues documents: [{id, version, tenant, entity, document, customer, source, currency, subtotal, tax, total, due_on, content, corrects, seq, year, number_format, at,
--- book_currency, booked, status}].
+-- book_currency, booked, status, mail}].
 -- Each gets the next number of its series, in the order of their places. With an id and a version it is that draft, which must still be of that version; with an id and version 0
--- it is a new one of this id.
+-- it is a new one of this id. With mail its customer, if they have an address, gets it by mail.
 CREATE OR REPLACE FUNCTION issue_invoices(invoices_ jsonb) RETURNS void LANGUAGE plpgsql
 SET jit = off SET enable_nestloop = on SET enable_hashjoin = on SET enable_mergejoin = off SET enable_seqscan = off AS $$
 DECLARE written int;
@@ -42,6 +42,13 @@ BEGIN
       WHERE i.status = 1 AND i.version = excluded.version - 1 AND i.tenant = excluded.tenant;
   GET DIAGNOSTICS written = ROW_COUNT;
   IF written <> jsonb_array_length(invoices_) THEN RAISE EXCEPTION 'the draft has gone on otherwise' USING ERRCODE = 'FL006'; END IF;
+  IF jsonb_path_exists(invoices_, '$[*].mail ? (@ == true)') THEN
+    INSERT INTO mails (tenant, id, kind, recipient, document)
+      SELECT i.tenant, 'document/' || i.id, 2, c.email, i.id
+        FROM jsonb_to_recordset(invoices_) AS a(seq bigint, mail boolean) JOIN invoices i ON i.seq = a.seq JOIN customers c ON c.tenant = i.tenant AND c.id = i.customer
+        WHERE a.mail AND c.email IS NOT NULL
+      ON CONFLICT (tenant, id) DO NOTHING;
+  END IF;
 END $$;
 
 -- What becomes of invoices: [{invoice, version, seq, kind, amount, excess, reinstated, due_after, status_after, paid, credited, returned, written_off, credit_note, at}]; an invoice

@@ -3,6 +3,8 @@
 mod format;
 mod labels;
 
+use chrono::NaiveDate;
+
 pub(crate) use self::format::{amount, date, decimal, money, percent, plain};
 pub(crate) use self::labels::Labels;
 
@@ -38,6 +40,16 @@ impl Language {
     pub fn from_tag(tag: &str) -> Option<Self> {
         let code = tag.split(['-', '_']).next().unwrap_or_default();
         Self::ALL.into_iter().find(|language| language.code().eq_ignore_ascii_case(code))
+    }
+
+    /// A day as its reader writes it.
+    pub fn date(self, day: NaiveDate) -> String {
+        date(self, day)
+    }
+
+    /// An amount in minor units, and its currency.
+    pub fn money(self, minor: i128, exponent: u8, currency: &str) -> String {
+        money(self, minor, exponent, currency)
     }
 
     pub(crate) const fn is_right_to_left(self) -> bool {

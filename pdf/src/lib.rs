@@ -26,6 +26,7 @@ mod world;
 pub use self::document::{Buyer, Document, Kind, Line, Seller, TaxLine};
 pub use self::error::PdfError;
 pub use self::language::Language;
+pub use self::logo::check as check_logo;
 pub use self::renderer::Renderer;
 
 #[cfg(test)]

@@ -43,6 +43,10 @@ pub fn format(logo: &[u8]) -> &'static str {
     if logo.starts_with(PNG) { "png" } else { "svg" }
 }
 
+/// Whether this picture can stand at the head of a document.
+///
+/// # Errors
+/// What it is, and what it may be.
 pub fn check(logo: &[u8]) -> Result<(), PdfError> {
     if logo.len() > LOGO_BYTES_MAX {
         return Err(PdfError::field(FIELD, format!("{} bytes", logo.len()), format!("at most {LOGO_BYTES_MAX}")));

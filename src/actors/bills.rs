@@ -15,13 +15,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sqlx::PgPool;
 
+pub use self::paper::InvoiceDocument;
 use self::paper::Papers;
-pub use self::paper::{InvoiceDocument, Printer};
 use super::accounts::Registry;
 use super::dispatch::Dispatch;
 use super::intake::{Desk, Fate, Incoming, Later, Letters, Place, REPLAYS_MAX};
 use super::issue::{Issue, Issuer, Trouble};
 use super::journal::Journal;
+use super::press::Printer;
 use crate::billing::{Bill, BrokenOrder, NetTax, TaxRates};
 use crate::messaging::consumer::{Bounds, Received};
 use crate::money::{Currencies, Currency};

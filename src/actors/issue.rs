@@ -225,6 +225,7 @@ impl Issue {
             number_format: entity.invoice_format.clone(),
             booked: (self.book.code, net.plus(tax).unwrap_or(Amount::MAX)),
             status: Balance::issued(total).status,
+            is_mailed: entity.mails_invoices && self.api != Api::Customers, // bills of shops have mails of their own
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Sends the mails that are due, in order of time, a few side by side. A mail that a server does not take now is tried
 //! again for a day, ever more rarely; one that it refuses for good, and one whose day is over, is a dead letter.
 
+mod documents;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use sqlx::PgPool;
 
 use super::intake::{Later, Letters};
 use super::notices::Params;
+use super::press::Press;
 use crate::documents::mail::template::{INVOICE_FILE, ShopInvoice};
 use crate::documents::mail::{ATTACHMENT_BYTES_MAX, Attachment, Mail, MailError, Mailer};
 use crate::faults::Faults;
@@ -40,6 +43,8 @@ pub struct MailConfig {
     pub mailer: Arc<Mailer>,
     /// The folder whose files may be attached, and no others.
     pub documents: PathBuf,
+    /// Prints the invoices that mails bring.
+    pub press: Press,
 }
 
 /// What the actor is started with, the same at each restart.
@@ -148,8 +153,10 @@ impl MailState {
             Sent::Never => "dead",
         };
         metrics::counter!(MAILS, "outcome" => outcome).increment(1);
-        if let (Sent::Never, Some(message)) = (sent, requested_by(&due)) {
-            self.letters.bury(&message, ("MAIL_REFUSED", &reply)).await?;
+        match requested_by(&due) {
+            Some(message) if sent == Sent::Never => self.letters.bury(&message, ("MAIL_REFUSED", &reply)).await?,
+            None if sent == Sent::Never => tracing::warn!(mail = due.id, reply, "a mail is not sent any more"),
+            _ => {}
         }
         mails::note(&self.args.pool, &due, sent, &reply).await?;
         Ok(answer)
@@ -157,6 +164,14 @@ impl MailState {
 
     /// Sends one mail; returns what the server said.
     async fn send(&self, due: &DueMail) -> Result<String, MailError> {
+        let mail = match due.document {
+            Some(id) => documents::mail(&self.args.pool, &self.args.config.press, due, id).await?,
+            None => self.shop_invoice(due).await?,
+        };
+        Ok(self.args.config.mailer.send(&mail).await?.reply)
+    }
+
+    async fn shop_invoice(&self, due: &DueMail) -> Result<Mail, MailError> {
         let params: Params = serde_json::from_value(due.params.0.clone())
             .map_err(|error| MailError::Permanent { reply: format!("its params cannot be read: {error}") })?;
         let date = params.date.to_string();
@@ -172,7 +187,7 @@ impl MailState {
             "" => None,
             path => Some(attached(&self.args.config.documents, Path::new(path)).await?),
         };
-        let mail = Mail {
+        Ok(Mail {
             message_id: message_id(due),
             to: due.recipient.clone(),
             to_name: params.name,
@@ -180,8 +195,7 @@ impl MailState {
             text: content.text,
             html: content.html,
             attachment,
-        };
-        Ok(self.args.config.mailer.send(&mail).await?.reply)
+        })
     }
 }
 

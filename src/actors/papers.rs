@@ -1,14 +1,14 @@
 //! Invoices, credit notes and bills as PDF: what the books say, in the form in which `florin_pdf` prints it.
 
-use florin_pdf::{Buyer, Document, Kind, Language, Line, Renderer, Seller, TaxLine};
+use florin_pdf::{Buyer, Document, Kind, Language, Line, PdfError, Renderer, Seller, TaxLine, check_logo};
 
-use super::bills::{InvoiceDocument, Printer};
+use super::bills::InvoiceDocument;
+use super::press::{Paper, Printed, Printer};
 use crate::billing::invoice::Status;
 use crate::money::{Amount, Rounding};
 use crate::protocol::content::{self, Content};
 use crate::protocol::record::DocumentKind;
 use crate::store::billing::entities::LetterheadRow;
-use crate::store::billing::invoices::InvoiceRow;
 
 /// Prints papers. Made once: it reads its fonts.
 pub struct Typesetter(Renderer);
@@ -19,43 +19,46 @@ impl Default for Typesetter {
     }
 }
 
-impl Typesetter {
-    /// The PDF of an invoice or a credit note. It takes some milliseconds: call it on a thread for blocking work.
-    /// `corrects` is the number of the invoice that a credit note corrects, `language` a tag such as `de`.
-    ///
-    /// # Errors
-    /// Which field cannot be printed, and its limit.
-    pub fn invoice(
-        &self,
-        invoice: &InvoiceRow,
-        seller: &LetterheadRow,
-        corrects: Option<String>,
-        language: &str,
-    ) -> Result<Vec<u8>, String> {
-        self.0.render(&document(invoice, seller, corrects, language)).map_err(|error| error.to_string())
-    }
-}
-
 impl Printer for Typesetter {
-    fn pdf(&self, invoice: &InvoiceDocument) -> Result<Vec<u8>, String> {
-        self.0.render(&bill(invoice)).map_err(|error| error.to_string())
+    fn bill(&self, bill: &InvoiceDocument) -> Result<Vec<u8>, String> {
+        self.0.render(&gst_bill(bill)).map_err(|error| error.to_string())
+    }
+
+    fn paper(&self, paper: &Paper) -> Result<Printed, String> {
+        let document = document(paper);
+        let pdf = self.0.render(&document).map_err(|error| error.to_string())?;
+        let language = document.language;
+        Ok(Printed {
+            pdf,
+            issued_on: language.date(document.issued_on),
+            due_on: document.due_on.map(|day| language.date(day)),
+            total: language.money(document.total, document.exponent, &document.currency),
+        })
+    }
+
+    fn check_logo(&self, logo: &[u8]) -> Result<(), String> {
+        check_logo(logo).map_err(|error| match error {
+            PdfError::Field { value, limit, .. } => format!("is {value}: it may be {limit}"),
+            PdfError::Typst(_) => error.to_string(),
+        })
     }
 }
 
-fn document(invoice: &InvoiceRow, letterhead: &LetterheadRow, corrects: Option<String>, language: &str) -> Document {
-    let (content, exponent, balance) = (&invoice.content, invoice.currency.exponent, &invoice.balance);
+fn document(paper: &Paper) -> Document {
+    let (invoice, content) = (&paper.invoice, &paper.invoice.content);
+    let (exponent, balance) = (invoice.currency.exponent, &invoice.balance);
     Document {
         kind: match invoice.kind {
             DocumentKind::Invoice => Kind::Invoice,
             DocumentKind::CreditNote => Kind::CreditNote,
         },
-        language: Language::from_tag(language).unwrap_or(Language::English),
+        language: Language::from_tag(paper.language.tag()).unwrap_or(Language::English),
         number: invoice.number.clone().unwrap_or_else(|| "DRAFT".into()),
-        issued_on: invoice.issued_at.unwrap_or(content.ordered_at).date_naive(),
+        issued_on: paper.issued_on,
         due_on: invoice.due_on.filter(|_| balance.status == Status::Open),
-        seller: seller(letterhead, letterhead.name.clone()),
+        seller: seller(&paper.seller, paper.seller.name.clone()),
         buyer: buyer(content, &invoice.customer),
-        corrects,
+        corrects: paper.corrects.clone(),
         currency: invoice.currency.code.to_string(),
         exponent,
         lines: content.lines.iter().map(|it| line(it, exponent, it.unit_price.clone())).collect(),
@@ -71,7 +74,7 @@ fn document(invoice: &InvoiceRow, letterhead: &LetterheadRow, corrects: Option<S
 }
 
 /// A bill of a shop. In another currency than one of two decimals it is an ordinary invoice.
-fn bill(invoice: &InvoiceDocument) -> Document {
+fn gst_bill(invoice: &InvoiceDocument) -> Document {
     let (bill, exponent) = (&invoice.bill, invoice.currency.exponent);
     let content = &bill.content;
     let is_gst = exponent == 2;

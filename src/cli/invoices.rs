@@ -163,20 +163,16 @@ async fn show(pool: &PgPool, args: &ShowArgs) -> Result<(), Failure> {
 
 #[cfg(feature = "pdf")]
 async fn pdf(pool: &PgPool, args: &PdfArgs) -> Result<(), Failure> {
-    use crate::store::billing::entities;
-    let get = async |id: i64| -> Result<InvoiceRow, Failure> {
-        store::get(pool, DEFAULT_TENANT, id).await?.ok_or_else(|| Failure::new(format!("there is no invoice {id}")))
-    };
-    let invoice = get(args.id).await?;
-    let corrects = match invoice.corrects {
-        Some(id) => get(id).await?.number,
-        None => None,
-    };
-    let seller = entities::letterhead(pool, DEFAULT_TENANT, &invoice.entity).await?;
-    let seller = seller.ok_or_else(|| Failure::new(format!("there is no legal entity {}", invoice.entity)))?;
+    use crate::actors::press::{Language, Paper, Printer};
+    let language = Language::of(&args.language).ok_or_else(|| Failure::new(Language::unknown(&args.language)))?;
+    let invoice = store::get(pool, DEFAULT_TENANT, args.id).await?;
+    let invoice = invoice.ok_or_else(|| Failure::new(format!("there is no invoice {}", args.id)))?;
+    let entity = invoice.entity.clone();
+    let paper = Paper::of(pool, DEFAULT_TENANT, invoice, Some(language)).await?;
+    let paper = paper.ok_or_else(|| Failure::new(format!("there is no legal entity {entity}")))?;
     let printer = crate::actors::papers::Typesetter::default();
-    let made = printer.invoice(&invoice, &seller, corrects, &args.language).map_err(Failure::new)?;
-    let path = args.output.clone().unwrap_or_else(|| format!("invoice-{}.pdf", invoice.id).into());
+    let made = printer.paper(&paper).map_err(Failure::new)?.pdf;
+    let path = args.output.clone().unwrap_or_else(|| format!("invoice-{}.pdf", args.id).into());
     std::fs::write(&path, made).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
     Ok(say(path.display())?)
 }

@@ -46,6 +46,7 @@ fn app(authenticator: Authenticator) -> App {
         rate_age_max: Duration::from_secs(60),
         currencies: COMMON.iter().map(currency).collect(),
         billing: crate::teller::ledger::BillingDefaults::default(),
+        papers: crate::teller::ledger::Papers::default(),
         provider: None,
         memory: crate::teller::ledger::Memory::default(),
     });

@@ -7,13 +7,14 @@ use std::time::Duration;
 use anyhow::Context;
 use sqlx::PgPool;
 
-use crate::actors::bills::{BillsConfig, Printer};
+use crate::actors::bills::BillsConfig;
 use crate::actors::dispatch::Dispatch;
 use crate::actors::exports::{ExportsConfig, Target};
 use crate::actors::housekeeping::{self, Backpressure, HousekeepingConfig};
 use crate::actors::mailer::MailConfig;
 use crate::actors::orders::OrdersConfig;
 use crate::actors::outbox::OutboxConfig;
+use crate::actors::press::{Press, Printer};
 use crate::actors::saga::SagaConfig;
 use crate::documents::mail::{MailConfig as SmtpConfig, Mailer, Tls};
 use crate::documents::storage::BucketConfig;
@@ -131,18 +132,21 @@ pub(super) fn customers(settings: &Settings, dispatch: Dispatch, pool: &PgPool) 
     })
 }
 
-/// What takes orders, customers and bills in, if there is a Kafka to read them from.
+/// What takes orders, customers and bills in, if there is a Kafka to read them from; and what sends mails, if there is a
+/// mail server.
 pub(super) fn billing(
     settings: &Settings,
     database: &Database,
     currencies: &Currencies,
     dispatch: Option<&Dispatch>,
+    press: &Press,
 ) -> anyhow::Result<Option<Billing>> {
-    if settings.kafka.brokers.is_none() {
+    let (has_kafka, mail) = (settings.kafka.brokers.is_some(), mail(settings, press)?);
+    if !has_kafka && mail.is_none() {
         return Ok(None);
     }
     let (pool, kafka) = (database.pool(BILLING_POOL_MAX), kafka(settings));
-    let orders = settings.billing.orders.then(|| OrdersConfig {
+    let orders = (has_kafka && settings.billing.orders).then(|| OrdersConfig {
         tenant: DEFAULT_TENANT.into(),
         entity: settings.billing.orders_entity.clone(),
         tax_percent: settings.billing.tax_percent,
@@ -160,14 +164,14 @@ pub(super) fn billing(
         patience: settings.customers.patience,
         notify_topic: kafka.notices.first().to_owned(),
         documents: settings.documents.clone(),
-        printer: printer(),
+        printer: press.printer(),
         dispatch: dispatch.clone(),
     });
-    Ok(Some(Billing { kafka, orders, bills, mail: mail(settings)?, pool }))
+    Ok(Some(Billing { kafka, orders, bills, mail, pool }))
 }
 
 /// What sends mails, if there is a mail server.
-fn mail(settings: &Settings) -> anyhow::Result<Option<MailConfig>> {
+fn mail(settings: &Settings, press: &Press) -> anyhow::Result<Option<MailConfig>> {
     let Some(mail) = &settings.mail else { return Ok(None) };
     let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("SMTP_CA_FILE {}", path.display()));
     let root = mail.ca_file.as_ref().map(read).transpose()?;
@@ -187,7 +191,7 @@ fn mail(settings: &Settings) -> anyhow::Result<Option<MailConfig>> {
         timeout: SMTP_TIMEOUT,
     });
     let mailer = mailer.map_err(anyhow::Error::msg).context("mails cannot be sent (SMTP_HOST, SMTP_FROM)")?;
-    Ok(Some(MailConfig { mailer: Arc::new(mailer), documents: settings.documents.clone() }))
+    Ok(Some(MailConfig { mailer: Arc::new(mailer), documents: settings.documents.clone(), press: press.clone() }))
 }
 
 /// Where exports go, and from where they are made.
@@ -202,7 +206,7 @@ pub fn exports(settings: &Settings, database: &Database) -> ExportsConfig {
 }
 
 /// What makes PDFs, if it was built in.
-fn printer() -> Option<Arc<dyn Printer>> {
+pub(super) fn printer() -> Option<Arc<dyn Printer>> {
     #[cfg(feature = "pdf")]
     return Some(Arc::new(crate::actors::papers::Typesetter::default()));
     #[cfg(not(feature = "pdf"))]

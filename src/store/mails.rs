@@ -1,5 +1,7 @@
 //! Mails to be sent, and what became of them.
 
+pub mod documents;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -38,6 +40,8 @@ pub struct DueMail {
     pub recipient: String,
     pub subject: String,
     pub params: Json<Value>,
+    /// The invoice or credit note that it brings; `None`: it is a shop's.
+    pub document: Option<i64>,
     /// Including the one that begins now.
     pub attempts: i32,
     /// Since when it was to be sent.
@@ -104,7 +108,7 @@ pub async fn take(
          )
          UPDATE mails m SET attempts = m.attempts + 1, next_at = clock_timestamp() + make_interval(secs => $2)
            FROM due WHERE m.tenant = due.tenant AND m.id = due.id
-           RETURNING m.tenant, m.id, m.recipient, m.subject, m.params, m.attempts, m.created_at,
+           RETURNING m.tenant, m.id, m.recipient, m.subject, m.params, m.document, m.attempts, m.created_at,
              m.created_at + make_interval(secs => $3) <= clock_timestamp() AS is_last, m.topic, m.partition, m.\"offset\", m.key, m.body",
     );
     let query = query.bind(rows_max).bind(lease.as_secs_f64()).bind(age_max.as_secs_f64());

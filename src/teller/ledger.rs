@@ -25,6 +25,7 @@ use super::failure::Failure;
 use crate::actors::housekeeping::Backpressure;
 use crate::actors::node::{Active, Node};
 use crate::actors::posting;
+use crate::actors::press::Press;
 use crate::money::{Currencies, CurrencyCode};
 use crate::protocol::account::Posted;
 use crate::protocol::admission::{InFlight, Permit};
@@ -69,6 +70,16 @@ pub struct LedgerParts {
     /// How old a rate may be that money is exchanged at.
     pub rate_age_max: Duration,
     pub billing: BillingDefaults,
+    pub papers: Papers,
+}
+
+/// How documents leave the house.
+#[derive(Clone, Default)]
+pub struct Papers {
+    /// Makes their PDFs.
+    pub press: Press,
+    /// Whether there is a mail server.
+    pub are_mailed: bool,
 }
 
 /// What billing takes where nothing else is said.

@@ -3,7 +3,7 @@
 mod mail;
 mod storage;
 
-fn server(name: &str) -> String {
+pub fn server(name: &str) -> String {
     std::env::var(name)
         .unwrap_or_else(|_| panic!("{name} names a test server: run `make up`, or all tests by `make test`"))
 }

@@ -139,6 +139,7 @@ impl Florin {
             rate_age_max: Duration::from_secs(3_600),
             currencies,
             billing: florin::teller::ledger::BillingDefaults::default(),
+            papers: florin::teller::ledger::Papers::default(),
             provider: options.sagas.as_ref().map(|_| "test".into()),
             memory: florin::teller::ledger::Memory::default(),
         });

@@ -131,6 +131,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("lettre", &["src/documents/mail"]),
     ("object_store", &["src/documents/storage"]),
     ("csv", &["src/documents/csv"]),
+    ("base64", &["src/gateway/http/shape"]),
     ("ractor", &["src/actors", "src/supervision", "src/protocol"]),
     ("typst", &["pdf"]),
 ];

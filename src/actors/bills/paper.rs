@@ -10,6 +10,7 @@ use sqlx::PgPool;
 use tokio::sync::OnceCell;
 
 use crate::actors::intake::Later;
+use crate::actors::press::Printer;
 use crate::documents::storage::{Storage, StorageError};
 use crate::money::Currency;
 use crate::store::billing::bills::IssuedBill;
@@ -26,15 +27,6 @@ pub struct InvoiceDocument {
     pub currency: Currency,
     /// Its sums, its lines, and its customer as they were then.
     pub bill: IssuedBill,
-}
-
-/// Makes PDFs.
-pub trait Printer: Send + Sync + 'static {
-    /// The PDF; it may take a while, and is called on a thread for blocking work.
-    ///
-    /// # Errors
-    /// Why there can be none of this document.
-    fn pdf(&self, invoice: &InvoiceDocument) -> Result<Vec<u8>, String>;
 }
 
 /// Where PDFs are made and kept.
@@ -59,7 +51,7 @@ impl Papers {
     pub async fn print(&self, invoice: InvoiceDocument) -> Result<String, Later> {
         let Some(printer) = self.printer.clone() else { return Ok(String::new()) };
         let id = invoice.bill.id;
-        let made = tokio::task::spawn_blocking(move || printer.pdf(&invoice)).await;
+        let made = tokio::task::spawn_blocking(move || printer.bill(&invoice)).await;
         let bytes = match made.unwrap_or_else(|ended| Err(ended.to_string())) {
             Ok(bytes) => Bytes::from(bytes),
             Err(why) => {
@@ -84,14 +76,23 @@ impl Papers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actors::press::{Paper, Printed};
     use crate::money::{Amount, CurrencyCode};
     use crate::protocol::content::Content;
 
     struct Writer(Result<&'static str, &'static str>);
 
     impl Printer for Writer {
-        fn pdf(&self, invoice: &InvoiceDocument) -> Result<Vec<u8>, String> {
-            self.0.map(|text| format!("{text} {}", invoice.number).into_bytes()).map_err(str::to_owned)
+        fn bill(&self, bill: &InvoiceDocument) -> Result<Vec<u8>, String> {
+            self.0.map(|text| format!("{text} {}", bill.number).into_bytes()).map_err(str::to_owned)
+        }
+
+        fn paper(&self, _: &Paper) -> Result<Printed, String> {
+            Err("no papers".into())
+        }
+
+        fn check_logo(&self, _: &[u8]) -> Result<(), String> {
+            Err("no logos".into())
         }
     }
 

@@ -44,6 +44,8 @@ pub const TABLE: &[(&str, Access)] = &[
     ("/ledger.LedgerService/CreateEntry", Access::Needs(Scope::Write)),
     ("/florin.v1.Billing/GetInvoice", Access::Needs(Scope::Read)),
     ("/florin.v1.Billing/ListInvoices", Access::Needs(Scope::Read)),
+    ("/florin.v1.Billing/GetInvoicePdf", Access::Needs(Scope::Read)),
+    ("/florin.v1.Billing/SendInvoice", Access::Needs(Scope::Write)),
     ("/florin.v1.Billing/CreateInvoice", Access::Needs(Scope::Write)),
     ("/florin.v1.Billing/ReplaceInvoice", Access::Needs(Scope::Write)),
     ("/florin.v1.Billing/DeleteInvoice", Access::Needs(Scope::Write)),

@@ -75,6 +75,12 @@ impl Language {
         Self::ALL.into_iter().find(|known| known.tag().eq_ignore_ascii_case(language))
     }
 
+    /// What is said of a tag that is none of ours.
+    pub fn unknown(tag: &str) -> String {
+        let shown: String = one_line(tag).chars().take(40).collect();
+        format!("language {shown:?} is not one of {}", Self::ALL.map(Self::tag).join(", "))
+    }
+
     pub const fn tag(self) -> &'static str {
         match self {
             Self::English => "en",

@@ -43,6 +43,7 @@ const PAIRS: &[(&str, &str)] = &[
     ("CreditInvoiceResponse", "CreditedInvoice"),
     ("ReceivePaymentResponse", "CustomerPayment"),
     ("RefundCustomerResponse", "PostedTransaction"),
+    ("SendInvoiceResponse", "SentInvoice"),
     ("Customer", "NativeCustomer"),
     ("ListInvoicesResponse", "Page_Invoice"),
     ("ListPaymentsResponse", "Page_InvoicePayment"),
@@ -60,6 +61,7 @@ const QUERIES: &[(&str, &str)] = &[
     ("ListOperatorActionsRequest", "/v1/operator-actions"),
     ("ListInvoicesRequest", "/v1/invoices"),
     ("ListPaymentsRequest", "/v1/payments"),
+    ("GetInvoicePdfRequest", "/v1/invoices/{id}/pdf"),
     ("ListCustomersRequest", "/v1/customers"),
 ];
 
@@ -80,6 +82,8 @@ const DIFFERENCES: &[(&str, &str, &[&str], &str)] = &[
     ("WriteOffInvoiceRequest", "WriteOffInvoiceRequest", &["id"], IN_THE_PATH),
     ("MarkInvoiceUncollectibleRequest", "MarkInvoiceUncollectibleRequest", &["id"], IN_THE_PATH),
     ("CreditInvoiceRequest", "CreditInvoiceRequest", &["id"], IN_THE_PATH),
+    ("GetInvoicePdfRequest", "/v1/invoices/{id}/pdf", &["id"], IN_THE_PATH),
+    ("SendInvoiceRequest", "SendInvoiceRequest", &["id"], IN_THE_PATH),
     ("UpdateCustomerRequest", "UpdateCustomerRequest", &["id"], IN_THE_PATH),
     ("EraseCustomerRequest", "EraseCustomerRequest", &["id"], IN_THE_PATH),
     ("PutEntityRequest", "PutEntityRequest", &["id"], IN_THE_PATH),

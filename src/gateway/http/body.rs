@@ -26,15 +26,15 @@ const DEPTH_MAX: usize = 32;
 /// Fields of one object, known or not.
 const FIELDS_MAX: usize = 256;
 
-/// The bytes of a JSON body, read whole; not parsed yet.
-pub struct JsonBody(Vec<u8>);
+/// The bytes of a JSON body of at most so many, read whole; not parsed yet.
+pub struct JsonBody<const MAX: usize = BYTES_MAX>(Vec<u8>);
 
-impl<S: Send + Sync> FromRequest<S> for JsonBody {
+impl<S: Send + Sync, const MAX: usize> FromRequest<S> for JsonBody<MAX> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
         let (head, body) = request.into_parts();
-        let bytes = whole(body, BYTES_MAX).await?;
+        let bytes = whole(body, MAX).await?;
         if !bytes.is_empty() && !is_json(&head.headers) {
             let why = "the body must be JSON: send it with content-type: application/json";
             return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", why));
@@ -86,7 +86,7 @@ pub struct Object<'a> {
     pub(super) faults: Vec<String>,
 }
 
-impl JsonBody {
+impl<const MAX: usize> JsonBody<MAX> {
     /// The fields of the object that the body is. No body is an object without fields.
     ///
     /// # Errors
@@ -244,7 +244,7 @@ mod tests {
     use crate::gateway::http::refusal::Message;
 
     fn faults(text: &[u8]) -> Vec<String> {
-        match JsonBody(text.to_vec()).object() {
+        match JsonBody::<BYTES_MAX>(text.to_vec()).object() {
             Ok(object) => object.faults,
             Err(Refusal { message: Message::List(faults), status: StatusCode::BAD_REQUEST, .. }) => faults,
             Err(other) => panic!("{other:?}"),
@@ -274,7 +274,7 @@ mod tests {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), text in r#"[{}\[\]",:0-9a-e\\ ]{0,60}"#) {
             for bytes in [bytes, text.into_bytes()] {
-                if let Ok(object) = JsonBody(bytes).object() {
+                if let Ok(object) = JsonBody::<BYTES_MAX>(bytes).object() {
                     let names: std::collections::HashSet<_> = object.fields.iter().map(|(name, _)| name).collect();
                     prop_assert_eq!(names.len(), object.fields.len());
                 }

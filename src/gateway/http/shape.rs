@@ -1,11 +1,13 @@
 //! The fields of a body, each said once: by it a handler reads the body, and OpenAPI describes it.
 
+mod bytes;
 mod texts;
 mod values;
 
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, Ref, RefOr, SchemaFormat};
 
+pub use self::bytes::NewBytes;
 pub use self::texts::{Choice, NewText, Reason, Text, TextList, Time, Uuid};
 pub use self::values::{Amount, Flag, Json, Limit, List, NewLimit, Number, Texts, Whole};
 use crate::gateway::http::body::Object;

@@ -59,6 +59,8 @@ pub struct InvoiceRow {
     pub booked: (CurrencyCode, Amount),
     /// Open, or paid if there is nothing to pay.
     pub status: Status,
+    /// Whether its customer, if they have an address, gets it by mail.
+    pub is_mailed: bool,
 }
 
 /// What changes an invoice that is issued; the number in `settlements.kind`.

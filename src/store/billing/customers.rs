@@ -183,7 +183,8 @@ pub async fn update(
 }
 
 /// Erases a customer's personal data, and records the operator's action, in one transaction. Its id, its region and its
-/// invoices stay. A second time it changes nothing.
+/// invoices stay; mails with them lose their addresses, and those that are due are not sent. A second time it changes
+/// nothing.
 ///
 /// # Errors
 /// Any failure of the statements: nothing was erased, unless the answer was lost.
@@ -197,6 +198,11 @@ pub async fn erase(pool: &PgPool, id: &str, by: &Doing<'_>) -> Result<Written, S
         let query = sqlx::query(
             "UPDATE customers SET email = NULL, first_name = '', middle_name = '', last_name = '', mobile = NULL, born_on = NULL, address = '{}', tax_id = NULL, extra = NULL,
                erased_at = clock_timestamp() WHERE tenant = $1 AND id = $2",
+        );
+        query.bind(by.tenant).bind(id).execute(&mut *transaction).await?;
+        let query = sqlx::query(
+            "UPDATE mails m SET recipient = '', state = CASE state WHEN 1 THEN 3 ELSE state END, answer = NULL
+               FROM invoices i WHERE i.tenant = $1 AND i.customer = $2 AND m.document = i.id",
         );
         query.bind(by.tenant).bind(id).execute(&mut *transaction).await?;
         operators::insert(&mut transaction, by, &by.by.did("customer.erase", id, None, None)).await?;

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Month, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use sqlx::{FromRow, PgPool};
 
 use crate::billing::terms;
@@ -32,9 +33,13 @@ pub struct EntityRow {
     pub book_currency: Option<String>,
     /// The region of orders that name none.
     pub region: Option<String>,
+    /// Whether customers with an address get invoices and credit notes by mail when they are issued.
+    pub mails_invoices: bool,
+    /// In hexadecimal digits; `None`: it has no logo.
+    pub logo_sha256: Option<String>,
 }
 
-const COLUMNS: &str = "id, name, address, tax_id, phone, email, invoice_format, credit_format, payment_days, fiscal_month, time_zone, book_currency, region";
+const COLUMNS: &str = "id, name, address, tax_id, phone, email, invoice_format, credit_format, payment_days, fiscal_month, time_zone, book_currency, region, mails_invoices, encode(sha256(logo), 'hex') AS logo_sha256";
 /// Entities of one tenant, at most.
 pub const ENTITIES_MAX: i64 = 1_000;
 
@@ -76,40 +81,47 @@ pub async fn list(pool: &PgPool, tenant: &str) -> Result<Vec<EntityRow>, StoreEr
     limited(async { Ok(query.fetch_all(pool).await?) }).await
 }
 
-/// Makes an entity, or puts this in place of what was said of it; its logo stays. Records the operator's action, in one
-/// transaction. Returns whether there was room for it.
+/// Makes an entity, or puts this in place of what was said of it. An empty logo takes it away, and without one it stays.
+/// Records the operator's action, in one transaction. Returns whether there was room for it.
 ///
 /// # Errors
 /// Any failure of the statements: nothing was changed, unless the answer was lost.
 ///
 /// # Panics
 /// Never: texts and numbers always encode.
-pub async fn put(pool: &PgPool, new: &EntityRow, by: &Doing<'_>) -> Result<bool, StoreError> {
+pub async fn put(pool: &PgPool, mut new: EntityRow, logo: Option<&[u8]>, by: &Doing<'_>) -> Result<bool, StoreError> {
     limited(async {
         let mut transaction = pool.begin().await?;
         let sql = format!("SELECT {COLUMNS} FROM entities WHERE tenant = $1 AND id = $2 FOR NO KEY UPDATE");
         let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(by.tenant).bind(&new.id);
         let before: Option<EntityRow> = query.fetch_optional(&mut *transaction).await?;
-        if before.as_ref() == Some(new) {
+        new.logo_sha256 = match logo {
+            Some([]) => None,
+            Some(logo) => Some(Sha256::digest(logo).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))),
+            None => before.as_ref().and_then(|before| before.logo_sha256.clone()),
+        };
+        if before.as_ref() == Some(&new) {
             return Ok(true);
         }
         let query = sqlx::query(
-            "INSERT INTO entities (tenant, id, name, address, tax_id, phone, email, invoice_format, credit_format, payment_days, fiscal_month, time_zone, book_currency, region)
-               SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
-                 WHERE (SELECT count(*) FROM entities WHERE tenant = $1) < $15 OR EXISTS (SELECT FROM entities WHERE tenant = $1 AND id = $2)
+            "INSERT INTO entities (tenant, id, name, address, tax_id, phone, email, invoice_format, credit_format, payment_days, fiscal_month, time_zone, book_currency, region, mails_invoices, logo)
+               SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $17
+                 WHERE (SELECT count(*) FROM entities WHERE tenant = $1) < $16 OR EXISTS (SELECT FROM entities WHERE tenant = $1 AND id = $2)
                ON CONFLICT (tenant, id) DO UPDATE SET name = excluded.name, address = excluded.address, tax_id = excluded.tax_id, phone = excluded.phone, email = excluded.email,
                  invoice_format = excluded.invoice_format, credit_format = excluded.credit_format, payment_days = excluded.payment_days, fiscal_month = excluded.fiscal_month,
-                 time_zone = excluded.time_zone, book_currency = excluded.book_currency, region = excluded.region, updated_at = clock_timestamp()",
+                 time_zone = excluded.time_zone, book_currency = excluded.book_currency, region = excluded.region, mails_invoices = excluded.mails_invoices,
+                 logo = CASE WHEN $18 THEN excluded.logo ELSE entities.logo END, updated_at = clock_timestamp()",
         );
         let query = query.bind(by.tenant).bind(&new.id).bind(&new.name).bind(&new.address).bind(&new.tax_id);
         let query = query.bind(&new.phone).bind(&new.email).bind(&new.invoice_format).bind(&new.credit_format);
         let query = query.bind(new.payment_days).bind(new.fiscal_month).bind(&new.time_zone);
-        let query = query.bind(&new.book_currency).bind(&new.region).bind(ENTITIES_MAX);
+        let query = query.bind(&new.book_currency).bind(&new.region).bind(new.mails_invoices).bind(ENTITIES_MAX);
+        let query = query.bind(logo.filter(|logo| !logo.is_empty())).bind(logo.is_some());
         if query.execute(&mut *transaction).await?.rows_affected() == 0 {
             return Ok(false);
         }
         let text = |row: &EntityRow| serde_json::to_string(row).expect("texts and numbers encode");
-        let did = by.by.did("entity.put", &new.id, before.as_ref().map(text), Some(text(new)));
+        let did = by.by.did("entity.put", &new.id, before.as_ref().map(text), Some(text(&new)));
         operators::insert(&mut transaction, by, &did).await?;
         transaction.commit().await?;
         Ok(true)

@@ -43,7 +43,7 @@ pub struct TreeConfig {
     pub publishing: Option<Publishing>,
     /// `None` without a provider: sagas then wait.
     pub sagas: Option<SagaConfig>,
-    /// `None`: nothing is taken in from Kafka.
+    /// `None`: nothing is taken in from Kafka, and no mails are sent.
     pub billing: Option<Billing>,
     /// `None`: no exports are made.
     pub exports: Option<ExportsConfig>,
@@ -51,7 +51,7 @@ pub struct TreeConfig {
     pub faults: Faults,
 }
 
-/// What takes orders, customers and bills in from Kafka.
+/// What takes orders, customers and bills in from Kafka, and sends mails.
 #[derive(Clone)]
 pub struct Billing {
     pub kafka: KafkaConfig,

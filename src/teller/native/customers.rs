@@ -180,13 +180,7 @@ fn checked(said: Said, spelled: Spelling) -> Result<impl FnOnce(&mut CustomerRow
         validate::text(name, text.as_deref().unwrap_or_default(), bytes_max)?;
     }
     if let Some(email) = said.email.as_deref().filter(|email| !email.is_empty()) {
-        let fits = email.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
-        if !fits || email.contains(char::is_whitespace) {
-            return Err(Failure::Invalid(format!(
-                "email {:?} is not an address such as \"ann@example.com\"",
-                cut(email)
-            )));
-        }
+        email_address("email", email)?;
     }
     let born_on = said.born_on.map(|text| day(spelled(names::BORN_ON), &text)).transpose()?;
     let address = said.address.map(|lines| address("address", lines)).transpose()?;
@@ -221,6 +215,15 @@ fn checked(said: Said, spelled: Spelling) -> Result<impl FnOnce(&mut CustomerRow
             row.address = address;
         }
     })
+}
+
+/// Whether a text is an e-mail address.
+pub(super) fn email_address(field: &str, text: &str) -> Result<(), Failure> {
+    let fits = text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
+    if fits && !text.contains(char::is_whitespace) {
+        return Ok(());
+    }
+    Err(Failure::Invalid(format!("{field} {:?} is not an address such as \"ann@example.com\"", cut(text))))
 }
 
 /// A day; `None`: the text is empty.

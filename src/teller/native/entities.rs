@@ -2,13 +2,15 @@
 
 use super::customers::{EMAIL_MAX, TEXT_MAX, address};
 use super::invoices::drafts::{DUE_DAYS_MAX, ENTITY_MAX, no_entity};
+use super::invoices::mails::NO_SERVER;
 use super::names::{self, Spelling};
+use crate::actors::press::PressError;
 use crate::billing::NumberFormat;
 use crate::billing::order::NAME_BYTES_MAX;
 use crate::store::billing::entities::{self as store, ENTITIES_MAX, EntityRow};
 use crate::store::operators::Doing;
 use crate::teller::call::Call;
-use crate::teller::failure::Failure;
+use crate::teller::failure::{Failure, Noun};
 use crate::teller::ledger::{Ledger, read_failure, unwritten};
 use crate::teller::validate::{self, cut};
 
@@ -16,6 +18,9 @@ use crate::teller::validate::{self, cut};
 pub const FORMAT_MAX: usize = 64;
 /// Bytes of a time zone's name.
 pub const ZONE_MAX: usize = 64;
+
+/// Bytes of a logo.
+pub const LOGO_MAX: usize = 256 << 10;
 
 /// All that is said of an entity; `None`: what is usual.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +39,10 @@ pub struct Said {
     pub time_zone: Option<String>,
     pub book_currency: Option<String>,
     pub region: Option<String>,
+    /// Whether customers with an address get invoices and credit notes by mail when they are issued; false unless given.
+    pub mails_invoices: Option<bool>,
+    /// A PNG or an SVG; an empty one takes it away, and without one it stays.
+    pub logo: Option<Vec<u8>>,
 }
 
 /// Makes an entity, or puts this in place of all that was said of it.
@@ -43,15 +52,19 @@ pub struct Said {
 pub async fn put(
     ledger: &Ledger,
     call: &Call,
-    (id, said): (&str, Said),
+    (id, mut said): (&str, Said),
     (reason, spelled): (&str, Spelling),
 ) -> Result<EntityRow, Failure> {
     let by = call.operator(reason)?;
+    let logo = said.logo.take();
     let row = checked(ledger, id, said, spelled).await?;
     ledger.active()?;
+    if let Some(logo) = logo.as_ref().filter(|logo| !logo.is_empty()) {
+        check_logo(ledger, logo).await?;
+    }
     let _permit = ledger.enter()?;
     let doing = Doing { tenant: &call.tenant, by: &by, correlation: call.correlation.as_deref() };
-    if !store::put(&ledger.parts().pool, &row, &doing).await.map_err(|error| unwritten(&error))? {
+    if !store::put(&ledger.parts().pool, row, logo.as_deref(), &doing).await.map_err(|error| unwritten(&error))? {
         return Err(Failure::FailedPrecondition(format!("there are {ENTITIES_MAX} entities, which is the limit")));
     }
     get(ledger, call, id).await
@@ -112,6 +125,11 @@ async fn checked(ledger: &Ledger, id: &str, said: Said, spelled: Spelling) -> Re
         ledger.ensure_known(std::iter::once(code.as_str())).await?;
         super::fields::currency(&ledger.parts().currencies, spelled(names::BOOK_CURRENCY), code)?;
     }
+    let mails_invoices = said.mails_invoices.unwrap_or(false);
+    if mails_invoices && !ledger.parts().papers.are_mailed {
+        let name = spelled(names::MAILS_INVOICES);
+        return Err(Failure::FailedPrecondition(format!("{name} cannot be true: {NO_SERVER}")));
+    }
     Ok(EntityRow {
         id: id.to_owned(),
         name: said.name,
@@ -126,6 +144,21 @@ async fn checked(ledger: &Ledger, id: &str, said: Said, spelled: Spelling) -> Re
         time_zone: zone,
         book_currency: said.book_currency,
         region: said.region,
+        mails_invoices,
+        logo_sha256: None, // the store says it
+    })
+}
+
+/// It can stand on documents.
+async fn check_logo(ledger: &Ledger, logo: &[u8]) -> Result<(), Failure> {
+    if logo.len() > LOGO_MAX {
+        return Err(Failure::Invalid(format!("logo is {} bytes long, the limit is {LOGO_MAX}", logo.len())));
+    }
+    let checked = ledger.parts().papers.press.check_logo(logo.to_vec()).await;
+    checked.map_err(|error| match error {
+        PressError::NotBuilt => Failure::NotFound(Noun::Other, error.to_string()),
+        PressError::Busy { max } => Failure::AtBound { max },
+        PressError::Refused(why) => Failure::Invalid(format!("logo {why}")),
     })
 }
 

@@ -3,6 +3,8 @@
 
 pub mod credit;
 pub mod drafts;
+pub mod mails;
+pub mod papers;
 pub mod payments;
 mod postings;
 pub mod reads;

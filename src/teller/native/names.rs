@@ -57,6 +57,7 @@ names! {
     INVOICE_ID: "invoice_id", "invoiceId";
     INVOICE_IDS: "invoice_ids", "invoiceIds";
     LAST_NAME: "last_name", "lastName";
+    MAILS_INVOICES: "mails_invoices", "mailsInvoices";
     MAX_BALANCE: "max_balance", "maxBalance";
     MIDDLE_NAME: "middle_name", "middleName";
     MIN_BALANCE: "min_balance", "minBalance";

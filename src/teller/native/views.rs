@@ -6,6 +6,7 @@ mod currency;
 mod customer;
 mod hold;
 mod invoice;
+mod mail;
 mod operator;
 mod rate;
 mod saga;
@@ -26,6 +27,7 @@ pub use self::invoice::{
     CreditedInvoice, CustomerPayment, DraftedInvoice, Invoice, InvoiceExchange, InvoiceLine, InvoicePayment, InvoiceTax,
     SettledInvoice, Settlement,
 };
+pub use self::mail::{Mail, SentInvoice};
 pub use self::operator::OperatorAction;
 pub use self::rate::Rate;
 pub use self::saga::Saga;
@@ -34,6 +36,7 @@ use crate::billing::invoice::Status as InvoiceStatus;
 use crate::ledger::Status;
 use crate::protocol::record::{AccountKind, DeclineCode, DocumentKind, NormalSide, SettlementKind};
 use crate::store::holds::HoldState;
+use crate::store::mails::documents::MailState;
 use crate::teller::native::fields::metadata_map;
 
 /// A page of a list.
@@ -98,7 +101,8 @@ named!(
     TransactionStatus,
     DocumentKind,
     SettlementKind,
-    InvoiceStatus
+    InvoiceStatus,
+    MailState
 );
 
 /// Writes a value as its name.

@@ -15,6 +15,7 @@ use crate::harness::served::Served;
 mod desk;
 mod foreign;
 mod keys;
+mod papers;
 mod payments;
 mod settling;
 
@@ -27,7 +28,10 @@ struct Desk {
 
 impl Desk {
     async fn open() -> Self {
-        let served = Served::start().await;
+        Self::of(Served::start().await).await
+    }
+
+    async fn of(served: Served) -> Self {
         served.database.account("ann", 200_00).await;
         served.database.account("bob", 50_00).await;
         let (pool, grpc) = (served.database.pool.clone(), format!("http://{}", served.runtime.grpc));

@@ -3,6 +3,7 @@
 mod convert;
 mod desk;
 mod invoices;
+mod papers;
 mod payments;
 
 use florin_wire::florin_v1 as pb;
@@ -31,6 +32,25 @@ impl Billing for FlorinV1 {
         let work =
             |ledger: Ledger, call: Call, asked| async move { invoices::list_invoices(&ledger, &call, asked).await };
         self.serve("ListInvoices", request, work).await
+    }
+
+    async fn get_invoice_pdf(
+        &self,
+        request: Request<pb::GetInvoicePdfRequest>,
+    ) -> Result<Response<pb::GetInvoicePdfResponse>, Status> {
+        let bytes_max = self.bytes_max;
+        let work = |ledger: Ledger, call: Call, asked| async move {
+            papers::get_invoice_pdf(&ledger, &call, asked, bytes_max).await
+        };
+        self.serve("GetInvoicePdf", request, work).await
+    }
+
+    async fn send_invoice(
+        &self,
+        request: Request<pb::SendInvoiceRequest>,
+    ) -> Result<Response<pb::SendInvoiceResponse>, Status> {
+        let work = |ledger: Ledger, call: Call, asked| async move { papers::send_invoice(&ledger, &call, asked).await };
+        self.serve("SendInvoice", request, work).await
     }
 
     async fn create_invoice(

@@ -8,8 +8,8 @@ use axum::response::Json;
 use super::requests::REASON;
 use super::requests::billing::{
     ADDRESS, AddTaxRateRequest, BOOK_CURRENCY, CATEGORY, CREDIT_FORMAT, EFFECTIVE_FROM, ENTITY_EMAIL, ENTITY_NAME,
-    ENTITY_REGION, FISCAL_MONTH, INVOICE_FORMAT, PAYMENT_DAYS, PERCENT, PHONE, PutEntityRequest, RATE_REGION, TAX_ID,
-    TIME_ZONE, TREATMENT,
+    ENTITY_REGION, FISCAL_MONTH, INVOICE_FORMAT, LOGO, MAILS_INVOICES, PAYMENT_DAYS, PERCENT, PHONE, PutEntityRequest,
+    RATE_REGION, TAX_ID, TIME_ZONE, TREATMENT,
 };
 use crate::gateway::http::body::JsonBody;
 use crate::gateway::http::refusal::Refusal;
@@ -19,9 +19,12 @@ use crate::teller::native::names::Name;
 use crate::teller::native::tax_rates::{self, NewRate};
 use crate::teller::native::views::{All, Entity, TaxRate};
 
+/// Bytes of the body of a legal entity, for the sake of its logo.
+const PUT_BYTES_MAX: usize = 512 << 10;
+
 /// Makes a legal entity, or puts this in place of all that was said of it.
 ///
-/// What is issued already keeps its number as it is.
+/// What is issued already keeps its number as it is. A logo stays unless another one is given, or null.
 #[utoipa::path(
     put, path = "/v1/entities/{id}", tag = "entities", params(("id" = String, Path, description = "the entity's id")),
     request_body = PutEntityRequest, responses((status = 200, description = "the entity as it then is", body = Entity))
@@ -30,7 +33,7 @@ pub async fn put(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
-    body: JsonBody,
+    body: JsonBody<PUT_BYTES_MAX>,
 ) -> Result<Json<Entity>, Refusal> {
     let mut fields = body.object()?;
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -47,6 +50,8 @@ pub async fn put(
         time_zone: fields.read(&TIME_ZONE),
         book_currency: fields.read(&BOOK_CURRENCY),
         region: fields.read(&ENTITY_REGION),
+        mails_invoices: fields.read(&MAILS_INVOICES),
+        logo: fields.read(&LOGO),
     };
     let reason = fields.read(&REASON);
     fields.end()?;

@@ -1,12 +1,14 @@
 //! Invoices and credit notes: reads and lists them, pays, credits and gives them up.
 
 mod drafts;
+mod papers;
 
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Json;
 
 pub use self::drafts::*;
+pub use self::papers::*;
 use super::requests::billing::{
     CreditInvoiceRequest, FROM_CREDIT, MarkInvoiceUncollectibleRequest, PAYER, PayInvoiceRequest, VoidInvoiceRequest,
     WriteOffInvoiceRequest,

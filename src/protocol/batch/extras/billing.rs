@@ -29,6 +29,7 @@ pub(super) struct Invoice {
     book_currency: String,
     booked: String,
     status: i16,
+    mail: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,6 +80,7 @@ impl Invoice {
             book_currency: row.booked.0.to_string(),
             booked: row.booked.1.to_string(),
             status: row.status.code(),
+            mail: row.is_mailed,
         }
     }
 }

@@ -121,6 +121,7 @@ async fn in_turn(
         number_format: entity.credit_format.clone(),
         booked: (booked.currency.code, comes_to),
         status: Status::Paid,
+        is_mailed: entity.mails_invoices,
     };
     let entries = booked.credited(credited, in_books.applied);
     let change = SettlementRow {

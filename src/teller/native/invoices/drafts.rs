@@ -231,6 +231,7 @@ async fn issued(
         number_format: entity.invoice_format.clone(),
         booked: (booked.currency.code, booked.books.worth(total)),
         status: Balance::issued(total).status,
+        is_mailed: entity.mails_invoices,
     };
     let movement = movement::Invoice { row: Box::new(document), parked: None };
     let action = super::did(&by, "invoice.issue", &row, &Balance::issued(total));

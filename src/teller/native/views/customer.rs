@@ -81,6 +81,10 @@ pub struct Entity {
     pub book_currency: Option<String>,
     /// The region of what names none.
     pub region: Option<String>,
+    /// Whether customers with an address get invoices and credit notes by mail when they are issued.
+    pub mails_invoices: bool,
+    /// Of its logo, in hexadecimal digits; null: it has none.
+    pub logo_sha256: Option<String>,
 }
 
 impl From<EntityRow> for Entity {
@@ -99,6 +103,8 @@ impl From<EntityRow> for Entity {
             time_zone: row.time_zone,
             book_currency: row.book_currency,
             region: row.region,
+            mails_invoices: row.mails_invoices,
+            logo_sha256: row.logo_sha256,
         }
     }
 }

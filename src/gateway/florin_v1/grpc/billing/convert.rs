@@ -4,6 +4,7 @@ use florin_wire::florin_v1 as pb;
 
 use crate::billing::invoice::Status;
 use crate::protocol::record::{DocumentKind, SettlementKind};
+use crate::store::mails::documents::MailState;
 use crate::teller::native::views;
 
 impl From<views::Invoice> for pb::Invoice {
@@ -184,6 +185,26 @@ impl From<views::PostedTransaction> for pb::RefundCustomerResponse {
     }
 }
 
+impl From<views::SentInvoice> for pb::SendInvoiceResponse {
+    fn from(view: views::SentInvoice) -> Self {
+        let mail = view.mail;
+        let state = match mail.state {
+            MailState::Due => pb::MailState::Due,
+            MailState::Sent => pb::MailState::Sent,
+            MailState::Dead => pb::MailState::Dead,
+        };
+        let mail = pb::Mail {
+            id: mail.id,
+            invoice_id: mail.invoice_id,
+            to: mail.to,
+            state: state.into(),
+            attempts: mail.attempts,
+            created_at: mail.created_at,
+        };
+        Self { mail: Some(mail), replayed: view.replayed }
+    }
+}
+
 impl From<views::Customer> for pb::Customer {
     fn from(view: views::Customer) -> Self {
         Self {
@@ -220,6 +241,8 @@ impl From<views::Entity> for pb::Entity {
             time_zone: view.time_zone,
             book_currency: view.book_currency.unwrap_or_default(),
             region: view.region.unwrap_or_default(),
+            mails_invoices: view.mails_invoices,
+            logo_sha256: view.logo_sha256.unwrap_or_default(),
         }
     }
 }

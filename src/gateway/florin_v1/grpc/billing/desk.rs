@@ -105,6 +105,8 @@ pub(super) async fn put_entity(
         time_zone: given(asked.time_zone),
         book_currency: given(asked.book_currency),
         region: given(asked.region),
+        mails_invoices: Some(asked.mails_invoices),
+        logo: asked.logo,
     };
     let row = entities::put(ledger, call, (&asked.id, said), (&asked.reason, Name::in_grpc)).await?;
     Ok(pb::PutEntityResponse { entity: Some(Entity::from(row).into()) })

@@ -2,9 +2,11 @@
 
 use super::{CURRENCY, DESCRIPTION, KEY, METADATA, PART, REASON, REFERENCE, RequiredText};
 use crate::billing::order::{NAME_BYTES_MAX, SKU_BYTES_MAX};
-use crate::gateway::http::shape::{Amount, Field, Flag, List, NewText, Required, Text, TextList, Whole, bodies};
+use crate::gateway::http::shape::{
+    Amount, Field, Flag, List, NewBytes, NewText, Required, Text, TextList, Whole, bodies,
+};
 use crate::teller::native::customers::{ADDRESS_LINES_MAX, EMAIL_MAX, ID_MAX, LANGUAGE_MAX, TEXT_MAX};
-use crate::teller::native::entities::{FORMAT_MAX, ZONE_MAX};
+use crate::teller::native::entities::{FORMAT_MAX, LOGO_MAX, ZONE_MAX};
 use crate::teller::native::invoices::drafts::{CUSTOMER_MAX, DECIMAL_MAX, DRAFT_LINES_MAX, DUE_DAYS_MAX, ENTITY_MAX};
 use crate::teller::native::invoices::payments::INVOICES_MAX;
 use crate::teller::native::invoices::reads::INVOICE_ID_MAX;
@@ -72,6 +74,8 @@ pub const INVOICE_IDS: Field<TextList> = Field::new(
     "Paid before all others, in this order.",
 );
 pub const PAID: Field<Required<Amount>> = Field::new("amount", Required(Amount), "How much.");
+pub const TO: Field<Text> =
+    Field::new("to", Text::of(EMAIL_MAX).such_as("ann@example.com"), "An e-mail address; its customer's unless given.");
 
 // of customers
 pub const NEW_CUSTOMER_ID: Field<Text> = text("id", ID_MAX, "It gets one unless given.");
@@ -116,6 +120,16 @@ pub const TIME_ZONE: Field<Text> = Field::new(
 pub const BOOK_CURRENCY: Field<Text> =
     text(names::BOOK_CURRENCY.rest, CURRENCY_MAX, "Of its books; the currency of each document unless given.");
 pub const ENTITY_REGION: Field<Text> = text("region", NAME_BYTES_MAX, "Of what names none.");
+pub const MAILS_INVOICES: Field<Flag> = Field::new(
+    names::MAILS_INVOICES.rest,
+    Flag,
+    "Whether customers with an e-mail address get invoices and credit notes when they are issued; false unless given.",
+);
+pub const LOGO: Field<NewBytes> = Field::new(
+    "logo",
+    NewBytes { bytes_max: LOGO_MAX },
+    "On its documents: a PNG of up to 4 million pixels, or an SVG of shapes alone; up to 256 KiB. Unless given it stays; null takes it away.",
+);
 
 // of tax rates
 pub const RATE_REGION: Field<Text> = text("region", NAME_BYTES_MAX, "Any unless given.");
@@ -153,6 +167,9 @@ bodies! {
 
     /// A draft to be issued.
     IssueInvoiceRequest { KEY.about("The same key issues once."), REFERENCE, DESCRIPTION, REASON }
+
+    /// A document to be sent by mail.
+    SendInvoiceRequest { TO, KEY.about("The same key sends once; keys of mails are their own."), REASON }
 
     /// A payment of an invoice.
     PayInvoiceRequest {
@@ -201,7 +218,7 @@ bodies! {
     /// All that is said of a legal entity.
     PutEntityRequest {
         ENTITY_NAME, ADDRESS, TAX_ID, PHONE, ENTITY_EMAIL, INVOICE_FORMAT, CREDIT_FORMAT, PAYMENT_DAYS, FISCAL_MONTH,
-        TIME_ZONE, BOOK_CURRENCY, ENTITY_REGION, REASON,
+        TIME_ZONE, BOOK_CURRENCY, ENTITY_REGION, MAILS_INVOICES, LOGO, REASON,
     }
 
     /// A tax rate to be written down.
