@@ -181,6 +181,7 @@ impl MailState {
             invoice_id: &params.invoice_id,
             date: &date,
             grand_total: &params.grand_total,
+            is_attached: !params.file.is_empty(),
         }
         .content();
         let attachment = match params.file.as_str() {

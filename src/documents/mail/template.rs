@@ -26,6 +26,8 @@ pub struct ShopInvoice<'a> {
     pub invoice_id: &'a str,
     pub date: &'a str,
     pub grand_total: &'a str,
+    /// Whether the mail has the invoice with it.
+    pub is_attached: bool,
 }
 
 /// What a mail is about.
@@ -108,7 +110,11 @@ impl ShopInvoice<'_> {
             language: Language::English,
             subject: "Invoice".into(),
             greeting: format!("Dear {},", one_line(self.name)),
-            sentence: format!("Thank you for shopping at {store}. Your invoice is attached."),
+            sentence: if self.is_attached {
+                format!("Thank you for shopping at {store}. Your invoice is attached.")
+            } else {
+                format!("Thank you for shopping at {store}.")
+            },
             rows: vec![("Invoice ID:", self.invoice_id), ("Date:", self.date), ("Grand Total:", self.grand_total)],
             closing: "",
             sender: store,

@@ -1,10 +1,11 @@
 //! The REST calls of the orders contract: health, and their description with its page. They are served where all others
 //! are, and without them on a listener of their own.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::extract::{Path, State};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -13,7 +14,7 @@ use serde_json::json;
 use utoipa::openapi::OpenApi;
 use utoipa::{OpenApi as _, ToSchema};
 use utoipa_axum::routes;
-use utoipa_swagger_ui::{Config, SwaggerUi};
+use utoipa_swagger_ui::{Config, serve};
 
 use crate::gateway::http::App;
 use crate::gateway::http::refusal::{Manners, Refusal};
@@ -41,13 +42,37 @@ pub const MANNERS: Manners = Manners {
 
 /// All routes.
 pub fn routes() -> Routes {
-    // else the page would ask somebody else whether the description is right
-    let config = Config::new([JSON]).validator_url("none");
-    let page = SwaggerUi::new(PAGE).config(config);
-    let others = Router::new()
+    let router = Router::new()
+        .route(PAGE, get(async || page("index.html")))
+        .route("/docs/", get(async || page("index.html")))
+        .route("/docs/{*rest}", get(async |Path(rest): Path<String>| page(&rest)))
         .route("/redoc", get(async || Html(include_str!("redoc.html"))))
         .route(JSON, get(async || Json(&*DESCRIPTION)));
-    calls().undescribed(&[PAGE, "/docs/", "/docs/{*rest}", "/redoc", JSON], Router::from(page).merge(others))
+    calls().undescribed(&[PAGE, "/docs/", "/docs/{*rest}", "/redoc", JSON], router)
+}
+
+/// A file of the page that lets people try the calls, at `/docs` itself: what the files of it name stands below.
+fn page(name: &str) -> Response {
+    // else the page would ask somebody else whether the description is right
+    let config = Config::new([JSON]).validator_url("none");
+    match serve(name, Arc::new(config)) {
+        Ok(Some(file)) if name == "index.html" => {
+            let text = String::from_utf8_lossy(&file.bytes);
+            Html(text.replacen("<head>", "<head><base href=\"/docs/\">", 1)).into_response()
+        }
+        Ok(Some(file)) => {
+            let mut answer = ([(CONTENT_TYPE, file.content_type)], file.bytes.into_owned()).into_response();
+            if file.gzpipped {
+                answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            }
+            answer
+        }
+        Ok(None) => StatusCode::NOT_FOUND.into_response(),
+        Err(error) => {
+            tracing::warn!(name, %error, "a file of the page cannot be made");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }
 
 /// Those that are described, a line each.

@@ -24,8 +24,8 @@ pub use self::currency::{Currency, CurrencyType};
 pub use self::customer::{All, Customer, Entity, TaxRate};
 pub use self::hold::{Hold, HoldMade};
 pub use self::invoice::{
-    CreditedInvoice, CustomerPayment, DraftedInvoice, Invoice, InvoiceExchange, InvoiceLine, InvoicePayment, InvoiceTax,
-    SettledInvoice, Settlement,
+    CreditedInvoice, CustomerPayment, DraftedInvoice, Invoice, InvoiceExchange, InvoiceLine, InvoicePayment,
+    InvoiceTax, SettledInvoice, Settlement,
 };
 pub use self::mail::{Mail, SentInvoice};
 pub use self::operator::OperatorAction;

@@ -69,6 +69,7 @@ async fn a_mail_arrives_with_both_bodies_and_its_attachment() {
         invoice_id: "#17",
         date: "2026-11-20",
         grand_total: "118.00",
+        is_attached: true,
     };
     let content = bill.content();
     let pdf = Attachment {

@@ -8,6 +8,7 @@ const SHOP: ShopInvoice<'_> = ShopInvoice {
     invoice_id: "#17",
     date: "2026-11-20",
     grand_total: "118.00",
+    is_attached: true,
 };
 
 const DOCUMENT: Document<'_> = Document {
@@ -225,7 +226,9 @@ fn arabic_runs_from_right_to_left_and_its_numbers_do_not() {
 #[test]
 fn html_shows_every_value_and_runs_none() {
     let evil = "<script>alert('1' & \"2\")</script>\r\n{number}";
-    let shop = ShopInvoice { store: evil, name: evil, invoice_id: evil, date: evil, grand_total: evil }.content();
+    let shop =
+        ShopInvoice { store: evil, name: evil, invoice_id: evil, date: evil, grand_total: evil, is_attached: true }
+            .content();
     let values = Document { seller: evil, name: evil, number: evil, date: evil, total: evil, due: Some(evil) };
     let native = Kind::ALL.iter().flat_map(|kind| Language::ALL.map(|language| values.content(*kind, language)));
     for mail in native.chain([shop]) {
