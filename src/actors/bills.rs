@@ -206,6 +206,8 @@ impl Bills {
             name: customer.name(),
             email: Some(customer.email.clone()),
             mobile: customer.mobile.clone(),
+            address: Vec::new(), // a registration has none
+            tax_id: None,
         };
         Ok(Some(Issue {
             at,

@@ -119,8 +119,8 @@ fn buyer(content: &Content, customer: &str) -> Buyer {
     Buyer {
         name: party.name.clone(),
         customer_id: Some(party.id.clone()),
-        address: Vec::new(),
-        tax_id: None,
+        address: party.address.clone(),
+        tax_id: party.tax_id.clone(),
         phone: party.mobile.clone(),
         email: party.email.clone(),
     }

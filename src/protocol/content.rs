@@ -44,6 +44,11 @@ pub struct Party {
     pub email: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub mobile: Option<String>,
+    /// Its lines.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub address: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tax_id: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

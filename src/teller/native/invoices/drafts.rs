@@ -286,6 +286,8 @@ async fn drafted(ledger: &Ledger, call: &Call, asked: NewInvoice, spelled: Spell
         id: customer.id,
         email: customer.email,
         mobile: customer.mobile,
+        address: customer.address,
+        tax_id: customer.tax_id,
     });
     let rates = rates(ledger, call).await?;
     let day = entity.today(Utc::now());
