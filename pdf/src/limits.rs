@@ -15,14 +15,14 @@ pub const LINES_CHARS_MAX: usize = 500_000;
 pub const TAXES_MAX: usize = 100;
 /// Lines of an address.
 pub const ADDRESS_LINES_MAX: usize = 10;
-/// Characters of a name, of a line of an address, and of what has no limit of its own.
-pub const NAME_CHARS_MAX: usize = 200;
+/// Characters of a name, which is up to three of 255, of a line of an address, and of what has no limit of its own.
+pub const NAME_CHARS_MAX: usize = 800;
 /// Characters of a number, an item's code, an id of a customer or for tax, a phone.
 pub const CODE_CHARS_MAX: usize = 256;
 /// Characters of an e-mail address: RFC 5321 has 64, `@` and 255.
 pub const EMAIL_CHARS_MAX: usize = 320;
 /// Characters of an item's description.
-pub const DESCRIPTION_CHARS_MAX: usize = 1_000;
+pub const DESCRIPTION_CHARS_MAX: usize = 1_024;
 /// Characters of the terms, and of the note.
 pub const NOTE_CHARS_MAX: usize = 4_000;
 pub const CURRENCY_CHARS_MAX: usize = 12;

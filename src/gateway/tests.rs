@@ -337,7 +337,7 @@ async fn the_orders_contract_has_its_own_words_for_health_and_errors() {
     for (method, path, status, body) in [
         ("GET", "/healthz", 503, json!({ "ok": false })),
         ("PUT", "/healthz", 405, json!({ "detail": "Method Not Allowed" })),
-        ("GET", "/health", 404, json!({ "detail": "Not Found" })),
+        ("GET", "/nowhere", 404, json!({ "detail": "Not Found" })),
         ("GET", &too_long, 414, json!({ "detail": "path and query are longer than 8192 bytes, which is the limit" })),
     ] {
         let said = call(&router, method, path, "").await;

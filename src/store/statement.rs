@@ -22,7 +22,7 @@ use crate::saga::{Status as SagaStatus, Workflow};
 const KEY_HASH: &str = include_str!("statement/key_hash.sql");
 
 /// The numbers that statements name. No name is the beginning of another.
-fn numbers() -> [(&'static str, i16); 34] {
+fn numbers() -> [(&'static str, i16); 36] {
     [
         (":status_completed", status::COMPLETED),
         (":status_declined", status::DECLINED),
@@ -38,6 +38,7 @@ fn numbers() -> [(&'static str, i16); 34] {
         (":kind_account_change", Kind::ACCOUNT_CHANGE.code()),
         (":kind_account_opening", Kind::ACCOUNT_OPENING.code()),
         (":kind_replay", Kind::REPLAY.code()),
+        (":kind_invoice_payment", Kind::INVOICE_PAYMENT.code()),
         (":api_payment_v1", Api::PaymentV1.code()),
         (":event_payment_authorized", EventType::PaymentAuthorized.code()),
         (":event_payment_declined", EventType::PaymentDeclined.code()),
@@ -49,6 +50,7 @@ fn numbers() -> [(&'static str, i16); 34] {
         (":event_account_changed", EventType::AccountChanged.code()),
         (":event_invoice_issued", EventType::InvoiceIssued.code()),
         (":event_credit_note_issued", EventType::CreditNoteIssued.code()),
+        (":event_invoice_payment_failed", EventType::InvoicePaymentFailed.code()),
         (":document_invoice", DocumentKind::Invoice.code()),
         (":invoice_draft", InvoiceStatus::Draft.code()),
         (":invoice_void", InvoiceStatus::Void.code()),

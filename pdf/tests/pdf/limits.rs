@@ -21,14 +21,14 @@ type Change = fn(&mut Document);
 #[test]
 fn an_error_names_the_field_the_value_and_the_limit() {
     let table: &[(Change, &str, &str, &str)] = &[
-        (|d| d.number = "9".repeat(65), "number", "65 characters", "at most 64"),
-        (|d| d.seller.name = "x".repeat(201), "seller.name", "201 characters", "at most 200"),
+        (|d| d.number = "9".repeat(257), "number", "257 characters", "at most 256"),
+        (|d| d.seller.name = "x".repeat(801), "seller.name", "801 characters", "at most 800"),
         (|d| d.buyer.address = vec![String::new(); 11], "buyer.address", "11 entries", "at most 10"),
-        (|d| d.seller.address[1] = "x".repeat(201), "seller.address[1]", "201 characters", "at most 200"),
-        (|d| d.buyer.email = Some("x".repeat(255)), "buyer.email", "255 characters", "at most 254"),
+        (|d| d.seller.address[1] = "x".repeat(801), "seller.address[1]", "801 characters", "at most 800"),
+        (|d| d.buyer.email = Some("x".repeat(321)), "buyer.email", "321 characters", "at most 320"),
         (|d| d.note = Some("x".repeat(4_001)), "note", "4001 characters", "at most 4000"),
         (|d| d.exponent = 13, "exponent", "13", "at most 12"),
-        (|d| d.lines[1].description = "x".repeat(1_001), "lines[1].description", "1001 characters", "at most 1000"),
+        (|d| d.lines[1].description = "x".repeat(1_025), "lines[1].description", "1025 characters", "at most 1024"),
         (
             |d| d.lines[2].quantity = "1e3".into(),
             "lines[2].quantity",
