@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use axum::Router;
 use futures::future::join_all;
 use http::HeaderValue;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -50,6 +49,8 @@ const REST_CONNECTIONS_MAX: usize = 10_000;
 const REST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Files that are no connections of callers: the metrics' ones, those to the servers, logs.
 const OTHER_FILES: u64 = 400;
+/// The setting of the port where REST is as clients of the orders contract expect it.
+const ORDERS_PORT: &str = "LEDGER_API_HTTP_PORT";
 
 /// A running Florin.
 pub struct Runtime {
@@ -187,18 +188,20 @@ impl Runtime {
             customers: dispatch.map(|dispatch| customers(settings, dispatch, &pool)),
             allow_origin,
         });
-        let more = async |listen: &ListenSettings, name: &str, router: Router| -> anyhow::Result<HttpServer> {
+        let more = async |listen: &ListenSettings, name: &str| -> anyhow::Result<HttpServer> {
             let config = HttpServerConfig { listen: resolve(listen).await?, ..rest_config.clone() };
+            let is_orders = name == ORDERS_PORT;
+            let router = if is_orders { orders_router(app.clone()) } else { router(app.clone()) };
             let started = HttpServer::start(config, router, health.clone()).await;
             started.with_context(|| format!("REST cannot listen (HTTP_HOST {}, {name} {})", listen.host, listen.port))
         };
         let mut more_rest = Vec::new();
         if let Some(listen) = &settings.orders_http {
-            more_rest.push(more(listen, "LEDGER_API_HTTP_PORT", orders_router(app.clone())).await?);
+            more_rest.push(more(listen, ORDERS_PORT).await?);
         }
         let orders_http = more_rest.first().map(|rest| rest.address);
         for listen in &settings.more_http {
-            more_rest.push(more(listen, "HTTP_MORE_PORTS", router(app.clone())).await?);
+            more_rest.push(more(listen, "HTTP_MORE_PORTS").await?);
         }
         let rest = HttpServer::start(rest_config, router(app), health.clone()).await;
         let rest = rest.with_context(|| {

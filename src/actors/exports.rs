@@ -64,6 +64,13 @@ pub enum ExportError {
     Away,
 }
 
+impl ExportError {
+    /// Whether other bytes are where the export belongs.
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Storage(StorageError::Differs { .. }))
+    }
+}
+
 pub enum ExportsMessage {
     /// Make what is due.
     Look,

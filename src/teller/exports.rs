@@ -5,7 +5,6 @@ use chrono::{NaiveDate, Utc};
 use super::failure::Failure;
 use super::ledger::Ledger;
 use crate::actors::exports::ExportError;
-use crate::documents::storage::StorageError;
 use crate::store::billing::exports::ExportRow;
 
 /// The export of the day before today (UTC); made unless it is there.
@@ -31,9 +30,8 @@ pub async fn day(ledger: &Ledger, day: NaiveDate) -> Result<ExportRow, Failure> 
             ExportError::NotEnded(day) if day < Utc::now().date_naive() => {
                 Failure::Unconfigured("the day ended less than 30 seconds ago: ask again in half a minute")
             }
-            ExportError::NotEnded(_) | ExportError::Storage(StorageError::Differs { .. }) => {
-                Failure::FailedPrecondition(error.to_string())
-            }
+            ExportError::NotEnded(_) => Failure::FailedPrecondition(error.to_string()),
+            ExportError::Storage(_) if error.is_taken() => Failure::FailedPrecondition(error.to_string()),
             ExportError::Storage(_) => Failure::Unconfigured("the place of exports cannot be reached"),
             ExportError::Store(_) => Failure::DatabaseAway,
             ExportError::Away => Failure::NotLeader,

@@ -125,6 +125,7 @@ async fn a_draft_becomes_an_invoice_with_a_number_taxes_and_postings() {
       "due": "118.00",
       "dueOn": "[day]",
       "entityId": "default",
+      "exchange": null,
       "id": "[invoice]",
       "issuedAt": "[time]",
       "kind": "invoice",

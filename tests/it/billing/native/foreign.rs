@@ -39,7 +39,7 @@ async fn what_is_paid_at_another_rate_than_was_booked_is_a_gain_or_a_loss() {
     desk.books_in_euros().await;
     desk.exempt().await;
     let id = desk.issued("c-1", "500").await;
-    assert_eq!(desk.balance("Accounts Receivable:c-1:EUR").await, "356.34");
+    assert_eq!(desk.balance("Accounts Receivable:c-1:EUR").await, "-356.34");
     desk.rate("0.70882").await;
     let answer = desk.step(&id, "pay", json!({})).await.ok(200);
     assert_eq!(
@@ -47,7 +47,7 @@ async fn what_is_paid_at_another_rate_than_was_booked_is_a_gain_or_a_loss() {
         (&json!("paid"), &json!("0.70882"))
     );
     let accounts = ["Accounts Receivable:c-1:EUR", "FX Loss:EUR", "Cash Clearing:USD", "clearing:USD", "clearing:EUR"];
-    assert_eq!(desk.balances(accounts).await, ["0.00", "1.93", "500.00", "500.00", "-354.41"]);
+    assert_eq!(desk.balances(accounts).await, ["0.00", "-1.93", "-500.00", "500.00", "-354.41"]);
 
     let id = desk.issued("c-1", "500").await; // booked at .70882
     desk.rate("0.72").await;
@@ -70,7 +70,7 @@ async fn an_invoice_of_another_currency_can_be_credited_voided_and_given_up_to_t
     let books = ["Accounts Receivable:c-1:EUR", "Revenue:EUR", "Tax Payable:EUR"];
 
     let void = desk.issued("c-1", "33.33").await;
-    assert_eq!(desk.balances(books).await, ["28.03", "23.75", "4.28"]);
+    assert_eq!(desk.balances(books).await, ["-28.03", "23.75", "4.28"]);
     desk.rate("0.9").await;
     desk.step(&void, "void", json!({})).await.ok(200);
     assert_eq!(desk.balances(books).await, ["0.00"; 3]);
@@ -84,7 +84,7 @@ async fn an_invoice_of_another_currency_can_be_credited_voided_and_given_up_to_t
 
     let given_up = desk.issued("c-1", "33.33").await;
     desk.step(&given_up, "write-off", json!({})).await.ok(200);
-    assert_eq!(desk.balances(["Accounts Receivable:c-1:EUR", "Bad Debt:EUR"]).await, ["0.00", "26.66"]);
+    assert_eq!(desk.balances(["Accounts Receivable:c-1:EUR", "Bad Debt:EUR"]).await, ["0.00", "-26.66"]);
     desk.step(&given_up, "pay", json!({ "amount": "20" })).await.ok(200);
     desk.step(&given_up, "pay", json!({})).await.ok(200);
     assert_eq!(desk.state(&given_up).await[0], "paid");
