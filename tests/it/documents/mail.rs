@@ -154,6 +154,7 @@ async fn a_mail_goes_over_tls_where_it_is_offered_and_after_a_login() {
         |password: &str| MailConfig { user: Some("florin".into()), password: Some(password.into()), ..secure() };
     for (config, tls) in [
         (secure(), true),
+        (MailConfig { root: None, ..secure() }, true), // who takes plain for an answer takes any certificate
         (MailConfig { tls: Tls::Required, ..login("secret") }, true),
         (MailConfig { tls: Tls::None, ..secure() }, false),
     ] {
@@ -162,7 +163,8 @@ async fn a_mail_goes_over_tls_where_it_is_offered_and_after_a_login() {
         assert_eq!(arrived(&mail).iter().map(|kept| kept["tls"] == tls).collect::<Vec<_>>(), [true]);
     }
     // whoever cannot be trusted, or does not trust us, gets nothing; it is not the mail that is at fault
-    for (config, said) in [(MailConfig { root: None, ..secure() }, "certificate"), (login("wrong"), "535 5.7.8")] {
+    let unknown = MailConfig { root: None, tls: Tls::Required, ..secure() };
+    for (config, said) in [(unknown, "certificate"), (login("wrong"), "535 5.7.8")] {
         let mail = mail("ok");
         let failed = Mailer::new(config).unwrap().send(&mail).await.unwrap_err();
         assert!(failed.is_transient() && failed.reply().contains(said), "{failed}");

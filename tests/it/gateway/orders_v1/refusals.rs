@@ -13,7 +13,7 @@ async fn what_is_wrong_with_an_entry_is_told_and_nothing_is_done() {
     let florin = Florin::start().await;
     let entries = Entries::of(&florin).await;
     let long = "x".repeat(101);
-    let not_decimal = |text: &str| format!("amount {text:?} is not a decimal amount such as \"12.50\"");
+    let not_decimal = |text: &str| format!("amount {text:?} is not a decimal number such as \"12.50\", below 10^20");
     let mut table = vec![
         (entry("", "a", "b", "1", "USD"), "txn_id is required".to_owned()),
         (entry("order-7", "a", "b", "1", "USD"), "txn_id \"order-7\" is not a UUID".into()),

@@ -94,7 +94,7 @@ async fn each_port_has_all_contracts_and_its_own_words_for_what_is_not_there() {
         site.page().await;
         let registered = site.ask(Method::POST, "/api/v1/user/register").await;
         assert_eq!(registered["body"]["message"], "Nody request body was passed", "{registered}");
-        assert_eq!(site.ask(Method::GET, "/v1/accounts").await["status"], 200);
+        assert_eq!(site.ask(Method::GET, "/v1/invoices").await["status"], 200);
     }
     drop((all, own, third)); // their connections would be waited for
     served.stop().await;
