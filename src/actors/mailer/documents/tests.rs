@@ -7,7 +7,7 @@ use crate::actors::press::{Language, Printer};
 /// Subject, text and HTML, with dates and amounts as the language has them.
 fn mail(kind: DocumentKind, language: Language) -> String {
     let paper = Paper::sample(kind, language);
-    let printed = Typesetter::default().paper(&paper).unwrap();
+    let printed = Typesetter::default().paper(&paper).expect("the sample is printed");
     assert!(printed.pdf.starts_with(b"%PDF-"));
     let Content { subject, text, html } = content(&paper, &printed);
     format!("{subject}\n---\n{text}---\n{html}")

@@ -94,9 +94,9 @@ async fn a_transaction_moves_all_of_its_postings_or_none() {
     let world = started().await;
     world.post("/v1/transactions", &lunch()).await.ok(201);
     world.served.database.account_in("eva", 0, "EUR").await;
-    let table: [(&[(&str, &str, &str)], u16, &str, &str); 4] = [
+    let table = [
         (
-            &[("ann", "shop", "88.21")],
+            &[("ann", "shop", "88.21")][..],
             400,
             "INSUFFICIENT_FUNDS",
             "Insufficient funds in account ann. Available: 88.20, Required: 88.21",
