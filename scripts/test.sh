@@ -3,7 +3,7 @@
 set -euo pipefail
 
 export INSTA_UPDATE=${INSTA_UPDATE:-no} # a snapshot that is missing or different fails, and leaves no files
-limit_s=${TEST_LIMIT_S:-1500} # a test that hangs must not hang everybody
+limit_s=${TEST_LIMIT_S:-2700} # a test that hangs must not hang everybody
 
 cargo test --locked --workspace --no-run # building is not what the limit is for
 
