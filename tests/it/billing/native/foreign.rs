@@ -56,7 +56,11 @@ async fn what_is_paid_at_another_rate_than_was_booked_is_a_gain_or_a_loss() {
         async { desk.step(&id, "pay", body).await }
     };
     pay(json!({ "sourceAccountId": "ann" }), "100.01").await.ok(200);
-    pay(json!({ "sourceAccountId": "ann" }), "100").await.refused_naming(400, "INSUFFICIENT_FUNDS", &["ann"]);
+    pay(json!({ "sourceAccountId": "ann" }), "100").await.refused_naming(
+        400,
+        "INSUFFICIENT_FUNDS",
+        &["Insufficient funds"],
+    );
     pay(json!({}), "399.99").await.ok(200);
     assert_eq!(desk.state(&id).await, ["paid", "0.00", "500.00"]);
     assert_eq!(desk.balances(["Accounts Receivable:c-1:EUR", "FX Gain:EUR"]).await, ["0.00", "5.59"]);
