@@ -312,6 +312,11 @@ pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
     ),
     ("exchange rate", "1.250000000000 EUR/USD, found 1.3 EUR/USD", exchange!("400", "1.3")),
     ("exchange rate", "found none EUR/USD", exchange!("400", "a lot")),
+    (
+        "payment exchanged",
+        "found 0 at 1.25 EUR/USD",
+        concat!(exchange!("400", "1.25"), "; UPDATE journal SET kind = 16 WHERE kind = 7"),
+    ),
     ("exchange amount", "within 1 of 400.0000, found 402", exchange!("402", "1.25")),
     ("saga", "expected 2 facts of a transaction, kind 15, found 3 facts of a transaction, kind 15", saga!("3", "")),
     ("saga", "kind 14, found 2 facts of a transaction, kind 15", saga!("2", "UPDATE sagas SET workflow = 1")),
