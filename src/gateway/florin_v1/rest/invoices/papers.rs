@@ -2,8 +2,8 @@
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use utoipa::ToSchema;
 
@@ -22,7 +22,13 @@ use crate::teller::native::views::SentInvoice;
 /// The bytes of a PDF.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
-pub struct Pdf(#[expect(dead_code, reason = "it is described, and never made")] Vec<u8>);
+pub struct Pdf(Vec<u8>);
+
+impl IntoResponse for Pdf {
+    fn into_response(self) -> Response {
+        ([(CONTENT_TYPE, "application/pdf")], self.0).into_response()
+    }
+}
 
 /// An invoice or a credit note as a PDF; a draft says that it is one.
 #[utoipa::path(
@@ -38,13 +44,12 @@ pub async fn pdf(
     Extension(caller): Extension<Caller>,
     Id(id): Id,
     mut query: Query,
-) -> Result<Response, Refusal> {
+) -> Result<([(HeaderName, String); 1], Pdf), Refusal> {
     let language = query.text("language", LANGUAGE_MAX);
     query.end()?;
     let pdf = papers::pdf(&app.ledger, &caller.call(), &id, language.as_deref()).await?;
     let disposition = format!("attachment; filename=\"{}\"", pdf.file_name);
-    let headers = [(CONTENT_TYPE, "application/pdf".to_owned()), (CONTENT_DISPOSITION, disposition)];
-    Ok((headers, pdf.bytes).into_response())
+    Ok(([(CONTENT_DISPOSITION, disposition)], Pdf(pdf.bytes)))
 }
 
 /// Sends an issued document by mail, with its PDF, to its customer or to another address.
