@@ -1,4 +1,4 @@
-# Florin in a container: built from source, run by a user without rights, nothing in the image but the binary and what it links to.
+# Florin in a container: built from source with TLS towards Kafka, run by a user without rights, nothing in the image but the binary and what it links to.
 #
 #   docker build -t florin . && docker run --rm florin --help
 
@@ -16,15 +16,15 @@ COPY pdf pdf
 # A member of the workspace: not built, but cargo wants to see it.
 COPY load-tests load-tests
 RUN mkdir src && echo 'fn main() {}' >src/main.rs && touch src/lib.rs \
- && cargo build --locked --release --bin florin \
+ && cargo build --locked --release --bin florin --features kafka-tls \
  && rm -rf src
 COPY . .
 # The sources' times may be older than what was just built from the stand-ins.
-RUN touch src/main.rs src/lib.rs build.rs && cargo build --locked --release --bin florin && strip --strip-debug target/release/florin
+RUN touch src/main.rs src/lib.rs build.rs && cargo build --locked --release --bin florin --features kafka-tls && strip --strip-debug target/release/florin
 
 FROM debian:bookworm-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates zlib1g \
+ && apt-get install -y --no-install-recommends ca-certificates libssl3 zlib1g \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin florin
 COPY --from=build /src/target/release/florin /usr/local/bin/florin

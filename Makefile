@@ -18,7 +18,7 @@ TESTS ?=
 
 # One step after the other: they share the machine, and the last lines are those of the tests.
 .NOTPARALLEL:
-.PHONY: help run build test test-large fuzz-api smoke demo-billing bench bench-large bench-memory bench-billing bench-micro bench-check up down env fmt fmt-check lint deny check-compose ci clean
+.PHONY: help run build test test-large test-kafka-tls fuzz-api check-openapi smoke demo-billing bench bench-large bench-memory bench-billing bench-micro bench-check up down env fmt fmt-check lint deny check-compose ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { gsub(/[$$][$$]/, "$$", $$2); printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,7 +38,11 @@ test: ## Start the servers, run all tests, stop the servers: TESTS="name --nocap
 
 test-large: ## Run the tests that take too long for every day
 	@scripts/require.sh build postgres redis kafka tools
-	@FLORIN_LARGE=1 TEST_LIMIT_S=7200 scripts/servers.sh with scripts/test.sh walk:: paging:: fold:: crash:: crashes::
+	@FLORIN_LARGE=1 TEST_LIMIT_S=7200 scripts/servers.sh with scripts/test.sh walk:: paging:: beside:: fold:: crash:: crashes::
+
+test-kafka-tls: ## Run the test of TLS towards Kafka, for which OpenSSL's headers are needed (Debian: libssl-dev)
+	@scripts/require.sh build postgres redis kafka tools
+	@scripts/servers.sh with cargo test --locked --features kafka-tls --test it messaging
 
 # Cases of each call of the API.
 FUZZ_EXAMPLES ?= 20
@@ -46,6 +50,10 @@ FUZZ_EXAMPLES ?= 20
 fuzz-api: build ## Throw what its description allows, and what it does not, at a REST API of its own: FUZZ_EXAMPLES, FUZZ_SEED
 	@scripts/require.sh postgres tools
 	@FLORIN=$(FLORIN) FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) scripts/fuzz_api.sh
+
+check-openapi: build ## Hold the descriptions of the REST APIs against validators, and pay with clients generated from them
+	@scripts/require.sh postgres tools
+	@FLORIN=$(FLORIN) scripts/check_openapi.sh
 
 smoke: build ## Run `make run` with each Kafka, pay, stop it, start it again
 	@scripts/require.sh postgres kafka
@@ -116,7 +124,7 @@ check-compose: ## Check docker-compose.yml without an engine
 bench-check: ## Run the benchmark for a minute for what it checks: it ends, the books balance, the report has its fields; never for its figures
 	@BENCH_QUICK=1 BENCH_PROFILE=dev BENCH_OUT=$(CARGO_TARGET_DIR)/bench-check $(MAKE) bench
 
-ci: fmt-check lint deny check-compose smoke fuzz-api bench-check test ## Everything that CI runs
+ci: fmt-check lint deny check-compose smoke check-openapi fuzz-api bench-check test ## Everything that CI runs
 
 clean: ## Stop the test servers, remove their data and the build cache
 	@scripts/servers.sh clean

@@ -132,10 +132,11 @@ CREATE TABLE holds (
   captured        numeric(28,0) NOT NULL DEFAULT 0,
   voided          numeric(28,0) NOT NULL DEFAULT 0,
   expires_at      timestamptz NOT NULL,
+  seq             bigint NOT NULL,                                      -- the place of its transaction: lists are in this order
   CONSTRAINT hold_taken CHECK (captured >= 0 AND voided >= 0 AND captured + voided <= amount)
 ) WITH (fillfactor = 80);
 CREATE INDEX holds_open ON holds (expires_at, id) WHERE captured + voided < amount;
-CREATE INDEX holds_by_account ON holds (debit_account, id);
+CREATE INDEX holds_by_account ON holds (debit_account, seq);
 
 -- How much was given back of a payment, by refunds and reversals together.
 CREATE TABLE refunded (
@@ -170,12 +171,13 @@ CREATE TABLE sagas (
   asked        jsonb,                                                   -- what an operator says to it, who and why: whoever leads makes it a fact
   correlation  text,
   created_at   timestamptz NOT NULL,
-  updated_at   timestamptz NOT NULL
+  updated_at   timestamptz NOT NULL,
+  seq          bigint NOT NULL                                          -- the place of that transaction: lists are in this order
 ) WITH (fillfactor = 80);
 CREATE INDEX sagas_due ON sagas (wake_at, id) WHERE wake_at IS NOT NULL;
 CREATE INDEX sagas_stuck ON sagas (tenant, updated_at, id) WHERE status = 5;
-CREATE INDEX sagas_by_tenant ON sagas (tenant, id);
-CREATE INDEX sagas_by_correlation ON sagas (tenant, correlation, id);
+CREATE INDEX sagas_by_tenant ON sagas (tenant, seq);
+CREATE INDEX sagas_by_correlation ON sagas (tenant, correlation, seq);
 
 -- Who did what: changes that an operator made, and why.
 CREATE TABLE operator_actions (
@@ -247,10 +249,21 @@ CREATE TABLE api_keys (
   tenant      text NOT NULL,
   hash        bytea NOT NULL,
   scopes      text[] NOT NULL,
+  account_prefix  text CHECK (octet_length(account_prefix) BETWEEN 1 AND 128), -- it names only accounts whose ids begin so; null: any
   note        text NOT NULL DEFAULT '',
   created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+  expires_at  timestamptz,                                              -- null: it does not expire
   revoked_at  timestamptz
 );
+
+-- What only processes on this database know: they read each other's page tokens, and know by its MAC which API keys were
+-- made here. That opens nothing, it only spares a look at api_keys for keys that are made up.
+CREATE TABLE secrets (
+  name    text PRIMARY KEY,
+  secret  bytea NOT NULL CHECK (octet_length(secret) = 32)
+);
+INSERT INTO secrets SELECT name, sha256((gen_random_uuid()::text || gen_random_uuid()::text)::bytea)
+  FROM unnest(ARRAY['page tokens', 'API keys']) AS name;
 
 -- Transactions as people ask for them: completed and declined ones.
 CREATE VIEW transactions AS

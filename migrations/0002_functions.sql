@@ -1,2 +1,2 @@
 -- Makes the functions of migrations/functions, of which this is the digest.
--- functions ac62bedad55bea1733f14153eadd5ec0e92816f4555118f339455e8df1429bfa
+-- functions f3b30eea5e805d9941d3a869c9ae7ae178546d5be962c3617c58d8a4f3ffee4c

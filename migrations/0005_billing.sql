@@ -79,7 +79,7 @@ CREATE TABLE invoices (
   document       smallint NOT NULL CHECK (document BETWEEN 1 AND 2),    -- 1 invoice, 2 credit note
   customer       text NOT NULL,
   source         text,                                                  -- the order's or the bill's id
-  currency       text NOT NULL REFERENCES currencies,
+  currency       text NOT NULL,                                         -- one of currencies: its accounts refer to it, and a look for each invoice costs
   subtotal       numeric(28,0) NOT NULL,
   tax            numeric(28,0) NOT NULL,
   total          numeric(28,0) NOT NULL CHECK (total >= 0 AND total = subtotal + tax),
@@ -91,7 +91,7 @@ CREATE TABLE invoices (
   number         bigint,
   number_format  text,
   issued_at      timestamptz,
-  book_currency  text NOT NULL REFERENCES currencies,
+  book_currency  text NOT NULL,                                         -- the same
   booked         numeric(28,0) NOT NULL CHECK (booked >= 0),            -- the total in the books' currency
   status         smallint NOT NULL CHECK (status BETWEEN 1 AND 5),      -- 1 draft, 2 open, 3 paid, 4 void, 5 uncollectible
   version        int NOT NULL DEFAULT 1,                                -- rises with each change

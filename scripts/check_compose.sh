@@ -32,6 +32,10 @@ for name, service in services.items():
 
 florin = services["florin"]
 check(florin["depends_on"]["migrate"]["condition"] == "service_completed_successfully", "florin: must wait for migrate")
+users = {name: re.match(r"postgres://(\w+):", services[name]["environment"]["DATABASE_URL"])[1] for name in ("migrate", "florin")}
+check(services["postgres"]["environment"]["POSTGRES_USER"] not in users.values(), "migrate, florin: one of them is PostgreSQL's superuser")
+check(users["migrate"] != users["florin"], "florin: serves as the schema's owner")
+check(services["migrate"]["command"] == ["migrate", "--grant-to", users["florin"]], "migrate: does not grant to the role that serves")
 check("build" in services["migrate"] and services["migrate"]["image"] == florin["image"], "migrate and florin must be one image")
 
 steps = [line.split(None, 1) for line in (root / "Dockerfile").read_text().splitlines() if line and line[0].isalpha()]

@@ -3,4 +3,6 @@
 pub mod auth;
 pub mod connections;
 pub mod limits;
+pub mod places;
 pub mod rate_limit;
+pub mod tls;

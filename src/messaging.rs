@@ -11,6 +11,7 @@ pub mod topics;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use secrecy::{ExposeSecret, SecretString};
 
 /// Where Kafka is, and the names that Florin uses there.
 #[derive(Clone, Debug)]
@@ -51,7 +52,9 @@ pub struct KafkaConfig {
     /// ended.
     pub patience: Duration,
     /// More settings for the client library, such as those for TLS and SASL.
-    pub properties: Vec<(String, String)>,
+    pub properties: Vec<(&'static str, String)>,
+    /// With which Florin logs in at the brokers.
+    pub password: Option<SecretString>,
 }
 
 /// Topics that are read together, and the consumer group that reads them.
@@ -93,6 +96,7 @@ impl Default for KafkaConfig {
             transaction_timeout: Duration::from_secs(30),
             patience: Duration::from_secs(15),
             properties: Vec::new(),
+            password: None,
         }
     }
 }
@@ -113,7 +117,10 @@ impl KafkaConfig {
             .set("socket.keepalive.enable", "true")
             .set("topic.metadata.refresh.interval.ms", "60000");
         for (name, value) in &self.properties {
-            client.set(name, value);
+            client.set(*name, value);
+        }
+        if let Some(password) = &self.password {
+            client.set("sasl.password", password.expose_secret());
         }
         client
     }

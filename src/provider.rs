@@ -142,12 +142,19 @@ pub async fn perform(provider: &dyn Provider, operation: &Operation, call: Call)
     if call == Call::Do {
         return provider.submit(operation).await.map_or_else(Reply::from, Reply::from);
     }
-    match (provider.status(operation).await, call) {
-        (Ok(Some(answer)), _) => answer.into(),
-        (Ok(None), Call::Poll) => Reply::Unknown("the provider does not know any more what it took on".into()),
-        (Ok(None), _) => provider.submit(operation).await.map_or_else(Reply::from, Reply::from),
-        (Err(ProviderError::NotDone(why) | ProviderError::Unknown(why)), _) => {
-            Reply::Unknown(format!("cannot ask for it: {why}"))
+    match ask(provider, operation).await {
+        Some(reply) => reply,
+        None if call == Call::Poll => Reply::Unknown("the provider does not know any more what it took on".into()),
+        None => provider.submit(operation).await.map_or_else(Reply::from, Reply::from),
+    }
+}
+
+/// What became of an operation that is in doubt; `None`: the provider never heard of it.
+pub async fn ask(provider: &dyn Provider, operation: &Operation) -> Option<Reply> {
+    match provider.status(operation).await {
+        Ok(answer) => answer.map(Reply::from),
+        Err(ProviderError::NotDone(why) | ProviderError::Unknown(why)) => {
+            Some(Reply::Unknown(format!("cannot ask for it: {why}")))
         }
     }
 }

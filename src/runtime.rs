@@ -16,24 +16,26 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use self::parts::{billing, customers, dispatch, printer, publishing, saga_config};
+use self::parts::{billing, customers, dispatch, limiter, printer, publishing, saga_config, write_refused};
 pub use self::parts::{exports, kafka, outbox};
 use crate::actors::housekeeping::Backpressure;
 use crate::actors::leadership::Holder;
 use crate::actors::press::Press;
 use crate::admission::auth::Authenticator;
-use crate::admission::limits::Limits;
-use crate::admission::rate_limit::{RateLimitConfig, RateLimiter};
+use crate::admission::connections::ConnectionsMax;
+use crate::admission::limits::{Limits, Trusted};
+use crate::admission::tls::Tls;
 use crate::faults::Faults;
 use crate::gateway::grpc::server::{GrpcConfig, GrpcServer, Services};
+use crate::gateway::http::browser::Hosts;
 use crate::gateway::http::server::{HttpServer, HttpServerConfig};
 use crate::gateway::http::{App, AppParts};
-use crate::gateway::listener::Tls;
+use crate::gateway::listener::CONNECTION_AGE_MAX;
 use crate::gateway::routes::{orders_router, router};
 use crate::protocol::admission::InFlight;
 use crate::resilience::health::{Health, Overall};
 use crate::resilience::tasks;
-use crate::settings::{ListenSettings, Settings, TlsSettings, WindowSettings};
+use crate::settings::{ListenSettings, Settings, WindowSettings};
 use crate::store::{self, Database};
 use crate::supervision::tree::{Tree, TreeConfig};
 use crate::telemetry::http::{HealthView, MetricsListener};
@@ -45,8 +47,12 @@ const QUIET: Duration = Duration::from_secs(1);
 
 /// Connections of REST at a time, where the system allows as many files.
 const REST_CONNECTIONS_MAX: usize = 10_000;
-/// How long a connection of REST may take to send a request's head, or be silent between two.
+/// How long a connection of REST may take to send a request's head, once it has begun.
 const REST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection of REST may be silent between two requests: longer than load balancers keep theirs, which is
+/// 60 s and more, or they send a request on one that is just being closed.
+const REST_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+const _: () = assert!(REST_IDLE_TIMEOUT.as_secs() > 75, "load balancers keep theirs as long");
 /// Files that are no connections of callers: the metrics' ones, those to the servers, logs.
 const OTHER_FILES: u64 = 400;
 /// The setting of the port where REST is as clients of the orders contract expect it.
@@ -146,32 +152,38 @@ impl Runtime {
             provider,
             memory: Memory::default(),
         });
+        let tls = settings.tls.clone().map(Tls::load).transpose().context("TLS cannot be used")?;
         let authenticator =
-            Authenticator::new(&settings.auth, settings.auth.api_keys.then(|| Box::new(pool.clone()) as _));
+            Authenticator::new(&settings.auth, settings.auth.api_keys.then(|| Box::new(pool.clone()) as _))
+                .granting(tls.as_ref().map(Tls::subjects).unwrap_or_default());
         let limiter = |window: Option<WindowSettings>, prefix: &str| {
             window.map(|window| limiter(settings, window, prefix, &health, &faults)).transpose()
         };
         let limits = Limits {
             payment: limiter(settings.rate_limit.payment, "florin:rate:payment")?,
             native: limiter(settings.rate_limit.native, "florin:rate:native")?,
+            trusted: Trusted::networks(&settings.rate_limit.trusted),
         };
         let (grpc_connections_max, rest_connections_max) = connections_max(settings.grpc.connections_max);
         // the listeners of REST share its connections
         let rest_connections_max =
             rest_connections_max.div_ceil(1 + settings.more_http.len() + usize::from(settings.orders_http.is_some()));
+        let of_address = |all| ConnectionsMax { all, address_percent: settings.address_percent };
         let config = GrpcConfig {
             listen: resolve(&settings.grpc.listen).await?,
             message_bytes_max: settings.grpc.message_bytes_max,
-            connections_max: grpc_connections_max,
+            connections_max: of_address(grpc_connections_max),
             streams_max: 2_000,
-            tls: settings.tls.as_ref().map(read_tls).transpose()?,
+            tls: tls.clone(),
             log_payments: settings.log.payments,
         };
         let rest_config = HttpServerConfig {
             listen: resolve(&settings.http).await?,
-            connections_max: rest_connections_max,
-            tls: config.tls.clone(),
+            connections_max: of_address(rest_connections_max),
+            tls: tls.clone(),
             head_timeout: REST_HEAD_TIMEOUT,
+            idle_timeout: REST_IDLE_TIMEOUT,
+            age_max: CONNECTION_AGE_MAX,
         };
         let (serving, parts) = (health.clone(), health.clone());
         let view = HealthView::new(
@@ -186,7 +198,9 @@ impl Runtime {
             authenticator: authenticator.clone(),
             health: view.clone(),
             customers: dispatch.map(|dispatch| customers(settings, dispatch, &pool)),
+            sagas_resolved_by_two: settings.sagas.resolve_by_two,
             allow_origin,
+            hosts: Hosts::new(settings.allowed_hosts.clone(), !settings.auth.any()),
         });
         let more = async |listen: &ListenSettings, name: &str| -> anyhow::Result<HttpServer> {
             let config = HttpServerConfig { listen: resolve(listen).await?, ..rest_config.clone() };
@@ -207,10 +221,15 @@ impl Runtime {
         let rest = rest.with_context(|| {
             format!("REST cannot listen (HTTP_HOST {}, HTTP_PORT {})", settings.http.host, settings.http.port)
         })?;
+        let refused = authenticator.clone();
         let services = Services { ledger: ledger.clone(), limits, authenticator, health: health.clone() };
         let server = GrpcServer::start(config, services).await?;
         let (stop, stopped) = watch::channel(false);
-        let mut beside = vec![tasks::spawn(gauges(ledger.clone(), database, pools, stopped.clone()))];
+        let mut beside = vec![
+            tasks::spawn(gauges(ledger.clone(), database, pools, stopped.clone())),
+            tasks::spawn(write_refused(refused, pool.clone(), stopped.clone())),
+        ];
+        beside.extend(tls.map(|tls| tasks::spawn(tls.follow(stopped.clone()))));
         let mut metrics = None;
         if let Some(listen) = &settings.metrics {
             let listener = MetricsListener::bind(listen)
@@ -325,40 +344,11 @@ async fn quiet(in_flight: &InFlight) {
     }
 }
 
-fn limiter(
-    settings: &Settings,
-    window: WindowSettings,
-    prefix: &str,
-    health: &Health,
-    faults: &Faults,
-) -> anyhow::Result<RateLimiter> {
-    Ok(RateLimiter::new(RateLimitConfig {
-        requests_max: window.requests_max,
-        window: window.window,
-        redis_url: settings.redis.url.clone(),
-        key_prefix: prefix.into(),
-        call_timeout: settings.redis.timeout,
-        health: health.clone(),
-        faults: faults.clone(),
-        ..RateLimitConfig::default()
-    })?)
-}
-
 async fn resolve(listen: &ListenSettings) -> anyhow::Result<SocketAddr> {
     let mut addresses = tokio::net::lookup_host((listen.host.as_str(), listen.port))
         .await
         .with_context(|| format!("cannot resolve {}", listen.host))?;
     addresses.next().with_context(|| format!("{} has no address", listen.host))
-}
-
-fn read_tls(tls: &TlsSettings) -> anyhow::Result<Tls> {
-    let read = |path: &std::path::Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-    Ok(Tls {
-        cert: read(&tls.cert_file)?,
-        key: read(&tls.key_file)?,
-        client_ca: tls.client_ca_file.as_deref().map(read).transpose()?,
-        client_certificate_required: tls.client_certificate_required,
-    })
 }
 
 /// What is measured by looking, once a second.
@@ -369,8 +359,7 @@ async fn gauges(ledger: Ledger, database: Database, pools: Vec<PgPool>, mut stop
         metrics::gauge!(IN_FLIGHT).set(parts.in_flight.now() as f64);
         let busy = |pool: &PgPool| pool.size().saturating_sub(u32::try_from(pool.num_idle()).unwrap_or(u32::MAX));
         metrics::gauge!(DB_CONNECTIONS).set(f64::from(pools.iter().map(busy).sum::<u32>() + database.sessions()));
-        if let Some(active) = parts.node.active() {
-            metrics::gauge!(JOURNAL_QUEUE).set(active.journal.depth() as f64);
-        }
+        let depth = parts.node.active().map_or(0, |active| active.journal.depth());
+        metrics::gauge!(JOURNAL_QUEUE).set(depth as f64);
     }
 }

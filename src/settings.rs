@@ -3,7 +3,10 @@
 //! Nothing else reads the environment. `cli` builds [`Settings`]; every other room is handed the part that concerns it.
 
 mod build;
+mod check;
+mod kafka;
 mod kind;
+mod secret;
 mod show;
 mod sources;
 mod table;
@@ -12,12 +15,14 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 
+pub use kafka::{DevBroker, KafkaSettings, KafkaTlsSettings, SaslSettings};
 pub use kind::{Kind, Value};
 pub use show::{json, list, markdown};
 pub use sources::{CONFIG_VARIABLE, Entry, Mode, Origin, Problems, Sources};
-pub use table::{Row, TABLE, UNAUTHENTICATED_WORDS, find};
+pub use table::{PLAINTEXT_WORDS, Row, TABLE, UNAUTHENTICATED_WORDS, find};
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -33,6 +38,10 @@ pub struct Settings {
     pub orders_http: Option<ListenSettings>,
     /// Further listeners of REST.
     pub more_http: Vec<ListenSettings>,
+    /// Further names by which browsers know REST.
+    pub allowed_hosts: Vec<String>,
+    /// How many in a hundred of a listener's connections one address may have.
+    pub address_percent: u8,
     /// `None`: plain text.
     pub tls: Option<TlsSettings>,
     pub auth: AuthSettings,
@@ -91,6 +100,10 @@ pub struct TlsSettings {
     pub key_file: PathBuf,
     /// CA of client certificates in PEM; `None`: no client certificate is asked for.
     pub client_ca_file: Option<PathBuf>,
+    /// Revoked client certificates, in PEM.
+    pub client_crl_file: Option<PathBuf>,
+    /// What client certificates grant.
+    pub subjects_file: Option<PathBuf>,
     /// Whether every connection must show a client certificate. Else it may, and authentication decides whether it was
     /// needed.
     pub client_certificate_required: bool,
@@ -121,16 +134,6 @@ pub struct DatabaseSettings {
     pub read_timeout: Duration,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DevBroker {
-    /// The real one if it can be had, else the mock.
-    Auto,
-    /// librdkafka's mock, in the process.
-    Mock,
-    /// Apache Kafka.
-    Real,
-}
-
 #[derive(Clone, Debug)]
 pub struct BillingSettings {
     /// Whether orders from Kafka are billed.
@@ -146,7 +149,7 @@ pub struct BillingSettings {
 #[derive(Clone, Debug)]
 pub enum ExportsSettings {
     Folder(PathBuf),
-    Bucket { bucket: String, region: String, key_id: String, secret: SecretString, endpoint: Option<String> },
+    Bucket { bucket: String, region: String, key_id: SecretString, secret: SecretString, endpoint: Option<String> },
 }
 
 #[derive(Clone, Debug)]
@@ -190,46 +193,11 @@ pub enum MailTls {
 }
 
 #[derive(Clone, Debug)]
-pub struct KafkaSettings {
-    /// `host:port`, separated by commas; `None`: not set.
-    pub brokers: Option<String>,
-    /// The name of Florin in the brokers' logs and quotas.
-    pub client_id: String,
-    /// The first part of the topics' names.
-    pub topic_prefix: String,
-    /// The publisher's transactional id: one for each installation on a cluster.
-    pub transactional_id: String,
-    /// The topic of Florin's own events.
-    pub florin_topic: String,
-    /// The topic of the publisher's position: one for each installation on a cluster.
-    pub position_topic: String,
-    /// The topic of Florin's own events of billing.
-    pub invoices_topic: String,
-    /// The topic of billing's events in the form of the orders contract.
-    pub billing_topic: String,
-    /// The topic from which orders are billed.
-    pub orders_topic: String,
-    /// The consumer group that reads orders.
-    pub orders_group: String,
-    /// The topics of registrations, and the consumer group that reads them; the first is written to.
-    pub users: (Vec<String>, String),
-    /// The same of bills.
-    pub bills: (Vec<String>, String),
-    /// The same of mails to be sent.
-    pub notices: (Vec<String>, String),
-    /// Whether to publish in Kafka transactions, exactly once; false: at least once.
-    pub transactions: bool,
-    /// Topic partitions of new topics.
-    pub topic_partitions: i32,
-    /// Replicas of new topics.
-    pub topic_replicas: i32,
-    pub dev_broker: DevBroker,
-}
-
-#[derive(Clone, Debug)]
 pub struct RedisSettings {
     /// `None`: each node applies the rate limit for itself.
     pub url: Option<SecretString>,
+    /// CA certificates in PEM; `None`: the public authorities.
+    pub ca_file: Option<PathBuf>,
     /// How long an answer may take before the node decides for itself.
     pub timeout: Duration,
 }
@@ -241,6 +209,8 @@ pub struct RateLimitSettings {
     pub payment: Option<WindowSettings>,
     /// Of the native API and the accounts REST API; `None`: no limit.
     pub native: Option<WindowSettings>,
+    /// Whose headers name clients; empty: all callers' without credentials.
+    pub trusted: Vec<IpNet>,
 }
 
 /// A limit over a sliding window.
@@ -307,7 +277,7 @@ pub struct ProviderSettings {
     pub url: String,
     /// Its name here, also in its account `provider:NAME:CURRENCY`.
     pub name: String,
-    /// Requests are signed with it.
+    /// Requests and answers are signed with it.
     pub secret: SecretString,
     /// How long an answer may take before it counts as lost.
     pub timeout: Duration,
@@ -323,6 +293,8 @@ pub struct SagaSettings {
     pub delay_max: Duration,
     /// How long the provider may leave a step pending.
     pub pending_max: Duration,
+    /// Whether it takes two operators to say how a stuck step stands.
+    pub resolve_by_two: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -360,16 +332,20 @@ impl Settings {
     pub fn load(sources: &Sources, mode: Mode) -> Result<(Self, Vec<Entry>), Problems> {
         let entries = sources.resolve(mode)?;
         let settings = build::settings(&entries, mode);
-        build::check(&settings, &entries).map(|()| (settings, entries))
+        check::check(&settings, &entries).map(|()| (settings, entries))
     }
 }
 
 impl ListenSettings {
     /// Whether only this machine can reach the listener.
     pub fn is_loopback(&self) -> bool {
-        self.host.eq_ignore_ascii_case("localhost")
-            || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        is_loopback(&self.host)
     }
+}
+
+/// Whether a host, a name or an address without brackets, is this machine's loopback.
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl AuthSettings {

@@ -22,6 +22,7 @@ pub mod rates;
 pub mod received;
 pub mod sagas;
 pub mod schema;
+pub mod secrets;
 pub mod seed;
 mod statement;
 pub mod transactions;
@@ -38,7 +39,7 @@ use sqlx::{Connection, Executor, PgConnection, PgPool};
 pub use error::StoreError;
 
 /// Where the database is, and how long it is waited for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Database {
     options: PgConnectOptions,
     /// How long connecting may take. Also how long a caller waits for a pooled connection.

@@ -11,6 +11,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     )?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().compile_fds(descriptors)?;
+    let mut config = prost_build::Config::new();
+    config.enable_type_names(); // by them what a message may become is found
+    let builder = tonic_prost_build::configure().codec_path("crate::bounded::BoundedCodec");
+    builder.compile_fds_with_config(descriptors, config)?;
     Ok(())
 }

@@ -2,12 +2,13 @@
 
 -- New holds, and what transactions take from holds; several may take from one. Sorted, so that all lock in one order.
 CREATE OR REPLACE FUNCTION apply_holds(
-  ids_ uuid[], debits_ bigint[], credits_ bigint[], amounts_ numeric[], expires_ timestamptz[], t_holds_ uuid[], t_captured_ numeric[], t_voided_ numeric[]
+  ids_ uuid[], debits_ bigint[], credits_ bigint[], amounts_ numeric[], expires_ timestamptz[], seqs_ bigint[], t_holds_ uuid[], t_captured_ numeric[], t_voided_ numeric[]
 ) RETURNS void LANGUAGE plpgsql
 SET jit = off SET enable_nestloop = on SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 DECLARE n int; found int;
 BEGIN
-  INSERT INTO holds (id, debit_account, credit_account, amount, expires_at) SELECT unnest(ids_), unnest(debits_), unnest(credits_), unnest(amounts_), unnest(expires_);
+  INSERT INTO holds (id, debit_account, credit_account, amount, expires_at, seq)
+    SELECT unnest(ids_), unnest(debits_), unnest(credits_), unnest(amounts_), unnest(expires_), unnest(seqs_);
   IF cardinality(t_holds_) = 0 THEN RETURN; END IF;
   UPDATE holds h SET captured = h.captured + t.c, voided = h.voided + t.v
     FROM (SELECT s.hold, sum(s.c) AS c, sum(s.v) AS v FROM (SELECT unnest(t_holds_) AS hold, unnest(t_captured_) AS c, unnest(t_voided_) AS v) s GROUP BY s.hold ORDER BY s.hold) t WHERE h.id = t.hold;
@@ -68,9 +69,9 @@ BEGIN
   UPDATE refunded r SET given = r.given - u.given
     FROM (SELECT s.payment, sum(s.given) AS given FROM jsonb_to_recordset(extras_ -> 'undone') AS s(payment uuid, given numeric) GROUP BY s.payment ORDER BY s.payment) u
     WHERE r.payment = u.payment;
-  INSERT INTO sagas (id, tenant, workflow, status, wake_at, correlation, created_at, updated_at)
-    SELECT s.id, s.tenant, s.workflow, 1, s.at, s.correlation, s.at, s.at
-      FROM jsonb_to_recordset(extras_ -> 'sagas') AS s(id uuid, tenant text, workflow smallint, correlation text, at timestamptz);
+  INSERT INTO sagas (id, tenant, workflow, status, wake_at, correlation, created_at, updated_at, seq)
+    SELECT s.id, s.tenant, s.workflow, 1, s.at, s.correlation, s.at, s.at, s.seq
+      FROM jsonb_to_recordset(extras_ -> 'sagas') AS s(id uuid, tenant text, workflow smallint, correlation text, at timestamptz, seq bigint);
   IF extras_ ? 'facts' THEN PERFORM append_saga_facts(extras_ -> 'facts'); END IF;
   INSERT INTO operator_actions (id, tenant, at, actor, action, subject, reason, before, after, correlation)
     SELECT * FROM jsonb_to_recordset(extras_ -> 'actions')
@@ -101,8 +102,8 @@ CREATE OR REPLACE FUNCTION commit_batch(
   events_ smallint[], kinds_ smallint[], statuses_ smallint[], apis_ smallint[], ns_ smallint[], postings_ smallint[],
   amounts_ numeric[], helds_ numeric[], debit_afters_ numeric[], credit_afters_ numeric[],
   tenants_ text[], key_texts_ text[], references_ text[], descriptions_ text[], metadatas_ text[], correlations_ text[], made_by_ text[], made_from_ text[], bodies_ text[],
-  h_ids_ uuid[], h_debits_ bigint[], h_credits_ bigint[], h_amounts_ numeric[], h_expires_ timestamptz[], t_holds_ uuid[], t_captured_ numeric[], t_voided_ numeric[],
-  extras_ jsonb, beside_ boolean
+  h_ids_ uuid[], h_debits_ bigint[], h_credits_ bigint[], h_amounts_ numeric[], h_expires_ timestamptz[], h_seqs_ bigint[],
+  t_holds_ uuid[], t_captured_ numeric[], t_voided_ numeric[], extras_ jsonb, beside_ boolean
 ) RETURNS void LANGUAGE plpgsql SET jit = off AS $$
 #variable_conflict use_column
 DECLARE found_ bigint; older bigint; seen boolean; rows_ bigint; tries int := 0;
@@ -119,7 +120,7 @@ BEGIN
       unnest(metadatas_), unnest(correlations_), unnest(made_by_), unnest(made_from_), unnest(bodies_)::jsonb;
 
   IF cardinality(h_ids_) > 0 OR cardinality(t_holds_) > 0 THEN
-    PERFORM apply_holds(h_ids_, h_debits_, h_credits_, h_amounts_, h_expires_, t_holds_, t_captured_, t_voided_);
+    PERFORM apply_holds(h_ids_, h_debits_, h_credits_, h_amounts_, h_expires_, h_seqs_, t_holds_, t_captured_, t_voided_);
   END IF;
   IF extras_ IS NOT NULL THEN
     PERFORM apply_extras(extras_);

@@ -16,7 +16,7 @@ END $$;
 -- Issues documents: [{id, version, tenant, entity, document, customer, source, currency, subtotal, tax, total, due_on, content, corrects, seq, year, number_format, at,
 -- book_currency, booked, status, mail}].
 -- Each gets the next number of its series, in the order of their places. With an id and a version it is that draft, which must still be of that version; with an id and version 0
--- it is a new one of this id. With mail its customer, if they have an address, gets it by mail.
+-- it is a new one of this id. Those without an id are inserted by a statement of their own, which needs not ask whether they are there. With mail its customer, if they have an address, gets it by mail.
 CREATE OR REPLACE FUNCTION issue_invoices(invoices_ jsonb) RETURNS void LANGUAGE plpgsql
 SET jit = off SET enable_nestloop = on SET enable_hashjoin = on SET enable_mergejoin = off SET enable_seqscan = off AS $$
 DECLARE written int;
@@ -31,16 +31,23 @@ BEGIN
       RETURNING s.tenant, s.entity, s.document, s.year, s.next
   ), counted AS (
     SELECT tenant, entity, document, year, count(*) AS n FROM asked GROUP BY 1, 2, 3, 4
+  ), fresh AS (
+    INSERT INTO invoices (tenant, entity, document, customer, source, currency, subtotal, tax, total, due_on, content, corrects, seq, year, number, number_format, issued_at, book_currency, booked, status, version)
+      SELECT a.tenant, a.entity, a.document, a.customer, a.source, a.currency, a.subtotal, a.tax, a.total, a.due_on, a.content, a.corrects, a.seq, a.year,
+          d.next - c.n + a.k - 1, a.number_format, a.at, a.book_currency, a.booked, a.status, a.version + 1
+        FROM asked a JOIN drawn d USING (tenant, entity, document, year) JOIN counted c USING (tenant, entity, document, year)
+        WHERE a.id IS NULL ORDER BY a.seq RETURNING 1
+  ), drafted AS (
+    INSERT INTO invoices AS i (id, tenant, entity, document, customer, source, currency, subtotal, tax, total, due_on, content, corrects, seq, year, number, number_format, issued_at, book_currency, booked, status, version)
+      SELECT a.id, a.tenant, a.entity, a.document, a.customer, a.source, a.currency, a.subtotal, a.tax, a.total, a.due_on, a.content, a.corrects, a.seq, a.year,
+          d.next - c.n + a.k - 1, a.number_format, a.at, a.book_currency, a.booked, a.status, a.version + 1
+        FROM asked a JOIN drawn d USING (tenant, entity, document, year) JOIN counted c USING (tenant, entity, document, year)
+        WHERE a.id IS NOT NULL AND (a.version = 0 OR EXISTS (SELECT FROM invoices o WHERE o.id = a.id)) ORDER BY a.seq
+      ON CONFLICT (id) DO UPDATE SET subtotal = excluded.subtotal, tax = excluded.tax, total = excluded.total, due_on = excluded.due_on, content = excluded.content, seq = excluded.seq,
+          year = excluded.year, number = excluded.number, number_format = excluded.number_format, issued_at = excluded.issued_at, book_currency = excluded.book_currency, booked = excluded.booked, status = excluded.status, version = excluded.version
+        WHERE i.status = 1 AND i.version = excluded.version - 1 AND i.tenant = excluded.tenant RETURNING 1
   )
-  INSERT INTO invoices AS i (id, tenant, entity, document, customer, source, currency, subtotal, tax, total, due_on, content, corrects, seq, year, number, number_format, issued_at, book_currency, booked, status, version)
-    SELECT coalesce(a.id, nextval('invoice_ids')), a.tenant, a.entity, a.document, a.customer, a.source, a.currency, a.subtotal, a.tax, a.total, a.due_on, a.content, a.corrects, a.seq, a.year,
-        d.next - c.n + a.k - 1, a.number_format, a.at, a.book_currency, a.booked, a.status, a.version + 1
-      FROM asked a JOIN drawn d USING (tenant, entity, document, year) JOIN counted c USING (tenant, entity, document, year)
-      WHERE a.version = 0 OR EXISTS (SELECT FROM invoices o WHERE o.id = a.id) ORDER BY a.seq
-    ON CONFLICT (id) DO UPDATE SET subtotal = excluded.subtotal, tax = excluded.tax, total = excluded.total, due_on = excluded.due_on, content = excluded.content, seq = excluded.seq,
-        year = excluded.year, number = excluded.number, number_format = excluded.number_format, issued_at = excluded.issued_at, book_currency = excluded.book_currency, booked = excluded.booked, status = excluded.status, version = excluded.version
-      WHERE i.status = 1 AND i.version = excluded.version - 1 AND i.tenant = excluded.tenant;
-  GET DIAGNOSTICS written = ROW_COUNT;
+  SELECT (SELECT count(*) FROM fresh) + (SELECT count(*) FROM drafted) INTO written;
   IF written <> jsonb_array_length(invoices_) THEN RAISE EXCEPTION 'the draft has gone on otherwise' USING ERRCODE = 'FL006'; END IF;
   IF jsonb_path_exists(invoices_, '$[*].mail ? (@ == true)') THEN
     INSERT INTO mails (tenant, id, kind, recipient, document)

@@ -2,13 +2,15 @@
 
 -- Shuts out every older session of a writer, waiting for its batch within the caller's lock_timeout; pids_ are the
 -- backends of the new one. Answers the new session, the last batch, the rows of its partition, and the backends of the
--- older one, or nothing when the epoch is no longer the caller's.
-CREATE OR REPLACE FUNCTION raise_session(writer_ int, epoch_ bigint, pids_ int[]) RETURNS TABLE (session bigint, batch bigint, rows bigint, older int[]) LANGUAGE plpgsql AS $$
+-- older one, or nothing when the epoch is no longer the caller's. Its name is asked too: a database that was put back
+-- may have given the same epoch twice.
+CREATE OR REPLACE FUNCTION raise_session(writer_ int, epoch_ bigint, holder_ text, pids_ int[]) RETURNS TABLE (session bigint, batch bigint, rows bigint, older int[]) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE pids_before int[];
 BEGIN
   SELECT w.pids INTO pids_before FROM writers w WHERE w.writer = writer_ FOR UPDATE;
-  RETURN QUERY UPDATE writers w SET session = w.session + 1, pids = pids_ WHERE w.writer = writer_ AND w.epoch = epoch_ RETURNING w.session, w.batch, w.rows, pids_before;
+  RETURN QUERY UPDATE writers w SET session = w.session + 1, pids = pids_
+    WHERE w.writer = writer_ AND w.epoch = epoch_ AND EXISTS (SELECT FROM leadership l WHERE l.epoch = epoch_ AND l.holder = holder_) RETURNING w.session, w.batch, w.rows, pids_before;
 END $$;
 
 -- Takes the lease when it has ended, was let go, or belonged to `dead_`; answers the new epoch, or whose it still is

@@ -1,4 +1,7 @@
 -- Partitions of the journal: made ahead, never dropped; what is in them never changes.
+--
+-- What runs as its owner names `pg_temp` last in its search path: else a caller's temporary tables would be found before
+-- the real ones, with whatever is in them run as the owner. It bounds its arguments itself.
 
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -10,10 +13,11 @@ CREATE OR REPLACE FUNCTION journal_make(number_ bigint) RETURNS void LANGUAGE pl
 DECLARE name_ text := 'journal_' || number_; role_ regrole;
 BEGIN
   IF EXISTS (SELECT FROM journal_partitions WHERE number = number_) THEN RETURN; END IF;
-  EXECUTE format('CREATE TABLE %I (LIKE journal INCLUDING CONSTRAINTS, PRIMARY KEY (seq))', name_);
+  EXECUTE format('CREATE TABLE public.%I (LIKE journal INCLUDING CONSTRAINTS, PRIMARY KEY (seq))', name_);
   EXECUTE format('CREATE UNIQUE INDEX %I ON %I (id) WHERE n = 0', name_ || '_id', name_);
   IF number_ > 0 THEN EXECUTE format('CREATE UNIQUE INDEX %I ON %I (key) WHERE key IS NOT NULL', name_ || '_key', name_); END IF;
   EXECUTE format('CREATE INDEX %I ON %I (tenant, reference, seq) WHERE reference IS NOT NULL AND n = 0', name_ || '_reference', name_);
+  EXECUTE format('CREATE INDEX %I ON %I (tenant, seq) WHERE n = 0 AND tenant <> ''default''', name_ || '_tenant', name_);
   EXECUTE format('CREATE INDEX %I ON %I (tenant, correlation, seq) WHERE api = 3 AND n = 0', name_ || '_correlation', name_);
   EXECUTE format('CREATE INDEX %I ON %I (follows, seq) WHERE follows IS NOT NULL', name_ || '_follows', name_);
   EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', name_);
@@ -26,15 +30,15 @@ BEGIN
   INSERT INTO journal_partitions (number, opened_at, keys) VALUES (number_, CASE WHEN number_ <= 1 THEN clock_timestamp() END, number_ > 0);
 END $$;
 
--- Makes partitions until `ahead` of them wait behind the one that is written; answers how many it made. A new partition
+-- Makes partitions until `ahead` (4 at most) of them wait behind the one that is written; answers how many it made. A new partition
 -- is empty and nobody's: attaching it waits for no reader and no writer of the others. A batch looks its keys up in
 -- every partition that remembers keys, and locks each with its indexes: beyond 500 none is made, and the journal stays
 -- in the one that it has until older keys are forgotten.
-CREATE OR REPLACE FUNCTION journal_grow(ahead int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '50ms' AS $$
+CREATE OR REPLACE FUNCTION journal_grow(ahead int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET lock_timeout = '50ms' AS $$
 DECLARE newest bigint; open_ bigint; made int := 0;
 BEGIN
   SELECT max(number), max(number) FILTER (WHERE opened_at IS NOT NULL) INTO newest, open_ FROM journal_partitions;
-  WHILE newest < open_ + ahead LOOP
+  WHILE newest < open_ + least(greatest(ahead, 0), 4) LOOP
     IF (SELECT count(*) FROM journal_partitions WHERE keys) >= 500 THEN
       RAISE EXCEPTION '500 partitions remember keys, which is the limit: larger partitions or a shorter retention of keys need fewer' USING ERRCODE = 'FL010';
     END IF;
@@ -45,12 +49,12 @@ BEGIN
   RETURN made;
 END $$;
 
--- Keys of a closed partition are forgotten when its newest is older than `retention`: their index leaves. One partition
--- a call; answers which.
-CREATE OR REPLACE FUNCTION journal_forget_keys(retention interval) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '50ms' AS $$
+-- Keys of a closed partition are forgotten when its newest is older than `retention`, an hour at least: their index
+-- leaves. One partition a call; answers which.
+CREATE OR REPLACE FUNCTION journal_forget_keys(retention interval) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET lock_timeout = '50ms' AS $$
 DECLARE number_ bigint;
 BEGIN
-  SELECT number INTO number_ FROM journal_partitions WHERE keys AND closed_at < clock_timestamp() - retention ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED;
+  SELECT number INTO number_ FROM journal_partitions WHERE keys AND closed_at < clock_timestamp() - greatest(retention, '1 hour') ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN RETURN NULL; END IF;
   EXECUTE format('DROP INDEX IF EXISTS %I', 'journal_' || number_ || '_key');
   UPDATE journal_partitions SET keys = false WHERE number = number_;
@@ -59,7 +63,7 @@ END $$;
 
 -- Notes from when to when the rows of a closed partition were accepted, so that ids and times find it. One partition a
 -- call; answers which.
-CREATE OR REPLACE FUNCTION journal_note_times() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+CREATE OR REPLACE FUNCTION journal_note_times() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE number_ bigint; first_ timestamptz; last_ timestamptz;
 BEGIN
   SELECT number INTO number_ FROM journal_partitions WHERE closed_at IS NOT NULL AND first_at IS NULL ORDER BY number LIMIT 1;

@@ -59,28 +59,28 @@ END $$;
 
 -- A tenant's transactions below a place, newest first, up to limit_: where their first rows are. With a time, those
 -- accepted in it; partition 0, which is in no order of time, is looked through whatever downto_ says. With a reference,
--- or a correlation (of api 3), those that have it, by their index. Else rows are looked at, whosever they are, looks_
--- of a partition at most: if there are more, the last row of the answer has no status, and says below which place to go
--- on.
+-- those that have it, by their index. Else rows are looked at, the tenant's own by their
+-- index (those of the default tenant have none, to cost a ledger with one tenant nothing: of it, whosever they are),
+-- looks_ of a partition at most: if there are more, the last row of the answer has no status, and says below which
+-- place to go on.
 CREATE OR REPLACE FUNCTION journal_before(
-  below_ bigint, downto_ bigint, tenant_ text, reference_ text, correlation_ text, from_ timestamptz, to_ timestamptz, looks_ bigint, limit_ bigint
+  below_ bigint, downto_ bigint, tenant_ text, reference_ text, from_ timestamptz, to_ timestamptz, looks_ bigint, limit_ bigint
 ) RETURNS TABLE (seq bigint, status smallint, created_at timestamptz) LANGUAGE plpgsql STABLE SET jit = off SET enable_seqscan = off SET enable_sort = off AS $$
 #variable_conflict use_column
 DECLARE p bigint; wanted text; found_ text; place bigint; status_ smallint; at_ timestamptz; left_ bigint := limit_;
 BEGIN
   wanted := 'n = 0 AND status <= 2 AND kind <= 20 AND ($6 IS NULL OR created_at >= $6) AND ($7 IS NULL OR created_at < $7)';
   -- Compared as rows and sorted by all three, so that no other index gives this order.
-  found_ := 'SELECT seq, status, created_at FROM %%I WHERE (tenant, %1$s, seq) < ($3, $4, $1) AND (tenant, %1$s, seq) >= ($3, $4, $2) AND %2$s '
-    'ORDER BY tenant DESC, %1$s DESC, seq DESC LIMIT $5';
   found_ := CASE
-    WHEN reference_ IS NOT NULL THEN format(found_, 'reference', 'reference IS NOT NULL AND ' || wanted)
-    WHEN correlation_ IS NOT NULL THEN format(found_, 'correlation', 'api = 3 AND ' || wanted)
+    WHEN reference_ IS NOT NULL THEN 'SELECT seq, status, created_at FROM %I WHERE (tenant, reference, seq) < ($3, $4, $1) AND (tenant, reference, seq) >= ($3, $4, $2) '
+      'AND reference IS NOT NULL AND ' || wanted || ' ORDER BY tenant DESC, reference DESC, seq DESC LIMIT $5'
     ELSE 'SELECT seq + (nth > $8)::int, CASE WHEN nth <= $8 THEN status END, created_at FROM (SELECT *, row_number() OVER () AS nth FROM ('
-      'SELECT seq, status, created_at, tenant = $3 AND ' || wanted || ' AS mine FROM %I WHERE seq < $1 AND seq >= $2 ORDER BY seq DESC LIMIT $8 + 1) j) j '
-      'WHERE mine OR nth > $8 LIMIT $5' END;
+      'SELECT seq, status, created_at, tenant = $3 AND ' || wanted || ' AS mine FROM %I WHERE ' ||
+      CASE WHEN tenant_ <> 'default' THEN '(tenant, seq) < ($3, $1) AND (tenant, seq) >= ($3, $2) AND n = 0 AND tenant <> ''default'' ORDER BY tenant DESC, seq DESC'
+        ELSE 'seq < $1 AND seq >= $2 ORDER BY seq DESC' END || ' LIMIT $8 + 1) j) j WHERE mine OR nth > $8 LIMIT $5' END;
   FOR p IN SELECT number FROM journal_partitions WHERE opened_at IS NOT NULL AND number <= (below_ - 1) >> 44 AND (number >= greatest(downto_, 0) >> 44 OR number = 0) ORDER BY number DESC LOOP
     FOR place, status_, at_ IN EXECUTE format(found_, 'journal_' || p)
-      USING below_, CASE WHEN p > 0 THEN downto_ ELSE 0 END, tenant_, coalesce(reference_, correlation_), left_, from_, to_, looks_
+      USING below_, CASE WHEN p > 0 THEN downto_ ELSE 0 END, tenant_, reference_, left_, from_, to_, looks_
     LOOP
       seq := place;
       status := status_;
@@ -91,6 +91,30 @@ BEGIN
     END LOOP;
     EXIT WHEN left_ <= 0;
   END LOOP;
+END $$;
+
+-- Where a tenant's first transaction of api 3 with this correlation is; NULL: it has none. Compared and sorted as above.
+CREATE OR REPLACE FUNCTION journal_first(tenant_ text, correlation_ text) RETURNS bigint LANGUAGE plpgsql STABLE SET jit = off SET enable_seqscan = off SET enable_sort = off AS $$
+DECLARE p bigint; place bigint;
+BEGIN
+  FOR p IN SELECT number FROM journal_partitions WHERE opened_at IS NOT NULL ORDER BY number LOOP
+    EXECUTE format('SELECT seq FROM %I WHERE (tenant, correlation, seq) >= ($1, $2, 0) AND (tenant, correlation, seq) <= ($1, $2, 9223372036854775807) '
+      'AND api = 3 AND n = 0 AND status <= 2 AND kind <= 20 ORDER BY tenant, correlation, seq LIMIT 1', 'journal_' || p) INTO place USING tenant_, correlation_;
+    EXIT WHEN place IS NOT NULL;
+  END LOOP;
+  RETURN place;
+END $$;
+
+-- The newest transaction of a kind that follows this one, and took effect: where its first row is. It cannot be in an
+-- older partition than what it follows.
+CREATE OR REPLACE FUNCTION journal_last_following(id_ uuid, kind_ smallint) RETURNS bigint LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
+DECLARE p bigint; place bigint;
+BEGIN
+  FOR p IN SELECT number FROM journal_partitions WHERE opened_at IS NOT NULL AND number >= (SELECT seq >> 44 FROM journal_places(ARRAY[id_])) ORDER BY number DESC LOOP
+    EXECUTE format('SELECT seq FROM %I WHERE follows = $1 AND kind = $2 AND status = 1 AND n = 0 ORDER BY seq DESC LIMIT 1', 'journal_' || p) INTO place USING id_, kind_;
+    EXIT WHEN place IS NOT NULL;
+  END LOOP;
+  RETURN place;
 END $$;
 
 -- A place below which nothing was accepted at `time_` or later, if nothing waits to be committed for longer than
@@ -122,4 +146,4 @@ BEGIN
 END $$;
 
 -- Only roles that were given it may execute these: see `florin migrate --grant-to`.
-REVOKE EXECUTE ON FUNCTION journal_tip, journal_at, journal_places, journal_transactions, journal_after, journal_before, journal_place_at, journal_waiting FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION journal_tip, journal_at, journal_places, journal_transactions, journal_after, journal_before, journal_first, journal_last_following, journal_place_at, journal_waiting FROM PUBLIC;

@@ -17,7 +17,7 @@ mod state;
 mod tests;
 mod view;
 
-pub use fact::{Fact, Order, Resolution, Step, Workflow, provider_account};
+pub use fact::{Fact, Order, PROVIDER_PREFIX, Resolution, Step, Workflow, provider_account};
 pub use next::{Call, Next, Policy, Reply, Task};
 pub use report::Report;
 pub use state::{Broken, Saga, Status};

@@ -307,11 +307,14 @@ impl DirectoryState {
         self.args.registry.remove(&key);
         if !left {
             self.barrier = true;
+            let failed = failure.is_some();
             let cause = failure.unwrap_or_else(|| "ended by the journal, to be loaded anew".into());
             tracing::error!(account = %key.name, %cause, "an account's actor failed");
             metrics::counter!(ACTOR_RESTARTS, "actor" => ChildName::Account.as_str()).increment(1);
             self.args.health.restarted(Part::Accounts, &cause);
-            if self.history.next(&policy::row(ChildName::Account).policy, Instant::now()) == Verdict::Escalate {
+            // one that was ended on purpose, however often, is no reason to load all others anew
+            let policy = &policy::row(ChildName::Account).policy;
+            if failed && self.history.next(policy, Instant::now()) == Verdict::Escalate {
                 return Err(format!("too many accounts failed, the last with: {cause}").into());
             }
         }

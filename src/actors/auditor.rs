@@ -118,6 +118,11 @@ impl Actor for Auditor {
         myself.cast(AuditorMessage::Turn)?;
         Ok(())
     }
+
+    async fn post_stop(&self, _: ActorRef<AuditorMessage>, _: &mut AuditorState) -> Result<(), ActorProcessingErr> {
+        metrics::gauge!(QUARANTINED).set(0.0); // whoever leads from now on counts them
+        Ok(())
+    }
 }
 
 impl AuditorState {

@@ -82,6 +82,8 @@ pub struct Bills {
     journal: Journal,
     places: InFlight,
     papers: Papers,
+    /// The last parked bill that was tried again: the next look goes on behind it.
+    tried: tokio::sync::Mutex<(DateTime<Utc>, String)>,
 }
 
 /// What all bills of a poll have in common.
@@ -95,7 +97,8 @@ struct Terms {
 impl Bills {
     pub fn new(config: BillsConfig, registry: Registry, journal: Journal) -> Self {
         let papers = Papers::new(config.printer.clone(), config.documents.clone());
-        Self { config, registry, journal, places: InFlight::new(POLL.messages_max.max(REPLAYS_MAX)), papers }
+        let places = InFlight::new(POLL.messages_max.max(REPLAYS_MAX));
+        Self { config, registry, journal, places, papers, tried: tokio::sync::Mutex::default() }
     }
 }
 
@@ -120,7 +123,10 @@ impl Desk for Bills {
 
     /// Tries parked bills again, and gives up those that waited for too long.
     async fn look(&self, letters: &Letters) -> Result<(), Later> {
-        let waiting = bills::waiting(&self.config.pool, PARKED_MAX).await?;
+        let mut tried = self.tried.lock().await;
+        let (at, place) = tried.clone();
+        let waiting = bills::waiting(&self.config.pool, (at, &place), (PARKED_MAX, POLL.bytes_max)).await?;
+        *tried = waiting.last().map_or_else(Default::default, |last| (last.parked_at, last.place.clone()));
         if waiting.is_empty() {
             return Ok(());
         }

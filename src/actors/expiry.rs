@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use smallvec::smallvec;
 use sqlx::PgPool;
@@ -27,6 +28,8 @@ use crate::telemetry::metrics::HOLDS_EXPIRED;
 
 /// Holds that are released side by side.
 const BATCH: usize = 500;
+/// Accounts that are loaded side by side for them.
+const LOADED_MAX: usize = 64;
 /// The longest sleep: a new hold may expire before all those that it saw.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 /// The shortest sleep while something that is due could not be done.
@@ -90,8 +93,8 @@ impl ExpiryState {
         self.args.faults.pause("expiry.tick").await;
         let due = holds::due(&self.args.pool, i64::try_from(BATCH).unwrap_or(i64::MAX)).await?;
         let mut outcomes = Vec::with_capacity(due.len());
-        for hold in &due {
-            outcomes.extend(self.send(hold).await);
+        for some in due.chunks(LOADED_MAX) {
+            outcomes.extend(join_all(some.iter().map(|hold| self.send(hold))).await.into_iter().flatten());
         }
         self.args.faults.point("expiry.sent");
         let until = tokio::time::Instant::now() + PATIENCE;

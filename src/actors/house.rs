@@ -79,6 +79,14 @@ fn short(prefix: &str, customer: &str) -> String {
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Whether an account of this id is one that [`House::name`] may answer.
+pub fn is_of_billing(name: &str) -> bool {
+    Role::ALL.into_iter().map(title).any(|title| {
+        let is_titled = |name: &str| name.strip_prefix(title).is_some_and(|rest| rest.starts_with(':'));
+        is_titled(name) || name.split_once('/').is_some_and(|(_, name)| is_titled(name))
+    })
+}
+
 fn title(role: Role) -> &'static str {
     match role {
         Role::Receivable => "Accounts Receivable",

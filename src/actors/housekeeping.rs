@@ -9,7 +9,6 @@ mod backpressure;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ractor::concurrency::JoinHandle;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use serde_json::json;
 use sqlx::PgPool;
@@ -19,6 +18,7 @@ use super::journal::Journal;
 use super::posting;
 use crate::faults::Faults;
 use crate::protocol::admission::InFlight;
+use crate::protocol::events::{NOTHING, SUSPECT};
 use crate::protocol::record::{Api, Kind, Record, RequestHash, Rows, TransactionId};
 use crate::store::outbox::{self as store, DeadLetterRow};
 use crate::telemetry::metrics::{DEAD_LETTERS, OUTBOX_LAG_EVENTS, OUTBOX_LAG_SECONDS, OUTBOX_PENDING};
@@ -88,7 +88,6 @@ pub struct HousekeepingState {
     ticks: u32,
     level: Level,
     places: InFlight,
-    timer: JoinHandle<()>,
 }
 
 impl Actor for Housekeeping {
@@ -101,9 +100,8 @@ impl Actor for Housekeeping {
         myself: ActorRef<HousekeepingMessage>,
         args: HousekeepingArgs,
     ) -> Result<HousekeepingState, ActorProcessingErr> {
-        let timer = myself.send_interval(args.config.interval, || HousekeepingMessage::Tick);
         myself.cast(HousekeepingMessage::Tick)?;
-        Ok(HousekeepingState { args, ticks: 0, level: Level::Calm, places: InFlight::new(1), timer })
+        Ok(HousekeepingState { args, ticks: 0, level: Level::Calm, places: InFlight::new(1) })
     }
 
     async fn handle(
@@ -113,7 +111,11 @@ impl Actor for Housekeeping {
         state: &mut HousekeepingState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            HousekeepingMessage::Tick => state.tick().await,
+            HousekeepingMessage::Tick => {
+                state.tick().await;
+                // Counted from here: what was missed in an outage is skipped, not made up for.
+                drop(myself.send_after(state.args.config.interval, || HousekeepingMessage::Tick));
+            }
             HousekeepingMessage::Stop => myself.stop(None),
         }
         Ok(())
@@ -122,9 +124,11 @@ impl Actor for Housekeeping {
     async fn post_stop(
         &self,
         _: ActorRef<HousekeepingMessage>,
-        state: &mut HousekeepingState,
+        _: &mut HousekeepingState,
     ) -> Result<(), ActorProcessingErr> {
-        state.timer.abort();
+        for gauge in [DEAD_LETTERS, OUTBOX_PENDING, OUTBOX_LAG_EVENTS, OUTBOX_LAG_SECONDS] {
+            metrics::gauge!(gauge).set(0.0); // whoever leads from now on measures it
+        }
         Ok(())
     }
 }
@@ -211,6 +215,9 @@ fn replay(letter: &DeadLetterRow) -> Option<Record> {
         request,
         Instant::now() + REPLAY_CUTOFF,
     );
-    let facts = json!({ "event": event.code(), "key": letter.aggregate, "event_body": letter.body }).to_string();
+    // live streams leave out only what cannot be read and what is suspect
+    let heard = letter.body != NOTHING && !letter.error.starts_with(SUSPECT);
+    let facts = json!({ "event": event.code(), "key": letter.aggregate, "event_body": letter.body, "heard": heard })
+        .to_string();
     Some(Record { facts: Some(facts), rows: vec![Rows::Replay { letter: letter.id }], event: Some(event), ..record })
 }

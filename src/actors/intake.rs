@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff as _;
 use chrono::{DateTime, Utc};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
@@ -30,6 +31,11 @@ use crate::telemetry::metrics::{RECEIVED, RECEIVED_POLL};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Dead letters that are read again together.
 pub(super) const REPLAYS_MAX: usize = 500;
+/// Dead letters that are kept and sent side by side.
+const LETTERS_BESIDE: usize = 8;
+/// Dead letters that PostgreSQL keeps; older ones are on the dead-letter topic alone. So many are deleted at a time.
+const LETTERS_MAX: i64 = 100_000;
+const LETTERS_FORGOTTEN_MAX: i64 = 5_000;
 /// The shortest and the longest wait after a failure.
 const DELAY_MIN: Duration = Duration::from_millis(100);
 const DELAY_MAX: Duration = Duration::from_secs(10);
@@ -285,12 +291,14 @@ impl<D: Desk> IntakeState<D> {
             })
             .collect();
         let fates = self.handle(&incoming).await?;
+        let mut letters = Vec::new();
         for (message, fate) in batch.iter().zip(&fates) {
             if let Fate::Dead { code, reason } = fate {
-                self.letters.bury(message, (code, reason)).await?;
+                letters.push(self.letters.bury(message, (code, reason)));
             }
         }
-        Ok(())
+        // Many at once are not to hold up what stands behind them.
+        Ok(stream::iter(letters).buffer_unordered(LETTERS_BESIDE).try_collect::<()>().await?)
     }
 
     async fn handle(&self, incoming: &[Incoming]) -> Result<Vec<Fate>, Later> {
@@ -308,7 +316,9 @@ impl<D: Desk> IntakeState<D> {
         }
         self.args.desk.look(&self.letters).await?;
         let pool = &self.args.pool;
-        let asked = received::asked(pool, &self.args.topics, i64::try_from(REPLAYS_MAX).unwrap_or(i64::MAX)).await?;
+        received::forget(pool, LETTERS_MAX, LETTERS_FORGOTTEN_MAX).await?;
+        let bounds = (i64::try_from(REPLAYS_MAX).unwrap_or(i64::MAX), self.args.desk.bounds().bytes_max);
+        let asked = received::asked(pool, &self.args.topics, bounds).await?;
         if !asked.is_empty() {
             let incoming: Vec<_> = asked
                 .iter()

@@ -4,8 +4,10 @@
 //! it. The journal's actor supervises the lane and restarts it; a lane always begins by finding out which of the
 //! batches that were sent are committed.
 
+mod guilty;
 mod lane;
 mod layout;
+mod left;
 mod pace;
 mod pipeline;
 mod quarantine;
@@ -27,7 +29,7 @@ use crate::faults::Faults;
 use crate::protocol::account::Posted;
 use crate::protocol::batch::Batch;
 use crate::protocol::journal::place;
-use crate::protocol::record::{AccountId, KeyHash, TransactionId};
+use crate::protocol::record::{AccountId, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Slip, Taken};
 use crate::resilience::health::{Condition, Health, Part};
 use crate::resilience::policy::{self, ChildName, History, Verdict};
@@ -41,6 +43,8 @@ use crate::telemetry::metrics::ACTOR_RESTARTS;
 pub struct JournalConfig {
     pub database: Database,
     pub epoch: i64,
+    /// The name of this process on the lease.
+    pub holder: String,
     /// How many batches may be written side by side.
     pub writers: usize,
     /// When a partition has this many rows, the next batch begins the next partition.
@@ -149,13 +153,6 @@ impl Journal {
             }
             tokio::time::sleep(Duration::from_millis(5)).await; // the lane is being restarted
         }
-    }
-
-    /// Whether a record with this key is waiting or being written.
-    pub fn is_running(&self, key: KeyHash) -> bool {
-        let lane = &self.0.lane;
-        lock(&lane.queue).iter().any(|slip| slip.key() == key)
-            || lock(&lane.in_flight).iter().any(|taken| taken.record.key == key)
     }
 
     /// How many records wait or are being written.

@@ -16,6 +16,7 @@ use super::node::Node;
 use crate::faults::Faults;
 use crate::resilience::health::{Condition, Health, Part};
 use crate::store::leadership::{Attempt, LeaseSession};
+use crate::store::outbox::Database as Identity;
 use crate::store::{Database, StoreError};
 use crate::telemetry::metrics::EPOCH;
 
@@ -64,6 +65,8 @@ pub struct LeadershipState {
     args: LeadershipArgs,
     session: Option<LeaseSession>,
     epoch: Option<i64>,
+    /// The database that gave the epoch, and which of its histories it was; `None`: not asked yet.
+    identity: Option<Identity>,
     released: bool,
 }
 
@@ -78,7 +81,7 @@ impl Actor for LeadershipActor {
         args: LeadershipArgs,
     ) -> Result<LeadershipState, ActorProcessingErr> {
         myself.cast(LeadershipMessage::Tick)?;
-        Ok(LeadershipState { args, session: None, epoch: None, released: false })
+        Ok(LeadershipState { args, session: None, epoch: None, identity: None, released: false })
     }
 
     async fn handle(
@@ -126,16 +129,26 @@ impl LeadershipState {
         }
     }
 
+    /// Connects. Where the database is another, or went on from another of its histories, the epoch ends: what memory
+    /// has may not be there, and what is there memory may not have.
+    async fn connect(&mut self) -> Result<LeaseSession, StoreError> {
+        // Within a third of the lease, so that one dead connection does not cost it; at least as long as a lane's lock is
+        // waited for.
+        let answer_timeout = (self.args.lease / 3).clamp(Duration::from_secs(1), Duration::from_secs(3));
+        let mut session = LeaseSession::open(&self.args.database, answer_timeout).await?;
+        let identity = session.identity().await?;
+        let before = self.identity.replace(identity);
+        if self.epoch.is_some() && before != self.identity {
+            self.lose("the database is another, or on another timeline");
+        }
+        Ok(session)
+    }
+
     async fn attempt(&mut self) -> Result<Duration, StoreError> {
-        let session = match &mut self.session {
-            Some(session) => session,
-            None => {
-                // Within a third of the lease, so that one dead connection does not cost it; at least as long as a
-                // lane's lock is waited for.
-                let answer_timeout = (self.args.lease / 3).clamp(Duration::from_secs(1), Duration::from_secs(3));
-                self.session.insert(LeaseSession::open(&self.args.database, answer_timeout).await?)
-            }
-        };
+        if self.session.is_none() {
+            self.session = Some(self.connect().await?);
+        }
+        let Some(session) = &mut self.session else { return Ok(STANDBY_LOOKS) };
         let before = Instant::now();
         if let Some(epoch) = self.epoch {
             let committed = self.args.node.active().and_then(|active| active.journal.last());
@@ -193,7 +206,7 @@ impl LeadershipState {
     async fn release(&mut self) {
         self.released = true;
         if let (Some(epoch), Some(session)) = (self.epoch, self.session.as_mut())
-            && let Err(error) = session.release(epoch).await
+            && let Err(error) = session.release(epoch, &self.args.holder.to_string()).await
         {
             tracing::warn!(%error, "the lease could not be let go: it ends by itself");
         }

@@ -7,6 +7,7 @@ mod biller;
 mod exchange;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use sqlx::PgPool;
@@ -52,16 +53,19 @@ pub struct Orders {
     registry: Registry,
     journal: Journal,
     places: InFlight,
+    /// The last parked order that was tried again: the next look goes on behind it, so that none that goes on waiting
+    /// keeps others from their turn.
+    tried: AtomicI64,
 }
 
 impl Orders {
     pub fn new(config: OrdersConfig, registry: Registry, journal: Journal) -> Self {
         let places = InFlight::new(POLL.messages_max.max(usize::try_from(PARKED_MAX).unwrap_or(usize::MAX)));
-        Self { config, registry, journal, places }
+        Self { config, registry, journal, places, tried: AtomicI64::new(0) }
     }
 
     fn biller(&self) -> Biller<'_> {
-        let Self { config, registry, journal, places } = self;
+        let Self { config, registry, journal, places, .. } = self;
         let issuer = Issuer { pool: &config.pool, tenant: &config.tenant, registry, journal, places };
         Biller { config, issuer }
     }
@@ -83,10 +87,13 @@ impl Desk for Orders {
 
     /// Tries parked orders again.
     async fn look(&self, _: &Letters) -> Result<(), Later> {
-        let waiting = orders::waiting(&self.config.pool, 0, PARKED_MAX).await?;
-        if waiting.is_empty() {
+        let tried = self.tried.load(Ordering::Relaxed);
+        let waiting = orders::waiting(&self.config.pool, tried, (PARKED_MAX, POLL.bytes_max)).await?;
+        let Some(last) = waiting.last() else {
+            self.tried.store(0, Ordering::Relaxed);
             return Ok(());
-        }
+        };
+        self.tried.store(last.id, Ordering::Relaxed);
         let messages: Vec<_> = waiting
             .iter()
             .map(|row| Incoming {

@@ -4,12 +4,16 @@
 //! table of RPC paths. Keys are looked up through the store, and remembered for a short while.
 
 mod cache;
+pub mod certificates;
 mod layer;
+mod refused;
+mod standing;
 mod table;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use http::HeaderMap;
 use sha2::{Digest, Sha256};
@@ -17,11 +21,14 @@ use sqlx::PgPool;
 use tokio::sync::Semaphore;
 use tonic::{Code, Status};
 
-use crate::protocol::record::DEFAULT_TENANT;
+use crate::protocol::record::{DEFAULT_TENANT, Rights, now_micros};
 use crate::settings::AuthSettings;
-use crate::store::api_keys::{self, ApiKey, KeyHash, KeyText, Scope, Scopes};
+use crate::store::api_keys::{self, ApiKey, KeyHash, KeyText, MacKey, Scope, Scopes};
 use cache::Cache;
-pub use layer::{AuthLayer, AuthService, PeerCertificate};
+use certificates::Subjects;
+pub use layer::{AuthLayer, AuthService};
+pub use refused::PERIOD;
+pub use standing::Standing;
 pub use table::{Access, TABLE, access};
 
 /// Look-ups at a time: a flood of made-up keys must not take the connections that reads need.
@@ -35,6 +42,8 @@ pub struct Identity {
     pub tenant: Arc<str>,
     /// `key:<id>` or `cert:<fingerprint>`; `None`: no credentials were required.
     pub client: Option<Arc<str>>,
+    /// Which accounts it may name.
+    pub rights: Rights,
 }
 
 /// Why a call is refused.
@@ -44,13 +53,26 @@ pub enum Denial {
     Missing,
     /// Its credentials are not of the form of a key.
     Malformed,
-    /// The key is unknown or revoked.
+    /// The key is unknown, revoked or expired.
     Unknown,
+    /// The table of subjects does not have the certificate.
+    Stranger,
+    /// The certificate has expired or was revoked since the connection began.
+    Expired,
     Scope {
+        tenant: Arc<str>,
         /// As in [`Identity::client`].
         client: Arc<str>,
         /// The scope that the key lacks.
         needed: Scope,
+    },
+    /// The key is kept to some accounts, and the call is not about accounts by their ids.
+    Prefix {
+        tenant: Arc<str>,
+        /// As in [`Identity::client`].
+        client: Arc<str>,
+        /// How the ids of the key's accounts begin.
+        prefix: Arc<str>,
     },
     /// The database did not answer.
     Unavailable,
@@ -58,6 +80,9 @@ pub enum Denial {
 
 /// Where keys are looked up.
 pub trait KeyStore: Send + Sync + 'static {
+    /// What the MACs of keys are made with; it never changes. An error: the store did not answer.
+    fn mac_key(&self) -> BoxFuture<'_, Result<MacKey, String>>;
+
     /// The key with this id and hash; `None`: there is none, or it is revoked. An error: the store did not answer.
     fn look_up<'a>(&'a self, id: &'a str, hash: &'a KeyHash) -> BoxFuture<'a, Result<Option<ApiKey>, String>>;
 }
@@ -70,26 +95,35 @@ struct Inner {
     api_keys: bool,
     client_certificates: bool,
     keys: Option<Box<dyn KeyStore>>,
+    /// Read once, before the first key is looked up.
+    mac_key: OnceLock<MacKey>,
     cache: Cache<Option<Grant>>,
+    refused: refused::Refusals,
     look_ups: Semaphore,
     nobody: Identity,
+    subjects: Subjects,
 }
 
-/// What a key grants.
+/// What a key or a certificate grants.
 #[derive(Clone, Debug)]
 struct Grant {
     identity: Identity,
     scopes: Scopes,
+    expires_at: Option<DateTime<Utc>>,
 }
 
 /// What is known of a call without asking the store.
 enum Verdict<'a> {
     Pass(Identity),
     Deny(Denial),
-    Ask(KeyText<'a>, KeyHash, Scope),
+    Ask(KeyText<'a>, KeyHash),
 }
 
 impl KeyStore for PgPool {
+    fn mac_key(&self) -> BoxFuture<'_, Result<MacKey, String>> {
+        Box::pin(async move { api_keys::mac_key(self).await.map_err(|e| e.to_string()) })
+    }
+
     fn look_up<'a>(&'a self, id: &'a str, hash: &'a KeyHash) -> BoxFuture<'a, Result<Option<ApiKey>, String>> {
         Box::pin(async move { api_keys::look_up(self, id, hash).await.map_err(|e| e.to_string()) })
     }
@@ -106,10 +140,22 @@ impl Authenticator {
             api_keys: settings.api_keys,
             client_certificates: settings.client_certificates,
             keys,
+            mac_key: OnceLock::new(),
             cache: Cache::new(settings.cache),
+            refused: refused::Refusals::default(),
             look_ups: Semaphore::new(LOOK_UPS_MAX),
-            nobody: Identity { tenant: DEFAULT_TENANT.into(), client: None },
+            nobody: Identity { tenant: DEFAULT_TENANT.into(), client: None, rights: Rights::default() },
+            subjects: Subjects::default(),
         }))
+    }
+
+    /// With what certificates grant. To be called before it is shared.
+    #[must_use]
+    pub fn granting(mut self, subjects: Subjects) -> Self {
+        if let Some(me) = Arc::get_mut(&mut self.0) {
+            me.subjects = subjects;
+        }
+        self
     }
 
     /// Lets everybody in, as the default tenant.
@@ -123,6 +169,16 @@ impl Authenticator {
             },
             None,
         )
+    }
+
+    /// Whether callers must show anything.
+    fn asks(&self) -> bool {
+        self.0.api_keys || self.0.client_certificates
+    }
+
+    /// How long a look-up is remembered.
+    fn remembers(&self) -> Duration {
+        self.0.cache.ttl
     }
 
     pub fn layer(&self) -> AuthLayer {
@@ -142,7 +198,7 @@ impl Authenticator {
         match self.verdict(access, headers, certificate, Instant::now()) {
             Verdict::Pass(identity) => Ok(identity),
             Verdict::Deny(denial) => Err(denial),
-            Verdict::Ask(key, hash, needed) => allow(self.look_up(&key, &hash).await?.as_ref(), needed),
+            Verdict::Ask(key, hash) => allow(self.look_up(&key, &hash).await?.as_ref(), access),
         }
     }
 
@@ -154,22 +210,28 @@ impl Authenticator {
         now: Instant,
     ) -> Verdict<'a> {
         let me = &*self.0;
-        let needed = match access {
-            Access::Needs(scope) if me.api_keys || me.client_certificates => scope,
-            _ => return Verdict::Pass(me.nobody.clone()),
-        };
+        if access == Access::Open || !self.asks() {
+            return Verdict::Pass(me.nobody.clone());
+        }
         if let Some(text) = me.api_keys.then(|| presented(headers)).flatten() {
             let Some(key) = KeyText::parse(text) else { return Verdict::Deny(Denial::Malformed) };
             let hash = key.hash();
             return match me.cache.get(&hash, now) {
-                Some(grant) => allow(grant.as_ref(), needed).map_or_else(Verdict::Deny, Verdict::Pass),
-                None => Verdict::Ask(key, hash, needed),
+                Some(grant) => allow(grant.as_ref(), access).map_or_else(Verdict::Deny, Verdict::Pass),
+                None if me.mac_key.get().is_some_and(|mac_key| !key.is_genuine(mac_key)) => {
+                    Verdict::Deny(Denial::Unknown)
+                }
+                None => Verdict::Ask(key, hash),
             };
         }
         match certificate.filter(|_| me.client_certificates) {
-            Some(der) => {
-                Verdict::Pass(Identity { tenant: me.nobody.tenant.clone(), client: Some(fingerprint(der).into()) })
-            }
+            Some(der) => match me.subjects.find(der) {
+                Some((tenant, scopes)) => {
+                    let grant = Grant::new((tenant, fingerprint(der)), scopes, None, None);
+                    allow(Some(&grant), access).map_or_else(Verdict::Deny, Verdict::Pass)
+                }
+                None => Verdict::Deny(Denial::Stranger),
+            },
             None => Verdict::Deny(Denial::Missing),
         }
     }
@@ -182,14 +244,18 @@ impl Authenticator {
             if let Some(known) = me.cache.get(hash, now) {
                 return Ok(known); // somebody asked for the same key while this call waited
             }
-            let found = match &me.keys {
-                Some(keys) => keys.look_up(key.id(), hash).await?,
-                None => None,
+            let Some(keys) = &me.keys else { return Ok(None) };
+            let mac_key = match me.mac_key.get() {
+                Some(known) => known,
+                None => {
+                    let read = keys.mac_key().await?;
+                    me.mac_key.get_or_init(|| read)
+                }
             };
-            let grant = found.map(|key| Grant {
-                identity: Identity { tenant: key.tenant.into(), client: Some(format!("key:{}", key.id).into()) },
-                scopes: key.scopes,
-            });
+            if !key.is_genuine(mac_key) {
+                return Ok(None);
+            }
+            let grant = keys.look_up(key.id(), hash).await?.map(Grant::of);
             // Remembered from before it was asked: a key revoked meanwhile is not remembered for longer than promised.
             me.cache.put(*hash, grant.clone(), grant.is_some(), now);
             Ok::<_, String>(grant)
@@ -212,7 +278,10 @@ impl Denial {
             Self::Missing => "missing",
             Self::Malformed => "malformed",
             Self::Unknown => "unknown",
+            Self::Stranger => "stranger",
+            Self::Expired => "expired",
             Self::Scope { .. } => "scope",
+            Self::Prefix { .. } => "prefix",
             Self::Unavailable => "unavailable",
         }
     }
@@ -224,22 +293,56 @@ impl Denial {
                 "no credentials: send an API key as `authorization: Bearer flk_...` or `x-api-key: flk_...`",
             ),
             Self::Malformed => Status::unauthenticated("the credentials are no API key: one reads flk_<id>_<secret>"),
-            Self::Unknown => Status::unauthenticated("the API key is unknown or revoked"),
-            Self::Scope { client, needed } => {
+            Self::Unknown => Status::unauthenticated("the API key is unknown, revoked or expired"),
+            Self::Stranger => {
+                Status::unauthenticated("AUTH_CERTIFICATES_FILE grants nothing to the client certificate")
+            }
+            Self::Expired => Status::unauthenticated("the client certificate has expired or was revoked"),
+            Self::Scope { client, needed, .. } => {
                 Status::permission_denied(format!("{client} lacks the scope {}", needed.name()))
             }
+            Self::Prefix { client, prefix, .. } => Status::permission_denied(format!(
+                "{client} is for accounts whose ids begin with {prefix:?} alone: it may not make this call"
+            )),
             Self::Unavailable => Status::new(Code::Unavailable, "credentials cannot be checked now: try again"),
         }
     }
 }
 
-fn allow(grant: Option<&Grant>, needed: Scope) -> Result<Identity, Denial> {
-    let grant = grant.ok_or(Denial::Unknown)?;
-    if grant.scopes.contains(needed) {
-        return Ok(grant.identity.clone());
+impl Grant {
+    fn of(key: ApiKey) -> Self {
+        let who = (key.tenant.into(), format!("key:{}", key.id));
+        Self::new(who, key.scopes, key.account_prefix.map(Arc::from), key.expires_at)
     }
-    let client = grant.identity.client.clone().unwrap_or_else(|| DEFAULT_TENANT.into());
-    Err(Denial::Scope { client, needed })
+
+    fn new(
+        (tenant, client): (Arc<str>, String),
+        scopes: Scopes,
+        prefix: Option<Arc<str>>,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Self {
+        let is_admins = scopes.contains(Scope::Admin);
+        let rights = Rights { prefix, is_kept_from_house: !is_admins, sees_makers: is_admins };
+        Self { identity: Identity { tenant, client: Some(client.into()), rights }, scopes, expires_at }
+    }
+}
+
+fn allow(grant: Option<&Grant>, access: Access) -> Result<Identity, Denial> {
+    let current = |grant: &&Grant| grant.expires_at.is_none_or(|at| at > now_micros());
+    let Grant { identity, scopes, .. } = grant.filter(current).ok_or(Denial::Unknown)?;
+    let who = || (identity.tenant.clone(), identity.client.clone().unwrap_or_else(|| DEFAULT_TENANT.into()));
+    let (Access::Needs(needed) | Access::NeedsByAccount(needed)) = access else { return Ok(identity.clone()) };
+    if !scopes.contains(needed) {
+        let (tenant, client) = who();
+        return Err(Denial::Scope { tenant, client, needed });
+    }
+    match &identity.rights.prefix {
+        Some(prefix) if matches!(access, Access::Needs(_)) => {
+            let (tenant, client) = who();
+            Err(Denial::Prefix { tenant, client, prefix: prefix.clone() })
+        }
+        _ => Ok(identity.clone()),
+    }
 }
 
 /// The credentials that a call shows: a bearer token, else `x-api-key`. Text that is not ASCII counts as shown, but is

@@ -1,12 +1,9 @@
 //! Connections: their number is bounded, and each must send something soon. A client that opens one and stays silent
 //! costs a little memory for a few seconds, and nothing else.
 
-use crate::telemetry::metrics::SHED_REQUESTS;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,25 +13,43 @@ use tokio::time::{Instant, Sleep};
 use tokio_stream::Stream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
+use super::places::{Full, Place, Places};
+use crate::telemetry::metrics::SHED_REQUESTS;
+
 /// Every connection of HTTP/2 or TLS begins with at least so many bytes; a request of HTTP/1.1 with its `host` has
 /// more.
 const OPENING_BYTES: usize = 24;
 /// How long a connection may take to send them.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How many connections a listener has at once.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionsMax {
+    pub all: usize,
+    /// How many in a hundred of them one address may have.
+    pub address_percent: u8,
+}
+
 /// Accepts connections up to a bound.
 pub struct Connections {
     listener: TcpListener,
-    open: Arc<AtomicUsize>,
+    places: Places,
     max: usize,
     gauge: &'static str,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Connections {
-    /// At most `max` connections; further ones are closed at once. The metric `gauge` shows how many are open.
-    pub fn new(listener: TcpListener, max: usize, gauge: &'static str) -> Self {
-        Self { listener, open: Arc::default(), max, gauge, pause: None }
+    /// At most so many connections, of which one address gets a part; further ones are closed at once. The metric
+    /// `gauge` shows how many are open.
+    pub fn new(listener: TcpListener, bounds: ConnectionsMax, gauge: &'static str) -> Self {
+        let ConnectionsMax { all, address_percent } = bounds;
+        Self { listener, places: Places::new(all, address_percent), max: all, gauge, pause: None }
+    }
+
+    /// How many there may be.
+    pub fn max(&self) -> usize {
+        self.max
     }
 }
 
@@ -49,14 +64,19 @@ impl Stream for Connections {
             }
             match std::task::ready!(self.listener.poll_accept(context)) {
                 Ok((stream, peer)) => {
-                    let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
-                    let counted = Counted(self.open.clone(), self.gauge);
-                    if open > self.max {
-                        metrics::counter!(SHED_REQUESTS, "reason" => "connections").increment(1);
-                        drop((stream, counted));
-                        continue;
-                    }
-                    report(self.gauge, open);
+                    let place = match self.places.take(peer.ip()) {
+                        Ok(place) => place,
+                        Err(full) => {
+                            let reason = match full {
+                                Full::All => "connections",
+                                Full::Address => "connections_of_address",
+                            };
+                            metrics::counter!(SHED_REQUESTS, "reason" => reason).increment(1);
+                            continue;
+                        }
+                    };
+                    report(self.gauge, self.places.taken());
+                    let counted = Counted { place: Some(place), places: self.places.clone(), gauge: self.gauge };
                     let _ = stream.set_nodelay(true); // only a little slower without
                     let opening = Some((Box::pin(tokio::time::sleep(OPENING_TIMEOUT)), 0));
                     return Poll::Ready(Some(Ok(Connection { stream, peer: peer.ip(), opening, _counted: counted })));
@@ -76,11 +96,17 @@ fn report(gauge: &'static str, open: usize) {
     metrics::gauge!(gauge).set(open as f64);
 }
 
-struct Counted(Arc<AtomicUsize>, &'static str);
+struct Counted {
+    /// Taken out when the connection ends.
+    place: Option<Place>,
+    places: Places,
+    gauge: &'static str,
+}
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        report(self.1, self.0.fetch_sub(1, Ordering::Relaxed) - 1);
+        drop(self.place.take());
+        report(self.gauge, self.places.taken());
     }
 }
 

@@ -61,6 +61,8 @@ pub struct RateLimitConfig {
     pub window: Duration,
     /// `None`: the limit holds per node.
     pub redis_url: Option<SecretString>,
+    /// CA certificates in PEM that a `rediss` server's must come from; `None`: the public authorities.
+    pub redis_ca: Option<Vec<u8>>,
     /// The beginning of every key in Redis. Limits that are separate need different ones.
     pub key_prefix: String,
     /// The longest call to Redis, and so the longest that a check waits: 1 ms to 10 s.
@@ -82,6 +84,7 @@ impl Default for RateLimitConfig {
             requests_max: 100,
             window: Duration::from_secs(60),
             redis_url: None,
+            redis_ca: None,
             key_prefix: "florin:rate".into(),
             call_timeout: Duration::from_millis(25),
             probe_delay_min: Duration::from_millis(250),
@@ -169,7 +172,7 @@ impl RateLimiter {
     pub fn new(config: RateLimitConfig) -> Result<Self, RateLimitError> {
         validate(&config)?;
         let server = match config.redis_url.filter(|_| config.enabled) {
-            Some(url) => Some(Server::new(&url, config.key_prefix).map_err(RateLimitError::RedisUrl)?),
+            Some(url) => Some(Server::new(&url, config.redis_ca, config.key_prefix).map_err(RateLimitError::RedisUrl)?),
             None => None,
         };
         if server.is_some() && tokio::runtime::Handle::try_current().is_err() {

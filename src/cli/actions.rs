@@ -1,11 +1,12 @@
 //! `florin actions`: what operators did, from the database.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use nix::unistd::{Uid, User};
 
 use super::discovery::pool;
 use super::options::SettingsArgs;
 use super::output::{Failure, columns, note, say};
-use crate::protocol::record::DEFAULT_TENANT;
+use crate::protocol::record::{DEFAULT_TENANT, Operator};
 use crate::settings::Mode;
 use crate::store::operators::{self, ActionFilter, ActionRow};
 
@@ -34,6 +35,13 @@ pub struct Args {
     json: bool,
     #[command(flatten)]
     settings: SettingsArgs,
+}
+
+/// Who acts by a command, as the list shows them: the user of the system.
+pub fn operator(reason: String) -> Operator {
+    let user =
+        User::from_uid(Uid::current()).ok().flatten().map_or_else(|| Uid::current().to_string(), |user| user.name);
+    Operator { name: format!("cli:{user}").into(), reason, address: None }
 }
 
 pub async fn run(args: Args) -> Result<(), Failure> {

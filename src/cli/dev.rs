@@ -75,6 +75,7 @@ async fn start_and_serve(settings: &mut Settings, signals: &mut StopSignals) -> 
     };
     settings.database.url = Some(SecretString::from(servers.database.clone()));
     settings.kafka.brokers = Some(servers.broker.brokers());
+    (settings.kafka.tls, settings.kafka.sasl) = (None, None); // its own broker has neither
     settings.kafka.transactions = matches!(servers.broker, Broker::Real(_));
     let result = serve(settings, &servers, signals).await;
     Running::forget(&settings.data);

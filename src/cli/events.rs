@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 
 use super::discovery::brokers;
 use super::options::SettingsArgs;
 use super::output::{Failure, Hint, say};
+use crate::messaging::KafkaConfig;
+use crate::runtime;
 use crate::settings::Mode;
 
 /// The events that are read when no topic is named: behind the prefix.
@@ -44,8 +46,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let (brokers, prefix) = brokers(&settings)?;
     let topics =
         if args.topic.is_empty() { TOPICS.map(|name| format!("{prefix}.{name}")).to_vec() } else { args.topic.clone() };
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", &brokers)
+    let kafka = KafkaConfig { brokers: brokers.clone(), ..runtime::kafka(&settings) };
+    let consumer: BaseConsumer = kafka
+        .client()
         .set("group.id", "florin-events") // asked for by the library; never joined, nothing is committed
         .set("enable.auto.commit", "false")
         .set("isolation.level", "read_committed")

@@ -4,7 +4,6 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use sqlx::PgPool;
@@ -12,6 +11,8 @@ use sqlx::PgPool;
 use super::discovery::{brokers, pool};
 use super::options::SettingsArgs;
 use super::output::{Failure, columns, note, say};
+use crate::messaging::KafkaConfig;
+use crate::runtime;
 use crate::settings::Mode;
 use crate::store::billing::orders::{self as store, ParkedRow};
 
@@ -69,8 +70,8 @@ fn send(args: &SendArgs) -> Result<(), Failure> {
         }
         None => Box::new(std::io::stdin()),
     };
-    let producer: BaseProducer =
-        ClientConfig::new().set("bootstrap.servers", &brokers).set("message.max.bytes", "16000000").create()?;
+    let kafka = KafkaConfig { brokers: brokers.clone(), ..runtime::kafka(&settings) };
+    let producer: BaseProducer = kafka.client().set("message.max.bytes", "16000000").create()?;
     let (mut lines, mut sent) = (BufReader::new(input), 0_u64);
     let mut line = Vec::new();
     while lines.by_ref().take(LINE_MAX).read_until(b'\n', &mut line)? > 0 {
@@ -100,7 +101,7 @@ fn queue(producer: &BaseProducer, topic: &str, body: &[u8]) -> Result<(), Failur
 }
 
 async fn parked(pool: &PgPool, args: &ParkedArgs) -> Result<(), Failure> {
-    let waiting = store::waiting(pool, args.after, args.limit).await?;
+    let waiting = store::list(pool, args.after, args.limit).await?;
     if args.json {
         let json = |row: &ParkedRow| {
             serde_json::json!({

@@ -69,8 +69,21 @@ pub fn is_broken_pipe(failure: &Failure) -> bool {
 /// When it cannot be written; [`is_broken_pipe`] tells the harmless case.
 pub fn say(line: impl Display) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{line}")?;
+    writeln!(out, "{}", visible(&line.to_string(), &['\n', '\t']))?;
     out.flush()
+}
+
+/// With control characters written out as JSON does, but those: what others wrote moves nothing on a terminal.
+fn visible(text: &str, kept: &[char]) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && !kept.contains(&c) {
+            shown.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// Writes a line to standard error, if anybody reads it.
@@ -84,7 +97,8 @@ pub fn note(line: impl Display) {
 /// As [`say`].
 pub fn columns<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> io::Result<()> {
     let mut width = head.map(|text| text.chars().count());
-    for row in rows {
+    let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|cell| visible(cell, &[]))).collect();
+    for row in &rows {
         for (width, text) in width.iter_mut().zip(row) {
             *width = (*width).max(text.chars().count());
         }
@@ -109,4 +123,18 @@ pub fn progress(what: &'static str, total: Option<u64>) -> ProgressBar {
     bar.enable_steady_tick(Duration::from_millis(120));
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
         .with_message(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Fails when a name, a reason or a body reaches the terminal as it was written.
+    #[test]
+    fn what_others_wrote_moves_nothing_on_a_terminal() {
+        assert_eq!(visible("a\u{1b}[2J\u{9b}\r\n\tb", &['\n', '\t']), "a\\u001b[2J\\u009b\\u000d\n\tb");
+        assert_eq!(visible("two\nrows", &[]), "two\\u000arows");
+        let json = serde_json::json!({ "name": "\u{9b}2J" });
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&visible(&json.to_string(), &[])).unwrap(), json);
+    }
 }

@@ -1,13 +1,12 @@
 //! `florin quarantine`: accounts about which memory and the database disagreed.
 
-use nix::unistd::{Uid, User};
 use sqlx::PgPool;
 
+use super::actions::operator;
 use super::discovery::pool;
 use super::options::SettingsArgs;
 use super::output::{Failure, columns, note, say};
 use crate::money::decimal_text;
-use crate::protocol::record::Operator;
 use crate::settings::Mode;
 use crate::store::fold::{self, Quarantine};
 use crate::store::operators::Doing;
@@ -103,9 +102,7 @@ async fn release(pool: &PgPool, args: &ReleaseArgs) -> Result<(), Failure> {
         return Err(Failure::new(format!("account {} of tenant {} is not in quarantine", args.account, args.tenant))
             .hint("`florin quarantine list` shows those that are"));
     }
-    let user =
-        User::from_uid(Uid::current()).ok().flatten().map_or_else(|| Uid::current().to_string(), |user| user.name);
-    let by = Operator { name: format!("cli:{user}").into(), reason: args.reason.clone(), address: None };
+    let by = operator(args.reason.clone());
     let doing = Doing { tenant: &args.tenant, by: &by, correlation: None };
     audit::rebuild(pool, &args.account, &doing)
         .await

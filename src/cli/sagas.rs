@@ -1,18 +1,18 @@
 //! `florin sagas`: workflows through the provider that are stuck, and what an operator says to them.
 
-use nix::unistd::{Uid, User};
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use super::actions::operator;
 use super::discovery::pool;
 use super::options::SettingsArgs;
 use super::output::{Failure, columns, note, say};
-use crate::protocol::record::{Operator, TransactionId};
+use crate::protocol::record::TransactionId;
 use crate::saga::{Fact, Resolution, Saga};
 use crate::settings::Mode;
 use crate::store::sagas::{self, SagaRow};
 use crate::teller::failure::Failure as Refused;
-use crate::teller::ledger::{Operated, operate, replay};
+use crate::teller::ledger::{Operated, operate, replay, seconded};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -98,7 +98,12 @@ pub async fn run(command: Command) -> Result<(), Failure> {
             say_to(&pool(&args.settings.load(Mode::Tool)?).await?, args.id, None, args.reason).await
         }
         Command::Resolve(args) => {
-            say_to(&pool(&args.settings.load(Mode::Tool)?).await?, args.id, Some(args.how), args.reason).await
+            let settings = args.settings.load(Mode::Tool)?;
+            let pool = pool(&settings).await?;
+            if settings.sagas.resolve_by_two && !is_seconded(&pool, &args).await? {
+                return Ok(say("noted: another operator must say the same within a day")?);
+            }
+            say_to(&pool, args.id, Some(args.how), args.reason).await
         }
     }
 }
@@ -154,10 +159,14 @@ async fn show(pool: &PgPool, args: &ShowArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+async fn is_seconded(pool: &PgPool, args: &ResolveArgs) -> Result<bool, Failure> {
+    let operated = Operated { how: Some(args.how), by: operator(args.reason.clone()), correlation: None };
+    let seconded = seconded(pool, None, TransactionId(args.id), &operated).await;
+    Ok(seconded.map_err(|failure| Failure::new(failure.to_string()))?.is_ok())
+}
+
 async fn say_to(pool: &PgPool, id: Uuid, how: Option<Resolution>, reason: String) -> Result<(), Failure> {
-    let user =
-        User::from_uid(Uid::current()).ok().flatten().map_or_else(|| Uid::current().to_string(), |user| user.name);
-    let by = Operator { name: format!("cli:{user}").into(), reason, address: None };
+    let by = operator(reason);
     let operated = Operated { how, by, correlation: None };
     let row = operate(pool, None, TransactionId(id), &operated, || {}).await.map_err(|failure| match failure {
         Refused::TooLate => Failure::new("no Florin that leads took it up: nothing was done"),

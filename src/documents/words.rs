@@ -36,6 +36,14 @@ pub fn said(text: &str) -> String {
     said.trim().chars().take(SAID_MAX).collect()
 }
 
+/// Characters of a subject, and of a name or a number in a mail.
+pub const SHORT_MAX: usize = 200;
+
+/// On one line, cut to [`SHORT_MAX`] characters.
+pub fn short(text: &str) -> String {
+    one_line(text).trim().chars().take(SHORT_MAX).collect()
+}
+
 /// The text with a blank for each run of control characters and line breaks: a header or a field that it stands in
 /// stays one.
 pub fn one_line(text: &str) -> String {

@@ -18,44 +18,49 @@ pub mod text;
 pub mod transactions;
 pub mod views;
 
+use axum::Router;
+use axum::routing::get;
 use utoipa_axum::routes;
 
+use crate::admission::auth::Access;
 use crate::gateway::http::routes::Routes;
 use crate::store::api_keys::Scope;
+
+const COMPLETE: &str = "/api/v1/sagas/{id}/complete";
 
 /// All routes.
 pub fn routes() -> Routes {
     Routes::default()
-        .needs(Scope::Read, routes!(accounts::list))
-        .needs(Scope::Admin, routes!(accounts::create))
-        .needs(Scope::Read, routes!(accounts::read))
-        .needs(Scope::Read, routes!(accounts::balance))
-        .needs(Scope::Admin, routes!(accounts::change_status))
-        .needs(Scope::Read, routes!(listing::list))
-        .needs(Scope::Write, routes!(movements::topup))
-        .needs(Scope::Write, routes!(movements::withdraw))
-        .needs(Scope::Write, routes!(movements::transfer))
-        .needs(Scope::Write, routes!(movements::payment))
-        .needs(Scope::Write, routes!(refunds::refund))
-        .needs(Scope::Read, routes!(transactions::read))
-        .needs(Scope::Read, routes!(live::account))
-        .needs(Scope::Read, routes!(live::transaction))
-        .needs(Scope::Read, routes!(live::all))
-        .needs(Scope::Read, routes!(currencies::list))
-        .needs(Scope::Read, routes!(currencies::read))
-        .needs(Scope::Read, routes!(sagas::list))
-        .needs(Scope::Read, routes!(sagas::read))
-        .needs(Scope::Read, routes!(sagas::complete))
-        .needs(Scope::Read, routes!(sagas::by_correlation))
-        .needs(Scope::Admin, routes!(sagas::stuck))
-        .needs(Scope::Admin, routes!(admin::reconcile))
-        .needs(Scope::Admin, routes!(admin::reconcile_all))
-        .needs(Scope::Admin, routes!(admin::rebuild))
-        .needs(Scope::Admin, routes!(admin::rebuild_all))
-        .needs(Scope::Admin, routes!(admin::equation))
-        .needs(Scope::Admin, routes!(admin::equation_by_post))
-        .needs(Scope::Admin, routes!(audit::reconcile))
-        .needs(Scope::Admin, routes!(audit::reconcile_all))
-        .needs(Scope::Admin, routes!(audit::rebuild))
-        .needs(Scope::Admin, routes!(audit::rebuild_all))
+        .needs(Scope::Balances, routes!(accounts::list))
+        .needs(Scope::Accounts, routes!(accounts::create))
+        .needs(Scope::Balances, routes!(accounts::read))
+        .needs(Scope::Balances, routes!(accounts::balance))
+        .needs(Scope::Accounts, routes!(accounts::change_status))
+        .needs(Scope::Balances, routes!(listing::list))
+        .needs(Scope::Payments, routes!(movements::topup))
+        .needs(Scope::Payments, routes!(movements::withdraw))
+        .needs(Scope::Payments, routes!(movements::transfer))
+        .needs(Scope::Payments, routes!(movements::payment))
+        .needs(Scope::Payments, routes!(refunds::refund))
+        .needs(Scope::Balances, routes!(transactions::read))
+        .needs(Scope::Balances, routes!(live::account))
+        .needs(Scope::Balances, routes!(live::transaction))
+        .needs(Scope::Balances, routes!(live::all))
+        .needs(Scope::Balances, routes!(currencies::list))
+        .needs(Scope::Balances, routes!(currencies::read))
+        .needs(Scope::Balances, routes!(sagas::list))
+        .needs(Scope::Balances, routes!(sagas::read))
+        // Not described, since no description may have two paths that fit one address: `/sagas/by-correlation/complete`.
+        .undescribed(Access::Needs(Scope::Balances), &[COMPLETE], Router::new().route(COMPLETE, get(sagas::complete)))
+        .needs(Scope::Balances, routes!(sagas::by_correlation))
+        .needs(Scope::Operators, routes!(sagas::stuck))
+        .needs(Scope::Operators, routes!(admin::reconcile))
+        .needs(Scope::Operators, routes!(admin::reconcile_all))
+        .needs(Scope::Operators, routes!(admin::rebuild))
+        .needs(Scope::Operators, routes!(admin::rebuild_all))
+        .needs(Scope::Operators, routes!(admin::equation))
+        .needs(Scope::Operators, routes!(audit::reconcile))
+        .needs(Scope::Operators, routes!(audit::reconcile_all))
+        .needs(Scope::Operators, routes!(audit::rebuild))
+        .needs(Scope::Operators, routes!(audit::rebuild_all))
 }

@@ -5,9 +5,9 @@ mod error;
 mod requests;
 mod sent;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -16,15 +16,19 @@ pub use self::error::MANNERS;
 use self::error::{failed, refused};
 use self::requests::{BillRequest, RegisterRequest};
 use self::sent::Sent;
-use crate::gateway::http::App;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::routes::Routes;
+use crate::gateway::http::{App, Caller};
 use crate::store::api_keys::Scope;
 use crate::teller::customers::NotTaken;
+use crate::teller::failure::Failure;
 
 /// All routes.
 pub fn routes() -> Routes {
-    Routes::default().needs(Scope::Write, routes!(register)).needs(Scope::Write, routes!(gen_bill)).cross_origin()
+    Routes::default()
+        .needs(Scope::Customers, routes!(register))
+        .needs(Scope::Invoices, routes!(gen_bill))
+        .cross_origin()
 }
 
 /// What was done.
@@ -40,13 +44,18 @@ pub struct Done {
     post, path = "/api/v1/user/register", tag = "customers", request_body = RegisterRequest,
     responses((status = 201, description = "it is on its way", body = Done))
 )]
-pub async fn register(State(app): State<App>, sent: Sent) -> Result<(StatusCode, Json<Done>), Refusal> {
+pub async fn register(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    sent: Sent,
+) -> Result<(StatusCode, Json<Done>), Refusal> {
     let body = sent.body().ok_or_else(|| refused("Nody request body was passed"))?;
     let customers = app.customers.as_ref().ok_or_else(failed)?;
-    match customers.register(body).await {
+    match customers.register(&caller.tenant, body).await {
         Ok(()) => Ok((StatusCode::CREATED, Json(Done { status: true, data: "User registered successfully" }))),
         Err(NotTaken::Known) => Err(refused("User already registered")),
         Err(NotTaken::Broken(_)) => Err(refused("Invalid user data")),
+        Err(error @ NotTaken::Foreign(_)) => Err(Failure::Forbidden(error.to_string()).into()),
         Err(NotTaken::Failed(error)) => {
             tracing::warn!(%error, "a customer was not registered");
             Err(failed())
@@ -59,12 +68,17 @@ pub async fn register(State(app): State<App>, sent: Sent) -> Result<(StatusCode,
     post, path = "/api/v1/bill/genBill", tag = "customers", request_body = BillRequest,
     responses((status = 200, description = "it is on its way", body = Done))
 )]
-pub async fn gen_bill(State(app): State<App>, sent: Sent) -> Result<Json<Done>, Refusal> {
+pub async fn gen_bill(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    sent: Sent,
+) -> Result<Json<Done>, Refusal> {
     let body = sent.body().ok_or_else(|| refused("Invalid request"))?;
     let customers = app.customers.as_ref().ok_or_else(failed)?;
-    match customers.bill(body).await {
+    match customers.bill(&caller.tenant, body).await {
         Ok(()) => Ok(Json(Done { status: true, data: "Bill generated successfully" })),
         Err(NotTaken::Broken(broken)) => Err(refused(broken.to_string())),
+        Err(error @ NotTaken::Foreign(_)) => Err(Failure::Forbidden(error.to_string()).into()),
         Err(error @ (NotTaken::Known | NotTaken::Failed(_))) => {
             tracing::warn!(%error, "a bill was not taken");
             Err(failed())

@@ -1,18 +1,25 @@
 //! The description of the REST contracts in OpenAPI 3.1, made from the handlers, and the page that lets people try it:
 //! all of it is in the binary.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use axum::routing::get;
 use axum::{Json, Router};
+use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBody;
+use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{Content, ContentBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use super::http::refusal::Manners;
 use super::http::routes::Routes;
 use super::http::{refusal, text};
 use super::routes::contracts;
+use crate::admission::auth::Access;
+use crate::teller::validate::KEY_MAX;
 
 /// Where the description is.
 const JSON: &str = "/api/docs-json";
@@ -42,7 +49,8 @@ const PAGE: &str = "/api/docs";
         (name = "native transactions", description = "Money that moves over any number of accounts"),
         (name = "exchange", description = "Money that changes its currency"),
         (name = "health", description = "Whether payments are taken"),
-    )
+    ),
+    servers((url = "/", description = "where this description is"))
 )]
 struct Described;
 
@@ -50,11 +58,27 @@ struct Described;
 pub fn openapi() -> OpenApi {
     let mut description = Described::openapi();
     for (routes, manners) in contracts() {
-        let mut own = routes.description();
-        Errors { schema: manners.schema }.modify(&mut own);
-        description.merge(own);
+        description.merge(described(routes, manners));
     }
+    Pages.modify(&mut description);
+    finished(description)
+}
+
+/// The routes of one contract, with what each of them may answer.
+pub fn described(routes: Routes, manners: Manners) -> OpenApi {
+    let key_field = routes.key_field();
+    let mut description = routes.description();
+    Errors { schema: manners.schema }.modify(&mut description);
+    if let Some(field) = key_field {
+        KeyByHeader { field }.modify(&mut description);
+    }
+    description
+}
+
+/// A description with what all have in common: how callers say who they are, and the ids of operations.
+pub fn finished(mut description: OpenApi) -> OpenApi {
     Credentials.modify(&mut description);
+    OperationIds.modify(&mut description);
     description
 }
 
@@ -64,8 +88,11 @@ pub fn routes() -> Routes {
     let config = Config::new([JSON]).validator_url("none");
     let page = SwaggerUi::new(PAGE).config(config);
     let description = Router::new().route(JSON, get(|| async { Json(&*DESCRIPTION) }));
-    Routes::default()
-        .undescribed(&["/api/docs", "/api/docs/", "/api/docs/{*rest}", JSON], Router::from(page).merge(description))
+    Routes::default().undescribed(
+        Access::Open,
+        &["/api/docs", "/api/docs/", "/api/docs/{*rest}", JSON],
+        Router::from(page).merge(description),
+    )
 }
 
 static DESCRIPTION: LazyLock<OpenApi> = LazyLock::new(openapi);
@@ -120,6 +147,39 @@ impl Modify for Errors {
     }
 }
 
+/// Says of each call whose body has a key that the header may have it instead.
+struct KeyByHeader {
+    field: &'static str,
+}
+
+impl Modify for KeyByHeader {
+    fn modify(&self, description: &mut OpenApi) {
+        let schemas = description.components.as_ref().map(|components| &components.schemas);
+        let has_key = |body: &RequestBody| {
+            let schema = body.content.values().find_map(|content| match content {
+                RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) => schema.ref_location.rsplit('/').next(),
+                _ => None,
+            });
+            let schema = schema.and_then(|name| schemas?.get(name));
+            matches!(schema, Some(RefOr::T(Schema::Object(object))) if object.properties.contains_key(self.field))
+        };
+        let header = ParameterBuilder::new()
+            .name("Idempotency-Key")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(format!("`{}` of the body by another way; both must be the same", self.field)))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(KEY_MAX))))
+            .build();
+        for item in description.paths.paths.values_mut() {
+            for operation in [&mut item.post, &mut item.put, &mut item.patch].into_iter().flatten() {
+                if matches!(&operation.request_body, Some(RefOr::T(body)) if has_key(body)) {
+                    operation.parameters.get_or_insert_default().push(RefOr::T(header.clone()));
+                }
+            }
+        }
+    }
+}
+
 /// How callers say who they are, where that is asked.
 struct Credentials;
 
@@ -134,6 +194,49 @@ impl Modify for Credentials {
             SecurityRequirement::new("bearer", none),
             SecurityRequirement::new("apiKey", none),
         ]);
+    }
+}
+
+/// Items of a page are of the schema that they have elsewhere, and no copies of it: generated clients have one type.
+struct Pages;
+
+impl Modify for Pages {
+    fn modify(&self, description: &mut OpenApi) {
+        let schemas = &mut description.components.get_or_insert_default().schemas;
+        let known: HashSet<String> = schemas.keys().cloned().collect();
+        for (name, schema) in schemas.iter_mut() {
+            let Some(item) = name.strip_prefix("Page_").filter(|item| known.contains(*item)) else { continue };
+            if let RefOr::T(Schema::Object(page)) = schema
+                && let Some(RefOr::T(Schema::Array(items))) = page.properties.get_mut("items")
+            {
+                items.items = ArrayItems::RefOrSchema(Box::new(Ref::from_schema_name(item).into()));
+            }
+        }
+    }
+}
+
+/// An operation is called by its method and path, `post_v1_holds_id_capture`: no two are the same, whatever handlers are
+/// called, and they change no more than paths do.
+struct OperationIds;
+
+impl Modify for OperationIds {
+    fn modify(&self, description: &mut OpenApi) {
+        for (path, item) in &mut description.paths.paths {
+            let path: String =
+                path.chars().filter(|c| !"{}".contains(*c)).map(|c| if "/-".contains(c) { '_' } else { c }).collect();
+            let operations = [
+                ("get", &mut item.get),
+                ("post", &mut item.post),
+                ("put", &mut item.put),
+                ("patch", &mut item.patch),
+                ("delete", &mut item.delete),
+            ];
+            for (method, operation) in operations {
+                if let Some(operation) = operation {
+                    operation.operation_id = Some(format!("{method}{path}"));
+                }
+            }
+        }
     }
 }
 
@@ -168,6 +271,36 @@ mod tests {
         let topup = &json["paths"]["/api/v1/transactions/topup"]["post"]["responses"];
         for status in ["201", "400", "404", "409", "413", "415", "503"] {
             assert!(topup[status].is_object(), "{status}");
+        }
+    }
+
+    // Fails when two operations have one id, as handlers of two contracts may have one name; when an address fits two
+    // paths; when a page has a copy of its items' schema. `make check-openapi` asks the usual tools.
+    #[test]
+    fn operations_have_ids_of_their_own_and_no_address_fits_two_paths() {
+        let json = serde_json::to_value(openapi()).unwrap();
+        let paths = json["paths"].as_object().unwrap();
+        let operations = paths.values().flat_map(|item| item.as_object().unwrap().values());
+        let ids: Vec<&str> = operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+        assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "{ids:?}");
+        assert!(ids.contains(&"post_v1_holds_id_capture") && ids.contains(&"get_api_v1_sagas_by_correlation_id"));
+
+        let fits = |path: &str, other: &str| {
+            let (path, other): (Vec<&str>, Vec<&str>) = (path.split('/').collect(), other.split('/').collect());
+            let is_free = |part: &str| part.starts_with('{');
+            path.len() == other.len()
+                && path.iter().zip(&other).all(|(a, b)| a == b || is_free(a) || is_free(b))
+                && path.iter().filter(|part| is_free(part)).count() == other.iter().filter(|part| is_free(part)).count()
+        };
+        for (n, path) in paths.keys().enumerate() {
+            for other in paths.keys().skip(n + 1) {
+                assert!(!fits(path, other), "an address can be {path} and {other}");
+            }
+        }
+        let schemas = json["components"]["schemas"].as_object().unwrap();
+        for (name, page) in schemas.iter().filter(|(name, _)| name.starts_with("Page_")) {
+            let item = name.replacen("Page_", "#/components/schemas/", 1);
+            assert_eq!(page["properties"]["items"]["items"]["$ref"], item, "{name}");
         }
     }
 

@@ -2,8 +2,10 @@
 //! contract's own manners.
 
 pub mod body;
+pub mod browser;
 pub mod cors;
 pub mod fields;
+pub mod key;
 pub mod middleware;
 pub mod query;
 pub mod reason;
@@ -19,8 +21,9 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 
+use self::browser::Hosts;
 use self::reason::operator_by_header;
-use crate::admission::auth::Authenticator;
+use crate::admission::auth::{Authenticator, Standing};
 use crate::admission::limits::Limits;
 use crate::protocol::record::{Maker, Operator};
 use crate::store::operators::Doing;
@@ -47,8 +50,12 @@ pub struct AppParts {
     pub health: HealthView,
     /// The way of customers and bills into Kafka; `None`: they are not taken.
     pub customers: Option<Customers>,
+    /// Whether it takes two operators to say how a stuck saga stands.
+    pub sagas_resolved_by_two: bool,
     /// The origin whose pages may read answers, where a contract has such.
     pub allow_origin: HeaderValue,
+    /// By which names browsers know it.
+    pub hosts: Hosts,
 }
 
 impl std::ops::Deref for App {
@@ -75,6 +82,8 @@ pub struct Caller {
     pub correlation: CorrelationId,
     /// Who it is, if they were asked, and from where.
     pub maker: Maker,
+    /// What its stream must go on having; `None`: nothing was asked.
+    pub standing: Option<Standing>,
 }
 
 impl Caller {

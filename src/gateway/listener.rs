@@ -1,4 +1,4 @@
-//! What the listeners of HTTP and gRPC have in common: sockets, certificates, the drain, and the restart of one that
+//! What the listeners of HTTP and gRPC have in common: sockets, the drain, and the restart of one that
 //! ended by itself.
 
 use std::io;
@@ -13,21 +13,13 @@ use crate::resilience::health::{Condition, Health, Part};
 use crate::resilience::policy::{self, ChildName, History, Verdict};
 use crate::telemetry::metrics::ACTOR_RESTARTS;
 
+/// A connection that is older takes no further calls: whoever holds it comes back, and shows anew who it is.
+pub const CONNECTION_AGE_MAX: Duration = Duration::from_secs(3_600);
+/// A stream that is older ends: nothing may keep a connection open for ever.
+pub const STREAM_AGE_MAX: Duration = Duration::from_secs(3_600);
+
 /// Connections that wait to be accepted; the system may allow fewer.
 const QUEUE_MAX: u32 = 4_096;
-
-/// Transport security, in PEM.
-#[derive(Clone)]
-pub struct Tls {
-    /// Certificate chain.
-    pub cert: Vec<u8>,
-    /// Private key.
-    pub key: Vec<u8>,
-    /// CA of client certificates.
-    pub client_ca: Option<Vec<u8>>,
-    /// A connection without a client certificate is refused.
-    pub client_certificate_required: bool,
-}
 
 /// Tells a listener to stop and waits until it has, but not for longer than `patience` or `enough`.
 pub(super) async fn wind_up(

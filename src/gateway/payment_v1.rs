@@ -1,5 +1,6 @@
 //! payment.v1: an adapter. It translates names, defaults and errors, and holds no rules.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use florin_wire::payment_v1 as pb;
@@ -11,11 +12,12 @@ use tracing::Instrument;
 use ulid::Ulid;
 use uuid::Uuid;
 
-use crate::admission::limits::{Limits, limit};
+use crate::admission::limits::Limits;
 use crate::gateway::grpc::call::{Answers, call_of, correlation, ended};
 use crate::ledger::Status as AccountStatus;
 use crate::money::Amount;
 use crate::protocol::account::Posted;
+use crate::protocol::admission::{Attempt, Permit};
 use crate::protocol::events::timestamp;
 use crate::protocol::movement::Transfer;
 use crate::protocol::record::{Api, Kind, RequestedPosting, TransactionId};
@@ -23,8 +25,9 @@ use crate::store;
 use crate::store::transactions::TransactionRow;
 use crate::telemetry::metrics::{PAYMENT_DURATION, PAYMENT_REQUESTS};
 use crate::telemetry::request_span;
+use crate::teller::call::Call;
 use crate::teller::failure::{Failure, Noun};
-use crate::teller::ledger::{self, Answer, Command, Ledger, read_failure};
+use crate::teller::ledger::{self, Answer, Command, Deadline, Ledger, covered, read_failure};
 use crate::teller::validate::{self, ACCOUNT_MAX, CURRENCY_MAX, DESCRIPTION_MAX, KEY_MAX};
 
 /// The service.
@@ -68,25 +71,10 @@ impl PaymentV1 {
         validate::required("payee_account_id", &asked.payee_account_id, ACCOUNT_MAX)?;
         validate::required("currency", &asked.currency, CURRENCY_MAX)?;
         validate::prose("description", &asked.description, DESCRIPTION_MAX)?;
-        limit(self.limits.payment.as_ref(), &call.tenant, metadata.as_ref(), "AuthorizePayment").await?;
-        let exponent = self.ledger.currency(&asked.currency).await?.map_or(0, |currency| currency.exponent);
-        let postings = smallvec![RequestedPosting {
-            debit: asked.payer_account_id,
-            credit: asked.payee_account_id,
-            amount: Amount::from(asked.amount_cents),
-            exponent,
-            currency: asked.currency,
-        }];
-        let identity = Transfer::request(Kind::PAYMENT, &postings, None, None);
-        let request = ledger::Request {
-            key: Some(asked.idempotency_key),
-            // NUL is what PostgreSQL cannot store
-            description: Some(asked.description.replace('\0', "")).filter(|text| !text.is_empty()),
-            correlation: call.correlation,
-            ..ledger::Request::new(call.tenant, Api::PaymentV1, identity, call.maker, deadline)
-        };
-        let command = Command { request, movement: Box::new(Transfer { kind: Kind::PAYMENT }), postings };
-        Ok(match self.ledger.post(&command, permit).await? {
+        self.limits.payment(call.caller(), metadata.as_ref(), "AuthorizePayment").await?;
+        let attempt = self.ledger.attempt(Api::PaymentV1, &call.tenant, Some(&asked.idempotency_key));
+        let answer = self.post(call, asked, deadline, attempt.clone(), permit).await;
+        Ok(match self.ledger.certain(attempt.as_deref(), answer).await? {
             Answer::Completed { id, created_at, replayed, .. } => pb::AuthorizePaymentResponse {
                 payment_id: ulid(id),
                 status: if replayed { pb::PaymentStatus::Duplicate } else { pb::PaymentStatus::Authorized }.into(),
@@ -100,6 +88,35 @@ impl PaymentV1 {
                 processed_at: timestamp(created_at),
             },
         })
+    }
+
+    async fn post(
+        &self,
+        call: Call,
+        asked: pb::AuthorizePaymentRequest,
+        deadline: Deadline,
+        attempt: Option<Arc<Attempt>>,
+        permit: Permit,
+    ) -> Result<Answer, Failure> {
+        let exponent = self.ledger.currency(&asked.currency).await?.map_or(0, |currency| currency.exponent);
+        let postings = smallvec![RequestedPosting {
+            debit: asked.payer_account_id,
+            credit: asked.payee_account_id,
+            amount: Amount::from(asked.amount_cents),
+            exponent,
+            currency: asked.currency,
+        }];
+        let identity = Transfer::request(Kind::PAYMENT, &postings, None, None);
+        let request = ledger::Request {
+            key: Some(asked.idempotency_key),
+            attempt,
+            // NUL is what PostgreSQL cannot store
+            description: Some(asked.description.replace('\0', "")).filter(|text| !text.is_empty()),
+            correlation: call.correlation,
+            ..ledger::Request::new(call.tenant, Api::PaymentV1, identity, call.maker, deadline)
+        };
+        let command = Command { request, movement: Box::new(Transfer { kind: Kind::PAYMENT }), postings };
+        self.ledger.post(&command, permit).await
     }
 
     /// The metrics of a payment, under the names that dashboards of payment.v1 know.
@@ -117,17 +134,16 @@ impl PaymentV1 {
     }
 
     async fn payment(&self, request: Request<pb::GetPaymentRequest>) -> Result<pb::Payment, Failure> {
-        let tenant = call_of(&request).tenant;
+        let call = call_of(&request);
         let (metadata, _, asked) = request.into_parts();
         if asked.payment_id.is_empty() {
             return Err(Failure::Invalid("payment_id is required".into()));
         }
-        limit(self.limits.payment.as_ref(), &tenant, metadata.as_ref(), "GetPayment").await?;
+        self.limits.payment(call.caller(), metadata.as_ref(), "GetPayment").await?;
         let missing = || Failure::NotFound(Noun::Other, format!("Payment {} not found", as_asked(&asked.payment_id)));
-        let id = Ulid::from_string(&asked.payment_id).map_err(|_| missing())?;
+        let id = id(&asked.payment_id).ok_or_else(missing)?;
         let _place = self.ledger.enter_read()?;
-        let row =
-            store::transactions::get(&self.ledger.parts().pool, &tenant, TransactionId(Uuid::from_u128(id.0))).await;
+        let row = store::transactions::get(&self.ledger.parts().pool, &call.tenant, id).await;
         let row =
             row.map_err(|error| read_failure(&error))?.filter(|row| row.kind == Kind::PAYMENT).ok_or_else(missing)?;
         payment(&row).ok_or_else(missing)
@@ -137,11 +153,12 @@ impl PaymentV1 {
         &self,
         request: Request<pb::GetAccountBalanceRequest>,
     ) -> Result<pb::GetAccountBalanceResponse, Failure> {
-        let tenant = call_of(&request).tenant;
+        let call = call_of(&request);
         let (metadata, _, asked) = request.into_parts();
         validate::required("account_id", &asked.account_id, ACCOUNT_MAX)?;
-        limit(self.limits.payment.as_ref(), &tenant, metadata.as_ref(), "GetAccountBalance").await?;
-        let (posted, currency) = self.ledger.posted(&tenant, &asked.account_id).await?.ok_or_else(|| {
+        covered(&call.maker.rights, &asked.account_id)?;
+        self.limits.payment(call.caller(), metadata.as_ref(), "GetAccountBalance").await?;
+        let (posted, currency) = self.ledger.posted(&call.tenant, &asked.account_id).await?.ok_or_else(|| {
             Failure::NotFound(Noun::Other, format!("Account balance for {} not found", asked.account_id))
         })?;
         let Posted { totals, guards, .. } = posted;
@@ -234,7 +251,36 @@ pub fn ulid(id: TransactionId) -> String {
     Ulid(id.0.as_u128()).to_string()
 }
 
+/// Reads an id; letters may be small. `None`: it is none, also where its first letter stands for more than 128 bits
+/// have room for.
+fn id(text: &str) -> Option<TransactionId> {
+    let id = TransactionId(Uuid::from_u128(Ulid::from_string(text).ok()?.0));
+    ulid(id).eq_ignore_ascii_case(text).then_some(id)
+}
+
 /// payment.v1 repeats ids; one longer than any account's is cut.
 fn as_asked(id: &str) -> String {
     if id.len() <= ACCOUNT_MAX { id.to_owned() } else { validate::cut(id) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Fails when the two bits that a ULID's text has too many are left out: four texts would be one id.
+    #[test]
+    fn an_id_has_one_spelling() {
+        let text = "01J8NKRKAYFXG8N6RC3MQ3YJJV";
+        assert_eq!(id(text).map(ulid).as_deref(), Some(text));
+        assert_eq!(id(&text.to_lowercase()), id(text));
+        assert_eq!(id(&format!("7{}", "Z".repeat(25))), Some(TransactionId(Uuid::max())));
+        for first in ["8", "G", "R", "Z", "g"] {
+            assert_eq!(id(&format!("{first}{}", &text[1..])), None, "{first}");
+        }
+        for wrong in
+            ["", "0", &text[1..], &format!("{text}0"), "01J8NKRKAYFXG8N6RC3MQ3YJJ!", "é1J8NKRKAYFXG8N6RC3MQ3YJJ"]
+        {
+            assert_eq!(id(wrong), None, "{wrong}");
+        }
+    }
 }

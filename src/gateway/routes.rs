@@ -10,17 +10,19 @@ use utoipa_axum::routes;
 
 use super::http::App;
 use super::http::cors::cors;
+use super::http::key::KeyField;
 use super::http::middleware::{EveryCall, every_call};
 use super::http::refusal::{Manners, Refusal};
 use super::http::routes::Routes;
 use super::{accounts_v1, customers_v1, docs, florin_v1, orders_v1};
+use crate::admission::auth::Access;
 use crate::teller::validate::cut;
 
 /// What each contract brings: its routes, and how it writes errors.
 pub fn contracts() -> [(Routes, Manners); 4] {
     let common = Routes::default()
         .open(routes!(health))
-        .undescribed(&["/health"], Router::new().route("/health", get(health)))
+        .undescribed(Access::Open, &["/health"], Router::new().route("/health", get(health)))
         .and(docs::routes());
     [
         (accounts_v1::routes(), accounts_v1::error::MANNERS),
@@ -42,11 +44,11 @@ pub fn orders_router(app: App) -> Router {
 
 /// Serves these, and answers what is none of them in the manners of `elsewhere`.
 fn served(app: App, contracts: impl IntoIterator<Item = (Routes, Manners)>, elsewhere: Manners) -> Router {
-    let nowhere = (Routes::default().undescribed(&[], Router::new().fallback(unknown)), elsewhere);
+    let nowhere = (Routes::default().undescribed(Access::Open, &[], Router::new().fallback(unknown)), elsewhere);
     let served = contracts.into_iter().chain([nowhere]).map(|(routes, manners)| {
-        let is_cross_origin = routes.is_cross_origin();
+        let (is_cross_origin, key_field) = (routes.is_cross_origin(), routes.key_field().map(KeyField));
         let (router, routes) = routes.into_parts();
-        let shared = EveryCall { app: app.clone(), manners, routes };
+        let shared = EveryCall { app: app.clone(), manners, routes, is_cross_origin, key_field };
         let router = router.method_not_allowed_fallback(wrong_method);
         let router = router.layer(middleware::from_fn_with_state(shared, every_call));
         if is_cross_origin { router.layer(middleware::from_fn_with_state(app.clone(), cors)) } else { router }

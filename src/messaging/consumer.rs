@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use futures::FutureExt as _;
 use rdkafka::consumer::{CommitMode, Consumer as _, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -33,7 +33,8 @@ pub struct Received {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
     /// Empty also if it has none.
     pub body: Vec<u8>,
-    /// When the producer or the broker says that it was written.
+    /// When the producer or the broker says that it was written; `None` also for what no invoice can say, before the
+    /// year 1970 or after 9999.
     pub written_at: Option<DateTime<Utc>>,
 }
 
@@ -216,6 +217,29 @@ fn received(message: &BorrowedMessage<'_>) -> Received {
         key: message.key().map(<[u8]>::to_vec),
         headers: headers.unwrap_or_default(),
         body: message.payload().unwrap_or_default().to_vec(),
-        written_at: message.timestamp().to_millis().and_then(DateTime::from_timestamp_millis),
+        written_at: message.timestamp().to_millis().and_then(written_at),
+    }
+}
+
+/// Producers write any number here.
+fn written_at(millis: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(millis).filter(|at| (1970..=9999).contains(&at.year()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Fails when the producer's time is taken as it comes: at the last that chrono knows, an entity's local day panics,
+    // whenever the message is read.
+    #[test]
+    fn a_time_that_no_document_can_say_is_none() {
+        let last = DateTime::<Utc>::MAX_UTC.timestamp_millis();
+        for millis in [i64::MIN, -1, 253_402_300_800_000, last, i64::MAX] {
+            assert_eq!(written_at(millis), None, "{millis}");
+        }
+        for millis in [0, 253_402_300_799_999] {
+            assert_eq!(written_at(millis).map(|at| at.timestamp_millis()), Some(millis));
+        }
     }
 }

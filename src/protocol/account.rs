@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::record::{AccountChange, AccountId, KeyHash, Operator, Record, RequestHash, TransactionId};
 use super::slip::{Outcome, Slip};
-use crate::ledger::{Guards, GuardsChange, Status, Totals};
+use crate::ledger::{self, Decision, Guards, GuardsChange, Leg, Rejection, Status, Totals};
 use crate::money::{Amount, Currency};
 
 /// What never changes about an account.
@@ -54,6 +54,7 @@ impl Posted {
             && self.guards.ceiling.is_none_or(|ceiling| balance <= ceiling.max(before))
             && balance.abs() <= Amount::MAX.minor_units()
             && (taken || after.held >= 0)
+            && after.held <= Amount::MAX.minor_units()
             && (taken || self.guards.status != Status::Closed || (balance == before && after.held == self.totals.held))
     }
 }
@@ -67,6 +68,17 @@ pub struct AccountHandle {
     pub actor: ActorRef<AccountMessage>,
     /// When it was last looked up, in milliseconds of the registry's clock.
     pub last_used: AtomicU64,
+}
+
+impl AccountHandle {
+    /// Why it would refuse this leg by what is committed, whatever is open; `None`: it may take it. It reserves nothing.
+    pub fn would_refuse(&self, leg: Leg) -> Option<Rejection> {
+        let posted = self.cell.posted();
+        match ledger::Account::<TransactionId>::new(posted.totals, posted.guards).decide(leg) {
+            Decision::Refuse(rejection) => Some(rejection),
+            Decision::Admit | Decision::Wait => None,
+        }
+    }
 }
 
 /// An account's money as of its newest row, on which the journal builds the next one.

@@ -125,6 +125,7 @@ impl Batch {
                 self.holds.credits.push(credit.0);
                 self.holds.amounts.push(amount.minor_units());
                 self.holds.expires.push(*expires_at);
+                self.holds.seqs.push(place);
             }
             Rows::Take { hold, captured, voided, .. } => {
                 self.takes.holds.push(hold.0);

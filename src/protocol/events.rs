@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use ulid::Ulid;
 
 pub use accounts::{AccountChanged, AccountCreated, GuardsText};
-pub use dead_letter::DeadLetter;
+pub use dead_letter::{DeadLetter, NOTHING, SUSPECT};
 pub use invoices::{
     BillingFacts, DocumentFacts, DocumentIssued, InvoicePaymentFailed, InvoicesSettled, SettlementFacts,
 };

@@ -26,6 +26,16 @@ pub fn partition_of(batch: i64) -> i64 {
     batch >> BATCH_BITS
 }
 
+/// The number of the partition that a place is in.
+pub fn partition_of_place(place: i64) -> i64 {
+    place >> (PLACE_BITS + BATCH_BITS)
+}
+
+/// The first place of a partition.
+pub fn first_place(partition: i64) -> i64 {
+    partition << (PLACE_BITS + BATCH_BITS)
+}
+
 /// Values of the column `journal.status`.
 pub mod status {
     pub const COMPLETED: i16 = 1;

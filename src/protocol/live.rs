@@ -29,6 +29,8 @@ pub struct LiveEvent {
     pub body: Arc<str>,
     /// What the topic of the orders contract gets beside it; most events have none.
     pub copies: Vec<Box<str>>,
+    /// Whether live streams had it before, at its first place: only Kafka had not.
+    pub is_repeat: bool,
 }
 
 /// What is sent at once: every event after `from`, up to and including `to`.

@@ -71,6 +71,12 @@ pub trait Movement: Debug + Send + Sync {
         Approval::All
     }
 
+    /// Whether money moves outside before its postings are written. Then all of its accounts say first whether they
+    /// would take them, though only some must approve what is written now.
+    fn moves_outside_first(&self) -> bool {
+        false
+    }
+
     /// The transaction that it gives back, and how much of it; `first` is the amount of its first posting.
     fn gives_back(&self, _first: Amount) -> Option<(TransactionId, Amount)> {
         None
@@ -79,6 +85,12 @@ pub trait Movement: Debug + Send + Sync {
     /// The decline of one that takes more than is left of what it refers to.
     fn exceeded(&self) -> (DeclineCode, String) {
         (DeclineCode::LimitExceeded, "More than there is".into())
+    }
+
+    /// Whether its amount may be more than is left by now, so that an account that refuses it is no reason to decline it:
+    /// who decided reads again.
+    fn is_amount_doubtful(&self) -> bool {
+        false
     }
 
     /// Whether it was decided on rows that may have changed since. Then it is not declined but interrupted: who decided

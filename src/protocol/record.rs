@@ -3,6 +3,7 @@
 mod account;
 mod billing;
 mod kind;
+mod maker;
 mod rows;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::money::Amount;
 pub use self::account::{AccountKind, NormalSide};
 pub use self::billing::{DocumentKind, InvoiceRow, SettlementKind, SettlementRow};
 pub use self::kind::Kind;
+pub use self::maker::{Maker, Rights};
 pub use self::rows::{AccountRow, ExchangeRow, FactRow, Operator, OperatorAction, Rows};
 
 /// The tenant of callers that nobody asked who they are.
@@ -255,13 +257,11 @@ pub enum Body {
     AccountChange(AccountChange),
 }
 
-/// Who caused a record, and from where.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Maker {
-    /// The name of an API key or a certificate; `None`: no credentials were required, or Florin did it itself.
-    pub name: Option<Arc<str>>,
-    /// The caller's IP address; `None`: Florin did it itself.
-    pub address: Option<Arc<str>>,
+impl Body {
+    /// How many rows of the journal it becomes.
+    pub fn rows(&self) -> usize {
+        if let Self::Postings(postings) = self { postings.len().max(1) } else { 1 }
+    }
 }
 
 /// The transaction, hold or rate that a record refers to.

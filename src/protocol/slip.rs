@@ -253,6 +253,7 @@ impl Slip {
     /// Ends the slip with an answer; legs are released.
     pub fn answer(mut self: Box<Self>, outcome: Outcome) {
         self.release();
+        self.permit = None; // before the answer: whoever hears it may ask what else is in flight under its key
         if let Some(reply) = self.reply.take() {
             let _ = reply.send(outcome);
         }
@@ -289,6 +290,7 @@ pub fn release_legs(stops: &mut Stops, id: TransactionId) {
 impl Drop for Slip {
     fn drop(&mut self) {
         self.release();
+        self.permit = None; // before the answer, as above
         if let Some(reply) = self.reply.take() {
             let _ = reply.send(Outcome::Aborted(Abort::Interrupted));
         }

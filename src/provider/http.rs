@@ -1,4 +1,4 @@
-//! A provider behind HTTP: signed requests, limits on time and size, no redirects.
+//! A provider behind HTTP: signed requests, signed answers, limits on time and size, no redirects.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub struct HttpConfig {
     pub name: String,
     /// With scheme `http` or `https`, without a query; operations are below it.
     pub url: String,
-    /// Requests are signed with it.
+    /// Requests and answers are signed with it.
     pub secret: SecretString,
     /// From the first byte sent to the last one received.
     pub timeout: Duration,
@@ -67,21 +67,23 @@ impl HttpProvider {
         Ok(Self { name: config.name, operations, secret: config.secret, client })
     }
 
-    fn request(&self, method: Method, url: Url, operation: &Operation, body: Vec<u8>) -> RequestBuilder {
+    /// A request, and its signature.
+    fn request(&self, method: Method, url: Url, operation: &Operation, body: Vec<u8>) -> (RequestBuilder, String) {
         let signed = signature(&self.secret, Utc::now().timestamp(), method.as_str(), url.path(), &body);
         let request = self
             .client
             .request(method, url)
-            .header(signature::HEADER, signed)
+            .header(signature::HEADER, &signed)
             .header("idempotency-key", &operation.key);
-        match operation.correlation.as_deref().map(HeaderValue::from_str) {
+        let request = match operation.correlation.as_deref().map(HeaderValue::from_str) {
             Some(Ok(correlation)) => request.header("x-correlation-id", correlation),
             _ => request, // one that no header can carry is not passed on
-        }
-        .body(body)
+        };
+        (request.body(body), signed)
     }
 
-    async fn send(&self, request: RequestBuilder, key: &str) -> Result<Option<Answer>, ProviderError> {
+    /// What is not signed by the provider says nothing, whatever its status.
+    async fn send(&self, request: RequestBuilder, signed: &str, key: &str) -> Result<Option<Answer>, ProviderError> {
         let mut response = request.send().await.map_err(|error| failed(&error))?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
@@ -90,7 +92,16 @@ impl HttpProvider {
             }
             body.extend_from_slice(&chunk);
         }
-        wire::read(response.status().as_u16(), &body, key)
+        let status = response.status().as_u16();
+        let header = response.headers().get(signature::HEADER).and_then(|header| header.to_str().ok());
+        let unsigned = |how: &str| ProviderError::Unknown(format!("an answer of status {status} that is {how}"));
+        match header {
+            None => Err(unsigned("not signed")),
+            Some(header) if signature::signs_answer(header, &self.secret, signed, status, &body) => {
+                wire::read(status, &body, key)
+            }
+            Some(_) => Err(unsigned("signed wrongly")),
+        }
     }
 }
 
@@ -103,12 +114,11 @@ impl Provider for HttpProvider {
         Box::pin(async move {
             let body = serde_json::to_vec(operation)
                 .map_err(|error| ProviderError::NotDone(format!("the operation cannot be written: {error}")))?;
-            let request = self
-                .request(Method::POST, self.operations.clone(), operation, body)
-                .header(CONTENT_TYPE, "application/json");
+            let (request, signed) = self.request(Method::POST, self.operations.clone(), operation, body);
+            let request = request.header(CONTENT_TYPE, "application/json");
             let unheard =
                 || ProviderError::Unknown("the provider answered that it does not know what it was just told".into());
-            self.send(request, &operation.key).await?.ok_or_else(unheard)
+            self.send(request, &signed, &operation.key).await?.ok_or_else(unheard)
         })
     }
 
@@ -116,7 +126,8 @@ impl Provider for HttpProvider {
         Box::pin(async move {
             let mut url = self.operations.clone();
             url.set_path(&format!("{}/{}", self.operations.path(), operation.key));
-            self.send(self.request(Method::GET, url, operation, Vec::new()), &operation.key).await
+            let (request, signed) = self.request(Method::GET, url, operation, Vec::new());
+            self.send(request, &signed, &operation.key).await
         })
     }
 }

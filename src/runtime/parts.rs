@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sqlx::PgPool;
+use tokio::sync::watch;
 
 use crate::actors::bills::BillsConfig;
 use crate::actors::dispatch::Dispatch;
@@ -16,14 +17,18 @@ use crate::actors::orders::OrdersConfig;
 use crate::actors::outbox::OutboxConfig;
 use crate::actors::press::{Press, Printer};
 use crate::actors::saga::SagaConfig;
+use crate::admission::auth::{self, Authenticator};
+use crate::admission::rate_limit::{RateLimitConfig, RateLimiter};
 use crate::documents::mail::{MailConfig as SmtpConfig, Mailer, Tls};
 use crate::documents::storage::BucketConfig;
+use crate::faults::Faults;
 use crate::messaging::{KafkaConfig, Reading};
 use crate::money::Currencies;
 use crate::protocol::record::DEFAULT_TENANT;
 use crate::provider::{HttpConfig, HttpProvider};
+use crate::resilience::health::Health;
 use crate::saga::Policy;
-use crate::settings::{ExportsSettings, MailTls, Mode, Settings};
+use crate::settings::{ExportsSettings, KafkaSettings, MailTls, Mode, Settings, WindowSettings};
 use crate::store::Database;
 use crate::supervision::tree::{Billing, Publishing};
 use crate::teller::customers::{Customers, CustomersParts};
@@ -43,7 +48,8 @@ pub fn kafka(settings: &Settings) -> KafkaConfig {
     let reading = |(topics, group): &(Vec<String>, String)| Reading { topics: topics.clone(), group: group.clone() };
     KafkaConfig {
         brokers: kafka.brokers.clone().unwrap_or_default(),
-        properties: vec![("client.id".into(), kafka.client_id.clone())],
+        properties: properties(kafka),
+        password: kafka.sasl.as_ref().map(|sasl| sasl.password.clone()),
         topic_prefix: kafka.topic_prefix.clone(),
         transactional_id: kafka.transactional_id.clone(),
         florin_topic: kafka.florin_topic.clone(),
@@ -59,6 +65,31 @@ pub fn kafka(settings: &Settings) -> KafkaConfig {
         replication: kafka.topic_replicas,
         ..KafkaConfig::default()
     }
+}
+
+/// What else the client library is set to: Florin's name, TLS, and who logs in.
+fn properties(kafka: &KafkaSettings) -> Vec<(&'static str, String)> {
+    let protocol = match (&kafka.tls, &kafka.sasl) {
+        (None, None) => "plaintext",
+        (None, Some(_)) => "sasl_plaintext",
+        (Some(_), None) => "ssl",
+        (Some(_), Some(_)) => "sasl_ssl",
+    };
+    let mut properties = vec![("client.id", kafka.client_id.clone()), ("security.protocol", protocol.into())];
+    if let Some(tls) = &kafka.tls {
+        // the name in the certificate is checked too, which is not so by default in every version
+        properties.push(("ssl.endpoint.identification.algorithm", "https".into()));
+        properties.extend(tls.ca_file.clone().map(|ca| ("ssl.ca.location", ca)));
+        if let Some((certificate, key)) = &tls.certificate {
+            properties.push(("ssl.certificate.location", certificate.clone()));
+            properties.push(("ssl.key.location", key.clone()));
+        }
+    }
+    if let Some(sasl) = &kafka.sasl {
+        properties.push(("sasl.mechanism", sasl.mechanism.clone()));
+        properties.push(("sasl.username", sasl.username.clone()));
+    }
+    properties
 }
 
 /// How the publisher works, by the settings.
@@ -170,6 +201,28 @@ pub(super) fn billing(
     Ok(Some(Billing { kafka, orders, bills, mail, pool }))
 }
 
+/// A limit of calls over a window.
+pub(super) fn limiter(
+    settings: &Settings,
+    window: WindowSettings,
+    prefix: &str,
+    health: &Health,
+    faults: &Faults,
+) -> anyhow::Result<RateLimiter> {
+    let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("REDIS_CA_FILE {}", path.display()));
+    Ok(RateLimiter::new(RateLimitConfig {
+        requests_max: window.requests_max,
+        window: window.window,
+        redis_url: settings.redis.url.clone(),
+        redis_ca: settings.redis.ca_file.as_ref().map(read).transpose()?,
+        key_prefix: prefix.into(),
+        call_timeout: settings.redis.timeout,
+        health: health.clone(),
+        faults: faults.clone(),
+        ..RateLimitConfig::default()
+    })?)
+}
+
 /// What sends mails, if there is a mail server.
 fn mail(settings: &Settings, press: &Press) -> anyhow::Result<Option<MailConfig>> {
     let Some(mail) = &settings.mail else { return Ok(None) };
@@ -211,4 +264,52 @@ pub(super) fn printer() -> Option<Arc<dyn Printer>> {
     return Some(Arc::new(crate::actors::papers::Typesetter::default()));
     #[cfg(not(feature = "pdf"))]
     None
+}
+
+/// Writes refused calls from time to time, and at the end.
+pub(super) async fn write_refused(authenticator: Authenticator, pool: PgPool, mut stopped: watch::Receiver<bool>) {
+    let mut is_last = false;
+    while !is_last {
+        is_last = tokio::time::timeout(auth::PERIOD, stopped.wait_for(|stopped| *stopped)).await.is_ok();
+        authenticator.write_refused(&pool).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::settings::{KafkaTlsSettings, SaslSettings, Sources};
+
+    // Fails when a certificate or its name is not checked, or when the password stands where it is shown.
+    #[test]
+    fn towards_kafka_there_is_tls_and_a_login_where_the_settings_say_so() {
+        let (mut settings, _) = Settings::load(&Sources::default(), Mode::Tool).unwrap();
+        let client = |settings: &Settings, names: &[&str]| {
+            let client = kafka(settings).client();
+            names.iter().map(|name| client.get(name).unwrap_or("-").to_owned()).collect::<Vec<_>>().join(" ")
+        };
+        let protocol = ["security.protocol", "ssl.ca.location", "sasl.mechanism"];
+        assert_eq!(client(&settings, &protocol), "plaintext - -");
+        let sasl = SaslSettings {
+            mechanism: "SCRAM-SHA-512".into(),
+            username: "till".into(),
+            password: SecretString::from("hunter2"),
+        };
+        settings.kafka.sasl = Some(sasl);
+        assert_eq!(client(&settings, &protocol), "sasl_plaintext - SCRAM-SHA-512");
+        settings.kafka.tls = Some(KafkaTlsSettings {
+            ca_file: Some("ca.pem".into()),
+            certificate: Some(("c.pem".into(), "k.pem".into())),
+        });
+        assert_eq!(client(&settings, &protocol), "sasl_ssl ca.pem SCRAM-SHA-512");
+        let rest = ["ssl.endpoint.identification.algorithm", "ssl.certificate.location", "ssl.key.location"];
+        assert_eq!(client(&settings, &rest), "https c.pem k.pem");
+        assert_eq!(client(&settings, &["sasl.username", "sasl.password"]), "till hunter2");
+        settings.kafka.sasl = None;
+        assert_eq!(client(&settings, &protocol), "ssl ca.pem -");
+        let shown = format!("{:?} {:?}", kafka(&settings), settings);
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
 }

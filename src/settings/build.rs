@@ -1,18 +1,19 @@
-//! Turns the list of values into one struct per concern, and checks the rules that concern several settings at once.
+//! Turns the list of values into one struct per concern.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::kind::network;
 use super::{
     AdmissionSettings, AuthSettings, BillingSettings, CustomersSettings, DatabaseSettings, DevBroker, Entry,
-    ExportsSettings, GrpcSettings, JournalSettings, KafkaSettings, ListenSettings, LogFormat, LogSettings,
-    MailSettings, MailTls, Mode, OutboxSettings, Problems, ProviderSettings, RateLimitSettings, RedisSettings,
-    SagaSettings, Settings, TlsSettings, TraceSettings, UNAUTHENTICATED_WORDS, Value, WindowSettings,
+    ExportsSettings, GrpcSettings, JournalSettings, KafkaSettings, KafkaTlsSettings, ListenSettings, LogFormat,
+    LogSettings, MailSettings, MailTls, Mode, OutboxSettings, ProviderSettings, RateLimitSettings, RedisSettings,
+    SagaSettings, SaslSettings, Settings, TlsSettings, TraceSettings, Value, WindowSettings, is_loopback,
 };
 
-const HOUR: Duration = Duration::from_secs(3_600);
+pub const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Builds the structs. Every value was checked already, so only a mistake in this file can fail.
 pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
@@ -35,10 +36,14 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
         orders_http: Some(v.listen("HTTP_HOST", "LEDGER_API_HTTP_PORT"))
             .filter(|listen| listen.port > 0 && listen.port != v.whole::<u16>("HTTP_PORT")),
         more_http: v.ports("HTTP_MORE_PORTS").map(|port| ListenSettings { host: v.text("HTTP_HOST"), port }).collect(),
+        allowed_hosts: v.list("HTTP_ALLOWED_HOSTS").chain([v.text("HTTP_HOST")]).collect(),
+        address_percent: v.whole("CONNECTIONS_ADDRESS_PERCENT"),
         tls: v.path("TLS_CERT_FILE").zip(v.path("TLS_KEY_FILE")).map(|(cert_file, key_file)| TlsSettings {
             cert_file,
             key_file,
             client_ca_file: v.path("TLS_CLIENT_CA_FILE"),
+            client_crl_file: v.path("TLS_CLIENT_CRL_FILE"),
+            subjects_file: v.path("AUTH_CERTIFICATES_FILE"),
             client_certificate_required: v.path("TLS_CLIENT_CA_FILE").is_some() && !v.flag("AUTH_CLIENT_CERTIFICATES"),
         }),
         auth: AuthSettings {
@@ -48,13 +53,25 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             allow_unauthenticated: v.optional("ALLOW_UNAUTHENTICATED").is_some(),
         },
         database: DatabaseSettings {
-            url: v.optional("DATABASE_URL").or_else(|| v.database_by_parts()).map(SecretString::from),
+            url: v
+                .optional("DATABASE_URL")
+                .or_else(|| v.database_by_parts())
+                .map(|url| SecretString::from(v.with_database_ca(url))),
             pool_max: v.whole("DATABASE_POOL_MAX"),
             connect_timeout: v.span("DATABASE_CONNECT_SECONDS"),
             read_timeout: v.span("DATABASE_READ_SECONDS"),
         },
         kafka: KafkaSettings {
             brokers: v.optional("KAFKA_BROKERS"),
+            tls: v.flag("KAFKA_TLS").then(|| KafkaTlsSettings {
+                ca_file: v.optional("KAFKA_CA_FILE"),
+                certificate: v.optional("KAFKA_CERT_FILE").zip(v.optional("KAFKA_KEY_FILE")),
+            }),
+            sasl: (v.text("KAFKA_SASL_MECHANISM") != "none").then(|| SaslSettings {
+                mechanism: v.text("KAFKA_SASL_MECHANISM").to_ascii_uppercase(),
+                username: v.text("KAFKA_SASL_USERNAME"),
+                password: SecretString::from(v.text("KAFKA_SASL_PASSWORD")),
+            }),
             client_id: v.text("KAFKA_CLIENT_ID"),
             topic_prefix: v.text("KAFKA_TOPIC_PREFIX"),
             transactional_id: v.text("KAFKA_TRANSACTIONAL_ID"),
@@ -78,6 +95,7 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
         },
         redis: RedisSettings {
             url: v.optional("REDIS_URL").or_else(|| v.redis_by_parts()).map(SecretString::from),
+            ca_file: v.path("REDIS_CA_FILE"),
             timeout: v.span("REDIS_TIMEOUT_SECONDS"),
         },
         rate_limit: RateLimitSettings {
@@ -87,6 +105,7 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
                 "RATE_LIMIT_NATIVE_MAX_REQUESTS",
                 "RATE_LIMIT_NATIVE_WINDOW_SECONDS",
             ),
+            trusted: v.list("TRUSTED_PROXIES").filter_map(|text| network(&text)).collect(),
         },
         admission: AdmissionSettings {
             in_flight_max: v.whole("IN_FLIGHT_MAX"),
@@ -125,6 +144,7 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             delay_min: Duration::from_millis(v.whole("SAGA_DELAY_MIN_MS")),
             delay_max: Duration::from_millis(v.whole("SAGA_DELAY_MAX_MS")),
             pending_max: Duration::from_secs(v.whole("SAGA_PENDING_MAX_S")),
+            resolve_by_two: v.flag("SAGA_RESOLVE_BY_TWO"),
         },
         billing: BillingSettings {
             orders: v.flag("ORDERS_ENABLED"),
@@ -134,7 +154,7 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
                 Some(bucket) => ExportsSettings::Bucket {
                     bucket,
                     region: v.text("AWS_REGION"),
-                    key_id: v.text("AWS_ACCESS_KEY_ID"),
+                    key_id: SecretString::from(v.text("AWS_ACCESS_KEY_ID")),
                     secret: SecretString::from(v.text("AWS_SECRET_ACCESS_KEY")),
                     endpoint: v.optional("AWS_ENDPOINT_URL"),
                 },
@@ -149,17 +169,19 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
             allow_origin: v.text("CORS_ALLOW_ORIGIN"),
         },
         mail: v.optional("SMTP_HOST").map(|host| MailSettings {
+            tls: match v.text("SMTP_TLS").as_str() {
+                "required" => MailTls::Required,
+                "implicit" => MailTls::Implicit,
+                "none" => MailTls::None,
+                // whoever sits between could take the offer of STARTTLS away, and read the password
+                _ if v.optional("SMTP_PASSWORD").is_some() && !is_loopback(&host) => MailTls::Required,
+                _ => MailTls::Auto,
+            },
             host,
             port: v.whole("SMTP_PORT"),
             user: v.optional("SMTP_USER"),
             password: v.optional("SMTP_PASSWORD").map(SecretString::from),
             from: v.text("SMTP_FROM"),
-            tls: match v.text("SMTP_TLS").as_str() {
-                "required" => MailTls::Required,
-                "implicit" => MailTls::Implicit,
-                "none" => MailTls::None,
-                _ => MailTls::Auto,
-            },
             ca_file: v.path("SMTP_CA_FILE"),
         }),
         metrics: v.flag("METRICS_ENABLED").then(|| v.listen("METRICS_HOST", "METRICS_PORT")),
@@ -175,82 +197,12 @@ pub fn settings(entries: &[Entry], mode: Mode) -> Settings {
     }
 }
 
-/// Checks the rules that concern several settings.
-pub fn check(settings: &Settings, entries: &[Entry]) -> Result<(), Problems> {
-    let v = Values(entries);
-    let mut problems = Vec::new();
-    let mut rule = |broken: bool, problem: &dyn Fn() -> String| {
-        if broken {
-            problems.push(problem());
-        }
-    };
-    let given = |name: &str| v.optional(name).is_some();
-
-    for (one, other) in
-        [("TLS_CERT_FILE", "TLS_KEY_FILE"), ("TLS_KEY_FILE", "TLS_CERT_FILE"), ("TLS_CLIENT_CA_FILE", "TLS_CERT_FILE")]
-    {
-        rule(given(one) && !given(other), &|| format!("{one} is {:?} without {other}: they go together", v.text(one)));
-    }
-    rule(settings.auth.client_certificates && !given("TLS_CLIENT_CA_FILE"), &|| {
-        "AUTH_CLIENT_CERTIFICATES is true without TLS_CLIENT_CA_FILE: nothing to check the certificates against".into()
-    });
-    rule(settings.journal.key_retention < HOUR * 24 && !v.flag("ALLOW_SHORT_RETENTION"), &|| {
-        let hours = v.whole::<u64>("KEY_RETENTION_HOURS");
-        format!("KEY_RETENTION_HOURS is {hours}: allowed is at least 24, or less with ALLOW_SHORT_RETENTION=true")
-    });
-    rule(settings.outbox.delay_min > settings.outbox.delay_max, &|| {
-        let (base, max) = (v.value("OUTBOX_BASE_DELAY_SECONDS"), v.value("OUTBOX_MAX_DELAY_SECONDS"));
-        format!(
-            "OUTBOX_BASE_DELAY_SECONDS is {base} and OUTBOX_MAX_DELAY_SECONDS is {max}: the first may not be above the second"
-        )
-    });
-
-    rule(settings.kafka.bills.0.contains(&settings.kafka.billing_topic), &|| {
-        let name = &settings.kafka.billing_topic;
-        format!("KAFKA_BILLING_EVENTS_TOPIC and KAFKA_BILLING_TOPIC are both {name}: events would be read as bills")
-    });
-    rule(given("SMTP_HOST") && !given("SMTP_FROM"), &|| {
-        "SMTP_HOST is set without SMTP_FROM: nobody would have sent the mails".into()
-    });
-    rule(given("PROVIDER_URL") && !given("PROVIDER_SECRET"), &|| {
-        "PROVIDER_URL is set without PROVIDER_SECRET: requests could not be signed".into()
-    });
-    rule(settings.sagas.delay_min > settings.sagas.delay_max, &|| {
-        let (min, max) = (v.value("SAGA_DELAY_MIN_MS"), v.value("SAGA_DELAY_MAX_MS"));
-        format!("SAGA_DELAY_MIN_MS is {min} and SAGA_DELAY_MAX_MS is {max}: the first may not be above the second")
-    });
-
-    rule(given("DATABASE_URL") && given("DB_HOST"), &|| {
-        "DATABASE_URL and DB_HOST are both set: one of them names the database".into()
-    });
-    rule(given("REDIS_URL") && given("REDIS_HOST"), &|| {
-        "REDIS_URL and REDIS_HOST are both set: one of them names Redis".into()
-    });
-    if settings.mode == Mode::Serve {
-        let database = given("DATABASE_URL") || given("DB_HOST");
-        for (name, is_given) in [("DATABASE_URL", database), ("KAFKA_BROKERS", given("KAFKA_BROKERS"))] {
-            rule(!is_given, &|| format!("{name} is not set: `florin serve` needs it (`florin dev` brings its own)"));
-        }
-    }
-    let exposed = settings.mode != Mode::Tool && !settings.auth.any() && !settings.auth.allow_unauthenticated;
-    for (name, listen) in [("GRPC_HOST", &settings.grpc.listen), ("HTTP_HOST", &settings.http)] {
-        rule(exposed && !listen.is_loopback(), &|| {
-            format!(
-                "{name} is {:?}, beyond loopback, and no method of authentication is on: set AUTH_API_KEYS=true, \
-                 or AUTH_CLIENT_CERTIFICATES=true with TLS_CLIENT_CA_FILE, or ALLOW_UNAUTHENTICATED={UNAUTHENTICATED_WORDS:?}",
-                listen.host
-            )
-        });
-    }
-    Problems(problems).none()
-}
-
-struct Values<'a>(&'a [Entry]);
+pub struct Values<'a>(pub &'a [Entry]);
 
 /// # Panics
 /// All of these panic when the name or its kind is not as in the table: a mistake in this file, which its tests find.
 impl Values<'_> {
-    fn value(&self, name: &str) -> &Value {
+    pub fn value(&self, name: &str) -> &Value {
         &self
             .0
             .iter()
@@ -259,7 +211,7 @@ impl Values<'_> {
             .value
     }
 
-    fn optional(&self, name: &str) -> Option<String> {
+    pub fn optional(&self, name: &str) -> Option<String> {
         match self.value(name) {
             Value::None => None,
             Value::Text(text) => Some(text.clone()),
@@ -267,12 +219,17 @@ impl Values<'_> {
         }
     }
 
-    fn text(&self, name: &str) -> String {
+    pub fn text(&self, name: &str) -> String {
         self.optional(name).unwrap_or_default()
     }
 
     fn names(&self, name: &str) -> Vec<String> {
         self.text(name).split(',').map(str::to_owned).collect()
+    }
+
+    fn list(&self, name: &str) -> impl Iterator<Item = String> {
+        let list: Vec<_> = self.text(name).split(',').map(|text| text.trim().to_owned()).collect();
+        list.into_iter().filter(|text| !text.is_empty())
     }
 
     fn ports(&self, name: &str) -> impl Iterator<Item = u16> {
@@ -292,11 +249,11 @@ impl Values<'_> {
         self.optional(name).map(PathBuf::from)
     }
 
-    fn flag(&self, name: &str) -> bool {
+    pub fn flag(&self, name: &str) -> bool {
         matches!(self.value(name), Value::Flag(true))
     }
 
-    fn whole<T: TryFrom<u64>>(&self, name: &str) -> T {
+    pub fn whole<T: TryFrom<u64>>(&self, name: &str) -> T {
         match self.value(name) {
             Value::Whole(n) => T::try_from(*n).unwrap_or_else(|_| panic!("{name} allows more than its type holds")),
             other => panic!("{name} is {other:?}, not a number"),
@@ -318,8 +275,20 @@ impl Values<'_> {
         let password =
             self.optional("DB_PASSWORD").map(|password| format!(":{}", encoded(&password))).unwrap_or_default();
         let port: u16 = self.whole("DB_PORT");
-        let tls = if self.flag("DB_SSL") { "?sslmode=require" } else { "" };
+        let tls = match self.text("DB_SSL").as_str() {
+            "verified" => "?sslmode=verify-full",
+            "true" => "?sslmode=require",
+            _ => "",
+        };
         Some(format!("postgres://{}{password}@{host}:{port}/{}{tls}", part("DB_USERNAME"), part("DB_DATABASE")))
+    }
+
+    /// The database's URL, by which the certificate is checked against `DATABASE_CA_FILE` if that is set: of two
+    /// parameters of one name the last one counts.
+    fn with_database_ca(&self, url: String) -> String {
+        let Some(ca) = self.optional("DATABASE_CA_FILE") else { return url };
+        let joint = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{joint}sslmode=verify-full&sslrootcert={}", encoded(&ca))
     }
 
     /// The same of Redis; `None`: `REDIS_HOST` is not set.

@@ -2,7 +2,10 @@
 //! Pure.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
@@ -14,6 +17,10 @@ pub enum Kind {
     Names(usize, usize),
     /// A host name or an address.
     Host,
+    /// Up to so many of them, separated by commas; empty: none.
+    Hosts(usize),
+    /// Up to so many addresses and networks (`10.0.0.0/8`), separated by commas; empty: none.
+    Networks(usize),
     /// A TCP port; 0: any free one.
     Port,
     /// Up to so many TCP ports, separated by commas; empty: none.
@@ -30,8 +37,12 @@ pub enum Kind {
     Hours(u64, u64),
     /// One of these, in any case; each with its other spellings.
     Choice(&'static [(&'static str, &'static [&'static str])]),
-    /// A URL with one of these schemes; empty: none.
+    /// A URL with one of these schemes, without a user or a password; empty: none.
     Url(&'static [&'static str]),
+    /// Any text, which is never shown; empty: none.
+    Secret,
+    /// A URL with one of these schemes, in which there may be a password, which is never shown; empty: none.
+    SecretUrl(&'static [&'static str]),
     /// `host:port`, several separated by commas; empty: none.
     Brokers,
     /// The path of a file or folder; empty: none.
@@ -62,7 +73,7 @@ impl Kind {
             _ => valid.then(|| Value::Text(text.into())),
         };
         match *self {
-            Self::Text | Self::Path => optional(!text.contains('\0')),
+            Self::Text | Self::Path | Self::Secret => optional(!text.contains('\0')),
             Self::Name(bytes_max) => {
                 let valid =
                     text.len() <= bytes_max && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
@@ -76,6 +87,14 @@ impl Kind {
             Self::Host => (!text.is_empty()
                 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:_[]%".contains(&b)))
             .then(|| Value::Text(text.trim_start_matches('[').trim_end_matches(']').into())),
+            Self::Hosts(count_max) => {
+                let hosts: Vec<_> = text.split(',').map(str::trim).collect();
+                optional(hosts.iter().all(|host| Self::Host.parse(host).is_some()) && hosts.len() <= count_max)
+            }
+            Self::Networks(count_max) => {
+                let mut networks = text.split(',').map(network);
+                optional(networks.clone().count() <= count_max && networks.all(|network| network.is_some()))
+            }
             Self::Port => whole(text).filter(|n| *n <= 65_535).map(Value::Whole),
             Self::Ports(count_max) => {
                 let ports: Vec<_> = text.split(',').map(str::trim).collect();
@@ -95,22 +114,32 @@ impl Kind {
                 let found = choices.iter().find(|(name, others)| is(name) || others.iter().any(|other| is(other)));
                 found.map(|(name, _)| Value::Text((*name).into()))
             }
-            Self::Url(_) if text.is_empty() => Some(Value::None),
-            Self::Url(schemes) => url(text, schemes).map(Value::Text),
+            Self::Url(_) | Self::SecretUrl(_) if text.is_empty() => Some(Value::None),
+            Self::Url(schemes) => url(text, schemes).filter(|url| !has_user(url)).map(Value::Text),
+            Self::SecretUrl(schemes) => url(text, schemes).map(Value::Text),
             Self::Brokers => brokers(text),
             Self::Words(words) => optional(text == words),
         }
     }
 
+    /// Whether it is never shown whole, and may stand in a file of its own.
+    pub fn is_secret(&self) -> bool {
+        matches!(self, Self::Secret | Self::SecretUrl(_))
+    }
+
     /// What is allowed, in words that follow "allowed is".
     pub fn allowed(&self) -> String {
         match self {
-            Self::Text => "any text".into(),
+            Self::Text | Self::Secret => "any text".into(),
             Self::Name(bytes_max) => format!("1 to {bytes_max} letters, digits, dots, underscores and dashes"),
             Self::Names(bytes_max, count_max) => format!(
                 "up to {count_max} names, separated by commas, of 1 to {bytes_max} letters, digits, dots, underscores and dashes"
             ),
             Self::Host => "a host name or an address".into(),
+            Self::Hosts(count_max) => format!("up to {count_max} host names or addresses, separated by commas"),
+            Self::Networks(count_max) => {
+                format!("up to {count_max} addresses or networks such as 10.0.0.0/8, separated by commas")
+            }
             Self::Port => "a port from 0 (any free one) to 65535".into(),
             Self::Ports(count_max) => format!("up to {count_max} ports from 1 to 65535, separated by commas"),
             Self::Flag => "true or false".into(),
@@ -119,10 +148,8 @@ impl Kind {
             Self::Seconds(min, max) => format!("seconds from {} to {}", seconds_text(*min), seconds_text(*max)),
             Self::Hours(min, max) => format!("whole hours from {min} to {max}"),
             Self::Choice(choices) => choices.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
-            Self::Url(schemes) => format!(
-                "a URL that starts with {}",
-                schemes.iter().map(|s| format!("{s}://")).collect::<Vec<_>>().join(" or ")
-            ),
+            Self::Url(schemes) => format!("a URL without a user that starts with {}", any_of(schemes)),
+            Self::SecretUrl(schemes) => format!("a URL that starts with {}", any_of(schemes)),
             Self::Brokers => "host:port, several separated by commas".into(),
             Self::Path => "a path".into(),
             Self::Words(words) => format!("exactly these words: {words}"),
@@ -140,6 +167,12 @@ impl fmt::Display for Value {
             Self::Span(span) => f.write_str(&seconds_text(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))),
         }
     }
+}
+
+/// An address, or a network by its prefix.
+pub fn network(text: &str) -> Option<IpNet> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 fn whole(text: &str) -> Option<u64> {
@@ -205,13 +238,23 @@ fn url(text: &str, schemes: &[&str]) -> Option<String> {
         .then(|| format!("{plain}://{rest}"))
 }
 
+/// Whether something stands before the host.
+fn has_user(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'))
+}
+
+fn any_of(schemes: &[&str]) -> String {
+    schemes.iter().map(|scheme| format!("{scheme}://")).collect::<Vec<_>>().join(" or ")
+}
+
 fn brokers(text: &str) -> Option<Value> {
     let list: Vec<&str> = text.split(',').map(str::trim).filter(|broker| !broker.is_empty()).collect();
     let valid = |broker: &&str| {
         let address = broker.strip_prefix("PLAINTEXT://").unwrap_or(broker);
-        address
-            .rsplit_once(':')
-            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0))
+        address.rsplit_once(':').is_some_and(|(host, port)| {
+            !host.is_empty() && !host.contains('@') && port.parse::<u16>().is_ok_and(|port| port > 0)
+        })
     };
     match list.is_empty() {
         true => text.is_empty().then_some(Value::None),
@@ -228,7 +271,7 @@ mod tests {
         let text = |t: &str| Some(Value::Text(t.into()));
         let span = |ms| Some(Value::Span(Duration::from_millis(ms)));
         let level = Kind::Choice(&[("info", &[]), ("warn", &["warning"])]);
-        let postgres = Kind::Url(&["postgres", "postgresql"]);
+        let postgres = Kind::SecretUrl(&["postgres", "postgresql"]);
         for (kind, given, want) in [
             (Kind::Port, "0", Some(Value::Whole(0))),
             (Kind::Port, "65536", None),
@@ -254,7 +297,16 @@ mod tests {
             (Kind::Brokers, "a:9092, b:9093", text("a:9092,b:9093")),
             (Kind::Brokers, "a", None),
             (Kind::Brokers, ",", None),
+            (Kind::Brokers, "u:p@a:9092", None),
+            (Kind::Url(&["http"]), "http://h/a@b", text("http://h/a@b")),
+            (Kind::Url(&["http"]), "http://u@h", None),
+            (Kind::SecretUrl(&["http"]), "http://u@h", text("http://u@h")),
             (Kind::Host, "[::1]", text("::1")),
+            (Kind::Hosts(2), "a.example,b", text("a.example,b")),
+            (Kind::Hosts(2), "a,b,c", None),
+            (Kind::Networks(2), "10.0.0.0/8, ::1", text("10.0.0.0/8, ::1")),
+            (Kind::Networks(2), "10.0.0.0/33", None),
+            (Kind::Networks(2), "localhost", None),
             (Kind::Name(5), "pay ments", None),
             (Kind::Name(5), "toolong", None),
             (Kind::Words("yes, do"), "yes", None),

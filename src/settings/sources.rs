@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::kind::Value;
-use super::show;
-use super::table::{self, Row, TABLE};
+use super::secret::{self, masked, masked_raw};
+use super::table::{self, Row, TABLE, find_in_file};
 
 /// The variable that names the config file when `--config` does not.
 pub const CONFIG_VARIABLE: &str = "FLORIN_CONFIG";
@@ -22,7 +22,7 @@ pub enum Mode {
 }
 
 /// All that was given, not read yet.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Sources {
     /// Its path and its text.
     pub file: Option<(PathBuf, String)>,
@@ -40,10 +40,12 @@ pub enum Origin {
     /// The name of the variable.
     Environment(String),
     Flag,
+    /// The file of a secret, which another place named.
+    SecretFile(String),
 }
 
 /// One setting that is in force.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Entry {
     pub row: &'static Row,
     pub value: Value,
@@ -70,7 +72,7 @@ impl Sources {
             }
         };
         let known = std::env::vars_os().filter_map(|(name, value)| {
-            let name = name.into_string().ok().filter(|name| table::find(name).is_some())?;
+            let name = name.into_string().ok().filter(|name| is_known(name))?;
             Some((name, value.to_string_lossy().into_owned()))
         });
         let environment = known.collect();
@@ -83,7 +85,8 @@ impl Sources {
     /// All values that are not allowed, all unknown names, and all settings with two values under two names.
     pub fn resolve(&self, mode: Mode) -> Result<Vec<Entry>, Problems> {
         let mut problems = Problems::default();
-        let layers = [self.file_layer(&mut problems), self.environment_layer(), self.flag_layer(&mut problems)];
+        let mut layers = [self.file_layer(&mut problems), self.environment_layer(), self.flag_layer(&mut problems)];
+        layers.iter_mut().flatten().for_each(|given| given.read_file(&mut problems));
         let entries = TABLE.iter().map(|row| {
             let default = if mode == Mode::Dev { row.default_dev.unwrap_or(row.default) } else { row.default };
             let mut entry =
@@ -156,6 +159,12 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={:?} ({})", self.row.name, masked(self.row, &self.value), self.origin)
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -163,14 +172,32 @@ impl fmt::Display for Origin {
             Self::File(path) => write!(f, "file {}", path.display()),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::Flag => f.write_str("command line"),
+            Self::SecretFile(path) => write!(f, "file {path}"),
         }
     }
 }
 
 struct Given {
+    /// As in the table.
     name: String,
     value: String,
     origin: Origin,
+}
+
+impl Given {
+    /// If the name is that of a secret's file, takes the secret from there. What cannot be read gives nothing.
+    fn read_file(&mut self, problems: &mut Problems) {
+        if table::find(&self.name).is_some() || find_in_file(&self.name).is_none() {
+            return;
+        }
+        let (path, name) = (std::mem::take(&mut self.value), self.name.clone());
+        self.name.truncate(name.len() - "_FILE".len());
+        match secret::read(Path::new(path.trim())) {
+            Ok(secret) => self.value = secret,
+            Err(why) => problems.0.push(format!("{name} is {path:?} ({}): {why}", self.origin)),
+        }
+        self.origin = Origin::SecretFile(path);
+    }
 }
 
 /// The value that a layer gives to a setting: that of its most specific name. Two names of one setting must have the
@@ -180,13 +207,13 @@ fn pick(row: &'static Row, layer: &[Given], problems: &mut Problems) -> Option<(
     for name in row.names() {
         for given in layer.iter().filter(|given| given.name == name) {
             let Some(value) = row.kind.parse(&given.value) else {
-                let shown = show::masked_raw(row, &given.value);
+                let shown = masked_raw(row, &given.value);
                 problems.0.push(format!("{name} is {shown} ({}): allowed is {}", given.origin, row.kind.allowed()));
                 continue;
             };
             match &chosen {
                 Some((first, from)) if *first != value => {
-                    let shown = |value: &Value| show::masked(row, value);
+                    let shown = |value: &Value| masked(row, value);
                     let (a, b) = (&from.name, &given.name);
                     problems.0.push(format!(
                         "{a} is {} and {b} is {}: they name one setting, give it once",
@@ -202,8 +229,12 @@ fn pick(row: &'static Row, layer: &[Given], problems: &mut Problems) -> Option<(
     chosen.map(|(value, given)| (value, given.origin.clone()))
 }
 
+fn is_known(name: &str) -> bool {
+    table::find(name).is_some() || find_in_file(name).is_some()
+}
+
 fn known(name: &str, place: &str, problems: &mut Problems) -> bool {
-    let known = table::find(name).is_some();
+    let known = is_known(name);
     if !known {
         let hint = table::nearest(name)
             .map_or(String::new(), |nearest| format!("; the nearest is {}", nearest.to_ascii_lowercase()));

@@ -1,5 +1,8 @@
 //! Tables of what goes in and what comes out.
 
+mod outward;
+mod secrets;
+
 use super::*;
 use secrecy::ExposeSecret;
 
@@ -170,42 +173,6 @@ fn a_client_certificate_is_demanded_unless_it_is_one_method_of_several() {
         assert_eq!(load(&environment(given)).unwrap().tls.unwrap().client_certificate_required, want, "{given:?}");
     }
     assert!(load(&environment(&[])).unwrap().tls.is_none());
-}
-
-#[test]
-fn serve_wants_its_servers_and_a_guard_beyond_loopback() {
-    let serve = |list: &[(&str, &str)]| {
-        Settings::load(&environment(list), Mode::Serve).map(|_| ()).map_err(|problems| problems.to_string())
-    };
-    let said = serve(&[]).unwrap_err();
-    assert!(said.contains("DATABASE_URL is not set") && said.contains("KAFKA_BROKERS is not set"), "{said}");
-    let with = |extra: &[(&'static str, &'static str)]| {
-        let mut list = vec![("DATABASE_URL", "postgres://h/d"), ("KAFKA_BROKERS", "h:9092")];
-        list.extend_from_slice(extra);
-        serve(&list)
-    };
-    with(&[]).unwrap();
-    with(&[("GRPC_HOST", "::1")]).unwrap();
-    for open in ["0.0.0.0", "::", "10.1.2.3", "florin.internal"] {
-        let said = with(&[("GRPC_HOST", open)]).unwrap_err();
-        assert!(
-            said.contains(&format!("GRPC_HOST is {open:?}, beyond loopback")) && said.contains(UNAUTHENTICATED_WORDS),
-            "{said}"
-        );
-        with(&[("GRPC_HOST", open), ("AUTH_API_KEYS", "true")]).unwrap();
-        with(&[("GRPC_HOST", open), ("ALLOW_UNAUTHENTICATED", UNAUTHENTICATED_WORDS)]).unwrap();
-        with(&[("GRPC_HOST", open), ("ALLOW_UNAUTHENTICATED", "yes")]).unwrap_err();
-    }
-}
-
-#[test]
-fn what_is_shown_holds_no_secret() {
-    let sources = environment(&[("DATABASE_URL", "postgres://u:hunter2@h/d"), ("REDIS_URL", "redis://:hunter2@h")]);
-    let (settings, entries) = Settings::load(&sources, Mode::Tool).unwrap();
-    for shown in [list(&entries), json(&entries).to_string(), format!("{settings:?}")] {
-        assert!(!shown.contains("hunter2"), "{shown}");
-    }
-    assert!(list(&entries).contains("postgres://u:***@h/d"));
 }
 
 #[test]

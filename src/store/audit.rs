@@ -14,8 +14,9 @@ use super::numeric::Numeric;
 use super::operators::{self, Doing};
 use super::statement::statement;
 use crate::money::decimal_text;
+use crate::protocol::journal::{first_place, partition_of_place};
 
-pub use transactions::{ReconciledTransaction, reconcile_transaction, reconcile_transactions};
+pub use transactions::{Mismatch, ReconciledTransaction, reconcile_transaction, reconcile_transactions};
 
 /// An account's balance beside the sum of its postings and of its holds.
 #[derive(Clone, Debug, FromRow)]
@@ -69,8 +70,7 @@ pub struct Equation {
     pub total: i128,
 }
 
-/// An audit may read for a minute, and keep the lock of a single account that long. Plans know the numbers that are
-/// bound, as if they stood in the text.
+/// A step of an audit may read for a minute. Plans know the numbers that are bound, as if they stood in the text.
 const PATIENCE: &str = "SET LOCAL statement_timeout = '60s'; SET LOCAL enable_nestloop = on; \
      SET LOCAL enable_seqscan = on; SET LOCAL plan_cache_mode = force_custom_plan";
 
@@ -90,8 +90,29 @@ pub async fn reconcile(pool: &PgPool, tenant: &str, name: &str) -> Result<Option
     Ok(row)
 }
 
+/// Rows of a chain that one statement adds up: about a second's work. However long the chain is, each step is short.
+const STEP: i64 = 100_000;
+
+/// The newest rows of an account beside its balance.
+#[derive(FromRow)]
+struct Newest {
+    id: i64,
+    #[sqlx(flatten)]
+    row: Reconciled,
+    /// The place of the oldest of these rows; `None`: there are none.
+    first: Option<i64>,
+}
+
 async fn one(connection: &mut PgConnection, tenant: &str, name: &str) -> Result<Option<Reconciled>, StoreError> {
-    Ok(sqlx::query_as(include_str!("audit/sql/account.sql")).bind(tenant).bind(name).fetch_optional(connection).await?)
+    let newest = sqlx::query_as(include_str!("audit/sql/account.sql")).bind(tenant).bind(name).bind(STEP);
+    let newest: Option<Newest> = newest.fetch_optional(&mut *connection).await?;
+    let Some(Newest { id, mut row, first }) = newest else { return Ok(None) };
+    if let Some(first) = first.filter(|_| row.rows == STEP) {
+        let older = Sums::of_chain(connection, id, first, i64::MAX).await?;
+        row.posted += older.credits - older.debits;
+        row.rows += older.rows;
+    }
+    Ok(Some(row))
 }
 
 /// Compares one account of a list; `None`: its chain breaks off. The transaction that this is part of can go on.
@@ -106,21 +127,47 @@ async fn followed(connection: &mut PgConnection, tenant: &str, name: &str) -> Re
     }
 }
 
-/// Compares all accounts of a tenant: returns how many there are, and at most `count` of those that disagree.
+/// What an audit of all of a tenant's accounts or transactions found.
+#[derive(Clone, Debug)]
+pub struct Audited<T> {
+    /// How many there are.
+    pub total: i64,
+    /// How many of them disagree.
+    pub disagreeing: i64,
+    /// Those that disagree, the first of them if they are many.
+    pub wrong: Vec<T>,
+}
+
+/// One that disagrees, with how many do.
+#[derive(FromRow)]
+struct Counted<T> {
+    disagreeing: i64,
+    #[sqlx(flatten)]
+    row: T,
+}
+
+impl<T> Audited<T> {
+    fn of(total: i64, rows: Vec<Counted<T>>) -> Self {
+        let disagreeing = rows.first().map_or(0, |row| row.disagreeing);
+        Self { total, disagreeing, wrong: rows.into_iter().map(|row| row.row).collect() }
+    }
+}
+
+/// Compares all accounts of a tenant, and returns at most `count` of those that disagree.
 ///
 /// # Errors
 /// Any failure of the statements.
-pub async fn reconcile_all(pool: &PgPool, tenant: &str, count: i64) -> Result<(i64, Vec<Reconciled>), StoreError> {
+pub async fn reconcile_all(pool: &PgPool, tenant: &str, count: i64) -> Result<Audited<Reconciled>, StoreError> {
     let mut transaction = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     sqlx::raw_sql(PATIENCE).execute(&mut *transaction).await?;
-    let accounts = sqlx::query_scalar("SELECT count(*) FROM accounts WHERE tenant = $1")
+    let total = sqlx::query_scalar("SELECT count(*) FROM accounts WHERE tenant = $1")
         .bind(tenant)
         .fetch_one(&mut *transaction)
         .await?;
     let wrong = sqlx::query_as(include_str!("audit/sql/accounts.sql")).bind(tenant).bind(count);
     let wrong = wrong.fetch_all(&mut *transaction).await?;
     transaction.rollback().await?;
-    Ok((accounts, wrong))
+    Ok(Audited::of(total, wrong))
 }
 
 /// The sums over rows of one account, in minor units.
@@ -137,57 +184,97 @@ struct Sums {
     last: i64,
 }
 
+/// The sums over a step of a chain.
+#[derive(FromRow)]
+struct Step {
+    #[sqlx(flatten)]
+    sums: Sums,
+    /// How many rows it walked.
+    walked: i64,
+    /// The place of the oldest of them.
+    first: Option<i64>,
+}
+
 impl Sums {
-    /// By the statement `sums`: of the rows after `after` and up to `upto`.
-    async fn of(
+    /// Of the account's rows up to place `upto` that its chain leads to from the one at `below`, or from the newest.
+    async fn of_chain(
         connection: &mut PgConnection,
-        sums: &'static str,
+        account: i64,
+        mut below: i64,
+        upto: i64,
+    ) -> Result<Self, StoreError> {
+        let mut sums = Self::default();
+        loop {
+            let step = sqlx::query_as(include_str!("audit/sql/chain.sql")).bind(account).bind(below).bind(STEP);
+            let step: Step = step.bind(upto).fetch_one(&mut *connection).await?;
+            sums = sums.and(step.sums);
+            match step.first.filter(|_| step.walked == STEP) {
+                Some(first) => below = first,
+                None => return Ok(sums),
+            }
+        }
+    }
+
+    /// Of the account's rows after place `after` and up to `upto`, wherever they stand: the journal is read between
+    /// them, a partition at a time.
+    async fn of_journal(
+        connection: &mut PgConnection,
         account: i64,
         after: i64,
         upto: i64,
     ) -> Result<Self, StoreError> {
-        Ok(sqlx::query_as(sums).bind(account).bind(after).bind(upto).fetch_one(connection).await?)
+        let mut sums = Self::default();
+        for partition in partition_of_place(after + 1)..=partition_of_place(upto) {
+            let (from, to) = (after.max(first_place(partition) - 1), upto.min(first_place(partition + 1) - 1));
+            let step = sqlx::query_as(include_str!("audit/sql/sums_of_journal.sql"));
+            let step: Self = step.bind(account).bind(from).bind(to).fetch_one(&mut *connection).await?;
+            sums = sums.and(step);
+        }
+        Ok(sums)
     }
 
-    fn and(self, later: Self) -> Self {
+    fn and(self, other: Self) -> Self {
         let (debits, credits, held) =
-            (self.debits + later.debits, self.credits + later.credits, self.held + later.held);
-        Self { debits, credits, held, rows: self.rows + later.rows, last: self.last.max(later.last) }
+            (self.debits + other.debits, self.credits + other.credits, self.held + other.held);
+        Self { debits, credits, held, rows: self.rows + other.rows, last: self.last.max(other.last) }
     }
 }
 
-const SUMS_OF_CHAIN: &str = include_str!("audit/sql/sums_of_chain.sql");
-const SUMS_OF_JOURNAL: &str = include_str!("audit/sql/sums_of_journal.sql");
-
 /// Sets an account's balance, what is held on it and where its chain begins to what its rows add up to. Releases it
-/// from quarantine, and records the operator's action. Returns what was found before. Only the fold waits for it
-/// meanwhile.
+/// from quarantine, and records the operator's action. Returns what was found before. The rows are added up before the
+/// fold is kept waiting for the few that came meanwhile.
 ///
 /// # Errors
 /// Any failure of the statements: nothing was changed then.
 pub async fn rebuild(pool: &PgPool, name: &str, doing: &Doing<'_>) -> Result<Option<Reconciled>, StoreError> {
     let tenant = doing.tenant;
-    let mut transaction = pool.begin().await?;
-    sqlx::raw_sql(PATIENCE).execute(&mut *transaction).await?;
+    let mut reading = pool.begin().await?;
+    sqlx::raw_sql(PATIENCE).execute(&mut *reading).await?;
     let id = sqlx::query_as(
         "SELECT a.id, EXISTS (SELECT FROM quarantine q WHERE q.account = a.id AND released_at IS NULL) FROM accounts a WHERE tenant = $1 AND name = $2",
     );
-    let found: Option<(i64, bool)> = id.bind(tenant).bind(name).fetch_optional(&mut *transaction).await?;
+    let found: Option<(i64, bool)> = id.bind(tenant).bind(name).fetch_optional(&mut *reading).await?;
     let Some((account, is_quarantined)) = found else { return Ok(None) };
-    let found = if is_quarantined { None } else { followed(&mut transaction, tenant, name).await? };
+    let found = if is_quarantined { None } else { followed(&mut reading, tenant, name).await? };
     if found.as_ref().is_some_and(Reconciled::agrees) {
         return Ok(found);
     }
+    let upto = fold::folded(&mut *reading).await?;
     // A chain that is as long as the balance says is believed. If it is not, or if there is none, then where it begins
-    // may be what is wrong: all rows of the account are looked for, those so far before the fold is kept waiting.
-    let (so_far, sums, upto) = if found.as_ref().is_some_and(|row| row.version == row.rows && row.rows > 0) {
-        (Sums::default(), SUMS_OF_CHAIN, -1)
+    // may be what is wrong: all rows of the account are looked for.
+    let so_far = if found.as_ref().is_some_and(|row| row.version == row.rows && row.rows > 0) {
+        Sums::of_chain(&mut reading, account, i64::MAX, upto).await?
     } else {
-        let upto = fold::folded(&mut *transaction).await?;
-        (Sums::of(&mut transaction, SUMS_OF_JOURNAL, account, -1, upto).await?, SUMS_OF_JOURNAL, upto)
+        Sums::of_journal(&mut reading, account, -1, upto).await?
     };
+    let almost = fold::folded(&mut *reading).await?;
+    let so_far = so_far.and(Sums::of_journal(&mut reading, account, upto, almost).await?);
+    reading.rollback().await?;
+
+    let mut transaction = pool.begin().await?;
+    sqlx::raw_sql(PATIENCE).execute(&mut *transaction).await?;
     let place: i64 = sqlx::query_scalar("SELECT seq FROM folded FOR UPDATE").fetch_one(&mut *transaction).await?;
-    let sums = so_far.and(Sums::of(&mut transaction, sums, account, upto, place).await?);
+    let sums = so_far.and(Sums::of_journal(&mut transaction, account, almost, place).await?);
     let compared = sqlx::query_as(include_str!("audit/sql/compared.sql"))
         .bind(account)
         .bind(Numeric(sums.credits - sums.debits))

@@ -90,15 +90,24 @@ pub async fn get(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Optio
     limited(async { Ok(query.fetch_optional(pool).await?) }).await
 }
 
-/// At most `count` holds of an account's money with ids below `below`, newest first. Names are looked up one by one, so
-/// that no plan reads a table whole.
+/// A hold in a list.
+#[derive(Clone, Debug, FromRow)]
+pub struct Listed {
+    #[sqlx(flatten)]
+    pub hold: HoldRow,
+    /// The place of its transaction.
+    pub seq: i64,
+}
+
+/// At most `count` holds of an account's money whose places are below `below`, newest first. Names are looked up one by
+/// one, so that no plan reads a table whole.
 ///
 /// # Errors
 /// Any failure of the statement.
-pub async fn list(pool: &PgPool, account: &Identity, below: Uuid, count: usize) -> Result<Vec<HoldRow>, StoreError> {
-    let sql = "SELECT h.id, $4::text AS tenant, $5::text AS debit, (SELECT a.name FROM accounts a WHERE a.id = h.credit_account) AS credit, \
+pub async fn list(pool: &PgPool, account: &Identity, below: i64, count: usize) -> Result<Vec<Listed>, StoreError> {
+    let sql = "SELECT h.seq, h.id, $4::text AS tenant, $5::text AS debit, (SELECT a.name FROM accounts a WHERE a.id = h.credit_account) AS credit, \
          h.debit_account, h.credit_account, $6::text AS currency, $7::smallint AS exponent, h.amount, h.captured, h.voided, h.expires_at \
-         FROM holds h WHERE h.debit_account = $1 AND h.id < $2 ORDER BY h.id DESC LIMIT $3";
+         FROM holds h WHERE h.debit_account = $1 AND h.seq < $2 ORDER BY h.seq DESC LIMIT $3";
     let query = sqlx::query_as(sql).bind(account.id.0).bind(below).bind(i64::try_from(count).unwrap_or(i64::MAX));
     let query = query
         .bind(&*account.tenant)

@@ -1,6 +1,7 @@
 //! The writer's session: one call per batch, and what is read when the outcome of a batch is unknown.
 
 mod call;
+mod judge;
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use self::call::By;
+pub use self::judge::TakenFrom;
 use super::{Counted, Database, StoreError, within};
 use crate::protocol::account::{UsedKey, UsedKeys};
 use crate::protocol::batch::Batch;
@@ -34,8 +36,12 @@ pub mod code {
 /// Whether a record failed by itself: less is left of its hold or its payment than it requests, or its saga has gone on
 /// without it.
 pub fn is_exceeded(error: &StoreError) -> bool {
-    error.code() == Some(code::SAGA_WENT_ON)
-        || matches!(error, StoreError::Database { constraint: Some(constraint), .. } if ["hold_taken", "refund_given"].contains(&constraint.as_str()))
+    error.code() == Some(code::SAGA_WENT_ON) || is_taken(error)
+}
+
+/// Whether a batch failed because less is left of a hold or a payment than its records request.
+pub fn is_taken(error: &StoreError) -> bool {
+    matches!(error, StoreError::Database { constraint: Some(constraint), .. } if ["hold_taken", "refund_given"].contains(&constraint.as_str()))
 }
 
 /// Whether a batch failed because one of its keys is used, in whichever partition.
@@ -114,7 +120,7 @@ impl WriterSession {
     /// `Fenced`, or what the database answered.
     pub async fn open(
         database: &Database,
-        epoch: i64,
+        (epoch, holder): (i64, &str),
         answer_timeout: Duration,
         connections: usize,
     ) -> Result<(Vec<Self>, Committed), OpenError> {
@@ -138,9 +144,9 @@ impl WriterSession {
         let mut tries = 0;
         let (session, batch, rows, older) = loop {
             let raised = sqlx::query_as::<_, (i64, i64, i64, Option<Vec<i32>>)>(
-                "SELECT session, batch, rows, older FROM raise_session($1, $2, $3)",
+                "SELECT session, batch, rows, older FROM raise_session($1, $2, $3, $4)",
             );
-            let raised = raised.bind(WRITER).bind(epoch).bind(&pids).fetch_optional(&mut opened[0]);
+            let raised = raised.bind(WRITER).bind(epoch).bind(holder).bind(&pids).fetch_optional(&mut opened[0]);
             match within(answer_timeout, raised).await {
                 Ok(Some(session)) => break session,
                 Ok(None) => return Err(OpenError::Fenced),

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, PgPool};
 
+use super::outbox::{self, Database as Identity};
 use super::{Counted, Database, StoreError, within};
 
 /// The result of trying to take the lease.
@@ -21,6 +22,14 @@ pub enum Attempt {
         /// How long its lease still lasts.
         remaining: Duration,
     },
+}
+
+/// The epoch that was given last.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn epoch(pool: &PgPool) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar("SELECT epoch FROM leadership").fetch_one(pool).await?)
 }
 
 /// The connection over which a node keeps the lease.
@@ -102,13 +111,23 @@ impl LeaseSession {
         within(self.answer_timeout, done).await
     }
 
-    /// Gives up the lease.
+    /// Which database this session is connected to, and which of its histories: it is the same for as long as the
+    /// session lasts.
+    ///
+    /// # Errors
+    /// Any failure of the statement.
+    pub async fn identity(&mut self) -> Result<Identity, StoreError> {
+        within(self.answer_timeout, outbox::database(&mut self.connection)).await
+    }
+
+    /// Gives up the lease, unless it is another's by now, though under the same epoch.
     ///
     /// # Errors
     /// Any failure of the statement; then the lease ends by itself.
-    pub async fn release(&mut self, epoch: i64) -> Result<(), StoreError> {
-        let release = sqlx::query("UPDATE leadership SET expires_at = '-infinity' WHERE epoch = $1")
+    pub async fn release(&mut self, epoch: i64, holder: &str) -> Result<(), StoreError> {
+        let release = sqlx::query("UPDATE leadership SET expires_at = '-infinity' WHERE epoch = $1 AND holder = $2")
             .bind(epoch)
+            .bind(holder)
             .execute(&mut self.connection);
         within(self.answer_timeout, release).await.map(|_| ())
     }

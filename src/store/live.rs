@@ -24,9 +24,10 @@ pub struct JournalEvent {
 }
 
 impl JournalEvent {
-    /// The event for live streams; `None`: it cannot be read, or is suspect, and so becomes a dead letter.
+    /// The event for live streams; `None`: it cannot be read, or is suspect, and so becomes a dead letter, or they had
+    /// it before.
     pub fn shown(self) -> Option<LiveEvent> {
-        self.event.ok().filter(|_| self.suspect.is_none())
+        self.event.ok().filter(|event| self.suspect.is_none() && !event.is_repeat)
     }
 }
 

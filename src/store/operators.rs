@@ -57,12 +57,28 @@ pub async fn insert(
     doing: &Doing<'_>,
     action: &OperatorAction,
 ) -> Result<(), StoreError> {
+    write(connection, (doing.tenant, doing.correlation), action).await
+}
+
+/// Writes an action that changed nothing.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn note(pool: &PgPool, tenant: &str, action: &OperatorAction) -> Result<(), StoreError> {
+    write(&mut *pool.acquire().await?, (tenant, None), action).await
+}
+
+async fn write(
+    connection: &mut PgConnection,
+    (tenant, correlation): (&str, Option<&str>),
+    action: &OperatorAction,
+) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO operator_actions (id, tenant, at, actor, action, subject, reason, before, after, correlation) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb, $10)",
     )
     .bind(TransactionId::draw().0)
-    .bind(doing.tenant)
+    .bind(tenant)
     .bind(now_micros())
     .bind(&action.actor)
     .bind(action.action)
@@ -70,7 +86,7 @@ pub async fn insert(
     .bind(&action.reason)
     .bind(&action.before)
     .bind(&action.after)
-    .bind(doing.correlation)
+    .bind(correlation)
     .execute(connection)
     .await?;
     Ok(())

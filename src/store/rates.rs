@@ -90,24 +90,37 @@ pub async fn newest(pool: &PgPool, tenant: &str, base: &str, quote: &str) -> Res
     limited(async { Ok(query.fetch_optional(pool).await?) }).await
 }
 
-/// Rates of a pair that one read returns, at most.
-const BETWEEN_MAX: i64 = 100_000;
+#[derive(FromRow)]
+struct AsOf {
+    n: i64,
+    #[sqlx(flatten)]
+    rate: RateRow,
+}
 
-/// The rates of a pair that were observed in this span, both ends included, oldest first.
+/// The newest rate of a pair at each of these times; `None`: there was none yet. Each is looked up by itself: what lies
+/// between two times is not read, however far apart they are.
 ///
 /// # Errors
 /// Any failure of the statement.
-pub async fn between(
+pub async fn as_of(
     pool: &PgPool,
     tenant: &str,
     (base, quote): (&str, &str),
-    (from, to): (DateTime<Utc>, DateTime<Utc>),
-) -> Result<Vec<RateRow>, StoreError> {
+    times: &[DateTime<Utc>],
+) -> Result<Vec<Option<RateRow>>, StoreError> {
     let sql = format!(
-        "{RATE} AND base = $2 AND quote = $3 AND observed_at BETWEEN $4 AND $5 ORDER BY observed_at, id LIMIT {BETWEEN_MAX}"
+        "SELECT t.n, r.* FROM unnest($4::timestamptz[]) WITH ORDINALITY AS t(at, n), LATERAL (
+           {RATE} AND base = $2 AND quote = $3 AND observed_at <= t.at ORDER BY observed_at DESC, id DESC LIMIT 1) r"
     );
-    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(base).bind(quote).bind(from).bind(to);
-    limited(async { Ok(query.fetch_all(pool).await?) }).await
+    let query = sqlx::query_as::<_, AsOf>(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(base).bind(quote).bind(times);
+    let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
+    let mut found = vec![None; times.len()];
+    for AsOf { n, rate } in rows {
+        if let Some(place) = usize::try_from(n - 1).ok().and_then(|at| found.get_mut(at)) {
+            *place = Some(rate);
+        }
+    }
+    Ok(found)
 }
 
 /// `None`: the tenant has no rate of this number.

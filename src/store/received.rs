@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::types::Json;
-use sqlx::{FromRow, PgPool};
+use sqlx::{AssertSqlSafe, FromRow, PgPool};
 
 use super::{StoreError, limited};
 
@@ -92,20 +92,47 @@ pub async fn replayed(pool: &PgPool, ids: &[i64]) -> Result<(), StoreError> {
     limited(async { Ok(query.execute(pool).await.map(drop)?) }).await
 }
 
-/// At most `rows_max` letters of these topics whose replay was requested.
+/// The first of some messages, in this order, whose bodies come to at most `$3` bytes together; the last may pass it, so
+/// that there is always one. A body may be as long as a message of Kafka's, and is read whole.
+pub(super) fn within_bytes(some: &str, columns: &str, order: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!(
+        "SELECT {columns} FROM (SELECT *, sum(octet_length(body)) OVER (ORDER BY {order}) - octet_length(body) AS bytes_before FROM ({some}) f) f
+           WHERE bytes_before < $3 ORDER BY {order}"
+    ))
+}
+
+/// Letters of these topics whose replay was requested: at most `rows_max`, or as many as bring so many bytes.
 ///
 /// # Errors
 /// Any failure of the statement.
-pub async fn asked(pool: &PgPool, topics: &[String], rows_max: i64) -> Result<Vec<ReceivedLetterRow>, StoreError> {
-    let sql = format!(
+pub async fn asked(
+    pool: &PgPool,
+    topics: &[String],
+    (rows_max, bytes_max): (i64, usize),
+) -> Result<Vec<ReceivedLetterRow>, StoreError> {
+    let some = format!(
         "SELECT {COLUMNS} FROM received_letters WHERE topic = ANY ($1) AND asked_at IS NOT NULL AND replayed_at IS NULL
            ORDER BY id LIMIT $2"
     );
-    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql));
-    limited(async { Ok(query.bind(topics).bind(rows_max).fetch_all(pool).await?) }).await
+    let query = sqlx::query_as(within_bytes(&some, COLUMNS, "id"));
+    let query = query.bind(topics).bind(rows_max).bind(i64::try_from(bytes_max).unwrap_or(i64::MAX));
+    limited(async { Ok(query.fetch_all(pool).await?) }).await
 }
 
-/// At most `rows_max` letters with numbers above `after`; replayed ones only with `replayed_too`.
+/// Deletes the oldest letters until so many are left, at most `rows_max` at a time, of those that the dead-letter topic
+/// has and nobody wants to be read again.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn forget(pool: &PgPool, left: i64, rows_max: i64) -> Result<u64, StoreError> {
+    let sql = "DELETE FROM received_letters WHERE id IN (
+                 SELECT id FROM received_letters WHERE id <= (SELECT max(id) FROM received_letters) - $1 AND published AND (asked_at IS NULL OR replayed_at IS NOT NULL)
+                   ORDER BY id LIMIT $2)";
+    limited(async { Ok(sqlx::query(sql).bind(left).bind(rows_max).execute(pool).await?.rows_affected()) }).await
+}
+
+/// At most `rows_max` letters with numbers above `after`; replayed ones only with `replayed_too`. Of long bodies only
+/// the first 64 KiB are read.
 ///
 /// # Errors
 /// Any failure of the statement.
@@ -115,10 +142,11 @@ pub async fn list(
     replayed_too: bool,
     rows_max: i64,
 ) -> Result<Vec<ReceivedLetterRow>, StoreError> {
+    let columns = COLUMNS.replace(" body,", " substr(body, 1, 65536) AS body,");
     let sql = format!(
-        "SELECT {COLUMNS} FROM received_letters WHERE id > $1 AND ($2 OR replayed_at IS NULL) ORDER BY id LIMIT $3"
+        "SELECT {columns} FROM received_letters WHERE id > $1 AND ($2 OR replayed_at IS NULL) ORDER BY id LIMIT $3"
     );
-    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql));
+    let query = sqlx::query_as(AssertSqlSafe(sql));
     limited(async { Ok(query.bind(after).bind(replayed_too).bind(rows_max).fetch_all(pool).await?) }).await
 }
 
@@ -128,7 +156,7 @@ pub async fn list(
 /// Any failure of the statement.
 pub async fn show(pool: &PgPool, id: i64) -> Result<Option<ReceivedLetterRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM received_letters WHERE id = $1");
-    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql));
+    let query = sqlx::query_as(AssertSqlSafe(sql));
     limited(async { Ok(query.bind(id).fetch_optional(pool).await?) }).await
 }
 

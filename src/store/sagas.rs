@@ -19,6 +19,8 @@ use crate::saga::{Fact, Resolution, Workflow};
 pub struct SagaRow {
     /// The transaction that started it.
     pub id: TransactionId,
+    /// The place of that transaction.
+    pub seq: i64,
     pub tenant: String,
     /// Of the request that started it.
     pub correlation: Option<String>,
@@ -58,6 +60,7 @@ impl Asked {
 #[derive(FromRow)]
 struct Head {
     id: Uuid,
+    seq: i64,
     tenant: String,
     correlation: Option<String>,
     facts: Vec<i64>,
@@ -71,7 +74,7 @@ struct FactsRow {
     facts: Json<Vec<Fact>>,
 }
 
-const HEAD: &str = "SELECT id, tenant, correlation, facts, asked FROM sagas";
+const HEAD: &str = "SELECT id, seq, tenant, correlation, facts, asked FROM sagas";
 
 /// One saga, of this tenant or, with `None`, of any.
 ///
@@ -83,30 +86,35 @@ pub async fn get(pool: &PgPool, tenant: Option<&str>, id: TransactionId) -> Resu
     Ok(limited(async { with_facts(pool, heads.fetch_all(pool).await?).await }).await?.pop())
 }
 
-/// At most `count` sagas of a tenant and of these workflows, the newest first.
+/// At most `count` sagas of a tenant and of these workflows whose places are below `below`, the newest first.
 ///
 /// # Errors
 /// Any failure of the statements.
-pub async fn list(pool: &PgPool, tenant: &str, workflows: &[Workflow], count: i64) -> Result<Vec<SagaRow>, StoreError> {
+pub async fn list(
+    pool: &PgPool,
+    tenant: &str,
+    workflows: &[Workflow],
+    below: i64,
+    count: i64,
+) -> Result<Vec<SagaRow>, StoreError> {
     let codes: Vec<i16> = workflows.iter().map(|workflow| workflow.code()).collect();
-    let sql = format!("{HEAD} WHERE tenant = $1 AND workflow = ANY($2) ORDER BY id DESC LIMIT $3");
-    let heads = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(codes).bind(count);
+    let sql = format!("{HEAD} WHERE tenant = $1 AND workflow = ANY($2) AND seq < $3 ORDER BY seq DESC LIMIT $4");
+    let heads = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(codes).bind(below).bind(count);
     limited(async { with_facts(pool, heads.fetch_all(pool).await?).await }).await
 }
 
-/// At most `count` sagas of a tenant with this correlation id, the newest first.
+/// The first saga of a tenant with this correlation id.
 ///
 /// # Errors
 /// Any failure of the statements.
-pub async fn by_correlation(
+pub async fn first_of_correlation(
     pool: &PgPool,
     tenant: &str,
     correlation: &str,
-    count: i64,
-) -> Result<Vec<SagaRow>, StoreError> {
-    let sql = format!("{HEAD} WHERE tenant = $1 AND correlation = $2 ORDER BY id DESC LIMIT $3");
-    let heads = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(correlation).bind(count);
-    limited(async { with_facts(pool, heads.fetch_all(pool).await?).await }).await
+) -> Result<Option<SagaRow>, StoreError> {
+    let sql = format!("{HEAD} WHERE tenant = $1 AND correlation = $2 ORDER BY seq LIMIT 1");
+    let heads = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(correlation);
+    Ok(limited(async { with_facts(pool, heads.fetch_all(pool).await?).await }).await?.pop())
 }
 
 /// At most `count` sagas that are stuck, of this tenant or, with `None`, of any; those stuck for longest first.
@@ -154,6 +162,7 @@ async fn with_facts(pool: &PgPool, heads: Vec<Head>) -> Result<Vec<SagaRow>, Sto
         let facts = written.flat_map(|row| row.facts.0.into_iter().map(move |fact| (fact, row.at))).collect();
         SagaRow {
             id: TransactionId(head.id),
+            seq: head.seq,
             tenant: head.tenant,
             correlation: head.correlation,
             facts,

@@ -79,6 +79,11 @@ pub enum SchemaError {
         /// The migration's number.
         version: i64,
     },
+    /// A role that is to serve has rights that nobody who serves should have.
+    #[error(
+        "role {role} cannot be the one that serves: it is the schema's owner or a superuser, or it may make objects of its own, which only the database's owner can take from it"
+    )]
+    MayTooMuch { role: String },
     /// The database refused, or did not answer.
     #[error("the database cannot be asked for its schema: {0}")]
     Database(#[from] sqlx::Error),
@@ -144,24 +149,40 @@ pub async fn migrate(url: &str, mut done: impl FnMut(&Step)) -> Result<Vec<Step>
 }
 
 /// The rights that a serving role needs, and no more: for it the ledger is append-only, and what is dropped is dropped
-/// by functions that run as their owner. `{role}` is the quoted name.
+/// by functions that run as their owner. It makes no objects of its own, temporary ones neither. `{role}` and
+/// `{database}` are quoted names.
 const GRANTS: &str = "
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
 GRANT INSERT ON accounts, balances, journal, derived, declines, writers, outbox_positions, dead_letters, quarantine, holds, refunded, rates, sagas, operator_actions, currencies, entities, number_series, customers, tax_rates, invoices, settlements, parked_orders, parked_bills, mails, received_letters, exports TO {role};
-GRANT UPDATE ON balances, folded, quarantine, holds, refunded, sagas, currencies, writers, leadership, outbox_positions, dead_letters, journal_partitions, entities, number_series, customers, invoices, parked_orders, mails, received_letters TO {role};
-GRANT DELETE ON invoices, parked_bills TO {role};
+GRANT UPDATE ON balances, folded, quarantine, holds, refunded, sagas, currencies, writers, leadership, outbox_positions, dead_letters, entities, number_series, customers, invoices, parked_orders, mails, received_letters TO {role};
+GRANT UPDATE (opened_at, closed_at, rows, last_batch) ON journal_partitions TO {role};
+GRANT DELETE ON invoices, parked_bills, received_letters TO {role};
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role};
 GRANT EXECUTE ON FUNCTION journal_grow, journal_forget_keys, journal_note_times, fold_accounts, fold_journal, journal_tail, balances_of, apply_holds, append_saga_facts, open_accounts, apply_extras, issue_invoices, settle_invoices, commit_batch, raise_session,
-  take_leadership, journal_tip, journal_at, journal_places, journal_transactions, journal_after, journal_before, journal_place_at, account_postings, account_history, used_keys, journal_waiting TO {role};";
+  take_leadership, journal_tip, journal_at, journal_places, journal_transactions, journal_after, journal_before, journal_first, journal_last_following, journal_place_at, account_postings, account_history, used_keys, journal_waiting TO {role};
+REVOKE CREATE ON SCHEMA public FROM PUBLIC, {role};
+REVOKE CREATE, TEMPORARY ON DATABASE {database} FROM PUBLIC, {role};";
 
-/// Gives a role the rights that serving needs.
+/// Whether a role may make objects of its own, or be the schema's owner.
+const MAY_TOO_MUCH: &str = "
+SELECT has_schema_privilege($1, 'public', 'CREATE') OR has_database_privilege($1, current_database(), 'CREATE, TEMPORARY')
+  OR pg_has_role($1, (SELECT relowner FROM pg_class WHERE oid = 'journal'::regclass), 'MEMBER')";
+
+/// Gives a role the rights that serving needs, and takes from it and from everybody the right to make objects.
 ///
 /// # Errors
-/// When there is no such role, or this login may not grant.
+/// When there is no such role, this login may not grant, or the role still may do too much; then nothing is changed.
 pub async fn grant(url: &str, role: &str) -> Result<(), SchemaError> {
     let mut connection = PgConnection::connect(url).await?;
-    let quoted: String = sqlx::query_scalar("SELECT quote_ident($1)").bind(role).fetch_one(&mut connection).await?;
-    sqlx::raw_sql(AssertSqlSafe(GRANTS.replace("{role}", &quoted))).execute(&mut connection).await?;
+    let mut work = connection.begin().await?;
+    let names = sqlx::query_as("SELECT quote_ident($1), quote_ident(current_database())").bind(role);
+    let (quoted, database): (String, String) = names.fetch_one(&mut *work).await?;
+    let grants = GRANTS.replace("{role}", &quoted).replace("{database}", &database);
+    sqlx::raw_sql(AssertSqlSafe(grants)).execute(&mut *work).await?;
+    if sqlx::query_scalar(MAY_TOO_MUCH).bind(role).fetch_one(&mut *work).await? {
+        return Err(SchemaError::MayTooMuch { role: role.into() });
+    }
+    work.commit().await?;
     connection.close().await?;
     Ok(())
 }

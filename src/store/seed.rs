@@ -27,9 +27,12 @@ pub fn new_account(name: &str, kind: AccountKind, currency: CurrencyCode) -> New
 /// The tenant of the accounts, which is that of calls without authentication.
 pub const TENANT: &str = "default";
 
+/// How the ids of the accounts that pay opening balances begin.
+pub const OPENING_PREFIX: &str = "florin-opening-";
+
 /// The id of the account that pays opening balances of a currency.
 pub fn opening_name(currency: &str) -> String {
-    format!("florin-opening-{}", currency.to_lowercase())
+    format!("{OPENING_PREFIX}{}", currency.to_lowercase())
 }
 
 /// Opens the account that pays opening balances, or returns it: the house's own, without a floor.

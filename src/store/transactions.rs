@@ -31,6 +31,10 @@ pub struct TransactionRow {
     /// A JSON object.
     pub metadata: Option<String>,
     pub correlation: Option<String>,
+    /// The name of an API key or a certificate; `None`: no credentials were required, or Florin did it itself.
+    pub made_by: Option<String>,
+    /// The caller's IP address; `None`: Florin did it itself.
+    pub made_from: Option<String>,
     /// Why, for machines and for people; `None`: it was not declined.
     pub decline: Option<(DeclineCode, String)>,
     /// When it was accepted for processing.
@@ -41,7 +45,7 @@ pub struct TransactionRow {
     pub refunded: Option<i128>,
     /// Whether the last to give back was a reversal, not a refund.
     pub reversed: bool,
-    /// Whether it is a saga's step that captured the saga's hold.
+    /// Whether it is a saga's step, or began one.
     pub of_saga: bool,
     /// `None`: it is no exchange.
     pub exchange: Option<Exchange>,
@@ -102,6 +106,8 @@ impl From<Numeric> for i128 {
 struct Read {
     #[sqlx(flatten)]
     row: SqlRow,
+    made_by: Option<String>,
+    made_from: Option<String>,
     /// Of a posting: the ids of its accounts, and their currency.
     debit: Option<String>,
     credit: Option<String>,
@@ -127,7 +133,7 @@ struct Asked {
 /// row by row: of joins that the planner may order, some would read tables whole.
 fn reading(places: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!(
-        "SELECT {COLUMNS}, d.debit, c.credit, d.currency, d.exponent, r.given, r.reversed, \
+        "SELECT {COLUMNS}, j.made_by, j.made_from, d.debit, c.credit, d.currency, d.exponent, r.given, r.reversed, \
            CASE WHEN j.status = 2 THEN (SELECT jsonb_object_agg(k.code, k.exponent) FROM currencies k \
              WHERE k.code = ANY(ARRAY(SELECT p ->> 'currency' FROM jsonb_array_elements(j.body -> 'postings') p))) END AS exponents \
          FROM journal_transactions({places}) j \
@@ -146,6 +152,22 @@ fn reading(places: &str) -> AssertSqlSafe<String> {
 pub async fn get(pool: &PgPool, tenant: &str, id: TransactionId) -> Result<Option<TransactionRow>, StoreError> {
     let places = "(SELECT array_agg(p.seq) FROM journal_places(ARRAY[$1::uuid]) p)";
     let query = sqlx::query_as::<_, Read>(reading(places)).bind(id.0).bind(tenant);
+    let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
+    Ok(transactions(rows)?.into_values().next())
+}
+
+/// The newest transaction of a kind that follows this one and took effect; `None`: there is none.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn last_following(
+    pool: &PgPool,
+    tenant: &str,
+    id: TransactionId,
+    kind: Kind,
+) -> Result<Option<TransactionRow>, StoreError> {
+    let places = "(SELECT ARRAY[journal_last_following($1, $3)])";
+    let query = sqlx::query_as::<_, Read>(reading(places)).bind(id.0).bind(tenant).bind(kind.code());
     let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
     Ok(transactions(rows)?.into_values().next())
 }
@@ -170,24 +192,18 @@ pub async fn gave_back(pool: &PgPool, id: TransactionId) -> Result<Vec<(Transact
     Ok(rows.into_iter().map(|(payment, amount)| (TransactionId(payment), amount.0)).collect())
 }
 
-/// At most `count` transactions of the accounts REST API with this correlation id, the newest first.
+/// The first transaction of the accounts REST API with this correlation id; `None`: the tenant has none.
 ///
 /// # Errors
 /// Any failure of the statement.
-pub async fn by_correlation(
+pub async fn first_of_correlation(
     pool: &PgPool,
     tenant: &str,
     correlation: &str,
-    count: usize,
-) -> Result<Vec<TransactionRow>, StoreError> {
-    let places =
-        "(SELECT array_agg(b.seq) FROM journal_before(9223372036854775807, 0, $2, NULL, $1, NULL, NULL, 0, $3) b)";
-    let query = sqlx::query_as::<_, Read>(reading(places))
-        .bind(correlation)
-        .bind(tenant)
-        .bind(i64::try_from(count).unwrap_or(i64::MAX));
+) -> Result<Option<TransactionRow>, StoreError> {
+    let query = sqlx::query_as::<_, Read>(reading("ARRAY[journal_first($2, $1)]")).bind(correlation).bind(tenant);
     let rows = limited(async { Ok(query.fetch_all(pool).await?) }).await?;
-    Ok(transactions(rows)?.into_values().rev().collect())
+    Ok(transactions(rows)?.into_values().next())
 }
 
 /// A tenant's transactions at these places, keyed by place.
@@ -264,7 +280,7 @@ impl Read {
             refund_of: row.follows.filter(|_| gives_back).map(TransactionId).zip(gave),
             refunded: self.given.map(|given| given.0),
             reversed: self.reversed.unwrap_or(false),
-            of_saga: kind == Kind::CAPTURE && says("saga").is_some(),
+            of_saga: says("saga").is_some(),
             exchange,
             decline,
             postings: asked.into_iter().map(posting).collect(),
@@ -274,6 +290,8 @@ impl Read {
             description: row.description,
             metadata: row.metadata,
             correlation: row.correlation,
+            made_by: self.made_by,
+            made_from: self.made_from,
         })
     }
 }

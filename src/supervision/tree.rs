@@ -193,6 +193,7 @@ impl RootState {
         let journal = Journal::new(JournalConfig {
             database: config.database.clone(),
             epoch,
+            holder: config.holder.to_string(),
             writers: config.writers,
             partition_rows: config.partition_rows,
             batch_max: config.batch_max,

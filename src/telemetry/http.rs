@@ -24,8 +24,10 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Connections at the same time.
 const CONNECTIONS_MAX: usize = 256;
-/// A connection on which the client sends nothing for so long is closed. It is longer than any scraper's interval.
+/// A connection on which the client sends nothing for so long after an answer is closed. It is longer than any scraper's interval.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
+/// How long a request may take to arrive, and an answer to be read.
+const REQUEST_MAX: Duration = Duration::from_secs(10);
 
 /// What the listener reads of the node's health; clones share it.
 #[derive(Clone)]
@@ -100,7 +102,7 @@ impl MetricsListener {
     pub async fn run(self, health: HealthView, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let upkeep = upkeep(self.handle.clone());
         let server = axum::serve(
-            bounded::Bounded::new(self.listener, CONNECTIONS_MAX, SILENCE_MAX),
+            bounded::Bounded::new(self.listener, CONNECTIONS_MAX, (SILENCE_MAX, REQUEST_MAX)),
             router(health, self.handle),
         )
         .with_graceful_shutdown(stop)

@@ -139,6 +139,14 @@ fn describe() {
 mod tests {
     use super::*;
 
+    /// A gauge's series stays with its last value for ever: a label whose values come and go would tell of what is no
+    /// more. Fails when such a gauge is added; what is listed has one value for the life of the process.
+    #[test]
+    fn no_gauge_has_a_label_whose_values_come_and_go() {
+        let labelled = TABLE.iter().filter(|metric| metric.shape == Shape::Gauge && !metric.labels.is_empty());
+        assert_eq!(labelled.map(|metric| metric.name).collect::<Vec<_>>(), [BUILD_INFO]);
+    }
+
     #[test]
     fn names_are_unique_and_follow_their_shape() {
         let mut names: Vec<_> = TABLE.iter().map(|metric| metric.name).collect();

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use super::failure::Failure;
 use super::ledger::{Deadline, Ledger};
 use super::operator::operator;
-use crate::protocol::record::{Maker, Operator};
+use crate::protocol::admission::Attempt;
+use crate::protocol::record::{Api, Maker, Operator};
 
 /// A call ends this much before the transport would cut it: an answer says more than a cut.
 const AHEAD: Duration = Duration::from_millis(5);
@@ -18,6 +19,8 @@ pub struct Call {
     pub correlation: Option<String>,
     /// The name behind the caller's credentials, if any were required, and the caller's address.
     pub maker: Maker,
+    /// The attempt under a key that it is; `None`: it has no key, or is none yet.
+    pub attempt: Option<Arc<Attempt>>,
     began: Instant,
     /// How long the caller waits, counted from `began`; `None`: it did not say.
     patience: Option<Duration>,
@@ -26,7 +29,27 @@ pub struct Call {
 impl Call {
     /// A call that begins now. `patience`: how long its caller waits; `None`: it did not say.
     pub fn new(tenant: Arc<str>, maker: Maker, correlation: Option<String>, patience: Option<Duration>) -> Self {
-        Self { tenant, maker, correlation, began: Instant::now(), patience }
+        Self { tenant, correlation, maker, attempt: None, began: Instant::now(), patience }
+    }
+
+    /// Runs a command of the native API as an attempt under its key: that it was not done is said of every attempt.
+    ///
+    /// # Errors
+    /// Those of the command; see [`Ledger::certain`].
+    pub async fn attempt<T, F: Future<Output = Result<T, Failure>>>(
+        &self,
+        ledger: &Ledger,
+        key: Option<&str>,
+        work: impl FnOnce(Self) -> F,
+    ) -> Result<T, Failure> {
+        let attempt = ledger.attempt(Api::FlorinV1, &self.tenant, key);
+        let done = Box::pin(work(Self { attempt: attempt.clone(), ..self.clone() })).await;
+        ledger.certain(attempt.as_deref(), done).await
+    }
+
+    /// Its tenant, and who makes it.
+    pub fn caller(&self) -> (&str, &Maker) {
+        (&self.tenant, &self.maker)
     }
 
     /// The caller as the operator who makes a change, for this reason.

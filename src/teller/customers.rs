@@ -46,6 +46,9 @@ pub enum NotTaken {
     Broken(#[from] BrokenOrder),
     #[error("somebody is registered under this e-mail")]
     Known,
+    /// The caller is of another tenant.
+    #[error("customers and bills of shops are of tenant {0}: the caller is of another one")]
+    Foreign(Arc<str>),
     /// Kafka may have it all the same.
     #[error(transparent)]
     Failed(#[from] Undispatched),
@@ -56,12 +59,13 @@ impl Customers {
         Self(Arc::new(Shared { parts, numbers: Numbers::default() }))
     }
 
-    /// Publishes a registration with an id of ours.
+    /// Publishes a registration with an id of ours, for a caller of this tenant.
     ///
     /// # Errors
     /// See [`NotTaken`].
-    pub async fn register(&self, body: &[u8]) -> Result<(), NotTaken> {
+    pub async fn register(&self, caller: &str, body: &[u8]) -> Result<(), NotTaken> {
         let CustomersParts { dispatch, pool, tenant, users_topic, .. } = &self.0.parts;
+        self.is_own(caller)?;
         let registration = Registration::parse(body)?;
         let known = registrations::is_known(pool, tenant, &registration.email);
         match tokio::time::timeout(LOOK_UP_MAX, known).await {
@@ -73,15 +77,24 @@ impl Customers {
         Ok(dispatch.send(users_topic, &format!("userID-{}", registration.email), &message).await?)
     }
 
-    /// Publishes a bill under a number of ours.
+    /// Publishes a bill under a number of ours, for a caller of this tenant.
     ///
     /// # Errors
     /// See [`NotTaken`], without `Known`: whether the customer is there is found out later.
-    pub async fn bill(&self, body: &[u8]) -> Result<(), NotTaken> {
+    pub async fn bill(&self, caller: &str, body: &[u8]) -> Result<(), NotTaken> {
+        self.is_own(caller)?;
         let CustomersParts { dispatch, bills_topic, .. } = &self.0.parts;
         Bill::parse(body)?;
         let body = std::str::from_utf8(body).map_err(|error| BrokenOrder::NotUtf8 { at: error.valid_up_to() })?;
         Ok(dispatch.send(bills_topic, &format!("billID-#{}", self.0.numbers.draw()), body).await?)
+    }
+}
+
+impl Customers {
+    /// Messages do not name a tenant: what reads them is of one.
+    fn is_own(&self, caller: &str) -> Result<(), NotTaken> {
+        let tenant = &self.0.parts.tenant;
+        if **tenant == *caller { Ok(()) } else { Err(NotTaken::Foreign(tenant.clone())) }
     }
 }
 

@@ -5,13 +5,18 @@ use chrono::{NaiveDate, Utc};
 use super::failure::Failure;
 use super::ledger::Ledger;
 use crate::actors::exports::ExportError;
+use crate::protocol::record::DEFAULT_TENANT;
 use crate::store::billing::exports::ExportRow;
 
-/// The export of the day before today (UTC); made unless it is there.
+/// The export of the day before today (UTC), for a caller of this tenant; made unless it is there.
 ///
 /// # Errors
-/// As [`day`].
-pub async fn yesterday(ledger: &Ledger) -> Result<ExportRow, Failure> {
+/// `Forbidden`: exports are of another tenant; else as [`day`].
+pub async fn yesterday(ledger: &Ledger, tenant: &str) -> Result<ExportRow, Failure> {
+    if tenant != DEFAULT_TENANT {
+        let why = format!("exports are of tenant {DEFAULT_TENANT}: the caller is of another one");
+        return Err(Failure::Forbidden(why));
+    }
     let today = Utc::now().date_naive();
     day(ledger, today.pred_opt().unwrap_or(today)).await
 }

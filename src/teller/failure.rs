@@ -59,8 +59,8 @@ pub enum Failure {
     /// It waited past its cut-off; certainly not done.
     #[error("not done in time: nothing was done, try again")]
     TooLate,
-    /// Too many events wait for Kafka: the text has the figures. Certainly not done.
-    #[error("{0}: nothing was done, try again")]
+    /// Too many events wait for Kafka: the text has the figures. It was not looked at.
+    #[error("{0}: not taken on, try again")]
     Backpressure(String),
     /// The text names a part that is not set up; certainly not done.
     #[error("{0}: nothing was done")]
@@ -68,6 +68,9 @@ pub enum Failure {
     /// Maybe done.
     #[error("outcome unknown, retry with the same key")]
     Unknown,
+    /// This attempt was certainly not done, an earlier one under the same key maybe: the text says why not this one.
+    #[error("{0}: outcome of earlier attempts unknown, retry with the same key")]
+    EarlierUnknown(String),
     /// The caller's own deadline came first. Maybe done.
     #[error("deadline exceeded, outcome unknown, retry with the same key")]
     Deadline,
@@ -77,6 +80,10 @@ pub enum Failure {
     /// The key was retired: it had no effect and never will.
     #[error("the idempotency key is retired: it was declared never used")]
     KeyRetired,
+    /// The caller may not do this, or not with these accounts: the text says what is lacking. The call was
+    /// not looked at any further.
+    #[error("{0}")]
+    Forbidden(String),
     /// A bug, or a guard that caught one; certainly not done.
     #[error("refused by a guard of the ledger: nothing was done")]
     Guard,
@@ -113,6 +120,39 @@ impl Failure {
         Self::NotFound(Noun::Transaction, format!("Transaction not found, or it was declined: {}", id.0))
     }
 
+    /// Whether its caller takes it that nothing was done.
+    pub fn says_not_done(&self) -> bool {
+        matches!(
+            self,
+            Self::FailedPrecondition(_)
+                | Self::DatabaseAway
+                | Self::NotLeader
+                | Self::Interrupted
+                | Self::TooLate
+                | Self::Unconfigured(_)
+                | Self::Guard
+        )
+    }
+
+    /// The same of this attempt alone.
+    #[must_use]
+    pub fn of_this_attempt(self) -> Self {
+        if !self.says_not_done() {
+            return self;
+        }
+        let text = self.to_string();
+        Self::EarlierUnknown(text.split_once(": nothing was done").map_or(&*text, |(why, _)| why).to_owned())
+    }
+
+    /// What a call with a key hears if it ended before its key could be looked for.
+    #[must_use]
+    pub fn with_key(self, has_key: bool) -> Self {
+        match self {
+            Self::DatabaseAway | Self::NotLeader if has_key => self.of_this_attempt(),
+            failure => failure,
+        }
+    }
+
     /// The code that machines read.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -134,11 +174,33 @@ impl Failure {
             Self::TooLate => "TOO_LATE",
             Self::Backpressure(_) => "BACKPRESSURE",
             Self::Unconfigured(_) => "NOT_CONFIGURED",
-            Self::Unknown => "OUTCOME_UNKNOWN",
+            Self::Unknown | Self::EarlierUnknown(_) => "OUTCOME_UNKNOWN",
             Self::Deadline => "DEADLINE_EXCEEDED",
             Self::KeyReused => "IDEMPOTENCY_KEY_REUSED",
             Self::KeyRetired => "IDEMPOTENCY_KEY_RETIRED",
+            Self::Forbidden(_) => "FORBIDDEN",
             Self::Guard => "LEDGER_GUARD",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_one_attempt_claims_nothing_of_others() {
+        for (failure, text) in [
+            (Failure::DatabaseAway, "the database is away"),
+            (Failure::NotLeader, "this node stands by"),
+            (Failure::TooLate, "not done in time"),
+            (Failure::FailedPrecondition("rate 5 is too old".into()), "rate 5 is too old"),
+        ] {
+            let told = failure.of_this_attempt();
+            assert_eq!(told.reason(), "OUTCOME_UNKNOWN");
+            let text = format!("{text}: outcome of earlier attempts unknown, retry with the same key");
+            assert_eq!((told.to_string(), told.says_not_done()), (text, false));
+        }
+        assert_eq!(Failure::KeyReused.of_this_attempt(), Failure::KeyReused);
     }
 }

@@ -1,6 +1,7 @@
 //! Posts commands: resolves accounts, sends the slip, waits for its outcome, and records declines. Every contract is an
 //! adapter of this.
 
+mod attempts;
 mod audit;
 mod change;
 mod command;
@@ -11,6 +12,7 @@ mod opening;
 mod operation;
 mod post;
 mod reverse;
+mod rights;
 mod sagas;
 mod settle;
 
@@ -22,6 +24,8 @@ use tokio::sync::oneshot;
 
 use super::externals::Externals;
 use super::failure::Failure;
+use super::native::pages::LastSeal;
+use super::watch::CatchUps;
 use crate::actors::housekeeping::Backpressure;
 use crate::actors::node::{Active, Node};
 use crate::actors::posting;
@@ -37,12 +41,13 @@ use crate::telemetry::metrics::SHED_REQUESTS;
 pub use self::change::ChangeCommand;
 pub use self::command::{Answer, Command, Request};
 pub use self::currencies::{EXPONENT_MAX, LastRead, NAME_MAX, new_currency, unwritten};
-pub use self::exchange::{ExchangesUnderway, clearing_account, pinned};
+pub use self::exchange::{clearing_account, pinned};
 pub use self::holds::RecentHolds;
 pub use self::opening::Openings;
 pub use self::operation::Operation;
 pub use self::reverse::{NotRefundable, Refundable, Reversing};
-pub use self::sagas::{Operated, SagaOrder, operate, replay};
+pub use self::rights::{covered, outside_the_house};
+pub use self::sagas::{Operated, SagaOrder, operate, replay, seconded, shown};
 
 /// Access to the ledger; clones share it.
 #[derive(Clone)]
@@ -102,11 +107,13 @@ impl Default for BillingDefaults {
 pub struct Memory {
     /// When the currencies were last read.
     pub currencies_read: LastRead,
-    pub exchanges_underway: ExchangesUnderway,
     /// Spares captures a read of the hold.
     pub recent_holds: RecentHolds,
     pub openings: Openings,
     pub externals: Externals,
+    pub seal: LastSeal,
+    /// What watchers that catch up share.
+    pub catch_ups: CatchUps,
 }
 
 /// When a command ends.
@@ -200,6 +207,7 @@ impl Ledger {
     pub async fn wait(&self, outcome: oneshot::Receiver<Outcome>, deadline: Deadline) -> Result<Outcome, Failure> {
         let until = if deadline.is_callers { deadline.at } else { deadline.at + GRACE };
         match tokio::time::timeout_at(until.into(), outcome).await {
+            Ok(Ok(Outcome::Aborted(Abort::TooLate))) if deadline.is_callers => Err(Failure::Deadline),
             Ok(Ok(outcome)) => Ok(outcome),
             Ok(Err(_)) => Err(Failure::Unknown),
             Err(_) => Err(if deadline.is_callers { Failure::Deadline } else { Failure::Unknown }),

@@ -11,7 +11,7 @@ use super::validate::{self, cut};
 use crate::billing::order::decimal;
 use crate::money::{Amount, Currency, CurrencyCode, Rounding};
 use crate::protocol::movement::Transfer;
-use crate::protocol::record::{Api, Kind, RequestedPosting, TransactionId};
+use crate::protocol::record::{Api, KeyHash, Kind, RequestedPosting, TransactionId};
 use crate::store::currencies::CurrencyRow;
 use crate::store::operators::Doing;
 
@@ -43,7 +43,7 @@ pub struct LedgerEntry {
 pub async fn post(ledger: &Ledger, call: &Call, entry: &LedgerEntry) -> Result<Answer, Failure> {
     let deadline = call.deadline(ledger);
     let txn_id = checked(entry)?;
-    let currency = currency(ledger, call, &entry.currency).await?;
+    let currency = currency(ledger, call, &entry.currency).await.map_err(|failure| failure.with_key(true))?;
     let amount = amount(entry, currency)?;
     let postings: SmallVec<[_; 1]> = smallvec![RequestedPosting {
         debit: account(&entry.account_dr, currency),
@@ -53,20 +53,29 @@ pub async fn post(ledger: &Ledger, call: &Call, entry: &LedgerEntry) -> Result<A
         exponent: currency.exponent,
     }];
     let reference = txn_id.to_string();
+    let id = id(&call.tenant, txn_id, entry, (amount, currency));
+    let attempt = ledger.attempt_under(KeyHash::own(id));
     let identity = Transfer::request(Kind::TRANSFER, &postings, Some(&reference), None);
     let request = Request {
-        id: Some(id(&call.tenant, txn_id, entry, (amount, currency))),
+        id: Some(id),
+        attempt: Some(attempt.clone()),
         reference: Some(reference), // the legs of a transaction are listed by it
         correlation: call.correlation.clone(),
         ..Request::new(call.tenant.clone(), Api::Orders, identity, call.maker.clone(), deadline)
     };
-    let permit = ledger.enter()?;
-    for posting in &postings {
-        for account in [&posting.debit, &posting.credit] {
-            ledger.open_system(&request, account, currency).await?;
+    let work = async {
+        let permit = ledger.enter()?;
+        let command = Command { request, movement: Box::new(Transfer { kind: Kind::TRANSFER }), postings };
+        command.permitted()?;
+        for posting in &command.postings {
+            for account in [&posting.debit, &posting.credit] {
+                ledger.open_system(&command.request, account, currency).await?;
+            }
         }
-    }
-    ledger.post(&Command { request, movement: Box::new(Transfer { kind: Kind::TRANSFER }), postings }, permit).await
+        ledger.post(&command, permit).await
+    };
+    let posted = work.await;
+    ledger.certain(Some(&*attempt), posted).await
 }
 
 /// The id of the account of this name in this currency. A code has no colon, so two names never have one id.

@@ -2,6 +2,7 @@
 //! limit.
 
 use super::failure::Failure;
+use crate::store::api_keys::TENANT_BYTES_MAX;
 
 /// Bytes of an account's id.
 pub const ACCOUNT_MAX: usize = 128;
@@ -23,6 +24,17 @@ pub const METADATA_KEY_MAX: usize = 64;
 pub const METADATA_VALUE_MAX: usize = 512;
 /// Bytes of a metadata map as JSON.
 pub const METADATA_MAX: usize = 8_192;
+
+/// Reads the name of a tenant.
+///
+/// # Errors
+/// What is allowed.
+pub fn tenant(text: &str) -> Result<String, String> {
+    let fits = (1..=TENANT_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| format!("allowed is 1 to {TENANT_BYTES_MAX} letters, digits, dots, underscores and dashes"))
+}
 
 /// Checks a text that may be empty: its bytes, and that it has no control characters (PostgreSQL cannot store U+0000).
 ///

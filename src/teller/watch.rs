@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::failure::Failure;
 use super::ledger::{Ledger, read_failure};
 use crate::protocol::live::{Batch, LiveEvent, Next, Subscription};
@@ -24,6 +26,26 @@ pub struct Wanted {
 pub const WATCHERS_MAX: usize = 20_000;
 /// Rows read from the journal at a time.
 const PAGE: i64 = 500;
+/// Watchers that read from the journal at the same time; the others wait for their turn.
+const READERS_MAX: usize = 4;
+/// KiB of events that were read from the journal and are not taken yet, of all watchers. Beyond that each has one.
+const KEPT_KIB_MAX: usize = 64 << 10;
+/// The same of one watcher.
+const SHARE_KIB_MAX: u32 = 256;
+
+/// What watchers that catch up may take together: many who come back at once neither fill memory nor keep the
+/// connections from others.
+#[derive(Debug)]
+pub struct CatchUps {
+    readers: Semaphore,
+    kept_kib: Arc<Semaphore>,
+}
+
+impl Default for CatchUps {
+    fn default() -> Self {
+        Self { readers: Semaphore::new(READERS_MAX), kept_kib: Arc::new(Semaphore::new(KEPT_KIB_MAX)) }
+    }
+}
 
 /// One who watches events.
 pub struct Watcher {
@@ -36,10 +58,16 @@ pub struct Watcher {
     catch_up: i64,
     /// The batch that came while it was catching up.
     waiting: Option<Batch>,
-    ready: VecDeque<LiveEvent>,
-    names: Names,
+    ready: VecDeque<Ready>,
     /// Whether it has caught up once: from then on it must keep up.
     live: bool,
+}
+
+/// An event that waits to be taken.
+struct Ready {
+    event: LiveEvent,
+    /// Of [`CatchUps::kept_kib`]; `None`: batches share it.
+    _kept: Option<OwnedSemaphorePermit>,
 }
 
 /// Why a watcher gets no more events.
@@ -86,7 +114,6 @@ impl Watcher {
             catch_up,
             waiting: None,
             ready: VecDeque::new(),
-            names: Names::default(),
             live: false,
         })
     }
@@ -97,7 +124,7 @@ impl Watcher {
     /// Why nothing more comes.
     pub async fn next(&mut self) -> Result<LiveEvent, Ended> {
         loop {
-            if let Some(event) = self.ready.pop_front() {
+            if let Some(Ready { event, .. }) = self.ready.pop_front() {
                 return Ok(event);
             }
             if self.at < self.catch_up {
@@ -107,7 +134,7 @@ impl Watcher {
             if let Some(batch) = self.waiting.take() {
                 for event in batch.events.iter().filter(|event| event.id > self.at) {
                     if self.wanted.takes(event) {
-                        self.ready.push_back(event.clone());
+                        self.ready.push_back(Ready { event: event.clone(), _kept: None });
                     }
                 }
                 self.at = self.at.max(batch.to);
@@ -126,21 +153,37 @@ impl Watcher {
         }
     }
 
-    /// Reads the next page of the journal.
+    /// Reads the next page of the journal, and keeps what there is room for; the rest is read again later.
     async fn read(&mut self) -> Result<(), Ended> {
+        let ledger = self.ledger.clone();
+        let catch_ups = &ledger.parts().memory.catch_ups;
+        let Ok(_turn) = catch_ups.readers.acquire().await else { return Err(Ended::NotLeader) }; // never closed
         let part = async {
             let mut db = self.ledger.parts().pool.acquire().await?;
-            live::read(&mut db, &mut self.names, self.at, self.catch_up, PAGE).await
+            live::read(&mut db, &mut Names::default(), self.at, self.catch_up, PAGE).await
         };
         let part = part.await.map_err(|error| Ended::Failed(read_failure(&StoreError::from(error))))?;
-        self.at = part.to;
-        if self.at >= self.catch_up {
-            self.names = Names::default(); // an idle watcher is to cost little
-        }
-        self.ready.extend(
-            part.events.into_iter().filter_map(live::JournalEvent::shown).filter(|event| self.wanted.takes(event)),
-        );
+        let events = part.events.into_iter().filter_map(live::JournalEvent::shown);
+        let wanted: Vec<LiveEvent> = events.filter(|event| self.wanted.takes(event)).collect();
+        self.at = self.keep(wanted, &catch_ups.kept_kib).unwrap_or(part.to);
         Ok(())
+    }
+
+    /// Keeps events until they are taken: the first in any case, the others while there is room. Returns the place of
+    /// the last one; `None`: all are kept.
+    fn keep(&mut self, events: Vec<LiveEvent>, kept_kib: &Arc<Semaphore>) -> Option<i64> {
+        let (mut share, mut last) = (0_u32, None);
+        for event in events {
+            let kib = u32::try_from(event.body.len() / 1024).unwrap_or(u32::MAX).saturating_add(1);
+            share = share.saturating_add(kib);
+            let room = if share > SHARE_KIB_MAX { None } else { kept_kib.clone().try_acquire_many_owned(kib).ok() };
+            if room.is_none() && last.is_some() {
+                return last;
+            }
+            last = Some(event.id);
+            self.ready.push_back(Ready { event, _kept: room });
+        }
+        None
     }
 }
 

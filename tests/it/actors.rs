@@ -1,7 +1,9 @@
 //! Actors on PostgreSQL and Kafka: accounts, journal, fold, feed, outbox.
 
+mod attempts;
 mod changes;
 mod clock;
+mod crowds;
 pub mod faults;
 mod fold;
 mod memory;

@@ -5,5 +5,6 @@ mod corpus;
 mod crashes;
 mod customers;
 mod exports;
+mod hostile;
 mod native;
 mod orders;

@@ -11,6 +11,7 @@ pub mod proxy;
 pub mod served;
 mod share;
 mod template;
+pub mod tls;
 pub mod topics;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use florin::actors::leadership::Holder;
 use florin::actors::saga::SagaConfig;
 use florin::admission::auth::Authenticator;
+use florin::admission::connections::ConnectionsMax;
 use florin::admission::limits::Limits;
 use florin::faults::Faults;
 use florin::gateway::grpc::server::{GrpcConfig, GrpcServer, Services};
@@ -146,7 +148,7 @@ impl Florin {
         let config = GrpcConfig {
             listen: "127.0.0.1:0".parse().unwrap(),
             message_bytes_max: 4 << 20,
-            connections_max: 20_000,
+            connections_max: ConnectionsMax { all: 20_000, address_percent: 100 },
             streams_max: 1_000,
             tls: None,
             log_payments: false,

@@ -9,6 +9,8 @@ mod cli;
 mod documents;
 mod gateway;
 mod harness;
+#[cfg(feature = "kafka-tls")]
+mod messaging;
 mod process;
 mod protocol;
 mod provider;

@@ -75,32 +75,37 @@ async fn an_operation_is_done_once_and_its_key_tells() {
     simulator.check();
 }
 
-/// Mutations: every failure read as "not done"; a 500 read as "not done"; the key of the answer not compared.
+/// Mutations: every failure read as "not done"; a 500 read as "not done"; the key of the answer not compared; an answer
+/// without a signature, or with another one, believed.
 #[tokio::test]
 async fn only_what_certainly_did_nothing_is_called_not_done() {
     let simulator = Simulator::start().await;
     let provider = provider(&simulator);
-    let raw = |status: &str, body: &str| {
-        How::Says(format!(
-            "HTTP/1.1 {status}\r\ncontent-length: {}\r\nlocation: /psp/v1/operations\r\n\r\n{body}",
-            body.len()
-        ))
+    let signed = |status, body: &str| How::Answers(status, body.into());
+    let raw = |status: &str, headers: &str, body: &str| {
+        let length = body.len();
+        How::Says(format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n{headers}\r\n{body}"))
     };
-    let endless = How::Says(format!("HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n{}", "x".repeat(1_000_000)));
+    let forged = format!("florin-signature: v1={}\r\n", "0".repeat(64));
+    let endless = raw("200 OK", "", &"x".repeat(1_000_000));
     let cases = [
         ("request lost", How::LosesRequest, false),
         ("answer lost", How::LosesAnswer, false),
         ("answer held back", How::Holds, false),
         ("500 before", How::FailsBefore, false),
         ("500 after", How::FailsAfter, false),
-        ("garbage", raw("200 OK", "<html>"), false),
-        ("another key", raw("200 OK", r#"{"key":"z","status":"done"}"#), false),
-        ("redirect", raw("307 Elsewhere", ""), false),
+        ("garbage", signed(200, "<html>"), false),
+        ("another key", signed(200, r#"{"key":"z","status":"done"}"#), false),
+        ("redirect", raw("307 Elsewhere", "location: /psp/v1/operations\r\n", ""), false),
         ("endless", endless, false),
         ("no HTTP", How::Says("220 mail.example ESMTP\r\n".into()), false),
-        ("unknown", raw("404 Not Found", r#"{"key":"8.send","status":"unknown"}"#), false),
-        ("unauthorised", raw("401 Unauthorized", ""), true),
-        ("too many", raw("429 Too Many Requests", "slow down"), true),
+        ("unknown", signed(404, r#"{"key":"10.send","status":"unknown"}"#), false),
+        ("unauthorised", signed(401, ""), true),
+        ("too many", signed(429, "slow down"), true),
+        ("done, not signed", raw("200 OK", "", r#"{"key":"13.send","status":"done"}"#), false),
+        ("done, forged", raw("200 OK", &forged, r#"{"key":"14.send","status":"done"}"#), false),
+        ("refused, not signed", raw("422 No", "", r#"{"key":"15.send","status":"refused"}"#), false),
+        ("too many, not signed", raw("429 Too Many Requests", "", "slow down"), false),
     ];
     for (n, (name, how, not_done)) in cases.into_iter().enumerate() {
         let operation = payout(&n.to_string());
@@ -194,10 +199,11 @@ async fn what_was_recalled_before_it_came_is_never_done() {
 
 /// Mutation: the body, or the path, is left out of what is signed.
 #[tokio::test]
-async fn a_request_signed_with_another_secret_is_not_looked_at() {
+async fn with_another_secret_neither_is_the_request_looked_at_nor_the_answer_believed() {
     let simulator = Simulator::start().await;
     let provider = with_secret(&simulator, "another");
-    assert!(matches!(provider.submit(&payout("a")).await, Err(ProviderError::NotDone(why)) if why.contains("401")));
-    assert!(matches!(provider.status(&payout("a")).await, Err(ProviderError::NotDone(_))));
+    let why = "an answer of status 401 that is signed wrongly";
+    assert_eq!(provider.submit(&payout("a")).await, Err(ProviderError::Unknown(why.into())));
+    assert_eq!(provider.status(&payout("a")).await, Err(ProviderError::Unknown(why.into())));
     assert!(simulator.entry("a.send").is_none());
 }

@@ -3,6 +3,7 @@
 //!
 //! Each test of a fault names the mutation of the product that makes it fail.
 
+mod asked_first;
 mod crashes;
 mod misbehaviour;
 mod rest;

@@ -1,6 +1,8 @@
-//! The gRPC contracts as Rust, generated from `proto/`: messages, clients and servers. A client needs this and nothing
-//! else of Florin.
+//! The gRPC contracts as Rust, generated from `proto/`: messages, clients and servers, and the bound on what they decode.
+//! A client needs this and nothing else of Florin.
 #![allow(clippy::all, clippy::pedantic, reason = "generated code")]
+
+pub mod bounded;
 
 pub mod payment_v1 {
     tonic::include_proto!("payment.v1");

@@ -34,7 +34,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 /// A number that is not rounded.
 pub type Exact = BigDecimal;
 
-/// An order that can be billed. Its texts are not empty and hold no U+0000.
+/// An order that can be billed. Its texts are not empty and hold no U+0000, its ids no control characters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Order {
     /// The key of repeats: one order, however often it is delivered.
@@ -78,11 +78,11 @@ impl Order {
         let [event_id, order_id, currency, lines, customer_id, region, tax_inclusive, timestamp] =
             std::array::from_fn(|index| index);
         Ok(Self {
-            event_id: fields.text(event_id, fields.required(event_id)?, ID_BYTES_MAX)?.into_owned(),
+            event_id: fields.id(event_id, fields.required(event_id)?, ID_BYTES_MAX)?.into_owned(),
             order_id: text_or_integer(&fields, order_id)?,
             currency: read_currency(&fields, currency, known)?,
             lines: read_lines(&fields, lines)?,
-            customer_id: fields.optional_text(customer_id, ID_BYTES_MAX)?,
+            customer_id: optional_id(&fields, customer_id)?,
             region: fields.optional_text(region, NAME_BYTES_MAX)?,
             tax_inclusive: read_bool(&fields, tax_inclusive)?,
             ordered_at: read_time(&fields, timestamp)?,
@@ -141,7 +141,7 @@ fn text_or_integer<const N: usize>(fields: &Fields<'_, N>, index: usize) -> Resu
     let json = fields.required(index)?;
     let digits = json.strip_prefix('-').unwrap_or(json);
     if json.starts_with('"') {
-        fields.text(index, json, ID_BYTES_MAX).map(Cow::into_owned)
+        fields.id(index, json, ID_BYTES_MAX).map(Cow::into_owned)
     } else if !digits.bytes().all(|b| b.is_ascii_digit()) {
         Err(fields.wrong_type(index, "a text or an integer", json))
     } else if json.len() > ID_BYTES_MAX {
@@ -150,6 +150,11 @@ fn text_or_integer<const N: usize>(fields: &Fields<'_, N>, index: usize) -> Resu
     } else {
         Ok(json.to_owned())
     }
+}
+
+fn optional_id<const N: usize>(fields: &Fields<'_, N>, index: usize) -> Result<Option<String>, BrokenOrder> {
+    let id = fields.optional(index).map(|json| fields.id(index, json, ID_BYTES_MAX)).transpose()?;
+    Ok(id.map(Cow::into_owned))
 }
 
 fn read_currency<const N: usize>(

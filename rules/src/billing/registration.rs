@@ -164,7 +164,7 @@ fn read_day<const N: usize>(fields: &Fields<'_, N>, index: usize) -> Result<Opti
 fn read_id<const N: usize>(fields: &Fields<'_, N>, index: usize) -> Result<Option<String>, BrokenOrder> {
     match fields.optional(index) {
         None => Ok(None),
-        Some(json) if json.starts_with('"') => Ok(Some(fields.text(index, json, ID_BYTES_MAX)?.into_owned())),
+        Some(json) if json.starts_with('"') => Ok(Some(fields.id(index, json, ID_BYTES_MAX)?.into_owned())),
         Some(json) if json.len() <= ID_BYTES_MAX && json.bytes().all(|b| b.is_ascii_digit()) => {
             Ok(Some(json.to_owned()))
         }
@@ -233,10 +233,12 @@ mod tests {
             ("dob", "\"29.02.2000\"".into(), false),
             ("dob", "20000229".into(), false),
             ("firstname", "\"\\u0000\"".into(), false),
+            ("customerID", "\"c-1\"".into(), true),
+            ("customerID", "\"c\\u001b1\"".into(), false),
         ] {
             let text = format!(
                 "{{{}}}",
-                ["firstname", "lastname", "email", "mobile", "dob", "middlename"]
+                ["firstname", "lastname", "email", "mobile", "dob", "middlename", "customerID"]
                     .into_iter()
                     .filter_map(|name| {
                         let given = match name {

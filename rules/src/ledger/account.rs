@@ -108,6 +108,8 @@ pub struct Leg {
     pub debit: i128,
     /// By how much the balance rises.
     pub credit: i128,
+    /// By how much more is held; it is in the debit too.
+    pub held: i128,
 }
 
 impl Leg {
@@ -119,7 +121,7 @@ impl Leg {
     /// The net effect of a debit, a credit and a change of what is held (negative: less is held). What a hold releases
     /// is available only when that is committed, and never counts against a ceiling.
     pub fn with_hold(debit: i128, credit: i128, held: i128) -> Self {
-        Self { debit: (debit - credit + held).max(0), credit: (credit - debit).max(0) }
+        Self { debit: (debit - credit + held).max(0), credit: (credit - debit).max(0), held: held.max(0) }
     }
 }
 
@@ -141,12 +143,13 @@ pub struct Account<T> {
     legs: SmallMap<T, Leg>,
     open_debits: i128,
     open_credits: i128,
+    open_holds: i128,
 }
 
 impl<T: Eq + Hash + Copy> Account<T> {
     /// An account as read from the database, without open legs.
     pub fn new(totals: Totals, guards: Guards) -> Self {
-        Self { totals, guards, legs: SmallMap::default(), open_debits: 0, open_credits: 0 }
+        Self { totals, guards, legs: SmallMap::default(), open_debits: 0, open_credits: 0, open_holds: 0 }
     }
 
     /// In minor units.
@@ -191,9 +194,8 @@ impl<T: Eq + Hash + Copy> Account<T> {
         if self.guards.status != Status::Active {
             return Decision::Refuse(Rejection::Inactive { status: self.guards.status });
         }
-        // Without a floor the range of amounts is the limit, of what is posted; holds do not count against it.
-        let (free, floor) =
-            self.guards.floor.map_or((self.balance(), -Amount::MAX.minor_units()), |floor| (self.available(), floor));
+        // Without a floor the range of amounts is the limit, also for what will become of the holds.
+        let (free, floor) = (self.available(), self.guards.floor.unwrap_or(-Amount::MAX.minor_units()));
         if leg.debit > 0 {
             if free - leg.debit < floor {
                 return Decision::Refuse(Rejection::InsufficientFunds {
@@ -215,6 +217,15 @@ impl<T: Eq + Hash + Copy> Account<T> {
                 return Decision::Wait;
             }
         }
+        let most = Amount::MAX.minor_units(); // whatever the balance is: what is held is an amount itself
+        if leg.held > 0 {
+            if self.totals.held + leg.held > most {
+                return Decision::Refuse(Rejection::LimitExceeded { ceiling: most });
+            }
+            if self.totals.held + self.open_holds + leg.held > most {
+                return Decision::Wait;
+            }
+        }
         Decision::Admit
     }
 
@@ -227,6 +238,7 @@ impl<T: Eq + Hash + Copy> Account<T> {
         assert!(before.is_none(), "a transaction opens one leg per account");
         self.open_debits += leg.debit;
         self.open_credits += leg.credit;
+        self.open_holds += leg.held;
     }
 
     /// Closes a leg, settled or not; returns whether it was open.
@@ -234,6 +246,7 @@ impl<T: Eq + Hash + Copy> Account<T> {
         let Some(leg) = self.legs.remove(transaction) else { return false };
         self.open_debits -= leg.debit;
         self.open_credits -= leg.credit;
+        self.open_holds -= leg.held;
         true
     }
 
@@ -257,17 +270,20 @@ impl<T: Eq + Hash + Copy> Account<T> {
         self.guards = guards;
     }
 
-    /// Decides on a change of status by what is posted. Open legs do not matter here: the change holds up admission at
-    /// once, and is written when they have settled. Floor and ceiling may be set past the balance: they bind new
-    /// movements, and move nothing.
+    /// Decides on what is to bound the account, by what is posted. Open legs do not matter here: the change holds up
+    /// admission at once, and is written when they have settled. Floor and ceiling may be set past the balance: they
+    /// bind new movements, and move nothing. What is as it was is no change, also of a closed account.
     ///
     /// # Errors
     /// `AlreadyClosed`; `NotEmpty` when closing with money.
-    pub fn decide_change(&self, status: Status) -> Result<(), Rejection> {
+    pub fn decide_change(&self, after: Guards) -> Result<(), Rejection> {
+        if after == self.guards {
+            return Ok(());
+        }
         if self.guards.status == Status::Closed {
             return Err(Rejection::AlreadyClosed);
         }
-        if status == Status::Closed && (self.balance() != 0 || self.totals.held != 0) {
+        if after.status == Status::Closed && (self.balance() != 0 || self.totals.held != 0) {
             return Err(Rejection::NotEmpty { balance: self.balance(), held: self.totals.held });
         }
         Ok(())

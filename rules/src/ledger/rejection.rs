@@ -18,7 +18,7 @@ pub enum Rejection {
         /// What is available above zero, whatever the floor is, in minor units.
         before_floor: i128,
     },
-    /// A credit would lift the balance above the ceiling, or above the largest amount.
+    /// A credit would lift the balance above the ceiling or the largest amount, or a hold what is held above the latter.
     LimitExceeded {
         /// In minor units.
         ceiling: i128,

@@ -5,6 +5,7 @@
 //! break.
 
 mod histories;
+mod holds;
 
 use proptest::prelude::*;
 
@@ -42,7 +43,7 @@ impl Guards {
     fn allow(&self, lowest: i128, highest: i128) -> bool {
         let floor_holds = self.floor.is_none_or(|floor| lowest - self.held >= floor);
         let ceiling_holds = self.ceiling.is_none_or(|ceiling| highest <= ceiling);
-        floor_holds && ceiling_holds && lowest >= -MAX && highest <= MAX
+        floor_holds && ceiling_holds && lowest - self.held >= -MAX && highest <= MAX
     }
 }
 
@@ -90,7 +91,11 @@ struct World {
 
 fn sum(transactions: &[Transaction], account: usize) -> Leg {
     let legs = transactions.iter().map(|transaction| transaction.leg(account));
-    legs.fold(Leg::default(), |sum, leg| Leg { debit: sum.debit + leg.debit, credit: sum.credit + leg.credit })
+    legs.fold(Leg::default(), add)
+}
+
+fn add(a: Leg, b: Leg) -> Leg {
+    Leg { debit: a.debit + b.debit, credit: a.credit + b.credit, held: a.held + b.held }
 }
 
 impl World {
@@ -119,7 +124,7 @@ impl World {
 
     fn open(&self, account: usize) -> Leg {
         let (pending, committed) = (sum(&self.pending, account), sum(&self.committed, account));
-        Leg { debit: pending.debit + committed.debit, credit: pending.credit + committed.credit }
+        add(pending, committed)
     }
 
     /// What the rules promise of a decision, said over again in other words; `opened`: by the same transaction,
@@ -128,10 +133,7 @@ impl World {
         let (known, open) = (&self.accounts[account], self.open(account));
         let fits = |debits: i128, credits: i128| {
             let floor_holds = leg.debit == 0
-                || match known.guards().floor {
-                    Some(floor) => known.balance() - known.held() - debits - leg.debit >= floor,
-                    None => known.balance() - debits - leg.debit >= -MAX,
-                };
+                || known.balance() - known.held() - debits - leg.debit >= known.guards().floor.unwrap_or(-MAX);
             floor_holds
                 && (leg.credit == 0 || known.balance() + credits + leg.credit <= known.guards().ceiling.unwrap_or(MAX))
         };
@@ -247,7 +249,7 @@ impl World {
             let (totals, guards) = self.books[n];
             let now = Account::<u32>::new(totals, guards.known());
             let balance = totals.credits - totals.debits;
-            let decision = now.decide_change(change.status);
+            let decision = now.decide_change(change.known());
             let right = change.status != Status::Closed || (balance == 0 && change.held == 0);
             prop_assert_eq!(decision.is_ok(), right, "{:?} with balance {}: {:?}", change, balance, decision);
             // Limits past the balance are a case of their own, below: here every limit holds from the beginning.
@@ -336,7 +338,7 @@ proptest! {
 fn rules_say_which_limit_and_how_much() {
     let totals = |debits, credits| Totals { debits, credits, held: 0, version: 1 };
     let account = Account::<u32>::new(Totals { held: 10, ..totals(40, 100) }, limits(Some(0), Some(80)));
-    let (debit, credit) = (|debit| Leg { debit, credit: 0 }, |credit| Leg { debit: 0, credit });
+    let (debit, credit) = (|debit| Leg::net(debit, 0), |credit| Leg::net(0, credit));
     let refuse = Decision::Refuse;
     for (leg, decision) in [
         (debit(50), Decision::Admit),
@@ -361,9 +363,13 @@ fn rules_say_which_limit_and_how_much() {
         let inactive = Account::<u32>::new(totals(0, 0), super::Guards { status, ..super::Guards::NONE });
         assert_eq!(inactive.decide(Leg::default()), refuse(Rejection::Inactive { status }));
     }
-    assert_eq!(account.decide_change(Status::Closed), Err(Rejection::NotEmpty { balance: 60, held: 10 }));
-    let closed = Account::<u32>::new(totals(5, 5), super::Guards { status: Status::Closed, ..super::Guards::NONE });
-    assert_eq!(closed.decide_change(Status::Active), Err(Rejection::AlreadyClosed));
+    let (active, shut) = (super::Guards::NONE, super::Guards { status: Status::Closed, ..super::Guards::NONE });
+    assert_eq!(account.decide_change(shut), Err(Rejection::NotEmpty { balance: 60, held: 10 }));
+    let closed = Account::<u32>::new(totals(5, 5), shut);
+    for change in [active, super::Guards { floor: Some(1), ..shut }, super::Guards { ceiling: Some(1), ..shut }] {
+        assert_eq!(closed.decide_change(change), Err(Rejection::AlreadyClosed), "{change:?}");
+    }
+    assert_eq!(closed.decide_change(shut), Ok(()), "it is so already");
     assert_eq!(Leg::with_hold(10, 0, -15), Leg::default(), "what is let go beyond the capture is no credit");
 
     // Limits past the balance bind what is new, and nothing else.

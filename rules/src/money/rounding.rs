@@ -14,6 +14,8 @@ pub enum Rounding {
     HalfAwayFromZero,
     /// To the nearest, a half to the even one: 2.5 is 2, 3.5 is 4 (banker's rounding, `roundTiesToEven` of IEEE 754).
     HalfEven,
+    /// Towards zero: 2.9 is 2, -2.9 is -2. As where money changes hands: nobody gains by many small pieces.
+    Down,
 }
 
 impl Rounding {
@@ -22,15 +24,16 @@ impl Rounding {
         match self {
             Self::HalfAwayFromZero => "half_away_from_zero",
             Self::HalfEven => "half_even",
+            Self::Down => "down",
         }
     }
 
     /// `None`: no rounding has this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::HalfAwayFromZero, Self::HalfEven].into_iter().find(|rounding| rounding.name() == name)
+        [Self::HalfAwayFromZero, Self::HalfEven, Self::Down].into_iter().find(|rounding| rounding.name() == name)
     }
 
-    /// The whole number nearest to a quotient.
+    /// A quotient as a whole number.
     ///
     /// # Panics
     /// When the divisor is zero.
@@ -39,11 +42,12 @@ impl Rounding {
         let rest = (number.clone() % divisor.clone()).abs();
         let other = divisor.abs() - rest.clone(); // never twice the rest, which could overflow
         let is_odd = !(quotient.clone() % (T::one() + T::one())).is_zero();
-        let up = rest > other || (rest == other && (self == Self::HalfAwayFromZero || is_odd));
+        let to_nearest = rest > other || (rest == other && (self == Self::HalfAwayFromZero || is_odd));
+        let up = to_nearest && self != Self::Down;
         if up { quotient + number.signum() * divisor.signum() } else { quotient }
     }
 
-    /// The amount nearest to an exact value in the currency's unit.
+    /// The amount of an exact value in the currency's unit.
     ///
     /// # Errors
     /// `TooLarge` from 10^28 minor units on.
@@ -51,7 +55,7 @@ impl Rounding {
         self.ratio(exact, &BigDecimal::from(1), exponent)
     }
 
-    /// The amount nearest to a quotient of exact values, which need not be a finite decimal.
+    /// The amount of a quotient of exact values, which need not be a finite decimal.
     ///
     /// # Errors
     /// `TooLarge` from 10^28 minor units on.
@@ -79,7 +83,7 @@ mod tests {
 
     #[test]
     fn halves_go_where_the_rounding_says_and_all_else_to_the_nearest() {
-        use Rounding::{HalfAwayFromZero, HalfEven};
+        use Rounding::{Down, HalfAwayFromZero, HalfEven};
         for (number, divisor, away, even) in [
             (5, 2, 3, 2),
             (7, 2, 4, 4),
@@ -98,6 +102,7 @@ mod tests {
         ] {
             assert_eq!(HalfAwayFromZero.quotient(number, divisor), away, "{number} / {divisor}");
             assert_eq!(HalfEven.quotient(number, divisor), even, "{number} / {divisor}");
+            assert_eq!(Down.quotient(number, divisor), number / divisor, "{number} / {divisor}");
         }
     }
 

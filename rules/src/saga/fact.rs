@@ -228,7 +228,10 @@ mod minor_units {
     }
 }
 
+/// How the ids of providers' accounts begin.
+pub const PROVIDER_PREFIX: &str = "provider:";
+
 /// The id of the account through which money goes to a provider and comes from it.
 pub fn provider_account(provider: &str, currency: &str) -> String {
-    format!("provider:{provider}:{currency}")
+    format!("{PROVIDER_PREFIX}{provider}:{currency}")
 }

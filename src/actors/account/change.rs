@@ -90,7 +90,7 @@ impl AccountState {
         let ChangeOrder { account, mut record, by, reply, permit, .. } = *order;
         let outcome = match used.iter().find(|used| used.key == record.key) {
             Some(used) => used.verdict(None, record.request),
-            None => match now.decide_change(change.guards.status) {
+            None => match now.decide_change(change.guards) {
                 Err(rejection) => Outcome::Refused { account: self.identity.id, rejection, permit },
                 Ok(()) => {
                     record.body = Body::AccountChange(change);

@@ -21,7 +21,7 @@ use crate::protocol::journal::place;
 use crate::protocol::record::TransactionId;
 use crate::protocol::slip::Abort;
 use crate::store::StoreError;
-use crate::store::journal::{Committed, OpenError, WriterSession, code, is_key_used, is_out_of_order};
+use crate::store::journal::{Committed, OpenError, WriterSession};
 use crate::telemetry::metrics::JOURNAL_UNKNOWN;
 
 pub struct LaneActor;
@@ -47,6 +47,8 @@ pub struct LaneState {
     backoff: ExponentialBackoff,
     /// Whether the journal was told that this lane reaches the database.
     healthy: bool,
+    /// Records in a batch, if that is fewer than the journal's bound: half of those that were not written in time.
+    pub(super) limit: usize,
 }
 
 /// Why writing stopped.
@@ -94,6 +96,7 @@ impl Actor for LaneActor {
             barriers: Vec::new(),
             backoff,
             healthy: false,
+            limit: usize::MAX,
         })
     }
 
@@ -120,6 +123,11 @@ impl Actor for LaneActor {
 impl LaneState {
     pub(super) fn config(&self) -> &JournalConfig {
         &self.journal.0.config
+    }
+
+    /// Records in the next batch.
+    pub(super) fn batch_max(&self) -> usize {
+        self.limit.min(self.config().batch_max).max(1)
     }
 
     /// Commits these groups of records in flight, one batch at a time, the last group first. A record that is refused
@@ -156,36 +164,6 @@ impl LaneState {
         Ok(())
     }
 
-    /// A batch of these records failed as a whole, and nothing is laid out behind it. What is left to do with them is
-    /// pushed on `groups`.
-    pub(super) async fn resolve(
-        &mut self,
-        error: StoreError,
-        mut group: Vec<TransactionId>,
-        groups: &mut Vec<Vec<TransactionId>>,
-    ) -> Result<(), Stopped> {
-        let session = self.sessions.last_mut().ok_or_else(no_session)?;
-        match error.code() {
-            Some(code::FENCED) => return Err(Stopped::Fenced { known: true }), // it failed whole
-            _ if is_out_of_order(&error) => {
-                tracing::error!(%error, "the database is not the one that memory was built on: the epoch ends");
-                return Err(Stopped::Fenced { known: true });
-            }
-            _ if is_key_used(&error) => {
-                let used = session.used_keys(&self.lane.keys(&group)).await?;
-                self.lane.resolve_used(&mut group, &used);
-                groups.push(group);
-            }
-            Some(code::TOO_LATE) => {
-                let now = session.now().await?;
-                self.lane.resolve_late(&mut group, now);
-                groups.push(group);
-            }
-            _ => self.lane.split(group, &error, session, groups).await?,
-        }
-        Ok(())
-    }
-
     /// Opens a new session, then finds out what is committed of the batches that were sent, then writes the rest again.
     async fn recover(&mut self) -> Result<(), Stopped> {
         if !self.sessions.is_empty() {
@@ -194,12 +172,18 @@ impl LaneState {
         self.lane.refuse_late();
         let config = self.config();
         config.faults.point("lane.recover");
-        let (mut sessions, committed) =
-            match WriterSession::open(&config.database, config.epoch, config.answer_timeout, config.writers).await {
-                Ok(opened) => opened,
-                Err(OpenError::Fenced) => return Err(Stopped::Fenced { known: false }),
-                Err(OpenError::Store(error)) => return Err(error.into()),
-            };
+        let (mut sessions, committed) = match WriterSession::open(
+            &config.database,
+            (config.epoch, &config.holder),
+            config.answer_timeout,
+            config.writers,
+        )
+        .await
+        {
+            Ok(opened) => opened,
+            Err(OpenError::Fenced) => return Err(Stopped::Fenced { known: false }),
+            Err(OpenError::Store(error)) => return Err(error.into()),
+        };
         // The fence is up: only now may anything be called not done. What was sent is there if it is the last batch.
         if !self.lane.is_successor(committed.batch) {
             tracing::error!(
@@ -210,7 +194,7 @@ impl LaneState {
         }
         lock(&self.journal.0.recent).begin(place(committed.batch + 1, 0) - 1);
         self.lane.settle_sent(committed.batch, &self.journal.0);
-        lock(&self.lane.sent).clear();
+        let unwritten = lock(&self.lane.sent).drain(..).map(|sent| sent.group.len()).max();
         let mut ids = self.lane.ids();
         if !ids.is_empty()
             && let Some(session) = sessions.last_mut()
@@ -219,7 +203,11 @@ impl LaneState {
             self.lane.resolve_late(&mut ids, now);
         }
         (self.sessions, self.committed) = (sessions, committed);
-        self.run(vec![ids]).await?;
+        if let Some(records) = unwritten {
+            self.limit = (records / 2).max(1);
+        }
+        // the last of them is run first
+        self.run(ids.rchunks(self.batch_max()).map(<[_]>::to_vec).collect()).await?;
         self.flush().await
     }
 
@@ -263,6 +251,6 @@ impl LaneState {
     }
 }
 
-fn no_session() -> Stopped {
+pub(super) fn no_session() -> Stopped {
     Stopped::Lost(StoreError::Lost("no session".into()))
 }

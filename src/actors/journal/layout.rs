@@ -12,6 +12,9 @@ use crate::protocol::journal::next_batch;
 use crate::protocol::record::{AccountId, KeyHash, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Slip, Taken};
 
+/// From this many rows of the journal on, a batch takes no further record: one may have 100.
+const ROWS_MAX: usize = 10_000;
+
 impl Lane {
     pub(super) fn ids(&self) -> Vec<TransactionId> {
         lock(&self.in_flight).iter().map(|taken| taken.record.id).collect()
@@ -95,8 +98,13 @@ impl Lane {
         let now = Instant::now();
         let (mut keys, mut later, mut dropped, mut taken, mut waiting) =
             (HashSet::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut rows = 0;
         for slip in queue.drain(..) {
-            if taken.len() == batch_max || underway.contains(&slip.key()) || !keys.insert(slip.key()) {
+            if taken.len() == batch_max
+                || rows >= ROWS_MAX
+                || underway.contains(&slip.key())
+                || !keys.insert(slip.key())
+            {
                 later.push(slip);
             } else if slip.stops().iter().any(|stop| stop.account.cell.is_dead()) {
                 dropped.push((slip, Abort::Interrupted));
@@ -107,6 +115,7 @@ impl Lane {
             } else if quarantine.holds_up(&slip) {
                 waiting.push(slip);
             } else {
+                rows += slip.record().body.rows();
                 taken.push(slip);
             }
         }

@@ -43,7 +43,7 @@ impl LaneState {
             }
             while failed.is_none() && alone.is_none() && begun < BEGUN_MAX && self.may_begin(running.len()) {
                 self.config().faults.point("lane.before_take");
-                let ids = self.lane.take(self.config().batch_max, &self.journal.0.quarantine);
+                let ids = self.lane.take(self.batch_max(), &self.journal.0.quarantine);
                 if ids.is_empty() {
                     break;
                 }
@@ -150,7 +150,7 @@ impl LaneState {
     /// waits for the flush of the one before.
     fn enough(&self) -> usize {
         let last = lock(&self.lane.sent).back().map_or(0, |sent| sent.group.len());
-        last.max(BESIDE_MIN).min(self.config().batch_max)
+        last.max(BESIDE_MIN).min(self.batch_max())
     }
 
     /// Whether another batch may be begun now.
@@ -181,6 +181,7 @@ impl LaneState {
     pub(super) fn settle(&mut self, batch: &Batch) {
         metrics::histogram!(JOURNAL_BATCH_SIZE).record(count(self.lane.records_of(batch.number)));
         self.committed = self.committed.and(batch);
+        self.limit = self.limit.saturating_add(self.limit / 8 + 1); // one that was too slow is not tried again soon
         self.pace.settle(Instant::now(), self.journal.depth());
         self.lane.settle_sent(batch.number, &self.journal.0);
     }

@@ -9,10 +9,6 @@ use super::{Lane, Sent, Shared, lock};
 use crate::protocol::account::{AccountMessage, Known, UsedKeys};
 use crate::protocol::record::{AccountId, Body, TransactionId};
 use crate::protocol::slip::{Abort, Outcome, Taken, release_legs};
-use crate::store::StoreError;
-use crate::store::accounts::CURRENCY_INACTIVE;
-use crate::store::journal::{WriterSession, code, is_exceeded, is_opened};
-use crate::telemetry::metrics::JOURNAL_SPLITS;
 
 /// Whether the group is all that is in flight, in order, as it is most often.
 fn is_all(in_flight: &[Taken], group: &[TransactionId]) -> bool {
@@ -57,6 +53,7 @@ impl Taken {
         if !matches!(outcome, Outcome::Done { .. }) {
             release_legs(&mut self.stops, self.record.id);
         }
+        drop(self.permit); // before the answer: whoever hears it may ask what else is in flight under its key
         let _ = self.reply.send(outcome); // who asked may have left
     }
 }
@@ -101,24 +98,6 @@ impl Lane {
         shared.config.committed.notify_one();
     }
 
-    /// Finds the record for which a group was refused: its halves are tried next, and a record that stands alone is
-    /// answered.
-    pub(super) async fn split(
-        &self,
-        mut group: Vec<TransactionId>,
-        error: &StoreError,
-        session: &mut WriterSession,
-        groups: &mut Vec<Vec<TransactionId>>,
-    ) -> Result<(), StoreError> {
-        if group.len() == 1 {
-            return self.resolve_guilty(group[0], error, session).await;
-        }
-        metrics::counter!(JOURNAL_SPLITS).increment(1);
-        let second = group.split_off(group.len() / 2);
-        groups.extend([second, group]);
-        Ok(())
-    }
-
     /// Takes records out of `group` whose keys are used: by themselves, in a batch whose answer was lost, or by another
     /// record.
     pub(super) fn resolve_used(&self, group: &mut Vec<TransactionId>, used: &UsedKeys) {
@@ -142,10 +121,16 @@ impl Lane {
             taken.answer(outcome);
         }
         self.settle_done(&own);
+        // Repeats that wait in the queue would each make a batch fail.
+        let repeats: Vec<_> = lock(&self.queue).extract_if(.., |slip| used.contains_key(&slip.key())).collect();
+        for slip in repeats {
+            let outcome = used[&slip.key()].verdict(None, slip.request());
+            slip.answer(outcome);
+        }
     }
 
     /// These were done before, by a batch that memory has settled, or that was folded before the accounts were loaded.
-    fn settle_done(&self, done: &[TransactionId]) {
+    pub(super) fn settle_done(&self, done: &[TransactionId]) {
         let done = self.remove_some(done);
         for taken in &done {
             taken.settle(&HashMap::new(), &mut Recent::default());
@@ -170,55 +155,6 @@ impl Lane {
         }
     }
 
-    /// The database refuses this record. The actors of its accounts believed otherwise, so they are loaded anew.
-    async fn resolve_guilty(
-        &self,
-        id: TransactionId,
-        error: &StoreError,
-        session: &mut WriterSession,
-    ) -> Result<(), StoreError> {
-        let existing = if error.code() == Some(code::UNIQUE) { session.transaction(id).await? } else { None };
-        if let Some((request, created_at)) = existing {
-            let same = lock(&self.in_flight)
-                .iter_mut()
-                .find(|taken| taken.record.id == id && taken.record.request == request)
-                .map(|taken| {
-                    taken.record.created_at = created_at; // what is answered is the first one's
-                });
-            if same.is_none() {
-                for taken in self.remove_some(&[id]) {
-                    taken.answer(Outcome::KeyReused); // its id is its key
-                }
-                return Ok(());
-            }
-            tracing::debug!(id = %id.0, %created_at, "it was done before");
-            self.settle_done(&[id]);
-            return Ok(());
-        }
-        let why = match error {
-            // two met on it: no actor of an account knows of holds and payments
-            _ if is_exceeded(error) => Some(Abort::Exceeded),
-            _ if is_opened(error) => Some(Abort::AccountExists),
-            _ if error.code() == Some(CURRENCY_INACTIVE) => Some(Abort::CurrencyInactive),
-            _ => None,
-        };
-        if let Some(why) = why {
-            for taken in self.remove_some(&[id]) {
-                taken.answer(Outcome::Aborted(why));
-            }
-            return Ok(());
-        }
-        tracing::error!(transaction = %id.0, %error, "the database refuses a record that the rules admitted");
-        for taken in self.remove_some(&[id]) {
-            for stop in &taken.stops {
-                stop.account.cell.bury();
-                stop.account.actor.get_cell().kill();
-            }
-            taken.answer(Outcome::Aborted(Abort::Guard));
-        }
-        Ok(())
-    }
-
     /// Answers everything in flight: nothing of it was done.
     pub(super) fn abort_all(&self, why: Abort) {
         for taken in std::mem::take(&mut *lock(&self.in_flight)) {
@@ -226,7 +162,7 @@ impl Lane {
         }
     }
 
-    fn remove_some(&self, group: &[TransactionId]) -> Vec<Taken> {
+    pub(super) fn remove_some(&self, group: &[TransactionId]) -> Vec<Taken> {
         if group.is_empty() { Vec::new() } else { self.remove(group) }
     }
 }

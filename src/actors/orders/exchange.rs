@@ -1,6 +1,6 @@
 //! Exchange at the time of an order, into the currency of the books.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -16,23 +16,22 @@ pub(super) struct Rates {
     book: Currency,
     /// How old a rate may be at the time of the order.
     age_max: TimeDelta,
-    /// By the document's currency, oldest observation first.
-    rates: HashMap<CurrencyCode, Vec<RateRow>>,
+    /// The newest at the time of an order, by the document's currency and that time.
+    rates: HashMap<(CurrencyCode, DateTime<Utc>), RateRow>,
 }
 
 impl Rates {
     pub(super) async fn read(config: &OrdersConfig, orders: &[Issue], book: Currency) -> Result<Self, Trouble> {
         let age_max = TimeDelta::from_std(config.rate_age_max).unwrap_or(TimeDelta::MAX);
-        let mut spans: HashMap<CurrencyCode, (DateTime<Utc>, DateTime<Utc>)> = HashMap::new();
+        let mut wanted: HashMap<CurrencyCode, BTreeSet<DateTime<Utc>>> = HashMap::new();
         for order in orders.iter().filter(|order| order.currency.code != book.code) {
-            let span = spans.entry(order.currency.code).or_insert((order.content.ordered_at, order.content.ordered_at));
-            *span = (span.0.min(order.content.ordered_at), span.1.max(order.content.ordered_at));
+            wanted.entry(order.currency.code).or_default().insert(order.content.ordered_at);
         }
         let mut found = HashMap::new();
-        for (base, (from, to)) in spans {
-            let from = from.checked_sub_signed(age_max).unwrap_or(DateTime::UNIX_EPOCH);
-            let pair = (base.as_str(), book.code.as_str());
-            found.insert(base, rates::between(&config.pool, &config.tenant, pair, (from, to)).await?);
+        for (base, times) in wanted {
+            let (pair, times) = ((base.as_str(), book.code.as_str()), Vec::from_iter(times));
+            let rates = rates::as_of(&config.pool, &config.tenant, pair, &times).await?;
+            found.extend(times.into_iter().zip(rates).filter_map(|(at, rate)| Some(((base, at), rate?))));
         }
         Ok(Self { book, age_max, rates: found })
     }
@@ -46,10 +45,8 @@ impl Rates {
         if from.code == to.code {
             return Ok(());
         }
-        let is_of_age = |rate: &&RateRow| {
-            rate.observed_at <= order.content.ordered_at && order.content.ordered_at - rate.observed_at <= self.age_max
-        };
-        let rate = self.rates.get(&from.code).and_then(|rates| rates.iter().rev().find(is_of_age));
+        let at = order.content.ordered_at;
+        let rate = self.rates.get(&(from.code, at)).filter(|rate| at - rate.observed_at <= self.age_max);
         let rate = rate.ok_or_else(|| {
             format!("there is no rate of {} in {} as of {}", from.code, to.code, order.content.ordered_at.to_rfc3339())
         })?;

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::messaging::producer::Outgoing;
 use crate::messaging::topics::Topics;
-use crate::protocol::events::{DeadLetter, EventType, Stream};
+use crate::protocol::events::{DeadLetter, EventType, NOTHING, SUSPECT, Stream};
 use crate::store::live::JournalEvent;
 use crate::store::outbox::Letter;
 
@@ -30,9 +30,6 @@ pub(super) struct Item<'a> {
     /// What is published.
     body: Cow<'a, str>,
 }
-
-/// The body of an event that cannot be read.
-const NOTHING: &str = "{}";
 
 impl Item<'_> {
     /// The label of metrics.
@@ -87,7 +84,7 @@ pub(super) fn build<'a>(source: &'a [JournalEvent], dead: &BTreeMap<i64, Dead>, 
             let suspect = || {
                 source
                     .suspect
-                    .map(|account| Dead { reason: format!("quarantine: account {account} is suspect"), retries: 0 })
+                    .map(|account| Dead { reason: format!("{SUSPECT}: account {account} is suspect"), retries: 0 })
             };
             let dead = dead.get(&source.seq).cloned().or_else(unreadable).or_else(suspect);
             let body = match &dead {

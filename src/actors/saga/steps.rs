@@ -8,10 +8,11 @@ use chrono::{DateTime, Utc};
 use smallvec::smallvec;
 
 use super::facts::CUTOFF;
+use crate::ledger::Leg;
 use crate::money::Amount;
 use crate::protocol::movement::{self, Approval, Capture, Movement, Transfer, Void};
 use crate::protocol::record::{AccountId, Api, FactRow, Kind, Posting, Record, RequestHash, Rows, TransactionId};
-use crate::saga::{Order, Step, Task};
+use crate::saga::{Order, Step, Task, Workflow};
 
 /// The saga that a step belongs to.
 pub(super) struct Source<'a> {
@@ -29,8 +30,17 @@ pub(super) fn accounts<'a>(order: &'a Order, task: &Task) -> Vec<&'a str> {
     }
 }
 
-/// The record of a step, with the fact that it is done, and whose accounts must approve it. `None`: the provider does it, or it was done when the saga
-/// began. `accounts` are those of the function [`accounts`].
+/// What the postings that follow will do to those accounts, once the provider has moved the money.
+pub(super) fn legs(order: &Order) -> [Leg; 2] {
+    let amount = order.amount.minor_units();
+    match order.workflow {
+        Workflow::Payout => [Leg::with_hold(amount, 0, -amount), Leg::net(0, amount)],
+        Workflow::CardTopup => [Leg::net(0, amount), Leg::net(amount, 0)],
+    }
+}
+
+/// The record of a step, with the fact that it is done, and whose accounts must approve it. `None`: the provider does
+/// it, or it was done when the saga began. `accounts` are those of the function [`accounts`].
 pub(super) fn record(
     source: &Source<'_>,
     task: &Task,
@@ -42,7 +52,7 @@ pub(super) fn record(
     let name = task.step.name(task.undo);
     let movement: Box<dyn Movement> = match (task.step, task.undo) {
         (Step::Hold, true) => Box::new(Void { hold: saga }),
-        (Step::Capture, false) => Box::new(Capture { hold: saga, voided: Amount::ZERO }),
+        (Step::Capture, false) => Box::new(Capture { hold: saga, voided: Amount::ZERO, is_rest: false }),
         (Step::Credit, false) => Box::new(Transfer { kind: Kind::TOPUP }),
         _ => return None,
     };

@@ -11,14 +11,14 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::facts::{CUTOFF, GRACE, Happened, append};
 use super::{SagasArgs, steps};
-use crate::actors::posting::{self, Unresolved};
+use crate::actors::posting::{self, Accounts, Unresolved};
 use crate::ledger::Rejection;
 use crate::protocol::account::AccountHandle;
 use crate::protocol::admission::InFlight;
 use crate::protocol::movement::Approval;
 use crate::protocol::record::{FactRow, Maker, Operator, OperatorAction, TransactionId, now_micros};
 use crate::protocol::slip::{Abort, Outcome};
-use crate::provider::{Operation, perform};
+use crate::provider::{Operation, ask, perform};
 use crate::saga::{Call, Fact, Next, Reply, Saga, Status, Task, provider_account};
 use crate::store::sagas::{self, Asked};
 use crate::telemetry::metrics::SAGAS;
@@ -133,7 +133,7 @@ impl WorkflowArgs {
         };
         let name = if asked.how.is_some() { "saga.resolve" } else { "saga.retry" };
         let action = by.did(name, &self.saga.0.to_string(), Some(state(&read.saga)), Some(state(&after)));
-        let maker = Maker { name: Some(by.name), address: by.address };
+        let maker = Maker { name: Some(by.name), address: by.address, ..Maker::default() };
         let row = FactRow { asked: Some(asked.id), ..row };
         self.sagas.faults.pause("sagas.obey").await;
         if !self.append(read, (row, after), Some((maker, action, asked.correlation.clone()))).await? {
@@ -157,15 +157,27 @@ impl WorkflowArgs {
         }
         let operation = Operation::of(self.saga.0, order, task, read.correlation.clone())
             .ok_or("it is no step of the provider's")?;
+        let refused = self.refused_later(read, task).await?;
         if call != Call::Poll && !self.write(read, &Fact::Attempted { step, undo, attempt }).await? {
             return Ok(Went::Elsewhere);
         }
         self.sagas.faults.pause("sagas.attempted").await;
-        let reply = perform(&*self.sagas.config.provider, &operation, call).await;
+        let reply = match (&refused, call) {
+            (None, _) => perform(&**provider, &operation, call).await,
+            (Some(why), Call::Do) => Reply::Refused(why.clone()),
+            // an attempt may be on its way to the provider still: what never came is undone like what did
+            (Some(why), _) => ask(&**provider, &operation).await.unwrap_or_else(|| Reply::Unknown(why.clone())),
+        };
         tracing::debug!(saga = %self.saga.0, operation = operation.key, attempt, ?reply, "a provider answered");
         self.sagas.faults.pause("sagas.answered").await;
         let (policy, now) = (&self.sagas.config.policy, now_micros());
-        match read.saga.fact(reply, policy, now) {
+        let fact = match read.saga.fact(reply, policy, now) {
+            Some(Fact::Unanswered { step, undo, attempt, reason, .. }) if refused.is_some() => {
+                Some(Fact::Unanswered { step, undo, attempt, reason, is_final: true }) // nothing more is tried
+            }
+            fact => fact,
+        };
+        match fact {
             Some(fact) if self.write(read, &fact).await? => Ok(Went::On),
             Some(_) => Ok(Went::Elsewhere),
             None => {
@@ -175,17 +187,35 @@ impl WorkflowArgs {
         }
     }
 
+    /// Why the ledger would refuse already now what it is to post once the provider has moved the money: then it is not
+    /// asked to move any. What undoes a step is never kept from the provider.
+    async fn refused_later(&self, read: &Read, task: &Task) -> Result<Option<String>, ActorProcessingErr> {
+        if task.undo || task.call == Call::Poll {
+            return Ok(None);
+        }
+        let order = read.saga.order();
+        let accounts = self.accounts(read, task).await?;
+        let mut refusals = accounts.iter().zip(steps::legs(order)).filter_map(|(account, leg)| {
+            account.would_refuse(leg).map(|rejection| refusal(&account.identity.name, rejection))
+        });
+        Ok(refusals.next())
+    }
+
+    async fn accounts(&self, read: &Read, task: &Task) -> Result<Accounts, ActorProcessingErr> {
+        let names = steps::accounts(read.saga.order(), task);
+        match posting::resolve(&self.sagas.registry, &read.tenant, names.into_iter()).await {
+            Ok(accounts) => Ok(accounts),
+            Err(Unresolved::NotFound(name)) => Err(format!("account {name} is not there").into()),
+            Err(Unresolved::Unavailable) => Err("accounts cannot be loaded".into()),
+        }
+    }
+
     /// A step in the ledger: the batch that does it also writes the fact that it is done.
     async fn post(&self, read: &mut Read, task: &Task) -> Result<Went, ActorProcessingErr> {
         let now = now_micros();
         let fact = Fact::Done { step: task.step, undo: task.undo, reference: None };
         let (row, after) = self.next_row(&read.saga, &fact, now)?;
-        let names = steps::accounts(read.saga.order(), task);
-        let accounts = match posting::resolve(&self.sagas.registry, &read.tenant, names.into_iter()).await {
-            Ok(accounts) => accounts,
-            Err(Unresolved::NotFound(name)) => return Err(format!("account {name} is not there").into()),
-            Err(Unresolved::Unavailable) => return Err("accounts cannot be loaded".into()),
-        };
+        let accounts = self.accounts(read, task).await?;
         let ids: Vec<_> = accounts.iter().map(|account| account.identity.id).collect();
         let source = steps::Source {
             saga: self.saga,

@@ -12,7 +12,7 @@ const ENTRIES_MAX: usize = 10_000;
 
 /// Answers by key hash, each remembered for `ttl`.
 pub struct Cache<T> {
-    ttl: Duration,
+    pub ttl: Duration,
     known: RwLock<HashMap<KeyHash, (Instant, T)>>,
     unknown: RwLock<HashMap<KeyHash, (Instant, T)>>,
 }

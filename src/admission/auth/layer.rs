@@ -1,20 +1,17 @@
 //! The tower layer around all services of the gRPC listener.
 
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use futures::future::{BoxFuture, Either, Ready, ready};
-use http::{Request, Response};
-use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
+use http::{Extensions, Request, Response};
+use tonic::transport::server::TcpConnectInfo;
 use tower::{Layer, Service};
 
+use super::standing::is_stream;
 use super::{Authenticator, Denial, Identity, Verdict, access};
+use crate::admission::tls::{PeerCertificate, SecuredPeer};
 use crate::telemetry::metrics::AUTH_REFUSED;
-
-/// The client's certificate in DER. Listeners that do their own handshake put it into the request's extensions.
-#[derive(Clone, Debug)]
-pub struct PeerCertificate(pub Arc<[u8]>);
 
 /// Wraps services; made by [`Authenticator::layer`].
 #[derive(Clone)]
@@ -61,12 +58,25 @@ where
 
     /// Only a key that is not remembered costs a look-up and a box.
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let certificate = certificate(&request);
-        let der = certificate.as_ref().map(|PeerCertificate(der)| &**der);
+        let certificate =
+            request.extensions_mut().remove::<SecuredPeer>().and_then(|SecuredPeer { tcp, certificate }| {
+                request.extensions_mut().insert(tcp); // as on a plain connection
+                certificate
+            });
+        if is_stream(request.uri().path()) {
+            let access = access(request.uri().path());
+            if let Some(standing) = self.authenticator.standing(access, request.headers(), certificate.clone()) {
+                request.extensions_mut().insert(standing);
+            }
+        }
+        let der = certificate.as_ref().map(PeerCertificate::der);
         let identity =
             match self.authenticator.verdict(access(request.uri().path()), request.headers(), der, Instant::now()) {
                 Verdict::Pass(identity) => identity,
-                Verdict::Deny(denial) => return Either::Right(Either::Left(ready(Ok(refuse(&denial))))),
+                Verdict::Deny(denial) => {
+                    let refused = self.authenticator.refuse(&denial, request.uri().path(), request.extensions());
+                    return Either::Right(Either::Left(ready(Ok(refused))));
+                }
                 Verdict::Ask(..) => {
                     // The service that was polled ready is the one to call; its clone takes its place.
                     let clone = self.inner.clone();
@@ -76,7 +86,7 @@ where
                         let (head, body) = request.into_parts();
                         match authenticator.authenticate(access(head.uri.path()), &head.headers, None).await {
                             Ok(identity) => inner.call(marked(Request::from_parts(head, body), identity)).await,
-                            Err(denial) => Ok(refuse(&denial)),
+                            Err(denial) => Ok(authenticator.refuse(&denial, head.uri.path(), &head.extensions)),
                         }
                     })));
                 }
@@ -91,16 +101,12 @@ fn marked<B>(mut request: Request<B>, identity: Identity) -> Request<B> {
     request
 }
 
-fn refuse<R: Default>(denial: &Denial) -> Response<R> {
-    metrics::counter!(AUTH_REFUSED, "reason" => denial.reason()).increment(1);
-    denial.status().into_http()
-}
-
-fn certificate<B>(request: &Request<B>) -> Option<PeerCertificate> {
-    let extensions = request.extensions();
-    let of_tonic = || {
-        let certificates = extensions.get::<TlsConnectInfo<TcpConnectInfo>>()?.peer_certs()?;
-        certificates.first().map(|der| PeerCertificate(der.as_ref().into()))
-    };
-    extensions.get::<PeerCertificate>().cloned().or_else(of_tonic)
+impl Authenticator {
+    /// Counts a refused call and writes its answer.
+    fn refuse<R: Default>(&self, denial: &Denial, path: &str, extensions: &Extensions) -> Response<R> {
+        metrics::counter!(AUTH_REFUSED, "reason" => denial.reason()).increment(1);
+        let peer = extensions.get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
+        self.note_refused(denial, path, peer.map(|peer| peer.ip().to_string()).as_deref());
+        denial.status().into_http()
+    }
 }

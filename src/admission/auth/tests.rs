@@ -21,19 +21,32 @@ struct Kept {
 
 impl Memory {
     fn add(&self, text: &str, tenant: &str, scopes: &[Scope]) {
+        self.add_as(text, tenant, scopes, |key| key);
+    }
+
+    fn add_as(&self, text: &str, tenant: &str, scopes: &[Scope], change: impl FnOnce(ApiKey) -> ApiKey) {
         let key = ApiKey {
             id: KeyText::parse(text).unwrap().id().into(),
             tenant: tenant.into(),
             scopes: scopes.iter().copied().collect(),
+            account_prefix: None,
             note: String::new(),
             created_at: chrono::DateTime::UNIX_EPOCH,
+            expires_at: None,
             revoked_at: None,
         };
-        self.0.keys.lock().unwrap().push((api_keys::hash(text), key));
+        self.0.keys.lock().unwrap().push((api_keys::hash(text), change(key)));
     }
 }
 
+const MAC_KEY: &[u8] = b"a test's own";
+
 impl KeyStore for Memory {
+    fn mac_key(&self) -> BoxFuture<'_, Result<MacKey, String>> {
+        let down = self.0.down.load(Ordering::Relaxed);
+        Box::pin(async move { if down { Err("down".into()) } else { Ok(MAC_KEY.to_vec()) } })
+    }
+
     fn look_up<'a>(&'a self, _: &'a str, hash: &'a KeyHash) -> BoxFuture<'a, Result<Option<ApiKey>, String>> {
         self.0.asked.fetch_add(1, Ordering::Relaxed);
         let down = self.0.down.load(Ordering::Relaxed);
@@ -43,7 +56,7 @@ impl KeyStore for Memory {
 }
 
 fn text(digit: char) -> String {
-    format!("flk_{}_{}", digit.to_string().repeat(12), digit.to_string().repeat(32))
+    api_keys::written(MAC_KEY, &digit.to_string().repeat(12), &digit.to_string().repeat(32))
 }
 
 fn headers(list: &[(&'static str, &str)]) -> HeaderMap {
@@ -62,20 +75,23 @@ async fn calls_are_let_in_by_what_they_show() {
     let auth = Authenticator::new(&settings(true, true), Some(Box::new(keys)));
     let bearer = |digit| format!("Bearer {}", text(digit));
     let (a, b, c) = (bearer('a'), bearer('b'), bearer('c'));
-    let client = |client: &str| Ok(Identity { tenant: "shop".into(), client: Some(client.into()) });
-    let lacks = |needed| Err(Denial::Scope { client: "key:aaaaaaaaaaaa".into(), needed });
+    let rights = Rights { is_kept_from_house: true, ..Rights::default() };
+    let client =
+        |client: &str| Ok(Identity { tenant: "shop".into(), client: Some(client.into()), rights: rights.clone() });
+    let lacks = |needed| Err(Denial::Scope { tenant: "shop".into(), client: "key:aaaaaaaaaaaa".into(), needed });
+    let nobody = Identity { tenant: DEFAULT_TENANT.into(), client: None, rights: Rights::default() };
     let plain = text('b');
     for (path, shown, want) in [
-        (HEALTH, vec![], Ok(Identity { tenant: DEFAULT_TENANT.into(), client: None })),
+        (HEALTH, vec![], Ok(nobody)),
         (PAY, vec![], Err(Denial::Missing)),
         (PAY, vec![("authorization", "Basic dTpw")], Err(Denial::Malformed)),
         (PAY, vec![("x-api-key", "secret")], Err(Denial::Malformed)),
         (PAY, vec![("authorization", c.as_str())], Err(Denial::Unknown)),
-        (PAY, vec![("authorization", a.as_str())], lacks(Scope::Write)),
+        (PAY, vec![("authorization", a.as_str())], lacks(Scope::Payments)),
         (BALANCE, vec![("authorization", a.as_str())], client("key:aaaaaaaaaaaa")),
         (PAY, vec![("authorization", b.as_str())], client("key:bbbbbbbbbbbb")),
         (PAY, vec![("x-api-key", plain.as_str())], client("key:bbbbbbbbbbbb")),
-        ("/florin.v1.Ledger/UpdateAccount", vec![("authorization", a.as_str())], lacks(Scope::Admin)),
+        ("/florin.v1.Ledger/UpdateAccount", vec![("authorization", a.as_str())], lacks(Scope::Accounts)),
         ("/unheard.Of/It", vec![("authorization", a.as_str())], lacks(Scope::Admin)),
     ] {
         for round in ["asked", "remembered"] {
@@ -88,6 +104,7 @@ async fn calls_are_let_in_by_what_they_show() {
     }
     let identity = auth.authenticate(access(PAY), &headers(&[]), Some(b"a certificate")).await.unwrap();
     assert!(identity.client.unwrap().starts_with("cert:"));
+    assert_eq!(identity.rights, Rights { sees_makers: true, ..Rights::default() }, "it has all scopes without a table");
     let wrong_key = auth.authenticate(access(PAY), &headers(&[("x-api-key", "secret")]), Some(b"a certificate")).await;
     assert_eq!(wrong_key, Err(Denial::Malformed), "a wrong key is not saved by a certificate");
 }
@@ -98,7 +115,8 @@ async fn a_certificate_counts_only_where_the_setting_says_so() {
     assert_eq!(auth.authenticate(access(PAY), &headers(&[]), Some(b"a certificate")).await, Err(Denial::Missing));
     let open = Authenticator::open();
     let identity = open.authenticate(access(PAY), &headers(&[("x-api-key", "anything")]), None).await.unwrap();
-    assert_eq!(identity, Identity { tenant: DEFAULT_TENANT.into(), client: None });
+    let nobody = Identity { tenant: DEFAULT_TENANT.into(), client: None, rights: Rights::default() };
+    assert_eq!(identity, nobody);
 }
 
 #[tokio::test]
@@ -114,7 +132,52 @@ async fn look_ups_are_remembered_and_failures_are_not() {
     for _ in 0..10 {
         auth.authenticate(access(BALANCE), &shown, None).await.unwrap();
     }
-    assert_eq!(keys.0.asked.load(Ordering::Relaxed), 2);
+    assert_eq!(keys.0.asked.load(Ordering::Relaxed), 1);
+}
+
+/// Fails when a key without a right MAC is looked up, or when the MAC stands in for the look-up.
+#[tokio::test]
+async fn made_up_keys_cost_no_look_up_and_a_right_mac_is_not_enough() {
+    let keys = Memory::default();
+    let auth = Authenticator::new(&settings(true, false), Some(Box::new(keys.clone())));
+    let shown = async |key: &str| auth.authenticate(access(PAY), &headers(&[("x-api-key", key)]), None).await;
+    for n in 0..100 {
+        let made_up = api_keys::written(b"another", &format!("{n:012x}"), &"0".repeat(32));
+        assert_eq!(shown(&made_up).await, Err(Denial::Unknown));
+    }
+    assert_eq!(keys.0.asked.load(Ordering::Relaxed), 0);
+    for _ in 0..2 {
+        assert_eq!(shown(&text('a')).await, Err(Denial::Unknown));
+    }
+    assert_eq!(keys.0.asked.load(Ordering::Relaxed), 1, "that it is unknown is remembered");
+}
+
+/// Fails when a grant that is remembered or an open stream outlives its key, or a key's prefix opens calls that do not
+/// look at it.
+#[tokio::test]
+async fn a_key_expires_also_while_it_is_remembered_and_a_prefix_opens_calls_by_account_alone() {
+    let keys = Memory::default();
+    let soon = now_micros() + chrono::TimeDelta::milliseconds(50);
+    keys.add_as(&text('a'), "shop", &Scope::ALL, |key| ApiKey { expires_at: Some(soon), ..key });
+    keys.add_as(&text('b'), "shop", &Scope::ALL, |key| ApiKey { account_prefix: Some("shop:".into()), ..key });
+    let auth = Authenticator::new(&settings(true, false), Some(Box::new(keys)));
+    let shown = async |path: &str, key| auth.authenticate(access(path), &headers(&[("x-api-key", key)]), None).await;
+    let (expiring, kept) = (text('a'), text('b'));
+    let standing = auth.standing(access(PAY), &headers(&[("x-api-key", expiring.as_str())]), None).unwrap();
+    let began = Instant::now();
+    while let Ok(identity) = shown(PAY, &expiring).await {
+        assert_eq!(identity.rights, Rights { sees_makers: true, ..Rights::default() });
+        assert!(began.elapsed() < Duration::from_secs(10), "it is still taken");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(shown(PAY, &expiring).await, Err(Denial::Unknown));
+    assert_eq!(standing.look().await, Err(Denial::Unknown), "a stream that it opened ends");
+    assert_eq!(shown(PAY, &kept).await.unwrap().rights.prefix.as_deref(), Some("shop:"));
+    for path in ["/florin.v1.Ledger/WatchEvents", "/florin.v1.Billing/ListInvoices", "/unheard.Of/It"] {
+        let denial = shown(path, &kept).await.unwrap_err();
+        assert!(matches!(denial, Denial::Prefix { .. }), "{path}: {denial:?}");
+        assert_eq!(denial.status().code(), Code::PermissionDenied);
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The window in Redis: one hash per client (bucket number to count), and one script that does everything in one call.
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Script};
+use ::redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Script, TlsCertificates};
 use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
 
@@ -99,8 +99,12 @@ impl Server {
     ///
     /// # Errors
     /// What is wrong with the URL, without showing it.
-    pub fn new(url: &SecretString, key_prefix: String) -> Result<Self, String> {
-        let client = Client::open(url.expose_secret()).map_err(|error| error.category().to_owned())?;
+    pub fn new(url: &SecretString, ca: Option<Vec<u8>>, key_prefix: String) -> Result<Self, String> {
+        let client = match ca {
+            None => Client::open(url.expose_secret()),
+            ca => Client::build_with_tls(url.expose_secret(), TlsCertificates { client_tls: None, root_cert: ca }),
+        };
+        let client = client.map_err(|error| error.category().to_owned())?;
         Ok(Self { client, script: Script::new(SCRIPT), key_prefix })
     }
 

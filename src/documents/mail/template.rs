@@ -1,10 +1,10 @@
 //! The texts of a mail about money, as plain text and as HTML. Values come formatted, amounts with their currency and
-//! dates as their reader writes them; each is escaped, and stays on its line.
+//! dates as their reader writes them; each is escaped, short, and stays on its line.
 
 mod phrases;
 
 use self::phrases::Phrases;
-use crate::documents::words::one_line;
+use crate::documents::words::{one_line, short};
 
 /// The file that a mail with an invoice has attached.
 pub const INVOICE_FILE: &str = "invoice.pdf";
@@ -105,11 +105,11 @@ impl Language {
 
 impl ShopInvoice<'_> {
     pub fn content(&self) -> Content {
-        let store = one_line(self.store);
+        let store = short(self.store);
         Letter {
             language: Language::English,
             subject: "Invoice".into(),
-            greeting: format!("Dear {},", one_line(self.name)),
+            greeting: format!("Dear {},", short(self.name)),
             sentence: if self.is_attached {
                 format!("Thank you for shopping at {store}. Your invoice is attached.")
             } else {
@@ -127,7 +127,7 @@ impl Document<'_> {
     pub fn content(&self, kind: Kind, language: Language) -> Content {
         let Phrases { greeting, number, date, due, total, closing, .. } = phrases::of(language);
         let phrases = phrases::of(language).kind(kind);
-        let [name, seller, id] = [self.name, self.seller, self.number].map(one_line);
+        let [name, seller, id] = [self.name, self.seller, self.number].map(short);
         let values = [("name", &*name), ("seller", &*seller), ("number", &*id)];
         let mut rows = vec![(*number, self.number), (*date, self.date), (*total, self.total)];
         if let Some(day) = self.due {
@@ -164,7 +164,7 @@ impl Letter<'_> {
 
     fn text(&self) -> String {
         let Self { greeting, sentence, closing, sender, .. } = self;
-        let row = |(label, value): &(&str, &str)| format!("{label} {}\n", one_line(value));
+        let row = |(label, value): &(&str, &str)| format!("{label} {}\n", short(value));
         let rows: String = self.rows.iter().map(row).collect();
         let closing = if closing.is_empty() { String::new() } else { format!("{closing}\n") };
         format!("{greeting}\n\n{sentence}\n\n{rows}\n{closing}{sender}\n")
@@ -176,7 +176,7 @@ impl Letter<'_> {
             [&self.subject, &self.greeting, &self.sentence, self.closing, &self.sender].map(escaped);
         // a number keeps its direction among words of the other one
         let row = |(label, value): &(&str, &str)| {
-            format!("<tr><td>{}</td><td><bdi>{}</bdi></td></tr>\n", escaped(label), escaped(value))
+            format!("<tr><td>{}</td><td><bdi>{}</bdi></td></tr>\n", escaped(label), escaped(&short(value)))
         };
         let rows: String = self.rows.iter().map(row).collect();
         let closing = if closing.is_empty() { closing } else { format!("{closing}<br>") };

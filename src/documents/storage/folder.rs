@@ -16,8 +16,8 @@ use super::{Created, Digest, Source, StorageError};
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 256 << 10;
-/// For everybody whom the process's mask allows, as any new file.
-const MODE: u32 = 0o666;
+/// For the owner and the group: names and addresses of customers stand in invoices and exports.
+const MODE: u32 = 0o640;
 
 pub struct Folder {
     path: PathBuf,

@@ -27,7 +27,7 @@ use crate::protocol::record::{AccountKind, Api, NormalSide, RequestHash};
 use crate::store::accounts::{AccountRow, NewAccount};
 use crate::store::{self, StoreError};
 use crate::teller::failure::Failure;
-use crate::teller::ledger::{ChangeCommand, read_failure};
+use crate::teller::ledger::{ChangeCommand, outside_the_house, read_failure};
 use crate::teller::native::accounts::{LimitFault, limit_fault};
 use crate::teller::validate::{self, ACCOUNT_MAX};
 
@@ -99,11 +99,9 @@ pub async fn create(
         .open(&new, currency, Some(caller.correlation.as_str()), caller.maker.clone())
         .await?
         .map_err(|error| unopened(&error))?;
-    let answer = Account {
-        min_balance: min.map(|limit| limit.text),
-        max_balance: max.map(|limit| limit.text),
-        ..Account::from(row)
-    };
+    // A floor of zero is shown to whoever asked for it, and to nobody later.
+    let min_balance = min.and(floor).map(|floor| stored(floor, currency.exponent));
+    let answer = Account { min_balance, ..Account::from(row) };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
@@ -213,6 +211,7 @@ pub async fn change_status(
     fields.end()?;
     validate::required("id", &id, ACCOUNT_MAX).map_err(|_| Refusal::no_account(&id))?;
     let asked = asked.unwrap_or(Status::Active); // it is there: else the fields had a fault
+    outside_the_house(&caller.maker.rights, Api::AccountsV1, &id)?;
     let command = ChangeCommand {
         tenant: caller.tenant.clone(),
         api: Api::AccountsV1,

@@ -13,7 +13,7 @@ use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::text::stored;
 use crate::gateway::http::{App, Caller, Id};
 use crate::protocol::record::Operator;
-use crate::store::audit::Reconciled;
+use crate::store::audit::{Audited, Reconciled};
 use crate::teller::failure::Failure;
 use crate::teller::validate::{self, ACCOUNT_MAX};
 
@@ -141,7 +141,7 @@ fn failed(id: &str, failure: Failure) -> Refusal {
 
 /// Compares an account's balance with its postings.
 #[utoipa::path(
-    post, path = "/api/v1/admin/accounts/{id}/reconcile", tag = "admin", params(("id" = String, Path, description = "the account's id")),
+    method(get, post), path = "/api/v1/admin/accounts/{id}/reconcile", tag = "admin", params(("id" = String, Path, description = "the account's id")),
     responses((status = 200, description = "how they compare", body = Reconciliation))
 )]
 pub async fn reconcile(
@@ -156,16 +156,16 @@ pub async fn reconcile(
 
 /// Compares all of them.
 #[utoipa::path(
-    post, path = "/api/v1/admin/accounts/reconcile-all", tag = "admin",
+    method(get, post), path = "/api/v1/admin/accounts/reconcile-all", tag = "admin",
     responses((status = 200, description = "those that disagree", body = Reconciliations))
 )]
 pub async fn reconcile_all(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<Reconciliations>, Refusal> {
-    let (total, wrong) = app.ledger.reconcile_all(&caller.tenant).await?;
-    let mismatches: Vec<Reconciliation> = wrong.into_iter().map(Reconciliation::from).collect();
-    Ok(Json(Reconciliations { total, matched: total - i64::try_from(mismatches.len()).unwrap_or(total), mismatches }))
+    let Audited { total, disagreeing, wrong } = app.ledger.reconcile_all(&caller.tenant).await?;
+    let mismatches = wrong.into_iter().map(Reconciliation::from).collect();
+    Ok(Json(Reconciliations { total, matched: total - disagreeing, mismatches }))
 }
 
 /// Sets an account's balance to what its postings come to.
@@ -205,19 +205,13 @@ pub async fn rebuild_all(
 
 /// Every account that disagrees, set right.
 pub(super) async fn every(app: &App, caller: &Caller, by: &Operator) -> Result<AllRebuilt, Refusal> {
-    let (total, wrong) = app.ledger.reconcile_all(&caller.tenant).await?;
-    let mut failed = Vec::new();
-    for row in wrong {
-        if app.ledger.rebuild(&row.name, &caller.doing(by)).await.is_err() {
-            failed.push(row.name);
-        }
-    }
-    Ok(AllRebuilt { total, successful: total - i64::try_from(failed.len()).unwrap_or(total), failed })
+    let Audited { total, disagreeing, wrong } = app.ledger.rebuild_all(&caller.doing(by)).await?;
+    Ok(AllRebuilt { total, successful: total - disagreeing, failed: wrong })
 }
 
 /// What all accounts come to.
 #[utoipa::path(
-    get, path = "/api/v1/admin/accounting-equation", tag = "admin",
+    method(get, post), path = "/api/v1/admin/accounting-equation", tag = "admin",
     responses((status = 200, description = "nothing, unless something is damaged", body = AccountingEquation))
 )]
 pub async fn equation(
@@ -239,13 +233,4 @@ pub async fn equation(
             })
             .collect(),
     }))
-}
-
-/// The same for clients that post.
-#[utoipa::path(
-    post, path = "/api/v1/admin/accounting-equation", tag = "admin",
-    responses((status = 200, description = "nothing, unless something is damaged", body = AccountingEquation))
-)]
-pub async fn equation_by_post(app: State<App>, caller: Extension<Caller>) -> Result<Json<AccountingEquation>, Refusal> {
-    equation(app, caller).await
 }

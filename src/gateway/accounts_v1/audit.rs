@@ -14,6 +14,7 @@ use crate::gateway::accounts_v1::admin::{AllRebuilt, Rebuilt, Reconciliation};
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::{App, Caller, Id};
 use crate::protocol::record::TransactionId;
+use crate::store::audit::{Audited, Mismatch};
 use crate::teller::failure::Failure;
 
 /// A transaction beside its rows.
@@ -87,7 +88,7 @@ fn unknown(id: &str, failure: Failure) -> Refusal {
 
 /// Compares what is written of a transaction.
 #[utoipa::path(
-    post, path = "/api/v1/admin/transactions/{id}/reconcile", tag = "admin", params(("id" = String, Path, description = "the transaction's id")),
+    method(get, post), path = "/api/v1/admin/transactions/{id}/reconcile", tag = "admin", params(("id" = String, Path, description = "the transaction's id")),
     responses((status = 200, description = "how it compares", body = TransactionReconciliation))
 )]
 pub async fn reconcile(
@@ -110,21 +111,17 @@ pub async fn reconcile(
 
 /// Compares all of them.
 #[utoipa::path(
-    post, path = "/api/v1/admin/transactions/reconcile-all", tag = "admin",
+    method(get, post), path = "/api/v1/admin/transactions/reconcile-all", tag = "admin",
     responses((status = 200, description = "those that disagree", body = TransactionReconciliations))
 )]
 pub async fn reconcile_all(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<TransactionReconciliations>, Refusal> {
-    let (total, wrong) = app.ledger.reconcile_transactions(&caller.tenant).await?;
-    let mismatch = |(id, issues): (Uuid, Vec<String>)| TransactionMismatch { transaction_id: id.to_string(), issues };
-    let mismatches: Vec<TransactionMismatch> = wrong.into_iter().map(mismatch).collect();
-    Ok(Json(TransactionReconciliations {
-        total,
-        matched: total - i64::try_from(mismatches.len()).unwrap_or(total),
-        mismatches,
-    }))
+    let Audited { total, disagreeing, wrong } = app.ledger.reconcile_transactions(&caller.tenant).await?;
+    let mismatch = |Mismatch { id, issues }| TransactionMismatch { transaction_id: id.to_string(), issues };
+    let mismatches = wrong.into_iter().map(mismatch).collect();
+    Ok(Json(TransactionReconciliations { total, matched: total - disagreeing, mismatches }))
 }
 
 /// Sets the accounts that a transaction touches to what their postings come to.
@@ -174,12 +171,7 @@ pub async fn rebuild_all(
 ) -> Result<Json<TransactionsRebuilt>, Refusal> {
     let by = caller.operator_by_header(&headers)?;
     let accounts = admin::every(&app, &caller, &by).await?;
-    let (total, wrong) = app.ledger.reconcile_transactions(&caller.tenant).await?;
-    let failed: Vec<String> = wrong.into_iter().map(|(id, _)| id.to_string()).collect();
-    Ok(Json(TransactionsRebuilt {
-        total,
-        successful: total - i64::try_from(failed.len()).unwrap_or(total),
-        failed,
-        accounts,
-    }))
+    let Audited { total, disagreeing, wrong } = app.ledger.reconcile_transactions(&caller.tenant).await?;
+    let failed = wrong.into_iter().map(|one| one.id.to_string()).collect();
+    Ok(Json(TransactionsRebuilt { total, successful: total - disagreeing, failed, accounts }))
 }

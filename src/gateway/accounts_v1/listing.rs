@@ -14,6 +14,7 @@ use crate::gateway::http::{App, Caller};
 use crate::protocol::record::{Kind, RequestHash};
 use crate::store;
 use crate::store::transactions::{Cursor, Filter, TransactionRow};
+use crate::teller::failure::Failure;
 use crate::teller::ledger::read_failure;
 use crate::teller::native::pages;
 use crate::teller::validate::ACCOUNT_MAX;
@@ -144,11 +145,9 @@ pub async fn list(
         account.as_deref().unwrap_or_default().as_bytes(),
         format!("{wanted:?} {kind}").as_bytes(),
     ]);
-    let start = pages::Token { field: "pageToken", text: &token }.place(hash).unwrap_or_else(|failure| {
-        query.fault(failure.to_string());
-        Cursor::START
-    });
+    let start = place(&app, &mut query, hash, &token).await?;
     query.end()?;
+    let seal = pages::seal(&app.ledger).await?;
     let may_be = |kind: &Kind| wanted != Wanted::Refunded || [Kind::PAYMENT, Kind::CAPTURE].contains(kind);
     let kinds: Vec<Kind> = kinds.iter().copied().filter(may_be).collect();
     if wanted == Wanted::Nothing || kinds.is_empty() {
@@ -166,11 +165,29 @@ pub async fn list(
     let among = externals(&app, &caller, &rows).await?;
     let as_credit = kind == "transfer_credit";
     let shown: Vec<Transaction> = rows.into_iter().filter_map(|row| transaction(row, &among, as_credit)).collect();
-    let mut response = Json(shown).into_response();
-    if let Some(value) = next.and_then(|next| HeaderValue::from_str(&pages::token(hash, &next)).ok()) {
+    Ok(with_next_page(Json(shown).into_response(), next.map(|next| seal.token(hash, &next))))
+}
+
+/// Where a page begins; what is wrong with its token is a fault of the query.
+///
+/// # Errors
+/// What kept the token from being read.
+pub async fn place(app: &App, query: &mut Query, hash: RequestHash, token: &str) -> Result<Cursor, Failure> {
+    match pages::opened(&app.ledger, hash, pages::Token { field: "pageToken", text: token }).await {
+        Err(Failure::Invalid(why)) => {
+            query.fault(why);
+            Ok(Cursor::START)
+        }
+        place => place,
+    }
+}
+
+/// A page's answer with the token of the next one.
+pub fn with_next_page(mut response: Response, token: Option<String>) -> Response {
+    if let Some(value) = token.and_then(|token| HeaderValue::from_str(&token).ok()) {
         response.headers_mut().insert(NEXT_PAGE, value);
     }
-    Ok(response)
+    response
 }
 
 /// One page and the place after it. Where the store can tell by itself what is wanted, it passes over the rest; else

@@ -17,12 +17,15 @@ use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{Stream, unfold};
+use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use self::frames::{Frame, Of, frames};
+use crate::admission::auth::Standing;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::server::Endless;
 use crate::gateway::http::{App, Caller, Id};
+use crate::gateway::listener::STREAM_AGE_MAX;
 use crate::money::Currencies;
 use crate::teller::failure::Failure;
 use crate::teller::validate::{self, ACCOUNT_MAX, cut};
@@ -32,6 +35,7 @@ use crate::teller::watch::{Ended, Wanted, Watcher};
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The last event of every stream when this process stops.
 const STOPPING: &str = "event: StreamEnded\ndata: {\"type\":\"StreamEnded\",\"reason\":\"this process stops: watch again after the last event\"}\n\n";
+const OLD: &str = "it has been open for an hour: watch again after the last event";
 /// Bytes of an event's id.
 const ID_MAX: usize = 64;
 
@@ -52,7 +56,7 @@ pub async fn account(
         return Err(Refusal::no_account(&id));
     }
     let wanted = Wanted { tenant: caller.tenant, account: Some(id.clone()), transaction: None };
-    watch(&app, wanted, Of::Account(id), &headers).await
+    watch(&app, (wanted, caller.standing), Of::Account(id), &headers).await
 }
 
 /// Events of a transaction.
@@ -69,7 +73,7 @@ pub async fn transaction(
 ) -> Result<Response, Refusal> {
     let transaction = Uuid::try_parse(&id).map_err(|_| Refusal::no_transaction(&id))?;
     let wanted = Wanted { tenant: caller.tenant, account: None, transaction: Some(transaction) };
-    watch(&app, wanted, Of::Transaction(transaction), &headers).await
+    watch(&app, (wanted, caller.standing), Of::Transaction(transaction), &headers).await
 }
 
 /// All events.
@@ -84,7 +88,7 @@ pub async fn all(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let wanted = Wanted { tenant: caller.tenant, account: None, transaction: None };
-    watch(&app, wanted, Of::All, &headers).await
+    watch(&app, (wanted, caller.standing), Of::All, &headers).await
 }
 
 /// A place: after this event's frame of this number.
@@ -101,7 +105,12 @@ impl Place {
     }
 }
 
-async fn watch(app: &App, wanted: Wanted, of: Of, headers: &HeaderMap) -> Result<Response, Refusal> {
+async fn watch(
+    app: &App,
+    (wanted, standing): (Wanted, Option<Standing>),
+    of: Of,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
     let place = match headers.get("last-event-id").map(|value| value.to_str().unwrap_or("?")) {
         None | Some("") => None,
         Some(text) if text.len() > ID_MAX => return Err(bad_place(text)),
@@ -111,7 +120,8 @@ async fn watch(app: &App, wanted: Wanted, of: Of, headers: &HeaderMap) -> Result
     // The event of the place is read again, for its frames that are still to come.
     let watcher = Watcher::start(&app.ledger, wanted, place.map(|place| place.event - 1)).await.map_err(refused)?;
     let currencies = app.ledger.parts().currencies.clone();
-    let streaming = Streaming { watcher, of, place, currencies, ready: VecDeque::new() };
+    let old = Instant::now() + STREAM_AGE_MAX;
+    let streaming = Streaming { watcher, standing, old, of, place, currencies, ready: VecDeque::new() };
     let mut response = Sse::new(events(streaming)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     response.extensions_mut().insert(Endless(STOPPING));
     Ok(response)
@@ -119,6 +129,9 @@ async fn watch(app: &App, wanted: Wanted, of: Of, headers: &HeaderMap) -> Result
 
 struct Streaming {
     watcher: Watcher,
+    standing: Option<Standing>,
+    /// Then it is as old as a stream may be.
+    old: Instant,
     of: Of,
     place: Option<Place>,
     currencies: Currencies,
@@ -133,7 +146,16 @@ fn events(streaming: Streaming) -> impl Stream<Item = Result<Event, Infallible>>
                 let event = Event::default().id(format!("{event}.{n}")).event(frame.name).data(frame.data);
                 return Some((Ok(event), Some(streaming)));
             }
-            match streaming.watcher.next().await {
+            let standing = streaming.standing.as_ref();
+            let next = match Standing::still(standing).await {
+                Err(denial) => Err(denial.status().message().to_owned()),
+                Ok(()) => tokio::select! {
+                    denial = Standing::lost(standing) => Err(denial.status().message().to_owned()),
+                    () = sleep_until(streaming.old) => Err(OLD.to_owned()),
+                    next = streaming.watcher.next() => next.map_err(|ended| ended.to_string()),
+                },
+            };
+            match next {
                 Ok(event) => {
                     let seen = streaming.place.filter(|place| place.event == event.id).map(|place| place.frame);
                     let frames = frames(&event, &streaming.currencies).into_iter().enumerate();
@@ -141,8 +163,8 @@ fn events(streaming: Streaming) -> impl Stream<Item = Result<Event, Infallible>>
                     let wanted = frames.filter(|(n, frame)| frame.is_of(of) && seen.is_none_or(|seen| *n > seen));
                     streaming.ready.extend(wanted.map(|(n, frame)| (event.id, n, frame)));
                 }
-                Err(ended) => {
-                    let data = serde_json::json!({ "type": "StreamEnded", "reason": ended.to_string() }).to_string();
+                Err(reason) => {
+                    let data = serde_json::json!({ "type": "StreamEnded", "reason": reason }).to_string();
                     return Some((Ok(Event::default().event("StreamEnded").data(data)), None));
                 }
             }

@@ -72,7 +72,7 @@ pub async fn refund(
     asked.key = fields.read(&KEY);
     asked.metadata = fields.read(&REFUND_METADATA);
     fields.end()?;
-    let paid = payment(&app, &caller, &original).await?;
+    let paid = payment(&app, &caller, &original, asked.key.is_some()).await?;
     (asked.debit, asked.credit) = (paid.posting.credit.clone(), paid.posting.debit.clone());
     let original_payment_id = paid.payment.0.to_string();
     asked.refund_of = Some(paid);
@@ -102,10 +102,11 @@ pub async fn refund(
 }
 
 /// The payment that is to be given back.
-async fn payment(app: &App, caller: &Caller, id: &str) -> Result<Refundable, Refusal> {
+async fn payment(app: &App, caller: &Caller, id: &str, has_key: bool) -> Result<Refundable, Refusal> {
     let missing = || Refusal::no_transaction(id);
     let uuid = Uuid::try_parse(id).map_err(|_| missing())?;
-    match app.ledger.refundable(&caller.tenant, TransactionId(uuid)).await? {
+    let found = app.ledger.refundable(&caller.tenant, TransactionId(uuid)).await;
+    match found.map_err(|failure| failure.with_key(has_key))? {
         Ok(paid) => Ok(paid),
         Err(NotRefundable::Unknown) => Err(missing()),
         Err(NotRefundable::IsRefund) => {

@@ -4,25 +4,29 @@
 
 mod workflows;
 
+use std::cmp::Reverse;
+
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Json;
+use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::gateway::accounts_v1::listing::{place, with_next_page};
 use crate::gateway::accounts_v1::transactions::get;
 use crate::gateway::accounts_v1::views::failure_code;
 use crate::gateway::http::query::Query;
 use crate::gateway::http::refusal::Refusal;
 use crate::gateway::http::text::{stored, time};
 use crate::gateway::http::{App, Caller, Id};
-use crate::protocol::record::{Kind, TransactionId};
+use crate::protocol::record::{Kind, RequestHash, TransactionId};
 use crate::store;
 use crate::store::transactions::{Cursor, Filter, TransactionRow};
 use crate::telemetry::correlation;
 use crate::teller::ledger::read_failure;
+use crate::teller::native::pages;
 use crate::teller::validate::{cut, text};
 
 /// The steps of every movement; the journal takes all of them at once.
@@ -43,6 +47,9 @@ const LIMIT_DEFAULT: u32 = 100;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Saga {
+    /// In the journal: lists are in this order.
+    #[serde(skip)]
+    place: i64,
     /// The transaction's id.
     saga_id: String,
     /// `topup`, `withdrawal`, `transfer`, `payment`, `refund`, or a kind of Florin's own.
@@ -134,16 +141,14 @@ struct SagaError {
 }
 
 /// Whether a saga has ended.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Serialize)]
 pub struct Completion {
     complete: bool,
-    #[schema(value_type = String)]
     status: &'static str,
 }
 
 /// A transaction with postings, as a saga.
-fn saga(row: TransactionRow) -> Option<Saga> {
+fn saga(place: i64, row: TransactionRow) -> Option<Saga> {
     let posting = row.postings.into_iter().next()?;
     let exponent = posting.exponent.and_then(|exponent| u8::try_from(exponent).ok()).unwrap_or(0);
     let (id, at, failed) = (row.id.0.to_string(), time(row.created_at), row.decline.is_some());
@@ -155,6 +160,7 @@ fn saga(row: TransactionRow) -> Option<Saga> {
         STEPS.iter().map(|step| activity(step, "completed")).collect()
     };
     Some(Saga {
+        place,
         saga_type: row.kind.as_str(),
         workflow: None,
         status: if failed { "failed" } else { "completed" },
@@ -176,7 +182,7 @@ fn saga(row: TransactionRow) -> Option<Saga> {
                 amount: stored(posting.amount, exponent),
                 currency: posting.currency,
             }),
-            error: row.decline.map(|(code, message)| SagaError { code: failure_code(code), message }),
+            error: row.decline.map(|(code, message)| SagaError { code: failure_code(row.kind, code), message }),
         },
         retry_count: 0,
         saga_id: id,
@@ -188,13 +194,15 @@ fn saga(row: TransactionRow) -> Option<Saga> {
 }
 
 async fn one(app: &App, caller: &Caller, id: &str) -> Result<Saga, Refusal> {
-    let missing =
-        || Refusal::new(StatusCode::NOT_FOUND, "TRANSACTION_NOT_FOUND", format!("Saga not found: {}", cut(id)));
-    if let Some(saga) = get(app, caller, id).await?.and_then(saga) {
+    if let Some(saga) = get(app, caller, id).await?.and_then(|row| saga(0, row)) {
         return Ok(saga);
     }
-    let id = Uuid::try_parse(id).map_err(|_| missing())?;
-    workflows::one(app, caller, TransactionId(id)).await?.ok_or_else(missing)
+    let uuid = Uuid::try_parse(id).map_err(|_| missing(id))?;
+    workflows::one(app, caller, TransactionId(uuid)).await?.ok_or_else(|| missing(id))
+}
+
+fn missing(id: &str) -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "TRANSACTION_NOT_FOUND", format!("Saga not found: {}", cut(id)))
 }
 
 /// One saga; its id is its transaction's.
@@ -211,10 +219,6 @@ pub async fn read(
 }
 
 /// Whether a saga has ended.
-#[utoipa::path(
-    get, path = "/api/v1/sagas/{id}/complete", tag = "sagas", params(("id" = String, Path, description = "the transaction's id")),
-    responses((status = 200, description = "whether it has ended, and how", body = Completion))
-)]
 pub async fn complete(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
@@ -230,54 +234,66 @@ pub async fn complete(
     params(
         ("type" = Option<String>, Query, description = "of this type", pattern = "^(topup|withdrawal|transfer|payment|refund)$"),
         ("limit" = Option<u32>, Query, description = "100 by default", minimum = 1, maximum = 1000),
+        ("pageToken" = Option<String>, Query, description = "the header `X-Next-Page-Token` of the page before"),
     ),
-    responses((status = 200, description = "the newest", body = Vec<Saga>))
+    responses((status = 200, description = "the newest", body = Vec<Saga>,
+        headers(("x-next-page-token" = String, description = "where the next page begins; absent after the last"))))
 )]
 pub async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     mut query: Query,
-) -> Result<Json<Vec<Saga>>, Refusal> {
+) -> Result<Response, Refusal> {
     let kind = query.choice("type", &TYPES);
     let limit = query.number("limit", LIMIT, LIMIT_DEFAULT, "");
+    let token = query.text("pageToken", pages::TOKEN_LENGTH).unwrap_or_default();
+    let name = kind.map_or("", Kind::as_str);
+    let hash = RequestHash::of(&[b"GET /sagas", caller.tenant.as_bytes(), name.as_bytes()]);
+    let start = place(&app, &mut query, hash, &token).await?;
     query.end()?;
+    let seal = pages::seal(&app.ledger).await?;
     let kinds = TYPES.iter().map(|(_, kind)| *kind).filter(|known| kind.is_none_or(|kind| kind == *known)).collect();
-    let filter = Filter { tenant: caller.tenant.to_string(), kinds, ..Filter::default() };
+    let filter = Filter { tenant: caller.tenant.to_string(), kinds, no_steps: true, ..Filter::default() };
     let _place = app.ledger.enter_read()?;
-    let workflows = workflows::list(&app, &caller, kind, limit).await?;
+    let workflows = workflows::list(&app, &caller, kind, start.seq, i64::from(limit) + 1).await?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let page = store::transactions::list(&app.ledger.parts().pool, &filter, Cursor::START, limit).await;
-    let rows = page.map_err(|error| read_failure(&error))?.rows;
-    let movements = rows.into_iter().filter(|(row, _)| !row.id.is_derived()); // those are steps of workflows
-    Ok(Json(newest(movements.filter_map(|(row, _)| saga(row)).chain(workflows), limit)))
+    let page = store::transactions::list(&app.ledger.parts().pool, &filter, start, limit).await;
+    let page = page.map_err(|error| read_failure(&error))?;
+    // Movements are known down to here, and nothing below is shown.
+    let known = page.next.map_or(i64::MIN, |next| next.seq);
+    let movements = page.rows.into_iter().filter_map(|(row, after)| saga(after.seq, row));
+    let mut sagas = newest(movements.chain(workflows).filter(|saga| saga.place >= known));
+    let next = match sagas.get(limit - 1) {
+        Some(last) if sagas.len() > limit => Some(Cursor { seq: last.place, ..Cursor::START }),
+        _ => page.next,
+    };
+    sagas.truncate(limit);
+    Ok(with_next_page(Json(sagas).into_response(), next.map(|next| seal.token(hash, &next))))
 }
 
-/// The sagas of one correlation id, newest first.
+/// The first saga of a correlation id; a client that gives each movement its own finds that one.
 #[utoipa::path(
     get, path = "/api/v1/sagas/by-correlation/{id}", tag = "sagas", params(("id" = String, Path, description = "the correlation id")),
-    responses((status = 200, description = "at most 1000 of them", body = Vec<Saga>))
+    responses((status = 200, description = "the first that carries it", body = Saga))
 )]
 pub async fn by_correlation(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
-) -> Result<Json<Vec<Saga>>, Refusal> {
-    if text("id", &id, correlation::BYTES_MAX).is_err() {
-        return Ok(Json(Vec::new())); // no transaction carries such an id
-    }
+) -> Result<Json<Saga>, Refusal> {
+    text("id", &id, correlation::BYTES_MAX).map_err(|_| missing(&id))?; // no transaction carries such an id
     let _place = app.ledger.enter_read()?;
-    let workflows = workflows::by_correlation(&app, &caller, &id, *LIMIT.end()).await?;
-    let most = usize::try_from(*LIMIT.end()).unwrap_or(usize::MAX);
-    let rows = store::transactions::by_correlation(&app.ledger.parts().pool, &caller.tenant, &id, most).await;
-    let movements = rows.map_err(|error| read_failure(&error))?.into_iter().filter_map(saga);
-    Ok(Json(newest(movements.chain(workflows), most)))
+    let workflow = workflows::first_of_correlation(&app, &caller, &id).await?;
+    let row = store::transactions::first_of_correlation(&app.ledger.parts().pool, &caller.tenant, &id).await;
+    let movement = row.map_err(|error| read_failure(&error))?.and_then(|row| saga(0, row));
+    let first = workflow.into_iter().chain(movement).min_by(|a, b| a.started_at.cmp(&b.started_at));
+    first.map(Json).ok_or_else(|| missing(&id))
 }
 
 /// Sagas of both kinds, the newest first.
-fn newest(sagas: impl Iterator<Item = Saga>, limit: usize) -> Vec<Saga> {
+fn newest(sagas: impl Iterator<Item = Saga>) -> Vec<Saga> {
     let mut sagas: Vec<Saga> = sagas.collect();
-    sagas.sort_by(|a, b| (&b.started_at, &b.saga_id).cmp(&(&a.started_at, &a.saga_id)));
-    sagas.truncate(limit);
+    sagas.sort_by_key(|saga| Reverse(saga.place));
     sagas
 }
 

@@ -183,9 +183,17 @@ pub fn kind(kind: Kind, is_credit: bool) -> &'static str {
     }
 }
 
-/// Why a transaction failed, as machines read it.
-pub fn failure_code(code: DeclineCode) -> &'static str {
+/// Why a transaction failed, as machines read it: a limit of an account is told by what was refused.
+pub fn failure_code(kind: Kind, code: DeclineCode) -> &'static str {
     match code {
+        DeclineCode::LimitExceeded => match kind {
+            Kind::TOPUP => "TOPUP_FAILED",
+            Kind::WITHDRAWAL => "WITHDRAWAL_FAILED",
+            Kind::TRANSFER => "TRANSFER_FAILED",
+            Kind::PAYMENT => "PAYMENT_FAILED",
+            Kind::REFUND => "REFUND_FAILED",
+            _ => code.name(),
+        },
         DeclineCode::InsufficientFunds => "INSUFFICIENT_BALANCE",
         DeclineCode::SameAccount => "SAME_ACCOUNT_TRANSFER",
         other => other.name(),
@@ -205,7 +213,8 @@ pub fn transaction(row: TransactionRow, among: &Among, as_credit: bool) -> Optio
     let exponent = posting.exponent.and_then(|exponent| u8::try_from(exponent).ok()).unwrap_or(0);
     let at = time(row.created_at);
     let completed = row.decline.is_none();
-    let (failure_code, failure_reason) = row.decline.map(|(code, reason)| (failure_code(code), reason)).unzip();
+    let (failure_code, failure_reason) =
+        row.decline.map(|(code, reason)| (failure_code(row.kind, code), reason)).unzip();
     let after = |name: &str, after: Option<crate::store::numeric::Numeric>| {
         after.map(|after| shown(among, name, after.0, exponent))
     };

@@ -24,8 +24,8 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument;
 
 use self::stream::Driver;
-use crate::admission::limits::{Limits, limit};
-use crate::gateway::grpc::call::{call_of, ended};
+use crate::admission::limits::Limits;
+use crate::gateway::grpc::call::{call_of, ended, standing_of};
 use crate::telemetry::request_span;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
@@ -65,7 +65,7 @@ impl FlorinV1 {
         let correlation = call.correlation.clone();
         let (metadata, _, asked) = request.into_parts();
         let answer = async {
-            limit(self.limits.native.as_ref(), &call.tenant, metadata.as_ref(), method).await?;
+            self.limits.native(call.caller(), metadata.as_ref(), method).await?;
             work(self.ledger.clone(), call, asked).await
         };
         ended(method, correlation.as_deref(), began, answer.instrument(span).await)
@@ -91,11 +91,11 @@ impl ledger_server::Ledger for FlorinV1 {
         &self,
         request: Request<Streaming<pb::PostTransactionsRequest>>,
     ) -> Result<Response<Self::PostTransactionsStream>, Status> {
-        let (stopping, bytes_max, limiter) = (self.stopping.clone(), self.bytes_max, self.limits.native.clone());
-        let metadata = request.metadata().clone();
+        let (stopping, bytes_max, limits) = (self.stopping.clone(), self.bytes_max, self.limits.clone());
+        let (metadata, standing) = (request.metadata().clone(), standing_of(&request));
         let work = |ledger: Ledger, call, incoming| async move {
             ledger.active()?;
-            let answers = Driver { ledger, call, incoming, stopping, bytes_max, limiter, metadata }.start();
+            let answers = Driver { ledger, call, incoming, stopping, bytes_max, limits, metadata, standing }.start();
             Ok::<Self::PostTransactionsStream, Failure>(Box::pin(answers))
         };
         self.serve("PostTransactions", request, work).await
@@ -229,11 +229,10 @@ impl ledger_server::Ledger for FlorinV1 {
         &self,
         request: Request<pb::WatchEventsRequest>,
     ) -> Result<Response<Self::WatchEventsStream>, Status> {
-        let stopping = self.stopping.clone();
-        let (call, ledger) = (call_of(&request), self.ledger.clone());
-        let metadata = request.metadata().clone();
-        limit(self.limits.native.as_ref(), &call.tenant, metadata.as_ref(), "WatchEvents").await?;
-        let events = watch::watch(&ledger, &call, request.into_inner(), stopping).await?;
+        let (call, standing) = (call_of(&request), standing_of(&request));
+        self.limits.native(call.caller(), request.metadata().as_ref(), "WatchEvents").await?;
+        let ends = watch::Ends::new(self.stopping.clone(), standing);
+        let events = watch::watch(&self.ledger, &call, request.into_inner(), ends).await?;
         Ok(Response::new(Box::pin(events)))
     }
 

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use http::HeaderMap;
 use metrics::{Counter, Histogram};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Status};
 
-use crate::admission::auth::Identity;
+use crate::admission::auth::{Identity, Standing};
 use crate::gateway::grpc::status;
 use crate::protocol::record::DEFAULT_TENANT;
 use crate::protocol::record::Maker;
@@ -20,8 +21,15 @@ pub fn call_of<T>(request: &Request<T>) -> Call {
     let identity = request.extensions().get::<Identity>();
     let tenant = identity.map_or_else(|| DEFAULT_TENANT.into(), |identity| identity.tenant.clone());
     let address = request.remote_addr().map(|address| address.ip().to_string().into());
-    let maker = Maker { name: identity.and_then(|identity| identity.client.clone()), address };
-    Call::new(tenant, maker, correlation(request.metadata()), patience(request.metadata()))
+    let name = identity.and_then(|identity| identity.client.clone());
+    let rights = identity.map(|identity| identity.rights.clone()).unwrap_or_default();
+    let maker = Maker { name, address, rights };
+    Call::new(tenant, maker, correlation(request.metadata()), patience(request.metadata().as_ref()))
+}
+
+/// What the caller's stream must go on having; `None`: nothing was asked.
+pub fn standing_of<T>(request: &Request<T>) -> Option<Standing> {
+    request.extensions().get().cloned()
 }
 
 /// The caller's correlation id, if it gave one that can be carried.
@@ -109,8 +117,8 @@ fn name(code: Code) -> &'static str {
 }
 
 /// The caller's own deadline, from `grpc-timeout`: up to 8 digits and a unit.
-fn patience(metadata: &MetadataMap) -> Option<Duration> {
-    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
+pub(super) fn patience(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.len() > 8 {
         return None;
@@ -134,9 +142,9 @@ mod tests {
     #[test]
     fn deadlines_are_read_as_grpc_writes_them() {
         let read = |text: &'static str| {
-            let mut metadata = MetadataMap::new();
-            metadata.insert("grpc-timeout", tonic::metadata::MetadataValue::from_static(text));
-            patience(&metadata)
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", http::HeaderValue::from_static(text));
+            patience(&headers)
         };
         assert_eq!(read("250m"), Some(Duration::from_millis(250)));
         assert_eq!(read("2S"), Some(Duration::from_secs(2)));

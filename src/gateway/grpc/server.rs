@@ -10,19 +10,23 @@ use florin_wire::florin_v1::billing_server::BillingServer;
 use florin_wire::florin_v1::ledger_server::LedgerServer;
 use florin_wire::ledger::ledger_service_server::LedgerServiceServer;
 use florin_wire::payment_v1::payment_service_server::PaymentServiceServer;
+use futures::future::Either;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::codec::CompressionEncoding;
-use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::admission::auth::Authenticator;
-use crate::admission::connections::Connections;
+use crate::admission::connections::{Connections, ConnectionsMax};
 use crate::admission::limits::Limits;
+use crate::admission::tls::{Tls, secured};
 use crate::gateway::florin_v1::grpc::FlorinV1;
-use crate::gateway::listener::{Tls, ended_by_itself, listen, wind_up};
+use crate::gateway::grpc::deadline::Deadlines;
+use crate::gateway::grpc::uncredited::{MESSAGE_BYTES_MAX, Uncredited};
+use crate::gateway::listener::{CONNECTION_AGE_MAX, STREAM_AGE_MAX, ended_by_itself, listen, wind_up};
 use crate::gateway::orders_v1::grpc::OrdersV1;
 use crate::gateway::payment_v1::PaymentV1;
 use crate::resilience::health::{Condition, Health, Overall, Part};
@@ -38,10 +42,10 @@ pub struct GrpcConfig {
     /// Bytes of a message, in either direction.
     pub message_bytes_max: usize,
     /// Connections at once.
-    pub connections_max: usize,
+    pub connections_max: ConnectionsMax,
     /// Calls of one connection at once.
     pub streams_max: u32,
-    /// Certificate chain and key in PEM, and the CA that client certificates are checked against.
+    /// `None`: plain text.
     pub tls: Option<Tls>,
     /// A log line per payment; it costs throughput.
     pub log_payments: bool,
@@ -68,6 +72,9 @@ pub struct GrpcServer {
     ended: JoinHandle<()>,
 }
 
+/// How long the calls of a connection that is too old may go on: streams end by themselves before.
+const AGE_GRACE: Duration = STREAM_AGE_MAX.saturating_add(Duration::from_secs(60));
+
 /// What health is asked about: the whole, and each service.
 const HEALTH_OF: [&str; 5] =
     ["", "payment.v1.PaymentService", "florin.v1.Ledger", "florin.v1.Billing", "ledger.LedgerService"];
@@ -76,7 +83,7 @@ impl GrpcServer {
     /// Listens and serves.
     ///
     /// # Errors
-    /// When the address cannot be had, or the certificates cannot be used.
+    /// When the address cannot be had.
     pub async fn start(config: GrpcConfig, services: Services) -> io::Result<Self> {
         let listener = listen(config.listen)?;
         let address = listener.local_addr()?;
@@ -145,22 +152,25 @@ impl Listening {
             .send_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(bytes_max)
             .max_encoding_message_size(bytes_max);
-        let health = tonic_health::pb::health_server::HealthServer::new(
-            tonic_health::server::HealthService::from_health_reporter(self.reporter.clone()),
-        );
-        let mut server = Server::builder();
-        if let Some(tls) = &config.tls {
-            server = server.tls_config(tls_config(tls)).map_err(io::Error::other)?;
-        }
-        let server = server
+        let health = tonic_health::server::HealthService::from_health_reporter(self.reporter.clone());
+        let health =
+            tonic_health::pb::health_server::HealthServer::new(health).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let (v1, v1alpha) = (reflection().build_v1(), reflection().build_v1alpha());
+        let v1 = v1.map_err(io::Error::other)?.max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let v1alpha = v1alpha.map_err(io::Error::other)?.max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let server = Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(20)))
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
             .http2_max_header_list_size(Some(16 << 10))
             .max_concurrent_streams(Some(config.streams_max))
+            .max_connection_age(CONNECTION_AGE_MAX)
+            .max_connection_age_grace(AGE_GRACE)
+            .layer(Deadlines)
             .layer(services.authenticator.layer())
+            .layer(Uncredited::default())
             .add_service(health)
-            .add_service(reflection().build_v1().map_err(io::Error::other)?)
-            .add_service(reflection().build_v1alpha().map_err(io::Error::other)?)
+            .add_service(v1)
+            .add_service(v1alpha)
             .add_service(payment)
             .add_service(native)
             .add_service(entries)
@@ -168,7 +178,10 @@ impl Listening {
         let incoming = Connections::new(listener, config.connections_max, crate::telemetry::metrics::CONNECTIONS);
         let mut stopped = self.stopped.clone();
         let until = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
-        let serve = server.serve_with_incoming_shutdown(incoming, until);
+        let serve = match config.tls.clone() {
+            Some(tls) => Either::Left(server.serve_with_incoming_shutdown(secured(incoming, tls), until)),
+            None => Either::Right(server.serve_with_incoming_shutdown(incoming, until)),
+        };
         Ok(async move { serve.await.map_err(io::Error::other) })
     }
 
@@ -201,15 +214,5 @@ async fn follow(board: Health, mut reporter: HealthReporter, mut until: watch::R
         reporter.set_service_status(service, ServingStatus::NotServing).await;
         // ends the streams of those who watch, once they have heard it: the drain waits for streams
         reporter.clear_service_status(service).await;
-    }
-}
-
-fn tls_config(tls: &Tls) -> ServerTlsConfig {
-    let config = ServerTlsConfig::new().identity(Identity::from_pem(&tls.cert, &tls.key));
-    match &tls.client_ca {
-        Some(ca) => {
-            config.client_ca_root(Certificate::from_pem(ca)).client_auth_optional(!tls.client_certificate_required)
-        }
-        None => config,
     }
 }

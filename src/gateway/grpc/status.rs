@@ -18,9 +18,11 @@ pub fn code(failure: &Failure) -> Code {
         | Failure::Interrupted
         | Failure::TooLate
         | Failure::Backpressure(_)
-        | Failure::Unknown => Code::Unavailable,
+        | Failure::Unknown
+        | Failure::EarlierUnknown(_) => Code::Unavailable,
         Failure::Deadline => Code::DeadlineExceeded,
         Failure::KeyReused | Failure::KeyRetired => Code::Aborted,
+        Failure::Forbidden(_) => Code::PermissionDenied,
         Failure::Guard => Code::Internal,
     }
 }

@@ -12,6 +12,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
+use crate::gateway::http::key::{HeaderKey, KeyField};
 use crate::gateway::http::refusal::Refusal;
 use crate::teller::validate::cut;
 
@@ -27,19 +28,25 @@ const DEPTH_MAX: usize = 32;
 const FIELDS_MAX: usize = 256;
 
 /// The bytes of a JSON body of at most so many, read whole; not parsed yet.
-pub struct JsonBody<const MAX: usize = BYTES_MAX>(Vec<u8>);
+pub struct JsonBody<const MAX: usize = BYTES_MAX> {
+    bytes: Vec<u8>,
+    key: Option<HeaderKey>,
+}
 
 impl<S: Send + Sync, const MAX: usize> FromRequest<S> for JsonBody<MAX> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
         let (head, body) = request.into_parts();
+        let key = match head.extensions.get() {
+            Some(KeyField(field)) => HeaderKey::of(field, &head.headers)?,
+            None => None,
+        };
         let bytes = whole(body, MAX).await?;
         if !bytes.is_empty() && !is_json(&head.headers) {
-            let why = "the body must be JSON: send it with content-type: application/json";
-            return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", why));
+            return Err(Refusal::not_json());
         }
-        Ok(Self(bytes))
+        Ok(Self { bytes, key })
     }
 }
 
@@ -84,6 +91,8 @@ pub fn is_json(headers: &HeaderMap) -> bool {
 pub struct Object<'a> {
     pub(super) fields: Vec<(Cow<'a, str>, &'a RawValue)>,
     pub(super) faults: Vec<String>,
+    /// The field that the header `Idempotency-Key` stands for, if that was sent.
+    pub(super) by_header: Option<&'static str>,
 }
 
 impl<const MAX: usize> JsonBody<MAX> {
@@ -92,7 +101,15 @@ impl<const MAX: usize> JsonBody<MAX> {
     /// # Errors
     /// 400 when it is nested too deep, is no JSON, or no object. A key given twice is a fault of the object.
     pub fn object(&self) -> Result<Object<'_>, Refusal> {
-        let bytes = self.0.as_slice();
+        let mut object = self.sent()?;
+        if let Some(key) = &self.key {
+            key.put_into(&mut object);
+        }
+        Ok(object)
+    }
+
+    fn sent(&self) -> Result<Object<'_>, Refusal> {
+        let bytes = self.bytes.as_slice();
         if bytes.trim_ascii().is_empty() {
             return Ok(Object::default());
         }
@@ -243,8 +260,12 @@ mod tests {
     use super::*;
     use crate::gateway::http::refusal::Message;
 
+    fn body(bytes: Vec<u8>) -> JsonBody {
+        JsonBody { bytes, key: None }
+    }
+
     fn faults(text: &[u8]) -> Vec<String> {
-        match JsonBody::<BYTES_MAX>(text.to_vec()).object() {
+        match body(text.to_vec()).object() {
             Ok(object) => object.faults,
             Err(Refusal { message: Message::List(faults), status: StatusCode::BAD_REQUEST, .. }) => faults,
             Err(other) => panic!("{other:?}"),
@@ -274,7 +295,7 @@ mod tests {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), text in r#"[{}\[\]",:0-9a-e\\ ]{0,60}"#) {
             for bytes in [bytes, text.into_bytes()] {
-                if let Ok(object) = JsonBody::<BYTES_MAX>(bytes).object() {
+                if let Ok(object) = body(bytes).object() {
                     let names: std::collections::HashSet<_> = object.fields.iter().map(|(name, _)| name).collect();
                     prop_assert_eq!(names.len(), object.fields.len());
                 }

@@ -259,7 +259,10 @@ impl<'a> Object<'a> {
     /// # Errors
     /// 400 with every fault.
     pub fn end(mut self) -> Result<(), Refusal> {
-        let unknown = self.fields.iter().map(|(name, _)| format!("property {} should not exist", cut(name)));
+        let unknown = self.fields.iter().map(|(name, _)| match self.by_header {
+            Some(field) if *name == field => "header Idempotency-Key is not taken: this call has no key".to_owned(),
+            _ => format!("property {} should not exist", cut(name)),
+        });
         let mut faults: Vec<String> = unknown.collect();
         faults.append(&mut self.faults);
         if faults.is_empty() {

@@ -12,8 +12,9 @@ use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use tracing::Instrument;
 
-use crate::admission::auth::{Access, PeerCertificate};
-use crate::admission::limits::limit;
+use crate::admission::auth::Access;
+use crate::admission::tls::PeerCertificate;
+use crate::gateway::http::key::KeyField;
 use crate::gateway::http::refusal::{Manners, Refusal};
 use crate::gateway::http::routes::{Route, RouteTable, find};
 use crate::gateway::http::server::PeerAddress;
@@ -28,9 +29,6 @@ const CORRELATION: HeaderName = HeaderName::from_static("x-correlation-id");
 /// Bytes of path and query.
 const URI_MAX: usize = 8 << 10;
 
-/// What is logged: nobody knows what became of a call, or a guard caught a bug.
-const REPORTED: [&str; 3] = ["OUTCOME_UNKNOWN", "LEDGER_GUARD", "INTERNAL_ERROR"];
-
 /// No route: nothing is there to be protected, and nothing to be done.
 const NOWHERE: Route = Route { name: "none", access: Access::Open };
 
@@ -43,11 +41,15 @@ pub struct EveryCall {
     pub manners: Manners,
     /// What each route asks of its caller.
     pub routes: Arc<RouteTable>,
+    /// Pages of other origins may call them.
+    pub is_cross_origin: bool,
+    /// The field of bodies that the header `Idempotency-Key` stands for.
+    pub key_field: Option<KeyField>,
 }
 
 /// Goes before and after the handler of every route.
 pub async fn every_call(
-    State(EveryCall { app, manners, routes }): State<EveryCall>,
+    State(EveryCall { app, manners, routes, is_cross_origin, key_field }): State<EveryCall>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -58,9 +60,12 @@ pub async fn every_call(
     if let Ok(value) = HeaderValue::from_str(correlation.as_str()) {
         request.headers_mut().insert(CORRELATION, value); // the span takes it from here
     }
+    if let Some(field) = key_field {
+        request.extensions_mut().insert(field);
+    }
     let span = request_span(route.name, request.headers());
     let work = async {
-        if let Err(refusal) = admit(&app, route, &correlation, &mut request).await {
+        if let Err(refusal) = admit(&app, (route, is_cross_origin), &correlation, &mut request).await {
             return refusal.into_response();
         }
         let handled = AssertUnwindSafe(next.run(request)).catch_unwind().await;
@@ -68,7 +73,7 @@ pub async fn every_call(
     };
     let mut response = work.instrument(span).await;
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
-        if REPORTED.contains(&refusal.code) {
+        if refusal.is_logged {
             tracing::warn!(route = route.name, correlation_id = %correlation, code = refusal.code, "a call was not answered as it should be");
         }
         refusal.write(manners, &mut response, &path, correlation.as_str());
@@ -90,7 +95,12 @@ fn route(routes: &RouteTable, request: &Request) -> Route {
 }
 
 /// Lets the caller in, and says who it is.
-async fn admit(app: &App, route: Route, correlation: &CorrelationId, request: &mut Request) -> Result<(), Refusal> {
+async fn admit(
+    app: &App,
+    (route, is_cross_origin): (Route, bool),
+    correlation: &CorrelationId,
+    request: &mut Request,
+) -> Result<(), Refusal> {
     let uri = request.uri();
     if uri.path().len() + uri.query().map_or(0, str::len) > URI_MAX {
         let why = format!("path and query are longer than {URI_MAX} bytes, which is the limit");
@@ -99,18 +109,25 @@ async fn admit(app: &App, route: Route, correlation: &CorrelationId, request: &m
     if route.name == NOWHERE.name {
         return Ok(());
     }
+    if route.access != Access::Open {
+        let may_cross = is_cross_origin.then(|| app.allow_origin.to_str().unwrap_or_default());
+        app.hosts.admit(request.method(), request.headers(), may_cross)?;
+    }
     let certificate = request.extensions().get::<PeerCertificate>().cloned();
-    let der = certificate.as_ref().map(|PeerCertificate(der)| &**der);
+    let der = certificate.as_ref().map(PeerCertificate::der);
+    let address = request.extensions().get::<PeerAddress>().map(|PeerAddress(address)| address.clone());
     let identity = app.authenticator.authenticate(route.access, request.headers(), der).await.map_err(|denial| {
         metrics::counter!(AUTH_REFUSED, "reason" => denial.reason()).increment(1);
+        app.authenticator.note_refused(&denial, route.name, address.as_deref());
         Refusal::from(&denial)
     })?;
+    let maker = Maker { name: identity.client, address, rights: identity.rights };
     if route.access != Access::Open {
-        limit(app.limits.native.as_ref(), &identity.tenant, request.headers(), route.name).await?;
+        app.limits.native((&identity.tenant, &maker), request.headers(), route.name).await?;
     }
-    let address = request.extensions().get::<PeerAddress>().map(|PeerAddress(address)| address.clone());
-    let maker = Maker { name: identity.client, address };
-    request.extensions_mut().insert(Caller { tenant: identity.tenant, correlation: correlation.clone(), maker });
+    let standing = app.authenticator.standing(route.access, request.headers(), certificate);
+    let (tenant, correlation) = (identity.tenant, correlation.clone());
+    request.extensions_mut().insert(Caller { tenant, correlation, maker, standing });
     Ok(())
 }
 

@@ -12,6 +12,8 @@ use crate::gateway::http::text;
 use crate::teller::failure::Failure;
 use crate::teller::validate::cut;
 
+/// What is logged: nobody knows what became of a call, or a guard caught a bug.
+const LOGGED: [&str; 3] = ["OUTCOME_UNKNOWN", "LEDGER_GUARD", "INTERNAL_ERROR"];
 /// Characters of a path that the error body repeats.
 const PATH_MAX: usize = 512;
 
@@ -27,6 +29,8 @@ pub struct Refusal {
     pub message: Message,
     /// Seconds after which it may be tried again.
     pub retry_after: Option<u64>,
+    /// Whether the log has it too.
+    pub is_logged: bool,
 }
 
 /// A text, or one for each fault of a request.
@@ -91,9 +95,21 @@ impl ErrorBody<'_> {
 }
 
 impl Refusal {
+    /// 415: a body that is no JSON, or does not say that it is.
+    pub fn not_json() -> Self {
+        let why = "the body must be JSON: send it with content-type: application/json";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", why)
+    }
+
     /// A refusal with one text.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: Message::Text(message.into()), retry_after: None }
+        Self {
+            status,
+            code,
+            message: Message::Text(message.into()),
+            retry_after: None,
+            is_logged: LOGGED.contains(&code),
+        }
     }
 
     /// 400: the request as such is wrong.
@@ -172,20 +188,27 @@ impl From<Failure> for Refusal {
             | Failure::Interrupted
             | Failure::TooLate
             | Failure::Backpressure(_)
-            | Failure::Unknown => (StatusCode::SERVICE_UNAVAILABLE, Some(1)),
+            | Failure::Unknown
+            | Failure::EarlierUnknown(_) => (StatusCode::SERVICE_UNAVAILABLE, Some(1)),
             Failure::Unconfigured(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
             Failure::Deadline => (StatusCode::GATEWAY_TIMEOUT, None),
+            Failure::Forbidden(_) => (StatusCode::FORBIDDEN, None),
             Failure::Guard => (StatusCode::INTERNAL_SERVER_ERROR, None),
         };
-        Self { retry_after, ..Self::new(status, failure.reason(), failure.to_string()) }
+        let refusal = Self::new(status, failure.reason(), failure.to_string());
+        // in an outage every repeat hears it
+        let is_logged = refusal.is_logged && !matches!(failure, Failure::EarlierUnknown(_));
+        Self { retry_after, is_logged, ..refusal }
     }
 }
 
 impl From<&Denial> for Refusal {
     fn from(denial: &Denial) -> Self {
         let (status, code, retry_after) = match denial {
-            Denial::Missing | Denial::Malformed | Denial::Unknown => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", None),
-            Denial::Scope { .. } => (StatusCode::FORBIDDEN, "FORBIDDEN", None),
+            Denial::Missing | Denial::Malformed | Denial::Unknown | Denial::Stranger | Denial::Expired => {
+                (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", None)
+            }
+            Denial::Scope { .. } | Denial::Prefix { .. } => (StatusCode::FORBIDDEN, "FORBIDDEN", None),
             Denial::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", Some(1)),
         };
         Self { retry_after, ..Self::new(status, code, denial.status().message()) }
@@ -219,7 +242,9 @@ mod tests {
             (Failure::Backpressure("x".into()), 503, "BACKPRESSURE", Some(1)),
             (Failure::Unconfigured("x"), 503, "NOT_CONFIGURED", None),
             (Failure::Unknown, 503, "OUTCOME_UNKNOWN", Some(1)),
+            (Failure::EarlierUnknown("x".into()), 503, "OUTCOME_UNKNOWN", Some(1)),
             (Failure::Deadline, 504, "DEADLINE_EXCEEDED", None),
+            (Failure::Forbidden("x".into()), 403, "FORBIDDEN", None),
             (Failure::Guard, 500, "LEDGER_GUARD", None),
         ];
         for (failure, status, code, retry_after) in table {

@@ -20,6 +20,7 @@ pub struct Routes {
     plain: Router<App>,
     access: Vec<(String, Access)>,
     is_cross_origin: bool,
+    key_field: Option<&'static str>,
 }
 
 /// A route as calls are counted and judged by it: `GET /v1/holds/{id}`, and what it asks of its caller.
@@ -44,6 +45,13 @@ impl Routes {
         self.with(Access::Needs(scope), route)
     }
 
+    /// One more, for callers with this scope, also those who may name some accounts alone: see
+    /// [`Access::NeedsByAccount`].
+    #[must_use]
+    pub fn by_account(self, scope: Scope, route: UtoipaMethodRouter<App>) -> Self {
+        self.with(Access::NeedsByAccount(scope), route)
+    }
+
     /// One more, for everybody.
     #[must_use]
     pub fn open(self, route: UtoipaMethodRouter<App>) -> Self {
@@ -58,10 +66,10 @@ impl Routes {
         self
     }
 
-    /// Routes that are not described, for everybody: `GET` of each of these paths.
+    /// Routes that are not described: `GET` of each of these paths.
     #[must_use]
-    pub fn undescribed(mut self, paths: &[&str], router: Router<App>) -> Self {
-        self.access.extend(paths.iter().map(|path| (format!("GET {path}"), Access::Open)));
+    pub fn undescribed(mut self, access: Access, paths: &[&str], router: Router<App>) -> Self {
+        self.access.extend(paths.iter().map(|path| (format!("GET {path}"), access)));
         self.plain = self.plain.merge(router);
         self
     }
@@ -74,6 +82,16 @@ impl Routes {
 
     pub fn is_cross_origin(&self) -> bool {
         self.is_cross_origin
+    }
+
+    /// The header `Idempotency-Key` stands for this field of their bodies.
+    #[must_use]
+    pub fn keyed_by_header(self, field: &'static str) -> Self {
+        Self { key_field: Some(field), ..self }
+    }
+
+    pub fn key_field(&self) -> Option<&'static str> {
+        self.key_field
     }
 
     /// All of another's.

@@ -3,16 +3,15 @@
 
 mod patient;
 mod stream;
-mod tls;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::{HeaderValue, header};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use hyper::body::Incoming;
@@ -22,14 +21,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio_rustls::TlsAcceptor;
+use tokio::time::Instant;
 use tower::ServiceExt;
 
-use self::patient::Patient;
+use self::patient::{Patient, Turn};
 use self::stream::{Asked, Handed};
-use crate::admission::auth::PeerCertificate;
-use crate::admission::connections::{Connection, Connections};
-use crate::gateway::listener::{Tls, ended_by_itself, listen, wind_up};
+use crate::admission::connections::{Connection, Connections, ConnectionsMax};
+use crate::admission::tls::{PeerCertificate, Speaks, Tls};
+use crate::gateway::listener::{ended_by_itself, listen, wind_up};
 use crate::resilience::health::{Condition, Health, Part};
 use crate::resilience::policy::History;
 use crate::resilience::tasks;
@@ -43,11 +42,15 @@ pub struct HttpServerConfig {
     /// Where to listen; port 0: any free one.
     pub listen: SocketAddr,
     /// Connections at once.
-    pub connections_max: usize,
-    /// Certificates, and the CA that client certificates are checked against.
+    pub connections_max: ConnectionsMax,
+    /// `None`: plain text.
     pub tls: Option<Tls>,
-    /// How long a connection may take to send a request's head, or be silent before it.
+    /// How long a connection may take to send a request's head, once it has begun.
     pub head_timeout: Duration,
+    /// How long a connection may be silent between two requests.
+    pub idle_timeout: Duration,
+    /// The answer after which a connection is older than this is its last.
+    pub age_max: Duration,
 }
 
 /// A running listener.
@@ -58,8 +61,6 @@ pub struct HttpServer {
     ended: JoinHandle<()>,
 }
 
-/// How long a TLS handshake may take.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// Bytes of a request's head that are kept while it is read.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
@@ -67,7 +68,6 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 struct Listening {
     config: HttpServerConfig,
     router: Router,
-    tls: Option<TlsAcceptor>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -75,13 +75,12 @@ impl HttpServer {
     /// Listens and serves.
     ///
     /// # Errors
-    /// When the address cannot be had, or the certificates cannot be used.
+    /// When the address cannot be had.
     pub async fn start(config: HttpServerConfig, router: Router, health: Health) -> io::Result<Self> {
         let listener = listen(config.listen)?;
         let address = listener.local_addr()?;
-        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
         let (stop, stopped) = watch::channel(false);
-        let listening = Listening { config: HttpServerConfig { listen: address, ..config }, router, tls, stopped };
+        let listening = Listening { config: HttpServerConfig { listen: address, ..config }, router, stopped };
         let ended = tasks::spawn(async move {
             let mut ended = listening.serve(listener).await;
             let mut history = History::default();
@@ -115,7 +114,7 @@ impl Listening {
                 _ = stopped.wait_for(|stopped| *stopped) => break,
                 Some(ended) = open.join_next(), if !open.is_empty() => note(ended),
                 next = incoming.next() => match next {
-                    Some(connection) => drop(open.spawn(talk(connection?, self.tls.clone(), self.router.clone(), self.config.head_timeout, self.stopped.clone()))),
+                    Some(connection) => drop(open.spawn(self.talk(connection?))),
                     None => return Err(io::Error::other("no more connections are accepted")),
                 },
             }
@@ -144,46 +143,49 @@ struct Speaking {
     router: Router,
     address: PeerAddress,
     certificate: Option<PeerCertificate>,
-    head_timeout: Duration,
+    idle_timeout: Duration,
+    too_old: Instant,
     stopped: watch::Receiver<bool>,
-    /// An answer waits for the peer to take the one before.
-    waits: Arc<AtomicBool>,
+    turn: Turn,
 }
 
-/// One connection from its first byte to its last. Each kind is on the heap by itself, so that a plain one does not
-/// take the space of the other.
-fn talk(
-    connection: Connection,
-    tls: Option<TlsAcceptor>,
-    router: Router,
-    head_timeout: Duration,
-    stopped: watch::Receiver<bool>,
-) -> BoxFuture<'static, ()> {
-    let address = PeerAddress(connection.peer().to_string().into());
-    let connection = Patient::new(connection);
-    let speaking = Speaking { router, address, certificate: None, head_timeout, stopped, waits: connection.waits() };
-    match tls {
-        None => Box::pin(speaking.speak(connection)),
-        Some(tls) => Box::pin(speaking.shake_hands(connection, tls)),
+impl Listening {
+    /// One connection from its first byte to its last. Each kind is on the heap by itself, so that a plain one does not
+    /// take the space of the other.
+    fn talk(&self, connection: Connection) -> BoxFuture<'static, ()> {
+        let address = PeerAddress(connection.peer().to_string().into());
+        let connection = Patient::new(connection, self.config.head_timeout);
+        let speaking = Speaking {
+            router: self.router.clone(),
+            address,
+            certificate: None,
+            idle_timeout: self.config.idle_timeout,
+            too_old: Instant::now() + self.config.age_max,
+            stopped: self.stopped.clone(),
+            turn: connection.turn(),
+        };
+        match self.config.tls.clone() {
+            None => Box::pin(speaking.speak(connection)),
+            Some(tls) => Box::pin(speaking.shake_hands(connection, tls)),
+        }
     }
 }
 
 impl Speaking {
-    async fn shake_hands(mut self, connection: Patient<Connection>, tls: TlsAcceptor) {
-        match tokio::time::timeout(HANDSHAKE_MAX, tls.accept(connection)).await {
-            Ok(Ok(stream)) => {
-                let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-                self.certificate = certificate.map(|der| PeerCertificate(Arc::from(der.as_ref())));
+    async fn shake_hands(mut self, connection: Patient<Connection>, tls: Tls) {
+        match tls.accept(connection, Speaks::Http1).await {
+            Ok((stream, certificate)) => {
+                self.certificate = certificate;
                 self.speak(stream).await;
             }
-            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-            Err(_) => tracing::debug!("a TLS handshake took too long"),
+            Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
         }
     }
 
     /// HTTP/1.1 over a stream. Told to stop, it answers what it is at and ends.
     async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send) {
-        let Self { router, address, certificate, head_timeout, mut stopped, waits } = self;
+        let Self { router, address, certificate, idle_timeout, too_old, mut stopped, turn } = self;
+        turn.is_callers();
         let handed = Handed::default();
         let place = handed.clone();
         let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
@@ -192,17 +194,25 @@ impl Speaking {
             if let Some(certificate) = &certificate {
                 request.extensions_mut().insert(certificate.clone());
             }
-            let (asked, place, waits) = (Asked::of(&request), place.clone(), waits.clone());
+            turn.is_ours();
+            let (asked, place, turn) = (Asked::of(&request), place.clone(), turn.clone());
             let answer = router.clone().oneshot(request);
             // Boxed: the library keeps a place for it for as long as the connection lives.
             Box::pin(async move {
-                let response = answer.await.unwrap_or_else(|never| match never {});
+                let mut response = answer.await.unwrap_or_else(|never| match never {});
+                turn.is_callers();
+                if Instant::now() >= too_old {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
                 // What the library has not written yet would be lost with it.
-                if waits.load(Ordering::Acquire) { Ok(response) } else { place.offer(asked, response) }
+                if turn.is_stalled() {
+                    return Ok(response);
+                }
+                place.offer(asked, response).inspect_err(|_| turn.is_ours())
             })
         });
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(HEAD_BYTES_MAX);
+        http.timer(TokioTimer::new()).header_read_timeout(idle_timeout).max_buf_size(HEAD_BYTES_MAX);
         let mut conversation = http.serve_connection(TokioIo::new(stream), service);
         let ended = tokio::select! {
             ended = &mut conversation => ended,

@@ -8,7 +8,7 @@ use florin_wire::ledger::ledger_service_server::LedgerService;
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
-use crate::admission::limits::{Limits, limit};
+use crate::admission::limits::Limits;
 use crate::gateway::grpc::call::{call_of, ended};
 use crate::protocol::record::DeclineCode;
 use crate::telemetry::request_span;
@@ -38,7 +38,7 @@ impl OrdersV1 {
     async fn create(&self, request: Request<pb::CreateEntryRequest>) -> Result<pb::CreateEntryResponse, Failure> {
         let call = call_of(&request);
         let (metadata, _, asked) = request.into_parts();
-        limit(self.limits.native.as_ref(), &call.tenant, metadata.as_ref(), METHOD).await?;
+        self.limits.native(call.caller(), metadata.as_ref(), METHOD).await?;
         let Some(entry) = asked.entry else { return Ok(refused("entry is required".into())) };
         let entry = LedgerEntry {
             txn_id: entry.txn_id,

@@ -8,7 +8,7 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::openapi::OpenApi;
@@ -16,9 +16,11 @@ use utoipa::{OpenApi as _, ToSchema};
 use utoipa_axum::routes;
 use utoipa_swagger_ui::{Config, serve};
 
-use crate::gateway::http::App;
+use crate::admission::auth::Access;
+use crate::gateway::docs;
 use crate::gateway::http::refusal::{Manners, Refusal};
 use crate::gateway::http::routes::Routes;
+use crate::gateway::http::{App, Caller};
 use crate::store::api_keys::Scope;
 use crate::store::billing::exports::ExportRow;
 use crate::teller::exports;
@@ -48,7 +50,7 @@ pub fn routes() -> Routes {
         .route("/docs/{*rest}", get(async |Path(rest): Path<String>| page(&rest)))
         .route("/redoc", get(async || Html(include_str!("redoc.html"))))
         .route(JSON, get(async || Json(&*DESCRIPTION)));
-    calls().undescribed(&[PAGE, "/docs/", "/docs/{*rest}", "/redoc", JSON], router)
+    calls().undescribed(Access::Open, &[PAGE, "/docs/", "/docs/{*rest}", "/redoc", JSON], router)
 }
 
 /// A file of the page that lets people try the calls, at `/docs` itself: what the files of it name stands below.
@@ -77,20 +79,23 @@ fn page(name: &str) -> Response {
 
 /// Those that are described, a line each.
 fn calls() -> Routes {
-    Routes::default().open(routes!(healthz)).needs(Scope::Read, routes!(export))
+    Routes::default().open(routes!(healthz)).needs(Scope::Documents, routes!(export))
 }
 
 #[derive(utoipa::OpenApi)]
-#[openapi(info(
-    title = "Florin: orders to invoices",
-    description = "The REST calls of the orders contract. Entries are made by the gRPC service `ledger.LedgerService`."
-))]
+#[openapi(
+    info(
+        title = "Florin: orders to invoices",
+        description = "The REST calls of the orders contract. Entries are made by the gRPC service `ledger.LedgerService`."
+    ),
+    servers((url = "/", description = "where this description is"))
+)]
 struct Described;
 
 static DESCRIPTION: LazyLock<OpenApi> = LazyLock::new(|| {
     let mut description = Described::openapi();
-    description.merge(calls().description());
-    description
+    description.merge(docs::described(calls(), MANNERS));
+    docs::finished(description)
 });
 
 /// Health, in the words of the orders contract.
@@ -113,8 +118,8 @@ pub struct Exported {
     get, path = "/exports/daily", tag = "exports",
     responses((status = 200, description = "the file is there", body = Exported))
 )]
-pub async fn export(State(app): State<App>) -> Result<Json<Exported>, Refusal> {
-    let ExportRow { url, rows } = exports::yesterday(&app.ledger).await?;
+pub async fn export(State(app): State<App>, Extension(caller): Extension<Caller>) -> Result<Json<Exported>, Refusal> {
+    let ExportRow { url, rows } = exports::yesterday(&app.ledger, &caller.tenant).await?;
     Ok(Json(Exported { url, rows }))
 }
 

@@ -75,6 +75,7 @@ struct Saga {
     workflow: i16,
     correlation: Option<String>,
     at: DateTime<Utc>,
+    seq: i64,
 }
 
 #[derive(Debug, Serialize)]
@@ -186,6 +187,7 @@ impl Extras {
                     workflow: *workflow,
                     correlation: record.correlation.clone(),
                     at,
+                    seq,
                 });
             }
             Rows::Fact(row) => {

@@ -122,6 +122,7 @@ pub struct HoldColumns {
     pub credits: Vec<i64>,
     pub amounts: Vec<i128>,
     pub expires: Vec<DateTime<Utc>>,
+    pub seqs: Vec<i64>,
 }
 
 /// What transactions take from holds: one element per take, amounts in minor units.

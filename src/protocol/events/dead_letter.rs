@@ -14,6 +14,11 @@ const DEPTH_MAX: usize = 4;
 /// A payload that is longer than this even when cut is left out, in bytes.
 const PAYLOAD_BYTES_MAX: usize = 16 * 1024;
 
+/// The body of an event that cannot be read.
+pub const NOTHING: &str = "{}";
+/// How the reason begins where an event's amounts may be wrong.
+pub const SUSPECT: &str = "quarantine";
+
 /// What the dead-letter topic says of an event that could not be published.
 #[derive(Clone, Copy, Debug)]
 pub struct DeadLetter<'a> {

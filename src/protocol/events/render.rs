@@ -334,6 +334,7 @@ fn replay(row: &Row) -> Result<LiveEvent, Unreadable> {
         key: key.into(),
         body: body.into(),
         copies: Vec::new(),
+        is_repeat: row.body.as_ref().is_some_and(|body| body["heard"] == true),
     })
 }
 
@@ -367,6 +368,7 @@ fn live_event<'n>(
         key: key.into(),
         body: envelope(event_id(row), key, payload, row.created_at, correlation).into(),
         copies: Vec::new(),
+        is_repeat: false,
     }
 }
 

@@ -12,6 +12,8 @@ pub struct Capture {
     pub hold: TransactionId,
     /// What is released beside what is paid; zero: the rest stays held.
     pub voided: Amount,
+    /// Whether all of it follows from what was left of the hold when that was read.
+    pub is_rest: bool,
 }
 
 impl Capture {
@@ -40,6 +42,10 @@ impl Movement for Capture {
 
     fn follows(&self) -> Follows {
         Follows::Hold(self.hold)
+    }
+
+    fn may_be_stale(&self) -> bool {
+        self.is_rest
     }
 
     fn exceeded(&self) -> (DeclineCode, String) {

@@ -40,6 +40,10 @@ impl Movement for Payout {
     fn approval(&self) -> Approval {
         Approval::Payer
     }
+
+    fn moves_outside_first(&self) -> bool {
+        true
+    }
 }
 
 impl Movement for CardTopup {
@@ -57,6 +61,10 @@ impl Movement for CardTopup {
 
     fn approval(&self) -> Approval {
         Approval::Payee
+    }
+
+    fn moves_outside_first(&self) -> bool {
+        true
     }
 }
 

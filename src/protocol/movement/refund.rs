@@ -11,6 +11,10 @@ pub struct Refund {
     pub payment: TransactionId,
     /// The payment's amount, which all refunds together never exceed.
     pub limit: Amount,
+    /// Whether its amount is what was left of the payment when that was read.
+    pub is_rest: bool,
+    /// Whether it was read once only.
+    pub is_doubtful: bool,
 }
 
 impl Refund {
@@ -47,6 +51,14 @@ impl Movement for Refund {
 
     fn gives_back(&self, first: Amount) -> Option<(TransactionId, Amount)> {
         Some((self.payment, first))
+    }
+
+    fn may_be_stale(&self) -> bool {
+        self.is_rest
+    }
+
+    fn is_amount_doubtful(&self) -> bool {
+        self.is_doubtful
     }
 
     fn exceeded(&self) -> (DeclineCode, String) {

@@ -40,6 +40,10 @@ impl Movement for Void {
         Approval::Payer
     }
 
+    fn may_be_stale(&self) -> bool {
+        true // how much it releases follows from what was left when that was read
+    }
+
     fn exceeded(&self) -> (DeclineCode, String) {
         hold_exceeded(self.hold)
     }

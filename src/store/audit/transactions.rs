@@ -2,11 +2,11 @@
 //! of its postings, the balances after them with the chain, its key, and what it did to holds and payments. Whether its
 //! event should have been written cannot be told: seeds have none.
 
-use sqlx::PgPool;
 use sqlx::postgres::PgConnection;
+use sqlx::{FromRow, PgPool};
 use uuid::Uuid;
 
-use super::{PATIENCE, Reconciled, followed};
+use super::{Audited, Counted, PATIENCE, Reconciled, followed};
 use crate::protocol::record::{Kind, TransactionId};
 use crate::store::StoreError;
 use crate::store::statement::statement;
@@ -46,12 +46,20 @@ fn sql(which: Which) -> String {
     text.replace("{rows}", rows).replace("{before}", before).replace("{following}", following)
 }
 
+/// A transaction that disagrees.
+#[derive(Clone, Debug, FromRow)]
+pub struct Mismatch {
+    pub id: Uuid,
+    /// In words.
+    pub issues: Vec<String>,
+}
+
 /// Transactions of a tenant and what is wrong with each.
 async fn issues(
     connection: &mut PgConnection,
     tenant: &str,
     which: Which,
-) -> Result<Vec<(Uuid, Vec<String>)>, StoreError> {
+) -> Result<Vec<Counted<Mismatch>>, StoreError> {
     let (id, count) = match which {
         Which::One(id) => (Some(id.0), None),
         Which::All(count) => (None, Some(count)),
@@ -85,7 +93,7 @@ pub async fn reconcile_transaction(
     let touched = include_str!("sql/touched.sql");
     let names: Vec<String> = sqlx::query_scalar(touched).bind(id.0).fetch_all(&mut *transaction).await?;
     let (mut accounts, mut issues) =
-        (Vec::with_capacity(names.len()), found.into_iter().next().map(|(_, issues)| issues).unwrap_or_default());
+        (Vec::with_capacity(names.len()), found.into_iter().next().map(|one| one.row.issues).unwrap_or_default());
     for name in names {
         match followed(&mut transaction, tenant, &name).await? {
             Some(account) => accounts.push(account),
@@ -98,15 +106,11 @@ pub async fn reconcile_transaction(
     Ok(Some(ReconciledTransaction { issues, accounts }))
 }
 
-/// Compares all transactions of a tenant: returns how many there are, and at most `count` of those with issues.
+/// Compares all transactions of a tenant, and returns at most `count` of those with issues.
 ///
 /// # Errors
 /// Any failure of the statements.
-pub async fn reconcile_transactions(
-    pool: &PgPool,
-    tenant: &str,
-    count: i64,
-) -> Result<(i64, Vec<(Uuid, Vec<String>)>), StoreError> {
+pub async fn reconcile_transactions(pool: &PgPool, tenant: &str, count: i64) -> Result<Audited<Mismatch>, StoreError> {
     let mut transaction = pool.begin_with(SNAPSHOT).await?;
     sqlx::raw_sql(PATIENCE).execute(&mut *transaction).await?;
     let total = sqlx::query_scalar("SELECT count(*) FROM transactions WHERE tenant = $1")
@@ -115,7 +119,7 @@ pub async fn reconcile_transactions(
         .await?;
     let wrong = issues(&mut transaction, tenant, Which::All(count)).await?;
     transaction.rollback().await?;
-    Ok((total, wrong))
+    Ok(Audited::of(total, wrong))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::money::Amount;
 use crate::protocol::content::Content;
 use crate::protocol::record::TransactionId;
 use crate::store::numeric::Numeric;
+use crate::store::received::within_bytes;
 use crate::store::{StoreError, limited};
 
 /// A bill that waits, as its message came.
@@ -41,16 +42,24 @@ pub async fn park(pool: &PgPool, bill: &ParkedBillRow) -> Result<(), StoreError>
     limited(async { Ok(query.bind(&bill.body).bind(bill.received_at).execute(pool).await.map(drop)?) }).await
 }
 
-/// At most `rows_max` bills that wait, oldest first.
+const COLUMNS: &str = "place, topic, partition, \"offset\", key, body, received_at, parked_at";
+
+/// Bills that wait, oldest first, behind one that was parked at this time: at most `rows_max`, or as many as bring so
+/// many bytes.
 ///
 /// # Errors
 /// Any failure of the statement.
-pub async fn waiting(pool: &PgPool, rows_max: i64) -> Result<Vec<ParkedBillRow>, StoreError> {
-    let query = sqlx::query_as(
-        "SELECT place, topic, partition, \"offset\", key, body, received_at, parked_at FROM parked_bills
-           ORDER BY parked_at, place LIMIT $1",
+pub async fn waiting(
+    pool: &PgPool,
+    (parked_at, place): (DateTime<Utc>, &str),
+    (rows_max, bytes_max): (i64, usize),
+) -> Result<Vec<ParkedBillRow>, StoreError> {
+    let some = format!(
+        "SELECT {COLUMNS} FROM parked_bills WHERE (parked_at, place) > ($4, $1) ORDER BY parked_at, place LIMIT $2"
     );
-    limited(async { Ok(query.bind(rows_max).fetch_all(pool).await?) }).await
+    let query = sqlx::query_as(within_bytes(&some, COLUMNS, "parked_at, place"));
+    let query = query.bind(place).bind(rows_max).bind(i64::try_from(bytes_max).unwrap_or(i64::MAX)).bind(parked_at);
+    limited(async { Ok(query.fetch_all(pool).await?) }).await
 }
 
 /// These wait no longer.

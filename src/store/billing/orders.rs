@@ -7,6 +7,7 @@ use sqlx::{FromRow, PgPool};
 use uuid::Uuid;
 
 use crate::protocol::record::{RequestHash, TransactionId};
+use crate::store::received::within_bytes;
 use crate::store::{StoreError, limited};
 
 /// Which of these orders' transactions are done, and the hash of what was billed then; `None`: its row cannot be found
@@ -65,14 +66,30 @@ pub async fn park(pool: &PgPool, order: Parked<'_>) -> Result<(), StoreError> {
     limited(async { Ok(query.execute(pool).await.map(drop)?) }).await
 }
 
-const COLUMNS: &str = "id, tenant, event_id, reason, body, received_at, billed_at";
-
-/// At most `rows_max` orders that wait, with numbers above `after`, oldest first.
+/// Orders that wait, with numbers above `after`, oldest first; of long bodies only the first 64 KiB are read.
 ///
 /// # Errors
 /// Any failure of the statement.
-pub async fn waiting(pool: &PgPool, after: i64, rows_max: i64) -> Result<Vec<ParkedRow>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM parked_orders WHERE billed_at IS NULL AND id > $1 ORDER BY id LIMIT $2");
+pub async fn list(pool: &PgPool, after: i64, rows_max: i64) -> Result<Vec<ParkedRow>, StoreError> {
+    let columns = COLUMNS.replace(" body,", " substr(body, 1, 65536) AS body,");
+    let sql = format!("SELECT {columns} FROM parked_orders WHERE billed_at IS NULL AND id > $1 ORDER BY id LIMIT $2");
     let query = sqlx::query_as(sqlx::AssertSqlSafe(sql));
     limited(async { Ok(query.bind(after).bind(rows_max).fetch_all(pool).await?) }).await
+}
+
+const COLUMNS: &str = "id, tenant, event_id, reason, body, received_at, billed_at";
+
+/// Orders that wait, with numbers above `after`, oldest first: at most `rows_max`, or as many as bring so many bytes.
+///
+/// # Errors
+/// Any failure of the statement.
+pub async fn waiting(
+    pool: &PgPool,
+    after: i64,
+    (rows_max, bytes_max): (i64, usize),
+) -> Result<Vec<ParkedRow>, StoreError> {
+    let some = format!("SELECT {COLUMNS} FROM parked_orders WHERE billed_at IS NULL AND id > $1 ORDER BY id LIMIT $2");
+    let query = sqlx::query_as(within_bytes(&some, COLUMNS, "id"));
+    let query = query.bind(after).bind(rows_max).bind(i64::try_from(bytes_max).unwrap_or(i64::MAX));
+    limited(async { Ok(query.fetch_all(pool).await?) }).await
 }

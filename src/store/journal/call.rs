@@ -66,8 +66,7 @@ pub(super) fn commit_batch(batch: &Batch, by: By) -> Query<'_, Postgres, PgArgum
         made_from,
         bodies,
     } = &batch.rows;
-    let HoldColumns { ids: h_ids, debits: h_debits, credits: h_credits, amounts: h_amounts, expires: h_expires } =
-        &batch.holds;
+    let holds: &HoldColumns = &batch.holds;
     let TakeColumns { holds: t_holds, captured: t_captured, voided: t_voided } = &batch.takes;
     call!(
         "commit_batch",
@@ -105,11 +104,12 @@ pub(super) fn commit_batch(batch: &Batch, by: By) -> Query<'_, Postgres, PgArgum
         made_by_ = sparse(made_by),
         made_from_ = sparse(made_from),
         bodies_ = sparse(bodies),
-        h_ids_ = h_ids,
-        h_debits_ = h_debits,
-        h_credits_ = h_credits,
-        h_amounts_ = numerics(h_amounts),
-        h_expires_ = h_expires,
+        h_ids_ = &holds.ids,
+        h_debits_ = &holds.debits,
+        h_credits_ = &holds.credits,
+        h_amounts_ = numerics(&holds.amounts),
+        h_expires_ = &holds.expires,
+        h_seqs_ = &holds.seqs,
         t_holds_ = t_holds,
         t_captured_ = numerics(t_captured),
         t_voided_ = numerics(t_voided),

@@ -48,7 +48,7 @@ const MADE_AT_ONCE: i64 = 50;
 
 /// Raises the journal's next place above `to`, so that no place up to there is given again, and writes the copy, in one
 /// transaction. The leader finds that its memory is not of this database, and begins anew. Returns how many events lie
-/// after the copy's position: they are published again.
+/// after the copy's position until now: they are published again.
 pub async fn publish_again(pool: &PgPool, publisher: &str, to: i64, copy: &Copy) -> Result<i64, Error> {
     let next = (to >> (PLACE_BITS + BATCH_BITS)) + 1;
     let mut first = 1;
@@ -58,6 +58,7 @@ pub async fn publish_again(pool: &PgPool, publisher: &str, to: i64, copy: &Copy)
         first += MADE_AT_ONCE;
     }
     let mut transaction = pool.begin().await?;
+    let tip: i64 = sqlx::query_scalar("SELECT journal_tip()").fetch_one(&mut *transaction).await?;
     // The partitions between where the journal is and where it goes on are closed, and have no keys to look up; the one
     // where it goes on is open.
     let closed = "UPDATE journal_partitions p SET opened_at = coalesce(p.opened_at, clock_timestamp()), \
@@ -68,13 +69,11 @@ pub async fn publish_again(pool: &PgPool, publisher: &str, to: i64, copy: &Copy)
     sqlx::query(closed).bind(to).execute(&mut *transaction).await?;
     let raised = "UPDATE writers SET rows = CASE WHEN batch >> 24 = $1 >> 44 THEN rows ELSE 0 END, batch = $1 >> 20 WHERE batch < $1 >> 20";
     sqlx::query(raised).bind(to).execute(&mut *transaction).await?;
-    let events = sqlx::query_scalar("SELECT count(*) FROM journal WHERE seq > $1 AND event IS NOT NULL AND n = 0")
-        .bind(copy.position)
-        .fetch_one(&mut *transaction)
-        .await?;
     write_copy(&mut *transaction, publisher, copy).await?;
     transaction.commit().await?;
-    Ok(events)
+    // counted when nothing waits for it any more
+    let events = "SELECT count(*) FROM journal WHERE seq > $1 AND seq <= $2 AND event IS NOT NULL AND n = 0";
+    sqlx::query_scalar(events).bind(copy.position).bind(tip).fetch_one(pool).await
 }
 
 fn interval(duration: Duration) -> PgInterval {

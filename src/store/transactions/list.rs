@@ -29,10 +29,16 @@ pub struct Filter {
     /// `Some(true)`: only declined ones; `Some(false)`: only completed ones.
     pub declined: Option<bool>,
     pub reference: Option<String>,
+    /// Made by the API key or the certificate of this name.
+    pub made_by: Option<String>,
+    /// Made from this address.
+    pub made_from: Option<String>,
     /// Empty: all.
     pub kinds: Vec<Kind>,
     /// Leaves out declines that are not bound to the caller's key: the caller does not know of them.
     pub bound: bool,
+    /// Leaves out steps of sagas.
+    pub no_steps: bool,
     /// How many are skipped first.
     pub offset: usize,
 }
@@ -133,7 +139,10 @@ impl Filter {
             && self.declined.is_none_or(|declined| declined == row.decline.is_some())
             && (self.kinds.is_empty() || self.kinds.contains(&row.kind))
             && (!self.bound || row.decline.as_ref().is_none_or(|(code, _)| *code == DeclineCode::LimitExceeded))
+            && !(self.no_steps && row.of_saga)
             && self.reference.as_ref().is_none_or(|reference| row.reference.as_ref() == Some(reference))
+            && self.made_by.as_ref().is_none_or(|maker| row.made_by.as_ref() == Some(maker))
+            && self.made_from.as_ref().is_none_or(|address| row.made_from.as_ref() == Some(address))
             && self.account.as_ref().is_none_or(names)
     }
 
@@ -248,7 +257,7 @@ impl<'a> Source<'a> {
     async fn chunk(&self, at: Cursor, count: usize) -> Result<Chunk, StoreError> {
         let (filter, limit) = (self.filter, i64::try_from(count).unwrap_or(i64::MAX));
         let Some((name, number)) = self.account else {
-            let sql = "SELECT seq, status, created_at FROM journal_before($1, $2, $3, $4, NULL, $5, $6, $7, $8)";
+            let sql = "SELECT seq, status, created_at FROM journal_before($1, $2, $3, $4, $5, $6, $7, $8)";
             let query = sqlx::query_as(sql).bind(at.seq).bind(self.low).bind(&filter.tenant).bind(&filter.reference);
             let rows: Vec<Listed> =
                 query.bind(filter.from).bind(filter.to).bind(LOOKS).bind(limit).fetch_all(self.pool).await?;

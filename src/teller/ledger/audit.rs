@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use super::currencies::unwritten;
 use super::{Ledger, read_failure};
 use crate::protocol::record::TransactionId;
 use crate::store::accounts;
-use crate::store::audit::{self, Equation, Reconciled, ReconciledTransaction};
+use crate::store::audit::{self, Audited, Equation, Mismatch, Reconciled, ReconciledTransaction};
 use crate::store::operators::Doing;
 use crate::teller::failure::{Failure, Noun};
 
@@ -27,11 +25,11 @@ impl Ledger {
         found(name, audit::reconcile(&self.parts().pool, tenant, name).await.map_err(|error| read_failure(&error))?)
     }
 
-    /// Compares all accounts: returns how many there are, and at most 1,000 of those that disagree.
+    /// Compares all accounts, and returns at most 1,000 of those that disagree.
     ///
     /// # Errors
     /// What kept them from being read.
-    pub async fn reconcile_all(&self, tenant: &str) -> Result<(i64, Vec<Reconciled>), Failure> {
+    pub async fn reconcile_all(&self, tenant: &str) -> Result<Audited<Reconciled>, Failure> {
         let _place = self.enter_read()?;
         audit::reconcile_all(&self.parts().pool, tenant, WRONG_MAX).await.map_err(|error| read_failure(&error))
     }
@@ -51,11 +49,11 @@ impl Ledger {
         found.ok_or_else(|| Failure::NotFound(Noun::Other, format!("Transaction not found: {}", id.0)))
     }
 
-    /// Compares all transactions: returns how many there are, and at most 1,000 of those with issues.
+    /// Compares all transactions, and returns at most 1,000 of those with issues.
     ///
     /// # Errors
     /// What kept them from being read.
-    pub async fn reconcile_transactions(&self, tenant: &str) -> Result<(i64, Vec<(Uuid, Vec<String>)>), Failure> {
+    pub async fn reconcile_transactions(&self, tenant: &str) -> Result<Audited<Mismatch>, Failure> {
         let _place = self.enter_read()?;
         audit::reconcile_transactions(&self.parts().pool, tenant, WRONG_MAX).await.map_err(|error| read_failure(&error))
     }
@@ -90,6 +88,28 @@ impl Ledger {
         }
         active.journal.resume(account);
         found(name, rebuilt?)
+    }
+
+    /// Sets every account right that disagrees, in rounds of at most 1,000, until none is left or a round mends none.
+    /// Returns how many accounts there are, how many still disagree, and the first 1,000 of those.
+    ///
+    /// # Errors
+    /// What kept them from being compared.
+    pub async fn rebuild_all(&self, doing: &Doing<'_>) -> Result<Audited<String>, Failure> {
+        loop {
+            let found = self.reconcile_all(doing.tenant).await?;
+            let (tried, mut failed) = (found.wrong.len(), Vec::new());
+            for row in found.wrong {
+                if self.rebuild(&row.name, doing).await.is_err() {
+                    failed.push(row.name);
+                }
+            }
+            let mended = i64::try_from(tried - failed.len()).unwrap_or(i64::MAX);
+            let disagreeing = found.disagreeing - mended;
+            if mended == 0 || disagreeing == i64::try_from(failed.len()).unwrap_or(i64::MAX) {
+                return Ok(Audited { total: found.total, disagreeing, wrong: failed });
+            }
+        }
     }
 
     /// The sums of all balances, by currency.

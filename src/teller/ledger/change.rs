@@ -11,10 +11,11 @@ use crate::actors::node::Active;
 use crate::ledger::{Guards, GuardsChange, Rejection};
 use crate::money::decimal_text;
 use crate::protocol::account::{AccountHandle, AccountMessage, ChangeOrder};
+use crate::protocol::admission::Attempt;
 use crate::protocol::record::{
     AccountChange, Api, Body, KeyHash, Kind, Maker, Operator, Record, RequestHash, TransactionId,
 };
-use crate::protocol::slip::Outcome;
+use crate::protocol::slip::{Abort, Outcome};
 use crate::teller::failure::Failure;
 
 /// A change as requested; `None`: stays as it is.
@@ -62,11 +63,17 @@ impl Ledger {
     /// # Errors
     /// `FailedPrecondition` when the account refuses; else by kind of [`Failure`].
     pub async fn change(&self, command: &ChangeCommand) -> Result<(), Failure> {
+        let attempt = self.attempt(command.api, &command.tenant, command.key.as_deref());
+        let changed = self.change_as(command, attempt.as_ref()).await;
+        self.certain(attempt.as_deref(), changed).await
+    }
+
+    async fn change_as(&self, command: &ChangeCommand, attempt: Option<&Arc<Attempt>>) -> Result<(), Failure> {
         let active = self.active()?;
         let mut account = self.account(&active, &command.tenant, &command.account, command.deadline).await?;
         let record = record(command, &account);
         for n in 1..=TRIES_MAX {
-            let permit = self.enter()?;
+            let permit = self.enter()?.of(attempt);
             let (reply, outcome) = oneshot::channel();
             let order = ChangeOrder {
                 account: account.clone(),
@@ -81,6 +88,9 @@ impl Ledger {
             let until = if command.deadline.is_callers { command.deadline.at } else { command.deadline.at + GRACE };
             match tokio::time::timeout_at(until.into(), outcome).await {
                 Ok(Ok(Outcome::Refused { rejection, .. })) => return Err(refusal(rejection, &account)),
+                Ok(Ok(Outcome::Aborted(Abort::TooLate))) if command.deadline.is_callers => {
+                    return Err(Failure::Deadline);
+                }
                 Ok(Ok(outcome)) => match answer(outcome) {
                     Tried::Answer(Answer::Completed { .. } | Answer::Declined { .. }) => return Ok(()),
                     Tried::Failed(failure) => return Err(failure),
@@ -109,7 +119,7 @@ fn record(command: &ChangeCommand, account: &AccountHandle) -> Record {
         key: command.key.as_deref().map_or(record.key, |key| KeyHash::of(command.api, &command.tenant, key)),
         key_text: command.key.clone(),
         correlation: command.correlation.clone(),
-        maker: Maker { name: Some(command.by.name.clone()), address: command.by.address.clone() },
+        maker: Maker { name: Some(command.by.name.clone()), address: command.by.address.clone(), ..Maker::default() },
         // The account's actor fills in the guards that it has now.
         body: Body::AccountChange(AccountChange { account: account.identity.id, guards: Guards::NONE }),
         ..record

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use smallvec::SmallVec;
 
 use super::Deadline;
+use crate::protocol::admission::Attempt;
 use crate::protocol::movement::{Movement, Source};
 use crate::protocol::record::{
     Api, BalancesAfter, DeclineCode, KeyHash, Maker, Posting, Record, RequestHash, RequestedPosting, TransactionId,
@@ -22,6 +23,8 @@ pub struct Request {
     pub id: Option<TransactionId>,
     /// The idempotency key as the caller gave it.
     pub key: Option<String>,
+    /// This attempt under the key; `None`: there is no key.
+    pub attempt: Option<Arc<Attempt>>,
     /// Tells a repeat from another request under the same key.
     pub identity: RequestHash,
     /// Free text of the caller.
@@ -32,6 +35,9 @@ pub struct Request {
     pub metadata: Option<String>,
     pub correlation: Option<String>,
     pub maker: Maker,
+    /// Those of its accounts that its caller chose: they are what the caller's rights are about. `None`: all that its
+    /// postings name.
+    pub chosen: Option<SmallVec<[String; 2]>>,
     pub deadline: Deadline,
     /// A decline for an account's own floor or ceiling binds the key: a repeat gets the same decline.
     pub declines_bind: bool,
@@ -80,12 +86,14 @@ impl Request {
             api,
             id: None,
             key: None,
+            attempt: None,
             identity,
             reference: None,
             description: None,
             metadata: None,
             correlation: None,
             maker,
+            chosen: None,
             deadline,
             declines_bind: false,
             with_balances: false,

@@ -1,57 +1,27 @@
 //! Exchanges between currencies: one transaction of two postings, over the house's clearing accounts, at a rate that it
 //! pins.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
-
 use chrono::Utc;
-use hashbrown::HashMap;
 use smallvec::smallvec;
 
-use super::{Answer, Command, GRACE, Ledger, Request, read_failure};
+use super::rights::CLEARING_PREFIX;
+use super::{Answer, Command, Ledger, Request, read_failure};
 use crate::money::{Currency, ROUNDING, exchange};
 use crate::protocol::admission::Permit;
 use crate::protocol::movement::{Exchange, Transfer};
-use crate::protocol::record::{ExchangeRow, KeyHash, Kind, RequestedPosting};
+use crate::protocol::record::{ExchangeRow, Kind, RequestedPosting};
 use crate::store::rates::{self, RateRow};
 use crate::teller::failure::Failure;
 
 /// The id of the account that has a currency's side of all exchanges. Its balance is what the house gained or lost by
 /// them in this currency.
 pub fn clearing_account(currency: Currency) -> String {
-    format!("clearing:{}", currency.code)
+    format!("{CLEARING_PREFIX}{}", currency.code)
 }
 
 /// A rate as a transaction pins it.
 pub fn pinned(rate: &RateRow, from: Currency, to: Currency) -> ExchangeRow {
-    ExchangeRow { rate_id: rate.id, base: from.code, quote: to.code, rate: rate.rate.0, rounding: ROUNDING }
-}
-
-/// Keys of exchanges that may still be done: a repeat that finds no rate any more must not be told that they were not.
-/// A slip outlives its caller, so a key stays here until nothing can be written for it any more.
-#[derive(Default)]
-pub struct ExchangesUnderway(Mutex<HashMap<KeyHash, Instant>>);
-
-/// From this many keys on, those whose time is over are removed before one is added.
-const UNDERWAY_TIDY: usize = 1_024;
-
-impl ExchangesUnderway {
-    fn lock(&self) -> MutexGuard<'_, HashMap<KeyHash, Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn enter(&self, request: &Request) {
-        let (Some(key), now) = (request.key_hash(), Instant::now()) else { return };
-        let mut keys = self.lock();
-        if keys.len() >= UNDERWAY_TIDY {
-            keys.retain(|_, until| *until > now);
-        }
-        keys.insert(key, request.deadline.at + GRACE);
-    }
-
-    fn has(&self, request: &Request) -> bool {
-        request.key_hash().is_some_and(|key| self.lock().get(&key).is_some_and(|until| *until > Instant::now()))
-    }
+    ExchangeRow { rate_id: rate.id, base: from.code, quote: to.code, rate: rate.rate.0, rounding: ROUNDING.name() }
 }
 
 impl Ledger {
@@ -85,17 +55,19 @@ impl Ledger {
         let (row, arrives) = match priced {
             Ok(priced) => priced,
             Err(why) => {
-                let told = self.told_before(&request).await?.ok_or(Failure::FailedPrecondition(why))?;
+                let told = self.repeated(&request).await?.ok_or(Failure::FailedPrecondition(why))?;
                 let paid = Box::new(Transfer { kind: Kind::FX }); // what arrived then stands in the journal alone
-                return Ok((Command { request, movement: paid, postings: smallvec![asked] }, told));
+                let command = Command { request, movement: paid, postings: smallvec![asked] };
+                command.permitted()?;
+                return Ok((command, told));
             }
         };
-        self.parts().memory.exchanges_underway.enter(&request);
         let (out, back) = (clearing_account(from), clearing_account(to));
         for (name, currency) in [(&out, from), (&back, to)] {
             self.open_system(&request, name, currency).await?;
         }
         let rate = pinned(&row, from, to);
+        let request = Request { chosen: Some(smallvec![asked.debit.clone(), asked.credit.clone()]), ..request };
         let postings = smallvec![
             RequestedPosting { credit: out, ..asked.clone() },
             RequestedPosting {
@@ -109,16 +81,6 @@ impl Ledger {
         let command = Command { request, movement: Box::new(Exchange { rate }), postings };
         let answer = self.post(&command, permit).await?;
         Ok((command, answer))
-    }
-
-    /// The outcome of this request if it was posted before; a new one would be refused now.
-    async fn told_before(&self, request: &Request) -> Result<Option<Answer>, Failure> {
-        // Before the keys are read: what is neither under way then nor used after it never began.
-        let is_underway = self.parts().memory.exchanges_underway.has(request);
-        match self.repeated(request).await? {
-            None if is_underway => Err(Failure::Unknown), // it may be done yet
-            told => Ok(told),
-        }
     }
 
     /// The rate to exchange at: the one of this number, or the newest; the inner `Err` says why there is none.

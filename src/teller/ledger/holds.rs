@@ -67,6 +67,7 @@ impl Ledger {
         if asked <= left {
             return self.post(command, permit).await;
         }
+        command.permitted()?;
         let (code, message) = command.movement.exceeded();
         match self.decline_unless_repeated(&self.active()?, command, code, message, permit).await {
             Tried::Answer(answer) => Ok(answer),

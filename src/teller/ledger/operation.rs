@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Deadline, Ledger, abort, read_failure};
 use crate::actors::node::Active;
 use crate::protocol::account::UsedKey;
+use crate::protocol::admission::Attempt;
 use crate::protocol::record::{Api, Body, KeyHash, Kind, Record, RequestHash, TransactionId};
 use crate::protocol::slip::Outcome;
 use crate::store::{self, StoreError};
@@ -47,7 +48,7 @@ impl Ledger {
         if let Some(known) = self.look_up(hash, deadline).await? {
             return Ok(known);
         }
-        if active.journal.is_running(hash) {
+        if self.parts().in_flight.has(hash) {
             return Ok(Operation::Running);
         }
         let Some(issued_at) = issued_at else {
@@ -63,21 +64,14 @@ impl Ledger {
         self.retire(&active, api, tenant, key, deadline).await
     }
 
-    /// Whether a key was used, or is being used: a command with it then gets the first one's answer, and does nothing
+    /// Whether the key of an attempt was used, or is being used by an earlier one: a command with it then gets the first one's answer, and does nothing
     /// new.
     ///
     /// # Errors
     /// What kept it from being looked up.
-    pub async fn knows_key(
-        &self,
-        api: Api,
-        tenant: &Arc<str>,
-        key: Option<&str>,
-        deadline: Deadline,
-    ) -> Result<bool, Failure> {
-        let Some(key) = key else { return Ok(false) };
-        let hash = KeyHash::of(api, tenant, key);
-        Ok(self.active()?.journal.is_running(hash) || self.look_up(hash, deadline).await?.is_some())
+    pub async fn knows_key(&self, attempt: Option<&Attempt>, deadline: Deadline) -> Result<bool, Failure> {
+        let Some(attempt) = attempt else { return Ok(false) };
+        Ok(!attempt.is_first() || self.look_up(attempt.key(), deadline).await?.is_some())
     }
 
     async fn look_up(&self, key: KeyHash, deadline: Deadline) -> Result<Option<Operation>, Failure> {

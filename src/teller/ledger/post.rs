@@ -8,12 +8,12 @@ use smallvec::SmallVec;
 use super::{Answer, Command, Ledger, Request, abort, read_failure};
 use crate::actors::node::Active;
 use crate::actors::posting::{self, Accounts, Unresolved};
-use crate::ledger::Rejection;
+use crate::ledger::{Leg, Rejection};
 use crate::money::Amount;
 use crate::protocol::account::AccountHandle;
 use crate::protocol::admission::Permit;
 use crate::protocol::movement::Approval;
-use crate::protocol::record::{DeclineCode, KeyHash, Posting};
+use crate::protocol::record::{AccountId, DeclineCode, KeyHash, Posting};
 use crate::protocol::slip::{Abort, Outcome};
 use crate::store;
 use crate::telemetry::metrics::SHED_REQUESTS;
@@ -34,15 +34,16 @@ impl Ledger {
     /// Posts a command and returns when its outcome is durable.
     ///
     /// # Errors
-    /// By kind of [`Failure`]: whether it is certainly not done, or maybe.
+    /// `Forbidden`; else by kind of [`Failure`]: whether it is certainly not done, or maybe.
     pub async fn post(&self, command: &Command, permit: Permit) -> Result<Answer, Failure> {
         let active = self.active()?;
+        command.permitted()?;
         if let Some((code, message)) = wrong_in_itself(command) {
             return self.decline(&active, command, code, message, permit).await;
         }
         let mut permit = Some(permit);
         for n in 1..=TRIES_MAX {
-            let permit = permit.take().map_or_else(|| self.enter(), Ok)?;
+            let permit = permit.take().map_or_else(|| self.enter(), Ok)?.of(command.request.attempt.as_ref());
             match self.try_once(&active, command, permit).await {
                 Tried::Answer(answer) => return Ok(answer),
                 Tried::Failed(failure) => return Err(failure),
@@ -71,6 +72,11 @@ impl Ledger {
             })
             .collect();
         let Some(postings) = postings else { return Tried::Failed(Failure::Interrupted) };
+        if command.movement.moves_outside_first()
+            && let Some((code, message)) = refused_later(command, &accounts, &postings)
+        {
+            return self.decline_unless_repeated(active, command, code, message, permit).await;
+        }
         let record = command.record(postings);
         let named = match command.movement.approval() {
             Approval::All => 0..accounts.len(),
@@ -84,10 +90,16 @@ impl Ledger {
             return Tried::Failed(Failure::AccountBusy { max: share_max });
         };
         match self.wait(outcome, command.request.deadline).await {
+            Ok(Outcome::Refused { .. }) if command.movement.is_amount_doubtful() => {
+                Tried::Failed(Failure::Interrupted) // what waited for a leg may ask for more than is left since
+            }
             Ok(Outcome::Refused { account, rejection, permit }) => {
                 let name =
                     accounts.iter().find(|known| known.identity.id == account).map(|known| known.identity.name.clone());
                 let (code, message) = refusal(rejection, name.as_deref().unwrap_or_default(), command);
+                if command.request.attempt.as_ref().is_some_and(|attempt| !attempt.is_first()) {
+                    return self.decline_unless_repeated(active, command, code, message, permit).await;
+                }
                 match self.decline(active, command, code, message, permit).await {
                     Ok(answer) => Tried::Answer(answer),
                     Err(failure) => Tried::Failed(failure),
@@ -170,7 +182,7 @@ impl Ledger {
     }
 
     /// Declines for the state of accounts. If the key was used before, that outcome is returned instead, whatever has
-    /// become of the accounts since.
+    /// become of the accounts since; if an earlier attempt under it is in flight, that one is waited for.
     pub(super) async fn decline_unless_repeated(
         &self,
         active: &Active,
@@ -179,6 +191,9 @@ impl Ledger {
         message: String,
         permit: Permit,
     ) -> Tried {
+        if !self.goes_first(command.request.attempt.as_ref(), command.request.deadline.at).await {
+            return Tried::Failed(Failure::EarlierUnknown(message));
+        }
         match self.repeated(&command.request).await {
             Ok(None) => {}
             Ok(Some(answer)) => return Tried::Answer(answer),
@@ -224,6 +239,21 @@ fn wrong_in_itself(command: &Command) -> Option<(DeclineCode, String)> {
         return Some((DeclineCode::SameAccount, "Cannot transfer to same account".into()));
     }
     None
+}
+
+/// The decline of a movement whose postings come later, and would be refused already now. Whoever approves it now says
+/// so itself if it is short of money.
+fn refused_later(command: &Command, accounts: &Accounts, postings: &[Posting]) -> Option<(DeclineCode, String)> {
+    accounts.iter().find_map(|account| {
+        let id = account.identity.id;
+        let sum = |side: fn(&Posting) -> AccountId| {
+            postings.iter().filter(|posting| side(posting) == id).map(|posting| posting.amount.minor_units()).sum()
+        };
+        let (debit, credit): (i128, i128) = (sum(|posting| posting.debit), sum(|posting| posting.credit));
+        let holds = debit > 0 && command.movement.approval() == Approval::Payer;
+        let leg = if holds { Leg::default() } else { Leg::net(debit, credit) };
+        account.would_refuse(leg).map(|rejection| refusal(rejection, &account.identity.name, command))
+    })
 }
 
 /// An account's refusal in the words of payment.v1.

@@ -43,7 +43,7 @@ pub struct Reversing {
 impl Refundable {
     /// What refunds it, in part or in whole.
     pub fn movement(&self) -> Refund {
-        Refund { payment: self.payment, limit: self.amount }
+        Refund { payment: self.payment, limit: self.amount, is_rest: false, is_doubtful: false }
     }
 }
 

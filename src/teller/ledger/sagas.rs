@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
 use smallvec::smallvec;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -16,13 +17,14 @@ use super::currencies::unwritten;
 use super::{Answer, Command, Ledger, Request, read_failure};
 use crate::actors::accounts::Resolved;
 use crate::money::{Amount, Currency};
-use crate::protocol::admission::Permit;
+use crate::protocol::admission::{Attempt, Permit};
 use crate::protocol::movement::{CardTopup, Movement, Payout};
 use crate::protocol::record::{
     AccountKind, Api, Maker, NormalSide, Operator, RequestedPosting, TransactionId, now_micros,
 };
 use crate::saga::{Broken, Order, Resolution, Saga, Step, Workflow, provider_account};
 use crate::store::accounts::NewAccount;
+use crate::store::operators::{self, ActionFilter, ActionRow};
 use crate::store::sagas::{self, Asked, SagaRow};
 use crate::teller::failure::{Failure, Noun};
 
@@ -32,6 +34,13 @@ const HELD_FOR: TimeDelta = TimeDelta::days(366);
 const OPERATED_WITHIN: Duration = Duration::from_secs(10);
 /// How often it looks for the answer meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How long one operator's word waits for another's.
+const SECONDED_WITHIN: TimeDelta = TimeDelta::days(1);
+/// Words of operators about one saga that are looked at, the newest.
+const PROPOSALS_MAX: i64 = 1_000;
+/// What an operator said of a stuck saga, which another must say as well.
+const PROPOSED: &str = "saga.propose";
 
 /// A movement through the provider, as requested. Every field is within its limits.
 #[derive(Clone, Debug)]
@@ -74,9 +83,22 @@ impl Ledger {
         order: SagaOrder,
         permit: Permit,
     ) -> Result<Answer, Failure> {
+        let attempt = self.attempt(Api::FlorinV1, tenant, order.key.as_deref());
+        let started = self.start_as(attempt.clone(), (tenant, correlation, maker), order, permit).await;
+        self.certain(attempt.as_deref(), started).await
+    }
+
+    async fn start_as(
+        &self,
+        attempt: Option<Arc<Attempt>>,
+        (tenant, correlation, maker): (&Arc<str>, Option<String>, Maker),
+        order: SagaOrder,
+        permit: Permit,
+    ) -> Result<Answer, Failure> {
         let counter = self.provider_account(order.currency)?;
         self.open_provider_account(tenant, &counter, order.currency, correlation.as_deref(), maker.clone()).await?;
         let SagaOrder { workflow, account, amount, currency, instrument, key, reference } = order;
+        let chosen = Some(smallvec![account.clone()]); // the provider's is Florin's choice
         let (code, exponent) = (currency.code.to_string(), currency.exponent);
         let (debit, credit) = match workflow {
             Workflow::Payout => (account.clone(), counter.clone()),
@@ -93,7 +115,6 @@ impl Ledger {
             instrument,
             reference: reference.clone(),
         };
-        let metadata = Some(json!({ "instrument": order.instrument }).to_string()); // for whoever lists and follows
         let (identity, movement): (_, Box<dyn Movement>) = match workflow {
             Workflow::Payout => {
                 (Payout::request(&order), Box::new(Payout { order, expires_at: now_micros() + HELD_FOR }))
@@ -101,7 +122,7 @@ impl Ledger {
             Workflow::CardTopup => (CardTopup::request(&order), Box::new(CardTopup { order })),
         };
         let request = Request::new(tenant.clone(), Api::FlorinV1, identity, maker, self.deadline(None));
-        let request = Request { key, reference, metadata, correlation, ..request };
+        let request = Request { key, attempt, reference, correlation, chosen, ..request };
         let command = Command { request, movement, postings: smallvec![posting] };
         let answer = self.post(&command, permit).await?;
         if let Some(active) = self.parts().node.active() {
@@ -175,14 +196,7 @@ pub async fn operate(
         let row = sagas::get(pool, tenant, id).await.map_err(|error| failed(&error))?;
         row.ok_or_else(|| Failure::NotFound(Noun::Other, format!("Saga not found: {}", id.0)))
     };
-    let asked = Asked {
-        id: Uuid::now_v7(),
-        how: operated.how,
-        by: operated.by.name.to_string(),
-        reason: operated.by.reason.clone(),
-        address: operated.by.address.as_deref().map(str::to_owned),
-        correlation: operated.correlation.clone(),
-    };
+    let asked = asked(operated);
     let deadline = Instant::now() + OPERATED_WITHIN;
     let facts = loop {
         let row = read().await?;
@@ -211,6 +225,60 @@ pub async fn operate(
     }
 }
 
+/// Whether another operator said the same of this saga, as it stands, within a day. If not, this one's word is noted for
+/// the other to find, and the inner error is the saga.
+///
+/// # Errors
+/// As [`operate`], without `TooLate`.
+pub async fn seconded(
+    pool: &PgPool,
+    tenant: Option<&str>,
+    id: TransactionId,
+    operated: &Operated,
+) -> Result<Result<(), SagaRow>, Failure> {
+    let row = sagas::get(pool, tenant, id).await.map_err(|error| read_failure(&error))?;
+    let row = row.ok_or_else(|| Failure::NotFound(Noun::Other, format!("Saga not found: {}", id.0)))?;
+    may_follow(pool, &row, &asked(operated)).await?;
+    let named = Resolution::NAMES.iter().find(|(_, how)| Some(*how) == operated.how).map(|(name, _)| *name);
+    let word = json!({ "as": named, "facts": row.facts.len() });
+    let (by, subject) = (&operated.by, id.0.to_string());
+    let filter = ActionFilter {
+        tenant: row.tenant.clone(),
+        subject: Some(subject.clone()),
+        action: Some(PROPOSED.into()),
+        from: Some(now_micros() - SECONDED_WITHIN),
+        to: None,
+    };
+    let said = operators::list(pool, &filter, None, PROPOSALS_MAX).await.map_err(|error| read_failure(&error))?;
+    let who = who_said(&said, &word);
+    if who.iter().any(|actor| *actor != &*by.name) {
+        return Ok(Ok(()));
+    }
+    if who.is_empty() {
+        let action = by.did(PROPOSED, &subject, None, Some(word.to_string()));
+        operators::note(pool, &row.tenant, &action).await.map_err(|error| unwritten(&error))?;
+    }
+    Ok(Err(row))
+}
+
+/// The operators who said this.
+fn who_said<'a>(said: &'a [ActionRow], word: &serde_json::Value) -> Vec<&'a str> {
+    let is_it = |text: &str| serde_json::from_str::<serde_json::Value>(text).is_ok_and(|after| after == *word);
+    let same = said.iter().filter(|action| action.after.as_deref().is_some_and(is_it));
+    same.map(|action| action.actor.as_str()).collect()
+}
+
+fn asked(operated: &Operated) -> Asked {
+    Asked {
+        id: Uuid::now_v7(),
+        how: operated.how,
+        by: operated.by.name.to_string(),
+        reason: operated.by.reason.clone(),
+        address: operated.by.address.as_deref().map(str::to_owned),
+        correlation: operated.correlation.clone(),
+    }
+}
+
 /// Checks whether the requested fact can follow, and says why not.
 async fn may_follow(pool: &PgPool, row: &SagaRow, asked: &Asked) -> Result<(), Failure> {
     let (mut saga, fact) = (replay(row)?, asked.fact());
@@ -225,6 +293,19 @@ async fn may_follow(pool: &PgPool, row: &SagaRow, asked: &Asked) -> Result<(), F
         Failure::FailedPrecondition(format!("saga {} cannot be {}: {}", row.id.0, fact.brief(), broken.why))
     };
     saga.apply(&fact, now_micros()).map_err(cannot)
+}
+
+/// A saga's order as callers are shown it: without the provider's token of the account or the card, which whoever has it
+/// may use.
+///
+/// # Errors
+/// `Guard`: it cannot be written.
+pub fn shown(order: &Order) -> Result<Box<RawValue>, Failure> {
+    let mut order = serde_json::to_value(order).map_err(|_| Failure::Guard)?; // texts and numbers encode
+    if let Some(fields) = order.as_object_mut() {
+        fields.remove("instrument");
+    }
+    to_raw_value(&order).map_err(|_| Failure::Guard)
 }
 
 /// The state of a saga after all of its facts.

@@ -37,6 +37,7 @@ impl Ledger {
             maker: request.maker.clone(),
             ..record
         };
+        let permit = permit.of(request.attempt.as_ref());
         match self.submit(&active, record, permit, request.deadline).await? {
             Outcome::Done { .. } | Outcome::Replayed { .. } => Ok(()),
             Outcome::KeyReused => Err(Failure::KeyReused),

@@ -7,7 +7,7 @@ use crate::store;
 use crate::store::accounts::AccountRow;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
-use crate::teller::ledger::{ChangeCommand, Ledger, read_failure};
+use crate::teller::ledger::{ChangeCommand, Ledger, covered, outside_the_house, read_failure};
 
 /// A change as requested; `None`: stays as it is.
 #[derive(Clone, Debug)]
@@ -43,8 +43,9 @@ pub fn limit_fault(floor: Option<i128>, ceiling: Option<i128>) -> Option<LimitFa
 /// An account as the primary has it.
 ///
 /// # Errors
-/// `NotFound`; what kept it from being read.
+/// `Forbidden`; `NotFound`; what kept it from being read.
 pub async fn get(ledger: &Ledger, call: &Call, id: &str) -> Result<AccountRow, Failure> {
+    covered(&call.maker.rights, id)?;
     let _place = ledger.enter_read()?;
     let row =
         store::accounts::get(&ledger.parts().pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
@@ -54,8 +55,9 @@ pub async fn get(ledger: &Ledger, call: &Call, id: &str) -> Result<AccountRow, F
 /// An account's identity as the primary has it, without a read of its balance.
 ///
 /// # Errors
-/// `NotFound`; what kept it from being read.
+/// `Forbidden`; `NotFound`; what kept it from being read.
 pub async fn identity(ledger: &Ledger, call: &Call, id: &str) -> Result<Identity, Failure> {
+    covered(&call.maker.rights, id)?;
     let _place = ledger.enter_read()?;
     let identity = store::accounts::identity(&ledger.parts().pool, &call.tenant, id)
         .await
@@ -66,8 +68,9 @@ pub async fn identity(ledger: &Ledger, call: &Call, id: &str) -> Result<Identity
 /// Changes status, floor and ceiling, and returns the account as it is when that is durable.
 ///
 /// # Errors
-/// `FailedPrecondition` when the account refuses; else as [`Ledger::change`].
+/// `Forbidden`: it is the house's; `FailedPrecondition` when the account refuses; else as [`Ledger::change`].
 pub async fn change(ledger: &Ledger, call: &Call, asked: Change) -> Result<AccountRow, Failure> {
+    outside_the_house(&call.maker.rights, Api::FlorinV1, &asked.account)?;
     let number = |limit: Option<Option<i128>>| {
         limit.map_or("as it is".to_owned(), |limit| limit.map_or("none".to_owned(), |limit| limit.to_string()))
     };

@@ -145,7 +145,8 @@ pub async fn list(
 ) -> Result<(Vec<CustomerRow>, Option<String>), Failure> {
     let email_text = email.as_deref().unwrap_or_default();
     let query = RequestHash::of(&[b"ListCustomers", call.tenant.as_bytes(), email_text.as_bytes()]);
-    let start = token.place(query)?;
+    let seal = pages::seal(ledger).await?;
+    let start = seal.open(query, token)?;
     let from = (start != Cursor::START).then_some(start).and_then(|start| {
         Some((DateTime::from_timestamp_micros(start.seq)?, start.row)) // those of this time that were shown already
     });
@@ -160,7 +161,7 @@ pub async fn list(
         let same = rows.iter().filter(|row| row.created_at == at).count();
         let before = from.filter(|(from, _)| *from == at).map_or(0, |(_, shown)| shown);
         let row = before + i64::try_from(same).unwrap_or(i64::MAX);
-        pages::token(query, &Cursor { seq: at.timestamp_micros(), row, ..Cursor::START })
+        seal.token(query, &Cursor { seq: at.timestamp_micros(), row, ..Cursor::START })
     });
     Ok((rows, next))
 }

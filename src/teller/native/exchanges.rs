@@ -63,9 +63,13 @@ pub async fn exchange(ledger: &Ledger, call: &Call, asked: Exchange, permit: Per
     }
     let (reference, metadata) = (words.reference.as_deref(), words.metadata.as_deref());
     let identity = movement::Exchange::request(&posting, to, rate, reference, metadata);
-    let request = request(call, call.deadline(ledger), identity, words);
-    let (command, answer) = ledger.exchange(request, posting, (from, to), rate, permit).await?;
-    answered(ledger, call, command, answer).await
+    let key = words.key.clone();
+    let work = |call: Call| async move {
+        let request = request(&call, call.deadline(ledger), identity, words);
+        let (command, answer) = ledger.exchange(request, posting, (from, to), rate, permit).await?;
+        answered(ledger, &call, command, answer).await
+    };
+    call.attempt(ledger, key.as_deref(), work).await
 }
 
 /// Stores a rate.
@@ -103,7 +107,8 @@ pub async fn list(
 ) -> Result<(Vec<RateRow>, Option<String>), Failure> {
     let (base, quote) = pair(ledger, base, quote).await?;
     let query = RequestHash::of(&[b"ListRates", call.tenant.as_bytes(), base.as_bytes(), quote.as_bytes()]);
-    let start = token.place(query)?;
+    let seal = pages::seal(ledger).await?;
+    let start = seal.open(query, token)?;
     let before = (start != Cursor::START).then_some(start.seq);
     let _place = ledger.enter_read()?;
     let rows = rates::list(&ledger.parts().pool, &call.tenant, (&base, &quote), before, i64::from(size) + 1).await;
@@ -111,7 +116,7 @@ pub async fn list(
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let more = rows.len() > size;
     rows.truncate(size);
-    let next = rows.last().filter(|_| more).map(|row| pages::token(query, &Cursor { seq: row.id, ..Cursor::START }));
+    let next = rows.last().filter(|_| more).map(|row| seal.token(query, &Cursor { seq: row.id, ..Cursor::START }));
     Ok((rows, next))
 }
 

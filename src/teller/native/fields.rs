@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Timelike, Utc};
 
 use crate::money::{Amount, AmountError, Currencies, Currency};
 use crate::protocol::events::metadata_texts;
@@ -50,7 +50,11 @@ pub fn amount(field: &str, text: &str, currency: Currency) -> Result<Amount, Fai
     })
 }
 
-/// Reads an RFC 3339 time; `None`: the text is empty.
+/// Nanoseconds of a second; a time with as many or more is in a leap second.
+const SECOND: u32 = 1_000_000_000;
+
+/// Reads an RFC 3339 time of the years 0 to 9999 in UTC; `None`: the text is empty. No leap seconds: neither the
+/// database nor an answer could carry one.
 ///
 /// # Errors
 /// `Invalid`, naming field and value.
@@ -59,8 +63,9 @@ pub fn time(field: &str, text: &str) -> Result<Option<DateTime<Utc>>, Failure> {
         return Ok(None);
     }
     validate::text(field, text, TIME_MAX)?;
-    let time = DateTime::parse_from_rfc3339(text);
-    time.map(|time| Some(time.to_utc())).map_err(|_| {
+    let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
+    let time = time.filter(|time| time.nanosecond() < SECOND && (0..=9999).contains(&time.year()));
+    time.map(Some).ok_or_else(|| {
         Failure::Invalid(format!("{field} {:?} is not a time such as \"2026-01-31T12:00:00Z\"", cut(text)))
     })
 }
@@ -138,6 +143,27 @@ mod tests {
         assert!(refused(&"9".repeat(27)).contains("28 digits"));
         assert!(refused(&"0".repeat(65)).contains("limit is 64"));
         assert_eq!(amount("a", "1.500", usd), Ok(Amount::from(150)));
+    }
+
+    // Fails when a leap second is taken: it would be answered as second 60 of any minute.
+    #[test]
+    fn times_that_no_answer_can_carry_are_refused() {
+        for wrong in [
+            "2030-06-01T12:30:60Z",
+            "2016-12-31T23:59:60Z",
+            "2030-06-01T12:30:60.5+05:30",
+            "2030-06-01T24:00:00Z",
+            "2030-02-29T00:00:00Z",
+            "9999-12-31T23:59:59-01:00",
+            "0000-01-01T00:00:00+01:00",
+            "2030-06-01 ",
+        ] {
+            let refused = time("expires_at", wrong).unwrap_err().to_string();
+            assert!(refused.starts_with("expires_at") && refused.contains(wrong), "{refused}");
+        }
+        let good = time("expires_at", "2030-06-01T12:30:59.999999999Z").unwrap().unwrap();
+        assert_eq!(crate::protocol::events::timestamp(good), "2030-06-01T12:30:59.999999+00:00");
+        assert_eq!(time("expires_at", ""), Ok(None));
     }
 
     #[test]

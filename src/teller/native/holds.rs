@@ -4,18 +4,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use smallvec::smallvec;
 use uuid::Uuid;
 
-use super::post::{Posted, Words, answered, request};
+use super::post::{Posted, Words, answered, decided_again, request};
 use super::{accounts, fields, pages};
 use crate::money::{Amount, Currency, CurrencyCode};
 use crate::protocol::admission::Permit;
 use crate::protocol::movement::{self, Hold, Void};
-use crate::protocol::record::{Api, DeclineCode, RequestHash, RequestedPosting, TransactionId};
+use crate::protocol::record::{DeclineCode, Kind, RequestHash, RequestedPosting, TransactionId};
 use crate::store;
-use crate::store::holds::{HoldRow, HoldState};
-use crate::store::transactions::Cursor;
+use crate::store::holds::{HoldRow, HoldState, Listed};
+use crate::store::transactions::{Cursor, TransactionRow};
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
-use crate::teller::ledger::{Answer, Command, Ledger, read_failure};
+use crate::teller::ledger::{Answer, Command, Deadline, Ledger, covered, read_failure};
 use crate::teller::validate::cut;
 
 /// How long a hold lasts when the caller does not say.
@@ -84,14 +84,31 @@ pub fn id(text: &str) -> Result<TransactionId, Failure> {
     Uuid::parse_str(text).map(TransactionId).map_err(|_| Failure::no_hold(text))
 }
 
+/// A hold. A caller who is kept to some accounts is shown those of which one side is theirs.
+///
+/// # Errors
+/// `Forbidden`; `NotFound`; what kept it from being read.
+pub async fn get(ledger: &Ledger, call: &Call, id: TransactionId) -> Result<HoldRow, Failure> {
+    let held = ledger.hold(&call.tenant, id).await?;
+    let rights = &call.maker.rights;
+    covered(rights, &held.debit).or_else(|_| covered(rights, &held.credit))?;
+    Ok(held)
+}
+
 /// Opens a hold, and returns when that is durable.
 ///
 /// # Errors
 /// `Invalid` for a time that has passed, unless the key was used before; else as [`Ledger::post`].
 pub async fn authorize(ledger: &Ledger, call: &Call, asked: Authorize, permit: Permit) -> Result<Authorized, Failure> {
+    let key = asked.words.key.clone();
+    let work = |call| async move { authorize_as(ledger, &call, asked, permit).await };
+    call.attempt(ledger, key.as_deref(), work).await
+}
+
+async fn authorize_as(ledger: &Ledger, call: &Call, asked: Authorize, permit: Permit) -> Result<Authorized, Failure> {
     let given = asked.expires_at.as_ref().map(|expiry| expiry.at);
     if let Some(why) = asked.expires_at.and_then(|expiry| expiry.late)
-        && !ledger.knows_key(Api::FlorinV1, &call.tenant, asked.words.key.as_deref(), call.deadline(ledger)).await?
+        && !ledger.knows_key(call.attempt.as_deref(), call.deadline(ledger)).await?
     {
         return Err(Failure::Invalid(why));
     }
@@ -118,14 +135,31 @@ pub async fn authorize(ledger: &Ledger, call: &Call, asked: Authorize, permit: P
     Ok(Authorized { posted, hold })
 }
 
-/// Pays a hold out, in whole or in part.
+/// Pays a hold out, in whole or in part. What rests on what is left of it is decided again if that changes meanwhile.
 ///
 /// # Errors
-/// `NotFound`; `Invalid` for a text that is no amount; else as [`Ledger::post`].
+/// `NotFound`; `Invalid` for a text that is no amount; else as [`Ledger::post`]. `Interrupted`: what is left kept changing.
 pub async fn capture(ledger: &Ledger, call: &Call, asked: Capture, permit: Permit) -> Result<Posted, Failure> {
-    let (id, deadline) = (asked.hold, call.deadline(ledger));
+    let (key, deadline) = (asked.words.key.clone(), call.deadline(ledger));
+    let work = |call| async move {
+        if asked.amount.is_some() && !asked.is_last {
+            return capture_once(ledger, &call, asked, deadline, permit).await;
+        }
+        decided_again(ledger, permit, |permit| capture_once(ledger, &call, asked.clone(), deadline, permit)).await
+    };
+    call.attempt(ledger, key.as_deref(), work).await
+}
+
+async fn capture_once(
+    ledger: &Ledger,
+    call: &Call,
+    asked: Capture,
+    deadline: Deadline,
+    permit: Permit,
+) -> Result<Posted, Failure> {
+    let (id, is_rest) = (asked.hold, asked.amount.is_none() || asked.is_last);
     // So much of a hold that is known: what is left of it, the database says.
-    let recent = if asked.amount.is_none() || asked.is_last { None } else { ledger.recent_hold(&call.tenant, id) };
+    let recent = if is_rest { None } else { ledger.recent_hold(&call.tenant, id) };
     let held = match &recent {
         Some(known) => HoldRow::clone(known),
         None => ledger.hold(&call.tenant, id).await?,
@@ -142,7 +176,7 @@ pub async fn capture(ledger: &Ledger, call: &Call, asked: Capture, permit: Permi
     let identity = movement::Capture::request(id, given, asked.is_last, asked.words.reference.as_deref());
     let command = Command {
         request: request(call, deadline, identity, asked.words),
-        movement: Box::new(movement::Capture { hold: id, voided }),
+        movement: Box::new(movement::Capture { hold: id, voided, is_rest }),
         postings: smallvec![posting(held, amount)],
     };
     let answer = ledger.post_out_of(&command, left, permit).await?;
@@ -152,10 +186,11 @@ pub async fn capture(ledger: &Ledger, call: &Call, asked: Capture, permit: Permi
     answered(ledger, call, command, answer).await
 }
 
-/// Releases what a hold has left.
+/// Releases what a hold has left, also if less is left than when it was called. If another void did, or its time has come,
+/// that is the answer.
 ///
 /// # Errors
-/// `NotFound`; else as [`Ledger::post`].
+/// `NotFound`; else as [`Ledger::post`]. `Interrupted`: what is left kept changing.
 pub async fn void(
     ledger: &Ledger,
     call: &Call,
@@ -163,7 +198,21 @@ pub async fn void(
     words: Words,
     permit: Permit,
 ) -> Result<Posted, Failure> {
-    let deadline = call.deadline(ledger);
+    let (key, deadline) = (words.key.clone(), call.deadline(ledger));
+    let work = |call| async move {
+        decided_again(ledger, permit, |permit| void_once(ledger, &call, id, words.clone(), deadline, permit)).await
+    };
+    call.attempt(ledger, key.as_deref(), work).await
+}
+
+async fn void_once(
+    ledger: &Ledger,
+    call: &Call,
+    id: TransactionId,
+    words: Words,
+    deadline: Deadline,
+    permit: Permit,
+) -> Result<Posted, Failure> {
     let held = ledger.hold(&call.tenant, id).await?;
     let left = held.remaining();
     let amount = minor(if left == 0 { held.amount } else { left })?;
@@ -173,8 +222,22 @@ pub async fn void(
         movement: Box::new(Void { hold: id }),
         postings: smallvec![posting(held, amount)],
     };
+    command.permitted()?;
+    if left == 0
+        && ledger.repeated(&command.request).await?.is_none()
+        && let Some(transaction) = voided(ledger, call, id).await?
+    {
+        return Ok(Posted { transaction, declined: None, replayed: true });
+    }
     let answer = ledger.post_out_of(&command, left, permit).await?;
     answered(ledger, call, command, answer).await
+}
+
+/// What released a hold's rest; `None`: captures took all of it.
+async fn voided(ledger: &Ledger, call: &Call, id: TransactionId) -> Result<Option<TransactionRow>, Failure> {
+    let _place = ledger.enter_read()?;
+    let row = store::transactions::last_following(&ledger.parts().pool, &call.tenant, id, Kind::VOID).await;
+    row.map_err(|error| read_failure(&error))
 }
 
 /// A page of the holds of an account's money, newest first, and the next page's token; `None` after the last. If only
@@ -192,7 +255,8 @@ pub async fn list(
 ) -> Result<(Vec<HoldRow>, Option<String>), Failure> {
     let query =
         RequestHash::of(&[b"ListHolds", call.tenant.as_bytes(), account.as_bytes(), format!("{state:?}").as_bytes()]);
-    let mut at = token.place(query)?.id;
+    let seal = pages::seal(ledger).await?;
+    let mut at = seal.open(query, token)?.seq;
     let identity = accounts::get(ledger, call, account).await?.identity;
     let _place = ledger.enter_read()?;
     let size = usize::try_from(size).unwrap_or(usize::MAX);
@@ -204,22 +268,22 @@ pub async fn list(
             .map_err(|error| read_failure(&error))?;
         let ends = chunk.len() < count;
         looked_at += count;
-        for row in chunk {
-            if state.is_some_and(|state| state != row.state()) {
-                at = row.id;
+        for Listed { hold, seq } in chunk {
+            if state.is_some_and(|state| state != hold.state()) {
+                at = seq;
                 continue;
             }
             if rows.len() == size {
-                return Ok((rows, Some(pages::token(query, &Cursor { id: at, ..Cursor::START }))));
+                return Ok((rows, Some(seal.token(query, &Cursor { seq: at, ..Cursor::START }))));
             }
-            at = row.id;
-            rows.push(row);
+            at = seq;
+            rows.push(hold);
         }
         if ends {
             return Ok((rows, None));
         }
     }
-    Ok((rows, Some(pages::token(query, &Cursor { id: at, ..Cursor::START }))))
+    Ok((rows, Some(seal.token(query, &Cursor { seq: at, ..Cursor::START }))))
 }
 
 /// A posting that takes this amount from a hold, from its payer to its payee.

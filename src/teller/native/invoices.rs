@@ -14,24 +14,21 @@ use tokio::sync::oneshot;
 use self::postings::{Booked, Entries, Party};
 use super::fields;
 use super::names::{self, Spelling};
-use super::post::{Posted, Words, answered, request};
-use crate::billing::invoice::{self, Balance, Command as Change, InvoiceRejection, Settlement};
+use super::post::{Posted, Words, answered, decided_again, request};
+use crate::billing::invoice::{self, Balance, Command as Change, InvoiceRejection, Settlement, Status};
 use crate::billing::postings as rules;
 use crate::money::{Amount, Currency};
 use crate::protocol::admission::Permit;
 use crate::protocol::events::EventType;
 use crate::protocol::movement::{self, Movement, Recorded};
 use crate::protocol::record::{
-    DocumentKind, Kind, Operator, OperatorAction, RequestHash, Rows, SettlementKind, SettlementRow,
+    DocumentKind, Kind, Operator, OperatorAction, RequestHash, Rows, SettlementKind, SettlementRow, TransactionId,
 };
 use crate::store::billing::invoices::{self as store, InvoiceRow};
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Answer, Command, Deadline, Ledger, Request, pinned, read_failure};
 use crate::teller::validate::cut;
-
-/// How often a command is decided, if each time an invoice changes meanwhile.
-const TRIES_MAX: u32 = 5;
 
 /// What is to be done.
 #[derive(Clone, Debug)]
@@ -118,33 +115,19 @@ pub async fn get(ledger: &Ledger, tenant: &str, id: &str) -> Result<InvoiceRow, 
 /// # Errors
 /// `NotFound`; `FailedPrecondition` for what the invoice's state forbids; else as [`Ledger::post`].
 pub async fn settle(ledger: &Ledger, call: &Call, id: &str, asked: Asked, permit: Permit) -> Result<Settled, Failure> {
-    let invoice = get(ledger, &call.tenant, id).await?.id;
-    let work = {
-        let (ledger, call, id, deadline) = (ledger.clone(), call.clone(), id.to_owned(), call.deadline(ledger));
-        async move {
-            let work = |permit| in_turn(&ledger, &call, &id, asked.clone(), deadline, permit);
-            decided_again(&ledger, permit, work).await
-        }
+    let key = asked.words.key.clone();
+    let work = |call: Call| async move {
+        let invoice = get(ledger, &call.tenant, id).await?.id;
+        let work = {
+            let (ledger, id, deadline) = (ledger.clone(), id.to_owned(), call.deadline(ledger));
+            async move {
+                let work = |permit| in_turn(&ledger, &call, &id, asked.clone(), deadline, permit);
+                decided_again(&ledger, permit, work).await
+            }
+        };
+        turn(ledger, invoice, work).await
     };
-    turn(ledger, invoice, work).await
-}
-
-/// Decides once more when what it rested on has changed meanwhile: a payment over several invoices, or the timer of what
-/// is overdue, has no turn with each of them.
-async fn decided_again<T, F: Future<Output = Result<T, Failure>>>(
-    ledger: &Ledger,
-    permit: Permit,
-    mut work: impl FnMut(Permit) -> F,
-) -> Result<T, Failure> {
-    let mut permit = Some(permit);
-    for _ in 1..TRIES_MAX {
-        let permit = permit.take().map_or_else(|| ledger.enter(), Ok)?;
-        match work(permit).await {
-            Err(Failure::Interrupted) => {} // nothing was done
-            done => return done,
-        }
-    }
-    work(ledger.enter()?).await
+    call.attempt(ledger, key.as_deref(), work).await
 }
 
 /// Runs a command when those that came before it on this invoice are done.
@@ -177,6 +160,9 @@ async fn in_turn(
     let request = request(call, deadline, identity, words);
     if let Some(answer) = ledger.repeated(&request).await? {
         return repeated(ledger, call, row, answer).await;
+    }
+    if let Some(kind) = is_so_already(&row.balance, &what) {
+        return as_it_became(ledger, call, row, kind).await;
     }
     let change = change(&row, &what)?;
     let settlement = invoice::decide(&row.balance, change).map_err(|why| refused(&row, why))?;
@@ -226,6 +212,7 @@ async fn post(
     entries: &Entries<'_>,
     permit: Permit,
 ) -> Result<Posted, Failure> {
+    let request = Request { chosen: Some(entries.named()), ..request };
     entries.open(ledger, &request).await?;
     let command = Command { request, movement, postings: entries.requested() };
     let answer = ledger.post(&command, permit).await?;
@@ -272,10 +259,49 @@ fn action(what: &Do) -> Option<&'static str> {
 /// What the first request under the key did.
 async fn repeated(ledger: &Ledger, call: &Call, invoice: InvoiceRow, answer: Answer) -> Result<Settled, Failure> {
     let (Answer::Completed { id, .. } | Answer::Declined { id, .. }) = answer;
+    done_before(ledger, call, invoice, Some(id)).await
+}
+
+/// An invoice with the transaction that did it before, if one posted anything.
+async fn done_before(
+    ledger: &Ledger,
+    call: &Call,
+    invoice: InvoiceRow,
+    id: Option<TransactionId>,
+) -> Result<Settled, Failure> {
     let pool = &ledger.parts().pool;
-    let first = crate::store::transactions::get(pool, &call.tenant, id).await.map_err(|error| read_failure(&error))?;
+    let first = match id {
+        Some(id) => {
+            let first = crate::store::transactions::get(pool, &call.tenant, id).await;
+            first.map_err(|error| read_failure(&error))?
+        }
+        None => None,
+    };
     let posted = first.map(|transaction| Posted { transaction, declined: None, replayed: true });
     Ok(Settled { invoice, posted, replayed: true })
+}
+
+/// By what an invoice came into the state that a command is to bring it into; `None`: it is not in it.
+fn is_so_already(balance: &Balance, what: &Do) -> Option<SettlementKind> {
+    match (what, balance.status) {
+        (Do::Void, Status::Void) => Some(SettlementKind::Void),
+        (Do::MarkUncollectible, Status::Uncollectible) => Some(SettlementKind::Uncollectible),
+        (Do::WriteOff, Status::Uncollectible) if balance.due() == Amount::ZERO => Some(SettlementKind::WriteOff),
+        _ => None,
+    }
+}
+
+/// Doing what was done already is the same answer: with the last transaction that did it.
+async fn as_it_became(
+    ledger: &Ledger,
+    call: &Call,
+    invoice: InvoiceRow,
+    kind: SettlementKind,
+) -> Result<Settled, Failure> {
+    let settlements = store::settlements(&ledger.parts().pool, invoice.id).await;
+    let settlements = settlements.map_err(|error| read_failure(&error))?;
+    let last = settlements.iter().rfind(|settlement| settlement.kind == kind);
+    done_before(ledger, call, invoice, last.map(|last| TransactionId(last.transaction))).await
 }
 
 /// Tells a repeat from another request under the same key.

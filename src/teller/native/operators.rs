@@ -42,7 +42,8 @@ pub async fn list(
         from_text.as_bytes(),
         to_text.as_bytes(),
     ]);
-    let start = token.place(query)?;
+    let seal = pages::seal(ledger).await?;
+    let start = seal.open(query, token)?;
     let before = DateTime::from_timestamp_micros(start.seq).filter(|_| start != Cursor::START).map(|at| (at, start.id));
     let filter = ActionFilter { tenant: call.tenant.to_string(), subject, action, from, to };
     let _place = ledger.enter_read()?;
@@ -52,6 +53,6 @@ pub async fn list(
     let more = rows.len() > size;
     rows.truncate(size);
     let after = |row: &ActionRow| Cursor { seq: row.at.timestamp_micros(), id: row.id, ..Cursor::START };
-    let next = rows.last().filter(|_| more).map(|row| pages::token(query, &after(row)));
+    let next = rows.last().filter(|_| more).map(|row| seal.token(query, &after(row)));
     Ok((rows, next))
 }

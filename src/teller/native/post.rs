@@ -100,6 +100,18 @@ pub async fn post(
     asked: Transaction,
     permit: Permit,
 ) -> Result<Posted, Failure> {
+    let key = asked.words.key.clone();
+    let work = |call| async move { post_as(ledger, &call, deadline, asked, permit).await };
+    call.attempt(ledger, key.as_deref(), work).await
+}
+
+async fn post_as(
+    ledger: &Ledger,
+    call: &Call,
+    deadline: Deadline,
+    asked: Transaction,
+    permit: Permit,
+) -> Result<Posted, Failure> {
     let Transaction { kind, postings, words } = asked;
     let identity = Transfer::request(kind, &postings, words.reference.as_deref(), words.metadata.as_deref());
     let request = request(call, deadline, identity, words);
@@ -111,6 +123,7 @@ pub async fn post(
 pub(super) fn request(call: &Call, deadline: Deadline, identity: RequestHash, words: Words) -> Request {
     Request {
         key: words.key,
+        attempt: call.attempt.clone(),
         reference: words.reference,
         description: words.description,
         metadata: words.metadata,
@@ -118,6 +131,27 @@ pub(super) fn request(call: &Call, deadline: Deadline, identity: RequestHash, wo
         with_balances: true,
         ..Request::new(call.tenant.clone(), Api::FlorinV1, identity, call.maker.clone(), deadline)
     }
+}
+
+/// How often a command is decided, if each time what it rests on changes meanwhile.
+const DECIDED_MAX: u32 = 8;
+
+/// Decides once more when what it rested on has changed meanwhile: what is left of a hold or a payment, while others take
+/// from it; an invoice, by a payment over several of them or the timer of what is overdue, which have no turn with it.
+pub(super) async fn decided_again<T, F: Future<Output = Result<T, Failure>>>(
+    ledger: &Ledger,
+    permit: Permit,
+    mut work: impl FnMut(Permit) -> F,
+) -> Result<T, Failure> {
+    let mut permit = Some(permit);
+    for _ in 1..DECIDED_MAX {
+        let permit = permit.take().map_or_else(|| ledger.enter(), Ok)?;
+        match work(permit).await {
+            Err(Failure::Interrupted) => {} // nothing was done
+            done => return done,
+        }
+    }
+    work(ledger.enter()?).await
 }
 
 /// The outcome as a row. A repeat gets the row of the first request.
@@ -177,6 +211,8 @@ fn written(command: Command, answer: Answer) -> Posted {
         description: request.description,
         metadata: request.metadata,
         correlation: request.correlation,
+        made_by: None, // whoever asked knows
+        made_from: None,
         decline,
         created_at,
         refund_of,

@@ -1,9 +1,11 @@
 //! Refunds payments, and reverses any transaction.
 
+use std::sync::{Mutex, PoisonError};
+
 use smallvec::smallvec;
 
 use super::fields;
-use super::post::{Posted, Words, answered, request};
+use super::post::{Posted, Words, answered, decided_again, request};
 use crate::money::{Amount, Currency, CurrencyCode};
 use crate::protocol::admission::Permit;
 use crate::protocol::movement::{self, Reversal};
@@ -32,15 +34,36 @@ pub enum Part {
     Posting(RequestedPosting),
 }
 
-/// Refunds a payment, in part or in whole.
+/// Refunds a payment, in part or in whole. The rest of it is read again if it changes meanwhile.
 ///
 /// # Errors
-/// `NotFound`; `FailedPrecondition` for what cannot be refunded; else as [`Ledger::post`].
+/// `NotFound`; `FailedPrecondition` for what cannot be refunded; else as [`Ledger::post`]. `Interrupted`: what is left
+/// kept changing.
 pub async fn refund(
     ledger: &Ledger,
     call: &Call,
     deadline: Deadline,
     asked: Refund,
+    permit: Permit,
+) -> Result<Posted, Failure> {
+    let key = asked.words.key.clone();
+    let work = |call| async move {
+        if !matches!(asked.part, Part::Rest) {
+            return refund_once(ledger, &call, deadline, (asked, None), permit).await;
+        }
+        let left = Mutex::new(None);
+        let once = |permit| refund_once(ledger, &call, deadline, (asked.clone(), Some(&left)), permit);
+        decided_again(ledger, permit, once).await
+    };
+    call.attempt(ledger, key.as_deref(), work).await
+}
+
+/// `known`: of the rest, how much was left when it was read before.
+async fn refund_once(
+    ledger: &Ledger,
+    call: &Call,
+    deadline: Deadline,
+    (asked, known): (Refund, Option<&Mutex<Option<i128>>>),
     permit: Permit,
 ) -> Result<Posted, Failure> {
     let Refund { payment, part, words } = asked;
@@ -65,6 +88,8 @@ pub async fn refund(
         exponent,
     };
     let asks_for_rest = matches!(part, Part::Rest);
+    let before = known.map(|known| known.lock().unwrap_or_else(PoisonError::into_inner).replace(paid.left));
+    let is_doubtful = before.is_some_and(|before| before != Some(paid.left));
     let refunded = match part {
         Part::Posting(asked)
             if (asked.debit.as_str(), asked.credit.as_str())
@@ -94,7 +119,7 @@ pub async fn refund(
     let identity = movement::Refund::request(payment, amount, reference, metadata);
     let command = Command {
         request: request(call, deadline, identity, words),
-        movement: Box::new(paid.movement()),
+        movement: Box::new(movement::Refund { is_rest: asks_for_rest, is_doubtful, ..paid.movement() }),
         postings: smallvec![refunded],
     };
     let answer = ledger.post_out_of(&command, paid.left, permit).await?;
@@ -106,6 +131,18 @@ pub async fn refund(
 /// # Errors
 /// `NotFound`; `FailedPrecondition` for what moved no money; else as [`Ledger::post`].
 pub async fn reverse(
+    ledger: &Ledger,
+    call: &Call,
+    original: TransactionId,
+    words: Words,
+    permit: Permit,
+) -> Result<Posted, Failure> {
+    let key = words.key.clone();
+    let work = |call| async move { reverse_as(ledger, &call, original, words, permit).await };
+    call.attempt(ledger, key.as_deref(), work).await
+}
+
+async fn reverse_as(
     ledger: &Ledger,
     call: &Call,
     original: TransactionId,

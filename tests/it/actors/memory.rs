@@ -1,5 +1,6 @@
 //! Memory damaged on purpose: the fold finds it, keeps the account apart, and nobody else notices.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use florin::protocol::account::Posted;
@@ -9,6 +10,7 @@ use florin::store::operators::Doing;
 use florin::store::verify::verify;
 use florin::store::{audit, live};
 use florin_wire::payment_v1 as pb;
+use futures::future::join_all;
 
 use crate::harness::money::reason;
 use crate::harness::{Florin, until};
@@ -102,4 +104,26 @@ async fn damaged_memory_is_found_within_two_seconds_and_stops_nobody_else() {
 
 fn id(payment: &pb::AuthorizePaymentResponse) -> String {
     uuid::Uuid::from_u128(ulid::Ulid::from_string(&payment.payment_id).unwrap().0).to_string()
+}
+
+// Fails when accounts that were ended on purpose count as failures: beyond 1,000 in a minute the directory is started
+// again, and every account with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_that_are_ended_to_be_loaded_anew_do_not_take_the_others_with_them() {
+    let florin = Florin::start().await;
+    let names: Vec<String> = (0..64).map(|n| format!("a{n}")).collect();
+    for name in names.iter().map(String::as_str).chain(["bystander"]) {
+        florin.database.account(name, 0).await;
+    }
+    let bystander = florin.loaded("bystander").await;
+    let mut ended = HashSet::new();
+    while ended.len() < 1_050 {
+        for account in join_all(names.iter().map(|name| florin.loaded(name))).await {
+            account.cell.bury();
+            account.actor.get_cell().kill();
+            ended.insert(account.actor.get_id());
+        }
+        assert!(!bystander.cell.is_dead(), "after {} others", ended.len());
+    }
+    florin.stop().await;
 }

@@ -2,13 +2,16 @@
 //!
 //! Each test names the mutation of the product that makes it fail.
 
+use std::process::Command;
 use std::time::Duration;
 
+use florin::store::schema;
 use florin::store::verify::verify;
+use florin_servers::postgres::{Durability, PrivatePostgres};
 use florin_wire::payment_v1 as pb;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use crate::harness::money::{Order, is_honest};
+use crate::harness::money::{Order, is_honest, reason};
 use crate::harness::proxy::Proxy;
 use crate::harness::{Florin, Options, TestDatabase, until};
 
@@ -154,5 +157,107 @@ async fn while_a_database_is_put_back_no_answer_rests_on_what_is_gone() {
     until("alice has her money again", async || florin.balance_if_known("alice").await == Some(10_00)).await;
     until("bob has nothing again", async || florin.balance_if_known("bob").await == Some(0)).await;
     assert_eq!(florin.pay("after", "bob", "alice", 1).await.unwrap().status(), pb::PaymentStatus::Declined);
+    florin.stop().await;
+}
+
+/// A PostgreSQL whose next start, when told so, goes on as another timeline, as a standby that is promoted does.
+struct Promotable {
+    server: PrivatePostgres,
+    home: tempfile::TempDir,
+}
+
+impl Promotable {
+    fn start() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        Self { server: PrivatePostgres::start(home.path(), Durability::Throwaway).unwrap(), home }
+    }
+
+    fn data(&self, name: &str) -> std::path::PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Keeps its files as they are now; it is stopped for that.
+    fn keep(&mut self) {
+        self.server.stop().unwrap();
+        let copied = Command::new("cp").arg("-a").args([self.data("data"), self.data("kept")]).status().unwrap();
+        assert!(copied.success());
+        self.server.restart().unwrap();
+    }
+
+    /// It fails, and another one takes its place: one that has all of it, or, if told so, what was kept.
+    fn fail_over(&mut self, to_kept: bool) {
+        self.server.stop().unwrap();
+        if to_kept {
+            std::fs::remove_dir_all(self.data("data")).unwrap();
+            std::fs::rename(self.data("kept"), self.data("data")).unwrap();
+        }
+        std::fs::write(self.data("data").join("recovery.signal"), "").unwrap();
+        self.server.restart().unwrap();
+    }
+}
+
+// Fails when leadership compares neither system nor timeline: after a failover that lost nothing of the journal, memory
+// is believed for all the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failover_of_postgresql_ends_the_epoch_whether_it_lost_something_or_not() {
+    let mut postgres = Promotable::start();
+    let database = TestDatabase::empty_on(&postgres.server.url("postgres")).await;
+    schema::migrate(&database.url, |_| ()).await.unwrap();
+    sqlx::raw_sql("ALTER SYSTEM SET restore_command = '/bin/false'").execute(&database.pool).await.unwrap();
+    database.account("alice", 10_00).await;
+    database.account("bob", 0).await;
+    let options =
+        Options { lease: Duration::from_secs(1), answer_timeout: Duration::from_millis(500), ..Options::default() };
+    let florin = Florin::with(database.clone(), options).await;
+    let clients = [florin.client.clone()];
+    let pays = async |key, cents| Order::new(key, "alice", "bob", cents).insist(&clients).await.status();
+    assert_eq!(pays("kept", 1_00).await, pb::PaymentStatus::Authorized);
+    for to_kept in [false, true] {
+        if to_kept {
+            let epoch = florin.tree.node.active().unwrap().epoch;
+            postgres.keep();
+            assert_eq!(pays("kept", 1_00).await, pb::PaymentStatus::Duplicate);
+            assert_eq!(florin.tree.node.active().unwrap().epoch, epoch, "a restart is no other history");
+            pays("lost", 4_00).await;
+        }
+        until("the lease is ours", async || florin.tree.node.is_lease_valid()).await;
+        let epoch = florin.tree.node.active().unwrap().epoch;
+        postgres.fail_over(to_kept);
+        until("it leads again, under another epoch", async || {
+            florin.tree.node.active().is_some_and(|active| active.epoch != epoch)
+        })
+        .await;
+        florin.serving().await;
+        until("alice has what is there", async || florin.balance_if_known("alice").await == Some(9_00)).await;
+        until("bob has what is there", async || florin.balance_if_known("bob").await == Some(1_00)).await;
+    }
+    // It would not fit in what memory had.
+    assert_eq!(pays("fits", 9_00).await, pb::PaymentStatus::Authorized);
+    florin.database.folded().await;
+    let report = verify(&database.pool, |_, _, _| {}).await.unwrap();
+    assert!(report.is_clean(), "{report}");
+    florin.stop().await;
+}
+
+// Fails when `raise_session` compares the epoch alone: the lane goes on under an epoch that was given to another, whose
+// last batch has the number that memory knows.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_epoch_that_was_given_to_another_as_well_is_not_written_under_though_leadership_sleeps() {
+    let options = Options { lease: Duration::from_secs(1), ..Options::default() };
+    let florin = Florin::with(TestDatabase::fresh().await, options).await;
+    florin.database.account("alice", 10_00).await;
+    florin.database.account("bob", 0).await;
+    assert!(florin.pay("before", "alice", "bob", 1_00).await.is_ok());
+    florin.faults.hold("leadership.tick");
+    until("leadership sleeps", async || florin.faults.hits("leadership.tick") > 0).await;
+    let given = "UPDATE leadership SET holder = 'another', expires_at = clock_timestamp() + interval '1 hour'";
+    florin.database.pool.execute(given).await.unwrap();
+    let cut = "SELECT pg_terminate_backend(pid) FROM writers, unnest(pids) pid";
+    florin.database.pool.execute(cut).await.unwrap();
+    let refused = florin.pay("k", "alice", "bob", 1_00).await.unwrap_err();
+    assert_eq!(reason(&refused), "OUTCOME_UNKNOWN");
+    until("it has stepped down", async || florin.tree.node.active().is_none()).await;
+    assert!(!florin.database.effects().await.contains_key("k"));
+    florin.faults.release("leadership.tick");
     florin.stop().await;
 }

@@ -233,3 +233,51 @@ async fn rows_that_concern_nobody_hide_none_that_do() {
     until("nobody watches any more", async || florin.tree.node.active().unwrap().feed.watchers() == 0).await;
     florin.stop().await;
 }
+
+// Fails when "from now on" begins behind what is laid out and not committed: it is missed.
+#[tokio::test(flavor = "multi_thread")]
+async fn from_now_on_begins_before_what_is_still_on_its_way() {
+    let florin = started().await;
+    florin.pay_all((0..3).map(|n| Order::new(format!("before-{n}"), "a", "b", 1))).await;
+    florin.faults.hold("lane.before_commit");
+    let client = florin.client.clone();
+    let on_its_way = spawn(async move { Order::new("on its way", "a", "b", 1).send(&client).await });
+    until("it is about to be committed", async || florin.faults.hits("lane.before_commit") > 0).await;
+    let mut events = florin.watched("", "").await;
+    florin.faults.release("lane.before_commit");
+    on_its_way.await.unwrap().unwrap();
+    assert_eq!(ids(&take(&mut events, 1).await), florin.places().await[3..]);
+    drop(events);
+    florin.stop().await;
+}
+
+// Fails when each watcher that comes back reads as it likes: all connections wait, and so does everybody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_who_come_back_leave_connections_to_others_and_hear_everything() {
+    let florin = started().await;
+    florin.pay_all((0..300).map(|n| Order::new(format!("k{n}"), "a", "b", 1))).await;
+    let places = florin.places().await;
+    let mut events = florin.watched("", &places[0].to_string()).await;
+    assert_eq!(ids(&take(&mut events, places.len() - 1).await), places[1..], "all of it is folded");
+    // what every reader of events looks at, and nothing else that is asked for here
+    let mut locked = florin.database.pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE quarantine IN ACCESS EXCLUSIVE MODE").execute(&mut *locked).await.unwrap();
+    let mut back: Vec<_> = futures::future::join_all((0..30).map(|_| florin.watched("", "1"))).await;
+    let taking: Vec<_> = back.drain(..).map(|mut events| spawn(async move { take(&mut events, 300).await })).collect();
+    let readers =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    until("some wait for the table", async || florin.database.count(readers).await >= 3).await;
+    let listed = async {
+        for _ in 0..30 {
+            let request = pb::ListTransactionsRequest { limit: 5, ..Default::default() };
+            assert_eq!(florin.native.clone().list_transactions(request).await.unwrap().into_inner().items.len(), 5);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(3), listed).await.expect("lists are answered meanwhile");
+    locked.rollback().await.unwrap();
+    for taken in taking {
+        assert_eq!(ids(&taken.await.unwrap()), places);
+    }
+    drop(events);
+    florin.stop().await;
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use florin::admission::auth::{Authenticator, Denial, access};
+use florin::protocol::record::Operator;
 use florin::settings::AuthSettings;
 use florin::store::api_keys::{self, KeyText, Scope, Scopes};
 use http::HeaderMap;
@@ -15,6 +16,10 @@ const PAY: &str = "/payment.v1.PaymentService/AuthorizePayment";
 
 fn scopes(list: &[Scope]) -> Scopes {
     list.iter().copied().collect()
+}
+
+fn operator() -> Operator {
+    Operator { name: "cli:ops".into(), reason: "left the house".into(), address: None }
 }
 
 /// A database with a key of the tenant `shop`, which may read, and one of another tenant.
@@ -80,11 +85,11 @@ async fn a_key_opens_what_its_scopes_allow_until_it_is_revoked_and_forgotten() {
         assert_eq!((&*identity.tenant, identity.client.unwrap().to_string()), ("shop", format!("key:{}", keys.id)));
         assert!(matches!(
             auth.authenticate(access(PAY), &shown, None).await,
-            Err(Denial::Scope { needed: Scope::Write, .. })
+            Err(Denial::Scope { needed: Scope::Payments, .. })
         ));
     }
 
-    api_keys::revoke(&keys.pool, &keys.id).await.unwrap().unwrap();
+    api_keys::revoke(&keys.pool, &keys.id, &operator()).await.unwrap().unwrap();
     assert_eq!(asking.authenticate(access(BALANCE), &shown, None).await, Err(Denial::Unknown));
     assert!(
         remembering.authenticate(access(BALANCE), &shown, None).await.is_ok(),
@@ -99,12 +104,12 @@ async fn a_key_opens_what_its_scopes_allow_until_it_is_revoked_and_forgotten() {
 async fn a_key_is_revoked_once_and_then_listed_only_with_the_revoked() {
     let keys = Keys::made().await;
     assert_eq!((keys.of_shop(false).await, keys.of_shop(true).await), (1, 1));
-    let revoked = api_keys::revoke(&keys.pool, &keys.id).await.unwrap().unwrap().revoked_at.unwrap();
+    let revoked = api_keys::revoke(&keys.pool, &keys.id, &operator()).await.unwrap().unwrap().revoked_at.unwrap();
     assert_eq!(
-        api_keys::revoke(&keys.pool, &keys.id).await.unwrap().unwrap().revoked_at,
+        api_keys::revoke(&keys.pool, &keys.id, &operator()).await.unwrap().unwrap().revoked_at,
         Some(revoked),
         "a second time changes nothing"
     );
-    assert!(api_keys::revoke(&keys.pool, "nobody").await.unwrap().is_none());
+    assert!(api_keys::revoke(&keys.pool, "nobody", &operator()).await.unwrap().is_none());
     assert_eq!((keys.of_shop(false).await, keys.of_shop(true).await), (0, 1));
 }

@@ -4,19 +4,21 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use florin::admission::auth::{Authenticator, Identity};
-use florin::settings::AuthSettings;
+use florin::admission::connections::{Connections, ConnectionsMax};
+use florin::admission::tls::{Tls, secured};
+use florin::settings::{AuthSettings, TlsSettings};
+use florin::telemetry::metrics::CONNECTIONS;
 use florin_wire::payment_v1::payment_service_server::{PaymentService, PaymentServiceServer};
 use florin_wire::payment_v1::{
     AuthorizePaymentRequest, AuthorizePaymentResponse, GetAccountBalanceRequest, GetAccountBalanceResponse,
     GetPaymentRequest, GetPaymentResponse,
 };
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::{Certificate, Server, ServerTlsConfig};
+use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
 /// Answers with who calls in place of the account.
-struct WhoAmI;
+pub struct WhoAmI;
 
 #[tonic::async_trait]
 impl PaymentService for WhoAmI {
@@ -51,7 +53,6 @@ async fn a_client_is_known_by_its_certificate() {
     let folder = tempfile::tempdir().unwrap();
     certificates(folder.path());
     let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
-    let pem = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
 
     let _ = rustls::crypto::ring::default_provider().install_default();
     let settings = AuthSettings {
@@ -60,16 +61,21 @@ async fn a_client_is_known_by_its_certificate() {
         cache: std::time::Duration::ZERO,
         allow_unauthenticated: false,
     };
-    let identity = tonic::transport::Identity::from_pem(pem("server.pem"), pem("server.key"));
-    let tls = ServerTlsConfig::new()
-        .identity(identity)
-        .client_ca_root(Certificate::from_pem(pem("ca.pem")))
-        .client_auth_optional(true);
-    let mut server = Server::builder().tls_config(tls).unwrap().layer(Authenticator::new(&settings, None).layer());
+    let file = |name: &str| folder.path().join(name);
+    let tls = Tls::load(TlsSettings {
+        cert_file: file("server.pem"),
+        key_file: file("server.key"),
+        client_ca_file: Some(file("ca.pem")),
+        client_crl_file: None,
+        subjects_file: None,
+        client_certificate_required: false,
+    });
+    let mut server = Server::builder().layer(Authenticator::new(&settings, None).layer());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let server =
-        server.add_service(PaymentServiceServer::new(WhoAmI)).serve_with_incoming(TcpListenerStream::new(listener));
+    let connections_max = ConnectionsMax { all: 100, address_percent: 100 };
+    let incoming = secured(Connections::new(listener, connections_max, CONNECTIONS), tls.unwrap());
+    let server = server.add_service(PaymentServiceServer::new(WhoAmI)).serve_with_incoming(incoming);
     #[expect(clippy::disallowed_methods, reason = "a test's server ends with the test's runtime")]
     tokio::spawn(server);
 

@@ -316,3 +316,29 @@ async fn a_mail_is_sent_once_a_refused_one_is_a_dead_letter_and_a_busy_server_is
     assert_eq!(server.part("mail").await, "up");
     server.terminate(Duration::from_secs(15));
 }
+
+/// Fails when a caller of another tenant registers customers or makes bills of this one, or is told who is registered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shops_are_for_callers_of_their_own_tenant() {
+    let site = Site::new().await.with("AUTH_API_KEYS", "true");
+    let server = site.serve().await;
+    let key = |tenant: &str, scope: &str| {
+        let made = site.run(&["keys", "create", "--tenant", tenant, "--scope", scope, "--json"]);
+        let made: Value = serde_json::from_slice(&made.stdout).unwrap_or_else(|_| panic!("{made:?}"));
+        made["key"].as_str().unwrap().to_owned()
+    };
+    let send = async |path: &str, key: &str, body: &Value| {
+        let request = Rest::new(server.http).request(reqwest::Method::POST, path).bearer_auth(key).json(body);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let (own, registrar, other) = (key("default", "write"), key("default", "customers"), key("shop", "write"));
+    for (path, body) in [("user/register", user("Ada")), ("bill/genBill", bill("Ada", "1"))] {
+        let (status, said) = send(path, &other, &body).await;
+        assert_eq!((status, said.contains("of tenant default")), (403, true), "{path}: {said}");
+    }
+    assert_eq!(send("user/register", &registrar, &user("Ada")).await.0, 201);
+    assert_eq!(send("bill/genBill", &registrar, &bill("Ada", "1")).await.0, 403, "bills are invoices");
+    assert_eq!(send("bill/genBill", &own, &bill("Ada", "1")).await.0, 200);
+    server.terminate(Duration::from_secs(15));
+}

@@ -18,6 +18,7 @@ mod keys;
 mod papers;
 mod payments;
 mod settling;
+mod tenants;
 
 /// A Florin in which ann has 200 dollars and bob has 50.
 struct Desk {

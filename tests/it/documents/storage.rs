@@ -234,3 +234,14 @@ async fn names_places_and_servers_that_cannot_be_used_are_told_apart() {
     let failed = Storage::folder(&file.path().join("exports")).await.map(drop).unwrap_err();
     assert!(matches!(&failed, StorageError::Permanent(_)), "{failed}");
 }
+
+// Fails when files are made for everybody: customers' names and addresses are in them.
+#[tokio::test]
+async fn a_file_of_the_folder_is_not_for_everybody_on_the_machine() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let whole = stream::iter([Ok::<_, String>(Bytes::from("a"))]);
+    Storage::folder(folder.path()).await.unwrap().put_once("a.csv", "text/csv", whole).await.unwrap();
+    let mode = std::fs::metadata(folder.path().join("a.csv")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o707, 0o600, "{mode:o}");
+}

@@ -59,7 +59,8 @@ async fn missing_and_wrong_fields_are_named() {
     florin.database.account(&"p".repeat(128), 1_00).await;
     let longest = florin.pay(&"k".repeat(255), &"p".repeat(128), "bob", 1).await.unwrap();
     assert_eq!(longest.status(), pb::PaymentStatus::Authorized);
-    for id in ["", "nonsense", "01ARZ3NDEKTSV4RRFFQ69G5FAV"] {
+    let beyond_128_bits = format!("8{}", &longest.payment_id[1..]);
+    for id in ["", "nonsense", "01ARZ3NDEKTSV4RRFFQ69G5FAV", &beyond_128_bits] {
         let missing =
             florin.client.clone().get_payment(pb::GetPaymentRequest { payment_id: id.into() }).await.unwrap_err();
         match id {
@@ -249,7 +250,7 @@ async fn over_the_limit_calls_fail_by_client_and_health_never() {
         ..RateLimitConfig::default()
     })
     .unwrap();
-    let limits = Limits { payment: Some(limiter), native: None };
+    let limits = Limits { payment: Some(limiter), ..Limits::default() };
     let florin = Florin::with(TestDatabase::fresh().await, Options { limits, ..Options::default() }).await;
     florin.database.account("alice", 100_00).await;
     florin.database.account("bob", 0).await;

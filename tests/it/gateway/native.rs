@@ -6,6 +6,7 @@
 )]
 
 mod accounts;
+mod bounds;
 mod operations;
 mod pages;
 mod posts;

@@ -4,6 +4,7 @@ mod accounts;
 mod admin;
 mod bad_input;
 mod bodies;
+mod browser;
 pub mod client;
 mod currencies;
 mod flow;
@@ -35,7 +36,7 @@ pub struct World {
     served: Served,
     rest: Rest,
     /// Where US dollars come from: an external account.
-    bank: String,
+    pub bank: String,
 }
 
 impl Deref for World {

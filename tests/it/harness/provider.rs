@@ -44,6 +44,8 @@ pub enum How {
     Pends(usize),
     /// The same, but then it is refused.
     PendsThenRefuses(usize),
+    /// It does nothing and answers with this status and body, signed.
+    Answers(u16, String),
     /// It does nothing and answers these bytes.
     Says(String),
 }

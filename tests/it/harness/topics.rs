@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::Headers;
+use rdkafka::message::{Header, Headers, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
@@ -89,6 +91,28 @@ pub fn write_as(brokers: &str, topic: &str, (codec, key): (&str, Option<&str>), 
         }
     }
     producer.flush(LIMIT).unwrap();
+}
+
+/// The same into the first partition, each under this header.
+pub fn write_headed(brokers: &str, topic: &str, (name, value): (&str, &[u8]), bodies: &[impl AsRef<[u8]>]) {
+    let mut client = ClientConfig::new();
+    client.set("bootstrap.servers", brokers).set("message.max.bytes", "20000000");
+    let producer: BaseProducer = client.create().unwrap();
+    for body in bodies {
+        let headers = OwnedHeaders::new().insert(Header { key: name, value: Some(value) });
+        let record = BaseRecord::<(), [u8]>::to(topic).partition(0).headers(headers).payload(body.as_ref());
+        producer.send(record).unwrap();
+    }
+    producer.flush(LIMIT).unwrap();
+}
+
+/// Makes a topic of one partition that takes no record longer than this.
+pub async fn narrow(brokers: &str, topic: &str, bytes_max: &str) {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
+    let new = NewTopic::new(topic, 1, TopicReplication::Fixed(1)).set("max.message.bytes", bytes_max);
+    let made = admin.create_topics([&new], &AdminOptions::new().operation_timeout(Some(LIMIT))).await.unwrap();
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
 }
 
 /// The same, JSON into one partition.

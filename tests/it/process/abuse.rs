@@ -54,7 +54,7 @@ async fn meanwhile<T>(what: &str, server: &Server, load: &Load, abuse: impl Futu
 /// then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_is_thrown_at_the_port_others_are_served_and_all_is_released() {
-    let site = Site::new().await;
+    let site = Site::new().await.with("CONNECTIONS_ADDRESS_PERCENT", "100"); // all come from one address
     open_accounts(&site.database).await;
     let plain = site.command(&["serve"]);
     let mut command = Command::new("sh");

@@ -33,8 +33,12 @@ async fn pay(server: &Server, api_key: Option<&str>, key: &str) -> Result<pb::Pa
 /// ever, and when health or reflection ask for a key.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_opens_what_its_scope_says_until_it_is_revoked() {
-    let site =
-        Site::new().await.with("AUTH_API_KEYS", "true").with("AUTH_CACHE_SECONDS", "1").with("GRPC_HOST", "0.0.0.0");
+    let site = Site::new()
+        .await
+        .with("AUTH_API_KEYS", "true")
+        .with("AUTH_CACHE_SECONDS", "1")
+        .with("GRPC_HOST", "0.0.0.0")
+        .with("ALLOW_PLAINTEXT", "yes, anyone may listen in");
     open_accounts(&site.database).await;
     let mut server = site.serve().await;
     server.grpc.set_ip([127, 0, 0, 1].into());

@@ -31,8 +31,15 @@ async fn serve_refuses_other_schemas_open_doors_and_wrong_settings() {
     );
 
     site.set("GRPC_HOST", "0.0.0.0");
+    site.set("METRICS_HOST", "0.0.0.0");
     let open = refused(&site);
-    assert!(open.contains("GRPC_HOST is \"0.0.0.0\", beyond loopback") && open.contains("AUTH_API_KEYS"), "{open}");
+    for what in ["and no method of authentication is on", "and there is no TLS"] {
+        assert!(open.contains(&format!("GRPC_HOST is \"0.0.0.0\", beyond loopback, {what}")), "{what}: {open}");
+    }
+    assert!(
+        open.contains("METRICS_HOST is \"0.0.0.0\", beyond loopback") && open.contains("ALLOW_PLAINTEXT"),
+        "{open}"
+    );
 
     for (name, value) in
         [("GRPC_PORT", "70000"), ("LEASE_SECONDS", "soon"), ("KAFKA_BROKERS", "nowhere"), ("TLS_CERT_FILE", "cert.pem")]
@@ -58,5 +65,5 @@ async fn serve_ends_when_it_cannot_listen() {
     site.set("METRICS_PORT", "0");
     site.set("TLS_CERT_FILE", "/nonexistent.pem");
     site.set("TLS_KEY_FILE", "/nonexistent.pem");
-    assert!(refused(&site).contains("cannot read /nonexistent.pem"));
+    assert!(refused(&site).contains("TLS_CERT_FILE /nonexistent.pem"));
 }

@@ -41,7 +41,7 @@ async fn open_accounts(database: &TestDatabase) {
 
 /// A server that has served, whose accounts are open.
 async fn started() -> (Site, Server) {
-    let site = Site::new().await;
+    let site = Site::new().await.with("CONNECTIONS_ADDRESS_PERCENT", "100"); // all come from one address
     open_accounts(&site.database).await;
     let server = site.serve().await;
     pay(&server, "first", SILENT + 1).await;
@@ -148,6 +148,43 @@ async fn five_thousand_idle_watchers_over_grpc_cost_less_than_100_mib() {
         tokio::time::timeout(WITHIN, watchers[PAID].message()).await.expect("the event comes").unwrap().unwrap();
     assert!(heard.body.contains(&account(PAID)), "{heard:?}");
     drop((watchers, channels));
+    assert_eq!(server.terminate(Duration::from_secs(8)).0, 0);
+    site.verify();
+}
+
+/// Watchers that come back, and the payments that each of them has missed.
+const BACK: usize = 600;
+const MISSED: usize = 450;
+
+// Fails when each keeps a page of what it has missed: they would cost 190 MiB.
+#[tokio::test(flavor = "multi_thread")]
+async fn hundreds_of_watchers_that_come_back_and_take_nothing_cost_less_than_100_mib() {
+    let (site, server) = started().await;
+    stream::iter(0..MISSED).for_each_concurrent(32, async |n| pay(&server, &format!("k{n}"), PAID).await).await;
+    let connect = async || {
+        let endpoint = Channel::from_shared(format!("http://{}", server.grpc)).unwrap();
+        endpoint.initial_stream_window_size(65_535).initial_connection_window_size(65_535).connect().await.unwrap()
+    };
+    let watch = async |channel: &Channel| -> Streaming<pb::WatchEventsResponse> {
+        let request = pb::WatchEventsRequest { after_event_id: "1".into(), ..Default::default() };
+        LedgerClient::new(channel.clone()).watch_events(request).await.unwrap().into_inner()
+    };
+    let all = async |events: &mut Streaming<pb::WatchEventsResponse>| {
+        let mut count = 0;
+        while count < MISSED {
+            count += usize::from(tokio::time::timeout(6 * WITHIN, events.message()).await.unwrap().unwrap().is_some());
+        }
+    };
+    let (mut first, crowd) = (watch(&connect().await).await, connect().await);
+    all(&mut first).await;
+    let before = server.process.rss_kib();
+    let back: Vec<_> = stream::iter(0..BACK).map(async |_| watch(&crowd).await).buffered(64).collect().await;
+    let mut last = watch(&connect().await).await;
+    all(&mut last).await; // it has its turns behind all others
+    let cost = server.process.rss_kib().saturating_sub(before);
+    println!("{BACK} watchers that came back cost {} MiB", cost >> 10);
+    assert!(cost < KIB_MAX, "{BACK} watchers that came back cost {cost} KiB");
+    drop((first, back, last, crowd));
     assert_eq!(server.terminate(Duration::from_secs(8)).0, 0);
     site.verify();
 }

@@ -10,7 +10,7 @@ use crate::harness::until;
 
 /// Everything after which the operation is done, or can be done.
 fn misdeeds() -> Vec<(&'static str, How)> {
-    let raw = |text: &str| How::Says(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len()));
+    let unsigned = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
     vec![
         ("late", How::Late(Duration::from_millis(50))),
         ("far too late", How::Late(Duration::from_secs(2))),
@@ -20,8 +20,9 @@ fn misdeeds() -> Vec<(&'static str, How)> {
         ("500 before", How::FailsBefore),
         ("500 after", How::FailsAfter),
         ("pending", How::Pends(2)),
-        ("garbage", raw("<html>")),
-        ("another key", raw(r#"{"key":"x","status":"done"}"#)),
+        ("garbage", How::Answers(200, "<html>".into())),
+        ("another key", How::Answers(200, r#"{"key":"x","status":"done"}"#.into())),
+        ("not signed", How::Says(unsigned.into())),
     ]
 }
 
@@ -38,8 +39,8 @@ async fn whatever_the_provider_does_at_a_step_money_moves_once() {
         println!("{name}: {}", rig.story(out).await);
         rig.check().await;
     }
-    assert_eq!(rig.simulator.standing()["payout"], (10, 100_00));
-    assert_eq!((rig.money("alice").await, rig.money("bob").await), ((900_00, 0), (40_00, 0)));
+    assert_eq!(rig.simulator.standing()["payout"], (11, 110_00));
+    assert_eq!((rig.money("alice").await, rig.money("bob").await), ((890_00, 0), (44_00, 0)));
     rig.end().await;
 }
 

@@ -13,7 +13,7 @@ use crate::harness::provider::How;
 use crate::harness::until;
 
 impl Rig {
-    async fn set(&self, account: &str, status: pb::AccountStatus) {
+    pub async fn set(&self, account: &str, status: pb::AccountStatus) {
         self.florin.native.clone().update_account(set_status(account, status)).await.unwrap();
     }
 

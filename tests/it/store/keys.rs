@@ -83,6 +83,7 @@ async fn keys_are_kept_until_their_partition_is_older_than_the_retention() {
         assert_eq!(store::forget_keys(&florin.database.pool, Duration::from_secs(3_600)).await.unwrap(), None);
     }
     assert_eq!(florin.pay("k", "a", "b", 1_00).await.unwrap().status(), pb::PaymentStatus::Duplicate);
+    florin.database.age_partitions().await;
     assert_eq!(store::forget_keys(&florin.database.pool, Duration::ZERO).await.unwrap(), Some(1));
     assert_eq!(
         florin.pay("k", "a", "b", 1_00).await.unwrap().status(),
@@ -98,6 +99,7 @@ async fn a_dump_that_reads_the_keys_holds_forgetting_back_and_not_the_payments()
     let florin = with_partitions_of(8).await;
     assert!(florin.pay("k", "a", "b", 1_00).await.is_ok());
     next_partition(&florin, "x").await;
+    florin.database.age_partitions().await;
     let mut dump = florin.database.pool.begin().await.unwrap();
     sqlx::query("SELECT count(*) FROM journal").execute(&mut *dump).await.unwrap();
     let pool = florin.database.pool.clone();

@@ -109,7 +109,7 @@ async fn nobody_executes_a_function_without_a_grant() {
         "SELECT journal_grow(1)",
         "SELECT journal_forget_keys('0 s')",
         "SELECT journal_note_times()",
-        "SELECT raise_session(0, 1, '{}')",
+        "SELECT raise_session(0, 1, 'me', '{}')",
         "SELECT take_leadership('me', '', '1 h')",
     ] {
         let error = sqlx::query(refused).execute(&mut anybody).await.unwrap_err();

@@ -132,11 +132,11 @@ async fn a_node_that_is_fenced_off_admits_nothing_more_whatever_its_leadership_k
              UPDATE writers SET epoch = epoch + 1, session = session + 1, pids = NULL";
         florin.database.pool.execute(takeover).await.unwrap();
         let fenced = florin.pay("k", "alice", "bob", 1_00).await.unwrap_err();
-        assert_eq!((fenced.code(), reason(&fenced).as_str()), (tonic::Code::Unavailable, "STANDBY"));
+        assert_eq!((fenced.code(), reason(&fenced).as_str()), (tonic::Code::Unavailable, "OUTCOME_UNKNOWN"));
         until("the root has taken down what writes", || async { florin.tree.node.active().is_none() }).await;
         assert_eq!(florin.health.overall(), Overall::NotServing);
         let refused = florin.pay("k2", "alice", "bob", 1_00).await.unwrap_err();
-        assert_eq!((refused.code(), reason(&refused).as_str()), (tonic::Code::Unavailable, "STANDBY"));
+        assert_eq!((refused.code(), reason(&refused).as_str()), (tonic::Code::Unavailable, "OUTCOME_UNKNOWN"));
         assert_eq!(florin.faults.hits("leadership.tick"), if restarted { 2 } else { 1 }, "leadership slept through it");
         assert!(!florin.database.effects().await.contains_key("k"));
 

@@ -78,7 +78,8 @@ async fn the_standby_serves_nothing_and_takes_over_at_once_when_the_first_lets_g
     let (first, second) = two(Options { lease: Duration::from_secs(6), ..Options::default() }).await;
     assert_eq!((health(&first).await, health(&second).await), (ServingStatus::Serving, ServingStatus::NotServing));
     let refused = second.pay("k", "a", "b", 1).await.unwrap_err();
-    assert_eq!((refused.code(), reason(&refused).as_str()), (tonic::Code::Unavailable, "STANDBY"));
+    assert_eq!((refused.code(), reason(&refused).as_str()), (tonic::Code::Unavailable, "OUTCOME_UNKNOWN"));
+    assert!(refused.message().starts_with("this node stands by"), "{refused:?}");
     let read = second
         .client
         .clone()
@@ -270,7 +271,7 @@ async fn a_node_cut_off_by_the_network_tells_no_old_balances_and_steps_down_when
     assert_eq!(first.health.overall(), Overall::NotServing);
     proxy.pass_new(); // the old connections stay dead
     until("it has stepped down", || async { first.tree.node.active().is_none() }).await;
-    assert_eq!(reason(&first.pay("lost", "a", "b", 1_00).await.unwrap_err()), "STANDBY");
+    assert_eq!(reason(&first.pay("lost", "a", "b", 1_00).await.unwrap_err()), "OUTCOME_UNKNOWN");
     assert_eq!(second.pay("lost", "a", "b", 1_00).await.unwrap().status(), pb::PaymentStatus::Authorized);
     second.check_no_open_legs(&NAMES).await;
     second.tree.stop().await;

@@ -254,7 +254,7 @@ impl<'a> Case<'a> {
         let request = Request::new("default".into(), Api::FlorinV1, identity, Maker::default(), ledger.deadline(None));
         let command = Command {
             request: Request { key: Some(key), ..request },
-            movement: Box::new(Refund { payment, limit }),
+            movement: Box::new(Refund { payment, limit, is_rest: false, is_doubtful: false }),
             postings: smallvec![posting],
         };
         match ledger.post(&command, ledger.enter().unwrap()).await.unwrap() {

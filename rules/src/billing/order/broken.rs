@@ -47,6 +47,8 @@ pub enum BrokenOrder {
     LongText { field: Field, bytes: usize, max: usize, value: String },
     #[error("{field} contains the character U+0000: {value}")]
     Nul { field: Field, value: String },
+    #[error("{field} contains a control character: {value}")]
+    Control { field: Field, value: String },
     /// A text that cannot be read, such as one with half a surrogate pair.
     #[error("{field} is not a text: {why}")]
     BadText { field: Field, why: String },
@@ -93,6 +95,7 @@ impl BrokenOrder {
             Self::EmptyText { .. } => "EMPTY_FIELD",
             Self::LongText { .. } => "FIELD_TOO_LONG",
             Self::Nul { .. } => "NUL_CHARACTER",
+            Self::Control { .. } => "CONTROL_CHARACTER",
             Self::BadText { .. } => "BAD_TEXT",
             Self::NotANumber { .. } => "NOT_A_NUMBER",
             Self::Negative { .. } => "NEGATIVE",

@@ -99,6 +99,20 @@ impl<'a, const N: usize> Fields<'a, N> {
         Ok(text)
     }
 
+    /// The same of an id: others ask for it, so it has no control characters.
+    pub(in crate::billing) fn id(
+        &self,
+        index: usize,
+        json: &'a str,
+        bytes_max: usize,
+    ) -> Result<Cow<'a, str>, BrokenOrder> {
+        let text = self.text(index, json, bytes_max)?;
+        if text.contains(char::is_control) {
+            return Err(BrokenOrder::Control { field: self.field(index), value: cut(json) });
+        }
+        Ok(text)
+    }
+
     pub(in crate::billing) fn optional_text(
         &self,
         index: usize,

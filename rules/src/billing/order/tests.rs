@@ -68,6 +68,25 @@ fn limits_hold_at_their_last_value_and_not_one_beyond() {
     }
 }
 
+// Fails when an id is read like any text: its account, its invoices and its reference could be asked for by nobody.
+#[test]
+fn ids_have_no_control_characters_and_other_texts_may() {
+    let order = |event: &str, order: &str, customer: &str, sku: &str| {
+        let lines = format!(r#"[{{"sku":"{sku}","qty":1,"unit_price":1}}]"#);
+        parse(&format!(
+            r#"{{"event_id":"{event}","order_id":"{order}","currency":"USD","customer_id":"{customer}","lines":{lines}}}"#
+        ))
+    };
+    assert!(order("e", "o", "c", r"two\nlines\u001b").is_ok());
+    for (event, id, customer, field) in
+        [(r"e\r", "o", "c", "event_id"), ("e", r"\u001b[2J", "c", "order_id"), ("e", "o", r"c\u0085", "customer_id")]
+    {
+        let broken = order(event, id, customer, "s").unwrap_err();
+        assert_eq!(broken.code(), "CONTROL_CHARACTER");
+        assert!(broken.to_string().starts_with(&format!("{field} contains a control character: \"")), "{broken}");
+    }
+}
+
 #[test]
 fn a_message_as_large_as_the_limit_is_read_and_a_larger_one_is_not() {
     let (head, tail) = (with(r#""note":""#), "\"}");

@@ -10,7 +10,8 @@ pub(super) fn status() -> impl Strategy<Value = Status> {
 pub(super) fn opening(unit: i128) -> impl Strategy<Value = (i128, Guards)> {
     let limits = (proptest::option::weighted(0.8, 0..=unit), proptest::option::weighted(0.5, 0..=unit), 0..=unit / 4);
     ((-unit..=unit), limits).prop_map(|(balance, (below, above, held))| {
-        let floor = below.filter(|_| balance - held >= -MAX).map(|below| (balance - held - below).max(-MAX));
+        let held = held.min(balance + MAX);
+        let floor = below.map(|below| (balance - held - below).max(-MAX));
         (
             balance,
             Guards { held, floor, ceiling: above.map(|above| (balance + above).min(MAX)), status: Status::Active },

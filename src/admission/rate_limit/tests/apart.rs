@@ -4,9 +4,9 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 
 use super::server::RedisServer;
 use super::{connected, on_its_own, patient};
-use crate::admission::limits::limit;
+use crate::admission::limits::{Trusted, limit};
 use crate::admission::rate_limit::{Mode, RateLimiter};
-use crate::protocol::record::DEFAULT_TENANT;
+use crate::protocol::record::{DEFAULT_TENANT, Maker};
 use crate::teller::failure::Failure;
 
 const LIMIT: usize = 5;
@@ -15,9 +15,9 @@ const LIMIT: usize = 5;
 async fn greedy(limiter: &RateLimiter, tenant: &str, client: &str) -> usize {
     let mut metadata = MetadataMap::new();
     metadata.insert("x-client-id", MetadataValue::try_from(client).unwrap());
-    let mut through = 0;
+    let (mut through, maker) = (0, Maker::default());
     for _ in 0..LIMIT * 2 {
-        match limit(Some(limiter), tenant, metadata.as_ref(), "Method").await {
+        match limit(Some(limiter), &Trusted::default(), (tenant, &maker), metadata.as_ref(), "Method").await {
             Ok(()) => through += 1,
             Err(Failure::RateLimited { retry_after_ms }) => assert!(retry_after_ms > 0),
             Err(other) => panic!("{other}"),

@@ -54,6 +54,17 @@ fn a_shop_sends_its_invoice() {
     "#);
 }
 
+// Fails when a value is not cut: whoever writes to the topic of notices makes mails of any length.
+#[test]
+fn a_value_of_any_length_makes_a_short_mail() {
+    let long = "\u{fc}".repeat(3_000_000);
+    let shop = ShopInvoice { store: &long, name: &long, invoice_id: &long, grand_total: &long, ..SHOP };
+    let document = Document { seller: &long, name: &long, number: &long, total: &long, ..DOCUMENT };
+    for mail in [shop.content(), document.content(Kind::Overdue, Language::German)] {
+        assert!(mail.text.len() < 5_000 && mail.html.len() < 10_000 && mail.subject.len() < 2_000);
+    }
+}
+
 #[test]
 fn an_invoice_is_written_in_the_language_of_its_reader() {
     let subjects_and_texts: Vec<String> = Language::ALL

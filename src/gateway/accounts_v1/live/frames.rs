@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::gateway::accounts_v1::text::at_rest;
+use crate::gateway::accounts_v1::views::failure_code;
 use crate::money::{Currencies, decimal_text};
 use crate::protocol::events::EventType;
 use crate::protocol::live::LiveEvent;
+use crate::protocol::record::{DeclineCode, Kind};
 
 /// Whose events are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +108,7 @@ pub fn frames(event: &LiveEvent, currencies: &Currencies) -> Vec<Frame> {
     match event.event {
         EventType::PaymentDeclined | EventType::TransactionDeclined => {
             let mut failed = moved;
-            failed["code"] = json!(payload.error_code);
+            failed["code"] = json!(payload.error_code.as_deref().map(|code| failure(payload.kind.as_deref(), code)));
             failed["reason"] = json!(payload.error_message);
             vec![about("TransactionFailed".into(), failed)]
         }
@@ -148,6 +150,13 @@ pub fn frames(event: &LiveEvent, currencies: &Currencies) -> Vec<Frame> {
             frames
         }
     }
+}
+
+/// A code of an event as transactions are read with it; events of payment.v1 name no kind.
+fn failure<'a>(kind: Option<&str>, code: &'a str) -> &'a str {
+    let kind = kind.map_or(Some(Kind::PAYMENT), |name| Kind::all().find(|kind| kind.as_str() == name));
+    let known = DeclineCode::ALL.into_iter().find(|known| known.name() == code);
+    kind.zip(known).map_or(code, |(kind, known)| failure_code(kind, known))
 }
 
 fn postings(payload: &Payload, currencies: &Currencies) -> Vec<Posting> {
@@ -200,6 +209,7 @@ mod tests {
             key: "".into(),
             body: body.into(),
             copies: Vec::new(),
+            is_repeat: false,
         }
     }
 
@@ -238,5 +248,14 @@ mod tests {
             (frames.len(), &data["type"], &data["payload"]["code"]),
             (1, &json!("TransactionFailed"), &json!("X"))
         );
+        // Fails when a failure is told live by another code than a read of the transaction has.
+        for (kind, code, told) in [
+            (Some("topup"), "LIMIT_EXCEEDED", "TOPUP_FAILED"),
+            (Some("capture"), "LIMIT_EXCEEDED", "LIMIT_EXCEEDED"),
+            (Some("transfer"), "INSUFFICIENT_FUNDS", "INSUFFICIENT_BALANCE"),
+            (None, "LIMIT_EXCEEDED", "PAYMENT_FAILED"),
+        ] {
+            assert_eq!(failure(kind, code), told, "{kind:?}");
+        }
     }
 }

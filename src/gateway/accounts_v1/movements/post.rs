@@ -94,15 +94,18 @@ impl Asked {
 /// Everything that is no 201.
 pub async fn post(app: &App, caller: &Caller, asked: &Asked, permit: Permit) -> Result<Moved, Refusal> {
     let ledger = &app.ledger;
-    let Some(currency) = ledger.currency(&asked.currency).await? else {
+    let known = ledger.currency(&asked.currency).await.map_err(|failure| failure.with_key(asked.key.is_some()))?;
+    let Some(currency) = known else {
         return Err(declines::unknown_currency(ledger, caller, asked).await);
     };
     let amount = text::amount(asked.amount_field, &asked.amount.text, currency)
         .map_err(|fault| Refusal::bad("INVALID_AMOUNT", fault))?;
     let posting = asked.posting(amount, currency.exponent);
     let (tenant, maker) = (caller.tenant.clone(), caller.maker.clone());
+    let attempt = ledger.attempt(Api::AccountsV1, &caller.tenant, asked.key.as_deref());
     let request = Request {
         key: asked.key.clone(),
+        attempt: attempt.clone(),
         reference: asked.reference.clone(),
         metadata: asked.metadata.clone(),
         correlation: Some(caller.correlation.as_str().to_owned()),
@@ -119,7 +122,7 @@ pub async fn post(app: &App, caller: &Caller, asked: &Asked, permit: Permit) -> 
         Some(of) => ledger.post_out_of(&command, of.left, permit).await,
         None => ledger.post(&command, permit).await,
     };
-    match answer {
+    match ledger.certain(attempt.as_deref(), answer).await {
         Ok(Answer::Completed { id, replayed: true, .. }) => Err(declines::duplicate(asked.key.as_deref(), Some(id))),
         Ok(Answer::Completed { id, created_at, balances, .. }) => {
             let after = match balances.and_then(|balances| balances.first().copied()) {

@@ -1,16 +1,14 @@
 //! Movements through the provider, as sagas of the accounts REST API: a payout is a withdrawal, a card top-up is a
 //! top-up.
 
-use serde_json::value::to_raw_value;
-
 use crate::gateway::accounts_v1::sagas::{Activity, Progress, Saga, SagaData, SagaError, SagaResult};
-use crate::gateway::http::text::{metadata, stored, time};
+use crate::gateway::http::text::{stored, time};
 use crate::gateway::http::{App, Caller};
 use crate::protocol::record::{Kind, TransactionId};
 use crate::saga::Workflow;
 use crate::store::sagas::{self, SagaRow};
 use crate::teller::failure::Failure;
-use crate::teller::ledger::{read_failure, replay};
+use crate::teller::ledger::{read_failure, replay, shown};
 
 /// One of a tenant, if there is one.
 ///
@@ -20,21 +18,27 @@ pub(super) async fn one(app: &App, caller: &Caller, id: TransactionId) -> Result
     app.ledger.saga(&caller.tenant, id).await?.map(view).transpose()
 }
 
-/// The newest, of the kind asked for. The caller has a place for a read.
-pub(super) async fn list(app: &App, caller: &Caller, kind: Option<Kind>, limit: u32) -> Result<Vec<Saga>, Failure> {
+/// The newest below a place, of the kind asked for. The caller has a place for a read.
+pub(super) async fn list(
+    app: &App,
+    caller: &Caller,
+    kind: Option<Kind>,
+    below: i64,
+    limit: i64,
+) -> Result<Vec<Saga>, Failure> {
     let of = |workflow: &Workflow| kind.is_none_or(|kind| kind == self::kind(*workflow));
     let workflows: Vec<Workflow> = [Workflow::Payout, Workflow::CardTopup].into_iter().filter(of).collect();
     if workflows.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = sagas::list(&app.ledger.parts().pool, &caller.tenant, &workflows, limit.into()).await;
+    let rows = sagas::list(&app.ledger.parts().pool, &caller.tenant, &workflows, below, limit).await;
     views(rows.map_err(|error| read_failure(&error))?)
 }
 
-/// Those of one correlation id. The caller has a place for a read.
-pub(super) async fn by_correlation(app: &App, caller: &Caller, id: &str, limit: u32) -> Result<Vec<Saga>, Failure> {
-    let rows = sagas::by_correlation(&app.ledger.parts().pool, &caller.tenant, id, limit.into()).await;
-    views(rows.map_err(|error| read_failure(&error))?)
+/// The first of one correlation id. The caller has a place for a read.
+pub(super) async fn first_of_correlation(app: &App, caller: &Caller, id: &str) -> Result<Option<Saga>, Failure> {
+    let row = sagas::first_of_correlation(&app.ledger.parts().pool, &caller.tenant, id).await;
+    row.map_err(|error| read_failure(&error))?.map(view).transpose()
 }
 
 pub(super) fn views(rows: Vec<SagaRow>) -> Result<Vec<Saga>, Failure> {
@@ -62,6 +66,7 @@ fn view(row: SagaRow) -> Result<Saga, Failure> {
         Activity { step, status, timestamp: time(*at) }
     });
     Ok(Saga {
+        place: row.seq,
         saga_id: id,
         saga_type: kind(order.workflow).as_str(),
         workflow: Some(order.workflow.as_str()),
@@ -86,6 +91,6 @@ fn view(row: SagaRow) -> Result<Saga, Failure> {
         started_at: time(saga.started_at()),
         updated_at: time(saga.updated_at()),
         completed_at: report.ended.then(|| time(saga.updated_at())),
-        metadata: to_raw_value(order).unwrap_or_else(|_| metadata(None)),
+        metadata: shown(order)?,
     })
 }

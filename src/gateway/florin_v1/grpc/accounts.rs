@@ -6,12 +6,12 @@ use florin_wire::florin_v1 as pb;
 
 use crate::ledger::{GuardsChange, Status};
 use crate::money::{Currency, decimal_text};
-use crate::protocol::record::{AccountKind, NormalSide};
+use crate::protocol::record::{AccountKind, Api, NormalSide};
 use crate::store::StoreError;
 use crate::store::accounts::{AccountRow, NewAccount};
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
-use crate::teller::ledger::{Ledger, read_failure};
+use crate::teller::ledger::{Ledger, outside_the_house, read_failure};
 use crate::teller::native::accounts::{Change, LimitFault, change, limit_fault};
 use crate::teller::native::views::Account;
 use crate::teller::native::{fields, names};
@@ -28,6 +28,7 @@ pub(super) async fn create(
 ) -> Result<pb::Account, Failure> {
     ledger.ensure_known(std::iter::once(asked.currency.as_str())).await?;
     let (new, currency) = new_account(ledger, call, &asked)?;
+    outside_the_house(&call.maker.rights, Api::FlorinV1, &new.name)?;
     let row =
         ledger.open(&new, currency, call.correlation.as_deref(), call.maker.clone()).await?.map_err(
             |error| match error {

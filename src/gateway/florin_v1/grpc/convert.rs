@@ -24,6 +24,8 @@ impl From<views::Transaction> for pb::Transaction {
             refund_of: view.refund_of.unwrap_or_default(),
             reverses: view.reverses.unwrap_or_default(),
             rate: view.rate.map(pb::PinnedRate::from),
+            made_by: view.made_by.unwrap_or_default(),
+            made_from: view.made_from.unwrap_or_default(),
         }
     }
 }

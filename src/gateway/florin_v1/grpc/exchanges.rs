@@ -14,7 +14,8 @@ use crate::teller::native::{fields, names, pages};
 /// Exchanges money.
 pub(super) async fn exchange(ledger: &Ledger, call: &Call, asked: pb::ExchangeRequest) -> Result<Posted, Failure> {
     let permit = ledger.enter()?;
-    ledger.ensure_known([asked.currency.as_str(), &asked.destination_currency].into_iter()).await?;
+    let known = ledger.ensure_known([asked.currency.as_str(), &asked.destination_currency].into_iter()).await;
+    known.map_err(|failure| failure.with_key(!asked.idempotency_key.is_empty()))?;
     let currencies = &ledger.parts().currencies;
     let from = fields::currency(currencies, "currency", &asked.currency)?;
     let to = fields::currency(currencies, names::DESTINATION_CURRENCY.grpc, &asked.destination_currency)?;

@@ -24,7 +24,8 @@ pub(super) async fn authorize(
     asked: pb::AuthorizeHoldRequest,
 ) -> Result<pb::AuthorizeHoldResponse, Failure> {
     let permit = ledger.enter()?;
-    ledger.ensure_known(std::iter::once(asked.currency.as_str())).await?;
+    let known = ledger.ensure_known(std::iter::once(asked.currency.as_str())).await;
+    known.map_err(|failure| failure.with_key(!asked.idempotency_key.is_empty()))?;
     let expires_at = holds::expiry(names::EXPIRES_AT.grpc, &asked.expires_at)?;
     let posting = pb::Posting {
         source_account_id: asked.source_account_id,
@@ -59,7 +60,7 @@ pub(super) async fn void(ledger: &Ledger, call: &Call, asked: pb::VoidHoldReques
 
 /// A hold as it stands.
 pub(super) async fn get(ledger: &Ledger, call: &Call, asked: &pb::GetHoldRequest) -> Result<pb::Hold, Failure> {
-    Ok(Hold::from(ledger.hold(&call.tenant, id("id", &asked.id)?).await?).into())
+    Ok(Hold::from(holds::get(ledger, call, id("id", &asked.id)?).await?).into())
 }
 
 /// A page of the holds on an account's money.

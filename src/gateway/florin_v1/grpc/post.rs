@@ -21,7 +21,8 @@ pub(super) async fn post(
     asked: pb::PostTransactionRequest,
 ) -> Result<pb::PostTransactionResponse, Failure> {
     let permit = ledger.enter()?;
-    ledger.ensure_known(asked.postings.iter().map(|posting| posting.currency.as_str())).await?;
+    let known = ledger.ensure_known(asked.postings.iter().map(|posting| posting.currency.as_str())).await;
+    known.map_err(|failure| failure.with_key(!asked.idempotency_key.is_empty()))?;
     let posted = if asked.refund_of.is_empty() {
         native::post(ledger, call, deadline, checked(ledger, asked)?, permit).await?
     } else {

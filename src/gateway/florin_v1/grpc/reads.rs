@@ -8,8 +8,8 @@ use crate::protocol::record::{Api, TransactionId};
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::{Ledger, Operation};
-use crate::teller::native::reads::Wanted;
-use crate::teller::native::views::{Entry, Transaction};
+use crate::teller::native::reads::{ADDRESS_MAX, MAKER_MAX, Wanted};
+use crate::teller::native::views::Entry;
 use crate::teller::native::{fields, names, pages, reads};
 use crate::teller::validate::{self, ACCOUNT_MAX, KEY_MAX, REFERENCE_MAX, cut};
 
@@ -29,7 +29,7 @@ pub(super) async fn transaction(
     validate::required("id", &asked.id, ID_MAX)?;
     let id =
         Uuid::try_parse(&asked.id).map_err(|_| Failure::Invalid(format!("id {:?} is not a UUID", cut(&asked.id))))?;
-    Ok(Transaction::from(reads::transaction(ledger, call, TransactionId(id)).await?).into())
+    Ok(reads::transaction(ledger, call, TransactionId(id)).await?.into())
 }
 
 /// A page of transactions.
@@ -41,6 +41,8 @@ pub(super) async fn transactions(
 ) -> Result<pb::ListTransactionsResponse, Failure> {
     validate::text(names::ACCOUNT_ID.grpc, &asked.account_id, ACCOUNT_MAX)?;
     validate::text("reference", &asked.reference, REFERENCE_MAX)?;
+    validate::text("made_by", &asked.made_by, MAKER_MAX)?;
+    validate::text("made_from", &asked.made_from, ADDRESS_MAX)?;
     let (from, to) =
         fields::times((names::CREATED_FROM.grpc, &asked.created_from), (names::CREATED_TO.grpc, &asked.created_to))?;
     let declined = match pb::TransactionStatus::try_from(asked.status) {
@@ -56,7 +58,15 @@ pub(super) async fn transactions(
         }
     };
     let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-    let wanted = Wanted { account: given(&asked.account_id), from, to, declined, reference: given(&asked.reference) };
+    let wanted = Wanted {
+        account: given(&asked.account_id),
+        from,
+        to,
+        declined,
+        reference: given(&asked.reference),
+        made_by: given(&asked.made_by),
+        made_from: given(&asked.made_from),
+    };
     let page = reads::transactions(ledger, call, wanted, page(asked.limit, &asked.page_token)?).await?;
     let page = page.fitting(bytes_max - PAGE_OVERHEAD, |transaction| {
         let transaction = pb::Transaction::from(transaction);
@@ -92,7 +102,7 @@ pub(super) async fn operation(
         ledger.operation(api, &call.tenant, &asked.idempotency_key, issued_at, call.deadline(ledger)).await?;
     let (state, transaction) = match operation {
         Operation::Done(id) => {
-            (State::Done, found(reads::transaction(ledger, call, id).await)?.map(|row| Transaction::from(row).into()))
+            (State::Done, found(reads::transaction(ledger, call, id).await)?.map(pb::Transaction::from))
         }
         Operation::Running => (State::Running, None),
         Operation::Never => (State::Never, None),

@@ -33,7 +33,6 @@ pub(super) async fn refund(
     if postings.len() > 1 {
         return Err(Failure::Invalid(format!("postings has {} entries, the limit of a refund is 1", postings.len())));
     }
-    ledger.ensure_known(postings.iter().map(|posting| posting.currency.as_str())).await?;
     let payment = id("refund_of", &refund_of)?;
     let part = match postings.into_iter().next() {
         Some(asked) => Part::Posting(posting(ledger, "postings[0].", asked)?),

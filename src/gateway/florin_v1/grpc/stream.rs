@@ -16,10 +16,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tonic::metadata::MetadataMap;
 use tonic::{Status, Streaming};
 
-use crate::admission::limits::limit;
-use crate::admission::rate_limit::RateLimiter;
+use crate::admission::auth::Standing;
+use crate::admission::limits::Limits;
 use crate::gateway::florin_v1::grpc::post::post;
 use crate::gateway::grpc::status;
+use crate::gateway::listener::STREAM_AGE_MAX;
 use crate::resilience::tasks;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
@@ -48,9 +49,11 @@ pub(super) struct Driver {
     /// Bytes of an answer.
     pub(super) bytes_max: usize,
     /// Each message after the first counts as a call.
-    pub(super) limiter: Option<RateLimiter>,
+    pub(super) limits: Limits,
     /// Names the client.
     pub(super) metadata: MetadataMap,
+    /// Looked at before each message.
+    pub(super) standing: Option<Standing>,
 }
 
 impl Driver {
@@ -77,6 +80,7 @@ impl Driver {
         let mut running = FuturesOrdered::new();
         let mut end: Option<Option<Status>> = None;
         let mut first = true;
+        let mut old = std::pin::pin!(tokio::time::sleep(STREAM_AGE_MAX));
         while end.is_none() || !running.is_empty() {
             tokio::select! {
                 biased;
@@ -85,16 +89,22 @@ impl Driver {
                     let _ = said.try_send(Said::Answer(answer, place)); // there is app: it has a place
                 }
                 _ = self.stopping.wait_for(|stopping| *stopping), if end.is_none() => end = Some(Some(Failure::Interrupted.into())),
+                () = &mut old, if end.is_none() => end = Some(Some(Failure::Interrupted.into())),
+                denial = Standing::lost(self.standing.as_ref()), if end.is_none() => end = Some(Some(denial.status())),
                 next = next(&places, &mut self.incoming), if end.is_none() => match next {
                     Ok(Some((message, place))) if message.transactions.len() <= TRANSACTIONS_MAX => {
                         let (ledger, call) = (self.ledger.clone(), self.call.clone());
-                        // the first was counted as the call
-                        let limiter = self.limiter.clone().filter(|_| !std::mem::take(&mut first));
+                        // the first was judged and counted as the call
+                        let again = (!std::mem::take(&mut first)).then(|| (self.limits.clone(), self.standing.clone()));
                         let metadata = self.metadata.clone();
                         running.push_back(async move {
-                            let answer = match limit(limiter.as_ref(), &call.tenant, metadata.as_ref(), "PostTransactions").await {
+                            let let_in = match again {
+                                Some(again) => let_in(&again, &call, &metadata).await,
+                                None => Ok(()),
+                            };
+                            let answer = match let_in {
                                 Ok(()) => Ok(execute(&ledger, &call, message, self.bytes_max).await),
-                                Err(failure) => Err(failure.into()),
+                                Err(status) => Err(status),
                             };
                             (answer, place)
                         });
@@ -110,6 +120,18 @@ impl Driver {
         }
         let _ = said.send(Said::End(end.flatten())).await; // who listened may have left
     }
+}
+
+/// Whether a further message is taken: its caller may still call, and is within the limit.
+async fn let_in(
+    (limits, standing): &(Limits, Option<Standing>),
+    call: &Call,
+    metadata: &MetadataMap,
+) -> Result<(), Status> {
+    if let Some(standing) = standing {
+        standing.look().await.map_err(|denial| denial.status())?;
+    }
+    Ok(limits.native(call.caller(), metadata.as_ref(), "PostTransactions").await?)
 }
 
 /// A place, then a message for it.

@@ -5,10 +5,13 @@ use std::collections::HashMap;
 use florin_wire::florin_v1 as pb;
 use futures::stream::{Stream, unfold};
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use uuid::Uuid;
 
+use crate::admission::auth::Standing;
+use crate::gateway::listener::STREAM_AGE_MAX;
 use crate::teller::call::Call;
 use crate::teller::failure::Failure;
 use crate::teller::ledger::Ledger;
@@ -19,20 +22,48 @@ use crate::teller::watch::{Ended, Wanted, Watcher};
 /// Bytes of an id's text.
 const ID_MAX: usize = 64;
 
+/// What ends a watcher from outside.
+pub(super) struct Ends {
+    stopping: watch::Receiver<bool>,
+    standing: Option<Standing>,
+    /// Then it is as old as a stream may be.
+    old: Instant,
+}
+
+impl Ends {
+    /// Of a watcher that begins now.
+    pub fn new(stopping: watch::Receiver<bool>, standing: Option<Standing>) -> Self {
+        Self { stopping, standing, old: Instant::now() + STREAM_AGE_MAX }
+    }
+
+    /// Waits for the first of them.
+    async fn come(&mut self) -> Status {
+        tokio::select! {
+            _ = self.stopping.wait_for(|stopping| *stopping) => Failure::Interrupted.into(),
+            () = sleep_until(self.old) => Failure::Interrupted.into(),
+            denial = Standing::lost(self.standing.as_ref()) => denial.status(),
+        }
+    }
+}
+
 /// Watches until the caller leaves, this process stops, or something ends it.
 pub(super) async fn watch(
     ledger: &Ledger,
     call: &Call,
     asked: pb::WatchEventsRequest,
-    stopping: watch::Receiver<bool>,
+    ends: Ends,
 ) -> Result<impl Stream<Item = Result<pb::WatchEventsResponse, Status>> + Send + use<>, Status> {
     let (wanted, after) = wanted(call, &asked)?;
     let watcher = Watcher::start(ledger, wanted, after).await.map_err(|ended| status(&ended))?;
-    Ok(unfold(Some((watcher, stopping)), |watching| async {
-        let (mut watcher, mut stopping) = watching?;
+    Ok(unfold(Some((watcher, ends)), |watching| async {
+        let (mut watcher, mut ends) = watching?;
+        if let Err(denial) = Standing::still(ends.standing.as_ref()).await {
+            return Some((Err(denial.status()), None));
+        }
         let next = tokio::select! {
+            biased;
+            ended = ends.come() => Err(ended),
             next = watcher.next() => next.map_err(|ended| status(&ended)),
-            _ = stopping.wait_for(|stopping| *stopping) => Err(Failure::Interrupted.into()),
         };
         match next {
             Ok(event) => {
@@ -41,7 +72,7 @@ pub(super) async fn watch(
                     event_type: event.event.name().into(),
                     body: (*event.body).into(),
                 };
-                Some((Ok(response), Some((watcher, stopping))))
+                Some((Ok(response), Some((watcher, ends))))
             }
             Err(status) => Some((Err(status), None)),
         }
@@ -74,5 +105,26 @@ fn status(ended: &Ended) -> Status {
         Ended::TooSlow => with(Code::ResourceExhausted, "WATCHER_TOO_SLOW", ended.to_string()),
         Ended::NotLeader => Failure::NotLeader.into(),
         Ended::Failed(failure) => failure.clone().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Fails when a stream may be open for ever, and so its connection.
+    #[tokio::test(start_paused = true)]
+    async fn a_watcher_ends_when_it_is_old() {
+        let (_stop, stopping) = watch::channel(false);
+        let mut ends = Ends::new(stopping, None);
+        for _ in 0..10 {
+            let waited = tokio::time::timeout(STREAM_AGE_MAX / 11, ends.come()).await;
+            assert!(waited.is_err(), "events come meanwhile");
+        }
+        let status = tokio::time::timeout(STREAM_AGE_MAX / 5, ends.come()).await.expect("it ends");
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(STREAM_AGE_MAX > Duration::from_secs(60));
     }
 }

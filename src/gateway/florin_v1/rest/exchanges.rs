@@ -38,7 +38,8 @@ pub async fn exchange(
     let rate = fields.read(&RATE_ID);
     let words = reading::all_words(&mut fields);
     fields.end()?;
-    ledger.ensure_known([asked.currency(), &to].into_iter()).await?;
+    let known = ledger.ensure_known([asked.currency(), &to].into_iter()).await;
+    known.map_err(|failure| failure.with_key(words.key.is_some()))?;
     let currency = |field: &str, code: &str| fields::currency(&ledger.parts().currencies, field, code);
     let (from, to) = (currency(CURRENCY.name, asked.currency())?, currency(DESTINATION_CURRENCY.name, &to)?);
     let (posting, has_key) = (asked.checked(ledger, "")?, words.key.is_some());

@@ -42,8 +42,10 @@ pub async fn authorize(
     let expires_at = fields.checked(holds::expiry(EXPIRES_AT.name, &expires_at)).flatten();
     let words = reading::all_words(&mut fields);
     fields.end()?;
-    ledger.ensure_known(std::iter::once(posting.currency())).await?;
-    let (posting, has_key) = (posting.checked(ledger, "")?, words.key.is_some());
+    let has_key = words.key.is_some();
+    let known = ledger.ensure_known(std::iter::once(posting.currency())).await;
+    known.map_err(|failure| failure.with_key(has_key))?;
+    let posting = posting.checked(ledger, "")?;
     let made = holds::authorize(ledger, &caller.call(), Authorize { posting, expires_at, words }, permit).await;
     let made = made.map_err(|failure| post_refusal(failure, has_key))?;
     let PostedTransaction { transaction, replayed } = completed(ledger, &caller, made.posted).await?;
@@ -107,7 +109,7 @@ pub async fn read(
     Extension(caller): Extension<Caller>,
     Id(id): Id,
 ) -> Result<Json<Hold>, Refusal> {
-    Ok(Json(app.ledger.hold(&caller.tenant, holds::id(&id)?).await?.into()))
+    Ok(Json(holds::get(&app.ledger, &caller.call(), holds::id(&id)?).await?.into()))
 }
 
 /// The holds on an account's money, the newest first.

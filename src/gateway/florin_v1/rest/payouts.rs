@@ -58,7 +58,8 @@ async fn start(
     let instrument = fields.read(&INSTRUMENT);
     let (key, reference) = (fields.read(&SAGA_KEY), fields.read(&REFERENCE));
     fields.end()?;
-    ledger.ensure_known(std::iter::once(code.as_str())).await?;
+    let known = ledger.ensure_known(std::iter::once(code.as_str())).await;
+    known.map_err(|failure| failure.with_key(key.is_some()))?;
     let currency = fields::currency(&ledger.parts().currencies, CURRENCY.name, &code)?;
     let amount = fields::amount(AMOUNT.name, &asked.text, currency)?;
     let has_key = key.is_some();

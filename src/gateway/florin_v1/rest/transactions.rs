@@ -18,7 +18,7 @@ use crate::gateway::http::{App, Caller, Id};
 use crate::protocol::record::{Kind, TransactionId};
 use crate::teller::failure::Failure;
 use crate::teller::native::pages::Token;
-use crate::teller::native::reads::{self, Wanted};
+use crate::teller::native::reads::{self, ADDRESS_MAX, MAKER_MAX, Wanted};
 use crate::teller::native::views::{Page, PostedTransaction, Transaction};
 use crate::teller::native::{fields, names, post as native};
 use crate::teller::validate::{ACCOUNT_MAX, REFERENCE_MAX};
@@ -51,7 +51,8 @@ pub async fn post(
     }
     let words = reading::all_words(&mut fields);
     fields.end()?;
-    ledger.ensure_known(asked.iter().map(Asked::currency)).await?;
+    let known = ledger.ensure_known(asked.iter().map(Asked::currency)).await;
+    known.map_err(|failure| failure.with_key(words.key.is_some()))?;
     let postings = asked.into_iter().enumerate();
     let postings = postings.map(|(n, posting)| posting.checked(ledger, &prefix(n)));
     let postings: SmallVec<_> = postings.collect::<Result<_, _>>()?;
@@ -78,7 +79,7 @@ pub async fn read(
     Id(id): Id,
 ) -> Result<Json<Transaction>, Refusal> {
     let uuid = Uuid::try_parse(&id).map_err(|_| Refusal::no_transaction(&id))?;
-    Ok(Json(reads::transaction(&app.ledger, &caller.call(), TransactionId(uuid)).await?.into()))
+    Ok(Json(reads::transaction(&app.ledger, &caller.call(), TransactionId(uuid)).await?))
 }
 
 /// Transactions, the newest first; of an account, the last committed first.
@@ -90,6 +91,8 @@ pub async fn read(
         ("createdTo" = Option<String>, Query, description = "accepted before", format = DateTime),
         ("status" = Option<String>, Query, description = "in this state", pattern = "^(completed|declined)$"),
         ("reference" = Option<String>, Query, description = "with this reference", min_length = 1, max_length = 255),
+        ("madeBy" = Option<String>, Query, description = "made by the API key or the certificate of this name, such as `key:0123456789ab`; needs the scope admin", min_length = 1, max_length = 255),
+        ("madeFrom" = Option<String>, Query, description = "made from this IP address; needs the scope admin", min_length = 1, max_length = 64),
         ("limit" = Option<u32>, Query, description = "50 by default; a page may be shorter while there is a next one", minimum = 1, maximum = 1000),
         ("pageToken" = Option<String>, Query, description = "`nextPageToken` of the page before"),
     ),
@@ -102,14 +105,14 @@ pub async fn list(
 ) -> Result<Json<Page<Box<RawValue>>>, Refusal> {
     let (account, reference) =
         (query.text(names::ACCOUNT_ID.rest, ACCOUNT_MAX), query.text("reference", REFERENCE_MAX));
+    let (made_by, made_from) = (query.text("madeBy", MAKER_MAX), query.text("madeFrom", ADDRESS_MAX));
     let (from, to) = reading::times(&mut query, (names::CREATED_FROM.rest, names::CREATED_TO.rest));
     let declined = query.choice("status", &[("completed", false), ("declined", true)]);
     let (size, token) = reading::page(&mut query);
     query.end()?;
+    let wanted = Wanted { account, from, to, declined, reference, made_by, made_from };
     let page = (size, Token { field: names::PAGE_TOKEN.rest, text: &token });
-    let page =
-        reads::transactions(&app.ledger, &caller.call(), Wanted { account, from, to, declined, reference }, page)
-            .await?;
+    let page = reads::transactions(&app.ledger, &caller.call(), wanted, page).await?;
     let page = page.fitting(PAGE_BYTES_MAX, |transaction| {
         let item = to_raw_value(&transaction).map_err(|_| Failure::Guard)?; // texts and numbers encode
         let bytes = item.get().len();

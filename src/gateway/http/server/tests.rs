@@ -7,11 +7,21 @@ use tokio::net::TcpStream;
 use super::*;
 
 async fn listening(router: Router, head_timeout: Duration) -> (SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
+    listening_until(router, head_timeout, Duration::from_secs(3_600)).await
+}
+
+async fn listening_until(
+    router: Router,
+    head_timeout: Duration,
+    age_max: Duration,
+) -> (SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
     let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
-    let config = HttpServerConfig { listen: address, connections_max: 4, tls: None, head_timeout };
-    let listening = Listening { config, router, tls: None, stopped };
+    let connections_max = ConnectionsMax { all: 4, address_percent: 100 };
+    let idle_timeout = Duration::from_secs(80);
+    let config = HttpServerConfig { listen: address, connections_max, tls: None, head_timeout, idle_timeout, age_max };
+    let listening = Listening { config, router, stopped };
     (address, stop, tasks::spawn(async move { listening.serve(listener).await.unwrap() }))
 }
 
@@ -22,7 +32,7 @@ async fn read_to_end(stream: &mut TcpStream) -> String {
     String::from_utf8(said).unwrap()
 }
 
-/// Mutation that it catches: no header_read_timeout.
+/// Mutation that it catches: the connection does not look how long a head takes.
 #[tokio::test]
 async fn a_connection_that_says_half_a_request_is_cut() {
     let (address, _stop, _ended) = listening(Router::new(), Duration::from_millis(50)).await;
@@ -30,6 +40,34 @@ async fn a_connection_that_says_half_a_request_is_cut() {
     slow.write_all(b"GET /health HTTP/1.1\r\nhost: florin\r\nx-slow: ").await.unwrap();
     let said = read_to_end(&mut slow).await;
     assert!(said.is_empty() || said.contains("408"), "{said}");
+}
+
+/// Mutation that it catches: silence between two requests counts as a head that takes too long.
+#[tokio::test]
+async fn a_connection_may_be_silent_between_two_requests_for_longer_than_a_head_may_take() {
+    let router = Router::new().route("/short", get(async || "short"));
+    let (address, _stop, _ended) = listening(router, Duration::from_millis(50)).await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    for _ in 0..2 {
+        client.write_all(b"GET /short HTTP/1.1\r\nhost: florin\r\n\r\n").await.unwrap();
+        read_until(&mut client, "\r\n\r\nshort").await;
+        let silent = tokio::time::timeout(Duration::from_millis(300), client.read_u8()).await;
+        assert!(silent.is_err(), "it is still open: {silent:?}");
+    }
+}
+
+/// Mutation that it catches: a connection is never too old.
+#[tokio::test]
+async fn a_connection_that_is_old_answers_once_more_and_ends() {
+    let router = Router::new().route("/short", get(async || "short"));
+    let (address, _stop, _ended) = listening_until(router, Duration::from_secs(20), Duration::ZERO).await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"GET /short HTTP/1.1\r\nhost: florin\r\n\r\n").await.unwrap();
+    let said = read_to_end(&mut client).await;
+    assert!(
+        said.starts_with("HTTP/1.1 200") && said.contains("connection: close") && said.ends_with("short"),
+        "{said}"
+    );
 }
 
 /// Mutation that it catches: connections are dropped when the listener stops.

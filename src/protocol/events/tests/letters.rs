@@ -44,6 +44,11 @@ fn what_is_told_again_is_told_word_for_word_and_to_the_same() {
             (first.transaction, first.reverses, &first.accounts)
         );
     }
+    let again = |heard| {
+        let facts = json!({ "event": 3, "key": "agg", "event_body": "{}", "heard": heard });
+        tell(&[unmoved(EventType::TransactionPosted, Kind::REPLAY, facts)])
+    };
+    assert!(again(true).is_repeat && !again(false).is_repeat && !tell(&[row()]).is_repeat);
     let odd = json!({ "event": 3, "key": "agg", "event_body": "no JSON" });
     let odd = tell(&[unmoved(EventType::TransactionPosted, Kind::REPLAY, odd)]);
     assert_eq!(

@@ -1,5 +1,5 @@
--- Selects the accounts of tenant $1 that disagree, at most $2. The whole journal is read.
-SELECT a.name, c.exponent,
+-- Selects the accounts of tenant $1 that disagree, at most $2, each with how many there are. The whole journal is read.
+SELECT count(*) OVER () AS disagreeing, a.name, c.exponent,
   b.credits - b.debits AS balance, coalesce(r.posted, 0) AS posted,
   b.held, coalesce(h.open, 0) AS open,
   b.version, coalesce(r.rows, 0) AS rows

@@ -176,7 +176,7 @@ issues(id, issue) AS (
   WHERE w.kind IN (:kind_capture, :kind_void) AND w.status = :status_completed
     AND (h.id IS NOT NULL AND -w.held >= coalesce(s.amount, 0)) IS NOT TRUE
 )
-SELECT id, array_agg(issue ORDER BY issue)
+SELECT count(*) OVER () AS disagreeing, id, array_agg(issue ORDER BY issue) AS issues
 FROM issues
 GROUP BY id
 ORDER BY id

@@ -80,3 +80,9 @@ LEFT JOIN holds h ON h.id = s.hold
 WHERE (
     h.debit_account = s.debit_account AND h.credit_account = s.credit_account AND s.captured <= s.taken
   ) IS NOT TRUE
+UNION ALL
+-- A hold is listed at the place of its transaction.
+SELECT 'hold', 'hold ' || h.id, 'its transaction at row ' || t.seq, 'row ' || h.seq
+FROM holds h
+JOIN moves t ON t.id = h.id AND t.n = 0
+WHERE h.seq <> t.seq

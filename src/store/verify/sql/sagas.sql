@@ -52,3 +52,9 @@ SELECT 'saga step', 'transaction ' || t.id, 'a step of a saga', 'a step of ' || 
 FROM parts t
 LEFT JOIN sagas s ON s.id::text = t.saga AND s.tenant = t.tenant
 WHERE t.saga IS NOT NULL AND s.id IS NULL
+UNION ALL
+-- A saga is listed at the place of the transaction that began it.
+SELECT 'saga', 'saga ' || s.id, 'its transaction at row ' || t.seq, 'row ' || s.seq
+FROM sagas s
+JOIN parts t ON t.id = s.id
+WHERE s.seq <> t.seq

@@ -47,15 +47,19 @@ pub async fn credit(
     asked: Credit,
     permit: Permit,
 ) -> Result<Credited, Failure> {
-    let invoice = get(ledger, &call.tenant, id).await?.id;
-    let work = {
-        let (ledger, call, id, deadline) = (ledger.clone(), call.clone(), id.to_owned(), call.deadline(ledger));
-        async move {
-            let work = |permit| in_turn(&ledger, &call, &id, asked.clone(), deadline, permit);
-            decided_again(&ledger, permit, work).await
-        }
+    let key = asked.words.key.clone();
+    let work = |call: Call| async move {
+        let invoice = get(ledger, &call.tenant, id).await?.id;
+        let work = {
+            let (ledger, id, deadline) = (ledger.clone(), id.to_owned(), call.deadline(ledger));
+            async move {
+                let work = |permit| in_turn(&ledger, &call, &id, asked.clone(), deadline, permit);
+                decided_again(&ledger, permit, work).await
+            }
+        };
+        turn(ledger, invoice, work).await
     };
-    turn(ledger, invoice, work).await
+    call.attempt(ledger, key.as_deref(), work).await
 }
 
 async fn in_turn(

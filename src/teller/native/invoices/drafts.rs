@@ -92,6 +92,17 @@ pub async fn create(
     (asked, spelled): (NewInvoice, Spelling),
     (key, reason): (Option<String>, &str),
 ) -> Result<Drafted, Failure> {
+    let has_key = key.is_some();
+    let created = create_once(ledger, call, (asked, spelled), (key, reason)).await;
+    created.map_err(|failure| failure.with_key(has_key)) // an earlier one may be there
+}
+
+async fn create_once(
+    ledger: &Ledger,
+    call: &Call,
+    (asked, spelled): (NewInvoice, Spelling),
+    (key, reason): (Option<String>, &str),
+) -> Result<Drafted, Failure> {
     let by = call.operator(reason)?;
     let key = key.map(|text| Key { text, request: keys::identity(&asked) });
     if let Some(found) = keys::replayed(ledger, call, key.as_ref()).await? {
@@ -179,12 +190,16 @@ pub async fn issue(
     (words, reason): (Words, String),
     permit: Permit,
 ) -> Result<Settled, Failure> {
-    let invoice = get(ledger, &call.tenant, id).await?.id;
-    let work = {
-        let (ledger, call, id, deadline) = (ledger.clone(), call.clone(), id.to_owned(), call.deadline(ledger));
-        async move { issued(&ledger, &call, &id, (words, reason), deadline, permit).await }
+    let key = words.key.clone();
+    let work = |call: Call| async move {
+        let invoice = get(ledger, &call.tenant, id).await?.id;
+        let work = {
+            let (ledger, id, deadline) = (ledger.clone(), id.to_owned(), call.deadline(ledger));
+            async move { issued(&ledger, &call, &id, (words, reason), deadline, permit).await }
+        };
+        turn(ledger, invoice, work).await
     };
-    turn(ledger, invoice, work).await
+    call.attempt(ledger, key.as_deref(), work).await
 }
 
 async fn issued(

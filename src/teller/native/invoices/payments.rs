@@ -54,10 +54,13 @@ pub async fn receive(
     (asked, spelled): (Payment, Spelling),
     permit: Permit,
 ) -> Result<Paid, Failure> {
-    let deadline = call.deadline(ledger);
-    let Checked { currency, amount, named } = checked(ledger, call, &asked, spelled).await?;
-    let work = |permit| try_once(ledger, call, &asked, (currency, amount, &named), deadline, permit);
-    decided_again(ledger, permit, work).await
+    let (key, deadline) = (asked.words.key.clone(), call.deadline(ledger));
+    let work = |call: Call| async move {
+        let Checked { currency, amount, named } = checked(ledger, &call, &asked, spelled).await?;
+        let work = |permit| try_once(ledger, &call, &asked, (currency, amount, &named), deadline, permit);
+        decided_again(ledger, permit, work).await
+    };
+    call.attempt(ledger, key.as_deref(), work).await
 }
 
 struct Checked {
@@ -221,6 +224,17 @@ pub struct PayOut {
 /// # Errors
 /// As [`Ledger::post`]; more than the credit is declined.
 pub async fn pay_out(
+    ledger: &Ledger,
+    call: &Call,
+    (asked, spelled): (PayOut, Spelling),
+    permit: Permit,
+) -> Result<Posted, Failure> {
+    let key = asked.words.key.clone();
+    let work = |call| async move { pay_out_as(ledger, &call, (asked, spelled), permit).await };
+    call.attempt(ledger, key.as_deref(), work).await
+}
+
+async fn pay_out_as(
     ledger: &Ledger,
     call: &Call,
     (asked, spelled): (PayOut, Spelling),

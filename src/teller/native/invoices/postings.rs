@@ -6,7 +6,7 @@ use super::{InvoiceRow, Settlement, rules};
 use crate::actors::house::{self, House};
 use crate::billing::postings::{Entry, Role};
 use crate::billing::{Books, NetTax};
-use crate::money::{Amount, Currency, Rounding, exchange};
+use crate::money::{Amount, Currency, ROUNDING, Rounding, convert};
 use crate::protocol::content::Exchange;
 use crate::protocol::record::RequestedPosting;
 use crate::store::rates::RateRow;
@@ -73,8 +73,8 @@ impl<'a> Booked<'a> {
     }
 
     /// A payment. What had been written off is due again just before. What is paid in another currency than that of the
-    /// books is exchanged at this rate, over the clearing accounts; what came of it and what was booked differ by a gain
-    /// or a loss.
+    /// books is exchanged at this rate, over the clearing accounts, and rounded down, so that no gain is made of parts;
+    /// what came of it, which may be nothing, and what was booked differ by a gain or a loss.
     ///
     /// # Errors
     /// `FailedPrecondition`: an amount cannot be exchanged.
@@ -98,7 +98,7 @@ impl<'a> Booked<'a> {
             None => entries.one(payer.clone(), house(Role::Receivable), settlement.applied, row.currency),
             Some(rate) => {
                 let (from, to) = (row.currency, self.currency);
-                let received = exchange(settlement.applied, from, to, rate.rate.0).map_err(|error| {
+                let received = convert(settlement.applied, from, to, rate.rate.0, ROUNDING).map_err(|error| {
                     Failure::FailedPrecondition(format!(
                         "{} {} cannot be exchanged to {}: {error}",
                         settlement.applied.text(from.exponent),
@@ -267,6 +267,16 @@ impl<'a> Entries<'a> {
                 Err(Failure::DatabaseAway)
             }
         }
+    }
+
+    /// The accounts that are not the house's: those that a caller named.
+    pub(super) fn named(&self) -> SmallVec<[String; 2]> {
+        let sides = self.0.iter().flat_map(|(debit, credit, ..)| [debit, credit]);
+        let named = sides.filter_map(|side| match side {
+            Side::Named(name) => Some(name.clone()),
+            Side::House(_) | Side::Clearing(_) => None,
+        });
+        named.collect()
     }
 
     /// As postings by name; those between the same accounts are one.

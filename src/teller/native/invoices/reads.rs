@@ -54,7 +54,8 @@ pub async fn list(
     (size, token): (u32, pages::Token<'_>),
 ) -> Result<(Vec<InvoiceRow>, Option<String>), Failure> {
     let query = RequestHash::of(&[b"ListInvoices", call.tenant.as_bytes(), format!("{wanted:?}").as_bytes()]);
-    let start = token.place(query)?;
+    let seal = pages::seal(ledger).await?;
+    let start = seal.open(query, token)?;
     let Wanted { customer, status, kind, order, number, due_to } = wanted;
     let filter =
         InvoiceFilter { tenant: call.tenant.to_string(), customer, status, kind, source: order, due_to, number };
@@ -64,7 +65,7 @@ pub async fn list(
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let more = rows.len() > size;
     rows.truncate(size);
-    let next = rows.last().filter(|_| more).map(|row| pages::token(query, &Cursor { seq: row.id, ..Cursor::START }));
+    let next = rows.last().filter(|_| more).map(|row| seal.token(query, &Cursor { seq: row.id, ..Cursor::START }));
     Ok((rows, next))
 }
 
@@ -92,7 +93,8 @@ pub async fn payments(
     (size, token): (u32, pages::Token<'_>),
 ) -> Result<(Vec<PaymentRow>, Option<String>), Failure> {
     let query = RequestHash::of(&[b"ListPayments", call.tenant.as_bytes(), format!("{wanted:?}").as_bytes()]);
-    let start = token.place(query)?;
+    let seal = pages::seal(ledger).await?;
+    let start = seal.open(query, token)?;
     let before = (start != Cursor::START).then_some(start).and_then(|start| {
         let invoice = i64::try_from(start.id.as_u128()).ok()?;
         Some(Place { at: DateTime::from_timestamp_micros(start.seq)?, seq: start.row, invoice })
@@ -115,7 +117,7 @@ pub async fn payments(
     let next = rows.last().filter(|_| more).map(|row| {
         let Place { at, seq, invoice } = row.place;
         let id = Uuid::from_u128(u128::from(invoice.unsigned_abs())); // ids of invoices are above zero
-        pages::token(query, &Cursor { seq: at.timestamp_micros(), row: seq, id })
+        seal.token(query, &Cursor { seq: at.timestamp_micros(), row: seq, id })
     });
     Ok((rows, next))
 }

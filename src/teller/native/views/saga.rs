@@ -1,7 +1,7 @@
 //! Movements through the provider.
 
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::money::decimal_text;
@@ -10,7 +10,7 @@ use crate::protocol::record::Kind;
 use crate::saga::Workflow;
 use crate::store::sagas::SagaRow;
 use crate::teller::failure::Failure;
-use crate::teller::ledger::replay;
+use crate::teller::ledger::{replay, shown};
 
 /// A payout or a card top-up as a workflow.
 #[derive(Debug, Serialize, ToSchema)]
@@ -150,7 +150,7 @@ impl TryFrom<SagaRow> for Saga {
             started_at: timestamp(saga.started_at()),
             updated_at: timestamp(saga.updated_at()),
             completed_at: report.ended.then(|| timestamp(saga.updated_at())),
-            metadata: to_raw_value(order).map_err(|_| Failure::Guard)?, // texts and numbers encode
+            metadata: shown(order)?,
         })
     }
 }

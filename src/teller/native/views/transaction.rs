@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::{Metadata, name};
 use crate::money::decimal_text;
 use crate::protocol::events::timestamp;
-use crate::protocol::record::{DeclineCode, Kind};
+use crate::protocol::record::{DeclineCode, Kind, Rights};
 use crate::store::transactions::{Exchange, PostingRow, TransactionRow};
 use crate::teller::native::post::Posted;
 
@@ -71,6 +71,12 @@ pub struct Transaction {
     pub metadata: Metadata,
     /// The request's correlation id.
     pub correlation_id: Option<String>,
+    /// Who made it: the name of an API key or a certificate. Only callers with the scope admin are shown it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<String>,
+    /// From which address; only callers with the scope admin are shown it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made_from: Option<String>,
     /// When it was accepted.
     #[schema(format = DateTime)]
     pub created_at: String,
@@ -96,7 +102,7 @@ pub struct PinnedRate {
     pub quote: String,
     #[schema(example = "0.9215")]
     pub rate: String,
-    /// How the amount that arrived was rounded: `half_even`.
+    /// How the amount that arrived was rounded: `down`.
     pub rounding: String,
 }
 
@@ -129,6 +135,15 @@ pub struct Decline {
     pub message: String,
 }
 
+impl Transaction {
+    /// As this caller may see it: only some are told who made it.
+    pub fn shown(mut row: TransactionRow, rights: &Rights) -> Self {
+        let (made_by, made_from) = (row.made_by.take(), row.made_from.take());
+        let is_shown = |text: Option<String>| text.filter(|_| rights.sees_makers);
+        Self { made_by: is_shown(made_by), made_from: is_shown(made_from), ..row.into() }
+    }
+}
+
 impl From<TransactionRow> for Transaction {
     fn from(row: TransactionRow) -> Self {
         let given_back = row.refund_of.map(|(id, _)| id.0.to_string());
@@ -144,6 +159,8 @@ impl From<TransactionRow> for Transaction {
             description: row.description,
             metadata: row.metadata.into(),
             correlation_id: row.correlation,
+            made_by: None,
+            made_from: None,
             created_at: timestamp(row.created_at),
             decline: row.decline.map(|(code, message)| Decline { code, message }),
             refund_of,

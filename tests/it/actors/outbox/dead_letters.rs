@@ -1,12 +1,23 @@
 //! What Kafka refuses for itself: kept whole, passed on shortened, replayed as a new event; the rest moves on in order.
 
 use florin::actors::housekeeping::Limits;
-use florin::store::outbox as store;
+use florin::protocol::live::LiveEvent;
+use florin::store::journal_rows::{self, Names};
+use florin::store::{live, outbox as store};
 
 use crate::actors::outbox::rig::{Rig, assert_order, authorized, declined, wait};
 
-/// Fails when the batch is sent again as it was (nothing ever moves on), when its neighbours are given up too, or when
-/// the letter is written after its place was passed (a panic in between would lose it).
+/// What live streams show of the journal.
+async fn shown_live(rig: &Rig) -> Vec<LiveEvent> {
+    let mut db = rig.pool.acquire().await.unwrap();
+    let tip = journal_rows::tip(&mut *db).await.unwrap();
+    let part = live::read(&mut db, &mut Names::default(), 0, tip, i64::MAX).await.unwrap();
+    part.events.into_iter().filter_map(live::JournalEvent::shown).collect()
+}
+
+/// Fails when the batch is sent again as it was (nothing ever moves on), when its neighbours are given up too, when
+/// the letter is written after its place was passed (a panic in between would lose it), or when live streams show a
+/// replay of what they have shown.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_too_large_becomes_a_dead_letter_and_the_rest_moves_on_in_order() {
     let rig = Rig::new("deadletters").await;
@@ -61,6 +72,10 @@ async fn a_record_too_large_becomes_a_dead_letter_and_the_rest_moves_on_in_order
     );
     assert_eq!(store::list_dead_letters(&larger.pool, 0, false, 100).await.unwrap().len(), 2);
     larger.drained().await;
+    let live = shown_live(&larger).await;
+    let of_huge: Vec<i64> = live.iter().filter(|event| *event.body == *huge).map(|event| event.id).collect();
+    assert_eq!(of_huge, [letters[0].seq], "live streams had it at its first place");
+    assert_eq!(live.iter().filter(|event| &*event.key == "agg-huge").count(), 2);
     // The topic's own limit is smaller than the client's now: the broker refuses it, it is found and given up after its
     // retries.
     let letters = store::list_dead_letters(&larger.pool, 0, true, 100).await.unwrap();

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use jsonschema::Validator;
 use serde_json::Value;
 
-const NAMES: [(&str, &str); 9] = [
+const NAMES: [(&str, &str); 17] = [
     ("PaymentAuthorized", "payment-authorized"),
     ("PaymentDeclined", "payment-declined"),
     ("TransactionPosted", "transaction-posted"),
@@ -15,6 +15,14 @@ const NAMES: [(&str, &str); 9] = [
     ("HoldVoided", "hold-voided"),
     ("AccountCreated", "account-created"),
     ("AccountChanged", "account-changed"),
+    ("InvoiceIssued", "invoice-issued"),
+    ("CreditNoteIssued", "credit-note-issued"),
+    ("InvoicePaid", "invoice-paid"),
+    ("InvoiceVoided", "invoice-voided"),
+    ("InvoiceWrittenOff", "invoice-written-off"),
+    ("InvoiceUncollectible", "invoice-uncollectible"),
+    ("InvoiceOverdue", "invoice-overdue"),
+    ("InvoicePaymentFailed", "invoice-payment-failed"),
     ("", "dead-letter"),
 ];
 

@@ -63,7 +63,7 @@ async fn what_is_paid_at_another_rate_than_was_booked_is_a_gain_or_a_loss() {
     );
     pay(json!({}), "399.99").await.ok(200);
     assert_eq!(desk.state(&id).await, ["paid", "0.00", "500.00"]);
-    assert_eq!(desk.balances(["Accounts Receivable:c-1:EUR", "FX Gain:EUR"]).await, ["0.00", "5.59"]);
+    assert_eq!(desk.balances(["Accounts Receivable:c-1:EUR", "FX Gain:EUR"]).await, ["0.00", "5.58"]);
 
     let open = desk.issued("c-1", "100").await; // of which 99.98 are due: 71.9856
     desk.step(&open, "pay", json!({ "amount": "0.02" })).await.ok(200);
@@ -121,6 +121,25 @@ async fn one_payment_pays_invoices_of_both_kinds_of_books() {
     }
     let accounts = ["Accounts Receivable:c-1:EUR", "Accounts Receivable:c-1:USD", "Customer Credit:c-1:USD"];
     assert_eq!(desk.balances(accounts).await, ["0.00", "0.00", "2.80"]);
+    desk.end().await;
+}
+
+/// Mutation: what arrives is rounded to the nearest (a cent is made of each part), or a part that comes to nothing is
+/// refused (the last cent can never be paid).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_in_parts_makes_no_money_by_rounding() {
+    let desk = Desk::open().await;
+    desk.exempt().await;
+    desk.put("/v1/entities/default", &json!({ "name": "Florin", "bookCurrency": "EUR" })).await.ok(200);
+    desk.rate("0.9").await;
+    let id = desk.issued("c-1", "0.04").await;
+    for _ in 0..4 {
+        desk.step(&id, "pay", json!({ "amount": "0.01" })).await.ok(200); // worth 0.9 of a cent
+    }
+    assert_eq!(desk.state(&id).await, ["paid", "0.00", "0.04"]);
+    let accounts = ["clearing:USD", "FX Loss:EUR", "Accounts Receivable:c-1:EUR"];
+    assert_eq!(desk.balances(accounts).await, ["0.04", "-0.04", "0.00"]);
+    desk.world.get("/v1/accounts/clearing:EUR").await.refused_naming(404, "ACCOUNT_NOT_FOUND", &[]); // nothing arrived
     desk.end().await;
 }
 

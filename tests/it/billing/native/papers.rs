@@ -199,3 +199,17 @@ async fn a_logo_stays_until_another_one_is_given_and_what_cannot_be_printed_is_n
     assert_eq!(actions["items"][0]["before"]["logoSha256"], digest);
     desk.end().await;
 }
+
+// Fails when mails are promised without end, to a mail server that takes none.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_mails_that_callers_ask_for_ten_thousand_wait_at_most() {
+    let desk = Desk::with_mail().await;
+    desk.customer("c-1").await;
+    let id = desk.issued("c-1", "40").await;
+    let waiting = "INSERT INTO mails (tenant, id, kind, recipient, next_at) \
+                     SELECT 't', 'w' || n, 1, 'w@example.com', 'infinity' FROM generate_series(1, 10000) n";
+    sqlx::query(waiting).execute(&desk.pool).await.unwrap();
+    let refused = desk.step(&id, "send", json!({})).await;
+    refused.refused_naming(400, "FAILED_PRECONDITION", &["10000 mails are due, which is the limit"]);
+    desk.end().await;
+}

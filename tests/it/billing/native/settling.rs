@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Desk, draft, pb, text, with};
 
+// Fails when what is so already is refused, or posted once more.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_given_up_is_recorded_and_may_be_paid_after_all() {
     let desk = Desk::open().await;
@@ -13,14 +14,22 @@ async fn what_is_given_up_is_recorded_and_may_be_paid_after_all() {
     assert_eq!((&marked["invoice"]["status"], &marked["transaction"]), (&json!("uncollectible"), &Value::Null));
     let again = desk.step(&id, "mark-uncollectible", json!({ "idempotencyKey": "m" })).await.ok(200);
     assert_eq!(again["replayed"], true);
-    desk.step(&id, "write-off", json!({ "reason": "bankrupt" })).await.ok(200);
+    let unkeyed = desk.step(&id, "mark-uncollectible", json!({})).await.ok(200);
+    assert_eq!(unkeyed, again, "it is so already");
+    let given_up = desk.step(&id, "write-off", json!({ "reason": "bankrupt" })).await.ok(200);
+    for what in ["write-off", "mark-uncollectible"] {
+        let again = desk.step(&id, what, json!({ "idempotencyKey": what })).await.ok(200);
+        let of_the_first = if what == "write-off" { given_up["transaction"]["id"].clone() } else { Value::Null };
+        assert_eq!((&again["replayed"], &again["transaction"]["id"]), (&json!(true), &of_the_first), "{what}");
+    }
     assert_eq!(desk.state(&id).await, ["uncollectible", "0.00", "0.00"]);
     assert_eq!(desk.balance("Accounts Receivable:c-1:USD").await, "0.00");
     desk.step(&id, "pay", json!({})).await.ok(200);
     assert_eq!(desk.state(&id).await, ["paid", "0.00", "118.00"]);
 
     let wrong = desk.issued("c-1", "7").await;
-    desk.step(&wrong, "void", json!({ "reason": "a mistake" })).await.ok(200);
+    let void = desk.step(&wrong, "void", json!({ "reason": "a mistake" })).await.ok(200);
+    assert_eq!(desk.step(&wrong, "void", json!({})).await.ok(200), with(&void, json!({ "replayed": true })));
     assert_eq!(desk.state(&wrong).await, ["void", "0.00", "0.00"]);
     desk.step(&wrong, "pay", json!({})).await.refused_naming(400, "FAILED_PRECONDITION", &["is void"]);
 

@@ -229,11 +229,21 @@ async fn only_an_empty_account_closes_and_it_stays_closed() {
     );
     let declined = florin.move_money("", &[("b", "a", "1")]).await.unwrap();
     assert_eq!(code(&declined), Some(pb::DeclineCode::AccountInactive));
-    refused(
-        florin.update(set_status("a", pb::AccountStatus::Active)).await,
-        Code::FailedPrecondition,
-        &["closed, which is final"],
-    );
+    // once more is the same answer, with and without a key; another change is refused
+    for key in ["", "again", "again"] {
+        let again =
+            pb::UpdateAccountRequest { idempotency_key: key.into(), ..set_status("a", pb::AccountStatus::Closed) };
+        assert_eq!(florin.update(again).await.unwrap().status(), pb::AccountStatus::Closed, "{key}");
+    }
+    for other in [
+        set_status("a", pb::AccountStatus::Active),
+        pb::UpdateAccountRequest { max_balance: limit("5"), ..set_status("a", pb::AccountStatus::Closed) },
+    ] {
+        refused(florin.update(other).await, Code::FailedPrecondition, &["closed, which is final"]);
+    }
+    for status in [pb::AccountStatus::Suspended, pb::AccountStatus::Suspended, pb::AccountStatus::Active].repeat(2) {
+        assert_eq!(florin.update(set_status("b", status)).await.unwrap().status(), status);
+    }
     florin.stop().await;
 }
 

@@ -8,7 +8,7 @@ use sqlx::Executor;
 
 use super::{World, has, key, payment, refund, text};
 
-// Mutations: a rebuild that does not write; a reconciliation that reads the balance twice.
+// Mutations: a rebuild that does not write; a reconciliation that reads the balance twice; one that can only be posted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_balance_is_found_and_rebuilt() {
     let world = World::start().await;
@@ -25,10 +25,13 @@ async fn a_damaged_balance_is_found_and_rebuilt() {
     );
     let equation = world.get("admin/accounting-equation").await.ok(200);
     assert_eq!((&equation["valid"], &equation["totalProjectionBalance"]), (&json!(true), &json!("0.00000000")));
-    assert_eq!(
-        world.post("admin/accounting-equation", &json!({})).await.ok(200)["accountCount"],
-        equation["accountCount"]
-    );
+    assert_eq!(world.post("admin/accounting-equation", &json!({})).await.ok(200), equation);
+    assert_eq!(world.get(&path).await.ok(200), compared);
+    let all = world.get("admin/accounts/reconcile-all").await.ok(200);
+    assert_eq!(world.post("admin/accounts/reconcile-all", &json!({})).await.ok(200), all);
+    for changes in [format!("admin/accounts/{user}/rebuild"), "admin/accounts/rebuild-all".into()] {
+        assert_eq!(world.get(&changes).await.status, 405, "what changes is no GET");
+    }
 
     let damage = format!(
         "UPDATE balances SET credits = credits + 5 WHERE account = (SELECT id FROM accounts WHERE name = '{user}')"
@@ -157,9 +160,12 @@ async fn nothing_is_said_of_what_nobody_damaged_and_what_is_not_there_is_not_fou
             (&json!(true), if name == "hold" { 1 } else { 2 }),
             "{name}: {found}"
         );
+        let path = format!("admin/transactions/{}/reconcile", audited.id(name));
+        assert_eq!(audited.world.get(&path).await.ok(200), found);
     }
     let all = audited.all("reconcile").await;
     assert_eq!((&all["total"], &all["matched"], &all["mismatches"]), (&json!(5), &json!(5), &json!([])));
+    assert_eq!(audited.world.get("admin/transactions/reconcile-all").await.ok(200), all);
     for nothing in ["nothing", "0190cafe-0000-7000-8000-000000000000"] {
         for what in ["reconcile", "rebuild"] {
             let answer = audited.world.post(&format!("admin/transactions/{nothing}/{what}"), &json!({})).await;

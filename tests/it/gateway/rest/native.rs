@@ -4,7 +4,9 @@ mod access;
 mod accounts;
 mod exchanges;
 mod holds;
+mod keys;
 mod returns;
+mod rights;
 mod transactions;
 
 use serde_json::{Value, json};

@@ -51,6 +51,7 @@ async fn serve(mut stream: TcpStream, books: Arc<Mutex<Books>>, open: watch::Rec
 
 /// What it does about a request, and what it says.
 fn take(books: &mut Books, request: &Request) -> (How, String) {
+    let said = |status, body: &str| said(request.header("florin-signature").unwrap_or_default(), status, body);
     if let Some(complaint) = complaint(request) {
         books.complaints.push(complaint);
         return (How::Honest, said(401, ""));
@@ -65,6 +66,7 @@ fn take(books: &mut Books, request: &Request) -> (How, String) {
         let how = books.next_plan("status");
         let (status, body) = match &how {
             How::Says(bytes) => return (how.clone(), bytes.clone()),
+            How::Answers(status, body) => return (how.clone(), said(*status, body)),
             How::FailsBefore | How::FailsAfter => (500, Value::Null),
             How::LosesRequest => return (how, String::new()),
             _ => books.ask(key),
@@ -78,6 +80,7 @@ fn take(books: &mut Books, request: &Request) -> (How, String) {
     let how = books.next_plan(body["action"].as_str().unwrap_or_default());
     match &how {
         How::Says(bytes) => return (how.clone(), bytes.clone()),
+        How::Answers(status, body) => return (how.clone(), said(*status, body)),
         How::LosesRequest => return (how, String::new()),
         How::FailsBefore => return (how, said(500, r#"{"error":"out of order"}"#)),
         _ => {}
@@ -91,26 +94,36 @@ fn take(books: &mut Books, request: &Request) -> (How, String) {
     }
 }
 
-fn said(status: u16, body: &str) -> String {
-    format!("HTTP/1.1 {status} Said\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+/// An answer to the request with this signature, signed.
+fn said(request: &str, status: u16, body: &str) -> String {
+    let signed = digest(&format!("{request}.{status}.{body}"));
+    format!(
+        "HTTP/1.1 {status} Said\r\ncontent-type: application/json\r\nflorin-signature: v1={signed}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
-/// What is wrong with a request: its signature is computed here without the product's help.
+/// The HMAC of a text, computed without the product's help.
+fn digest(text: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// What is wrong with a request.
 fn complaint(request: &Request) -> Option<String> {
     let Some(signed) = request.header("florin-signature") else { return Some("no signature".into()) };
-    let Some((time, digest)) = signed.strip_prefix("t=").and_then(|rest| rest.split_once(",v1=")) else {
+    let Some((time, given)) = signed.strip_prefix("t=").and_then(|rest| rest.split_once(",v1=")) else {
         return Some(format!("the signature is {signed}"));
     };
     let age = chrono::Utc::now().timestamp() - time.parse::<i64>().unwrap_or_default();
     if !(-5..=300).contains(&age) {
         return Some(format!("signed {age} s ago"));
     }
-    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-    mac.update(format!("{time}.{}.{}.", request.method, request.path).as_bytes());
-    mac.update(&request.body);
-    let right = mac.finalize().into_bytes().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-    if right != digest {
-        return Some(format!("{} {} is signed {digest}, not {right}", request.method, request.path));
+    let body = String::from_utf8_lossy(&request.body);
+    let right = digest(&format!("{time}.{}.{}.{body}", request.method, request.path));
+    if right != given {
+        return Some(format!("{} {} is signed {given}, not {right}", request.method, request.path));
     }
     if !request.path.starts_with("/psp/v1/operations") {
         return Some(format!("there is nothing at {}", request.path));

@@ -37,7 +37,7 @@ macro_rules! saga {
             "UPDATE journal SET kind = 15, body = jsonb_build_object('saga', id, 'facts', '[{}, {}]'::jsonb) WHERE key_text = 'back'; \
              INSERT INTO sagas SELECT id, tenant, 2, 1, array_fill(seq, ARRAY[",
             $facts,
-            "]), NULL, NULL, NULL, now(), now() FROM journal WHERE key_text = 'back'; ",
+            "]), NULL, NULL, NULL, now(), now(), seq FROM journal WHERE key_text = 'back'; ",
             $then
         )
     };
@@ -242,12 +242,13 @@ pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
     (
         "hold",
         "captured 5, voided 0, of none",
-        "INSERT INTO holds SELECT gen_random_uuid(), a.id, b.id, 5, 5, 0, now() FROM accounts a, accounts b WHERE a.name = 'alice' AND b.name = 'bob'",
+        "INSERT INTO holds SELECT gen_random_uuid(), a.id, b.id, 5, 5, 0, now(), 1 FROM accounts a, accounts b WHERE a.name = 'alice' AND b.name = 'bob'",
     ),
     ("hold", "found none", "DELETE FROM holds WHERE captured > 0"),
     ("hold", "expected captured 300, voided 0", "UPDATE holds SET captured = captured - 1 WHERE captured > 0"),
     ("hold", "expected captured 0, voided 100", "UPDATE holds SET voided = 99 WHERE voided > 0"),
     ("hold", "of 801 from account", "UPDATE holds SET amount = amount + 1 WHERE captured > 0"),
+    ("hold", "expected its transaction at row", "UPDATE holds SET seq = seq + 1 WHERE captured > 0"),
     ("hold", "until 2000", "UPDATE holds SET expires_at = '2000-01-01' WHERE captured > 0"),
     (
         "hold",
@@ -323,8 +324,9 @@ pub const CORRUPTIONS: &[(&str, &str, &str)] = &[
     (
         "saga",
         "facts of none",
-        "INSERT INTO sagas SELECT gen_random_uuid(), 'default', 1, 1, '{}', NULL, NULL, NULL, now(), now()",
+        "INSERT INTO sagas SELECT gen_random_uuid(), 'default', 1, 1, '{}', NULL, NULL, NULL, now(), now(), 1",
     ),
+    ("saga", "expected its transaction at row", saga!("2", "UPDATE sagas SET seq = seq + 1")),
     ("saga", "kind 15, found none", "UPDATE journal SET kind = 15 WHERE key_text = 'back'"),
     ("saga fact", "expected its facts at", saga!("2", "UPDATE sagas SET facts[2] = facts[2] + 1")),
     (

@@ -97,7 +97,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         8 => (pair(), cents()).prop_map(|((from, to), cents)| Step::Move { kind: "payment", from, to, cents }),
         8 => (pick(), cents()).prop_map(|(pick, cents)| Step::Refund { pick, cents }),
         5 => pick().prop_map(|pick| Step::Reverse { pick }),
-        3 => (0..EUROS, cents()).prop_map(|(from, cents)| Step::Exchange { from, cents }),
+        3 => (0..EUROS, cents().prop_map(|cents| cents.max(2))).prop_map(|(from, cents)| Step::Exchange { from, cents }),
         7 => (pair(), cents(), prop::bool::weighted(0.1)).prop_map(|((from, to), cents, expires)| Step::Authorize { from, to, cents, expires }),
         8 => (pick(), part).prop_map(|(pick, part)| Step::Capture { pick, part }),
         3 => pick().prop_map(|pick| Step::Void { pick }),
@@ -146,10 +146,9 @@ pub struct Reversal {
     undone: i64,
 }
 
-/// What so much in dollars is in euros at [`RATE`]: to the cent, halves to the even one.
+/// What so much in dollars is in euros at [`RATE`], rounded down to the cent.
 fn exchanged(cents: i64) -> i64 {
-    let (whole, rest) = (cents * 9 / 10, cents * 9 % 10);
-    whole + i64::from(rest > 5 || (rest == 5 && whole % 2 == 1))
+    cents * 9 / 10
 }
 
 /// Euros for a dollar.
@@ -161,6 +160,8 @@ pub struct Hold {
     pub from: usize,
     pub to: usize,
     left: i64,
+    /// Whether a void or its time took what was left: voids of it are then answered by that one.
+    is_released: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -267,16 +268,17 @@ impl Model {
                     .collect()
             }),
             Step::Void { pick } => {
-                self.hold(pick).filter(|hold| hold.left == 0).map(|_| Code::HoldExceeded).into_iter().collect()
+                let is_captured = |hold: &&Hold| hold.left == 0 && !hold.is_released;
+                self.hold(pick).filter(is_captured).map(|_| Code::HoldExceeded).into_iter().collect()
             }
             Step::Floor { .. } | Step::Ceiling { .. } | Step::Status { .. } => Vec::new(),
         }
     }
 
-    /// Whether an account takes a new status or limit: closed is final, and only at nothing.
+    /// Whether an account takes a new status or limit: closed is final, and only at nothing; to what it is it may always go.
     pub fn takes(&self, account: usize, status: Status) -> bool {
         let Account { balance, held, status: now, .. } = self.accounts[account];
-        now != Status::Closed && (status != Status::Closed || (balance, held) == (0, 0))
+        now == status || (now != Status::Closed && (status != Status::Closed || (balance, held) == (0, 0)))
     }
 
     /// A step was done, as this transaction, of so much.
@@ -311,7 +313,7 @@ impl Model {
             }
             Step::Authorize { from, to, expires, .. } => {
                 let left = if expires { 0 } else { cents }; // whoever books it has waited
-                self.holds.push(Hold { id: id.into(), from, to, left });
+                self.holds.push(Hold { id: id.into(), from, to, left, is_released: expires });
                 self.accounts[from].held += left;
             }
             Step::Capture { pick, part } => {
@@ -322,6 +324,7 @@ impl Model {
             }
             Step::Void { pick } => {
                 let n = pick % self.holds.len();
+                self.holds[n].is_released |= self.holds[n].left > 0;
                 self.take(n, self.holds[n].left);
             }
             Step::Floor { account, floor } => self.accounts[account].floor = floor,

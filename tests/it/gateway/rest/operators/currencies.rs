@@ -123,3 +123,16 @@ async fn bad_fields_of_currencies_are_named() {
     assert_eq!(world.post("/v1/currencies", &gold()).await.ok(200), made, "none of them has changed it");
     world.end().await;
 }
+
+/// Mutations: no bound; one that also refuses to a repeat what is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_has_a_thousand_currencies_and_no_more() {
+    let (world, made) = World::with_gold().await;
+    let fill = "INSERT INTO currencies (code, exponent, name, fiat) SELECT 'Z' || n, 2, 'Zed', false \
+                  FROM generate_series(1, 1000 - (SELECT count(*) FROM currencies)) n";
+    sqlx::query(fill).execute(&world.served.database.pool).await.unwrap();
+    let more = with(&gold(), json!({ "code": "XAG" }));
+    world.post("/v1/currencies", &more).await.refused_naming(400, "FAILED_PRECONDITION", &["1000"]);
+    assert_eq!(world.post("/v1/currencies", &gold()).await.ok(200), made);
+    world.end().await;
+}
